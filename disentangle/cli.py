@@ -1,0 +1,315 @@
+"""The command line: `disentangle VERB`. Each verb imports what it needs when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+from typer.core import TyperCommand, TyperGroup
+
+from disentangle import __version__, registry
+from disentangle.errors import DisentangleError, UsageError
+
+RESULTS = Path("results")
+Results = Annotated[Path, typer.Option(help="folder of all runs")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="folder for prepared datasets (else DISENTANGLE_DATA, else the cache)"),
+]
+File = Annotated[Path | None, typer.Option(help="the dataset's own file, where you have it")]
+Download = Annotated[bool, typer.Option("--download", help="let the dataset be downloaded")]
+Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+Every = Annotated[
+    int | None, typer.Option(min=1, help="steps between checkpoints", show_default="auto")
+]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
+RunPaths = Annotated[
+    list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")
+]
+
+
+class ModelGroup(TyperGroup):
+    """`disentangle train`: a subcommand for each model plugin, imported when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all models, importing none."""
+        return list(registry.models.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that says where the model comes from, for the group's help."""
+        entries = registry.models.entries.get(cmd_name, ())
+        where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
+        note = f"from {where}" if len(entries) == 1 else f"ambiguous: from {where}"
+        return TyperCommand(cmd_name, help=note) if entries else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the model's real command, with its own knobs as options."""
+        if args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        return args[0], model_command(args[0]), args[1:]
+
+
+app = typer.Typer(
+    help="Train, score and compare models of disentangled representation learning.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+training = typer.Typer(
+    cls=ModelGroup,
+    help="Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options.",
+    no_args_is_help=True,
+)
+app.add_typer(training, name="train")
+
+
+@training.callback()
+def train_group() -> None:
+    """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
+
+
+def version(wanted: bool) -> None:
+    """Print the version and stop, if it was asked for."""
+    if wanted:
+        typer.echo(f"disentangle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    """Train, score and compare models of disentangled representation learning."""
+
+
+def model_command(name: str) -> Any:
+    """Return the command `disentangle train NAME`, made from the model's knobs."""
+    from typer.main import get_command
+
+    from disentangle.options import option_knobs, with_knobs
+    from disentangle.plugin import knobs
+    from disentangle.training import Training
+
+    kind = registry.models.load(name)
+    given = {*option_knobs(kind), *knobs(Training)}
+
+    def command(
+        ctx: typer.Context,
+        dataset: Annotated[str, typer.Argument(metavar="DATASET", help="a dataset's name")],
+        device: Device = "auto",
+        checkpoint_every: Every = None,
+        results: Results = RESULTS,
+        data_dir: DataDir = None,
+        file: File = None,
+        download: Download = False,
+        **options: Any,
+    ) -> None:
+        from disentangle import experiment
+        from disentangle.progress import following, say
+
+        chosen = {k: options[k] for k in given if was_given(ctx, k)}
+        with following() as report:
+            run = experiment.train(
+                name,
+                dataset,
+                device=device,
+                checkpoint_every=checkpoint_every,
+                results=results,
+                data_dir=data_dir,
+                file=file,
+                download=download,
+                report=report,
+                say=say,
+                **chosen,
+            )
+        typer.echo(run.path)
+
+    command.__doc__ = escape(documentation(kind))
+    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    trained = with_knobs(command, Training, "Training")
+    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
+    return get_command(single)
+
+
+def was_given(ctx: typer.Context, name: str) -> bool:
+    """Say whether the user typed this option, rather than leaving it at its default."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+
+
+def documentation(thing: Any) -> str:
+    """Return what a plugin's module and class say of it: the paper, then the equation."""
+    module = sys.modules[thing.__module__].__doc__ or ""
+    return f"{module.strip()}\n\n{(thing.__doc__ or '').strip()}"
+
+
+@app.command()
+def resume(run: RunPath, device: Device = "auto", checkpoint_every: Every = None) -> None:
+    """Go on with an unfinished run from its last checkpoint."""
+    from disentangle import experiment
+    from disentangle.progress import following, say
+
+    with following() as report:
+        found = experiment.resume(
+            run, device=device, checkpoint_every=checkpoint_every, report=report, say=say
+        )
+    typer.echo(found.path)
+
+
+@app.command()
+def score(
+    runs: RunPaths = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:knob=value,...]", help="a metric; may be repeated"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the metrics' sampling")] = 0,
+    device: Device = "auto",
+    results: Results = RESULTS,
+) -> None:
+    """Score runs: those named, or all below the results folder that lack a score."""
+    from disentangle import scoring, table
+    from disentangle.progress import counting, say
+
+    scoring.choose(metric)
+    found = table.load_runs(runs or [], results)
+    ready = [run for run in found if run.finished or runs]
+    if not ready:
+        raise DisentangleError(f"{results}: no finished run is there; train one first")
+    failed = []
+    for run in ready:
+        with counting(f"encoding {run.record.dataset.name}") as progress:
+            try:
+                scores = scoring.score(run, metric, seed=seed, device=device, progress=progress)
+            except DisentangleError as error:
+                if runs and len(ready) == 1:
+                    raise
+                failed.append(str(error))
+                continue
+        listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
+        say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
+    show_tables(ready, None if runs else results, results)
+    if failed:
+        raise DisentangleError("; ".join(failed))
+
+
+@app.command("table")
+def table_command(runs: RunPaths = None, results: Results = RESULTS) -> None:
+    """Show the score table: one row a configuration, its seeds together."""
+    from disentangle import table
+
+    found = table.load_runs(runs or [], results)
+    if not found:
+        raise DisentangleError(f"{results}: no run is there; train one first")
+    show_tables(found, None, results)
+
+
+def show_tables(runs: list[Any], write_to: Path | None, results: Path) -> None:
+    """Print the tables of these runs, and write them where asked."""
+    from disentangle import table
+
+    console = Console()
+    tables = table.make_tables(runs)
+    for made in tables:
+        if console.is_terminal:
+            grid = RichTable(title=made.dataset, caption=made.caption)
+            for heading in made.head:
+                grid.add_column(escape(heading), overflow="fold")
+            for row in made.body:
+                grid.add_row(*map(escape, row))
+            console.print(grid)
+        else:
+            typer.echo(f"{made.dataset}\n\n{made.markdown()}")
+    if write_to is not None:
+        written = [
+            *table.write_tables(tables, write_to),
+            table.write_csv(runs, write_to / "scores.csv"),
+        ]
+        typer.echo("written: " + ", ".join(map(str, written)))
+
+
+@app.command()
+def traverse(
+    run: RunPath,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="seed|first|prior[:COUNT]|NUMBER",
+            help="where the traversals start; may be repeated",
+        ),
+    ] = None,
+) -> None:
+    """Draw a run's latent traversals, from -3 to +3, as PNG and GIF."""
+    from disentangle import figures
+    from disentangle.run import load_run
+
+    for path in figures.draw_traversals(load_run(run), base or figures.DEFAULT_BASES):
+        typer.echo(path)
+
+
+@app.command("list")
+def list_command(
+    check: Annotated[bool, typer.Option("--check", help="import each and report")] = False,
+) -> None:
+    """List the models, datasets, metrics and networks, with where they come from."""
+    if check:
+        problems = 0
+        for entry, problem in registry.check_imports():
+            problems += bool(problem)
+            typer.echo(f"{entry.kind:8} {entry.name:20} {problem or 'ok'}")
+        if problems:
+            raise DisentangleError(f"{problems} plugins have problems")
+        return
+    for group in registry.groups:
+        typer.echo(f"{group.kind}s")
+        for name, entries in group.entries.items():
+            where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
+            typer.echo(f"  {name:20} {'' if len(entries) == 1 else 'AMBIGUOUS: '}{where}")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="a plugin's name")]) -> None:
+    """Show a plugin: its paper, its equation, its knobs and where it comes from."""
+    from disentangle.errors import suggestion
+    from disentangle.options import option_knobs
+    from disentangle.plugin import Plugin
+
+    found = [group for group in registry.groups if name in group.entries]
+    if not found:
+        every = [entry.name for entry in registry.every_entry()]
+        raise UsageError(f"no plugin '{name}'{suggestion(name, every)}")
+    for group in found:
+        plugin, entry = group.load(name), group.entry(name)
+        typer.echo(f"{group.kind} {name}, from {entry.distribution} {entry.version}\n")
+        typer.echo(documentation(plugin) + "\n")
+        if isinstance(plugin, type) and issubclass(plugin, Plugin):
+            for knob in option_knobs(plugin).values():
+                default = "" if knob.default is None else f" [default: {knob.default}]"
+                typer.echo(f"  {knob.name:12} {knob.help} ({knob.domain()}){default}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake gives one line and no traceback."""
+    try:
+        app()
+    except DisentangleError as error:
+        fail(str(error), error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}", 1)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+
+
+def fail(message: str, code: int) -> None:
+    """Print a message to standard error and exit with this code."""
+    Console(stderr=True).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    sys.stdout.flush()
+    sys.exit(code)

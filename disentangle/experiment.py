@@ -1,0 +1,242 @@
+"""The verbs `train` and `resume`: from names and options to a finished run."""
+
+import datetime
+import importlib.metadata
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from disentangle import data, registry
+from disentangle.dataset import Dataset
+from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.model import Model
+from disentangle.options import Setting, normalised_forms, option_knobs, resolve
+from disentangle.plugin import knobs
+from disentangle.run import DatasetRecord, Run, RunRecord, SettingRecord, load_run
+from disentangle.training import Report, Training, choose_device, fit
+
+Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
+
+
+def train(
+    model: str | type[Model],
+    dataset: str | Dataset,
+    *,
+    device: str = "auto",
+    checkpoint_every: int | None = None,
+    results: str | Path = "results",
+    data_dir: str | Path | None = None,
+    file: str | Path | None = None,
+    download: bool = False,
+    figures: bool = True,
+    report: Report = lambda step, steps, entry: None,
+    say: Say = silent,
+    **options: Any,
+) -> Run:
+    """Train a model on a dataset; return the run, finished.
+
+    The same call again returns the finished run, or goes on with an unfinished one.
+
+    Args:
+        model: a registered name, or a class.
+        dataset: a registered name, or an opened dataset.
+        device: `auto` (CUDA, else MPS, else the CPU) or a device's name.
+        checkpoint_every: steps between checkpoints; a tenth of the steps, at most 5,000, unless
+            given.
+        results: the folder below which the run's folder is made.
+        data_dir: where datasets keep what they prepare.
+        file: the dataset's own file or folder, where the user has it.
+        download: whether the dataset may be downloaded.
+        figures: whether to draw traversals and reconstructions at the end.
+        report: called after each step; see `training.Report`.
+        say: called with lines of text for the user.
+        **options: the model's knobs (`beta=4`) and the trainer's (`steps=5000`, `seed=0`,
+            `batch_size`, `lr`, `optimizer`, `precision`).
+
+    Raises:
+        UsageError: a name, an option or a value that makes no sense.
+        DisentangleError: training failed; what was whole is kept.
+    """
+    kind = registry.models.load(model) if isinstance(model, str) else model
+    registry.models.check(kind, f"model '{model}'")
+    chosen_device = choose_device(device)
+    training, mine = split_options(kind, options)
+    resolve(kind, {k: v for k, v in mine.items() if not k.endswith("_norm")})
+    if isinstance(dataset, str):
+        opened = data.load_dataset(
+            dataset, data_dir=data_dir, file=file, download=download, say=say
+        )
+    else:
+        opened = dataset
+    if not isinstance(opened, kind.needs):
+        raise UsageError(
+            f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
+            f"'{opened.name}' is only {opened.strength}"
+        )
+    settings = resolve(
+        kind, mine, dataset={"likelihood": opened.likelihood}, image_shape=opened.image_shape
+    )
+    about = DatasetRecord.of(
+        opened,
+        data_dir=str(Path(data_dir).resolve()) if data_dir else None,
+        file=str(Path(file).resolve()) if file else None,
+    )
+    record = make_record(model, kind, settings, training, about, chosen_device)
+    folder = Path(results) / "default" / about.name / record.model / record.id
+    run = Run(Path(str(folder).replace(":", ".")), record, opened)
+    if (run.path / "run.json").exists():
+        run = load_run(run.path)
+        run.dataset = opened
+        if run.finished:
+            say(f"already finished: {run.path}")
+    else:
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            run.save_record()
+        except OSError as error:
+            raise DisentangleError(
+                f"{results}: cannot write there ({error.strerror}); "
+                "choose another folder with --results"
+            ) from error
+    return complete(run, chosen_device, checkpoint_every, figures, report, say)
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    device: str = "auto",
+    checkpoint_every: int | None = None,
+    figures: bool = True,
+    report: Report = lambda step, steps, entry: None,
+    say: Say = silent,
+) -> Run:
+    """Go on with an unfinished run from its last checkpoint; return it, finished."""
+    found = run if isinstance(run, Run) else load_run(run)
+    chosen = choose_device(device)
+    if found.finished:
+        say(f"already finished: {found.path}")
+    return complete(found, chosen, checkpoint_every, figures, report, say)
+
+
+def complete(
+    run: Run,
+    device: torch.device,
+    checkpoint_every: int | None,
+    figures: bool,
+    report: Report,
+    say: Say,
+) -> Run:
+    """Train what is left of a run, record its end, and draw its figures."""
+    training = Training(**run.record.recipe)
+    every = checkpoint_every or min(5_000, max(1, training.steps // 10))
+    if every < 1:
+        raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
+    with run.lock():
+        if not run.finished:
+            say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
+            model = run.build()
+            fit(
+                run,
+                model,
+                run.dataset,
+                training,
+                device=device,
+                checkpoint_every=every,
+                report=report,
+            )
+            spent = run.log[-1]["seconds"]
+            run.save_record(finished=now(), seconds=spent, weights=run.weights)
+        if figures and not any(run.figures.glob("*.png")):
+            from disentangle import figures as draw
+
+            say("drawing the figures")
+            draw.draw_all(run)
+    return run
+
+
+def split_options(kind: type[Model], options: Mapping[str, Any]) -> tuple[Training, dict[str, Any]]:
+    """Return the trainer's options, checked, and the model's knobs, each of its own."""
+    own, trainers = option_knobs(kind), knobs(Training)
+    for name in own:
+        if name in trainers:
+            raise UsageError(f"{kind.__name__} has a knob '{name}', which the trainer uses itself")
+    for name in options:
+        if name not in own and name not in trainers:
+            known = suggestion(name, [*own, *trainers])
+            raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
+    training = Training(**{k: v for k, v in options.items() if k in trainers})
+    return training, {k: v for k, v in options.items() if k in own}
+
+
+def make_record(
+    name: str | type[Model],
+    kind: type[Model],
+    settings: Mapping[str, Setting],
+    training: Training,
+    dataset: DatasetRecord,
+    device: torch.device,
+) -> RunRecord:
+    """Return the record of a run that is about to start."""
+    values = {k: setting.value for k, setting in settings.items()}
+    entry = registry.models.entry(name) if isinstance(name, str) else None
+    recipe = {k: getattr(training, k) for k in knobs(Training)}
+    return RunRecord(
+        model=name if isinstance(name, str) else data.reference_of(kind),
+        model_version=kind.version,
+        network_version=registry.networks.load(values["network"]).version,
+        distribution=f"{entry.distribution} {entry.version}" if entry else "none",
+        settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
+        normalised=normalised_forms(kind, values, dataset.image_shape),
+        training={
+            k: SettingRecord(
+                value=v,
+                default=knobs(Training)[k].default,
+                origin="default" if v == knobs(Training)[k].default else "given",
+            )
+            for k, v in recipe.items()
+        },
+        dataset=dataset,
+        device=device_name(device),
+        threads=torch.get_num_threads(),
+        packages=package_versions(),
+        commit=commit(),
+        started=now(),
+    )
+
+
+def device_name(device: torch.device) -> str:
+    """Return the device, with the name of the GPU where it is one."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of what numbers depend on."""
+    names = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def commit() -> str | None:
+    """Return the commit of the source tree that this package runs from, if it runs from one."""
+    source = Path(__file__).parent.parent
+    if not (source / ".git").exists():
+        return None
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip() or None
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

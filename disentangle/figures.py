@@ -1,0 +1,264 @@
+"""Figures of a run: latent traversals in the manner of Higgins et al. (2017), reconstructions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from disentangle.dataset import Index
+from disentangle.errors import UsageError
+from disentangle.files import atomic
+from disentangle.model import Posterior
+from disentangle.run import Run
+from disentangle.seeds import numpy_rng, torch_rng
+from disentangle.training import ACTIVE
+
+COLUMNS = 11
+FRAMES = 25
+DEFAULT_BASES = ("seed", "first:2", "prior")
+SAMPLE = 1024
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where a traversal starts: latents [D], what they are, and the image, if it is one."""
+
+    label: str
+    z: Tensor
+    image: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The latents of a run, in the order of the figure: by KL, the largest first."""
+
+    order: list[int]
+    labels: list[str]
+    active: list[bool]
+
+
+def probe(run: Run, count: int = SAMPLE) -> Index:
+    """Return the images that stand for the dataset in a figure."""
+    rng = numpy_rng(run.record.seed, "figures")
+    return np.sort(rng.permutation(len(run.dataset))[:count])
+
+
+def measure_latents(run: Run) -> Latents:
+    """Return the latents sorted by KL, or by the variance of their means where there is no KL."""
+    code = run.code(run.dataset.images(probe(run)))
+    spread = code.mean.var(0)
+    has_kl = isinstance(code, Posterior)
+    weight = code.kl().mean(0) if isinstance(code, Posterior) else spread
+    order = [int(d) for d in weight.argsort(descending=True, stable=True)]
+    active = [bool(spread[d] > ACTIVE) for d in order]
+    order = [d for _, d in sorted(zip(active, order, strict=True), key=lambda pair: not pair[0])]
+    active = sorted(active, reverse=True)
+    name = "KL" if has_kl else "Var"
+    labels = [
+        f"z{d}  {name} {weight[d]:.2f}" + ("" if alive else "\ninactive")
+        for d, alive in zip(order, active, strict=True)
+    ]
+    return Latents(order, labels, active)
+
+
+def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
+    """Return the bases that these words name.
+
+    Args:
+        run: the run.
+        specs: `seed` (an image drawn by the run's seed), `first` (the first image), `prior` (a
+            sample of p(z)), each with a count where wanted (`first:3`), or the number of an image.
+
+    Raises:
+        UsageError: another word, or an image that the dataset does not have.
+    """
+    bases: list[Base] = []
+    images: list[tuple[str, int]] = []
+    for spec in specs:
+        word, _, count = spec.partition(":")
+        if count and not (count.isdecimal() and 0 < int(count) <= 20):
+            raise UsageError(f"--base {spec}: the count is a whole number from 1 to 20")
+        number = int(count or 1)
+        if word == "prior":
+            if not isinstance(run.code(run.dataset.images([0])), Posterior):
+                raise UsageError(f"'{run.record.model}' has no prior to draw from")
+            rng = torch_rng(run.record.seed, "prior")
+            z = torch.randn((number, run.model.latents), generator=rng)
+            bases += [Base(f"sample {i + 1} of the prior", z[i]) for i in range(number)]
+            continue
+        if word == "seed":
+            rng_images = numpy_rng(run.record.seed, "seed image")
+            chosen = rng_images.integers(0, len(run.dataset), number).tolist()
+        elif word == "first":
+            chosen = list(range(number))
+        elif word.isdecimal() and not count:
+            chosen = [int(word)]
+        else:
+            raise UsageError(
+                f"--base {spec}: a base is seed, first or prior, each with :COUNT where wanted, "
+                "or the number of an image"
+            )
+        images += [(word, i) for i in chosen]
+        for i in chosen:
+            if i >= len(run.dataset):
+                raise UsageError(f"--base {spec}: the dataset has {len(run.dataset)} images")
+            image = run.dataset.images([i])
+            kind = {"seed": "seed image", "first": "image"}.get(word, "image")
+            bases.append(Base(f"{kind} {i}", run.encode(image)[0], image[0]))
+    return bases
+
+
+def traverse(run: Run, base: Base, latents: Sequence[int], columns: int) -> Tensor:
+    """Return images [latent, column, C, H, W]: one latent moves, the others stay at the base's."""
+    rows = []
+    for d in latents:
+        z = base.z.repeat(columns, 1)
+        z[:, d] = run.model.traversal(d, columns)
+        rows.append(run.decode(z))
+    return torch.stack(rows)
+
+
+def draw_traversals(
+    run: Run, bases: Sequence[str] = DEFAULT_BASES, folder: Path | None = None
+) -> list[Path]:
+    """Draw the traversals of every latent from every base; return the PNG and the GIF written."""
+    from matplotlib.figure import Figure
+
+    found, latents = find_bases(run, bases), measure_latents(run)
+    folder = folder or run.figures
+    blocks = [traverse(run, base, latents.order, COLUMNS) for base in found]
+    values = run.model.traversal(latents.order[0], COLUMNS)
+    rows, cell = len(latents.order), 0.5
+    width, height = COLUMNS * cell, rows * cell
+    figure = Figure(figsize=(1.3 + len(found) * (width + 0.25), height + 1.5), dpi=110)
+    left, usable = 1.2 / figure.get_figwidth(), 1 - 1.25 / figure.get_figwidth()
+    step = usable / len(found)
+    bottom, top = 0.45 / figure.get_figheight(), height / figure.get_figheight()
+    for number, (base, block) in enumerate(zip(found, blocks, strict=True)):
+        place = (left + number * step, bottom, step * width / (width + 0.25), top)
+        axes = figure.add_axes(place)
+        show(axes, mosaic(block))
+        size = block.shape[-1] + 1
+        axes.set_xticks(
+            [size * (c + 0.5) for c in (0, COLUMNS // 2, COLUMNS - 1)],
+            [f"{values[c]:+.3g}" if values[c] else "0" for c in (0, COLUMNS // 2, COLUMNS - 1)],
+        )
+        axes.set_yticks(
+            [size * (r + 0.5) for r in range(rows)], latents.labels if not number else []
+        )
+        for label, active in zip(axes.get_yticklabels(), latents.active, strict=False):
+            label.set_color("black" if active else "0.55")
+        axes.tick_params(length=0, labelsize=8)
+        axes.set_title(base.label, fontsize=9, loc="left", pad=4)
+        if base.image is not None:
+            inset(figure, place, base.image, run.decode(base.z[None])[0])
+    figure.suptitle(title(run), fontsize=9, x=0.01, y=0.99, ha="left", va="top")
+    png, gif = folder / "traversals.png", folder / "traversals.gif"
+    save_figure(figure, png)
+    save_gif(run, found, latents, gif)
+    return [png, gif]
+
+
+def inset(figure: Any, place: tuple[float, float, float, float], *images: Tensor) -> None:
+    """Show the base's image and its reconstruction, small, above the right end of its block."""
+    size = 0.42
+    width, height = size / figure.get_figwidth(), size / figure.get_figheight()
+    right, top = place[0] + place[2], place[1] + place[3]
+    for number, image in enumerate(reversed(images)):
+        axes = figure.add_axes((right - (number + 1) * 1.08 * width, top + 0.006, width, height))
+        show(axes, mosaic(as_float(image)[None, None]))
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+
+def draw_reconstructions(run: Run, count: int = 16, folder: Path | None = None) -> Path:
+    """Draw images over their reconstructions; return the PNG written."""
+    from matplotlib.figure import Figure
+
+    images = run.dataset.images(
+        numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))[:count]
+    )
+    both = torch.stack([as_float(images), run.decode(run.encode(images))])
+    figure = Figure(figsize=(1.1 + 0.5 * len(images), 1.6), dpi=110)
+    axes = figure.add_axes(
+        (0.9 / figure.get_figwidth(), 0.04, 1 - 0.95 / figure.get_figwidth(), 0.7)
+    )
+    show(axes, mosaic(both))
+    size = both.shape[-2] + 1
+    axes.set_yticks([size * 0.5, size * 1.5], ["image", "reconstruction"], fontsize=8)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    figure.suptitle(title(run), fontsize=9, x=0.01, y=0.98, ha="left", va="top")
+    path = (folder or run.figures) / "reconstructions.png"
+    save_figure(figure, path)
+    return path
+
+
+def draw_all(run: Run) -> list[Path]:
+    """Draw what a finished run shows of itself; return the files written."""
+    return [*draw_traversals(run), draw_reconstructions(run)]
+
+
+def title(run: Run) -> str:
+    """Return one line that says what a figure shows, and which run it came from."""
+    record = run.record
+    knobs = [f"{k} {v}" for k, v in record.changed.items() if k != "likelihood"]
+    about = ", ".join([*knobs, f"{record.recipe['steps']} steps", f"seed {record.seed}"])
+    return f"{record.model} on {record.dataset.name} ({about}), run {run.path.name}"
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Return uint8 images as float in [0, 1]."""
+    return images.to(torch.float32) / 255
+
+
+def mosaic(images: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return images [rows, columns, C, H, W] in [0, 1] as one uint8 picture, a pixel apart; RGB."""
+    rows, _, channels, height, _ = images.shape
+    apart = functional.pad(images, (0, 1, 0, 1), value=0.5)
+    grid = apart.permute(0, 3, 1, 4, 2).reshape(rows * (height + 1), -1, channels)
+    picture = (grid[:-1, :-1].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
+
+
+def show(axes: Any, picture: np.ndarray[Any, Any]) -> None:
+    """Show a picture pixel for pixel, without a frame."""
+    axes.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0), interpolation="lanczos")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def save_gif(run: Run, bases: Sequence[Base], latents: Latents, path: Path) -> None:
+    """Write the same traversals in motion: a row a latent, a column a base, there and back."""
+    from PIL import ImageDraw
+
+    blocks = torch.stack([traverse(run, base, latents.order, FRAMES) for base in bases])
+    margin, size = 96, blocks.shape[-2] + 1
+    frames = []
+    for t in [*range(FRAMES), *range(FRAMES - 2, 0, -1)]:
+        picture = mosaic(blocks[:, :, t].transpose(0, 1))
+        frame = Image.new("RGB", (picture.shape[1] + margin, picture.shape[0]), "white")
+        frame.paste(Image.fromarray(picture), (margin, 0))
+        draw = ImageDraw.Draw(frame)
+        for row, (label, active) in enumerate(zip(latents.labels, latents.active, strict=True)):
+            middle = (4, size * row + size // 2)
+            draw.multiline_text(middle, label, "black" if active else "gray", anchor="lm")
+        frames.append(frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        frames[0].save(
+            temporary, format="GIF", save_all=True, append_images=frames[1:], duration=60, loop=0
+        )

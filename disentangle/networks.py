@@ -1,0 +1,113 @@
+"""The papers' encoders and decoders, by name: the entry-point group `disentangle.networks`."""
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import ClassVar
+
+from torch import nn
+
+from disentangle.errors import UsageError
+
+Shape = tuple[int, int, int]
+"""(channels, height, width)"""
+
+
+class Network(ABC):
+    """An encoder from images to real outputs, and a decoder from latents to one logit a pixel."""
+
+    version: ClassVar[int] = 1
+
+    @abstractmethod
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, H, W] to [N, outputs]."""
+
+    @abstractmethod
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, H, W]."""
+
+
+def down(*channels: int) -> list[nn.Module]:
+    """Return convolutions that halve the image each: 4x4, stride 2, padding 1, each with a ReLU."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
+    return layers
+
+
+def up(*channels: int) -> list[nn.Module]:
+    """Return transposed convolutions that double the image each; no ReLU after the last."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU()]
+    return layers[:-1]
+
+
+def dense(*units: int) -> list[nn.Module]:
+    """Return linear layers, each with a ReLU."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(units):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return layers
+
+
+def require_64(name: str, image_shape: Shape) -> int:
+    """Return the number of channels of 64x64 images; refuse others."""
+    channels, height, width = image_shape
+    if (height, width) != (64, 64):
+        raise UsageError(f"network '{name}' takes images of 64x64, not {height}x{width}")
+    return channels
+
+
+class Conv(Network):
+    """The network of most beta-VAE replications, and of this project's seed.
+
+    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256. Decoder: linear 256,
+    transposed convolutions 64-64-32-32-C, the first from 1x1 to 4x4.
+    """
+
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        channels = require_64("conv", image_shape)
+        return nn.Sequential(
+            *down(channels, 32, 32, 32, 32),
+            nn.Flatten(),
+            *dense(32 * 4 * 4, 256, 256),
+            nn.Linear(256, outputs),
+        )
+
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        channels = require_64("conv", image_shape)
+        return nn.Sequential(
+            *dense(latents, 256),
+            nn.Unflatten(1, (256, 1, 1)),
+            nn.ConvTranspose2d(256, 64, 4),
+            nn.ReLU(),
+            *up(64, 64, 32, 32, channels),
+        )
+
+
+class Burgess(Network):
+    """Burgess et al. (2018), https://arxiv.org/abs/1804.03599, appendix A.
+
+    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256; the decoder mirrors it.
+    """
+
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        channels = require_64("burgess", image_shape)
+        return nn.Sequential(
+            *down(channels, 32, 32, 32, 32),
+            nn.Flatten(),
+            *dense(32 * 4 * 4, 256, 256),
+            nn.Linear(256, outputs),
+        )
+
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        channels = require_64("burgess", image_shape)
+        return nn.Sequential(
+            *dense(latents, 256, 256, 32 * 4 * 4),
+            nn.Unflatten(1, (32, 4, 4)),
+            *up(32, 32, 32, 32, channels),
+        )

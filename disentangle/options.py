@@ -1,0 +1,176 @@
+"""Knobs as options: where each value comes from, and how the command line offers it."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any, Literal, Optional
+
+from disentangle.errors import UsageError, suggestion
+from disentangle.plugin import Knob, Plugin, knobs
+
+NORMALISED = "_norm"
+"""What follows the name of a KL weight in the name of its normalised form."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The value of a knob and where it came from."""
+
+    value: Any
+    default: Any
+    origin: Literal["given", "preset", "dataset", "default"]
+
+
+def option_knobs(cls: type[Plugin]) -> dict[str, Knob]:
+    """Return the knobs that a user may give: the plugin's own and the normalised forms."""
+    offered = {}
+    for name, declared in knobs(cls).items():
+        offered[name] = declared
+        if declared.normalised:
+            offered[name + NORMALISED] = Knob(
+                name=name + NORMALISED,
+                type=float,
+                default=None,
+                min=declared.min,
+                max=declared.max,
+                help=f"{name} times latents over pixels (Higgins et al.); instead of {name}",
+            )
+    return offered
+
+
+def resolve(
+    cls: type[Plugin],
+    given: Mapping[str, Any],
+    *,
+    preset: Mapping[str, Any] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+) -> dict[str, Setting]:
+    """Return every knob of a plugin, resolved: given > preset > dataset > default.
+
+    A normalised weight is converted here, so that the plugin sees only its own knob.
+
+    Raises:
+        UsageError: an unknown or contradictory knob, or a value out of bounds.
+    """
+    offered = option_knobs(cls)
+    settings: dict[str, Setting] = {}
+    layers: tuple[tuple[Literal["given", "preset", "dataset"], Mapping[str, Any]], ...] = (
+        ("given", given),
+        ("preset", preset or {}),
+        ("dataset", {k: v for k, v in (dataset or {}).items() if k in offered}),
+    )
+    for origin, values in layers:
+        for name, value in values.items():
+            if name not in offered:
+                known = suggestion(name, offered)
+                raise UsageError(f"{cls.__name__} has no knob '{name}'{known}")
+            weight = name.removesuffix(NORMALISED)
+            if weight != name and weight in values:
+                raise UsageError(f"give {weight} or {name}, not both: one determines the other")
+            if name not in settings and _counterpart(name, offered) not in settings:
+                declared = offered[name]
+                settings[name] = Setting(declared.check(value), declared.default, origin)
+    for name, declared in knobs(cls).items():
+        normalised = settings.pop(name + NORMALISED, None)
+        if normalised is not None:
+            if image_shape is None:
+                raise UsageError(f"{name}{NORMALISED} needs a dataset: its images set the scale")
+            latents = settings.get("latents", knobs(cls)["latents"])
+            latents = latents.value if isinstance(latents, Setting) else latents.default
+            value = declared.check(normalised.value * prod(image_shape) / latents)
+            settings[name] = Setting(value, declared.default, normalised.origin)
+        settings.setdefault(name, Setting(declared.default, declared.default, "default"))
+    _check_used(knobs(cls), settings)
+    return {name: settings[name] for name in knobs(cls)}
+
+
+def _counterpart(name: str, offered: Mapping[str, Knob]) -> str:
+    """Return the other name of a KL weight: beta for beta_norm, beta_norm for beta."""
+    if name.endswith(NORMALISED) and name.removesuffix(NORMALISED) in offered:
+        return name.removesuffix(NORMALISED)
+    return name + NORMALISED
+
+
+def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:
+    """Refuse a value that would silently do nothing."""
+    for name, setting in settings.items():
+        if setting.origin != "given" or declared[name].only_if is None:
+            continue
+        other, needed = declared[name].only_if or ("", "")
+        if settings[other].value != needed:
+            raise UsageError(
+                f"{name} does nothing while {other} is {settings[other].value}; "
+                f"leave it out or choose {other} {needed}"
+            )
+
+
+def normalised_forms(
+    cls: type[Plugin], values: Mapping[str, Any], image_shape: tuple[int, int, int]
+) -> dict[str, float]:
+    """Return the normalised form of each KL weight: beta_norm = beta M / N."""
+    return {
+        name + NORMALISED: values[name] * values["latents"] / prod(image_shape)
+        for name, declared in knobs(cls).items()
+        if declared.normalised
+    }
+
+
+def parse_spec(text: str) -> tuple[str, dict[str, str]]:
+    """Return name and knobs of `NAME[:knob=value,...]`, as in `mig:bins=40`."""
+    name, _, rest = text.partition(":")
+    given: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value or key.replace("-", "_") in given:
+            raise UsageError(f"'{text}' is not NAME:knob=value,knob=value")
+        given[key.replace("-", "_")] = value
+    return name, given
+
+
+def parse_given(cls: type[Plugin], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return values that were written as text in the types of the knobs."""
+    offered = option_knobs(cls)
+    return {k: offered[k].parse(v) if k in offered else v for k, v in given.items()}
+
+
+def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> Callable[..., Any]:
+    """Return `function` with one keyword-only option for each knob, for Typer to read.
+
+    `function` keeps its own parameters and takes the knobs as **knobs.
+
+    Raises:
+        UsageError: a knob is named like a parameter that the function has already.
+    """
+    import typer
+
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    names = {p.name for p in own}
+    extra = []
+    for name, declared in option_knobs(cls).items():
+        if name in names:
+            raise UsageError(f"{cls.__name__} has a knob '{name}', which the command uses itself")
+        kind: Any = Literal[declared.choices] if declared.choices else declared.type
+        kind = Optional[kind] if declared.default is None else kind  # noqa: UP045
+        option = typer.Option(
+            help=declared.help + (f" ({declared.bounds})" if declared.bounds else ""),
+            rich_help_panel=panel,
+            show_default=declared.default is not None,
+        )
+        extra.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=declared.default,
+                annotation=Annotated[kind, option],
+            )
+        )
+
+    def command(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    command.__doc__ = function.__doc__
+    command.__signature__ = signature.replace(parameters=[*own, *extra])  # type: ignore[attr-defined]
+    return command

@@ -1,0 +1,173 @@
+"""The plugin record: a class whose fields are its hyper-parameters.
+
+A subclass of `Plugin` is a keyword-only dataclass without saying so. Each field is made by `knob`,
+and by that alone becomes an option of the command line, a line of the run's record and a column of
+a table.
+"""
+
+import dataclasses
+import inspect
+import math
+import typing
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+from disentangle.errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One hyper-parameter: its type, the paper's default, its bounds and its meaning."""
+
+    name: str
+    type: type
+    default: Any
+    help: str = ""
+    min: float | None = None
+    above: float | None = None
+    max: float | None = None
+    choices: tuple[str, ...] = ()
+    normalised: bool = False
+    only_if: tuple[str, str] | None = None
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in this knob's type, or raise a UsageError that names the bound."""
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        right = type(value) is self.type
+        if right and self.type in (int, float):
+            right = (
+                math.isfinite(value)
+                and (self.min is None or value >= self.min)
+                and (self.above is None or value > self.above)
+                and (self.max is None or value <= self.max)
+            )
+        if right and self.choices:
+            right = value in self.choices
+        if not right:
+            raise UsageError(f"{self.name} must be {self.domain()}; got {value!r}")
+        return value
+
+    def parse(self, text: str) -> Any:
+        """Return the value written as `text`, as on the command line (`bins=40`)."""
+        value: Any = text
+        if self.type is bool:
+            value = {"true": True, "false": False}.get(text.lower(), text)
+        elif self.type in (int, float):
+            try:
+                value = self.type(text)
+            except ValueError:
+                value = text
+        return self.check(value)
+
+    def domain(self) -> str:
+        """Describe the values that this knob takes, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        kinds = {int: "a whole number", float: "a finite number", bool: "true or false"}
+        return f"{kinds.get(self.type, 'text')} {self.bounds}".strip()
+
+    @property
+    def bounds(self) -> str:
+        """Describe the bounds in words; nothing where there are none."""
+        limits = (("at least", self.min), ("above", self.above), ("at most", self.max))
+        return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+
+
+def knob(
+    *,
+    default: T,
+    help: str,
+    min: float | None = None,
+    above: float | None = None,
+    max: float | None = None,
+    normalised: bool = False,
+    only_if: tuple[str, str] | None = None,
+) -> T:
+    """Declare a hyper-parameter as a field of a plugin.
+
+    Args:
+        default: the paper's value; also what the knob is when nobody gives one.
+        help: one line for the command line; units where it has any.
+        min: the smallest value allowed; `above` is the same, exclusive; `max` is the largest.
+        above: the exclusive lower bound.
+        max: the largest value allowed.
+        normalised: the knob is the weight of a KL term in nats per image, so the core also offers
+            its normalised form, beta_norm = beta M / N (Higgins et al. 2017).
+        only_if: (other knob, value): the knob does nothing unless the other has this value, so
+            that giving it elsewhere is an error.
+    """
+    metadata = {
+        "help": help,
+        "min": min,
+        "above": above,
+        "max": max,
+        "normalised": normalised,
+        "only_if": only_if,
+    }
+    return dataclasses.field(default=default, metadata={"knob": metadata})
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(knob,))
+class Plugin:
+    """Base of every configurable plugin; a subclass is a record of its knobs.
+
+    `version` goes into run and score records: raise it when the plugin's numbers change.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, annotation in inspect.get_annotations(cls).items():
+            if "ClassVar" not in str(annotation):
+                _check_field(cls, name)
+        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+    def __post_init__(self) -> None:
+        for name, declared in knobs(type(self)).items():
+            object.__setattr__(self, name, declared.check(getattr(self, name)))
+
+
+def _check_field(cls: type, name: str) -> None:
+    """Refuse a field that is no knob, or whose name already means something else."""
+    field = cls.__dict__.get(name)
+    if not (isinstance(field, dataclasses.Field) and "knob" in field.metadata):
+        raise TypeError(
+            f"{cls.__name__}.{name} is no knob: what users may set is made by knob(...); "
+            f"constants are ClassVar, and modules are made in build()"
+        )
+    for base in cls.__mro__[1:]:
+        taken = name in vars(base) or name in vars(base).get("__annotations__", {})
+        if taken and name not in getattr(base, "__dataclass_fields__", {}):
+            raise TypeError(
+                f"{cls.__name__} cannot have a knob '{name}': {base.__name__}.{name} exists; "
+                "choose another name"
+            )
+
+
+def knobs(cls: type[Plugin]) -> dict[str, Knob]:
+    """Return the knobs of a plugin class by name, inherited ones first."""
+    cached: dict[str, Knob] | None = cls.__dict__.get("_knobs")
+    if cached is None:
+        hints = typing.get_type_hints(cls)
+        cached = {}
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            hint = hints[field.name]
+            choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+            kind = str if choices else hint
+            if kind not in (bool, int, float, str):
+                raise TypeError(
+                    f"{cls.__name__}.{field.name}: a knob is a bool, int, float, str or Literal, "
+                    f"not {hint}"
+                )
+            cached[field.name] = Knob(
+                name=field.name,
+                type=kind,
+                default=field.default,
+                choices=choices,
+                **field.metadata["knob"],
+            )
+        cls._knobs = cached  # type: ignore[attr-defined]
+    return cached

@@ -1,0 +1,156 @@
+"""The registry: plugins by name, found by entry points, imported when used and not before."""
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from disentangle.errors import DisentangleError, UsageError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from disentangle.dataset import Dataset, Location
+    from disentangle.metric import Metric
+    from disentangle.model import Model
+    from disentangle.networks import Network
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One plugin as its distribution declares it, not yet imported."""
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+    def load(self) -> Any:
+        """Import the plugin; whatever goes wrong in there becomes one message."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            found: Any = import_module(module)
+            for part in filter(None, attribute.split(".")):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:
+            raise DisentangleError(
+                f"{self.kind} '{self.name}' of {self.distribution} {self.version} cannot be "
+                f"imported from {self.target}: {type(error).__name__}: {error}"
+            ) from error
+        return found
+
+
+class Group(Generic[P]):
+    """The plugins of one kind: an entry-point group and the contract that its members keep."""
+
+    def __init__(self, kind: str, contract: str) -> None:
+        self.kind = kind
+        self._contract = contract
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[Entry, ...]]:
+        """Return what is registered, by name; a name with two entries is ambiguous."""
+        found: defaultdict[str, set[Entry]] = defaultdict(set)
+        for point in importlib.metadata.entry_points(group=f"disentangle.{self.kind}s"):
+            distribution, version = "an unknown distribution", "?"
+            if point.dist is not None:
+                distribution, version = point.dist.name, point.dist.version
+            found[point.name].add(Entry(self.kind, point.name, point.value, distribution, version))
+        return {
+            name: tuple(sorted(entries, key=lambda e: (e.distribution, e.target)))
+            for name, entries in sorted(found.items())
+        }
+
+    def entry(self, name: str) -> Entry:
+        """Return the one entry of this name.
+
+        Raises:
+            UsageError: no plugin has this name, or more than one has.
+        """
+        entries = self.entries.get(name, ())
+        if not entries:
+            raise UsageError(f"no {self.kind} '{name}'{suggestion(name, self.entries)}")
+        if len(entries) > 1:
+            claims = " and ".join(f"{e.distribution} ({e.target})" for e in entries)
+            raise UsageError(
+                f"{self.kind} '{name}' is ambiguous: {claims} both register it; uninstall one"
+            )
+        return entries[0]
+
+    def load(self, name: str) -> P:
+        """Return the plugin of this name, imported and checked against its contract."""
+        entry = self.entry(name)
+        plugin: P = entry.load()
+        self.check(plugin, f"{self.kind} '{name}' of {entry.distribution}")
+        return plugin
+
+    def check(self, plugin: object, who: str) -> None:
+        """Refuse what does not keep the contract of this group."""
+        if not self._contract:
+            if not callable(plugin):
+                raise DisentangleError(f"{who} is no function open(location) -> Dataset")
+            return
+        module, _, attribute = self._contract.partition(":")
+        contract = getattr(import_module(module), attribute)
+        if not (isinstance(plugin, type) and issubclass(plugin, contract)):
+            raise DisentangleError(f"{who} is no subclass of {module}.{attribute}")
+
+
+models: "Group[type[Model]]" = Group("model", "disentangle.model:Model")
+datasets: "Group[Callable[[Location], Dataset]]" = Group("dataset", "")
+metrics: "Group[type[Metric[Any]]]" = Group("metric", "disentangle.metric:Metric")
+networks: "Group[type[Network]]" = Group("network", "disentangle.networks:Network")
+groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks)
+
+
+def every_entry() -> list[Entry]:
+    """Return all entries of all groups, ambiguous ones included."""
+    return [e for group in groups for entries in group.entries.values() for e in entries]
+
+
+def check_imports(timeout: float = 120.0) -> Iterator[tuple[Entry, str]]:
+    """Import every plugin in a subprocess; yield each with its problem, "" where there is none.
+
+    A plugin that kills or hangs the process costs only itself: the rest are tried in a new one.
+    """
+    entries = every_entry()
+    done = 0
+    while done < len(entries):
+        call = f"from disentangle.registry import _import_from; _import_from({done})"
+        command = [sys.executable, "-c", call]
+        try:
+            result = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout
+            )
+            output, fate = result.stdout, f"ended the process (exit code {result.returncode})"
+        except subprocess.TimeoutExpired as expired:
+            output, fate = expired.stdout or b"", f"did not finish in {timeout:g} s"
+        for line in output.decode(errors="replace").splitlines():
+            if line.startswith(f"[{done}, "):
+                yield entries[done], json.loads(line)[1]
+                done += 1
+        if done < len(entries):
+            yield entries[done], f"importing it {fate}"
+            done += 1
+
+
+def _import_from(start: int) -> None:
+    """Import the plugins from this number on and report each as a line of JSON."""
+    for number, entry in list(enumerate(every_entry()))[start:]:
+        try:
+            group = next(group for group in groups if group.kind == entry.kind)
+            group.check(entry.load(), f"{entry.kind} '{entry.name}' of {entry.distribution}")
+            problem = ""
+        except DisentangleError as error:
+            problem = str(error)
+        sys.stdout.write("\n" + json.dumps([number, problem]) + "\n")
+        sys.stdout.flush()

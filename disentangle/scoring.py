@@ -1,0 +1,283 @@
+"""The verb `score`: metrics of a run's codes, or of any arrays, as records."""
+
+import importlib.metadata
+import math
+import time
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from disentangle import registry
+from disentangle.codes import Progress, RunSource, array_source
+from disentangle.dataset import Dataset, Labelled
+from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
+from disentangle.files import write_text
+from disentangle.metric import Metric, Source
+from disentangle.options import parse_given, parse_spec, resolve
+from disentangle.run import Record, Run, Value, load_run, read_record
+from disentangle.seeds import numpy_rng
+from disentangle.training import choose_device
+
+PROTOCOL = "locatello2019"
+
+
+class Score(Record):
+    """One number and all that it means; a score that could not be had says why."""
+
+    name: str
+    value: float | None
+    reason: str | None = None
+    metric: str
+    version: int
+    knobs: dict[str, Value]
+    """Those that are not at the metric's default."""
+    protocol: str
+    representation: Literal["mean", "sample"]
+    factors: tuple[str, ...]
+    view: dict[str, str | tuple[str, ...]]
+    fingerprint: str
+    """Of the dataset."""
+    weights: str
+    """The digest of the weights."""
+    seed: int
+    settings: dict[str, Value]
+    """Every knob of the metric, sample sizes among them."""
+    seconds: float
+    packages: dict[str, str]
+
+    @property
+    def column(self) -> tuple[Any, ...]:
+        """Return what two scores must share to stand in one column of a table."""
+        return (
+            self.name,
+            self.version,
+            tuple(sorted(self.knobs.items())),
+            self.protocol,
+            self.representation,
+            self.factors,
+            tuple(sorted(self.view.items())),
+        )
+
+
+class ScoreFile(Record):
+    """What `scores.json` holds."""
+
+    format: Literal[1] = 1
+    scores: tuple[Score, ...] = ()
+
+
+class ScoreMapping(dict[str, float]):
+    """Scores by name; `unavailable` says of the others why they could not be had."""
+
+    def __init__(self, scores: Mapping[str, float], unavailable: Mapping[str, str]) -> None:
+        super().__init__(scores)
+        self.unavailable = dict(unavailable)
+
+
+class Chosen:
+    """A metric as the user asked for it: its name, its record of knobs, and how to say it."""
+
+    def __init__(self, spec: str) -> None:
+        self.name, text = parse_spec(spec)
+        self.kind = registry.metrics.load(self.name)
+        settings = resolve(self.kind, parse_given(self.kind, text))
+        self.settings = {k: s.value for k, s in settings.items()}
+        self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
+        self.metric: Metric[Any] = self.kind(**self.settings)
+
+    def scores(self, source: Source[Any], seed: int) -> dict[str, float]:
+        """Return the metric's scores.
+
+        Raises:
+            Unavailable: the dataset is not what the metric needs, or the score is undefined.
+            DisentangleError: the metric failed.
+        """
+        if not isinstance(source.dataset, self.kind.needs):
+            raise Unavailable(
+                f"needs a dataset that is {self.kind.needs.strength}; "
+                f"'{source.dataset.name}' is only {source.dataset.strength}"
+            )
+        rng = numpy_rng(seed, f"metric {self.name}")
+        try:
+            found = {k: float(v) for k, v in self.metric.score(source, rng).items()}
+        except (DisentangleError, MemoryError):
+            raise
+        except Exception as error:
+            raise DisentangleError(
+                f"metric '{self.name}' failed: {type(error).__name__}: {error}"
+            ) from error
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise Unavailable(f"'{name}' came out as {value}")
+        return found
+
+
+def choose(metrics: Iterable[str] | None) -> list[Chosen]:
+    """Return the metrics named, or those that run by default.
+
+    Raises:
+        UsageError: an unknown metric or knob.
+    """
+    if metrics is not None:
+        specs = [metrics] if isinstance(metrics, str) else list(metrics)
+        if not specs:
+            raise UsageError("no metric was named; leave it out to score the default ones")
+        return [Chosen(spec) for spec in dict.fromkeys(specs)]
+    chosen = []
+    for name in registry.metrics.entries:
+        # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
+        with suppress(DisentangleError):
+            candidate = Chosen(name)
+            if candidate.kind.by_default:
+                chosen.append(candidate)
+    return chosen
+
+
+def read_scores(run: Run) -> tuple[Score, ...]:
+    """Return the scores that a run has."""
+    file = run.path / "scores.json"
+    if not file.exists():
+        return ()
+    return read_record(ScoreFile, file.read_text(), file).scores
+
+
+def score(
+    run: Run | str | Path,
+    metrics: Iterable[str] | None = None,
+    *,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    device: str = "auto",
+    progress: Progress = lambda done, wanted: None,
+) -> ScoreMapping:
+    """Score a run; return score names and values, and write them to its `scores.json`.
+
+    What was scored before, with the same weights, metric, knobs and seed, is not computed again.
+
+    Args:
+        run: a run, or its folder.
+        metrics: names, with knobs where wanted (`"mig:bins=40"`); the default ones unless given.
+        seed: of the metrics' sampling.
+        dataset: another than the run's own, or a view of it.
+        device: where images are encoded; see `train`.
+        progress: called while images are encoded.
+
+    Raises:
+        UsageError: an unknown metric or knob.
+        DisentangleError: the run has no weights, or a metric failed; other scores are kept.
+    """
+    found = run if isinstance(run, Run) else load_run(run)
+    chosen = choose(metrics)
+    if not found.finished:
+        raise DisentangleError(
+            f"{found.path}: training has not finished; first: disentangle resume {found.path}"
+        )
+    opened = dataset or found.dataset
+    failures, wanted = [], []
+    with found.lock():
+        kept = list(read_scores(found))
+        source: RunSource | None = None
+        for metric in chosen:
+            about = _about(metric, opened, found, seed)
+            have = [s for s in kept if all(getattr(s, k) == v for k, v in about.items())]
+            if not have:
+                source = source or RunSource(found, opened, choose_device(device), progress)
+                try:
+                    have = _measure(metric, source, seed, about)
+                except DisentangleError as error:
+                    failures.append(str(error))
+                finally:
+                    source.save()
+                kept += have
+                file = ScoreFile(scores=tuple(kept))
+                write_text(found.path / "scores.json", file.model_dump_json(indent=2) + "\n")
+            wanted += have
+    if failures:
+        raise DisentangleError(f"{found.path}: " + "; ".join(failures))
+    return _mapping(wanted)
+
+
+def _about(metric: Chosen, dataset: Dataset, run: Run, seed: int) -> dict[str, Any]:
+    """Return what identifies a score before it is computed."""
+    return {
+        "metric": metric.name,
+        "version": metric.kind.version,
+        "knobs": metric.changed,
+        "settings": metric.settings,
+        "protocol": PROTOCOL,
+        "representation": "mean",
+        "factors": tuple(dataset.factors) if isinstance(dataset, Labelled) else (),
+        "view": dict(dataset.view_record),
+        "fingerprint": dataset.fingerprint,
+        "weights": run.weights,
+        "seed": seed,
+    }
+
+
+def _measure(metric: Chosen, source: RunSource, seed: int, about: dict[str, Any]) -> list[Score]:
+    began = time.perf_counter()
+    values: dict[str, float | None]
+    reason = None
+    try:
+        values = dict(metric.scores(source, seed))
+    except Unavailable as error:
+        values, reason = {metric.name: None}, str(error)
+    names = ("disentangle-bench", "numpy", "scikit-learn")
+    packages = {name: importlib.metadata.version(name) for name in names}
+    seconds = round(time.perf_counter() - began, 3)
+    return [
+        Score(name=k, value=v, reason=reason, seconds=seconds, packages=packages, **about)
+        for k, v in values.items()
+    ]
+
+
+def _mapping(scores: Sequence[Score]) -> ScoreMapping:
+    return ScoreMapping(
+        {s.name: s.value for s in scores if s.value is not None},
+        {s.name: s.reason or "" for s in scores if s.value is None},
+    )
+
+
+def score_codes(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    *,
+    test_codes: ArrayLike | None = None,
+    test_factors: ArrayLike | None = None,
+    metrics: Iterable[str] | None = None,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+) -> ScoreMapping:
+    """Score codes that anybody made; return score names and values.
+
+    Each row is used exactly once by a metric that asks for no fewer samples.
+
+    Args:
+        codes: representations, [N, D].
+        factors: the factors' values, discrete, [N, K].
+        test_codes: [M, D], for metrics that fit; with `test_factors` [M, K].
+        test_factors: see `test_codes`.
+        metrics: names, with knobs where wanted; the default ones unless given.
+        seed: of the metrics' sampling.
+        names: of the factors.
+
+    Returns:
+        The scores; what could not be had is in `.unavailable`, with the reason, and is warned of.
+
+    Raises:
+        UsageError: arrays that do not fit together, or an unknown metric or knob.
+    """
+    source = array_source(codes, factors, test_codes, test_factors, names)
+    scores: dict[str, float] = {}
+    unavailable: dict[str, str] = {}
+    for metric in choose(metrics):
+        try:
+            scores.update(metric.scores(source, seed))
+        except Unavailable as error:
+            unavailable[metric.name] = str(error)
+            warnings.warn(f"{metric.name}: n/a: {error}", UnavailableWarning, stacklevel=2)
+    return ScoreMapping(scores, unavailable)

@@ -1,0 +1,242 @@
+"""The score table: one row a configuration, one column a score that means the same in every row."""
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from disentangle.files import write_text
+from disentangle.run import Run, RunRecord, find_runs, load_run
+from disentangle.scoring import Score, read_scores
+
+PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
+    ("version", lambda s: f"v{s.version}"),
+    ("knobs", lambda s: ", ".join(f"{k}={v}" for k, v in sorted(s.knobs.items())) or "default"),
+    ("protocol", lambda s: s.protocol),
+    ("representation", lambda s: s.representation),
+    ("factors", lambda s: "+".join(s.factors)),
+    ("view", lambda s: ", ".join(f"{k} {v}" for k, v in sorted(s.view.items())) or "all"),
+    ("seed", lambda s: f"metric seed {s.seed}"),
+)
+"""What may tell two columns of one score apart, and how to say it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score of one configuration, over its seeds."""
+
+    values: tuple[float, ...] = ()
+    runs: int = 0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Return the mean and standard deviation, and how many runs are missing."""
+        if not self.values:
+            return "n/a" if self.reasons else ""
+        mean = f"{statistics.fmean(self.values):.3f}"
+        if len(self.values) > 1:
+            mean += f" ± {statistics.stdev(self.values):.3f}"
+        if len(self.values) < self.runs:
+            mean += f" ({len(self.values)} of {self.runs} runs)"
+        return mean
+
+
+@dataclass
+class Row:
+    """A configuration: what was trained on what, and its scores by column."""
+
+    model: str
+    knobs: str
+    steps: int
+    seeds: list[int] = field(default_factory=list)
+    unfinished: int = 0
+    cells: dict[tuple[Any, ...], Cell] = field(default_factory=dict)
+
+
+@dataclass
+class Table:
+    """The configurations that were trained on one dataset."""
+
+    dataset: str
+    fingerprint: str
+    rows: list[Row]
+    columns: dict[tuple[Any, ...], str]
+    """Identity of a score -> heading."""
+
+    @property
+    def head(self) -> list[str]:
+        """Return the headings."""
+        return ["model", "knobs", "steps", "seeds", *self.columns.values()]
+
+    @property
+    def body(self) -> list[list[str]]:
+        """Return the rows as text."""
+        return [
+            [row.model, row.knobs, f"{row.steps:,}", seeds(row)]
+            + [row.cells.get(column, Cell()).text for column in self.columns]
+            for row in self.rows
+        ]
+
+    @property
+    def caption(self) -> str:
+        """Return what a reader must know: the dataset, the protocol, and why a score is missing."""
+        notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
+        protocols = sorted({column[3] for column in self.columns})
+        if protocols:
+            notes.append(f"Protocol {', '.join(protocols)}; means of the posterior.")
+        if any(len(row.seeds) > 1 for row in self.rows):
+            notes.append("Mean ± standard deviation over seeds.")
+        reasons = {
+            f"{self.columns[column]}: n/a: {reason}."
+            for row in self.rows
+            for column, cell in row.cells.items()
+            for reason in cell.reasons
+        }
+        return " ".join([*notes, *sorted(reasons)])
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, columns aligned."""
+        lines = [self.head, *self.body]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.head))]
+        rule = ["-" * width for width in widths]
+        rows = [lines[0], rule, *lines[1:]]
+        text = "\n".join(
+            "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+            for row in rows
+        )
+        return f"{text}\n\n{self.caption}\n"
+
+
+def seeds(row: Row) -> str:
+    """Return the number of seeds, and of those that are still training."""
+    return f"{len(row.seeds)}" + (f" (+{row.unfinished} unfinished)" if row.unfinished else "")
+
+
+def make_tables(runs: Sequence[Run]) -> list[Table]:
+    """Return a table for each dataset, by fingerprint, that these runs were trained on."""
+    datasets: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        about = run.record.dataset
+        name = about.name + "".join(f", {k} {v}" for k, v in sorted(about.view.items()))
+        datasets.setdefault((name, about.fingerprint), []).append(run)
+    return [make_table(name, mark, group) for (name, mark), group in sorted(datasets.items())]
+
+
+def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
+    """Return the table of runs on one dataset."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(configuration(run.record), []).append(run)
+    scores = {run.path: read_scores(run) for run in runs if run.finished}
+    scores = {
+        path: tuple(s for s in found if s.weights == load.record.weights)
+        for load in runs
+        for path, found in scores.items()
+        if load.path == path
+    }
+    every = [score for found in scores.values() for score in found]
+    columns = headings(every)
+    rows = []
+    for group in groups.values():
+        record = group[0].record
+        done = [run for run in group if run.finished]
+        row = Row(
+            model=record.model,
+            knobs=describe(record),
+            steps=record.recipe["steps"],
+            seeds=sorted(run.record.seed for run in done),
+            unfinished=len(group) - len(done),
+        )
+        for column in columns:
+            found = [s for run in done for s in scores[run.path] if identity(s) == column]
+            if found:
+                row.cells[column] = Cell(
+                    values=tuple(s.value for s in found if s.value is not None),
+                    runs=len(done),
+                    reasons=tuple(dict.fromkeys(s.reason for s in found if s.reason)),
+                )
+        rows.append(row)
+    rows.sort(key=lambda row: (row.model, row.knobs, row.steps))
+    return Table(dataset, fingerprint, rows, columns)
+
+
+def identity(score: Score) -> tuple[Any, ...]:
+    """Return what two scores must share to stand in one column."""
+    return (*score.column, score.seed)
+
+
+def headings(scores: Sequence[Score]) -> dict[tuple[Any, ...], str]:
+    """Return a heading for each column: the score's name, and whatever tells namesakes apart."""
+    examples = {identity(score): score for score in scores}
+    names: dict[tuple[Any, ...], str] = {}
+    for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
+        namesakes = [other for other in examples.values() if other.name == score.name]
+        told = [say(score) for _, say in PARTS if len({say(other) for other in namesakes}) > 1]
+        names[key] = score.name + (f" [{'; '.join(told)}]" if told else "")
+    return names
+
+
+def configuration(record: RunRecord) -> str:
+    """Return what runs of one row share: everything but the seed."""
+    recipe = {k: v for k, v in record.recipe.items() if k != "seed"}
+    parts = (record.model, record.model_version, record.network_version, record.knobs, recipe)
+    return repr(parts)
+
+
+def describe(record: RunRecord) -> str:
+    """Return the knobs and trainer's options that are not at their defaults."""
+    recipe = {
+        k: s.value
+        for k, s in record.training.items()
+        if s.value != s.default and k not in ("steps", "seed")
+    }
+    return ", ".join(f"{k}={v}" for k, v in {**record.changed, **recipe}.items()) or "-"
+
+
+def load_runs(paths: Sequence[str | Path], results: str | Path) -> list[Run]:
+    """Return the runs in these folders, or all below `results` where none is named."""
+    return [load_run(path) for path in (paths or find_runs(results))]
+
+
+def write_tables(tables: Sequence[Table], results: Path) -> list[Path]:
+    """Write all tables to `scores.md`, and every single score to `scores.csv`."""
+    parts = [f"## {table.dataset}\n\n{table.markdown()}" for table in tables]
+    write_text(results / "scores.md", "# Scores\n\n" + "\n".join(parts))
+    return [results / "scores.md"]
+
+
+def write_csv(runs: Sequence[Run], path: Path) -> Path:
+    """Write one line for each score of each run: what it is, what it is of, and its value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    fields = ("name", "value", "reason", "metric", "version", "protocol", "representation", "seed")
+    writer.writerow(
+        ["run", "dataset", "dataset_fingerprint", "model", "knobs", "steps", "run_seed"]
+        + [
+            "score" if f == "name" else f"metric_{f}" if f in ("version", "seed") else f
+            for f in fields
+        ]
+        + ["metric_knobs", "factors", "view"]
+    )
+    for run in runs:
+        record = run.record
+        mine = [
+            run.path.name,
+            record.dataset.name,
+            record.dataset.fingerprint,
+            record.model,
+            describe(record),
+            record.recipe["steps"],
+            record.seed,
+        ]
+        for score in read_scores(run) if run.finished else ():
+            knobs = ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
+            view = ", ".join(f"{k}={v}" for k, v in sorted(score.view.items()))
+            values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
+            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])
+    write_text(path, out.getvalue())
+    return path

@@ -1,0 +1,290 @@
+"""The training loop: flat, and exact to resume, since all randomness derives from seed and step."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from disentangle import checkpoint
+from disentangle.dataset import Dataset, Index
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.files import write_text
+from disentangle.model import Batch, Model, Posterior, Terms
+from disentangle.plugin import Plugin, knob
+from disentangle.run import Run, as_input
+from disentangle.seeds import derive, numpy_rng
+
+ACTIVE = 0.01
+"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
+
+Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
+"""Called after every step: its number, from 1, the number of all, the log entry if one is due."""
+
+
+class Training(Plugin):
+    """How a model is trained; each field is an option of `disentangle train`."""
+
+    steps: int = knob(default=100_000, min=1, help="training steps")
+    batch_size: int = knob(default=64, min=1, help="images a step")
+    lr: float = knob(default=1e-4, above=0, help="learning rate")
+    optimizer: Literal["adam", "adagrad"] = knob(default="adam", help="optimiser")
+    seed: int = knob(default=0, min=0, help="of the weights, the order of images and the noise")
+    precision: Literal["fp32", "bf16"] = knob(default="fp32", help="of the networks' arithmetic")
+
+
+class Interrupted(DisentangleError):
+    """Training stopped at a signal, after a checkpoint."""
+
+    def __init__(self, number: int, run: Run, step: int) -> None:
+        super().__init__(f"stopped after step {step}; go on with: disentangle resume {run.path}")
+        self.exit_code = 128 + number
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of this name; `auto` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        UsageError: the device was named and is not here.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device '{name}'; known: auto, cuda, mps, cpu") from None
+    here = present.get(device.type, False)
+    if here and device.type == "cuda" and device.index is not None:
+        here = device.index < torch.cuda.device_count()
+    if not here:
+        raise UsageError(f"device '{name}' is not on this machine; leave --device out, or name cpu")
+    return device
+
+
+def fit(
+    run: Run,
+    model: Model,
+    dataset: Dataset,
+    training: Training,
+    *,
+    device: torch.device,
+    checkpoint_every: int,
+    report: Report,
+) -> None:
+    """Train `model` from the run's last checkpoint, or from the start, to its last step.
+
+    Raises:
+        DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+    """
+    steps, size = training.steps, training.batch_size
+    if len(dataset) < size:
+        raise UsageError(
+            f"a batch of {size} is more than the {len(dataset)} images of '{dataset.name}'; "
+            f"make --batch-size smaller"
+        )
+    model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimizers = make_optimizers(model, training)
+    every = min(100, max(1, steps // 10))
+    history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
+    done, seconds = resume(run, model, optimizers, history)
+    start_log(run, done)
+    probe = as_input(
+        dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
+        dataset.image_shape,
+    ).to(device)
+    rng = torch.Generator(device)
+    began = ticked = time.perf_counter()
+    last = done
+
+    def save() -> None:
+        check_finite(history, done, every, model, run)
+        tensors = {"model": model.state_dict(), "history": history}
+        for number, optimizer in enumerate(optimizers):
+            tensors[f"optimizer{number}"] = checkpoint.optimizer_tensors(optimizer)
+        spent = seconds + time.perf_counter() - began
+        about = {"step": done, "seconds": spent}
+        checkpoint.save(run.checkpoint_path, checkpoint.pack(tensors), about)
+
+    with stop_signals() as stopped, (run.path / "log.jsonl").open("a") as log:
+        for index in batches(len(dataset), size, training.seed, done, steps):
+            rng.manual_seed(derive(training.seed, "noise", done))
+            batch = Batch(
+                x=to_device(dataset.images(index), device),
+                step=done,
+                steps=steps,
+                dataset_size=len(dataset),
+                rng=rng,
+            )
+            with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
+                sets = term_sets(model.terms(batch))
+            for optimizer, terms in zip(optimizers, sets, strict=True):
+                parameters = [p for group in optimizer.param_groups for p in group["params"]]
+                optimizer.zero_grad(set_to_none=True)
+                loss = torch.stack(list(terms.values())).sum()
+                torch.autograd.backward(loss, inputs=parameters)
+            for optimizer in optimizers:
+                optimizer.step()
+            for terms in sets:
+                for name, term in terms.items():
+                    if name not in history:
+                        history[name] = torch.zeros(every, device=device)
+                    history[name][done % every] = term.detach()
+            done += 1
+
+            entry = None
+            if done % every == 0 or done == steps:
+                check_finite(history, done, every, model, run)
+                now = time.perf_counter()
+                entry = {
+                    "step": done,
+                    "terms": averages(history, done, every),
+                    **measure(model, probe),
+                    "images_per_second": round((done - last) * size / (now - ticked), 1),
+                    "seconds": round(seconds + now - began, 3),
+                }
+                last, ticked = done, now
+                log.write(json.dumps(entry) + "\n")
+                log.flush()
+            report(done, steps, entry)
+            if done % checkpoint_every == 0 and done < steps:
+                save()
+            if stopped and done < steps:
+                save()
+                raise Interrupted(stopped[0], run, done)
+
+    weights = model.state_dict()
+    about = {"step": done, "seconds": seconds + time.perf_counter() - began}
+    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": weights}), about)
+
+
+def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
+    """Return the model's optimiser, and its opponent's where it has one."""
+    opponent = model.opponent()
+    theirs = [p for group in opponent.param_groups for p in group["params"]] if opponent else []
+    taken = {id(p) for p in theirs}
+    ours = [p for p in model.parameters() if id(p) not in taken]
+    kinds = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+    optimizer = kinds[training.optimizer](ours, lr=training.lr, fused=True)
+    return [optimizer, opponent] if opponent else [optimizer]
+
+
+def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
+    """Return the sets of terms: the model's, and its opponent's where it has one."""
+    return terms if isinstance(terms, tuple) else (terms,)
+
+
+def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
+    """Yield the index of each batch from step `start` on: each epoch is a new permutation.
+
+    The last images of a permutation that fill no batch are left out of that epoch.
+    """
+    per_epoch = images // size
+    for step in range(start, steps):
+        epoch, place = divmod(step, per_epoch)
+        if step == start or place == 0:
+            order = numpy_rng(seed, "order", epoch).permutation(images)
+        yield order[place * size : (place + 1) * size]
+
+
+def to_device(images: Tensor, device: torch.device) -> Tensor:
+    """Return uint8 images as float32 in [0, 1] on the device, channels last."""
+    moved = images.to(device, non_blocking=True)
+    return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def averages(history: dict[str, Tensor], done: int, every: int) -> dict[str, float]:
+    """Return the mean of each term over the steps since the last log entry."""
+    steps = (done - 1) % every + 1
+    return {name: float(values[:steps].mean()) for name, values in history.items()}
+
+
+def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
+    """Raise when a term since the last log entry, or a weight, is not finite; name the first."""
+    steps = (done - 1) % every + 1
+    bad = [
+        (int(torch.nonzero(~values[:steps].isfinite())[0]), name)
+        for name, values in history.items()
+        if not values[:steps].isfinite().all()
+    ]
+    if bad:
+        first, name = min(bad)
+        reason = f"'{name}' is not finite at step {done - steps + first + 1}"
+    elif not all(p.isfinite().all() for p in model.parameters()):
+        reason = f"a weight is not finite after step {done}"
+    else:
+        return
+    kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
+    raise DisentangleError(
+        f"{run.path}: training stopped: {reason} ({kept}); a smaller --lr is the first thing to try"
+    )
+
+
+def measure(model: Model, images: Tensor) -> dict[str, Any]:
+    """Return the KL of each latent, where there is one, and the number of active latents."""
+    model.eval()
+    with torch.no_grad():
+        code = model.encode(images)
+    model.train()
+    found: dict[str, Any] = {"active": int((code.mean.float().var(0) > ACTIVE).sum())}
+    if isinstance(code, Posterior):
+        found["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
+    return found
+
+
+def resume(
+    run: Run,
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    history: dict[str, Tensor],
+) -> tuple[int, float]:
+    """Put back the last checkpoint, if there is one; return its step and the seconds spent."""
+    path = run.checkpoint_path
+    if not path.exists():
+        return 0, 0.0
+    tensors, about = checkpoint.load(path)
+    checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+    device = next(model.parameters()).device
+    for number, optimizer in enumerate(optimizers):
+        state = checkpoint.unpack(tensors, f"optimizer{number}")
+        checkpoint.restore_optimizer(optimizer, state)
+    history.update({k: v.to(device) for k, v in checkpoint.unpack(tensors, "history").items()})
+    return int(str(about["step"])), float(str(about["seconds"]))
+
+
+def start_log(run: Run, step: int) -> None:
+    """Cut the log to the entries up to this step: the rest will come again."""
+    lines = [json.dumps(entry) for entry in run.log if entry["step"] <= step]
+    write_text(run.path / "log.jsonl", "".join(line + "\n" for line in lines))
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying of them; a second SIGINT does kill."""
+    stopped: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,305 @@
+"""dSprites: Matthey et al. (2017), https://github.com/deepmind/dsprites-dataset, Apache-2.0.
+
+The images come from the official npz where the user has it, and are otherwise drawn from their
+geometry, which was fitted to public images without one wrong pixel but is not proven identical:
+`source` says which. Either way they are prepared once, bit-packed, in the data folder.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+from disentangle.dataset import Grid, Location
+from disentangle.errors import DisentangleError
+from disentangle.files import atomic, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AXES = {"color": 1, "shape": 3, "scale": 6, "orientation": 40, "position_x": 32, "position_y": 32}
+VALUES = (
+    np.ones(1),
+    np.arange(1, 4),
+    np.linspace(0.5, 1, 6),
+    np.linspace(0, 2 * np.pi, 40),
+    np.linspace(0, 1, 32),
+    np.linspace(0, 1, 32),
+)
+COUNT = 737_280
+BLOCK = 32 * 32  # images of one shape, scale and orientation, which lie together
+IMAGE_BYTES = 64 * 64 // 8  # bit-packed
+
+NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+URL = f"https://github.com/deepmind/dsprites-dataset/raw/master/{NPZ}"
+MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
+
+Packed = NDArray[np.uint8]
+
+
+class Prepared(BaseModel):
+    """The record beside the prepared images, which shows whether they are still what they were."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    source: Literal["official", "regenerated"]
+    images: Literal[737_280] = 737_280
+    sha256: str
+    """Of the bit-packed images, so that equal pixels have equal fingerprints."""
+    npz_sha256: str | None
+    """Of the file that they were read from."""
+
+
+class DSprites(Grid):
+    """Every combination of shape, scale, orientation and position: 737,280 white-on-black images.
+
+    Orientations 0 and 39 are the same images; a square repeats every 90 degrees, an ellipse every
+    180. There is one colour only, so it is never scored.
+    """
+
+    image_shape = (1, 64, 64)
+
+    def __init__(self, packed: Packed, source: str, fingerprint: str) -> None:
+        super().__init__(AXES)
+        self.packed, self.source, self.fingerprint = packed, source, fingerprint
+
+    def images(self, index: ArrayLike) -> "Tensor":
+        """Return the images at `index` [N] as uint8 [N, 1, 64, 64], 0 or 255."""
+        from torch import from_numpy
+
+        pixels = np.unpackbits(self.packed[self._index(index)], axis=1)  # [N, 4096]
+        pixels *= 255
+        return from_numpy(pixels).view(-1, *self.image_shape)
+
+
+def open(location: Location) -> DSprites:
+    """Open dSprites: the user's file, else what is prepared, else a download, else drawn.
+
+    Raises:
+        DisentangleError: a file is not dSprites, a download fails, or the folder is not writable.
+    """
+    folder = location.folder / "dsprites"
+    try:
+        given = location.file or (folder / NPZ if (folder / NPZ).exists() else None)
+        digest = None if given is None else _digest(given)
+        found = _load(folder, digest)
+        if found is not None:  # without the lock, so that the folder may be read-only
+            return found
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            # Another process may have prepared the images while this one waited.
+            found = _load(folder, digest, location.say)
+            if found is None:
+                _prepare(folder, given, location)
+                found = _load(folder, digest)
+    except OSError as error:
+        raise DisentangleError(
+            f"cannot prepare dSprites in {folder}: {_reason(error)}; "
+            "make 400 MB of room there, or choose another data folder"
+        ) from error
+    if found is None:
+        raise DisentangleError(f"{folder} does not return what was written: choose another folder")
+    return found
+
+
+def render(shape: int, scale: int, orientation: int) -> Packed:
+    """Draw one block: the 32 x 32 positions of a shape at a scale and orientation.
+
+    An outline point (X, Y) goes to x = cx + s (X cos t + Y sin t), y = cy + s (-X sin t + Y cos t),
+    and the polygon is filled as a GPU does it, without anti-aliasing: y is flipped, vertices snap
+    to 1/256 pixel, and a pixel is white if its centre is inside by the even-odd rule.
+
+    Returns:
+        Bit-packed images [position_x * position_y = 1024, 64 rows * 8 bytes = 512].
+    """
+    X, Y = _OUTLINES[shape]
+    s, t, centre = VALUES[2][scale], VALUES[3][orientation], 16 + 32 * VALUES[4][:, None]
+    x0 = _snap(centre + s * (X * np.cos(t) + Y * np.sin(t)))  # [position_x, vertex]
+    y0 = _snap(64 - (centre + s * (-X * np.sin(t) + Y * np.cos(t))))  # [position_y, vertex]
+    x1, y1 = np.roll(x0, -1, axis=1), np.roll(y0, -1, axis=1)
+
+    low, high = np.minimum(y0, y1)[:, None], np.maximum(y0, y1)[:, None]
+    crossed = (low <= _ROW_CENTRES[:, None]) & (_ROW_CENTRES[:, None] < high)
+    j, row, edge = np.nonzero(crossed)  # [crossing], sorted by position_y, then row
+    dx, dy = (x1 - x0)[:, edge], (y1 - y0)[j, edge]
+    # The first column whose centre, 256 column + 128, is not left of the edge: a ceiling division.
+    above = (x0[:, edge] - 128) * dy + (_ROW_CENTRES[row] - y0[j, edge]) * dx
+    column = -(-above // (256 * dy))  # [position_x, crossing]
+
+    lines = 64 * j + row
+    first = np.flatnonzero(np.diff(lines, prepend=-1))
+    images = np.zeros((32, 32 * 64), np.uint64)
+    images[:, lines[first]] = np.bitwise_xor.reduceat(_FROM_COLUMN[column], first, axis=1)
+    return images.astype(">u8").view(np.uint8).reshape(BLOCK, IMAGE_BYTES)
+
+
+def _snap(pixels: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.floor(256 * pixels + 0.5).astype(np.int64)
+
+
+def _outlines() -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
+    """Return X and Y, down, of the square, ellipse and heart at scale 1, in pixels."""
+    square = 9.6 * np.array([1, 1, -1, -1]), 9.6 * np.array([1, -1, -1, 1])
+    a = 2 * np.pi * np.arange(100) / 100
+    ellipse = 9.6 * 1.33 * np.cos(a), 9.6 / 1.33 * np.sin(a)
+    a = 2 * np.pi * np.arange(150) / 150
+    lobes = 13 * np.cos(a) - 5 * np.cos(2 * a) - 2 * np.cos(3 * a) - np.cos(4 * a)
+    return square, ellipse, (9.6 * np.sin(a) ** 3, -(19.2 / 29) * lobes - 1.44)
+
+
+_OUTLINES = _outlines()
+# The image's rows, top to bottom, in the flipped y of the rasteriser, in 1/256 pixel.
+_ROW_CENTRES = 256 * np.arange(64)[::-1] + 128
+# White from column c to the right edge, the left-most pixel in the highest bit; 64 is none.
+_FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
+
+
+def _load(
+    folder: Path, digest: str | None, say: Callable[[str], None] = lambda _: None
+) -> DSprites | None:
+    """Return the prepared images if they are whole and, with a digest, were read from that npz."""
+    try:
+        prepared = Prepared.model_validate_json((folder / "prepared.json").read_bytes())
+        if digest not in (None, prepared.npz_sha256):
+            return None
+        packed = np.lib.format.open_memmap(folder / "images.npy", mode="r").view(np.ndarray)
+        if packed.shape != (COUNT, IMAGE_BYTES):
+            raise ValueError(f"shape {packed.shape}")
+        if hashlib.sha256(packed.data).hexdigest() != prepared.sha256:
+            raise ValueError("other content")
+    except FileNotFoundError:
+        return None
+    except Exception:  # damage shows in any way: numpy parses a header as Python
+        say(f"the images in {folder} are damaged or of another version: preparing them again")
+        return None
+    return DSprites(packed, prepared.source, prepared.sha256)
+
+
+def _prepare(folder: Path, npz: Path | None, location: Location) -> None:
+    if npz is None and location.download:
+        npz = _download(folder, location.say)
+    if npz is None:
+        location.say("dSprites: drawing its images from their geometry, once, some 5 seconds")
+        blocks = (render(*block) for block in np.ndindex(3, 6, 40))
+        _write(folder, blocks, "regenerated", None)
+    else:
+        location.say(f"dSprites: reading {npz}, once, some 15 seconds")
+        _write(folder, _read(npz), "official", _digest(npz))
+
+
+def _write(
+    folder: Path,
+    blocks: Iterable[Packed],
+    source: Literal["official", "regenerated"],
+    npz_sha256: str | None,
+) -> None:
+    sha256 = hashlib.sha256()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (COUNT, IMAGE_BYTES)}
+    with atomic(folder / "images.npy") as path, path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(block.data)
+            sha256.update(block.data)
+    prepared = Prepared(source=source, sha256=sha256.hexdigest(), npz_sha256=npz_sha256)
+    # Last, so that a record never goes before its images.
+    write_json(folder / "prepared.json", prepared.model_dump())
+
+
+def _read(npz: Path) -> Iterator[Packed]:
+    """Yield the blocks of an npz [1024, 512], without ever holding all of its 3 GB."""
+    with _refusing(npz), zipfile.ZipFile(npz) as archive:
+        members = set(archive.namelist())
+        if "imgs.npy" not in members:
+            raise ValueError("it holds no 'imgs'")
+        for name in ("latents_classes", "latents_values"):
+            if f"{name}.npy" in members:
+                with archive.open(f"{name}.npy") as member:
+                    _check_latents(name, member)
+        with archive.open("imgs.npy") as member:
+            _check_header(member)
+            for block in np.ndindex(3, 6, 40):
+                yield _pack(member.read(BLOCK * 64 * 64), block)
+            # Reading to the end also makes zipfile compare the checksum.
+            if member.read(1):
+                raise ValueError("'imgs' is longer than its header says")
+
+
+def _check_latents(name: str, member: IO[bytes]) -> None:
+    """Refuse images in another order than row-major over the axes."""
+    latents = np.lib.format.read_array(member, allow_pickle=False)
+    classes = np.unravel_index(np.arange(COUNT), tuple(AXES.values()))
+    if latents.shape != (COUNT, len(AXES)):
+        raise ValueError(f"'{name}' has shape {latents.shape}, not {(COUNT, len(AXES))}")
+    for column, labels, values in zip(latents.T, classes, VALUES, strict=True):
+        expected = labels if name == "latents_classes" else values[labels]
+        # Published values differ from linspace in the last bit, and some copies are float32.
+        if not np.allclose(column, expected, rtol=0, atol=1e-3):
+            raise ValueError(f"'{name}' is not in the published order")
+
+
+def _check_header(member: IO[bytes]) -> None:
+    # Version 3 differs from 2 in the encoding of field names only, and images have none.
+    npy = np.lib.format
+    first = npy.read_magic(member) == (1, 0)
+    read_header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+    shape, fortran_order, dtype = read_header(member)
+    if shape != (COUNT, 64, 64) or fortran_order or dtype != np.uint8:
+        raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)} in C order")
+
+
+def _pack(content: bytes, block: tuple[int, ...]) -> Packed:
+    """Return a block's bytes bit-packed [1024, 512], if they are the images that belong there."""
+    if len(content) != BLOCK * 64 * 64:
+        raise ValueError("'imgs' ends too early")
+    pixels = np.frombuffer(content, np.uint8)
+    if pixels.max() > 1:
+        raise ValueError(f"'imgs' has values up to {pixels.max()}, not 0 and 1 alone")
+    packed = np.packbits(pixels).reshape(BLOCK, IMAGE_BYTES)
+    drawn = render(*block)
+    # The geometry may be wrong in a few pixels; another image is in hundreds.
+    if np.unpackbits(packed ^ drawn).sum() > 0.01 * np.unpackbits(drawn).sum():
+        raise ValueError("'imgs' holds other images, or in another order")
+    return packed
+
+
+@contextmanager
+def _refusing(npz: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a wrong file fails in any way that zipfile, zlib and numpy do
+        raise DisentangleError(
+            f"cannot use {npz} as dSprites: {_reason(error)}; "
+            f"the right file is {URL}; without one the images are drawn from their geometry"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, on one line and without the path."""
+    said = getattr(error, "strerror", None) or str(error)
+    return said.partition("\n")[0] or type(error).__name__
+
+
+def _digest(npz: Path) -> str:
+    with _refusing(npz), npz.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(folder: Path, say: Callable[[str], None]) -> Path:
+    import pooch
+
+    say(f"dSprites: downloading 26 MB from {URL}")
+    try:
+        return Path(pooch.retrieve(URL, known_hash=f"md5:{MD5}", fname=NPZ, path=folder))
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors, a wrong hash is not
+        raise DisentangleError(
+            f"cannot download {URL}: {_reason(error)}; get the file in another way and name it "
+            "with --file PATH, or go without the download to have the images drawn"
+        ) from error

@@ -1,0 +1,18 @@
+"""beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
+
+from disentangle.model import Batch, Model, Terms
+from disentangle.plugin import knob
+
+
+class BetaVAE(Model):
+    """-E_q[log p(x|z)] + beta KL(q(z|x) || p(z)), the negative of equation 4."""
+
+    beta: float = knob(default=4.0, min=0, normalised=True, help="weight of the KL term")
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the two terms of the loss."""
+        q = self.encode(batch.x)
+        return {
+            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
+            "kl": self.beta * q.kl().sum(1).mean(),
+        }

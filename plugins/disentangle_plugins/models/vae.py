@@ -1,0 +1,15 @@
+"""VAE: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114."""
+
+from disentangle.model import Batch, Model, Terms
+
+
+class VAE(Model):
+    """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3."""
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the two terms of the evidence lower bound, negated."""
+        q = self.encode(batch.x)
+        return {
+            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
+            "kl": q.kl().sum(1).mean(),
+        }
