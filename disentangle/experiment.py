@@ -67,6 +67,7 @@ def train(
     kind = registry.models.load(model) if isinstance(model, str) else model
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
+    check_every(checkpoint_every)
     training, mine = split_options(kind, options)
     resolve(kind, {k: v for k, v in mine.items() if not k.endswith("_norm")})
     if isinstance(dataset, str):
@@ -79,6 +80,11 @@ def train(
         raise UsageError(
             f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
             f"'{opened.name}' is only {opened.strength}"
+        )
+    if len(opened) < training.batch_size:
+        raise UsageError(
+            f"a batch of {training.batch_size} is more than the {len(opened)} images of "
+            f"'{opened.name}'; choose a smaller batch size"
         )
     settings = resolve(
         kind, mine, dataset={"likelihood": opened.likelihood}, image_shape=opened.image_shape
@@ -120,6 +126,7 @@ def resume(
     """Go on with an unfinished run from its last checkpoint; return it, finished."""
     found = run if isinstance(run, Run) else load_run(run)
     chosen = choose_device(device)
+    check_every(checkpoint_every)
     if found.finished:
         say(f"already finished: {found.path}")
     return complete(found, chosen, checkpoint_every, figures, report, say)
@@ -136,8 +143,6 @@ def complete(
     """Train what is left of a run, record its end, and draw its figures."""
     training = Training(**run.record.recipe)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
-    if every < 1:
-        raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
     with run.lock():
         if not run.finished:
             say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
@@ -159,6 +164,12 @@ def complete(
             say("drawing the figures")
             draw.draw_all(run)
     return run
+
+
+def check_every(checkpoint_every: int | None) -> None:
+    """Refuse a number of steps between checkpoints that is none."""
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
 
 
 def split_options(kind: type[Model], options: Mapping[str, Any]) -> tuple[Training, dict[str, Any]]:

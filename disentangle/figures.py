@@ -20,6 +20,8 @@ from disentangle.seeds import numpy_rng, torch_rng
 from disentangle.training import ACTIVE
 
 COLUMNS = 11
+CELL = 0.5  # inches
+PANELS = 2  # side by side
 FRAMES = 25
 DEFAULT_BASES = ("seed", "first:2", "prior")
 SAMPLE = 1024
@@ -36,7 +38,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Latents:
-    """The latents of a run, in the order of the figure: by KL, the largest first."""
+    """The latents of a run, as a figure shows them: active ones first, then by KL."""
 
     order: list[int]
     labels: list[str]
@@ -50,21 +52,18 @@ def probe(run: Run, count: int = SAMPLE) -> Index:
 
 
 def measure_latents(run: Run) -> Latents:
-    """Return the latents sorted by KL, or by the variance of their means where there is no KL."""
+    """Return the latents, active ones first, by KL, or by the variance of means without one."""
     code = run.code(run.dataset.images(probe(run)))
     spread = code.mean.var(0)
-    has_kl = isinstance(code, Posterior)
+    kl = isinstance(code, Posterior)
     weight = code.kl().mean(0) if isinstance(code, Posterior) else spread
-    order = [int(d) for d in weight.argsort(descending=True, stable=True)]
-    active = [bool(spread[d] > ACTIVE) for d in order]
-    order = [d for _, d in sorted(zip(active, order, strict=True), key=lambda pair: not pair[0])]
-    active = sorted(active, reverse=True)
-    name = "KL" if has_kl else "Var"
+    active = spread > ACTIVE
+    order = sorted(range(len(spread)), key=lambda d: (not active[d], -float(weight[d])))
     labels = [
-        f"z{d}  {name} {weight[d]:.2f}" + ("" if alive else "\ninactive")
-        for d, alive in zip(order, active, strict=True)
+        f"z{d}  {'KL' if kl else 'Var'} {weight[d]:.2f}" + ("" if active[d] else "\ninactive")
+        for d in order
     ]
-    return Latents(order, labels, active)
+    return Latents(order, labels, [bool(active[d]) for d in order])
 
 
 def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
@@ -79,7 +78,6 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
         UsageError: another word, or an image that the dataset does not have.
     """
     bases: list[Base] = []
-    images: list[tuple[str, int]] = []
     for spec in specs:
         word, _, count = spec.partition(":")
         if count and not (count.isdecimal() and 0 < int(count) <= 20):
@@ -104,12 +102,11 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
                 f"--base {spec}: a base is seed, first or prior, each with :COUNT where wanted, "
                 "or the number of an image"
             )
-        images += [(word, i) for i in chosen]
         for i in chosen:
             if i >= len(run.dataset):
                 raise UsageError(f"--base {spec}: the dataset has {len(run.dataset)} images")
             image = run.dataset.images([i])
-            kind = {"seed": "seed image", "first": "image"}.get(word, "image")
+            kind = "seed image" if word == "seed" else "image"
             bases.append(Base(f"{kind} {i}", run.encode(image)[0], image[0]))
     return bases
 
@@ -132,33 +129,41 @@ def draw_traversals(
 
     found, latents = find_bases(run, bases), measure_latents(run)
     folder = folder or run.figures
-    blocks = [traverse(run, base, latents.order, COLUMNS) for base in found]
-    values = run.model.traversal(latents.order[0], COLUMNS)
-    rows, cell = len(latents.order), 0.5
-    width, height = COLUMNS * cell, rows * cell
-    figure = Figure(figsize=(1.3 + len(found) * (width + 0.25), height + 1.5), dpi=110)
-    left, usable = 1.2 / figure.get_figwidth(), 1 - 1.25 / figure.get_figwidth()
-    step = usable / len(found)
-    bottom, top = 0.45 / figure.get_figheight(), height / figure.get_figheight()
-    for number, (base, block) in enumerate(zip(found, blocks, strict=True)):
-        place = (left + number * step, bottom, step * width / (width + 0.25), top)
+    values = [round(float(v), 3) + 0.0 for v in run.model.traversal(latents.order[0], COLUMNS)]
+    across = min(PANELS, len(found))
+    down = -(-len(found) // across)
+    width, height = COLUMNS * CELL, len(latents.order) * CELL  # of a panel, in inches
+    left, gap, above, below = 1.15, 0.25, 0.6, 0.3
+    total = (left + across * (width + gap), 0.5 + down * (height + above + below))
+    figure = Figure(figsize=total, dpi=110)
+    for number, base in enumerate(found):
+        row, column = divmod(number, across)
+        x = left + column * (width + gap)
+        y = total[1] - 0.5 - row * (height + above + below) - above - height
+        place = (x / total[0], y / total[1], width / total[0], height / total[1])
         axes = figure.add_axes(place)
+        block = traverse(run, base, latents.order, COLUMNS)
         show(axes, mosaic(block))
         size = block.shape[-1] + 1
-        axes.set_xticks(
-            [size * (c + 0.5) for c in (0, COLUMNS // 2, COLUMNS - 1)],
-            [f"{values[c]:+.3g}" if values[c] else "0" for c in (0, COLUMNS // 2, COLUMNS - 1)],
-        )
-        axes.set_yticks(
-            [size * (r + 0.5) for r in range(rows)], latents.labels if not number else []
-        )
-        for label, active in zip(axes.get_yticklabels(), latents.active, strict=False):
-            label.set_color("black" if active else "0.55")
+        ends = (0, COLUMNS // 2, COLUMNS - 1)
+        axes.set_xticks([size * (c + 0.5) for c in ends], [f"{values[c]:g}" for c in ends])
+        ticks = [size * (r + 0.5) for r in range(len(latents.order))]
+        axes.set_yticks(ticks, latents.labels if column == 0 else [""] * len(ticks))
+        for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):
+            label.set_color("black" if active else "0.45")
         axes.tick_params(length=0, labelsize=8)
         axes.set_title(base.label, fontsize=9, loc="left", pad=4)
         if base.image is not None:
             inset(figure, place, base.image, run.decode(base.z[None])[0])
-    figure.suptitle(title(run), fontsize=9, x=0.01, y=0.99, ha="left", va="top")
+    figure.suptitle(
+        f"{title(run)}\nEach row moves one latent and holds the others at the base's; "
+        "above, the base's image and its reconstruction.",
+        fontsize=9,
+        x=0.01,
+        y=1 - 0.08 / total[1],
+        ha="left",
+        va="top",
+    )
     png, gif = folder / "traversals.png", folder / "traversals.gif"
     save_figure(figure, png)
     save_gif(run, found, latents, gif)

@@ -89,11 +89,6 @@ def fit(
         Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
-    if len(dataset) < size:
-        raise UsageError(
-            f"a batch of {size} is more than the {len(dataset)} images of '{dataset.name}'; "
-            f"make --batch-size smaller"
-        )
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
     every = min(100, max(1, steps // 10))

@@ -90,16 +90,16 @@ def open(location: Location) -> DSprites:
     try:
         given = location.file or (folder / NPZ if (folder / NPZ).exists() else None)
         digest = None if given is None else _digest(given)
-        found = _load(folder, digest)
+        found = _load(folder, digest, location.download)
         if found is not None:  # without the lock, so that the folder may be read-only
             return found
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             # Another process may have prepared the images while this one waited.
-            found = _load(folder, digest, location.say)
+            found = _load(folder, digest, location.download, location.say)
             if found is None:
                 _prepare(folder, given, location)
-                found = _load(folder, digest)
+                found = _load(folder, digest, location.download)
     except OSError as error:
         raise DisentangleError(
             f"cannot prepare dSprites in {folder}: {_reason(error)}; "
@@ -163,12 +163,15 @@ _FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
 
 
 def _load(
-    folder: Path, digest: str | None, say: Callable[[str], None] = lambda _: None
+    folder: Path, digest: str | None, official: bool, say: Callable[[str], None] = lambda _: None
 ) -> DSprites | None:
-    """Return the prepared images if they are whole and, with a digest, were read from that npz."""
+    """Return the prepared images if they are whole and what was asked for.
+
+    With a digest that is what was read from that npz; with `official`, from any.
+    """
     try:
         prepared = Prepared.model_validate_json((folder / "prepared.json").read_bytes())
-        if digest not in (None, prepared.npz_sha256):
+        if digest not in (None, prepared.npz_sha256) or (official and not prepared.npz_sha256):
             return None
         packed = np.lib.format.open_memmap(folder / "images.npy", mode="r").view(np.ndarray)
         if packed.shape != (COUNT, IMAGE_BYTES):

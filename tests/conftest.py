@@ -1,0 +1,95 @@
+"""Set-up for all tests: one torch thread, folders of their own, a stranger's plugins installed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses too: faster on few cores
+os.environ.pop("DISENTANGLE_DATA", None)
+
+import filelock
+import pytest
+import torch
+
+from disentangle import registry
+from disentangle.experiment import train
+from disentangle.run import Run, load_run
+
+torch.set_num_threads(1)
+
+STRANGERS = Path(__file__).parent / "strangers"
+TWIN = """Metadata-Version: 2.1
+Name: twins
+Version: 0.2
+"""
+
+
+def refresh() -> None:
+    """Make the registry look again."""
+    for group in registry.groups:
+        group.__dict__.pop("entries", None)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(shared_folder: Path) -> Path:
+    """A cache folder of the tests' own, for subprocesses too."""
+    folder = shared_folder / "cache"
+    os.environ["DISENTANGLE_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def strangers_folder(shared_folder: Path) -> Path:
+    """A folder into which the stranger's distribution is installed, by pip, from its wheel."""
+    folder = shared_folder / "strangers"
+    with filelock.FileLock(shared_folder / "strangers.lock"):
+        if not folder.exists():
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+            command += ["--no-build-isolation", "--target", str(folder), str(STRANGERS)]
+            subprocess.run(command, check=True)
+            twins = folder / "twins-0.2.dist-info"
+            twins.mkdir()
+            (twins / "METADATA").write_text(TWIN)
+            (twins / "entry_points.txt").write_text(
+                "[disentangle.models]\ntwin = strangers.model:Duel\n"
+            )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run of beta-VAE on the stranger's dataset, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(strangers_folder))
+        refresh()
+        options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
+        results = tmp_path_factory.mktemp("trained")
+        run = train("beta-vae", "tiny", beta=2.0, results=results, **options)
+    refresh()
+    return run
+
+
+@pytest.fixture
+def run(trained: Run, strangers: Path, tmp_path: Path) -> Run:
+    """A copy of that run, to be maltreated."""
+    return load_run(shutil.copytree(trained.path, tmp_path / "run"))
+
+
+@pytest.fixture
+def strangers(strangers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stranger's plugins, importable and registered, here and in subprocesses."""
+    monkeypatch.syspath_prepend(str(strangers_folder))
+    monkeypatch.setenv("PYTHONPATH", str(strangers_folder))
+    refresh()
+    yield strangers_folder
+    monkeypatch.undo()
+    refresh()

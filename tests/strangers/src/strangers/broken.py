@@ -1,0 +1,1 @@
+raise ImportError("it needs a library of 1987")

@@ -1,0 +1,58 @@
+"""Files are whole or not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from disentangle.files import atomic, write_json, write_text
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with atomic(path) as temporary:
+        temporary.write_bytes(b"new")
+        assert temporary.parent == tmp_path
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file(tmp_path: Path, failure: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail_halfway() -> None:
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise failure
+
+    with pytest.raises(failure):
+        fail_halfway()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_kept_as_it_is(tmp_path: Path) -> None:
+    write_text(tmp_path / "text", "β\r\n\n")
+    assert (tmp_path / "text").read_bytes() == "β\r\n\n".encode()
+
+
+def test_json_round_trip(tmp_path: Path) -> None:
+    value = {"β": [1, 0.1, None, "é"]}
+    write_json(tmp_path / "json", value)
+    assert json.loads((tmp_path / "json").read_text("utf-8")) == value
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_what_json_cannot_say_changes_nothing(tmp_path: Path, value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        write_json(tmp_path / "json", value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_folder_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        write_text(tmp_path / "file" / "below", "text")

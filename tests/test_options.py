@@ -1,0 +1,76 @@
+"""Where the value of a knob comes from."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from disentangle import registry
+from disentangle.errors import UsageError
+from disentangle.options import normalised_forms, option_knobs, parse_spec, resolve
+
+SHAPE = (1, 64, 64)
+BetaVAE = registry.models.load("beta-vae")
+
+
+def values(**given):
+    return {k: (s.value, s.origin) for k, s in resolve(BetaVAE, given, image_shape=SHAPE).items()}
+
+
+def test_given_goes_before_preset_before_dataset_before_default():
+    settings = resolve(
+        BetaVAE,
+        {"latents": 7},
+        preset={"latents": 5, "beta": 3.0},
+        dataset={"likelihood": "gaussian"},
+    )
+    assert {k: (s.value, s.origin) for k, s in settings.items()} == {
+        "latents": (7, "given"),
+        "network": ("conv", "default"),
+        "likelihood": ("gaussian", "dataset"),
+        "variance": (0.5, "default"),
+        "beta": (3.0, "preset"),
+    }
+
+
+def test_beta_norm_is_beta_times_latents_over_pixels():
+    assert values(beta_norm=0.01, latents=8)["beta"] == (0.01 * 4096 / 8, "given")
+
+
+@given(st.floats(0, 1e6), st.integers(1, 64))
+def test_beta_and_beta_norm_are_inverse(beta, latents):
+    norm = normalised_forms(BetaVAE, {"beta": beta, "latents": latents}, SHAPE)["beta_norm"]
+    back = resolve(BetaVAE, {"beta_norm": norm, "latents": latents}, image_shape=SHAPE)
+    assert back["beta"].value == pytest.approx(beta)
+
+
+def test_beta_and_beta_norm_together_are_refused():
+    with pytest.raises(UsageError, match="not both"):
+        values(beta=4.0, beta_norm=0.01)
+
+
+def test_given_beta_overrides_a_presets_beta_norm():
+    settings = resolve(BetaVAE, {"beta": 2.0}, preset={"beta_norm": 0.1}, image_shape=SHAPE)
+    assert settings["beta"].value == 2.0
+
+
+def test_vae_has_no_beta():
+    assert "beta" not in option_knobs(registry.models.load("vae"))
+    with pytest.raises(UsageError, match="VAE has no knob 'beta'"):
+        resolve(registry.models.load("vae"), {"beta": 1.0})
+
+
+def test_variance_without_gaussian_is_refused():
+    with pytest.raises(UsageError, match="variance does nothing while likelihood is bernoulli"):
+        values(variance=0.1)
+    assert values(variance=0.1, likelihood="gaussian")["variance"] == (0.1, "given")
+
+
+def test_spec_of_a_metric():
+    assert parse_spec("mig") == ("mig", {})
+    assert parse_spec("mig:bins=40,samples=10") == ("mig", {"bins": "40", "samples": "10"})
+
+
+@pytest.mark.parametrize("text", ["mig:bins", "mig:=3", "mig:bins=", "mig:bins=1,bins=2"])
+def test_bad_spec_of_a_metric_is_refused(text):
+    with pytest.raises(UsageError, match="is not NAME:knob=value"):
+        parse_spec(text)

@@ -1,0 +1,149 @@
+"""A run on disk: read back as it was written, and refused when it was not."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import disentangle
+from disentangle import checkpoint
+from disentangle.errors import DisentangleError
+from disentangle.run import find_runs, load_run
+
+
+def test_record_is_read_back_as_it_was_written(trained, run):
+    assert run.record == trained.record
+    assert run.finished
+    assert run.record.settings["beta"].origin == "given"
+    assert run.record.settings["latents"].origin == "default"
+    assert run.record.dataset.factors == {"side": 3, "x": 5, "y": 5}
+    assert run.record.weights == checkpoint.digest(run.model.state_dict())
+
+
+def test_id_leaves_out_where_and_when(run):
+    elsewhere = run.record.model_copy(update={"device": "mps", "threads": 9, "started": "never"})
+    assert elsewhere.id == run.record.id
+    assert len(run.record.id) == 10
+
+
+def test_encode_takes_uint8_and_float_and_gives_means(run):
+    images = run.dataset.images([0, 7, 30])
+    z = run.encode(images)
+    assert z.shape == (3, 10)
+    torch.testing.assert_close(run.encode(images.float() / 255), z)
+    torch.testing.assert_close(run.encode(images.numpy()), z)
+    torch.testing.assert_close(run.code(images).mean, z)
+
+
+def test_decode_gives_images_between_0_and_1(run):
+    images = run.decode(np.zeros((2, 10)))
+    assert images.shape == (2, 1, 64, 64)
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 3, 64, 64), np.uint8), r"images are \[N, 1, 64, 64\], not \[2, 3, 64, 64\]"),
+        (np.zeros((2, 1, 64, 64), np.int64), "not torch.int64"),
+        (np.full((1, 1, 64, 64), 255.0), "pass uint8"),
+    ],
+)
+def test_wrong_images_are_refused(run, images, message):
+    with pytest.raises(DisentangleError, match=message):
+        run.encode(images)
+
+
+def test_wrong_latents_are_refused(run):
+    with pytest.raises(DisentangleError, match=r"latents are \[N, 10\], not \[2, 9\]"):
+        run.decode(np.zeros((2, 9)))
+
+
+def test_missing_run_is_named(tmp_path):
+    with pytest.raises(DisentangleError, match="no run is there"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.pop("model"), "model: Field required"),
+        (lambda r: r.update(colour="red"), "colour: Extra inputs are not permitted"),
+        (lambda r: r.update(format=2), "format: Input should be 1"),
+        (lambda r: r.update(threads="many"), "threads: Input should be a valid integer"),
+    ],
+)
+def test_edited_record_is_refused_with_the_field(run, change, message):
+    file = run.path / "run.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+    with pytest.raises(DisentangleError) as caught:
+        load_run(run.path)
+    assert str(file) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_half_written_record_is_refused(run):
+    file = run.path / "run.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(DisentangleError, match="not a record of this version"):
+        load_run(run.path)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "pickle", "empty", "foreign", "missing"])
+def test_damaged_checkpoint_is_refused(run, damage):
+    path = run.checkpoint_path
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-100] ^= 1
+        path.write_bytes(content)
+    elif damage == "truncate":
+        path.write_bytes(content[:-1000])
+    elif damage == "pickle":
+        torch.save({"a": torch.zeros(3)}, path)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "foreign":
+        save_file({"a": torch.zeros(3)}, path)
+    else:
+        path.unlink()
+    with pytest.raises(DisentangleError) as caught:
+        run.encode(run.dataset.images([0]))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_model_are_refused(run):
+    checkpoint.save(run.checkpoint_path, {"model/a": torch.zeros(3)}, {"step": 5, "seconds": 0})
+    with pytest.raises(DisentangleError, match="these are not this model's weights"):
+        run.encode(run.dataset.images([0]))
+
+
+def test_other_data_under_the_same_name_is_refused(run):
+    run.save_record(dataset=run.record.dataset.model_copy(update={"fingerprint": "f" * 64}))
+    with pytest.raises(DisentangleError, match="trained on 'tiny' ffffffffff"):
+        _ = run.dataset
+
+
+def test_run_in_use_is_locked(run):
+    with (
+        run.lock(),
+        pytest.raises(DisentangleError, match="another process is training or scoring"),
+        load_run(run.path).lock(),
+    ):
+        pass
+
+
+def test_runs_are_found_below_a_folder(run):
+    assert find_runs(run.path.parent) == [run.path]
+
+
+def test_public_names_are_importable_and_lazy():
+    for name in disentangle.__all__:
+        assert getattr(disentangle, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = disentangle.nothing
+    assert set(disentangle.__all__) <= set(dir(disentangle))

@@ -1,0 +1,235 @@
+"""Training: exact to resume, safe to stop, and honest about failure."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import disentangle
+from disentangle import checkpoint
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.experiment import train
+from disentangle.training import Interrupted, batches, choose_device
+
+pytestmark = pytest.mark.usefixtures("strangers")
+SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
+
+
+def stop_at(step, number=signal.SIGINT):
+    def report(done, steps, entry):
+        if done == step:
+            os.kill(os.getpid(), number)
+
+    return report
+
+
+def weights(run):
+    return checkpoint.load(run.checkpoint_path)[0]
+
+
+def logged(run):
+    timing = ("images_per_second", "seconds")
+    return [{k: v for k, v in entry.items() if k not in timing} for entry in run.log]
+
+
+@pytest.mark.parametrize("model", ["beta-vae", "duel"])
+def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, tmp_path):
+    whole = train(model, "tiny", steps=23, results=tmp_path / "whole", **SMALL)
+    halves = {"steps": 23, "results": tmp_path / "halves", **SMALL}
+    for step in (7, 13):
+        with pytest.raises(Interrupted):
+            train(model, "tiny", report=stop_at(step), **halves)
+    parts = train(model, "tiny", **halves)
+    assert parts.path.name == whole.path.name
+    assert logged(parts) == logged(whole)
+    a, b = weights(whole), weights(parts)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_run_that_died_between_checkpoints_goes_on_from_the_last(tmp_path):
+    class Died(BaseException):
+        pass
+
+    def die(done, steps, entry):
+        if done == 17:
+            raise Died
+
+    whole = train("vae", "tiny", steps=20, results=tmp_path / "whole", **SMALL)
+    options = {"steps": 20, "results": tmp_path / "died", "checkpoint_every": 5, **SMALL}
+    with pytest.raises(Died):
+        train("vae", "tiny", report=die, **options)
+    path = next((tmp_path / "died").rglob("run.json")).parent
+    assert disentangle.load_run(path).log[-1]["step"] == 16
+    again = disentangle.resume(path, figures=False, device="cpu")
+    assert logged(again) == logged(whole)
+    a, b = weights(whole), weights(again)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_same_training_again_returns_the_finished_run(tmp_path):
+    said = []
+    first = train("vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    changed = first.checkpoint_path.stat().st_mtime_ns
+    again = train("vae", "tiny", steps=3, results=tmp_path, say=said.append, **SMALL)
+    assert again.path == first.path
+    assert again.checkpoint_path.stat().st_mtime_ns == changed
+    assert said == [f"already finished: {first.path}"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": 1}, {"steps": 4}, {"lr": 1e-3}, {"beta": 5.0}, {"latents": 3}], ids=str
+)
+def test_another_configuration_is_another_run(options, tmp_path):
+    base = {"steps": 3, "results": tmp_path, **SMALL}
+    first = train("beta-vae", "tiny", **base)
+    other = train("beta-vae", "tiny", **{**base, **options})
+    assert first.path != other.path
+    assert first.record.weights != other.record.weights
+
+
+def test_default_given_by_hand_is_the_same_run(tmp_path):
+    first = train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    other = train("beta-vae", "tiny", steps=3, beta=4, seed=0, results=tmp_path, **SMALL)
+    assert first.path == other.path
+
+
+def test_finished_checkpoint_holds_weights_only(tmp_path):
+    run = train("vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    assert {name.partition("/")[0] for name in weights(run)} == {"model"}
+
+
+def test_loss_falls(tmp_path):
+    run = train("beta-vae", "tiny", steps=60, lr=1e-3, results=tmp_path, **SMALL)
+    losses = [sum(entry["terms"].values()) for entry in run.log]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_log_has_terms_kl_of_each_latent_and_active_units(tmp_path):
+    run = train("beta-vae", "tiny", steps=20, latents=4, results=tmp_path, **SMALL)
+    assert [entry["step"] for entry in run.log] == list(range(2, 21, 2))
+    entry = run.log[-1]
+    assert set(entry["terms"]) == {"reconstruction", "kl"}
+    assert len(entry["kl"]) == 4
+    assert 0 <= entry["active"] <= 4
+
+
+def test_opponent_learns_only_from_its_own_terms(tmp_path):
+    run = train("duel", "tiny", steps=2, results=tmp_path, **SMALL)
+    before, after = run.build().state_dict(), run.model.state_dict()
+    assert not torch.equal(before["guesser.weight"], after["guesser.weight"])
+    assert not torch.equal(before["decoder.0.weight"], after["decoder.0.weight"])
+
+
+def test_loss_that_is_not_finite_stops_with_step_and_term_and_keeps_the_checkpoint(tmp_path):
+    options = {"steps": 30, "results": tmp_path, "checkpoint_every": 2, **SMALL}
+    with pytest.raises(DisentangleError, match="'kl' is not finite at step 6") as caught:
+        train("exploding", "tiny", **options)
+    assert "last good checkpoint is kept" in str(caught.value)
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    tensors, about = checkpoint.load(path)
+    assert about["step"] == 4
+    assert all(t.isfinite().all() for k, t in tensors.items() if k.startswith("model/"))
+
+
+def test_bf16_trains(tmp_path):
+    run = train("vae", "tiny", steps=3, precision="bf16", results=tmp_path, **SMALL)
+    assert run.model.decoder[0].weight.dtype == torch.float32
+
+
+def test_model_without_a_posterior_trains(tmp_path):
+    run = train("plain-code", "tiny", steps=3, results=tmp_path, **SMALL)
+    assert "kl" not in run.log[-1]
+
+
+def test_likelihood_comes_from_the_dataset_unless_given(tmp_path):
+    run = train("vae", "tiny-photos", steps=2, results=tmp_path, **SMALL)
+    assert run.record.settings["likelihood"].model_dump() == {
+        "value": "gaussian",
+        "default": "bernoulli",
+        "origin": "dataset",
+    }
+
+
+def test_record_says_beta_and_beta_norm(tmp_path):
+    run = train("beta-vae", "tiny", steps=2, beta_norm=0.01, results=tmp_path, **SMALL)
+    assert run.record.knobs["beta"] == pytest.approx(0.01 * 4096 / 10)
+    assert run.record.normalised == {"beta_norm": pytest.approx(0.01)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number at least 1; got 0"),
+        ({"beta": float("nan")}, "beta must be a finite number at least 0; got nan"),
+        ({"lr": 0.0}, "lr must be a finite number above 0"),
+        ({"betta": 4.0}, "no option 'betta'; did you mean 'beta'"),
+        ({"batch_size": 76}, "a batch of 76 is more than the 75 images of 'tiny'"),
+        ({"network": "cnov"}, "no network 'cnov'; did you mean 'conv'"),
+        ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
+        ({"device": "abacus"}, "no device 'abacus'"),
+    ],
+    ids=lambda x: str(x)[:30],
+)
+def test_bad_options_are_refused(options, message, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train("beta-vae", "tiny", results=tmp_path, **{**SMALL, "steps": 3, **options})
+    assert message in str(caught.value)
+
+
+def test_absent_device_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="device 'cuda' is not on this machine"):
+        choose_device("cuda")
+    assert choose_device("auto").type in ("cpu", "mps")
+
+
+def test_batches_of_an_epoch_hold_each_image_once():
+    first = np.concatenate(list(batches(75, 8, 0, 0, 9)))
+    second = np.concatenate(list(batches(75, 8, 0, 9, 18)))
+    assert len(np.unique(first)) == len(first) == 72
+    assert (first != second).any()
+
+
+def test_batches_from_a_step_on_are_those_of_the_whole():
+    whole = list(batches(75, 8, 3, 0, 25))
+    tail = list(batches(75, 8, 3, 11, 25))
+    assert all((a == b).all() for a, b in zip(whole[11:], tail, strict=True))
+
+
+def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
+    from strangers.dataset import Tiny
+    from strangers.model import HalfVAE
+
+    run = train(HalfVAE, Tiny(), steps=2, alpha=0.25, results=tmp_path, **SMALL)
+    assert run.record.model == "strangers.model:HalfVAE"
+    assert run.record.dataset.name == "strangers.dataset:Tiny"
+    assert ":" not in str(run.path.relative_to(tmp_path))
+    assert disentangle.load_run(run.path).model.alpha == 0.25
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_path):
+    command = [sys.executable, "-m", "disentangle", "train", "vae", "tiny", "--steps", "100000"]
+    command += ["--batch-size", "8", "--device", "cpu", "--results", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not any(p.stat().st_size for p in tmp_path.rglob("log.jsonl")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "go on with: disentangle resume" in said
+    assert "Traceback" not in said
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    _, about = checkpoint.load(path)
+    last = json.loads((path.parent / "log.jsonl").read_text().splitlines()[-1])
+    assert about["step"] >= last["step"]
