@@ -250,7 +250,7 @@ def traverse(
     from disentangle import figures
     from disentangle.run import load_run
 
-    for path in figures.draw_traversals(load_run(run), base or figures.DEFAULT_BASES):
+    for path in figures.draw_traversals(load_run(run), base):
         typer.echo(path)
 
 

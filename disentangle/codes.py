@@ -22,11 +22,12 @@ from disentangle.run import Run, as_input
 
 CONTRACT = 1
 """Raise it when codes come out otherwise for the same weights and images."""
-CHUNK = 1024
+CHUNK = {"cpu": 64, "other": 2048}
+"""Images encoded at once; on a CPU, larger ones spend their time on fresh memory (1.8 times)."""
 CACHE_BYTES = 4 * 2**30
 
 Progress = Callable[[int, int], None]
-"""Called with the number of images encoded so far, and of those wanted."""
+"""Called with the number of images encoded so far, and of all images."""
 
 
 class RunSource(Source[Dataset]):
@@ -37,7 +38,7 @@ class RunSource(Source[Dataset]):
         run: Run,
         dataset: Dataset | None = None,
         device: torch.device | str = "cpu",
-        progress: Progress = lambda done, wanted: None,
+        progress: Progress = lambda done, images: None,
     ) -> None:
         self.run, self.dataset = run, dataset or run.dataset
         self.model = run.model
@@ -73,10 +74,11 @@ class RunSource(Source[Dataset]):
         if not len(missing):
             return
         shape = self.dataset.image_shape
+        size = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         model = self.model.to(self.device)
         with torch.inference_mode():
-            for i in range(0, len(missing), CHUNK):
-                chunk = missing[i : i + CHUNK]
+            for i in range(0, len(missing), size):
+                chunk = missing[i : i + size]
                 code = model.encode(as_input(self.dataset.images(chunk).to(self.device), shape))
                 self._mean[chunk] = code.mean.cpu().numpy()
                 if isinstance(code, Posterior):
@@ -85,7 +87,7 @@ class RunSource(Source[Dataset]):
                     self._scale[chunk] = code.scale.cpu().numpy()
                 self._known[chunk] = True
                 self.encoded += len(chunk)
-                self.progress(min(i + CHUNK, len(missing)), len(missing))
+                self.progress(self.encoded, len(self.dataset))
 
     @property
     def _cache(self) -> Path:
@@ -97,7 +99,7 @@ class RunSource(Source[Dataset]):
     def _load(self) -> None:
         """Take up codes that an earlier call kept; a damaged file is only a cache lost."""
         try:
-            with np.load(self._cache, allow_pickle=False) as kept:
+            with self._cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 known, mean = kept["known"], kept["mean"]
                 scale = kept["scale"] if "scale" in kept else None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -23,7 +23,6 @@ COLUMNS = 11
 CELL = 0.5  # inches
 PANELS = 2  # side by side
 FRAMES = 25
-DEFAULT_BASES = ("seed", "first:2", "prior")
 SAMPLE = 1024
 
 
@@ -66,6 +65,16 @@ def measure_latents(run: Run) -> Latents:
     return Latents(order, labels, [bool(active[d]) for d in order])
 
 
+def default_bases(run: Run) -> tuple[str, ...]:
+    """Return a seed image, the first images and, where there is a prior, a sample of it."""
+    return ("seed", "first:2", "prior") if has_prior(run) else ("seed", "first:3")
+
+
+def has_prior(run: Run) -> bool:
+    """Say whether the model's codes have a posterior, and so a prior to draw from."""
+    return isinstance(run.code(run.dataset.images([0])), Posterior)
+
+
 def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
     """Return the bases that these words name.
 
@@ -84,7 +93,7 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             raise UsageError(f"--base {spec}: the count is a whole number from 1 to 20")
         number = int(count or 1)
         if word == "prior":
-            if not isinstance(run.code(run.dataset.images([0])), Posterior):
+            if not has_prior(run):
                 raise UsageError(f"'{run.record.model}' has no prior to draw from")
             rng = torch_rng(run.record.seed, "prior")
             z = torch.randn((number, run.model.latents), generator=rng)
@@ -122,12 +131,12 @@ def traverse(run: Run, base: Base, latents: Sequence[int], columns: int) -> Tens
 
 
 def draw_traversals(
-    run: Run, bases: Sequence[str] = DEFAULT_BASES, folder: Path | None = None
+    run: Run, bases: Sequence[str] | None = None, folder: Path | None = None
 ) -> list[Path]:
     """Draw the traversals of every latent from every base; return the PNG and the GIF written."""
     from matplotlib.figure import Figure
 
-    found, latents = find_bases(run, bases), measure_latents(run)
+    found, latents = find_bases(run, bases or default_bases(run)), measure_latents(run)
     folder = folder or run.figures
     values = [round(float(v), 3) + 0.0 for v in run.model.traversal(latents.order[0], COLUMNS)]
     across = min(PANELS, len(found))
@@ -219,8 +228,8 @@ def title(run: Run) -> str:
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Return uint8 images as float in [0, 1]."""
-    return images.to(torch.float32) / 255
+    """Return uint8 images as float in [0, 1], and float images as they are."""
+    return images.to(torch.float32) / 255 if images.dtype == torch.uint8 else images
 
 
 def mosaic(images: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from disentangle.training import Report
 
 console = Console(stderr=True)
+EVERY = 10.0
+"""Seconds between plain lines."""
 
 
 def say(text: str) -> None:
@@ -68,13 +70,13 @@ def live(progress: Progress) -> "Report":
     return report
 
 
-def plain(every: float = 10.0) -> "Report":
+def plain() -> "Report":
     """Return a report that prints a line, at most one in so many seconds, and one at the end."""
-    printed = -every
+    printed = -EVERY
 
     def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
         nonlocal printed
-        if entry is not None and (step == steps or time.monotonic() - printed >= every):
+        if entry is not None and (step == steps or time.monotonic() - printed >= EVERY):
             printed = time.monotonic()
             say(f"step {step} of {steps}  {describe(step, steps, entry)}")
 
@@ -83,15 +85,24 @@ def plain(every: float = 10.0) -> "Report":
 
 @contextmanager
 def counting(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what encoding reports to: a bar in a terminal, else a line for each large request."""
-    if not console.is_terminal:
-
-        def line(done: int, wanted: int) -> None:
-            if done == wanted and wanted > 20_000:
-                say(f"{label}: {wanted} images")
-
-        yield line
+    """Yield what encoding reports to; the images of all are an upper bound of those needed."""
+    if console.is_terminal:
+        with Progress(
+            TextColumn(f"{label}: {{task.completed:.0f}} of at most {{task.total:.0f}} images"),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        ) as progress:
+            task = progress.add_task("", total=0)
+            yield lambda done, images: progress.update(task, completed=done, total=images)
         return
-    with Progress(TextColumn(label), BarColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, wanted: bar.update(task, completed=done, total=wanted)
+    printed = time.monotonic()
+
+    def line(done: int, images: int) -> None:
+        nonlocal printed
+        if time.monotonic() - printed >= EVERY:
+            printed = time.monotonic()
+            say(f"{label}: {done} of at most {images} images")
+
+    yield line

@@ -152,7 +152,7 @@ def score(
     seed: int = 0,
     dataset: Dataset | None = None,
     device: str = "auto",
-    progress: Progress = lambda done, wanted: None,
+    progress: Progress = lambda done, images: None,
 ) -> ScoreMapping:
     """Score a run; return score names and values, and write them to its `scores.json`.
 

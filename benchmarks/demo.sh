@@ -1,0 +1,8 @@
+# What `make demo` runs: a few minutes on 2 cores.
+set -eu
+run=$(disentangle train beta-vae dsprites --beta 4 --network burgess --lr 1e-3 --steps 3000 --seed 0)
+disentangle score "$run"
+disentangle traverse "$run" --base seed --base first:2 --base prior
+echo
+echo "The table:    results/scores.md (and scores.csv)"
+echo "The pictures: $run/figures/traversals.png, traversals.gif, reconstructions.png"

@@ -1,0 +1,233 @@
+"""The command line, through its entry function: what it does, says and returns."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from disentangle.cli import main
+from disentangle.run import load_run
+
+pytestmark = pytest.mark.usefixtures("strangers")
+TRAIN = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """A function that runs a command in an empty folder: (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["disentangle", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run
+
+
+def trained_path(out):
+    return out.strip().splitlines()[-1]
+
+
+def test_train_score_traverse_table(command, tmp_path):
+    code, out, err = command(*TRAIN, "--beta", 3, "--latents", 4, "--seed", 5)
+    assert code == 0
+    assert "training on cpu" in err
+    assert "images/s" in err
+    assert "active" in err
+    path = trained_path(out)
+    run = load_run(tmp_path / path)
+    assert run.record.knobs["beta"] == 3.0
+    assert run.record.settings["beta"].origin == "given"
+    assert run.record.settings["network"].origin == "default"
+    assert run.record.seed == 5
+    assert {p.name for p in run.path.iterdir()} >= {
+        "run.json",
+        "log.jsonl",
+        "checkpoint.safetensors",
+        "figures",
+    }
+    assert {p.suffix for p in run.figures.iterdir()} == {".png", ".gif"}
+
+    code, out, err = command("score", "--metric", "mig", "--metric", "spread")
+    assert code == 0
+    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | 3     | 1     |" in out
+    scores = json.loads((run.path / "scores.json").read_text())["scores"]
+    assert {s["name"] for s in scores} == {"mig", "spread"}
+    assert "mig" in (tmp_path / "results" / "scores.md").read_text()
+    with (tmp_path / "results" / "scores.csv").open() as file:
+        assert {row["score"] for row in csv.DictReader(file)} == {"mig", "spread"}
+
+    code, out, _ = command("traverse", path, "--base", "first:1", "--base", "prior:2")
+    assert code == 0
+    assert out.split() == [f"{path}/figures/traversals.png", f"{path}/figures/traversals.gif"]
+
+    code, out, _ = command("table")
+    assert code == 0
+    assert "mig" in out
+
+
+def test_training_again_prints_the_finished_runs_path(command):
+    _, first, _ = command(*TRAIN)
+    code, again, err = command(*TRAIN)
+    assert (code, again) == (0, first)
+    assert "already finished" in err
+
+
+def test_resume_of_a_finished_run_prints_its_path(command):
+    _, out, _ = command(*TRAIN)
+    code, again, err = command("resume", trained_path(out))
+    assert (code, again) == (0, out)
+    assert "already finished" in err
+
+
+def test_dashes_and_beta_norm(command, tmp_path):
+    code, out, _ = command(*TRAIN, "--beta-norm", "0.01")
+    assert code == 0
+    record = load_run(tmp_path / trained_path(out)).record
+    assert record.knobs["beta"] == pytest.approx(4.096)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "bta-vae", "tiny"], "no model 'bta-vae'; did you mean 'beta-vae'?"),
+        (["train", "beta-vae", "tinny"], "no dataset 'tinny'; did you mean 'tiny'?"),
+        (["train", "vae", "tiny", "--beta", "4"], "No such option: --beta"),
+        ([*TRAIN, "--beta", "nan"], "beta must be a finite number at least 0; got nan"),
+        ([*TRAIN, "--beta", "4", "--beta-norm", "1"], "give beta or beta_norm, not both"),
+        (["train", "vae", "tiny", "--steps", "0"], "steps must be a whole number at least 1"),
+        ([*TRAIN, "--seed", "-1"], "seed must be a whole number at least 0; got -1"),
+        ([*TRAIN, "--likelihood", "poisson"], "poisson"),
+        ([*TRAIN, "--variance", "0.1"], "variance does nothing while likelihood is bernoulli"),
+        ([*TRAIN, "--network", "burgss"], "no network 'burgss'; did you mean 'burgess'?"),
+        (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
+        (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
+        (["score", "--metric", "mig:bins"], "is not NAME:knob=value"),
+        (["show", "betavae"], "no plugin 'betavae'; did you mean 'beta-vae'?"),
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["train", "vae"], "Missing argument"),
+    ],
+    ids=lambda x: " ".join(x)[-40:] if isinstance(x, list) else "",
+)
+def test_bad_usage_exits_with_2_and_says_what_and_why(command, words, message):
+    code, out, err = command(*words)
+    assert code == 2
+    assert message in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "broken", "tiny"], "model 'broken' of strangers 3.1 cannot be imported"),
+        (["train", "vae", "unopenable"], "RuntimeError: the disk is on fire"),
+        (["score"], "no finished run is there; train one first"),
+        (["table"], "no run is there; train one first"),
+        (["resume", "nowhere"], "nowhere: no run is there (no run.json)"),
+        (["traverse", "nowhere"], "nowhere: no run is there (no run.json)"),
+        (["score", "nowhere"], "nowhere: no run is there (no run.json)"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_failure_exits_with_1_and_one_line(command, words, message):
+    code, out, err = command(*words)
+    assert code == 1
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_absent_device_exits_with_2(command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, _, err = command(*TRAIN[:-1], "cuda")
+    assert code == 2
+    assert "device 'cuda' is not on this machine" in err
+
+
+def test_results_folder_that_cannot_be_written(command, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = command(*TRAIN, "--results", tmp_path / "file")
+    assert code == 1
+    assert "cannot write there" in err
+    assert "--results" in err
+
+
+def test_half_written_run_is_refused_and_kept(command, tmp_path):
+    _, out, _ = command(*TRAIN)
+    record = tmp_path / trained_path(out) / "run.json"
+    record.write_text(record.read_text()[:50])
+    code, _, err = command(*TRAIN)
+    assert code == 1
+    assert "run.json: not a record of this version" in err
+    assert len(record.read_text()) == 50
+
+
+def test_list_shows_each_plugin_with_its_distribution(command):
+    code, out, _ = command("list")
+    assert code == 0
+    lines = {tuple(line.split()) for line in out.splitlines()}
+    assert ("half-vae", "strangers", "3.1") in lines
+    assert ("mig", "disentangle-bench", "0.1.0") in lines
+    assert any(line[:2] == ("twin", "AMBIGUOUS:") for line in lines)
+
+
+def test_show_gives_paper_equation_and_knobs(command):
+    code, out, _ = command("show", "beta-vae")
+    assert code == 0
+    assert "Higgins et al. (2017), https://openreview.net" in out
+    assert "beta KL(q(z|x) || p(z))" in out
+    assert "beta_norm" in out
+    assert "[default: 4.0]" in out
+    assert "from disentangle-bench" in out
+
+
+@pytest.mark.parametrize("name", ["mig", "conv", "dsprites"])
+def test_show_knows_every_kind_of_plugin(command, name):
+    code, out, _ = command("show", name)
+    assert code == 0
+    assert name in out
+
+
+def test_help_of_a_model_has_its_own_knobs_in_their_own_panel(command):
+    code, out, _ = command("train", "beta-vae", "--help")
+    assert code == 0
+    assert "beta-vae (its own knobs)" in out
+    assert "--beta-norm" in out
+    assert "Higgins et al. (2017)" in out
+    code, out, _ = command("train", "half-vae", "--help")
+    assert "--alpha" in out
+    assert "--beta" not in out
+
+
+def test_help_of_train_lists_models_without_importing_them():
+    code = (
+        "import sys\nfrom disentangle.cli import main\nsys.argv = ['disentangle', 'train', '-h']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "half-vae" in result.stdout
+    assert "from strangers 3.1" in result.stdout
+    assert "broken" in result.stdout
+
+
+def test_version(command):
+    assert command("--version")[:2] == (0, "disentangle 0.1.0\n")
+
+
+def test_module_is_the_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "disentangle", "--version"], capture_output=True, text=True
+    )
+    assert result.stdout == "disentangle 0.1.0\n"

@@ -1,0 +1,109 @@
+"""What every registered plugin keeps to: a new one is tested by existing."""
+
+import inspect
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from disentangle import registry
+from disentangle.codes import array_source
+from disentangle.metric import Metric
+from disentangle.model import Batch, Code
+from disentangle.plugin import knobs
+from disentangle.scoring import Chosen
+from disentangle.seeds import initialising, torch_rng
+
+PLUGINS = [(group, name) for group in registry.groups for name in group.entries]
+
+
+@pytest.mark.parametrize(("group", "name"), PLUGINS, ids=lambda x: getattr(x, "kind", x))
+def test_plugin_says_what_it_is_and_where_it_is_from(group, name):
+    plugin = group.load(name)
+    assert inspect.getdoc(plugin)
+    if group is not registry.networks:
+        assert "http" in sys.modules[plugin.__module__].__doc__
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [p for p in PLUGINS if p[0] in (registry.models, registry.metrics)],
+    ids=lambda x: getattr(x, "kind", x),
+)
+def test_knobs_say_what_they_are_and_default_to_a_valid_value(group, name):
+    for declared in knobs(group.load(name)).values():
+        assert declared.help
+        assert declared.check(declared.default) == declared.default
+
+
+@pytest.fixture(scope="module", params=sorted(registry.models.entries))
+def model(request):
+    made = registry.models.load(request.param)()
+    with initialising(0):
+        made.build((1, 64, 64))
+    return made
+
+
+def terms(model):
+    x = torch.rand((4, 1, 64, 64), generator=torch_rng(0, "x"))
+    rng = torch_rng(0, "noise")
+    found = model.terms(Batch(x=x, step=0, steps=10, dataset_size=100, rng=rng))
+    return found if isinstance(found, tuple) else (found,)
+
+
+def test_terms_are_finite_scalars(model):
+    for found in terms(model):
+        assert found
+        for term in found.values():
+            assert term.shape == ()
+            assert term.isfinite()
+
+
+def test_same_noise_gives_the_same_terms(model):
+    for first, second in zip(terms(model), terms(model), strict=True):
+        assert {k: v.item() for k, v in first.items()} == {k: v.item() for k, v in second.items()}
+
+
+def test_gradient_reaches_every_parameter(model):
+    for found in terms(model):
+        sum(found.values()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    model.zero_grad()
+
+
+def test_code_and_images_have_their_shapes(model):
+    code = model.encode(torch.zeros((3, 1, 64, 64)))
+    assert isinstance(code, Code)
+    assert code.mean.shape == (3, model.latents)
+    assert model.decode(code.mean).shape == (3, 1, 64, 64)
+    assert model.traversal(0, 5).shape == (5,)
+
+
+@pytest.fixture(params=sorted(registry.metrics.entries))
+def metric(request):
+    return Chosen(request.param)
+
+
+def source(noise, order=slice(None)):
+    rng = np.random.default_rng(0)
+    v = rng.integers(0, (3, 4, 5), (500, 3))
+    z = rng.normal(size=v.shape) if noise else v + 0.01 * rng.normal(size=v.shape)
+    return array_source(z[:, order], v)
+
+
+def test_metric_depends_on_its_generator_alone(metric):
+    assert isinstance(metric.metric, Metric)
+    assert metric.scores(source(True), 0) == metric.scores(source(True), 0)
+
+
+def test_metric_does_not_depend_on_the_order_of_latents(metric):
+    first, second = (metric.scores(source(False, order), 0) for order in ([0, 1, 2], [2, 0, 1]))
+    assert second == pytest.approx(first, abs=1e-3)
+
+
+def test_oracle_scores_above_noise(metric):
+    oracle, noise = metric.scores(source(False), 0), metric.scores(source(True), 0)
+    assert all(oracle[name] > noise[name] for name in oracle)

@@ -1,0 +1,69 @@
+"""The README's commands and code run: on a tiny dataset, for a few steps."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+SHRINK = (
+    ("dsprites", "tiny"),
+    ("--steps 3000", "--steps 3 --batch-size 8"),
+    ("--steps 5000", "--steps 3 --batch-size 8"),
+    ("steps=5000", "steps=3, batch_size=8"),
+    ("200_000", "70"),
+    ("1000", "10"),
+)
+
+
+def shrunk(text):
+    for large, small in SHRINK:
+        text = text.replace(large, small)
+    return text
+
+
+def test_shell_blocks_with_disentangle_run(strangers, tmp_path):
+    blocks = [shrunk(b) for kind, b in BLOCKS if kind == "sh" and "disentangle " in b]
+    assert len(blocks) == 2
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        ["sh", "-eu", "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "mig [bins=40]" in (tmp_path / "results" / "scores.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "code", [b for kind, b in BLOCKS if kind == "python" and "import disentangle" in b]
+)
+def test_python_blocks_run(code, strangers, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(shrunk(code), "README.md", "exec"), {})
+    assert "mig" in capsys.readouterr().out
+
+
+def test_demo_runs_what_the_readme_says():
+    demo = (ROOT / "benchmarks" / "demo.sh").read_text().splitlines()
+    commands = [line for line in demo if "disentangle " in line and not line.startswith("#")]
+    assert "\n".join(commands) in README
+
+
+def test_leaf_in_the_readme_is_the_leaf():
+    leaf = (ROOT / "plugins" / "disentangle_plugins" / "models" / "beta_vae.py").read_text()
+    (shown,) = [b for kind, b in BLOCKS if kind == "python" and "class BetaVAE" in b]
+    assert shown in leaf
+
+
+def test_files_that_the_readme_links_to_exist():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert all((ROOT / link).exists() for link in links)

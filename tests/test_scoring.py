@@ -1,0 +1,254 @@
+"""Scoring: each image encoded once, each row used once, each number with its meaning."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from disentangle import scoring
+from disentangle.codes import RunSource, array_source
+from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
+from disentangle.experiment import train
+from disentangle.scoring import read_scores, score, score_codes
+
+QUICK = "beta-vae-score:train=60,test=30,pairs=4"
+
+
+def factors(seed=0, n=400):
+    return np.random.default_rng(seed).integers(0, (3, 4, 5), (n, 3))
+
+
+def test_scores_have_all_that_makes_them_comparable(run):
+    found = score(run, ["mig:bins=10,samples=50", QUICK])
+    assert set(found) == {"mig", "beta-vae-score"}
+    assert all(0 <= value <= 1 for value in found.values())
+    kept = {s.name: s for s in read_scores(run)}
+    assert kept["mig"].value == found["mig"]
+    assert kept["mig"].knobs == {"bins": 10, "samples": 50}
+    assert kept["mig"].protocol == "locatello2019"
+    assert kept["mig"].representation == "mean"
+    assert kept["mig"].factors == ("side", "x", "y")
+    assert kept["mig"].fingerprint == run.dataset.fingerprint
+    assert kept["mig"].weights == run.record.weights
+    assert "scikit-learn" in kept["mig"].packages
+
+
+def test_second_score_encodes_nothing_and_says_the_same(run, monkeypatch):
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(run.path / "cache"))
+    calls = []
+    first = score(run, ["mig", QUICK], progress=lambda *a: calls.append(a))
+    assert calls
+    file = (run.path / "scores.json").read_text()
+    calls.clear()
+    assert score(run, ["mig", QUICK], progress=lambda *a: calls.append(a)) == first
+    assert (run.path / "scores.json").read_text() == file
+    (run.path / "scores.json").unlink()
+    assert score(run, ["mig", QUICK], progress=lambda *a: calls.append(a)) == first
+    assert calls == []
+
+
+def test_each_image_is_encoded_at_most_once(run, monkeypatch):
+    seen = []
+    images = type(run.dataset).images
+
+    def counting(self, index):
+        seen.extend(np.asarray(index).tolist())
+        return images(self, index)
+
+    monkeypatch.setattr(type(run.dataset), "images", counting)
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(run.path / "cache"))
+    score(run, ["mig", QUICK])
+    assert len(seen) == len(set(seen)) == 75
+
+
+def test_damaged_code_cache_is_only_a_cache_lost(run, monkeypatch):
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(run.path / "cache"))
+    first = score(run, ["mig"])
+    for file in (run.path / "cache").rglob("*.npz"):
+        file.write_bytes(file.read_bytes()[:200])
+    (run.path / "scores.json").unlink()
+    assert score(run, ["mig"]) == first
+
+
+def test_other_knobs_or_seed_are_other_scores(run):
+    for metrics, seed in ((["mig"], 0), (["mig:bins=5"], 0), (["mig"], 1), (["mig"], 0)):
+        score(run, metrics, seed=seed)
+    assert len(read_scores(run)) == 3
+
+
+def test_score_of_new_weights_is_computed_anew(run):
+    score(run, ["spread"])
+    kept = read_scores(run)[0].model_copy(update={"weights": "0" * 64, "value": 9.0})
+    file = scoring.ScoreFile(scores=(kept,))
+    (run.path / "scores.json").write_text(file.model_dump_json())
+    assert score(run, ["spread"])["spread"] != 9.0
+
+
+def test_metric_that_needs_labels_is_unavailable_without_them(strangers, tmp_path):
+    options = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
+    run = train("vae", "tiny-photos", results=tmp_path, **options)
+    found = score(run, ["mig", "spread"])
+    assert set(found) == {"spread"}
+    assert found.unavailable == {
+        "mig": "needs a dataset that is labelled; 'tiny-photos' is only images"
+    }
+    assert {s.name: s.value for s in read_scores(run)}["mig"] is None
+
+
+def test_failing_metric_is_named_and_the_others_are_kept(run):
+    with pytest.raises(DisentangleError, match="metric 'failing' failed: ZeroDivisionError"):
+        score(run, ["failing", "spread"])
+    assert [s.name for s in read_scores(run)] == ["spread"]
+
+
+def test_default_metrics_are_those_that_say_so(run):
+    assert {chosen.name for chosen in scoring.choose(None)} == {"mig", "beta-vae-score"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("mgi", "no metric 'mgi'; did you mean 'mig'"),
+        ("mig:bin=4", "MIG has no knob 'bin'; did you mean 'bins'"),
+        ("mig:bins=1", "bins must be a whole number at least 2; got 1"),
+        ("mig:bins=few", "got 'few'"),
+    ],
+)
+def test_bad_metric_is_refused_before_any_work(run, spec, message):
+    with pytest.raises(UsageError) as caught:
+        score(run, [spec])
+    assert message in str(caught.value)
+
+
+def test_unfinished_run_is_not_scored(run):
+    run.save_record(finished=None)
+    with pytest.raises(DisentangleError, match="first: disentangle resume"):
+        score(run, ["mig"])
+
+
+def test_edited_scores_are_refused_with_the_field(run):
+    score(run, ["spread"])
+    file = run.path / "scores.json"
+    scores = json.loads(file.read_text())
+    scores["scores"][0]["value"] = "high"
+    file.write_text(json.dumps(scores))
+    with pytest.raises(DisentangleError, match=r"scores\.0\.value"):
+        read_scores(run)
+
+
+def test_posterior_is_the_models(run):
+    source = RunSource(run)
+    mean, scale = source.posterior(np.array([3, 3, 9]))
+    code = run.code(run.dataset.images([3, 3, 9]))
+    np.testing.assert_allclose(mean, code.mean, atol=1e-6)
+    np.testing.assert_allclose(scale, code.scale, atol=1e-6)
+
+
+def test_oracle_is_above_noise():
+    v = factors()
+    noise = np.random.default_rng(1).normal(size=(len(v), 6))
+    oracle, chance = score_codes(v.astype(float), v), score_codes(noise, v)
+    assert set(oracle) == {"mig", "beta-vae-score"}
+    assert all(oracle[name] > chance[name] + 0.4 for name in oracle)
+
+
+def test_rows_are_used_exactly_once_when_no_more_than_asked_for():
+    v = factors()
+    z, y, _, _ = array_source(v.astype(float), v).train_test(10_000, 0, np.random.default_rng(0))
+    assert (z == v).all()
+    assert (y == v).all()
+
+
+def test_rows_are_dealt_out_to_train_and_test_once_each():
+    v = factors()
+    numbered = np.arange(len(v), dtype=float)[:, None]
+    source = array_source(numbered, v)
+    z, _, test_z, _ = source.train_test(10_000, 5_000, np.random.default_rng(0))
+    assert sorted([*z[:, 0], *test_z[:, 0]]) == list(range(len(v)))
+    assert len(test_z) == pytest.approx(len(v) / 3, abs=1)
+
+
+def test_more_rows_than_asked_for_are_sampled_without_repeats():
+    v = factors()
+    source = array_source(np.arange(len(v), dtype=float)[:, None], v)
+    z, _, test_z, _ = source.train_test(50, 20, np.random.default_rng(0))
+    assert (len(z), len(test_z)) == (50, 20)
+    assert len({*z[:, 0], *test_z[:, 0]}) == 70
+
+
+def test_test_arrays_are_the_test_set():
+    v, w = factors(), factors(1, 30)
+    source = array_source(v.astype(float), v, w.astype(float), w)
+    z, _, test_z, test_y = source.train_test(10_000, 5_000, np.random.default_rng(0))
+    assert (z == v).all()
+    assert (test_z == w).all()
+    assert (test_y == w).all()
+
+
+def test_scores_depend_on_the_seed_alone():
+    v = factors()
+    z = v + np.random.default_rng(2).normal(size=v.shape)
+    spec = ["beta-vae-score:train=200,test=200,pairs=2"]
+    np.random.seed(1)  # noqa: NPY002
+    first = score_codes(z, v, metrics=spec, seed=3)
+    np.random.seed(2)  # noqa: NPY002
+    assert score_codes(z, v, metrics=spec, seed=3) == first
+    assert score_codes(z, v, metrics=spec, seed=4) != first
+
+
+def test_values_of_factors_may_be_any_discrete_ones():
+    v = factors()
+    z = v + 0.1 * np.random.default_rng(2).normal(size=v.shape)
+    assert score_codes(z, v * 10.5 - 3, metrics=["mig"]) == score_codes(z, v, metrics=["mig"])
+
+
+def test_constant_factor_is_left_out():
+    v = factors()
+    z = v.astype(float)
+    with_constant = np.hstack([v, np.ones((len(v), 1), int)])
+    assert score_codes(z, with_constant, metrics=["mig"]) == score_codes(z, v, metrics=["mig"])
+
+
+def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():
+    v = factors()[:, :1]
+    with pytest.warns(UnavailableWarning, match="telling factors apart takes two"):
+        found = score_codes(v.astype(float), v, metrics=["mig", "beta-vae-score"])
+    assert set(found) == {"mig"}
+    assert "takes two" in found.unavailable["beta-vae-score"]
+
+
+@pytest.mark.parametrize(
+    ("z", "v", "message"),
+    [
+        (np.zeros(5), np.zeros((5, 1), int), r"codes are \[N, D\], not \[5\]"),
+        (np.zeros((0, 2)), np.zeros((0, 1), int), "codes are"),
+        (np.zeros((5, 2)), np.zeros((4, 1), int), "factors have 4 rows, the codes 5"),
+        (np.zeros((5, 2)), np.zeros(5, int), r"factors are \[N, K\], not \[5\]"),
+        (np.array([[0.0], [np.nan]]), np.zeros((2, 1), int), "not finite in 1 rows, .* 1"),
+        (np.zeros((50, 2)), np.linspace(0, 1, 50)[:, None], "looks continuous"),
+        (np.zeros((5, 2)), np.full((5, 1), np.nan), "factors are not finite"),
+        (np.array([["a"]]), np.zeros((1, 1), int), "codes are numbers"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(z, v, message):
+    with pytest.raises(UsageError, match=message):
+        score_codes(z, v, metrics=["mig"])
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        np.zeros((400, 3)),
+        np.ones((400, 1)),
+        np.random.default_rng(0).normal(size=(400, 40)) * 1e12,
+        np.repeat(np.arange(400.0)[:, None], 2, axis=1),
+    ],
+    ids=["constant", "one constant", "huge", "equal"],
+)
+def test_odd_codes_get_a_finite_score_or_a_reason(z):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnavailableWarning)
+        found = score_codes(z, factors(), metrics=["mig", QUICK])
+    assert set(found) | set(found.unavailable) == {"mig", "beta-vae-score"}
+    assert all(np.isfinite(value) for value in found.values())

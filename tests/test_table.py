@@ -1,0 +1,122 @@
+"""Tables: seeds together, protocols apart, and nothing averaged as if it were whole."""
+
+import csv
+
+import pytest
+
+from disentangle.run import Run
+from disentangle.scoring import ScoreFile, read_scores, score
+from disentangle.table import make_tables, write_csv, write_tables
+
+
+@pytest.fixture
+def variant(run, tmp_path):
+    """A function that makes more runs like the one, with records and scores changed."""
+    score(run, ["mig"])
+    template = read_scores(run)[0]
+
+    def make(name, seed=0, values=(), knobs=None, finished=True, **dataset):
+        path = tmp_path / "variants" / name
+        path.mkdir(parents=True)
+        training = dict(run.record.training)
+        training["seed"] = training["seed"].model_copy(update={"value": seed})
+        settings = dict(run.record.settings)
+        for knob, value in (knobs or {}).items():
+            settings[knob] = settings[knob].model_copy(update={"value": value, "origin": "given"})
+        made = Run(path, run.record)
+        made.save_record(
+            training=training,
+            settings=settings,
+            dataset=run.record.dataset.model_copy(update=dataset),
+            finished=run.record.finished if finished else None,
+        )
+        scores = tuple(template.model_copy(update=changes) for changes in values)
+        (path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+        return made
+
+    return make
+
+
+def test_seeds_of_a_configuration_are_one_row(variant):
+    runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.1, 0.2, 0.6))]
+    (table,) = make_tables(runs)
+    assert table.head == ["model", "knobs", "steps", "seeds", "mig"]
+    assert table.body == [["beta-vae", "beta=2.0, batch_size=8", "5", "3", "0.300 ± 0.265"]]
+    assert "Mean ± standard deviation over seeds" in table.caption
+
+
+def test_configurations_are_rows_of_their_own(variant):
+    runs = [
+        variant("a", values=[{"value": 0.1}]),
+        variant("b", values=[{"value": 0.2}], knobs={"beta": 9.0}),
+    ]
+    (table,) = make_tables(runs)
+    assert [row[1] for row in table.body] == ["beta=2.0, batch_size=8", "beta=9.0, batch_size=8"]
+    assert [row[-1] for row in table.body] == ["0.100", "0.200"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"knobs": {"bins": 40}}, "bins=40"),
+        ({"protocol": "disjoint"}, "disjoint"),
+        ({"representation": "sample"}, "sample"),
+        ({"version": 2}, "v2"),
+        ({"factors": ("x",)}, "x"),
+        ({"view": {"split": "test"}}, "split test"),
+        ({"seed": 7}, "metric seed 7"),
+    ],
+    ids=str,
+)
+def test_another_meaning_is_another_column_that_says_the_difference(variant, change, said):
+    runs = [
+        variant("a", seed=0, values=[{"value": 0.25}]),
+        variant("b", seed=1, values=[{"value": 0.75, **change}]),
+    ]
+    (table,) = make_tables(runs)
+    assert len(table.columns) == 2
+    assert f"mig [{said}]" in table.columns.values()
+    assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(table.body[0][4:])
+
+
+def test_other_data_is_another_table(variant):
+    runs = [
+        variant("a", values=[{"value": 0.1}]),
+        variant("b", values=[{"value": 0.2}], fingerprint="f" * 64),
+    ]
+    assert len(make_tables(runs)) == 2
+
+
+def test_unscored_and_unfinished_runs_are_seen(variant):
+    runs = [
+        variant("a", seed=0, values=[{"value": 0.1}]),
+        variant("b", seed=1),
+        variant("c", seed=2, finished=False),
+    ]
+    (table,) = make_tables(runs)
+    assert table.body[0][3:] == ["2 (+1 unfinished)", "0.100 (1 of 2 runs)"]
+
+
+def test_score_that_could_not_be_had_says_why(variant):
+    runs = [variant("a", values=[{"value": None, "reason": "no labels"}])]
+    (table,) = make_tables(runs)
+    assert table.body[0][-1] == "n/a"
+    assert "mig: n/a: no labels." in table.caption
+
+
+def test_score_of_other_weights_is_not_shown(variant):
+    (table,) = make_tables([variant("a", values=[{"value": 0.1, "weights": "0" * 64}])])
+    assert table.head[4:] == []
+
+
+def test_written_tables(variant, tmp_path):
+    runs = [variant("a", values=[{"value": 0.125}])]
+    write_tables(make_tables(runs), tmp_path)
+    write_csv(runs, tmp_path / "scores.csv")
+    text = (tmp_path / "scores.md").read_text()
+    assert "| beta-vae | beta=2.0, batch_size=8 | 5     | 1     | 0.125 |" in text
+    assert "fingerprint" in text
+    with (tmp_path / "scores.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["score"], row["value"], row["protocol"]) == ("mig", "0.125", "locatello2019")
+    assert (row["model"], row["run_seed"], row["metric_seed"]) == ("beta-vae", "0", "0")
