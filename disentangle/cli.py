@@ -8,49 +8,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
-from typer.core import TyperCommand, TyperGroup
 
 from disentangle import __version__, registry
+from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
-
-RESULTS = Path("results")
-Results = Annotated[Path, typer.Option(help="folder of all runs")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="folder for prepared datasets (else DISENTANGLE_DATA, else the cache)"),
-]
-File = Annotated[Path | None, typer.Option(help="the dataset's own file, where you have it")]
-Download = Annotated[bool, typer.Option("--download", help="let the dataset be downloaded")]
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
-Every = Annotated[
-    int | None, typer.Option(min=1, help="steps between checkpoints", show_default="auto")
-]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
-RunPaths = Annotated[
-    list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")
-]
-
-
-class ModelGroup(TyperGroup):
-    """`disentangle train`: a subcommand for each model plugin, imported when it is used."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all models, importing none."""
-        return list(registry.models.entries)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a stand-in that says where the model comes from, for the group's help."""
-        entries = registry.models.entries.get(cmd_name, ())
-        where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
-        note = f"from {where}" if len(entries) == 1 else f"ambiguous: from {where}"
-        return TyperCommand(cmd_name, help=note) if entries else None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the model's real command, with its own knobs as options."""
-        if args[0].startswith("-"):
-            return super().resolve_command(ctx, args)
-        return args[0], model_command(args[0]), args[1:]
-
+from disentangle.parameters import RESULTS, Device, Every, Results, RunPath, RunPaths
 
 app = typer.Typer(
     help="Train, score and compare models of disentangled representation learning.",
@@ -59,17 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-training = typer.Typer(
-    cls=ModelGroup,
-    help="Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options.",
-    no_args_is_help=True,
-)
 app.add_typer(training, name="train")
-
-
-@training.callback()
-def train_group() -> None:
-    """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
 
 
 def version(wanted: bool) -> None:
@@ -86,67 +38,6 @@ def root(
     ] = False,
 ) -> None:
     """Train, score and compare models of disentangled representation learning."""
-
-
-def model_command(name: str) -> Any:
-    """Return the command `disentangle train NAME`, made from the model's knobs."""
-    from typer.main import get_command
-
-    from disentangle.options import option_knobs, with_knobs
-    from disentangle.plugin import knobs
-    from disentangle.training import Training
-
-    kind = registry.models.load(name)
-    given = {*option_knobs(kind), *knobs(Training)}
-
-    def command(
-        ctx: typer.Context,
-        dataset: Annotated[str, typer.Argument(metavar="DATASET", help="a dataset's name")],
-        device: Device = "auto",
-        checkpoint_every: Every = None,
-        results: Results = RESULTS,
-        data_dir: DataDir = None,
-        file: File = None,
-        download: Download = False,
-        **options: Any,
-    ) -> None:
-        from disentangle import experiment
-        from disentangle.progress import following, say
-
-        chosen = {k: options[k] for k in given if was_given(ctx, k)}
-        with following() as report:
-            run = experiment.train(
-                name,
-                dataset,
-                device=device,
-                checkpoint_every=checkpoint_every,
-                results=results,
-                data_dir=data_dir,
-                file=file,
-                download=download,
-                report=report,
-                say=say,
-                **chosen,
-            )
-        typer.echo(run.path)
-
-    command.__doc__ = escape(documentation(kind))
-    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
-    trained = with_knobs(command, Training, "Training")
-    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
-    return get_command(single)
-
-
-def was_given(ctx: typer.Context, name: str) -> bool:
-    """Say whether the user typed this option, rather than leaving it at its default."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-
-
-def documentation(thing: Any) -> str:
-    """Return what a plugin's module and class say of it: the paper, then the equation."""
-    module = sys.modules[thing.__module__].__doc__ or ""
-    return f"{module.strip()}\n\n{(thing.__doc__ or '').strip()}"
 
 
 @app.command()
@@ -195,7 +86,7 @@ def score(
         listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
-    show_tables(ready, None if runs else results, results)
+    show_tables(ready, None if runs else results)
     if failed:
         raise DisentangleError("; ".join(failed))
 
@@ -208,12 +99,12 @@ def table_command(runs: RunPaths = None, results: Results = RESULTS) -> None:
     found = table.load_runs(runs or [], results)
     if not found:
         raise DisentangleError(f"{results}: no run is there; train one first")
-    show_tables(found, None, results)
+    show_tables(found, None)
 
 
-def show_tables(runs: list[Any], write_to: Path | None, results: Path) -> None:
+def show_tables(runs: list[Any], write_to: Path | None) -> None:
     """Print the tables of these runs, and write them where asked."""
-    from disentangle import table
+    from disentangle import export, table
 
     console = Console()
     tables = table.make_tables(runs)
@@ -229,8 +120,8 @@ def show_tables(runs: list[Any], write_to: Path | None, results: Path) -> None:
             typer.echo(f"{made.dataset}\n\n{made.markdown()}")
     if write_to is not None:
         written = [
-            *table.write_tables(tables, write_to),
-            table.write_csv(runs, write_to / "scores.csv"),
+            export.write_markdown(tables, write_to / "scores.md"),
+            export.write_csv(runs, write_to / "scores.csv"),
         ]
         typer.echo("written: " + ", ".join(map(str, written)))
 
@@ -279,7 +170,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="a plugin's na
     """Show a plugin: its paper, its equation, its knobs and where it comes from."""
     from disentangle.errors import suggestion
     from disentangle.options import option_knobs
-    from disentangle.plugin import Plugin
+    from disentangle.plugin import Plugin, documentation
 
     found = [group for group in registry.groups if name in group.entries]
     if not found:

@@ -1,8 +1,5 @@
 """The verbs `train` and `resume`: from names and options to a finished run."""
 
-import datetime
-import importlib.metadata
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +8,15 @@ import torch
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
+from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.model import Model
-from disentangle.options import Setting, normalised_forms, option_knobs, resolve
+from disentangle.options import option_knobs, resolve
 from disentangle.plugin import knobs
-from disentangle.run import DatasetRecord, Run, RunRecord, SettingRecord, load_run
-from disentangle.training import Report, Training, choose_device, fit
+from disentangle.provenance import make_record, now
+from disentangle.record import DatasetRecord
+from disentangle.run import Run, load_run
+from disentangle.training import Report, Training, fit
 
 Say = Callable[[str], None]
 
@@ -184,70 +184,3 @@ def split_options(kind: type[Model], options: Mapping[str, Any]) -> tuple[Traini
             raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
     training = Training(**{k: v for k, v in options.items() if k in trainers})
     return training, {k: v for k, v in options.items() if k in own}
-
-
-def make_record(
-    name: str | type[Model],
-    kind: type[Model],
-    settings: Mapping[str, Setting],
-    training: Training,
-    dataset: DatasetRecord,
-    device: torch.device,
-) -> RunRecord:
-    """Return the record of a run that is about to start."""
-    values = {k: setting.value for k, setting in settings.items()}
-    entry = registry.models.entry(name) if isinstance(name, str) else None
-    recipe = {k: getattr(training, k) for k in knobs(Training)}
-    return RunRecord(
-        model=name if isinstance(name, str) else data.reference_of(kind),
-        model_version=kind.version,
-        network_version=registry.networks.load(values["network"]).version,
-        distribution=f"{entry.distribution} {entry.version}" if entry else "none",
-        settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
-        normalised=normalised_forms(kind, values, dataset.image_shape),
-        training={
-            k: SettingRecord(
-                value=v,
-                default=knobs(Training)[k].default,
-                origin="default" if v == knobs(Training)[k].default else "given",
-            )
-            for k, v in recipe.items()
-        },
-        dataset=dataset,
-        device=device_name(device),
-        threads=torch.get_num_threads(),
-        packages=package_versions(),
-        commit=commit(),
-        started=now(),
-    )
-
-
-def device_name(device: torch.device) -> str:
-    """Return the device, with the name of the GPU where it is one."""
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    return device.type
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of what numbers depend on."""
-    names = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn")
-    return {name: importlib.metadata.version(name) for name in names}
-
-
-def commit() -> str | None:
-    """Return the commit of the source tree that this package runs from, if it runs from one."""
-    source = Path(__file__).parent.parent
-    if not (source / ".git").exists():
-        return None
-    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout.strip() or None
-
-
-def now() -> str:
-    """Return the time in UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

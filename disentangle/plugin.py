@@ -8,6 +8,7 @@ a table.
 import dataclasses
 import inspect
 import math
+import sys
 import typing
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -171,3 +172,9 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
             )
         cls._knobs = cached  # type: ignore[attr-defined]
     return cached
+
+
+def documentation(thing: Any) -> str:
+    """Return what a plugin's module and class say of it: the paper, then the equation."""
+    module = sys.modules[thing.__module__].__doc__ or ""
+    return f"{module.strip()}\n\n{(thing.__doc__ or '').strip()}"

@@ -1,133 +1,25 @@
 """A run on disk: its record, its folder, and the trained model as an object."""
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any
 
 import filelock
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from disentangle import checkpoint, data, registry
-from disentangle.dataset import Dataset, Labelled
+from disentangle.dataset import Dataset
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
 from disentangle.model import Code, Model
+from disentangle.record import RunRecord, read_record
 from disentangle.seeds import initialising
-
-Value = bool | int | float | str
-R = TypeVar("R", bound="Record")
-
-
-class Record(BaseModel):
-    """What is written to disk: strict, so that a hand-edited file gets a message."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class SettingRecord(Record):
-    """A knob's value, its plugin's default, and where the value came from."""
-
-    value: Value
-    default: Value
-    origin: Literal["given", "preset", "dataset", "default"]
-
-
-class DatasetRecord(Record):
-    """The dataset that a run or a score used: what it was, where it came from, how to reopen it."""
-
-    name: str
-    fingerprint: str
-    source: str
-    strength: str
-    images: int
-    image_shape: tuple[int, int, int]
-    factors: dict[str, int] = {}
-    view: dict[str, str | tuple[str, ...]] = {}
-    data_dir: str | None = None
-    file: str | None = None
-
-    @classmethod
-    def of(cls, dataset: Dataset, data_dir: str | None = None, file: str | None = None) -> Self:
-        """Return the record of an opened dataset."""
-        return cls(
-            name=dataset.name or data.reference_of(dataset),
-            fingerprint=dataset.fingerprint,
-            source=dataset.source,
-            strength=dataset.strength,
-            images=len(dataset),
-            image_shape=dataset.image_shape,
-            factors=dataset.factors if isinstance(dataset, Labelled) else {},
-            view=dict(dataset.view_record),
-            data_dir=data_dir,
-            file=file,
-        )
-
-
-class RunRecord(Record):
-    """All that made a run: enough to make it again, and to compare it."""
-
-    format: Literal[1] = 1
-    model: str
-    model_version: int
-    network_version: int
-    distribution: str
-    settings: dict[str, SettingRecord]
-    """The model's knobs."""
-    normalised: dict[str, float]
-    """beta_norm and its like, derived from the knobs."""
-    training: dict[str, SettingRecord]
-    """Steps, batch size, optimiser, seed and precision."""
-    dataset: DatasetRecord
-    device: str
-    threads: int
-    packages: dict[str, str]
-    commit: str | None = None
-    started: str
-    finished: str | None = None
-    seconds: float | None = None
-    """Training time, summed over resumes, without scoring and figures."""
-    weights: str | None = None
-    """The digest of the final weights."""
-
-    @property
-    def knobs(self) -> dict[str, Any]:
-        """Return the model's knobs without their origins."""
-        return {name: setting.value for name, setting in self.settings.items()}
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """Return the trainer's options without their origins."""
-        return {name: setting.value for name, setting in self.training.items()}
-
-    @property
-    def seed(self) -> int:
-        """Return the seed."""
-        return int(self.training["seed"].value)
-
-    @property
-    def changed(self) -> dict[str, Value]:
-        """Return the knobs that are not at the plugin's default."""
-        return {k: s.value for k, s in self.settings.items() if s.value != s.default}
-
-    @property
-    def id(self) -> str:
-        """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
-        configuration = {
-            "model": [self.model, self.model_version, self.network_version],
-            "knobs": self.changed,
-            "training": self.recipe,
-            "dataset": [self.dataset.name, self.dataset.fingerprint, self.dataset.view],
-        }
-        text = json.dumps(configuration, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 class Run:
@@ -282,18 +174,6 @@ def load_run(path: str | Path) -> Run:
     except (OSError, UnicodeDecodeError) as error:
         raise DisentangleError(f"{file}: cannot be read: {error}") from error
     return Run(folder, read_record(RunRecord, text, file))
-
-
-def read_record(cls: type[R], text: str, file: Path) -> R:
-    """Return the record that `text` holds; a bad one gets the field and the reason."""
-    try:
-        return cls.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise DisentangleError(
-            f"{file}: not a record of this version: {where}: {first['msg']}"
-        ) from error
 
 
 def find_runs(results: str | Path) -> list[Path]:

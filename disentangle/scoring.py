@@ -7,67 +7,24 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from disentangle import registry
-from disentangle.codes import Progress, RunSource, array_source
+from disentangle.arrays import array_source
+from disentangle.codes import Progress, RunSource
 from disentangle.dataset import Dataset, Labelled
+from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.files import write_text
 from disentangle.metric import Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
-from disentangle.run import Record, Run, Value, load_run, read_record
+from disentangle.record import Score, ScoreFile, read_record
+from disentangle.run import Run, load_run
 from disentangle.seeds import numpy_rng
-from disentangle.training import choose_device
 
 PROTOCOL = "locatello2019"
-
-
-class Score(Record):
-    """One number and all that it means; a score that could not be had says why."""
-
-    name: str
-    value: float | None
-    reason: str | None = None
-    metric: str
-    version: int
-    knobs: dict[str, Value]
-    """Those that are not at the metric's default."""
-    protocol: str
-    representation: Literal["mean", "sample"]
-    factors: tuple[str, ...]
-    view: dict[str, str | tuple[str, ...]]
-    fingerprint: str
-    """Of the dataset."""
-    weights: str
-    """The digest of the weights."""
-    seed: int
-    settings: dict[str, Value]
-    """Every knob of the metric, sample sizes among them."""
-    seconds: float
-    packages: dict[str, str]
-
-    @property
-    def column(self) -> tuple[Any, ...]:
-        """Return what two scores must share to stand in one column of a table."""
-        return (
-            self.name,
-            self.version,
-            tuple(sorted(self.knobs.items())),
-            self.protocol,
-            self.representation,
-            self.factors,
-            tuple(sorted(self.view.items())),
-        )
-
-
-class ScoreFile(Record):
-    """What `scores.json` holds."""
-
-    format: Literal[1] = 1
-    scores: tuple[Score, ...] = ()
 
 
 class ScoreMapping(dict[str, float]):

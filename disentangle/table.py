@@ -1,16 +1,14 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
-import csv
-import io
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from disentangle.files import write_text
-from disentangle.run import Run, RunRecord, find_runs, load_run
-from disentangle.scoring import Score, read_scores
+from disentangle.record import RunRecord, Score
+from disentangle.run import Run, find_runs, load_run
+from disentangle.scoring import read_scores
 
 PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
     ("version", lambda s: f"v{s.version}"),
@@ -131,12 +129,10 @@ def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(configuration(run.record), []).append(run)
-    scores = {run.path: read_scores(run) for run in runs if run.finished}
     scores = {
-        path: tuple(s for s in found if s.weights == load.record.weights)
-        for load in runs
-        for path, found in scores.items()
-        if load.path == path
+        run.path: [s for s in read_scores(run) if s.weights == run.record.weights]
+        for run in runs
+        if run.finished
     }
     every = [score for found in scores.values() for score in found]
     columns = headings(every)
@@ -200,43 +196,3 @@ def describe(record: RunRecord) -> str:
 def load_runs(paths: Sequence[str | Path], results: str | Path) -> list[Run]:
     """Return the runs in these folders, or all below `results` where none is named."""
     return [load_run(path) for path in (paths or find_runs(results))]
-
-
-def write_tables(tables: Sequence[Table], results: Path) -> list[Path]:
-    """Write all tables to `scores.md`, and every single score to `scores.csv`."""
-    parts = [f"## {table.dataset}\n\n{table.markdown()}" for table in tables]
-    write_text(results / "scores.md", "# Scores\n\n" + "\n".join(parts))
-    return [results / "scores.md"]
-
-
-def write_csv(runs: Sequence[Run], path: Path) -> Path:
-    """Write one line for each score of each run: what it is, what it is of, and its value."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    fields = ("name", "value", "reason", "metric", "version", "protocol", "representation", "seed")
-    writer.writerow(
-        ["run", "dataset", "dataset_fingerprint", "model", "knobs", "steps", "run_seed"]
-        + [
-            "score" if f == "name" else f"metric_{f}" if f in ("version", "seed") else f
-            for f in fields
-        ]
-        + ["metric_knobs", "factors", "view"]
-    )
-    for run in runs:
-        record = run.record
-        mine = [
-            run.path.name,
-            record.dataset.name,
-            record.dataset.fingerprint,
-            record.model,
-            describe(record),
-            record.recipe["steps"],
-            record.seed,
-        ]
-        for score in read_scores(run) if run.finished else ():
-            knobs = ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
-            view = ", ".join(f"{k}={v}" for k, v in sorted(score.view.items()))
-            values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
-            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])
-    write_text(path, out.getvalue())
-    return path

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from disentangle import checkpoint
 from disentangle.dataset import Dataset, Index
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.device import to_device
+from disentangle.errors import DisentangleError
 from disentangle.files import write_text
 from disentangle.model import Batch, Model, Posterior, Terms
 from disentangle.plugin import Plugin, knob
@@ -45,31 +46,6 @@ class Interrupted(DisentangleError):
     def __init__(self, number: int, run: Run, step: int) -> None:
         super().__init__(f"stopped after step {step}; go on with: disentangle resume {run.path}")
         self.exit_code = 128 + number
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of this name; `auto` is CUDA, else MPS, else the CPU.
-
-    Raises:
-        UsageError: the device was named and is not here.
-    """
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return torch.device(next(kind for kind, here in present.items() if here))
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"no device '{name}'; known: auto, cuda, mps, cpu") from None
-    here = present.get(device.type, False)
-    if here and device.type == "cuda" and device.index is not None:
-        here = device.index < torch.cuda.device_count()
-    if not here:
-        raise UsageError(f"device '{name}' is not on this machine; leave --device out, or name cpu")
-    return device
 
 
 def fit(
@@ -191,12 +167,6 @@ def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterat
         if step == start or place == 0:
             order = numpy_rng(seed, "order", epoch).permutation(images)
         yield order[place * size : (place + 1) * size]
-
-
-def to_device(images: Tensor, device: torch.device) -> Tensor:
-    """Return uint8 images as float32 in [0, 1] on the device, channels last."""
-    moved = images.to(device, non_blocking=True)
-    return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def averages(history: dict[str, Tensor], done: int, every: int) -> dict[str, float]:

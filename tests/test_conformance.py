@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from disentangle import registry
-from disentangle.codes import array_source
+from disentangle.arrays import array_source
 from disentangle.metric import Metric
 from disentangle.model import Batch, Code
 from disentangle.plugin import knobs

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from disentangle import scoring
-from disentangle.codes import RunSource, array_source
+from disentangle.arrays import array_source
+from disentangle.codes import RunSource
 from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
 from disentangle.experiment import train
+from disentangle.record import ScoreFile
 from disentangle.scoring import read_scores, score, score_codes
 
 QUICK = "beta-vae-score:train=60,test=30,pairs=4"
@@ -80,7 +82,7 @@ def test_other_knobs_or_seed_are_other_scores(run):
 def test_score_of_new_weights_is_computed_anew(run):
     score(run, ["spread"])
     kept = read_scores(run)[0].model_copy(update={"weights": "0" * 64, "value": 9.0})
-    file = scoring.ScoreFile(scores=(kept,))
+    file = ScoreFile(scores=(kept,))
     (run.path / "scores.json").write_text(file.model_dump_json())
     assert score(run, ["spread"])["spread"] != 9.0
 

@@ -4,9 +4,11 @@ import csv
 
 import pytest
 
+from disentangle.export import write_csv, write_markdown
+from disentangle.record import ScoreFile
 from disentangle.run import Run
-from disentangle.scoring import ScoreFile, read_scores, score
-from disentangle.table import make_tables, write_csv, write_tables
+from disentangle.scoring import read_scores, score
+from disentangle.table import make_tables
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_score_of_other_weights_is_not_shown(variant):
 
 def test_written_tables(variant, tmp_path):
     runs = [variant("a", values=[{"value": 0.125}])]
-    write_tables(make_tables(runs), tmp_path)
+    write_markdown(make_tables(runs), tmp_path / "scores.md")
     write_csv(runs, tmp_path / "scores.csv")
     text = (tmp_path / "scores.md").read_text()
     assert "| beta-vae | beta=2.0, batch_size=8 | 5     | 1     | 0.125 |" in text

@@ -13,9 +13,10 @@ import torch
 
 import disentangle
 from disentangle import checkpoint
+from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
-from disentangle.training import Interrupted, batches, choose_device
+from disentangle.training import Interrupted, batches
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disentangle.codes import ArrayDataset
+from disentangle.arrays import ArrayDataset
 from disentangle.dataset import Grid
 from disentangle.errors import Unavailable
 from disentangle.metric import Source

@@ -1,0 +1,98 @@
+"""`disentangle train MODEL DATASET`: a subcommand for each model plugin, made on demand."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
+
+from disentangle import registry
+from disentangle.parameters import RESULTS, DataDir, Device, Download, Every, File, Results
+
+
+class ModelGroup(TyperGroup):
+    """`disentangle train`: a subcommand for each model plugin, imported when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all models, importing none."""
+        return list(registry.models.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that says where the model comes from, for the group's help."""
+        entries = registry.models.entries.get(cmd_name, ())
+        where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
+        note = f"from {where}" if len(entries) == 1 else f"ambiguous: from {where}"
+        return TyperCommand(cmd_name, help=note) if entries else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the model's real command, with its own knobs as options."""
+        if args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        return args[0], model_command(args[0]), args[1:]
+
+
+training = typer.Typer(
+    cls=ModelGroup,
+    help="Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options.",
+    no_args_is_help=True,
+)
+
+
+@training.callback()
+def train_group() -> None:
+    """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
+
+
+def model_command(name: str) -> Any:
+    """Return the command `disentangle train NAME`, made from the model's knobs."""
+    from typer.main import get_command
+
+    from disentangle.options import option_knobs, with_knobs
+    from disentangle.plugin import documentation, knobs
+    from disentangle.training import Training
+
+    kind = registry.models.load(name)
+    given = {*option_knobs(kind), *knobs(Training)}
+
+    def command(
+        ctx: typer.Context,
+        dataset: Annotated[str, typer.Argument(metavar="DATASET", help="a dataset's name")],
+        device: Device = "auto",
+        checkpoint_every: Every = None,
+        results: Results = RESULTS,
+        data_dir: DataDir = None,
+        file: File = None,
+        download: Download = False,
+        **options: Any,
+    ) -> None:
+        from disentangle import experiment
+        from disentangle.progress import following, say
+
+        chosen = {k: options[k] for k in given if was_given(ctx, k)}
+        with following() as report:
+            run = experiment.train(
+                name,
+                dataset,
+                device=device,
+                checkpoint_every=checkpoint_every,
+                results=results,
+                data_dir=data_dir,
+                file=file,
+                download=download,
+                report=report,
+                say=say,
+                **chosen,
+            )
+        typer.echo(run.path)
+
+    command.__doc__ = escape(documentation(kind))
+    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    trained = with_knobs(command, Training, "Training")
+    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
+    return get_command(single)
+
+
+def was_given(ctx: typer.Context, name: str) -> bool:
+    """Say whether the user typed this option, rather than leaving it at its default."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

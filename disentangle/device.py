@@ -1,0 +1,44 @@
+"""Where to compute: the device that was asked for, or an error, never another."""
+
+import torch
+from torch import Tensor
+
+from disentangle.errors import UsageError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of this name; `auto` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        UsageError: the device was named and is not here.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device '{name}'; known: auto, cuda, mps, cpu") from None
+    here = present.get(device.type, False)
+    if here and device.type == "cuda" and device.index is not None:
+        here = device.index < torch.cuda.device_count()
+    if not here:
+        raise UsageError(f"device '{name}' is not on this machine; leave --device out, or name cpu")
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """Return the device, with the name of the GPU where it is one."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def to_device(images: Tensor, device: torch.device) -> Tensor:
+    """Return uint8 images as float32 in [0, 1] on the device, channels last."""
+    moved = images.to(device, non_blocking=True)
+    return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -1,0 +1,77 @@
+"""The record of a run that is about to start: what it is, on what, with which versions."""
+
+import datetime
+import importlib.metadata
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from disentangle import data, registry
+from disentangle.device import device_name
+from disentangle.model import Model
+from disentangle.options import Setting, normalised_forms
+from disentangle.plugin import knobs
+from disentangle.record import DatasetRecord, RunRecord, SettingRecord
+from disentangle.training import Training
+
+
+def make_record(
+    name: str | type[Model],
+    kind: type[Model],
+    settings: Mapping[str, Setting],
+    training: Training,
+    dataset: DatasetRecord,
+    device: torch.device,
+) -> RunRecord:
+    """Return the record of a run that is about to start."""
+    values = {k: setting.value for k, setting in settings.items()}
+    entry = registry.models.entry(name) if isinstance(name, str) else None
+    recipe = {k: getattr(training, k) for k in knobs(Training)}
+    return RunRecord(
+        model=name if isinstance(name, str) else data.reference_of(kind),
+        model_version=kind.version,
+        network_version=registry.networks.load(values["network"]).version,
+        distribution=f"{entry.distribution} {entry.version}" if entry else "none",
+        settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
+        normalised=normalised_forms(kind, values, dataset.image_shape),
+        training={
+            k: SettingRecord(
+                value=v,
+                default=knobs(Training)[k].default,
+                origin="default" if v == knobs(Training)[k].default else "given",
+            )
+            for k, v in recipe.items()
+        },
+        dataset=dataset,
+        device=device_name(device),
+        threads=torch.get_num_threads(),
+        packages=package_versions(),
+        commit=commit(),
+        started=now(),
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of what numbers depend on."""
+    names = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def commit() -> str | None:
+    """Return the commit of the source tree that this package runs from, if it runs from one."""
+    source = Path(__file__).parent.parent
+    if not (source / ".git").exists():
+        return None
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip() or None
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
