@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from disentangle import __version__, registry
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import RESULTS, Device, Every, Results, RunPath, RunPaths
+
+if TYPE_CHECKING:
+    from disentangle.run import Run
 
 app = typer.Typer(
     help="Train, score and compare models of disentangled representation learning.",
@@ -65,52 +68,65 @@ def score(
     results: Results = RESULTS,
 ) -> None:
     """Score runs: those named, or all below the results folder that lack a score."""
-    from disentangle import scoring, table
+    from disentangle import scoring
     from disentangle.progress import counting, say
 
     scoring.choose(metric)
-    found = table.load_runs(runs or [], results)
+    found, problems = load(runs, results)
     ready = [run for run in found if run.finished or runs]
-    if not ready:
+    if len(ready) < len(found):
+        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
+    if not ready and not problems:
         raise DisentangleError(f"{results}: no finished run is there; train one first")
-    failed = []
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
                 scores = scoring.score(run, metric, seed=seed, device=device, progress=progress)
             except DisentangleError as error:
-                if runs and len(ready) == 1:
-                    raise
-                failed.append(str(error))
+                problems.append(str(error))
                 continue
         listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
-    show_tables(ready, None if runs else results)
-    if failed:
-        raise DisentangleError("; ".join(failed))
+    show_tables(ready)
+    write_tables(ready, results)
+    report(problems)
 
 
 @app.command("table")
 def table_command(runs: RunPaths = None, results: Results = RESULTS) -> None:
     """Show the score table: one row a configuration, its seeds together."""
+    found, problems = load(runs, results)
+    if not found and not problems:
+        raise DisentangleError(f"{results}: no run is there; train one first")
+    show_tables(found)
+    report(problems)
+
+
+def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
+    """Return the runs named, or all that can be read, and why the others cannot."""
+    from disentangle import table
+    from disentangle.run import load_run
+
+    if paths:
+        return [load_run(path) for path in paths], []
+    return table.load_all(results)
+
+
+def report(problems: list[str]) -> None:
+    """Say all that went wrong, and fail if anything did."""
+    if problems:
+        raise DisentangleError("; ".join(problems))
+
+
+def show_tables(runs: list["Run"]) -> None:
+    """Print the tables of these runs."""
     from disentangle import table
 
-    found = table.load_runs(runs or [], results)
-    if not found:
-        raise DisentangleError(f"{results}: no run is there; train one first")
-    show_tables(found, None)
-
-
-def show_tables(runs: list[Any], write_to: Path | None) -> None:
-    """Print the tables of these runs, and write them where asked."""
-    from disentangle import export, table
-
     console = Console()
-    tables = table.make_tables(runs)
-    for made in tables:
+    for made in table.make_tables(runs):
         if console.is_terminal:
-            grid = RichTable(title=made.dataset, caption=made.caption)
+            grid = RichTable(title=escape(made.dataset), caption=escape(made.caption))
             for heading in made.head:
                 grid.add_column(escape(heading), overflow="fold")
             for row in made.body:
@@ -118,12 +134,19 @@ def show_tables(runs: list[Any], write_to: Path | None) -> None:
             console.print(grid)
         else:
             typer.echo(f"{made.dataset}\n\n{made.markdown()}")
-    if write_to is not None:
-        written = [
-            export.write_markdown(tables, write_to / "scores.md"),
-            export.write_csv(runs, write_to / "scores.csv"),
-        ]
-        typer.echo("written: " + ", ".join(map(str, written)))
+
+
+def write_tables(runs: list["Run"], results: Path) -> None:
+    """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
+    from disentangle import export, table
+
+    root = results.resolve()
+    folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
+    for folder in sorted(folders):
+        every, _ = table.load_all(folder)
+        tables = table.make_tables(every)
+        typer.echo(export.write_markdown(tables, folder / "scores.md"))
+        typer.echo(export.write_csv(every, folder / "scores.csv"))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from disentangle.errors import Unavailable
 from disentangle.files import atomic
 from disentangle.metric import Codes, Source
 from disentangle.model import Posterior
-from disentangle.run import Run, as_input
+from disentangle.run import Run
 
 CONTRACT = 1
 """Raise it when codes come out otherwise for the same weights and images."""
@@ -73,26 +74,24 @@ class RunSource(Source[Dataset]):
         missing = np.unique(index[~self._known[index]])
         if not len(missing):
             return
-        shape = self.dataset.image_shape
         size = CHUNK["cpu" if self.device.type == "cpu" else "other"]
-        model = self.model.to(self.device)
-        with torch.inference_mode():
-            for i in range(0, len(missing), size):
-                chunk = missing[i : i + size]
-                code = model.encode(as_input(self.dataset.images(chunk).to(self.device), shape))
-                self._mean[chunk] = code.mean.cpu().numpy()
-                if isinstance(code, Posterior):
-                    if self._scale is None:
-                        self._scale = np.empty_like(self._mean)
-                    self._scale[chunk] = code.scale.cpu().numpy()
-                self._known[chunk] = True
-                self.encoded += len(chunk)
-                self.progress(self.encoded, len(self.dataset))
+        self.model.to(self.device)
+        for i in range(0, len(missing), size):
+            chunk = missing[i : i + size]
+            code = self.run.code(self.dataset.images(chunk))
+            self._mean[chunk] = code.mean.cpu().numpy()
+            if isinstance(code, Posterior):
+                if self._scale is None:
+                    self._scale = np.empty_like(self._mean)
+                self._scale[chunk] = code.scale.cpu().numpy()
+            self._known[chunk] = True
+            self.encoded += len(chunk)
+            self.progress(self.encoded, len(self.dataset))
 
     @property
     def _cache(self) -> Path:
         view = sorted(self.dataset.view_record.items())
-        key = f"{self.run.weights} {self.dataset.fingerprint} {view} fp32 {CONTRACT}"
+        key = f"{self.run.record.weights} {self.dataset.fingerprint} {view} fp32 {CONTRACT}"
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         return data.cache_folder() / "codes" / f"{name}.npz"
 
@@ -116,9 +115,14 @@ class RunSource(Source[Dataset]):
         if self._scale is not None:
             arrays["scale"] = self._scale
         folder = self._cache.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self._cache) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with atomic(self._cache) as temporary, temporary.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            text = f"codes cannot be kept in {folder} ({error.strerror}): next time encodes again"
+            warnings.warn(text, stacklevel=2)
+            return
         files = sorted(folder.glob("*.npz"), key=os.path.getmtime, reverse=True)
         total = 0
         for path in files:

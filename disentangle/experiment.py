@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from disentangle import data, registry
+from disentangle.checkpoint import digest
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.model import Model
-from disentangle.options import option_knobs, resolve
+from disentangle.options import Setting, check, option_knobs, resolve
 from disentangle.plugin import knobs
 from disentangle.provenance import make_record, now
 from disentangle.record import DatasetRecord
@@ -68,8 +69,8 @@ def train(
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
     check_every(checkpoint_every)
-    training, mine = split_options(kind, options)
-    resolve(kind, {k: v for k, v in mine.items() if not k.endswith("_norm")})
+    recipe, mine = split_options(kind, options)
+    check(kind, mine, "given")
     if isinstance(dataset, str):
         opened = data.load_dataset(
             dataset, data_dir=data_dir, file=file, download=download, say=say
@@ -81,27 +82,25 @@ def train(
             f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
             f"'{opened.name}' is only {opened.strength}"
         )
-    if len(opened) < training.batch_size:
+    if len(opened) < recipe["batch_size"].value:
         raise UsageError(
-            f"a batch of {training.batch_size} is more than the {len(opened)} images of "
+            f"a batch of {recipe['batch_size'].value} is more than the {len(opened)} images of "
             f"'{opened.name}'; choose a smaller batch size"
         )
     settings = resolve(
-        kind, mine, dataset={"likelihood": opened.likelihood}, image_shape=opened.image_shape
+        kind, mine, dataset=dataset_defaults(kind, opened), image_shape=opened.image_shape
     )
     about = DatasetRecord.of(
         opened,
         data_dir=str(Path(data_dir).resolve()) if data_dir else None,
         file=str(Path(file).resolve()) if file else None,
     )
-    record = make_record(model, kind, settings, training, about, chosen_device)
+    record = make_record(model, kind, settings, recipe, about, chosen_device)
     folder = Path(results) / "default" / about.name / record.model / record.id
     run = Run(Path(str(folder).replace(":", ".")), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path)
         run.dataset = opened
-        if run.finished:
-            say(f"already finished: {run.path}")
     else:
         try:
             run.path.mkdir(parents=True, exist_ok=True)
@@ -127,8 +126,6 @@ def resume(
     found = run if isinstance(run, Run) else load_run(run)
     chosen = choose_device(device)
     check_every(checkpoint_every)
-    if found.finished:
-        say(f"already finished: {found.path}")
     return complete(found, chosen, checkpoint_every, figures, report, say)
 
 
@@ -144,7 +141,10 @@ def complete(
     training = Training(**run.record.recipe)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     with run.lock():
-        if not run.finished:
+        run.record = load_run(run.path).record  # another process may have finished it meanwhile
+        if run.finished:
+            say(f"already finished: {run.path}")
+        else:
             say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
             model = run.build()
             fit(
@@ -157,7 +157,7 @@ def complete(
                 report=report,
             )
             spent = run.log[-1]["seconds"]
-            run.save_record(finished=now(), seconds=spent, weights=run.weights)
+            run.save_record(finished=now(), seconds=spent, weights=digest(model.state_dict()))
         if figures and not any(run.figures.glob("*.png")):
             from disentangle import figures as draw
 
@@ -172,8 +172,10 @@ def check_every(checkpoint_every: int | None) -> None:
         raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
 
 
-def split_options(kind: type[Model], options: Mapping[str, Any]) -> tuple[Training, dict[str, Any]]:
-    """Return the trainer's options, checked, and the model's knobs, each of its own."""
+def split_options(
+    kind: type[Model], options: Mapping[str, Any]
+) -> tuple[dict[str, Setting], dict[str, Any]]:
+    """Return the trainer's options, resolved, and the model's knobs as they were given."""
     own, trainers = option_knobs(kind), knobs(Training)
     for name in own:
         if name in trainers:
@@ -182,5 +184,10 @@ def split_options(kind: type[Model], options: Mapping[str, Any]) -> tuple[Traini
         if name not in own and name not in trainers:
             known = suggestion(name, [*own, *trainers])
             raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
-    training = Training(**{k: v for k, v in options.items() if k in trainers})
-    return training, {k: v for k, v in options.items() if k in own}
+    recipe = resolve(Training, {k: v for k, v in options.items() if k in trainers})
+    return recipe, {k: v for k, v in options.items() if k in own}
+
+
+def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:
+    """Return what the dataset chooses unless the user does: the likelihood of its images."""
+    return {"likelihood": dataset.likelihood} if "likelihood" in knobs(kind) else {}

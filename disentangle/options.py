@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, TypeAlias
 
 from disentangle.errors import UsageError, suggestion
 from disentangle.plugin import Knob, Plugin, knobs
@@ -13,13 +13,16 @@ NORMALISED = "_norm"
 """What follows the name of a KL weight in the name of its normalised form."""
 
 
+Origin: TypeAlias = Literal["given", "preset", "dataset", "default"]
+
+
 @dataclass(frozen=True)
 class Setting:
     """The value of a knob and where it came from."""
 
     value: Any
     default: Any
-    origin: Literal["given", "preset", "dataset", "default"]
+    origin: Origin
 
 
 def option_knobs(cls: type[Plugin]) -> dict[str, Knob]:
@@ -54,43 +57,51 @@ def resolve(
     Raises:
         UsageError: an unknown or contradictory knob, or a value out of bounds.
     """
-    offered = option_knobs(cls)
-    settings: dict[str, Setting] = {}
-    layers: tuple[tuple[Literal["given", "preset", "dataset"], Mapping[str, Any]], ...] = (
-        ("given", given),
-        ("preset", preset or {}),
-        ("dataset", {k: v for k, v in (dataset or {}).items() if k in offered}),
-    )
-    for origin, values in layers:
-        for name, value in values.items():
-            if name not in offered:
-                known = suggestion(name, offered)
-                raise UsageError(f"{cls.__name__} has no knob '{name}'{known}")
-            weight = name.removesuffix(NORMALISED)
-            if weight != name and weight in values:
-                raise UsageError(f"give {weight} or {name}, not both: one determines the other")
-            if name not in settings and _counterpart(name, offered) not in settings:
-                declared = offered[name]
-                settings[name] = Setting(declared.check(value), declared.default, origin)
-    for name, declared in knobs(cls).items():
-        normalised = settings.pop(name + NORMALISED, None)
+    settings = check(cls, given, "given")
+    lower = check(cls, preset or {}, "preset"), check(cls, dataset or {}, "dataset")
+    for layer in lower:
+        for name, setting in layer.items():
+            if name not in settings and _counterpart(name) not in settings:
+                settings[name] = setting
+    declared = knobs(cls)
+    for name, knob in declared.items():
+        settings.setdefault(name, Setting(knob.default, knob.default, "default"))
+        normalised = settings.get(name + NORMALISED)
         if normalised is not None:
             if image_shape is None:
                 raise UsageError(f"{name}{NORMALISED} needs a dataset: its images set the scale")
-            latents = settings.get("latents", knobs(cls)["latents"])
-            latents = latents.value if isinstance(latents, Setting) else latents.default
-            value = declared.check(normalised.value * prod(image_shape) / latents)
-            settings[name] = Setting(value, declared.default, normalised.origin)
-        settings.setdefault(name, Setting(declared.default, declared.default, "default"))
-    _check_used(knobs(cls), settings)
-    return {name: settings[name] for name in knobs(cls)}
+            latents = settings.get("latents", Setting(declared["latents"].default, 0, "default"))
+            value = knob.check(normalised.value * prod(image_shape) / latents.value)
+            settings[name] = Setting(value, knob.default, normalised.origin)
+    settings = {name: settings[name] for name in declared}
+    _check_used(declared, settings)
+    return settings
 
 
-def _counterpart(name: str, offered: Mapping[str, Knob]) -> str:
+def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[str, Setting]:
+    """Return these values as settings, each checked on its own.
+
+    Raises:
+        UsageError: an unknown knob, a value out of bounds, or a weight given in both its forms.
+    """
+    offered = option_knobs(cls)
+    for name in values:
+        if name not in offered:
+            raise UsageError(f"{cls.__name__} has no knob '{name}'{suggestion(name, offered)}")
+        if _counterpart(name) in values:
+            weight = name.removesuffix(NORMALISED)
+            raise UsageError(
+                f"give {weight} or {weight}{NORMALISED}, not both: one determines the other"
+            )
+    return {
+        name: Setting(offered[name].check(value), offered[name].default, origin)
+        for name, value in values.items()
+    }
+
+
+def _counterpart(name: str) -> str:
     """Return the other name of a KL weight: beta for beta_norm, beta_norm for beta."""
-    if name.endswith(NORMALISED) and name.removesuffix(NORMALISED) in offered:
-        return name.removesuffix(NORMALISED)
-    return name + NORMALISED
+    return name.removesuffix(NORMALISED) if name.endswith(NORMALISED) else name + NORMALISED
 
 
 def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:

@@ -12,23 +12,20 @@ from disentangle import data, registry
 from disentangle.device import device_name
 from disentangle.model import Model
 from disentangle.options import Setting, normalised_forms
-from disentangle.plugin import knobs
 from disentangle.record import DatasetRecord, RunRecord, SettingRecord
-from disentangle.training import Training
 
 
 def make_record(
     name: str | type[Model],
     kind: type[Model],
     settings: Mapping[str, Setting],
-    training: Training,
+    recipe: Mapping[str, Setting],
     dataset: DatasetRecord,
     device: torch.device,
 ) -> RunRecord:
     """Return the record of a run that is about to start."""
     values = {k: setting.value for k, setting in settings.items()}
     entry = registry.models.entry(name) if isinstance(name, str) else None
-    recipe = {k: getattr(training, k) for k in knobs(Training)}
     return RunRecord(
         model=name if isinstance(name, str) else data.reference_of(kind),
         model_version=kind.version,
@@ -36,14 +33,7 @@ def make_record(
         distribution=f"{entry.distribution} {entry.version}" if entry else "none",
         settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
         normalised=normalised_forms(kind, values, dataset.image_shape),
-        training={
-            k: SettingRecord(
-                value=v,
-                default=knobs(Training)[k].default,
-                origin="default" if v == knobs(Training)[k].default else "given",
-            )
-            for k, v in recipe.items()
-        },
+        training={k: SettingRecord(**vars(s)) for k, s in recipe.items()},
         dataset=dataset,
         device=device_name(device),
         threads=torch.get_num_threads(),

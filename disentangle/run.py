@@ -108,41 +108,49 @@ class Run:
         model = self.build()
         tensors, _ = checkpoint.load(self.checkpoint_path)
         checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), self.checkpoint_path)
+        if self.record.weights not in (None, checkpoint.digest(model.state_dict())):
+            raise DisentangleError(
+                f"{self.checkpoint_path}: not the weights that this run ended with; "
+                "put them back, or train the run again in another results folder"
+            )
         model.requires_grad_(False)
         return model.eval()
 
-    @cached_property
-    def weights(self) -> str:
-        """Return the digest of the weights, by which scores and codes are kept."""
-        return checkpoint.digest(self.model.state_dict())
+    @property
+    def device(self) -> torch.device:
+        """Return where the model is: on the CPU, unless somebody moved it."""
+        return next(self.model.parameters()).device
 
     def code(self, images: Tensor | ArrayLike) -> Code:
-        """Return the code of images [N, C, H, W], uint8 or float in [0, 1]."""
+        """Return the code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
+        x = as_input(images, self.record.dataset.image_shape, self.device)
         with torch.inference_mode():
-            return self.model.encode(as_input(images, self.record.dataset.image_shape))
+            return self.model.encode(x)
 
     def encode(self, images: Tensor | ArrayLike) -> Tensor:
         """Return the representation of images [N, C, H, W]: the means of q(z|x), [N, latents]."""
-        return self.code(images).mean
+        return self.code(images).mean.cpu()
 
     def decode(self, z: Tensor | ArrayLike) -> Tensor:
         """Return the expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
         latents = torch.as_tensor(np.asarray(z) if not isinstance(z, Tensor) else z)
-        latents = latents.to(torch.float32)
+        latents = latents.to(self.device, torch.float32)
         if latents.ndim != 2 or latents.shape[1] != self.model.latents:
             raise DisentangleError(
                 f"latents are [N, {self.model.latents}], not {list(latents.shape)}"
             )
         with torch.inference_mode():
-            return self.model.observation.mean(self.model.decode(latents))
+            return self.model.observation.mean(self.model.decode(latents)).cpu()
 
 
-def as_input(images: Tensor | ArrayLike, shape: tuple[int, int, int]) -> Tensor:
+def as_input(
+    images: Tensor | ArrayLike, shape: tuple[int, int, int], device: torch.device | str = "cpu"
+) -> Tensor:
     """Return images as a model takes them: float32 [N, C, H, W] in [0, 1]; uint8 is divided."""
     x = images if isinstance(images, Tensor) else torch.as_tensor(np.asarray(images))
     if x.ndim != 4 or tuple(x.shape[1:]) != tuple(shape):
         raise DisentangleError(f"images are [N, {', '.join(map(str, shape))}], not {list(x.shape)}")
-    x = x.to(memory_format=torch.channels_last)
+    x = x.to(device, memory_format=torch.channels_last)
     if x.dtype == torch.uint8:
         return x.to(torch.float32).div_(255)
     if not x.is_floating_point():

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 from disentangle import registry
 from disentangle.arrays import array_source
 from disentangle.codes import Progress, RunSource
-from disentangle.dataset import Dataset, Labelled
+from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.files import write_text
 from disentangle.metric import Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
-from disentangle.record import Score, ScoreFile, read_record
+from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
 from disentangle.run import Run, load_run
 from disentangle.seeds import numpy_rng
 
@@ -128,21 +128,21 @@ def score(
         DisentangleError: the run has no weights, or a metric failed; other scores are kept.
     """
     found = run if isinstance(run, Run) else load_run(run)
-    chosen = choose(metrics)
+    chosen, place = choose(metrics), choose_device(device)
     if not found.finished:
         raise DisentangleError(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
         )
-    opened = dataset or found.dataset
+    data = found.record.dataset if dataset is None else DatasetRecord.of(dataset)
     failures, wanted = [], []
     with found.lock():
         kept = list(read_scores(found))
         source: RunSource | None = None
         for metric in chosen:
-            about = _about(metric, opened, found, seed)
+            about = _about(metric, data, found, seed)
             have = [s for s in kept if all(getattr(s, k) == v for k, v in about.items())]
             if not have:
-                source = source or RunSource(found, opened, choose_device(device), progress)
+                source = source or RunSource(found, dataset, place, progress)
                 try:
                     have = _measure(metric, source, seed, about)
                 except DisentangleError as error:
@@ -158,7 +158,7 @@ def score(
     return _mapping(wanted)
 
 
-def _about(metric: Chosen, dataset: Dataset, run: Run, seed: int) -> dict[str, Any]:
+def _about(metric: Chosen, data: DatasetRecord, run: Run, seed: int) -> dict[str, Any]:
     """Return what identifies a score before it is computed."""
     return {
         "metric": metric.name,
@@ -167,10 +167,10 @@ def _about(metric: Chosen, dataset: Dataset, run: Run, seed: int) -> dict[str, A
         "settings": metric.settings,
         "protocol": PROTOCOL,
         "representation": "mean",
-        "factors": tuple(dataset.factors) if isinstance(dataset, Labelled) else (),
-        "view": dict(dataset.view_record),
-        "fingerprint": dataset.fingerprint,
-        "weights": run.weights,
+        "factors": tuple(data.factors),
+        "view": data.view,
+        "fingerprint": data.fingerprint,
+        "weights": run.record.weights,
         "seed": seed,
     }
 

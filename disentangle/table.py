@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from disentangle.errors import DisentangleError
 from disentangle.record import RunRecord, Score
 from disentangle.run import Run, find_runs, load_run
 from disentangle.scoring import read_scores
@@ -193,6 +194,14 @@ def describe(record: RunRecord) -> str:
     return ", ".join(f"{k}={v}" for k, v in {**record.changed, **recipe}.items()) or "-"
 
 
-def load_runs(paths: Sequence[str | Path], results: str | Path) -> list[Run]:
-    """Return the runs in these folders, or all below `results` where none is named."""
-    return [load_run(path) for path in (paths or find_runs(results))]
+def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
+    """Return the runs below a folder, and of those that cannot be read, why."""
+    runs, problems = [], []
+    for path in find_runs(results):
+        try:
+            run = load_run(path)
+            read_scores(run)
+            runs.append(run)
+        except DisentangleError as error:
+            problems.append(str(error))
+    return runs, problems

@@ -1,6 +1,7 @@
 """The training loop: flat, and exact to resume, since all randomness derives from seed and step."""
 
 import json
+import os
 import signal
 import threading
 import time
@@ -81,6 +82,7 @@ def fit(
 
     def save() -> None:
         check_finite(history, done, every, model, run)
+        os.fsync(log.fileno())  # the log must not end before the checkpoint does
         tensors = {"model": model.state_dict(), "history": history}
         for number, optimizer in enumerate(optimizers):
             tensors[f"optimizer{number}"] = checkpoint.optimizer_tensors(optimizer)

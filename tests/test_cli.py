@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -170,6 +171,39 @@ def test_half_written_run_is_refused_and_kept(command, tmp_path):
     assert code == 1
     assert "run.json: not a record of this version" in err
     assert len(record.read_text()) == 50
+
+
+def test_damaged_run_is_named_and_the_others_are_scored_and_shown(command, tmp_path):
+    _, out, _ = command(*TRAIN)
+    _, other, _ = command(*TRAIN, "--beta", "7")
+    record = tmp_path / trained_path(other) / "run.json"
+    record.write_text("{")
+    for words in (["score", "--metric", "spread"], ["table"]):
+        code, out, err = command(*words)
+        assert code == 1
+        assert "spread" in out
+        assert f"{trained_path(other)}/run.json: not a record" in err
+        assert len(err.strip().splitlines()) <= 2
+
+
+def test_scoring_a_named_run_writes_the_table_of_all(command, tmp_path):
+    paths = [trained_path(command(*TRAIN, "--beta", beta)[1]) for beta in (2, 7)]
+    for path in paths:
+        code, out, _ = command("score", path, "--metric", "spread")
+        assert code == 0
+        assert [Path(word).name for word in out.split()[-2:]] == ["scores.md", "scores.csv"]
+    text = (tmp_path / "results" / "scores.md").read_text()
+    assert "beta=2.0" in text
+    assert "beta=7.0" in text
+
+
+def test_unfinished_runs_are_left_out_of_scoring_and_said(command, tmp_path):
+    command(*TRAIN)
+    _, other, _ = command(*TRAIN, "--beta", "7")
+    load_run(tmp_path / trained_path(other)).save_record(finished=None)
+    code, _, err = command("score", "--metric", "spread")
+    assert code == 0
+    assert "left out: 1 runs whose training has not finished" in err
 
 
 def test_list_shows_each_plugin_with_its_distribution(command):

@@ -122,6 +122,14 @@ def test_weights_of_another_model_are_refused(run):
         run.encode(run.dataset.images([0]))
 
 
+def test_other_weights_than_the_run_ended_with_are_refused(run):
+    tensors, about = checkpoint.load(run.checkpoint_path)
+    changed = {name: tensor + 1 for name, tensor in tensors.items()}
+    checkpoint.save(run.checkpoint_path, changed, about)
+    with pytest.raises(DisentangleError, match="not the weights that this run ended with"):
+        run.encode(run.dataset.images([0]))
+
+
 def test_other_data_under_the_same_name_is_refused(run):
     run.save_record(dataset=run.record.dataset.model_copy(update={"fingerprint": "f" * 64}))
     with pytest.raises(DisentangleError, match="trained on 'tiny' ffffffffff"):

@@ -73,6 +73,14 @@ def test_damaged_code_cache_is_only_a_cache_lost(run, monkeypatch):
     assert score(run, ["mig"]) == first
 
 
+def test_cache_that_cannot_be_written_costs_no_score(run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="codes cannot be kept"):
+        assert set(score(run, ["mig"])) == {"mig"}
+    assert read_scores(run)
+
+
 def test_other_knobs_or_seed_are_other_scores(run):
     for metrics, seed in ((["mig"], 0), (["mig:bins=5"], 0), (["mig"], 1), (["mig"], 0)):
         score(run, metrics, seed=seed)
