@@ -148,8 +148,11 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     theirs = [p for group in opponent.param_groups for p in group["params"]] if opponent else []
     taken = {id(p) for p in theirs}
     ours = [p for p in model.parameters() if id(p) not in taken]
-    kinds = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
-    optimizer = kinds[training.optimizer](ours, lr=training.lr, fused=True)
+    optimizer: torch.optim.Optimizer
+    if training.optimizer == "adam":
+        optimizer = torch.optim.Adam(ours, lr=training.lr, fused=True)
+    else:
+        optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]
 
 

@@ -39,10 +39,14 @@ def logged(run):
     return [{k: v for k, v in entry.items() if k not in timing} for entry in run.log]
 
 
-@pytest.mark.parametrize("model", ["beta-vae", "duel"])
-def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, tmp_path):
-    whole = train(model, "tiny", steps=23, results=tmp_path / "whole", **SMALL)
-    halves = {"steps": 23, "results": tmp_path / "halves", **SMALL}
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("beta-vae", {}), ("duel", {}), ("vae", {"optimizer": "adagrad", "precision": "bf16"})],
+    ids=str,
+)
+def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options, tmp_path):
+    whole = train(model, "tiny", steps=23, results=tmp_path / "whole", **SMALL, **options)
+    halves = {"steps": 23, "results": tmp_path / "halves", **SMALL, **options}
     for step in (7, 13):
         with pytest.raises(Interrupted):
             train(model, "tiny", report=stop_at(step), **halves)
