@@ -208,6 +208,6 @@ def draw_all(run: Run) -> list[Path]:
 def title(run: Run) -> str:
     """Return one line that says what a figure shows, and which run it came from."""
     record = run.record
-    knobs = [f"{k} {v}" for k, v in record.changed.items() if k != "likelihood"]
+    knobs = [f"{k} {v}" for k, v in record.telling.items()]
     about = ", ".join([*knobs, f"{record.recipe['steps']} steps", f"seed {record.seed}"])
     return f"{record.model} on {record.dataset.name} ({about}), run {run.path.name}"

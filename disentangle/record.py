@@ -107,6 +107,15 @@ class RunRecord(Record):
         return {k: s.value for k, s in self.settings.items() if s.value != s.default}
 
     @property
+    def telling(self) -> dict[str, Value]:
+        """Return the knobs that a reader needs: the model's own, and others that were changed."""
+        from disentangle.model import Model
+        from disentangle.plugin import knobs
+
+        shared = knobs(Model)
+        return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
+
+    @property
     def id(self) -> str:
         """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
         configuration = {

@@ -185,13 +185,13 @@ def configuration(record: RunRecord) -> str:
 
 
 def describe(record: RunRecord) -> str:
-    """Return the knobs and trainer's options that are not at their defaults."""
+    """Return the model's own knobs, and what else is not at its default."""
     recipe = {
         k: s.value
         for k, s in record.training.items()
         if s.value != s.default and k not in ("steps", "seed")
     }
-    return ", ".join(f"{k}={v}" for k, v in {**record.changed, **recipe}.items()) or "-"
+    return ", ".join(f"{k}={v}" for k, v in {**record.telling, **recipe}.items()) or "-"
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
