@@ -69,6 +69,8 @@ class ArraySource(Source[Labelled]):
         if len(rows) > n + m or m:
             rows = rng.permutation(rows)[: n + m]
         first = min(n, len(rows) if not m else max(1, round(len(rows) * n / (n + m))))
+        if m and first == len(rows):
+            raise Unavailable(f"{len(rows)} rows are too few to fit on some and test on others")
         train, test = np.sort(rows[:first]), np.sort(rows[first:])
         return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
 
@@ -86,7 +88,8 @@ def array_source(
         UsageError: shapes that do not match, codes that are not finite, factors with almost as
             many values as rows.
     """
-    z, v = _codes(codes, "codes"), _factors(factors, "factors", len(np.asarray(codes)))
+    z = _codes(codes, "codes")
+    v = _factors(factors, "factors", len(z))
     test_z, test_v = None, None
     if (test_codes is None) != (test_factors is None):
         raise UsageError("give test_codes and test_factors together, or neither")
@@ -95,7 +98,7 @@ def array_source(
         test_v = _factors(test_factors, "test_factors", len(test_z))
         if test_z.shape[1] != z.shape[1] or test_v.shape[1] != v.shape[1]:
             raise UsageError("test arrays need as many latents and factors as the others")
-    names = names or [f"factor {k + 1}" for k in range(v.shape[1])]
+    names = list(names) if names is not None else [f"factor {k + 1}" for k in range(v.shape[1])]
     if len(names) != v.shape[1] or len(set(names)) != len(names):
         raise UsageError(f"{v.shape[1]} factors need as many different names; got {list(names)}")
     every = v if test_v is None else np.concatenate([v, test_v])
@@ -111,7 +114,7 @@ def array_source(
 
 def _codes(array: ArrayLike, name: str) -> Codes:
     try:
-        z = np.asarray(array, dtype=np.float64)
+        z = np.asarray(_detached(array), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} are numbers [N, D]: {error}") from error
     if z.ndim != 2 or 0 in z.shape:
@@ -122,8 +125,13 @@ def _codes(array: ArrayLike, name: str) -> Codes:
     return z
 
 
+def _detached(array: ArrayLike) -> ArrayLike:
+    """Return a torch tensor without its gradient and on the CPU; anything else as it is."""
+    return array.detach().cpu() if hasattr(array, "detach") else array
+
+
 def _factors(array: ArrayLike, name: str, rows: int) -> NDArray[Any]:
-    v = np.asarray(array)
+    v = np.asarray(_detached(array))
     if v.ndim != 2 or v.shape[1] == 0:
         raise UsageError(f"{name} are [N, K], not {list(v.shape)}")
     if len(v) != rows:

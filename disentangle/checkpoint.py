@@ -14,6 +14,7 @@ from disentangle.errors import DisentangleError
 from disentangle.files import atomic
 
 FORMAT = "disentangle-1"
+REMEDY = "put a whole one back, or delete the run's folder and train it again"
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -31,8 +32,15 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, objec
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     code = digest(stored)
     about = {"format": FORMAT, "digest": code, "metadata": json.dumps(metadata)}
-    with atomic(path) as temporary:
-        save_file(stored, temporary, metadata=about)
+    try:
+        with atomic(path) as temporary:
+            save_file(stored, temporary, metadata=about)
+            temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+    except (OSError, SafetensorError) as error:
+        raise DisentangleError(
+            f"{path}: the checkpoint cannot be written ({error}); what was there before is kept: "
+            "make room, then resume the run"
+        ) from error
     return code
 
 
@@ -49,12 +57,14 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     except FileNotFoundError:
         raise DisentangleError(f"{path}: no checkpoint is there") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise DisentangleError(f"{path}: the checkpoint is damaged ({error})") from error
+        raise DisentangleError(f"{path}: the checkpoint is damaged ({error}); {REMEDY}") from error
     if about.get("format") != FORMAT:
         found = about.get("format", "none")
         raise DisentangleError(f"{path}: checkpoint format {found}, this version reads {FORMAT}")
     if about.get("digest") != digest(tensors):
-        raise DisentangleError(f"{path}: the checkpoint is damaged (its digest does not match)")
+        raise DisentangleError(
+            f"{path}: the checkpoint is damaged (its digest does not match); {REMEDY}"
+        )
     metadata: dict[str, object] = json.loads(about.get("metadata", "{}"))
     return tensors, metadata
 

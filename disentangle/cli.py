@@ -12,7 +12,16 @@ from rich.table import Table as RichTable
 from disentangle import __version__, registry
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.parameters import RESULTS, Device, Every, Results, RunPath, RunPaths
+from disentangle.parameters import (
+    RESULTS,
+    DataDir,
+    Device,
+    Every,
+    File,
+    Results,
+    RunPath,
+    RunPaths,
+)
 
 if TYPE_CHECKING:
     from disentangle.run import Run
@@ -44,14 +53,25 @@ def root(
 
 
 @app.command()
-def resume(run: RunPath, device: Device = "auto", checkpoint_every: Every = None) -> None:
+def resume(
+    run: RunPath,
+    device: Device = "auto",
+    checkpoint_every: Every = None,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
     """Go on with an unfinished run from its last checkpoint."""
     from disentangle import experiment
     from disentangle.progress import following, say
+    from disentangle.run import load_run
 
     with following() as report:
         found = experiment.resume(
-            run, device=device, checkpoint_every=checkpoint_every, report=report, say=say
+            load_run(run, data_dir=data_dir, file=file),
+            device=device,
+            checkpoint_every=checkpoint_every,
+            report=report,
+            say=say,
         )
     typer.echo(found.path)
 
@@ -66,6 +86,8 @@ def score(
     seed: Annotated[int, typer.Option(min=0, help="of the metrics' sampling")] = 0,
     device: Device = "auto",
     results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
 ) -> None:
     """Score runs: those named, or all below the results folder that lack a score."""
     from disentangle import scoring
@@ -73,6 +95,8 @@ def score(
 
     scoring.choose(metric)
     found, problems = load(runs, results)
+    for run in found:
+        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
     ready = [run for run in found if run.finished or runs]
     if len(ready) < len(found):
         say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
@@ -82,7 +106,7 @@ def score(
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
                 scores = scoring.score(run, metric, seed=seed, device=device, progress=progress)
-            except DisentangleError as error:
+            except (DisentangleError, OSError) as error:
                 problems.append(str(error))
                 continue
         listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
@@ -123,7 +147,7 @@ def show_tables(runs: list["Run"]) -> None:
     """Print the tables of these runs."""
     from disentangle import table
 
-    console = Console()
+    console = Console(emoji=False)
     for made in table.make_tables(runs):
         if console.is_terminal:
             grid = RichTable(title=escape(made.dataset), caption=escape(made.caption))
@@ -159,12 +183,14 @@ def traverse(
             help="where the traversals start; may be repeated",
         ),
     ] = None,
+    data_dir: DataDir = None,
+    file: File = None,
 ) -> None:
     """Draw a run's latent traversals, from -3 to +3, as PNG and GIF."""
     from disentangle import figures
     from disentangle.run import load_run
 
-    for path in figures.draw_traversals(load_run(run), base):
+    for path in figures.draw_traversals(load_run(run, data_dir=data_dir, file=file), base):
         typer.echo(path)
 
 
@@ -218,12 +244,14 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}", 1)
+    except MemoryError as error:
+        fail(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
         fail("interrupted", 130)
 
 
 def fail(message: str, code: int) -> None:
     """Print a message to standard error and exit with this code."""
-    Console(stderr=True).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
     sys.stdout.flush()
     sys.exit(code)

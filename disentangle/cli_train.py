@@ -49,7 +49,7 @@ def model_command(name: str) -> Any:
 
     from disentangle.options import option_knobs, with_knobs
     from disentangle.plugin import documentation, knobs
-    from disentangle.training import Training
+    from disentangle.recipe import Training
 
     kind = registry.models.load(name)
     given = {*option_knobs(kind), *knobs(Training)}

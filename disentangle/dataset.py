@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Index: TypeAlias = NDArray[np.int64]
+ViewRecord: TypeAlias = Mapping[str, str | tuple[str, ...]]
+"""What a view chose: its split, if not all, and its factors, if not the dataset's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ class Dataset(ABC):
     likelihood: str = "bernoulli"
     name: str = ""
     strength: ClassVar[str] = "images"
-    view_record: Mapping[str, str | tuple[str, ...]] = {}
+    view_record: ViewRecord = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -76,7 +79,16 @@ class Dataset(ABC):
         """Return one split, or a choice of scored factors, which remembers what it is."""
         if factors is not None:
             raise UsageError(f"{self.name} has no labels, and so no factors to choose from")
-        return Subset(self, self._split(split), {"split": split})
+        return Subset(self, self._split(split), self._viewed(split, None))
+
+    def _viewed(self, split: str, factors: Sequence[str] | None) -> ViewRecord:
+        """Return the record of a view of this dataset, which may be a view itself."""
+        record = dict(self.view_record)
+        if split != "all":
+            record["split"] = split
+        if factors is not None:
+            record["factors"] = tuple(factors)
+        return record
 
     def _split(self, name: str) -> Index:
         if name not in self.splits:
@@ -88,6 +100,8 @@ class Dataset(ABC):
         array = np.asarray(index)
         if array.size and array.dtype.kind not in "iu":
             raise UsageError(f"an index is made of whole numbers, not {array.dtype}")
+        if array.ndim > 1:
+            raise UsageError(f"an index is [N], not {list(array.shape)}")
         array = np.atleast_1d(array.astype(np.int64))
         if array.size and (array.min() < 0 or array.max() >= len(self)):
             raise UsageError(
@@ -144,28 +158,29 @@ class Labelled(Dataset):
 
     def view(self, *, split: str = "all", factors: Sequence[str] | None = None) -> "Labelled":
         """Return one split, or a choice of scored factors, which remembers what it is."""
-        record: dict[str, str | tuple[str, ...]] = {"split": split}
-        nuisance = self._nuisance(factors)
-        if factors is not None:
-            record["factors"] = tuple(factors)
-        return LabelledSubset(self, self._split(split), record, nuisance)
+        record = self._viewed(split, factors)
+        return LabelledSubset(self, self._split(split), record, self._nuisance(factors))
 
     def _nuisance(self, factors: Sequence[str] | None) -> frozenset[str]:
         if factors is None:
             return self.nuisance
         for name in factors:
-            if name not in self.every_factor:
-                known = suggestion(name, self.every_factor)
-                raise UsageError(f"{self.name} has no factor '{name}'{known}")
+            self._column(name)
         return frozenset(self.every_factor) - frozenset(factors)
+
+    def _column(self, factor: str) -> int:
+        """Return the column of a factor among all labels."""
+        if factor not in self.every_factor:
+            known = suggestion(factor, self.every_factor)
+            raise UsageError(f"{self.name} has no factor '{factor}'{known}")
+        return list(self.every_factor).index(factor)
 
     def _by_value(self, factor: str) -> tuple[Index, Index, Index, Index]:
         """Return the images sorted by value, and of each image its rank, group start and size."""
         if "_groups" not in self.__dict__:
             self._groups: dict[str, tuple[Index, Index, Index, Index]] = {}
         if factor not in self._groups:
-            column = list(self.every_factor).index(factor)
-            value = self.every_label(np.arange(len(self)))[:, column]
+            value = self.every_label(np.arange(len(self)))[:, self._column(factor)]
             order = np.argsort(value, kind="stable")
             rank = np.empty_like(order)
             rank[order] = np.arange(len(order))
@@ -197,7 +212,10 @@ class Grid(Labelled):
 
     def index(self, labels: ArrayLike) -> Index:
         """Return the index [N] of the images at `labels` [N, number of axes]: the inverse."""
-        array = np.atleast_2d(np.asarray(labels, dtype=np.int64))
+        array = np.atleast_2d(np.asarray(labels))
+        if array.dtype.kind not in "iu":
+            raise UsageError(f"labels are whole numbers, not {array.dtype}")
+        array = array.astype(np.int64)
         if array.shape[1] != len(self._sizes) or (array < 0).any() or (array >= self._sizes).any():
             raise UsageError(
                 f"{self.name or 'the grid'} has axes {dict(self.every_factor)}; "
@@ -212,7 +230,7 @@ class Grid(Labelled):
         Every other axis is drawn afresh, as the reference protocols do, so that an image may meet
         itself, with probability one over the number of combinations of the other axes.
         """
-        axis = list(self.every_factor).index(factor)
+        axis = self._column(factor)
         labels = rng.integers(0, self._sizes, size=(np.size(index), len(self._sizes)))
         labels[:, axis] = self.every_label(index)[:, axis]
         return self.index(labels)
@@ -223,16 +241,14 @@ class Grid(Labelled):
             return super().view(split=split, factors=factors)
         view = copy.copy(self)
         view.nuisance = self._nuisance(factors)
-        view.view_record = {} if factors is None else {"factors": tuple(factors)}
+        view.view_record = self._viewed(split, factors)
         return view
 
 
 class Subset(Dataset):
     """Some images of another dataset."""
 
-    def __init__(
-        self, base: Dataset, index: Index, record: Mapping[str, str | tuple[str, ...]]
-    ) -> None:
+    def __init__(self, base: Dataset, index: Index, record: ViewRecord) -> None:
         self.base, self.chosen, self.view_record = base, index, record
         self.image_shape, self.likelihood = base.image_shape, base.likelihood
         self.name, self.source, self.fingerprint = base.name, base.source, base.fingerprint
@@ -254,7 +270,7 @@ class LabelledSubset(Subset, Labelled):
         self,
         base: Labelled,
         index: Index,
-        record: Mapping[str, str | tuple[str, ...]],
+        record: ViewRecord,
         nuisance: frozenset[str],
     ) -> None:
         super().__init__(base, index, record)

@@ -1,7 +1,6 @@
 """Where to compute: the device that was asked for, or an error, never another."""
 
 import torch
-from torch import Tensor
 
 from disentangle.errors import UsageError
 
@@ -36,9 +35,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
-
-
-def to_device(images: Tensor, device: torch.device) -> Tensor:
-    """Return uint8 images as float32 in [0, 1] on the device, channels last."""
-    moved = images.to(device, non_blocking=True)
-    return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -15,9 +15,10 @@ from disentangle.model import Model
 from disentangle.options import Setting, check, option_knobs, resolve
 from disentangle.plugin import knobs
 from disentangle.provenance import make_record, now
+from disentangle.recipe import Training
 from disentangle.record import DatasetRecord
 from disentangle.run import Run, load_run
-from disentangle.training import Report, Training, fit
+from disentangle.training import Report, fit
 
 Say = Callable[[str], None]
 
@@ -65,6 +66,9 @@ def train(
         UsageError: a name, an option or a value that makes no sense.
         DisentangleError: training failed; what was whole is kept.
     """
+    results = Path(results).expanduser()
+    data_dir = Path(data_dir).expanduser().resolve() if data_dir else None
+    file = Path(file).expanduser().resolve() if file else None
     kind = registry.models.load(model) if isinstance(model, str) else model
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
@@ -75,8 +79,10 @@ def train(
         opened = data.load_dataset(
             dataset, data_dir=data_dir, file=file, download=download, say=say
         )
-    else:
+    elif isinstance(dataset, Dataset):
         opened = dataset
+    else:
+        raise UsageError(f"a dataset is a name or an opened Dataset, not {type(dataset).__name__}")
     if not isinstance(opened, kind.needs):
         raise UsageError(
             f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
@@ -92,16 +98,16 @@ def train(
     )
     about = DatasetRecord.of(
         opened,
-        data_dir=str(Path(data_dir).resolve()) if data_dir else None,
-        file=str(Path(file).resolve()) if file else None,
+        data_dir=str(data_dir) if data_dir else None,
+        file=str(file) if file else None,
     )
     record = make_record(model, kind, settings, recipe, about, chosen_device)
-    folder = Path(results) / "default" / about.name / record.model / record.id
-    run = Run(Path(str(folder).replace(":", ".")), record, opened)
+    names = (name.replace(":", ".") for name in (about.name, record.model))
+    run = Run(results.joinpath("default", *names, record.id), record, opened)
     if (run.path / "run.json").exists():
-        run = load_run(run.path)
-        run.dataset = opened
+        run = load_run(run.path, dataset=opened)
     else:
+        run.build()  # what cannot be built leaves no folder behind
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             run.save_record()
@@ -138,32 +144,45 @@ def complete(
     say: Say,
 ) -> Run:
     """Train what is left of a run, record its end, and draw its figures."""
-    training = Training(**run.record.recipe)
-    every = checkpoint_every or min(5_000, max(1, training.steps // 10))
-    with run.lock():
-        run.record = load_run(run.path).record  # another process may have finished it meanwhile
-        if run.finished:
-            say(f"already finished: {run.path}")
-        else:
-            say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
-            model = run.build()
-            fit(
-                run,
-                model,
-                run.dataset,
-                training,
-                device=device,
-                checkpoint_every=every,
-                report=report,
-            )
-            spent = run.log[-1]["seconds"]
-            run.save_record(finished=now(), seconds=spent, weights=digest(model.state_dict()))
-        if figures and not any(run.figures.glob("*.png")):
-            from disentangle import figures as draw
+    if run.finished:
+        say(f"already finished: {run.path}")
+    else:
+        with run.lock():
+            # Another process may have finished it since.
+            run.record = load_run(run.path).record
+            if not run.finished:
+                fit_and_record(run, device, checkpoint_every, report, say)
+    if figures:
+        from disentangle import figures as draw
 
+        missing = [name for name in draw.FILES if not (run.figures / name).exists()]
+        if missing:
             say("drawing the figures")
             draw.draw_all(run)
     return run
+
+
+def fit_and_record(
+    run: Run, device: torch.device, checkpoint_every: int | None, report: Report, say: Say
+) -> None:
+    """Train what is left of a run, and record its end."""
+    training = Training(**run.record.recipe)
+    say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
+    model = run.build()
+    every = checkpoint_every or min(5_000, max(1, training.steps // 10))
+    with torch.enable_grad():
+        seconds = fit(
+            run,
+            model,
+            run.dataset,
+            training,
+            device=device,
+            checkpoint_every=every,
+            report=report,
+        )
+    for picture in run.figures.glob("*"):
+        picture.unlink()  # of an unfinished model
+    run.save_record(finished=now(), seconds=seconds, weights=digest(model.state_dict()))
 
 
 def check_every(checkpoint_every: int | None) -> None:

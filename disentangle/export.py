@@ -8,7 +8,7 @@ from pathlib import Path
 from disentangle.files import write_text
 from disentangle.run import Run
 from disentangle.scoring import read_scores
-from disentangle.table import Table, describe
+from disentangle.table import Table
 
 
 def write_markdown(tables: Sequence[Table], path: Path) -> Path:
@@ -38,7 +38,7 @@ def write_csv(runs: Sequence[Run], path: Path) -> Path:
             record.dataset.name,
             record.dataset.fingerprint,
             record.model,
-            describe(record),
+            record.summary,
             record.recipe["steps"],
             record.seed,
         ]

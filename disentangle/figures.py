@@ -19,6 +19,7 @@ from disentangle.training import ACTIVE
 COLUMNS = 11
 CELL = 0.5  # inches
 PANELS = 2  # side by side
+FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 FRAMES = 25
 SAMPLE = 1024
 
@@ -28,6 +29,7 @@ class Base:
     """Where a traversal starts: latents [D], what they are, and the image, if it is one."""
 
     label: str
+    short: str
     z: Tensor
     image: Tensor | None = None
 
@@ -63,8 +65,8 @@ def measure_latents(run: Run) -> Latents:
 
 
 def default_bases(run: Run) -> tuple[str, ...]:
-    """Return a seed image, the first images and, where there is a prior, a sample of it."""
-    return ("seed", "first:2", "prior") if has_prior(run) else ("seed", "first:3")
+    """Return a seed image, the first image and, where there is a prior, two samples of it."""
+    return ("seed", "first", "prior:2") if has_prior(run) else ("seed", "first")
 
 
 def has_prior(run: Run) -> bool:
@@ -94,7 +96,8 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
                 raise UsageError(f"'{run.record.model}' has no prior to draw from")
             rng = torch_rng(run.record.seed, "prior")
             z = torch.randn((number, run.model.latents), generator=rng)
-            bases += [Base(f"sample {i + 1} of the prior", z[i]) for i in range(number)]
+            for i, sample in enumerate(z, 1):
+                bases.append(Base(f"sample {i} of the prior", f"prior {i}", sample))
             continue
         if word == "seed":
             rng_images = numpy_rng(run.record.seed, "seed image")
@@ -113,7 +116,7 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
                 raise UsageError(f"--base {spec}: the dataset has {len(run.dataset)} images")
             image = run.dataset.images([i])
             kind = "seed image" if word == "seed" else "image"
-            bases.append(Base(f"{kind} {i}", run.encode(image)[0], image[0]))
+            bases.append(Base(f"{kind} {i}", f"#{i}", run.encode(image)[0], image[0]))
     return bases
 
 
@@ -173,7 +176,7 @@ def draw_traversals(
     png, gif = folder / "traversals.png", folder / "traversals.gif"
     save_figure(figure, png)
     motion = torch.stack([traverse(run, base, latents.order, FRAMES) for base in found])
-    save_gif(motion, latents.labels, latents.active, gif)
+    save_gif(motion, [b.short for b in found], latents.labels, latents.active, gif)
     return [png, gif]
 
 
@@ -208,6 +211,6 @@ def draw_all(run: Run) -> list[Path]:
 def title(run: Run) -> str:
     """Return one line that says what a figure shows, and which run it came from."""
     record = run.record
-    knobs = [f"{k} {v}" for k, v in record.telling.items()]
-    about = ", ".join([*knobs, f"{record.recipe['steps']} steps", f"seed {record.seed}"])
-    return f"{record.model} on {record.dataset.name} ({about}), run {run.path.name}"
+    steps = f"{record.recipe['steps']} steps" + ("" if run.finished else ", UNFINISHED")
+    about = f"{record.summary}, {steps}, seed {record.seed}"
+    return f"{record.model} on {record.dataset.name} ({about}), run {record.id}"

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle.dataset import Index
+from disentangle.errors import Unavailable
 
 
 def discretise(codes: ArrayLike, bins: int) -> Index:
@@ -11,11 +12,22 @@ def discretise(codes: ArrayLike, bins: int) -> Index:
 
     The edges are NumPy's histogram edges, the last bin closed on the right; a constant column gets
     the range c - 0.5 to c + 0.5.
+
+    Raises:
+        Unavailable: a column's range is not a finite number.
     """
     codes = np.asarray(codes, dtype=np.float64)
     binned = np.empty(codes.shape, dtype=np.int64)
     for d in range(codes.shape[1]):
-        edges = np.histogram_bin_edges(codes[:, d], bins)
+        with np.errstate(over="ignore"):
+            spread = np.ptp(codes[:, d])
+        if not np.isfinite(spread):
+            raise Unavailable(f"latent {d} spreads too far to be cut into bins")
+        try:
+            edges = np.histogram_bin_edges(codes[:, d], bins)
+        except ValueError:  # constant, but for rounding
+            binned[:, d] = 0
+            continue
         binned[:, d] = np.digitize(codes[:, d], edges[:-1]) - 1
     return binned
 

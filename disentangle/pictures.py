@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from disentangle.files import atomic
 
+HEAD = 16  # pixels above a moving picture
+
 Picture: TypeAlias = NDArray[np.uint8]
 """RGB, [height, width, 3]."""
 
@@ -58,12 +60,18 @@ def inset(figure: Any, place: tuple[float, float, float, float], *images: Tensor
 
 
 def save_gif(
-    blocks: Tensor, labels: Sequence[str], strong: Sequence[bool], path: Path, margin: int = 96
+    blocks: Tensor,
+    heads: Sequence[str],
+    labels: Sequence[str],
+    strong: Sequence[bool],
+    path: Path,
+    margin: int = 96,
 ) -> None:
     """Write images in motion, there and back, whole or not at all.
 
     Args:
         blocks: [column, row, time, C, H, W] in [0, 1].
+        heads: of the columns, written above them.
         labels: of the rows, written in a margin of so many pixels.
         strong: whether each label is black, or grey.
         path: the GIF.
@@ -73,11 +81,14 @@ def save_gif(
     frames = []
     for t in [*range(length), *range(length - 2, 0, -1)]:
         picture = mosaic(blocks[:, :, t].transpose(0, 1))
-        frame = Image.new("RGB", (picture.shape[1] + margin, picture.shape[0]), "white")
-        frame.paste(Image.fromarray(picture), (margin, 0))
+        frame = Image.new("RGB", (picture.shape[1] + margin, picture.shape[0] + HEAD), "white")
+        frame.paste(Image.fromarray(picture), (margin, HEAD))
         draw = ImageDraw.Draw(frame)
+        for column, head in enumerate(heads):
+            middle = (margin + size * column + size // 2, HEAD // 2)
+            draw.text(middle, head, "black", anchor="mm")
         for row, (label, dark) in enumerate(zip(labels, strong, strict=True)):
-            middle = (4, size * row + size // 2)
+            middle = (4, HEAD + size * row + size // 2)
             draw.multiline_text(middle, label, "black" if dark else "gray", anchor="lm")
         frames.append(frame)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ from disentangle.errors import UsageError
 
 T = TypeVar("T")
 
+LARGEST = 2**63 - 1
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Knob:
@@ -34,12 +36,16 @@ class Knob:
 
     def check(self, value: Any) -> Any:
         """Return `value` in this knob's type, or raise a UsageError that names the bound."""
-        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+        if hasattr(value, "item") and getattr(value, "shape", None) == ():
+            value = value.item()  # a scalar of NumPy or torch
+        if type(value) is int and abs(value) > LARGEST:
+            raise UsageError(f"{self.name} must be {self.domain()}; got more than {LARGEST}")
+        if self.type is float and type(value) is int:
             value = float(value)
         right = type(value) is self.type
         if right and self.type in (int, float):
             right = (
-                math.isfinite(value)
+                (self.type is int or math.isfinite(value))
                 and (self.min is None or value >= self.min)
                 and (self.above is None or value > self.above)
                 and (self.max is None or value <= self.max)
@@ -177,4 +183,4 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
 def documentation(thing: Any) -> str:
     """Return what a plugin's module and class say of it: the paper, then the equation."""
     module = sys.modules[thing.__module__].__doc__ or ""
-    return f"{module.strip()}\n\n{(thing.__doc__ or '').strip()}"
+    return f"{module.strip()}\n\n{inspect.getdoc(thing) or ''}"

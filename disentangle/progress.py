@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 if TYPE_CHECKING:
     from disentangle.training import Report
 
-console = Console(stderr=True)
+console = Console(stderr=True, emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
 

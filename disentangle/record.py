@@ -116,6 +116,15 @@ class RunRecord(Record):
         return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
 
     @property
+    def summary(self) -> str:
+        """Return the knobs that a reader needs, and trainer's options that were changed."""
+        hidden = ("steps", "seed")
+        recipe = {
+            k: s.value for k, s in self.training.items() if s.value != s.default and k not in hidden
+        }
+        return ", ".join(f"{k}={v}" for k, v in {**self.telling, **recipe}.items()) or "-"
+
+    @property
     def id(self) -> str:
         """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
         configuration = {
@@ -157,12 +166,14 @@ class Score(Record):
         """Return what two scores must share to stand in one column of a table."""
         return (
             self.name,
+            self.metric,
             self.version,
             tuple(sorted(self.knobs.items())),
             self.protocol,
             self.representation,
             self.factors,
             tuple(sorted(self.view.items())),
+            self.fingerprint,
         )
 
 
@@ -173,13 +184,23 @@ class ScoreFile(Record):
     scores: tuple[Score, ...] = ()
 
 
-def read_record(cls: type[R], text: str, file: Path) -> R:
-    """Return the record that `text` holds; a bad one gets the field and the reason."""
+def read_record(cls: type[R], file: Path) -> R:
+    """Return the record that a file holds.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DisentangleError: it cannot be read, or holds something else; the message names the field.
+    """
     try:
-        return cls.model_validate_json(text)
+        return cls.model_validate_json(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(file) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise DisentangleError(
-            f"{file}: not a record of this version: {where}: {first['msg']}"
-        ) from error
+        reason = f"{where}: {first['msg']}"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error)
+    raise DisentangleError(
+        f"{file}: not a record of this version: {reason}; mend it, or move it out of the way"
+    )

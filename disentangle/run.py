@@ -2,24 +2,27 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import filelock
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from disentangle import checkpoint, data, registry
 from disentangle.dataset import Dataset
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.files import write_text
 from disentangle.model import Code, Model
+from disentangle.options import check
+from disentangle.plugin import Plugin, knobs
+from disentangle.recipe import Training
 from disentangle.record import RunRecord, read_record
 from disentangle.seeds import initialising
+from disentangle.tensors import as_input, as_tensor
 
 
 class Run:
@@ -30,8 +33,17 @@ class Run:
         record: its `run.json`.
     """
 
-    def __init__(self, path: Path, record: RunRecord, dataset: Dataset | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        record: RunRecord,
+        dataset: Dataset | None = None,
+        data_dir: str | Path | None = None,
+        file: str | Path | None = None,
+    ) -> None:
         self.path, self.record = path, record
+        self.data_dir = data_dir or record.dataset.data_dir
+        self.file = file or record.dataset.file
         if dataset is not None:
             self.dataset = dataset
 
@@ -55,10 +67,16 @@ class Run:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Return the entries of `log.jsonl`, the first step's first."""
+        """Return the entries of `log.jsonl`, the first step's first; a half line is none."""
         path = self.path / "log.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        entries = []
+        for line in text.splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+                    entries.append(entry)
+        return entries
 
     def save_record(self, **changes: Any) -> None:
         """Write `run.json`, with these fields changed."""
@@ -75,6 +93,10 @@ class Run:
             raise DisentangleError(
                 f"{self.path}: another process is training or scoring this run; wait for it"
             ) from None
+        except OSError as error:
+            raise DisentangleError(
+                f"{self.path}: cannot write there ({error.strerror or error})"
+            ) from error
         try:
             yield
         finally:
@@ -84,7 +106,12 @@ class Run:
     def dataset(self) -> Dataset:
         """Return the dataset, opened again and checked to be the one that was trained on."""
         record = self.record.dataset
-        dataset = data.load_dataset(record.name, data_dir=record.data_dir, file=record.file)
+        if ":" in record.name:
+            raise DisentangleError(
+                f"{self.path}: trained on a dataset that was given as an object of {record.name}: "
+                "make it again, and load_run(path, dataset=...)"
+            )
+        dataset = data.load_dataset(record.name, data_dir=self.data_dir, file=self.file)
         if record.view:
             view: dict[str, Any] = dict(record.view)
             dataset = dataset.view(**view)
@@ -96,17 +123,50 @@ class Run:
         return dataset
 
     def build(self) -> Model:
-        """Return the model as it was before its first step."""
-        model = model_class(self.record.model)(**self.record.knobs)
-        with initialising(self.record.seed):
-            model.build(self.record.dataset.image_shape)
-        return model
+        """Return the model as it was before its first step.
+
+        Raises:
+            DisentangleError: the plugin is another version, or cannot be built like this.
+        """
+        kind = model_class(self.record.model)
+        versions = (kind.version, registry.networks.load(self.record.knobs["network"]).version)
+        recorded = (self.record.model_version, self.record.network_version)
+        if versions != recorded:
+            raise DisentangleError(
+                f"{self.path}: made by versions {recorded} of '{self.record.model}' and its "
+                f"network ({self.record.distribution}); versions {versions} are installed"
+            )
+        check_complete(kind, self.record.knobs, self.path)
+        try:
+            model = kind(**self.record.knobs)
+            with initialising(self.record.seed):
+                model.build(self.record.dataset.image_shape)
+        except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise DisentangleError(
+                f"'{self.record.model}' cannot be built with {self.record.summary}: {reason}"
+            ) from error
+        return model.float()
+
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors and the metadata of this run's checkpoint.
+
+        Raises:
+            DisentangleError: it is missing, damaged, or another run's.
+        """
+        tensors, about = checkpoint.load(self.checkpoint_path)
+        if about.get("run") != self.record.id:
+            raise DisentangleError(
+                f"{self.checkpoint_path}: the checkpoint of run {about.get('run')}, and this is "
+                f"{self.record.id}; {checkpoint.REMEDY}"
+            )
+        return tensors, about
 
     @cached_property
     def model(self) -> Model:
         """Return the trained model, for evaluation, on the CPU."""
         model = self.build()
-        tensors, _ = checkpoint.load(self.checkpoint_path)
+        tensors, _ = self.load_checkpoint()
         checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), self.checkpoint_path)
         if self.record.weights not in (None, checkpoint.digest(model.state_dict())):
             raise DisentangleError(
@@ -124,7 +184,7 @@ class Run:
     def code(self, images: Tensor | ArrayLike) -> Code:
         """Return the code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
         x = as_input(images, self.record.dataset.image_shape, self.device)
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.model.encode(x)
 
     def encode(self, images: Tensor | ArrayLike) -> Tensor:
@@ -133,32 +193,14 @@ class Run:
 
     def decode(self, z: Tensor | ArrayLike) -> Tensor:
         """Return the expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
-        latents = torch.as_tensor(np.asarray(z) if not isinstance(z, Tensor) else z)
+        latents = as_tensor(z)
         latents = latents.to(self.device, torch.float32)
         if latents.ndim != 2 or latents.shape[1] != self.model.latents:
             raise DisentangleError(
                 f"latents are [N, {self.model.latents}], not {list(latents.shape)}"
             )
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.model.observation.mean(self.model.decode(latents)).cpu()
-
-
-def as_input(
-    images: Tensor | ArrayLike, shape: tuple[int, int, int], device: torch.device | str = "cpu"
-) -> Tensor:
-    """Return images as a model takes them: float32 [N, C, H, W] in [0, 1]; uint8 is divided."""
-    x = images if isinstance(images, Tensor) else torch.as_tensor(np.asarray(images))
-    if x.ndim != 4 or tuple(x.shape[1:]) != tuple(shape):
-        raise DisentangleError(f"images are [N, {', '.join(map(str, shape))}], not {list(x.shape)}")
-    x = x.to(device, memory_format=torch.channels_last)
-    if x.dtype == torch.uint8:
-        return x.to(torch.float32).div_(255)
-    if not x.is_floating_point():
-        raise DisentangleError(f"images are uint8, 0 to 255, or float, 0 to 1; not {x.dtype}")
-    x = x.to(torch.float32)
-    if x.numel() and not (x.min() >= 0 and x.max() <= 1):
-        raise DisentangleError("float images lie in [0, 1]; for 0 to 255 pass uint8")
-    return x
 
 
 def model_class(name: str) -> type[Model]:
@@ -167,21 +209,42 @@ def model_class(name: str) -> type[Model]:
     return found
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(
+    path: str | Path,
+    *,
+    dataset: Dataset | None = None,
+    data_dir: str | Path | None = None,
+    file: str | Path | None = None,
+) -> Run:
     """Return the run in this folder.
+
+    Args:
+        path: the folder.
+        dataset: the dataset, where it is open already; else it is opened when first used.
+        data_dir: where its prepared files are now, if not where they were.
+        file: where the dataset's own file is now, if not where it was.
 
     Raises:
         DisentangleError: no run is there, or its record was damaged or written by another version.
     """
     folder = Path(path).expanduser()
-    file = folder / "run.json"
     try:
-        text = file.read_text()
-    except (FileNotFoundError, NotADirectoryError):
+        record = read_record(RunRecord, folder / "run.json")
+    except FileNotFoundError:
         raise DisentangleError(f"{folder}: no run is there (no run.json)") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DisentangleError(f"{file}: cannot be read: {error}") from error
-    return Run(folder, read_record(RunRecord, text, file))
+    check_complete(Training, record.recipe, folder)
+    return Run(folder, record, dataset, data_dir, file)
+
+
+def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
+    """Refuse a record whose knobs are not exactly the plugin's, with values that it takes."""
+    try:
+        check(kind, values, "given")
+    except UsageError as error:
+        raise DisentangleError(f"{where / 'run.json'}: {error}") from error
+    missing = set(knobs(kind)) - set(values)
+    if missing:
+        raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
 
 
 def find_runs(results: str | Path) -> list[Path]:

@@ -61,7 +61,7 @@ class Chosen:
         rng = numpy_rng(seed, f"metric {self.name}")
         try:
             found = {k: float(v) for k, v in self.metric.score(source, rng).items()}
-        except (DisentangleError, MemoryError):
+        except DisentangleError:
             raise
         except Exception as error:
             raise DisentangleError(
@@ -96,10 +96,10 @@ def choose(metrics: Iterable[str] | None) -> list[Chosen]:
 
 def read_scores(run: Run) -> tuple[Score, ...]:
     """Return the scores that a run has."""
-    file = run.path / "scores.json"
-    if not file.exists():
+    try:
+        return read_record(ScoreFile, run.path / "scores.json").scores
+    except FileNotFoundError:
         return ()
-    return read_record(ScoreFile, file.read_text(), file).scores
 
 
 def score(
@@ -133,29 +133,41 @@ def score(
         raise DisentangleError(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
         )
+    if not (type(seed) is int and seed >= 0):
+        raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
     data = found.record.dataset if dataset is None else DatasetRecord.of(dataset)
-    failures, wanted = [], []
-    with found.lock():
-        kept = list(read_scores(found))
-        source: RunSource | None = None
-        for metric in chosen:
-            about = _about(metric, data, found, seed)
-            have = [s for s in kept if all(getattr(s, k) == v for k, v in about.items())]
-            if not have:
-                source = source or RunSource(found, dataset, place, progress)
-                try:
-                    have = _measure(metric, source, seed, about)
-                except DisentangleError as error:
-                    failures.append(str(error))
-                finally:
-                    source.save()
-                kept += have
-                file = ScoreFile(scores=tuple(kept))
-                write_text(found.path / "scores.json", file.model_dump_json(indent=2) + "\n")
-            wanted += have
+    wanted = [(metric, _about(metric, data, found, seed)) for metric in chosen]
+    if any(not _had(read_scores(found), about) for _, about in wanted):
+        with found.lock():
+            _complete(found, wanted, RunSource(found, dataset, place, progress), seed)
+    kept = read_scores(found)
+    return _mapping([score for _, about in wanted for score in _had(kept, about)])
+
+
+def _had(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores that were computed before in just this way."""
+    return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
+
+
+def _complete(
+    run: Run, wanted: Sequence[tuple[Chosen, dict[str, Any]]], source: RunSource, seed: int
+) -> None:
+    """Compute the scores that a run lacks, and write each as soon as it is known."""
+    failures = []
+    for metric, about in wanted:
+        kept = read_scores(run)
+        if _had(kept, about):
+            continue
+        try:
+            file = ScoreFile(scores=(*kept, *_measure(metric, source, seed, about)))
+        except DisentangleError as error:
+            failures.append(str(error))
+            continue
+        finally:
+            source.save()
+        write_text(run.path / "scores.json", file.model_dump_json(indent=2) + "\n")
     if failures:
-        raise DisentangleError(f"{found.path}: " + "; ".join(failures))
-    return _mapping(wanted)
+        raise DisentangleError(f"{run.path}: " + "; ".join(failures))
 
 
 def _about(metric: Chosen, data: DatasetRecord, run: Run, seed: int) -> dict[str, Any]:
@@ -234,7 +246,7 @@ def score_codes(
     for metric in choose(metrics):
         try:
             scores.update(metric.scores(source, seed))
-        except Unavailable as error:
+        except DisentangleError as error:
             unavailable[metric.name] = str(error)
             warnings.warn(f"{metric.name}: n/a: {error}", UnavailableWarning, stacklevel=2)
     return ScoreMapping(scores, unavailable)

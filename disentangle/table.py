@@ -12,12 +12,14 @@ from disentangle.run import Run, find_runs, load_run
 from disentangle.scoring import read_scores
 
 PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
+    ("metric", lambda s: s.metric),
     ("version", lambda s: f"v{s.version}"),
     ("knobs", lambda s: ", ".join(f"{k}={v}" for k, v in sorted(s.knobs.items())) or "default"),
     ("protocol", lambda s: s.protocol),
     ("representation", lambda s: s.representation),
     ("factors", lambda s: "+".join(s.factors)),
     ("view", lambda s: ", ".join(f"{k} {v}" for k, v in sorted(s.view.items())) or "all"),
+    ("fingerprint", lambda s: f"dataset {s.fingerprint[:10]}"),
     ("seed", lambda s: f"metric seed {s.seed}"),
 )
 """What may tell two columns of one score apart, and how to say it."""
@@ -65,6 +67,7 @@ class Table:
     rows: list[Row]
     columns: dict[tuple[Any, ...], str]
     """Identity of a score -> heading."""
+    protocols: tuple[str, ...] = ()
 
     @property
     def head(self) -> list[str]:
@@ -84,9 +87,8 @@ class Table:
     def caption(self) -> str:
         """Return what a reader must know: the dataset, the protocol, and why a score is missing."""
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
-        protocols = sorted({column[3] for column in self.columns})
-        if protocols:
-            notes.append(f"Protocol {', '.join(protocols)}; means of the posterior.")
+        if self.protocols:
+            notes.append(f"Protocol {', '.join(self.protocols)}; means of the posterior.")
         if any(len(row.seeds) > 1 for row in self.rows):
             notes.append("Mean ± standard deviation over seeds.")
         reasons = {
@@ -118,7 +120,8 @@ def seeds(row: Row) -> str:
 def make_tables(runs: Sequence[Run]) -> list[Table]:
     """Return a table for each dataset, by fingerprint, that these runs were trained on."""
     datasets: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
+    # A run named twice, or copied, is still one run.
+    for run in {(run.record.id, run.record.weights): run for run in runs}.values():
         about = run.record.dataset
         name = about.name + "".join(f", {k} {v}" for k, v in sorted(about.view.items()))
         datasets.setdefault((name, about.fingerprint), []).append(run)
@@ -143,7 +146,7 @@ def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
         done = [run for run in group if run.finished]
         row = Row(
             model=record.model,
-            knobs=describe(record),
+            knobs=record.summary,
             steps=record.recipe["steps"],
             seeds=sorted(run.record.seed for run in done),
             unfinished=len(group) - len(done),
@@ -158,7 +161,8 @@ def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
                 )
         rows.append(row)
     rows.sort(key=lambda row: (row.model, row.knobs, row.steps))
-    return Table(dataset, fingerprint, rows, columns)
+    protocols = tuple(sorted({score.protocol for score in every}))
+    return Table(dataset, fingerprint, rows, columns, protocols)
 
 
 def identity(score: Score) -> tuple[Any, ...]:
@@ -182,16 +186,6 @@ def configuration(record: RunRecord) -> str:
     recipe = {k: v for k, v in record.recipe.items() if k != "seed"}
     parts = (record.model, record.model_version, record.network_version, record.knobs, recipe)
     return repr(parts)
-
-
-def describe(record: RunRecord) -> str:
-    """Return the model's own knobs, and what else is not at its default."""
-    recipe = {
-        k: s.value
-        for k, s in record.training.items()
-        if s.value != s.default and k not in ("steps", "seed")
-    }
-    return ", ".join(f"{k}={v}" for k, v in {**record.telling, **recipe}.items()) or "-"
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:

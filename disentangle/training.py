@@ -7,38 +7,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from types import FrameType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from disentangle import checkpoint
 from disentangle.dataset import Dataset, Index
-from disentangle.device import to_device
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
 from disentangle.model import Batch, Model, Posterior, Terms
-from disentangle.plugin import Plugin, knob
-from disentangle.run import Run, as_input
+from disentangle.recipe import Training
+from disentangle.run import Run
 from disentangle.seeds import derive, numpy_rng
+from disentangle.tensors import as_input, to_device
 
 ACTIVE = 0.01
 """A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
 
 Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
 """Called after every step: its number, from 1, the number of all, the log entry if one is due."""
-
-
-class Training(Plugin):
-    """How a model is trained; each field is an option of `disentangle train`."""
-
-    steps: int = knob(default=100_000, min=1, help="training steps")
-    batch_size: int = knob(default=64, min=1, help="images a step")
-    lr: float = knob(default=1e-4, above=0, help="learning rate")
-    optimizer: Literal["adam", "adagrad"] = knob(default="adam", help="optimiser")
-    seed: int = knob(default=0, min=0, help="of the weights, the order of images and the noise")
-    precision: Literal["fp32", "bf16"] = knob(default="fp32", help="of the networks' arithmetic")
 
 
 class Interrupted(DisentangleError):
@@ -58,8 +48,11 @@ def fit(
     device: torch.device,
     checkpoint_every: int,
     report: Report,
-) -> None:
+) -> float:
     """Train `model` from the run's last checkpoint, or from the start, to its last step.
+
+    Returns:
+        The seconds that training took, those before an interruption included.
 
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
@@ -87,10 +80,10 @@ def fit(
         for number, optimizer in enumerate(optimizers):
             tensors[f"optimizer{number}"] = checkpoint.optimizer_tensors(optimizer)
         spent = seconds + time.perf_counter() - began
-        about = {"step": done, "seconds": spent}
+        about = {"run": run.record.id, "step": done, "seconds": spent}
         checkpoint.save(run.checkpoint_path, checkpoint.pack(tensors), about)
 
-    with stop_signals() as stopped, (run.path / "log.jsonl").open("a") as log:
+    with stop_signals() as stopped, (run.path / "log.jsonl").open("a", encoding="utf-8") as log:
         for index in batches(len(dataset), size, training.seed, done, steps):
             rng.manual_seed(derive(training.seed, "noise", done))
             batch = Batch(
@@ -122,7 +115,7 @@ def fit(
                 now = time.perf_counter()
                 entry = {
                     "step": done,
-                    "terms": averages(history, done, every),
+                    "terms": averages(history, list(chain(*sets)), done, every),
                     **measure(model, probe),
                     "images_per_second": round((done - last) * size / (now - ticked), 1),
                     "seconds": round(seconds + now - began, 3),
@@ -137,9 +130,10 @@ def fit(
                 save()
                 raise Interrupted(stopped[0], run, done)
 
-    weights = model.state_dict()
-    about = {"step": done, "seconds": seconds + time.perf_counter() - began}
-    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": weights}), about)
+    seconds += time.perf_counter() - began
+    about = {"run": run.record.id, "step": done, "seconds": seconds}
+    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": model.state_dict()}), about)
+    return seconds
 
 
 def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
@@ -174,10 +168,12 @@ def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterat
         yield order[place * size : (place + 1) * size]
 
 
-def averages(history: dict[str, Tensor], done: int, every: int) -> dict[str, float]:
+def averages(
+    history: dict[str, Tensor], names: list[str], done: int, every: int
+) -> dict[str, float]:
     """Return the mean of each term over the steps since the last log entry."""
     steps = (done - 1) % every + 1
-    return {name: float(values[:steps].mean()) for name, values in history.items()}
+    return {name: float(history[name][:steps].mean()) for name in names}
 
 
 def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
@@ -197,7 +193,7 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
         return
     kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
     raise DisentangleError(
-        f"{run.path}: training stopped: {reason} ({kept}); a smaller --lr is the first thing to try"
+        f"{run.path}: training stopped: {reason} ({kept}); try a smaller --lr, or smaller weights"
     )
 
 
@@ -223,14 +219,14 @@ def resume(
     path = run.checkpoint_path
     if not path.exists():
         return 0, 0.0
-    tensors, about = checkpoint.load(path)
+    tensors, about = run.load_checkpoint()
     checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
     device = next(model.parameters()).device
     for number, optimizer in enumerate(optimizers):
         state = checkpoint.unpack(tensors, f"optimizer{number}")
         checkpoint.restore_optimizer(optimizer, state)
     history.update({k: v.to(device) for k, v in checkpoint.unpack(tensors, "history").items()})
-    return int(str(about["step"])), float(str(about["seconds"]))
+    return int(about["step"]), float(about["seconds"])
 
 
 def start_log(run: Run, step: int) -> None:

@@ -155,6 +155,12 @@ def test_absent_device_exits_with_2(command, monkeypatch):
     assert "device 'cuda' is not on this machine" in err
 
 
+def test_messages_are_shown_letter_by_letter(command):
+    code, _, err = command("score", ":x:")
+    assert code == 1
+    assert ":x:: no run is there" in err
+
+
 def test_results_folder_that_cannot_be_written(command, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = command(*TRAIN, "--results", tmp_path / "file")

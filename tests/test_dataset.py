@@ -172,3 +172,29 @@ def test_dataset_that_fails_to_open_is_named(strangers):
 
 def test_opened_dataset_knows_its_registered_name(strangers):
     assert load_dataset("tiny").name == "tiny"
+
+
+def test_view_of_a_view_remembers_both():
+    halves = Halves([[0, 0], [1, 1], [0, 2], [1, 3], [0, 4], [1, 5]])
+    view = halves.view(split="odd").view(factors=["f1"])
+    assert view.view_record == {"split": "odd", "factors": ("f1",)}
+    assert view.labels([0, 1, 2]).tolist() == [[1], [3], [5]]
+    same = halves.view(**view.view_record)
+    assert (same.labels([0, 1, 2]) == view.labels([0, 1, 2])).all()
+    assert GRID.view(factors=["b"]).view().view_record == {"factors": ("b",)}
+
+
+def test_index_of_two_dimensions_is_refused():
+    with pytest.raises(UsageError, match=r"an index is \[N\], not \[2, 2\]"):
+        GRID.images([[0, 1], [2, 3]])
+
+
+@pytest.mark.parametrize("data", [GRID, Some([[0], [0]])], ids=["grid", "labelled"])
+def test_sharing_an_unknown_factor_gets_a_suggestion(data):
+    with pytest.raises(UsageError, match="has no factor 'nope'"):
+        data.sharing("nope", np.array([0]), np.random.default_rng(0))
+
+
+def test_labels_that_are_not_whole_numbers_are_refused():
+    with pytest.raises(UsageError, match="whole numbers, not float64"):
+        GRID.index([[0, 0.5, 0, 0]])

@@ -17,7 +17,7 @@ def test_traversal_goes_from_minus_3_to_3_inclusive(run):
 def test_traversal_moves_one_latent_and_holds_the_others(run, monkeypatch):
     seen = []
     monkeypatch.setattr(run, "decode", lambda z: seen.append(z.clone()) or torch.zeros(5, 1, 2, 2))
-    base = figures.Base("here", torch.arange(10.0))
+    base = figures.Base("here", "h", torch.arange(10.0))
     block = figures.traverse(run, base, [4, 2], 5)
     assert block.shape == (2, 5, 1, 2, 2)
     for z, d in zip(seen, (4, 2), strict=True):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
+from disentangle.errors import Unavailable
 from disentangle.information import discretise, entropies, mutual_information
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -48,6 +49,17 @@ def test_constant_variable_has_no_entropy_and_tells_nothing():
 def test_bins_are_equal_in_width_and_closed_at_the_right_end():
     codes = np.array([[0.0], [0.999], [1.0], [3.999], [4.0]])
     assert discretise(codes, 4)[:, 0].tolist() == [0, 0, 1, 3, 3]
+
+
+def test_column_that_is_constant_but_for_rounding_falls_into_one_bin():
+    codes = np.where(np.arange(50) % 2, 0.3, 0.1 + 0.2)[:, None]
+    assert len(np.unique(codes)) == 2
+    assert (discretise(codes, 20) == 0).all()
+
+
+def test_column_beyond_all_numbers_is_unavailable():
+    with pytest.raises(Unavailable, match="latent 0 spreads too far"):
+        discretise(np.array([[-1.7e308], [1.7e308]]), 20)
 
 
 def test_constant_column_falls_into_one_bin():

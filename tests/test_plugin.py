@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -48,6 +49,18 @@ def test_bad_value_is_refused(values, message):
     with pytest.raises(UsageError) as caught:
         Recipe(**values)
     assert message in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    recipe = Recipe(heat=np.float32(2), eggs=np.int64(3), fast=np.bool_(True))
+    assert (recipe.heat, recipe.eggs, recipe.fast) == (2.0, 3, True)
+    assert type(recipe.eggs) is int
+
+
+@pytest.mark.parametrize("name", ["heat", "eggs"])
+def test_number_beyond_all_machines_is_refused(name):
+    with pytest.raises(UsageError, match="got more than 9223372036854775807"):
+        Recipe(**{name: 10**400})
 
 
 def test_unknown_knob_is_refused():

@@ -11,6 +11,7 @@ import disentangle
 from disentangle import checkpoint
 from disentangle.errors import DisentangleError
 from disentangle.run import find_runs, load_run
+from disentangle.scoring import read_scores
 
 
 def test_record_is_read_back_as_it_was_written(trained, run):
@@ -82,6 +83,9 @@ def test_missing_run_is_named(tmp_path):
         (lambda r: r.update(colour="red"), "colour: Extra inputs are not permitted"),
         (lambda r: r.update(format=2), "format: Input should be 1"),
         (lambda r: r.update(threads="many"), "threads: Input should be a valid integer"),
+        (lambda r: r["training"].pop("seed"), "seed is missing"),
+        (lambda r: r["training"]["steps"].update(value="few"), "steps must be a whole number"),
+        (lambda r: r["training"].update(warp=r["training"]["lr"]), "no knob 'warp'"),
     ],
 )
 def test_edited_record_is_refused_with_the_field(run, change, message):
@@ -93,6 +97,61 @@ def test_edited_record_is_refused_with_the_field(run, change, message):
         load_run(run.path)
     assert str(file) in str(caught.value)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["settings"].pop("beta"), "beta is missing"),
+        (lambda r: r["settings"].update(warp=r["settings"]["beta"]), "no knob 'warp'"),
+        (lambda r: r.update(model_version=7), r"made by versions \(7, 1\)"),
+        (lambda r: r["training"]["seed"].update(value=9), "the checkpoint of run"),
+        (lambda r: r["settings"]["latents"].update(value=10**12), "cannot be built"),
+    ],
+)
+def test_record_that_does_not_fit_its_model_or_weights_is_refused(run, change, message):
+    file = run.path / "run.json"
+    record = json.loads(file.read_text())
+    change(record)
+    file.write_text(json.dumps(record))
+    with pytest.raises(DisentangleError, match=message) as caught:
+        _ = load_run(run.path).model
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]"])
+def test_scores_that_cannot_be_read_are_named(run, content):
+    (run.path / "scores.json").write_bytes(content)
+    with pytest.raises(DisentangleError, match=r"scores\.json: not a record"):
+        read_scores(run)
+
+
+@pytest.mark.parametrize(
+    "rest", [b'{"step": 9, "terms": {}', b'{"a": {}}', b"garbage", b"{}", b"\xff\xfe", b"[1]"]
+)
+def test_damaged_lines_of_the_log_are_left_out(run, rest):
+    whole = run.log
+    with (run.path / "log.jsonl").open("ab") as file:
+        file.write(rest)
+    assert run.log == whole
+
+
+def test_code_may_be_changed_in_place_and_trained_on(run):
+    z = run.encode(run.dataset.images([0, 1]))
+    z[:, 0] = 3
+    torch.nn.Linear(10, 1)(z).sum().backward()
+
+
+def test_moved_data_is_found_where_it_is_said_to_be(run, tmp_path, monkeypatch):
+    opened, seen = run.dataset, {}
+
+    def load_dataset(name, **options):
+        seen.update(options)
+        return opened
+
+    monkeypatch.setattr("disentangle.data.load_dataset", load_dataset)
+    assert load_run(run.path, data_dir=tmp_path, file="f").dataset is opened
+    assert seen == {"data_dir": tmp_path, "file": "f"}
 
 
 def test_half_written_record_is_refused(run):
@@ -126,7 +185,8 @@ def test_damaged_checkpoint_is_refused(run, damage):
 
 
 def test_weights_of_another_model_are_refused(run):
-    checkpoint.save(run.checkpoint_path, {"model/a": torch.zeros(3)}, {"step": 5, "seconds": 0})
+    about = {"run": run.record.id, "step": 5, "seconds": 0}
+    checkpoint.save(run.checkpoint_path, {"model/a": torch.zeros(3)}, about)
     with pytest.raises(DisentangleError, match="these are not this model's weights"):
         run.encode(run.dataset.images([0]))
 

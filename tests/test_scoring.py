@@ -5,11 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from disentangle import scoring
 from disentangle.arrays import array_source
 from disentangle.codes import RunSource
-from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
+from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.experiment import train
 from disentangle.record import ScoreFile
 from disentangle.scoring import read_scores, score, score_codes
@@ -218,6 +219,27 @@ def test_constant_factor_is_left_out():
     z = v.astype(float)
     with_constant = np.hstack([v, np.ones((len(v), 1), int)])
     assert score_codes(z, with_constant, metrics=["mig"]) == score_codes(z, v, metrics=["mig"])
+
+
+def test_failing_metric_costs_the_others_nothing(strangers):
+    v = factors()
+    with pytest.warns(UnavailableWarning, match="ZeroDivisionError"):
+        found = score_codes(v.astype(float), v, metrics=["failing", "mig"])
+    assert set(found) == {"mig"}
+
+
+def test_torch_tensors_and_arrays_of_names_are_taken():
+    v = factors()
+    z = torch.tensor(v, dtype=torch.float32, requires_grad=True)
+    names = np.array(["a", "b", "c"])
+    found = score_codes(z, torch.tensor(v), metrics=["mig"], names=names)
+    assert found == score_codes(v.astype(float), v, metrics=["mig"])
+
+
+def test_one_row_cannot_serve_to_fit_and_to_test():
+    source = array_source(np.zeros((1, 2)), np.zeros((1, 1), int))
+    with pytest.raises(Unavailable, match="1 rows are too few"):
+        source.train_test(10, 5, np.random.default_rng(0))
 
 
 def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():

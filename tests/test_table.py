@@ -1,6 +1,7 @@
 """Tables: seeds together, protocols apart, and nothing averaged as if it were whole."""
 
 import csv
+import shutil
 
 import pytest
 
@@ -67,6 +68,8 @@ def test_configurations_are_rows_of_their_own(variant):
         ({"factors": ("x",)}, "x"),
         ({"view": {"split": "test"}}, "split test"),
         ({"seed": 7}, "metric seed 7"),
+        ({"metric": "gim"}, "gim"),
+        ({"fingerprint": "f" * 64}, "dataset ffffffffff"),
     ],
     ids=str,
 )
@@ -79,6 +82,13 @@ def test_another_meaning_is_another_column_that_says_the_difference(variant, cha
     assert len(table.columns) == 2
     assert f"mig [{said}]" in table.columns.values()
     assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(table.body[0][4:])
+
+
+def test_run_named_twice_or_copied_is_one_run(variant, tmp_path):
+    run = variant("a", values=[{"value": 0.1}])
+    copy = Run(shutil.copytree(run.path, tmp_path / "copy"), run.record)
+    (table,) = make_tables([run, run, copy])
+    assert table.body[0][3:] == ["1", "0.100"]
 
 
 def test_other_data_is_another_table(variant):

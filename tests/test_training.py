@@ -10,12 +10,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 import disentangle
 from disentangle import checkpoint
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
+from disentangle.figures import draw_traversals
 from disentangle.training import Interrupted, batches
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -143,6 +145,70 @@ def test_loss_that_is_not_finite_stops_with_step_and_term_and_keeps_the_checkpoi
     assert all(t.isfinite().all() for k, t in tensors.items() if k.startswith("model/"))
 
 
+def test_full_disk_is_one_error_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("No space left on device")
+
+    def fill(done, steps, entry):
+        if done == 12:
+            monkeypatch.setattr(checkpoint, "save_file", full)
+
+    options = {"steps": 30, "checkpoint_every": 5, "results": tmp_path, **SMALL}
+    with pytest.raises(DisentangleError, match=r"cannot be written .*No space left on device"):
+        train("vae", "tiny", report=fill, **options)
+    (path,) = tmp_path.rglob("*.safetensors*")
+    assert checkpoint.load(path)[1]["step"] == 10
+
+
+def test_checkpoint_of_another_run_is_refused(tmp_path):
+    paths = []
+    for seed in (0, 1):
+        with pytest.raises(Interrupted):
+            train("vae", "tiny", steps=9, seed=seed, report=stop_at(5), results=tmp_path, **SMALL)
+    paths = sorted(tmp_path.rglob("checkpoint.safetensors"))
+    paths[0].write_bytes(paths[1].read_bytes())
+    with pytest.raises(DisentangleError, match="the checkpoint of run"):
+        disentangle.resume(paths[0].parent, figures=False)
+
+
+def test_model_that_cannot_be_built_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DisentangleError, match="'vae' cannot be built with latents=1000000000000"):
+        train("vae", "tiny", latents=10**12, results=tmp_path, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_of_an_unfinished_model_are_drawn_again_at_the_end(tmp_path):
+    options = {"steps": 9, "results": tmp_path, **SMALL, "figures": True}
+    with pytest.raises(Interrupted):
+        train("vae", "tiny", report=stop_at(5), **options)
+    path = next(tmp_path.rglob("run.json")).parent
+    draw_traversals(disentangle.load_run(path))
+    before = (path / "figures" / "traversals.png").read_bytes()
+    run = train("vae", "tiny", **options)
+    assert (run.figures / "traversals.png").read_bytes() != before
+    (run.figures / "reconstructions.png").unlink()
+    train("vae", "tiny", **options)
+    assert (run.figures / "reconstructions.png").exists()
+
+
+def test_trains_whatever_the_callers_torch_settings(tmp_path):
+    expected = train("vae", "tiny", steps=2, results=tmp_path / "a", **SMALL).record.weights
+    with torch.no_grad():
+        run = train("vae", "tiny", steps=2, results=tmp_path / "b", **SMALL)
+    assert run.record.weights == expected
+
+
+def test_dataset_that_is_none_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="a name or an opened Dataset, not list"):
+        train("vae", [1, 2], results=tmp_path, **SMALL)
+
+
+def test_colons_in_the_results_folder_are_kept(tmp_path):
+    run = train("vae", "tiny", steps=2, results=tmp_path / "a:b", **SMALL)
+    assert run.path.is_relative_to(tmp_path / "a:b")
+
+
 def test_bf16_trains(tmp_path):
     run = train("vae", "tiny", steps=3, precision="bf16", results=tmp_path, **SMALL)
     assert run.model.decoder[0].weight.dtype == torch.float32
@@ -216,7 +282,11 @@ def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
     assert run.record.model == "strangers.model:HalfVAE"
     assert run.record.dataset.name == "strangers.dataset:Tiny"
     assert ":" not in str(run.path.relative_to(tmp_path))
-    assert disentangle.load_run(run.path).model.alpha == 0.25
+    again = disentangle.load_run(run.path)
+    assert again.model.alpha == 0.25
+    with pytest.raises(DisentangleError, match=r"load_run\(path, dataset=\.\.\.\)"):
+        _ = again.dataset
+    assert disentangle.load_run(run.path, dataset=Tiny()).dataset.labels([0]).tolist() == [[0] * 3]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

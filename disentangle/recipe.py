@@ -1,0 +1,16 @@
+"""How a model is trained: the trainer's options, a record of knobs like any plugin's."""
+
+from typing import Literal
+
+from disentangle.plugin import Plugin, knob
+
+
+class Training(Plugin):
+    """How a model is trained; each field is an option of `disentangle train`."""
+
+    steps: int = knob(default=100_000, min=1, help="training steps")
+    batch_size: int = knob(default=64, min=1, help="images a step")
+    lr: float = knob(default=1e-4, above=0, help="learning rate")
+    optimizer: Literal["adam", "adagrad"] = knob(default="adam", help="optimiser")
+    seed: int = knob(default=0, min=0, help="of the weights, the order of images and the noise")
+    precision: Literal["fp32", "bf16"] = knob(default="fp32", help="of the networks' arithmetic")
