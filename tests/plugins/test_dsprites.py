@@ -223,7 +223,7 @@ def test_a_full_disk_is_explained(place: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, limits[1]))
     try:
-        with pytest.raises(DisentangleError, match="make 400 MB of room") as caught:
+        with pytest.raises(DisentangleError, match="make 377 MB of room") as caught:
             dsprites.open(Location(folder=place))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

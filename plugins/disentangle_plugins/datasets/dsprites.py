@@ -10,16 +10,14 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
 from disentangle.dataset import Grid, Location
 from disentangle.errors import DisentangleError
-from disentangle.files import atomic, write_json
+from disentangle.prepare import Manifest, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,20 +40,6 @@ URL = f"https://github.com/deepmind/dsprites-dataset/raw/master/{NPZ}"
 MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
 
 Packed = NDArray[np.uint8]
-
-
-class Prepared(BaseModel):
-    """The record beside the prepared images, which shows whether they are still what they were."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    version: Literal[1] = 1
-    source: Literal["official", "regenerated"]
-    images: Literal[737_280] = 737_280
-    sha256: str
-    """Of the bit-packed images, so that equal pixels have equal fingerprints."""
-    npz_sha256: str | None
-    """Of the file that they were read from."""
 
 
 class DSprites(Grid):
@@ -87,27 +71,26 @@ def open(location: Location) -> DSprites:
         DisentangleError: a file is not dSprites, a download fails, or the folder is not writable.
     """
     folder = location.folder / "dsprites"
-    try:
-        given = location.file or (folder / NPZ if (folder / NPZ).exists() else None)
-        digest = None if given is None else _digest(given)
-        found = _load(folder, digest, location.download)
-        if found is not None:  # without the lock, so that the folder may be read-only
-            return found
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            # Another process may have prepared the images while this one waited.
-            found = _load(folder, digest, location.download, location.say)
-            if found is None:
-                _prepare(folder, given, location)
-                found = _load(folder, digest, location.download)
-    except OSError as error:
-        raise DisentangleError(
-            f"cannot prepare dSprites in {folder}: {_reason(error)}; "
-            "make 400 MB of room there, or choose another data folder"
-        ) from error
-    if found is None:
-        raise DisentangleError(f"{folder} does not return what was written: choose another folder")
-    return found
+    given = location.file or (folder / NPZ if (folder / NPZ).exists() else None)
+    digest = None if given is None else _digest(given)
+
+    def wanted(manifest: Manifest) -> bool:
+        official = manifest.origin is not None
+        return manifest.origin == digest if digest else official or not location.download
+
+    def make() -> tuple[Iterable[Packed], str, str | None]:
+        npz = given or (_download(folder, location.say) if location.download else None)
+        if npz is None:
+            location.say("dSprites: drawing its images from their geometry, once, some 5 seconds")
+            return (render(*block) for block in np.ndindex(3, 6, 40)), "regenerated", None
+        location.say(f"dSprites: reading {npz}, once, some 15 seconds")
+        return _read(npz), "official", digest or _digest(npz)
+
+    preparation = Preparation(
+        folder=folder, version=1, shape=(COUNT, IMAGE_BYTES), wanted=wanted, say=location.say
+    )
+    found = preparation.get(make)
+    return DSprites(found.rows, found.manifest.source, found.manifest.sha256)
 
 
 def render(shape: int, scale: int, orientation: int) -> Packed:
@@ -160,60 +143,6 @@ _OUTLINES = _outlines()
 _ROW_CENTRES = 256 * np.arange(64)[::-1] + 128
 # White from column c to the right edge, the left-most pixel in the highest bit; 64 is none.
 _FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
-
-
-def _load(
-    folder: Path, digest: str | None, official: bool, say: Callable[[str], None] = lambda _: None
-) -> DSprites | None:
-    """Return the prepared images if they are whole and what was asked for.
-
-    With a digest that is what was read from that npz; with `official`, from any.
-    """
-    try:
-        prepared = Prepared.model_validate_json((folder / "prepared.json").read_bytes())
-        if digest not in (None, prepared.npz_sha256) or (official and not prepared.npz_sha256):
-            return None
-        packed = np.lib.format.open_memmap(folder / "images.npy", mode="r").view(np.ndarray)
-        if packed.shape != (COUNT, IMAGE_BYTES):
-            raise ValueError(f"shape {packed.shape}")
-        if hashlib.sha256(packed.data).hexdigest() != prepared.sha256:
-            raise ValueError("other content")
-    except FileNotFoundError:
-        return None
-    except Exception:  # damage shows in any way: numpy parses a header as Python
-        say(f"the images in {folder} are damaged or of another version: preparing them again")
-        return None
-    return DSprites(packed, prepared.source, prepared.sha256)
-
-
-def _prepare(folder: Path, npz: Path | None, location: Location) -> None:
-    if npz is None and location.download:
-        npz = _download(folder, location.say)
-    if npz is None:
-        location.say("dSprites: drawing its images from their geometry, once, some 5 seconds")
-        blocks = (render(*block) for block in np.ndindex(3, 6, 40))
-        _write(folder, blocks, "regenerated", None)
-    else:
-        location.say(f"dSprites: reading {npz}, once, some 15 seconds")
-        _write(folder, _read(npz), "official", _digest(npz))
-
-
-def _write(
-    folder: Path,
-    blocks: Iterable[Packed],
-    source: Literal["official", "regenerated"],
-    npz_sha256: str | None,
-) -> None:
-    sha256 = hashlib.sha256()
-    header = {"descr": "|u1", "fortran_order": False, "shape": (COUNT, IMAGE_BYTES)}
-    with atomic(folder / "images.npy") as path, path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for block in blocks:
-            file.write(block.data)
-            sha256.update(block.data)
-    prepared = Prepared(source=source, sha256=sha256.hexdigest(), npz_sha256=npz_sha256)
-    # Last, so that a record never goes before its images.
-    write_json(folder / "prepared.json", prepared.model_dump())
 
 
 def _read(npz: Path) -> Iterator[Packed]:
