@@ -1,15 +1,14 @@
 """The command line: `disentangle VERB`. Each verb imports what it needs when it runs."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as RichTable
 
 from disentangle import __version__, registry
+from disentangle.cli_table import load, report, show_tables, write_tables
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
@@ -24,7 +23,7 @@ from disentangle.parameters import (
 )
 
 if TYPE_CHECKING:
-    from disentangle.run import Run
+    pass
 
 app = typer.Typer(
     help="Train, score and compare models of disentangled representation learning.",
@@ -91,9 +90,10 @@ def score(
 ) -> None:
     """Score runs: those named, or all below the results folder that lack a score."""
     from disentangle import scoring
+    from disentangle.chosen import choose
     from disentangle.progress import counting, say
 
-    scoring.choose(metric)
+    choose(metric)
     found, problems = load(runs, results)
     for run in found:
         run.data_dir, run.file = data_dir or run.data_dir, file or run.file
@@ -125,52 +125,6 @@ def table_command(runs: RunPaths = None, results: Results = RESULTS) -> None:
         raise DisentangleError(f"{results}: no run is there; train one first")
     show_tables(found)
     report(problems)
-
-
-def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
-    """Return the runs named, or all that can be read, and why the others cannot."""
-    from disentangle import table
-    from disentangle.run import load_run
-
-    if paths:
-        return [load_run(path) for path in paths], []
-    return table.load_all(results)
-
-
-def report(problems: list[str]) -> None:
-    """Say all that went wrong, and fail if anything did."""
-    if problems:
-        raise DisentangleError("; ".join(problems))
-
-
-def show_tables(runs: list["Run"]) -> None:
-    """Print the tables of these runs."""
-    from disentangle import table
-
-    console = Console(emoji=False)
-    for made in table.make_tables(runs):
-        if console.is_terminal:
-            grid = RichTable(title=escape(made.dataset), caption=escape(made.caption))
-            for heading in made.head:
-                grid.add_column(escape(heading), overflow="fold")
-            for row in made.body:
-                grid.add_row(*map(escape, row))
-            console.print(grid)
-        else:
-            typer.echo(f"{made.dataset}\n\n{made.markdown()}")
-
-
-def write_tables(runs: list["Run"], results: Path) -> None:
-    """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
-    from disentangle import export, table
-
-    root = results.resolve()
-    folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
-    for folder in sorted(folders):
-        every, _ = table.load_all(folder)
-        tables = table.make_tables(every)
-        typer.echo(export.write_markdown(tables, folder / "scores.md"))
-        typer.echo(export.write_csv(every, folder / "scores.csv"))
 
 
 @app.command()

@@ -79,6 +79,8 @@ class Dataset(ABC):
         """Return one split, or a choice of scored factors, which remembers what it is."""
         if factors is not None:
             raise UsageError(f"{self.name} has no labels, and so no factors to choose from")
+        from disentangle.view import Subset
+
         return Subset(self, self._split(split), self._viewed(split, None))
 
     def _viewed(self, split: str, factors: Sequence[str] | None) -> ViewRecord:
@@ -158,6 +160,8 @@ class Labelled(Dataset):
 
     def view(self, *, split: str = "all", factors: Sequence[str] | None = None) -> "Labelled":
         """Return one split, or a choice of scored factors, which remembers what it is."""
+        from disentangle.view import LabelledSubset
+
         record = self._viewed(split, factors)
         return LabelledSubset(self, self._split(split), record, self._nuisance(factors))
 
@@ -243,39 +247,3 @@ class Grid(Labelled):
         view.nuisance = self._nuisance(factors)
         view.view_record = self._viewed(split, factors)
         return view
-
-
-class Subset(Dataset):
-    """Some images of another dataset."""
-
-    def __init__(self, base: Dataset, index: Index, record: ViewRecord) -> None:
-        self.base, self.chosen, self.view_record = base, index, record
-        self.image_shape, self.likelihood = base.image_shape, base.likelihood
-        self.name, self.source, self.fingerprint = base.name, base.source, base.fingerprint
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def images(self, index: ArrayLike) -> "Tensor":
-        """Return the images at `index`, uint8 [N, C, H, W]."""
-        return self.base.images(self.chosen[self._index(index)])
-
-
-class LabelledSubset(Subset, Labelled):
-    """Some images of a labelled dataset, or some of its factors, or both."""
-
-    base: Labelled
-
-    def __init__(
-        self,
-        base: Labelled,
-        index: Index,
-        record: ViewRecord,
-        nuisance: frozenset[str],
-    ) -> None:
-        super().__init__(base, index, record)
-        self.every_factor, self.nuisance = base.every_factor, nuisance
-
-    def every_label(self, index: ArrayLike) -> Index:
-        """Return the labels of all factors, [N, len(every_factor)]."""
-        return self.base.every_label(self.chosen[self._index(index)])

@@ -11,10 +11,10 @@ from torch import Tensor
 from disentangle.dataset import Index
 from disentangle.errors import UsageError
 from disentangle.model import Posterior
+from disentangle.monitor import ACTIVE
 from disentangle.pictures import as_float, inset, mosaic, save_figure, save_gif, show
 from disentangle.run import Run
 from disentangle.seeds import numpy_rng, torch_rng
-from disentangle.training import ACTIVE
 
 COLUMNS = 11
 CELL = 0.5  # inches

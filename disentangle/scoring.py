@@ -1,28 +1,23 @@
 """The verb `score`: metrics of a run's codes, or of any arrays, as records."""
 
 import importlib.metadata
-import math
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from disentangle import registry
 from disentangle.arrays import array_source
+from disentangle.chosen import Chosen, choose
 from disentangle.codes import Progress, RunSource
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.files import write_text
-from disentangle.metric import Metric, Source
-from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
 from disentangle.run import Run, load_run
-from disentangle.seeds import numpy_rng
 
 PROTOCOL = "locatello2019"
 
@@ -33,65 +28,6 @@ class ScoreMapping(dict[str, float]):
     def __init__(self, scores: Mapping[str, float], unavailable: Mapping[str, str]) -> None:
         super().__init__(scores)
         self.unavailable = dict(unavailable)
-
-
-class Chosen:
-    """A metric as the user asked for it: its name, its record of knobs, and how to say it."""
-
-    def __init__(self, spec: str) -> None:
-        self.name, text = parse_spec(spec)
-        self.kind = registry.metrics.load(self.name)
-        settings = resolve(self.kind, parse_given(self.kind, text))
-        self.settings = {k: s.value for k, s in settings.items()}
-        self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
-        self.metric: Metric[Any] = self.kind(**self.settings)
-
-    def scores(self, source: Source[Any], seed: int) -> dict[str, float]:
-        """Return the metric's scores.
-
-        Raises:
-            Unavailable: the dataset is not what the metric needs, or the score is undefined.
-            DisentangleError: the metric failed.
-        """
-        if not isinstance(source.dataset, self.kind.needs):
-            raise Unavailable(
-                f"needs a dataset that is {self.kind.needs.strength}; "
-                f"'{source.dataset.name}' is only {source.dataset.strength}"
-            )
-        rng = numpy_rng(seed, f"metric {self.name}")
-        try:
-            found = {k: float(v) for k, v in self.metric.score(source, rng).items()}
-        except DisentangleError:
-            raise
-        except Exception as error:
-            raise DisentangleError(
-                f"metric '{self.name}' failed: {type(error).__name__}: {error}"
-            ) from error
-        for name, value in found.items():
-            if not math.isfinite(value):
-                raise Unavailable(f"'{name}' came out as {value}")
-        return found
-
-
-def choose(metrics: Iterable[str] | None) -> list[Chosen]:
-    """Return the metrics named, or those that run by default.
-
-    Raises:
-        UsageError: an unknown metric or knob.
-    """
-    if metrics is not None:
-        specs = [metrics] if isinstance(metrics, str) else list(metrics)
-        if not specs:
-            raise UsageError("no metric was named; leave it out to score the default ones")
-        return [Chosen(spec) for spec in dict.fromkeys(specs)]
-    chosen = []
-    for name in registry.metrics.entries:
-        # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
-        with suppress(DisentangleError):
-            candidate = Chosen(name)
-            if candidate.kind.by_default:
-                chosen.append(candidate)
-    return chosen
 
 
 def read_scores(run: Run) -> tuple[Score, ...]:

@@ -18,14 +18,12 @@ from disentangle import checkpoint
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
-from disentangle.model import Batch, Model, Posterior, Terms
+from disentangle.model import Batch, Model, Terms
+from disentangle.monitor import averages, check_finite, measure
 from disentangle.recipe import Training
 from disentangle.run import Run
 from disentangle.seeds import derive, numpy_rng
 from disentangle.tensors import as_input, to_device
-
-ACTIVE = 0.01
-"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
 
 Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
 """Called after every step: its number, from 1, the number of all, the log entry if one is due."""
@@ -166,47 +164,6 @@ def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterat
         if step == start or place == 0:
             order = numpy_rng(seed, "order", epoch).permutation(images)
         yield order[place * size : (place + 1) * size]
-
-
-def averages(
-    history: dict[str, Tensor], names: list[str], done: int, every: int
-) -> dict[str, float]:
-    """Return the mean of each term over the steps since the last log entry."""
-    steps = (done - 1) % every + 1
-    return {name: float(history[name][:steps].mean()) for name in names}
-
-
-def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
-    """Raise when a term since the last log entry, or a weight, is not finite; name the first."""
-    steps = (done - 1) % every + 1
-    bad = [
-        (int(torch.nonzero(~values[:steps].isfinite())[0]), name)
-        for name, values in history.items()
-        if not values[:steps].isfinite().all()
-    ]
-    if bad:
-        first, name = min(bad)
-        reason = f"'{name}' is not finite at step {done - steps + first + 1}"
-    elif not all(p.isfinite().all() for p in model.parameters()):
-        reason = f"a weight is not finite after step {done}"
-    else:
-        return
-    kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
-    raise DisentangleError(
-        f"{run.path}: training stopped: {reason} ({kept}); try a smaller --lr, or smaller weights"
-    )
-
-
-def measure(model: Model, images: Tensor) -> dict[str, Any]:
-    """Return the KL of each latent, where there is one, and the number of active latents."""
-    model.eval()
-    with torch.no_grad():
-        code = model.encode(images)
-    model.train()
-    found: dict[str, Any] = {"active": int((code.mean.float().var(0) > ACTIVE).sum())}
-    if isinstance(code, Posterior):
-        found["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
-    return found
 
 
 def resume(

@@ -9,10 +9,10 @@ import torch
 
 from disentangle import registry
 from disentangle.arrays import array_source
+from disentangle.chosen import Chosen
 from disentangle.metric import Metric
 from disentangle.model import Batch, Code
 from disentangle.plugin import knobs
-from disentangle.scoring import Chosen
 from disentangle.seeds import initialising, torch_rng
 
 PLUGINS = [(group, name) for group in registry.groups for name in group.entries]

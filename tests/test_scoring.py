@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle import scoring
 from disentangle.arrays import array_source
+from disentangle.chosen import choose
 from disentangle.codes import RunSource
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.experiment import train
@@ -114,7 +114,7 @@ def test_failing_metric_is_named_and_the_others_are_kept(run):
 
 
 def test_default_metrics_are_those_that_say_so(run):
-    assert {chosen.name for chosen in scoring.choose(None)} == {"mig", "beta-vae-score"}
+    assert {chosen.name for chosen in choose(None)} == {"mig", "beta-vae-score"}
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disentangle.arrays import ArrayDataset
+from disentangle.chosen import Chosen
 from disentangle.dataset import Grid
 from disentangle.errors import Unavailable
 from disentangle.metric import Source
-from disentangle.scoring import Chosen
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.mig import MIG, mig
 

@@ -1,0 +1,54 @@
+"""What is watched while a model trains: its terms, its latents, and whether all is finite."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from disentangle.errors import DisentangleError
+from disentangle.model import Model, Posterior
+from disentangle.run import Run
+
+ACTIVE = 0.01
+"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
+
+
+def averages(
+    history: dict[str, Tensor], names: list[str], done: int, every: int
+) -> dict[str, float]:
+    """Return the mean of each term over the steps since the last log entry."""
+    steps = (done - 1) % every + 1
+    return {name: float(history[name][:steps].mean()) for name in names}
+
+
+def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
+    """Raise when a term since the last log entry, or a weight, is not finite; name the first."""
+    steps = (done - 1) % every + 1
+    bad = [
+        (int(torch.nonzero(~values[:steps].isfinite())[0]), name)
+        for name, values in history.items()
+        if not values[:steps].isfinite().all()
+    ]
+    if bad:
+        first, name = min(bad)
+        reason = f"'{name}' is not finite at step {done - steps + first + 1}"
+    elif not all(p.isfinite().all() for p in model.parameters()):
+        reason = f"a weight is not finite after step {done}"
+    else:
+        return
+    kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
+    raise DisentangleError(
+        f"{run.path}: training stopped: {reason} ({kept}); try a smaller --lr, or smaller weights"
+    )
+
+
+def measure(model: Model, images: Tensor) -> dict[str, Any]:
+    """Return the KL of each latent, where there is one, and the number of active latents."""
+    model.eval()
+    with torch.no_grad():
+        code = model.encode(images)
+    model.train()
+    found: dict[str, Any] = {"active": int((code.mean.float().var(0) > ACTIVE).sum())}
+    if isinstance(code, Posterior):
+        found["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
+    return found
