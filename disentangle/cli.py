@@ -91,9 +91,11 @@ def score(
     """Score runs: those named, or all below the results folder that lack a score."""
     from disentangle import scoring
     from disentangle.chosen import choose
+    from disentangle.device import choose_device
     from disentangle.progress import counting, say
 
     choose(metric)
+    choose_device(device)
     found, problems = load(runs, results)
     for run in found:
         run.data_dir, run.file = data_dir or run.data_dir, file or run.file

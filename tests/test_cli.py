@@ -150,9 +150,10 @@ def test_failure_exits_with_1_and_one_line(command, words, message):
 
 def test_absent_device_exits_with_2(command, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    code, _, err = command(*TRAIN[:-1], "cuda")
-    assert code == 2
-    assert "device 'cuda' is not on this machine" in err
+    for words in ([*TRAIN[:-1], "cuda"], ["score", "--device", "cuda"]):
+        code, _, err = command(*words)
+        assert code == 2
+        assert "device 'cuda' is not on this machine" in err
 
 
 def test_messages_are_shown_letter_by_letter(command):
