@@ -10,6 +10,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses too: faster on few cores
 os.environ.pop("DISENTANGLE_DATA", None)
 
 import filelock
+import hypothesis
 import pytest
 import torch
 
@@ -18,6 +19,8 @@ from disentangle.experiment import train
 from disentangle.run import Run, load_run
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("seeded")
 
 STRANGERS = Path(__file__).parent / "strangers"
 TWIN = """Metadata-Version: 2.1

@@ -162,7 +162,7 @@ def test_beta_vae_score_of_a_single_factor_is_unavailable():
         BetaVAEScore().score(One(identity, {"only": 9}), np.random.default_rng(0))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.permutations(range(5)), st.lists(st.sampled_from([-1, 1]), min_size=5, max_size=5))
 def test_beta_vae_score_does_not_depend_on_order_or_sign_of_latents(order, signs):
     metric = BetaVAEScore(train=500, test=300)
