@@ -58,6 +58,16 @@ def require_64(name: str, image_shape: Shape) -> int:
     return channels
 
 
+def small_encoder(channels: int, outputs: int) -> nn.Module:
+    """Return convolutions 32-32-32-32 and linear layers 256-256, for images of 64x64."""
+    return nn.Sequential(
+        *down(channels, 32, 32, 32, 32),
+        nn.Flatten(),
+        *dense(32 * 4 * 4, 256, 256),
+        nn.Linear(256, outputs),
+    )
+
+
 class Conv(Network):
     """The network of most beta-VAE replications, and of this project's seed.
 
@@ -67,13 +77,7 @@ class Conv(Network):
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module from images [N, C, 64, 64] to [N, outputs]."""
-        channels = require_64("conv", image_shape)
-        return nn.Sequential(
-            *down(channels, 32, 32, 32, 32),
-            nn.Flatten(),
-            *dense(32 * 4 * 4, 256, 256),
-            nn.Linear(256, outputs),
-        )
+        return small_encoder(require_64("conv", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
         """Return a module from latents [N, latents] to [N, C, 64, 64]."""
@@ -95,13 +99,7 @@ class Burgess(Network):
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module from images [N, C, 64, 64] to [N, outputs]."""
-        channels = require_64("burgess", image_shape)
-        return nn.Sequential(
-            *down(channels, 32, 32, 32, 32),
-            nn.Flatten(),
-            *dense(32 * 4 * 4, 256, 256),
-            nn.Linear(256, outputs),
-        )
+        return small_encoder(require_64("burgess", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
         """Return a module from latents [N, latents] to [N, C, 64, 64]."""
