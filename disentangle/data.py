@@ -1,15 +1,21 @@
 """Opening datasets by name, and the folders where prepared data and codes are kept."""
 
+import hashlib
 import os
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from disentangle import registry
-from disentangle.dataset import Dataset, Location
+from disentangle import npz, registry
+from disentangle.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.fetch import verify as check_file
+from disentangle.location import About, Location, Progress, Say, about_of
+from disentangle.own import open_own, own_folder
+from disentangle.prepare import read_manifest, read_prepared
 
 
 def data_folder(given: str | Path | None = None) -> Path:
@@ -30,29 +36,42 @@ def load_dataset(
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
-    say: Any = lambda _: None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    say: Say = lambda text: None,
+    progress: Progress = lambda done, total: None,
 ) -> Dataset:
-    """Open a dataset by its registered name, or by `module:attribute`.
+    """Open a dataset by its registered name, by `module:attribute`, or a path to your own images.
 
     Args:
-        name: as `disentangle list` shows it.
+        name: as `disentangle list` shows it; or a path, which holds a `/` or ends with `.npz`.
         data_dir: where prepared files are kept; see `data_folder`.
         file: the dataset's own file or folder, where the user has it.
         download: whether the network may be used.
+        image_size: the side of the images, in pixels; for a path only.
+        channels: 1 (grey) or 3 (RGB); for a path only.
         say: called with a line of text before what takes long.
+        progress: called with the number of images done, and of all, while they are prepared.
 
     Raises:
-        UsageError: no dataset has this name.
+        UsageError: no dataset has this name, or it takes no such option.
         DisentangleError: its files are missing, broken or not its own.
     """
-    location = Location(
-        folder=data_folder(data_dir),
-        file=None if file is None else Path(file).expanduser(),
-        download=download,
-        say=say,
-    )
+    place = location(name, data_dir, file, download, say, progress)
     try:
-        dataset = opener(name)(location)
+        if is_path(name):
+            if download:
+                raise UsageError(f"'{name}' is a path: nothing can be downloaded for it")
+            dataset: Any = open_own(place, image_size, channels)
+        else:
+            if image_size is not None or channels is not None:
+                raise UsageError(
+                    f"'{name}' has images of one size; --image-size and --channels are for images "
+                    "of your own, given as a path"
+                )
+            opens = opener(name)
+            check_takes(name, about_of(opens), place)
+            dataset = opens(place)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -61,8 +80,112 @@ def load_dataset(
         ) from error
     if not isinstance(dataset, Dataset):
         raise DisentangleError(f"dataset '{name}' opened as {type(dataset).__name__}, no Dataset")
-    dataset.name = name
+    dataset.name = place.name
     return dataset
+
+
+def location(
+    name: str,
+    data_dir: str | Path | None = None,
+    file: str | Path | None = None,
+    download: bool = False,
+    say: Say = lambda text: None,
+    progress: Progress = lambda done, total: None,
+) -> Location:
+    """Return where a dataset's files may lie: for a path, in a folder that no other path has."""
+    root = data_folder(data_dir)
+    given = None if file is None else Path(file).expanduser().resolve()
+    folder = root / name.replace(":", ".")
+    if is_path(name):
+        given = given or Path(name).expanduser().resolve()
+        mark = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
+        name = f"./{given.name}"
+        folder = root / "own" / f"{given.name}-{mark}"
+    return Location(
+        folder=folder,
+        name=name,
+        downloads=root / "downloads",
+        file=given,
+        download=download,
+        say=say,
+        progress=progress,
+    )
+
+
+def is_path(name: str) -> bool:
+    """Say whether a dataset is named by the path of its images."""
+    return "/" in name or os.sep in name or name.endswith(".npz") or name in (".", "..")
+
+
+def check_takes(name: str, about: About, place: Location) -> None:
+    """Refuse a file or a download for a dataset that takes none."""
+    if about.files:
+        return
+    for option, wanted in (("--file", place.file is not None), ("--download", place.download)):
+        if wanted:
+            raise UsageError(f"'{name}' takes no {option}: it needs no published file")
+
+
+def about(name: str) -> About:
+    """Return what is known of a dataset before it is opened."""
+    return about_of(opener(name))
+
+
+def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
+    """Return whether a dataset is ready, in words."""
+    place = location(name, data_dir)
+    try:
+        manifest = read_manifest(place.folder)
+        size = prod(manifest.shape) / 1e6
+        return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {manifest.source}"
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError):
+        return "damaged, or of another version: will be prepared again"
+    if place.present(known):
+        return f"downloaded, not prepared: disentangle data prepare {name}"
+    if known.drawn or not known.files:
+        return "made when first used"
+    return f"not here: disentangle data prepare {name} --from PATH, or --download"
+
+
+def verify(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+) -> list[str]:
+    """Read a prepared dataset through; return what was found right, in words.
+
+    Raises:
+        DisentangleError: it is not prepared, or not what was written; the message says what helps.
+    """
+    place = location(name, data_dir)
+    known = About() if is_path(name) else about(name)
+    folder = own_folder(place, image_size, channels) if is_path(name) else place.folder
+    found = []
+    for remote in known.files:
+        path = place.downloads / remote.name
+        problem = check_file(remote, path) if path.exists() else None
+        if problem:
+            raise DisentangleError(f"{problem}: delete it, and get it again")
+        if path.exists():
+            found.append(f"{path}: " + ("as published" if remote.checksum else "no published sum"))
+    try:
+        manifest = read_manifest(folder)
+        read_prepared(folder, manifest, thorough=True)
+    except FileNotFoundError:
+        raise DisentangleError(
+            f"'{name}' is not prepared in {folder}: disentangle data prepare {name}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DisentangleError(
+            f"{folder}: {npz.reason(error)}; "
+            f"delete that folder, and: disentangle data prepare {name}"
+        ) from error
+    said = f"{manifest.shape[0]:,} images as they were written, fingerprint {manifest.fingerprint}"
+    return [*found, f"{folder}: {said}"]
 
 
 def opener(name: str) -> Any:

@@ -4,12 +4,9 @@ Three strengths, as types, known once a dataset is opened: a `Dataset` has image
 also the values of its factors, and a `Grid` exactly one image for every combination of them.
 """
 
-import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -22,25 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Index: TypeAlias = NDArray[np.int64]
-ViewRecord: TypeAlias = Mapping[str, str | tuple[str, ...]]
-"""What a view chose: its split, if not all, and its factors, if not the dataset's own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Location:
-    """Where a dataset's files may lie, and what may be done to get them.
-
-    A dataset plugin is a function `open(location) -> Dataset`.
-    """
-
-    folder: Path
-    """The data folder, for prepared files; a dataset writes below a folder of its own there."""
-    file: Path | None = None
-    """A file or folder of the user's, which goes before everything else."""
-    download: bool = False
-    """Whether the network may be used."""
-    say: Callable[[str], None] = field(default=lambda _: None)
-    """Tells the user what takes long."""
+ViewRecord: TypeAlias = Mapping[str, str | int | tuple[str, ...]]
+"""What a view chose: its split and its factors, if not the dataset's own, and what is held out."""
 
 
 class Dataset(ABC):
@@ -52,7 +32,10 @@ class Dataset(ABC):
         source: where the images came from, for the record.
         likelihood: the likelihood that fits these images, unless the user names another.
         name: the registered name.
+        train_split: the split that is trained on, unless the user names another.
+        test_split: the split that is scored, unless the user names another.
         view_record: what `view` chose; empty for the whole dataset.
+        whole: the dataset that this one is a view of, or itself.
     """
 
     image_shape: tuple[int, int, int]
@@ -60,8 +43,11 @@ class Dataset(ABC):
     source: str
     likelihood: str = "bernoulli"
     name: str = ""
+    train_split: str = "all"
+    test_split: str = "all"
     strength: ClassVar[str] = "images"
     view_record: ViewRecord = MappingProxyType({})
+    base: "Dataset | None" = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -75,27 +61,40 @@ class Dataset(ABC):
         """Return the named parts of the dataset; every dataset has `all`."""
         return {"all": np.arange(len(self))}
 
-    def view(self, *, split: str = "all", factors: Sequence[str] | None = None) -> "Dataset":
-        """Return one split, or a choice of scored factors, which remembers what it is."""
-        if factors is not None:
-            raise UsageError(f"{self.name} has no labels, and so no factors to choose from")
-        from disentangle.view import Subset
+    @property
+    def whole(self) -> "Dataset":
+        """Return the dataset that this one is a view of, or itself."""
+        return self if self.base is None else self.base.whole
 
-        return Subset(self, self._split(split), self._viewed(split, None))
+    def origin(self, index: ArrayLike) -> Index:
+        """Return where the images of a view lie in the whole dataset."""
+        return self._index(index)
 
-    def _viewed(self, split: str, factors: Sequence[str] | None) -> ViewRecord:
-        """Return the record of a view of this dataset, which may be a view itself."""
-        record = dict(self.view_record)
-        if split != "all":
-            record["split"] = split
-        if factors is not None:
-            record["factors"] = tuple(factors)
-        return record
+    def view(
+        self,
+        *,
+        split: str | None = None,
+        factors: Sequence[str] | None = None,
+        hold_out: Sequence[str] = (),
+        hold_out_seed: int = 0,
+    ) -> "Dataset":
+        """Return a part of the images, or a choice of scored factors, which remembers what it is.
 
-    def _split(self, name: str) -> Index:
-        if name not in self.splits:
-            raise UsageError(f"{self.name} has no split '{name}'{suggestion(name, self.splits)}")
-        return self.splits[name]
+        Args:
+            split: the name of a split; all images unless given, with `hold_out` those not held out.
+            factors: names of the factors to score, in place of the dataset's own choice.
+            hold_out: what makes the splits `train` and `test`, in place of the dataset's own: a
+                share of all images (`"0.2"`), combinations (`"shape=heart,scale=0.5"`; an image is
+                held out if one of them fits it), or a share of a factor's values
+                (`"identity=20%"`).
+            hold_out_seed: of the shares.
+
+        Raises:
+            UsageError: the dataset has no such split, factor or value.
+        """
+        from disentangle.view import make_view
+
+        return make_view(self, split, factors, tuple(hold_out), hold_out_seed)
 
     def _index(self, index: ArrayLike) -> Index:
         """Return `index` as int64 [N], refusing what lies outside."""
@@ -119,10 +118,15 @@ class Labelled(Dataset):
     Attributes:
         every_factor: name -> number of values, scored or not, in the order of the labels.
         nuisance: the factors that are present but not scored; constant ones always are.
+        values: factor -> what its values are called, in order; for those that have names.
+        dependence: why the factors are not independent of one another; empty where they are.
+            Metrics that assume independent factors then run only if asked for by name.
     """
 
     every_factor: Mapping[str, int]
     nuisance: frozenset[str] = frozenset()
+    values: Mapping[str, Sequence[str]] = MappingProxyType({})
+    dependence: str = ""
     strength: ClassVar[str] = "labelled"
 
     @abstractmethod
@@ -158,21 +162,7 @@ class Labelled(Dataset):
         offset = 1 + (rng.random(len(index)) * (size - 1)).astype(np.int64)
         return order[first + (rank[index] - first + offset) % size]
 
-    def view(self, *, split: str = "all", factors: Sequence[str] | None = None) -> "Labelled":
-        """Return one split, or a choice of scored factors, which remembers what it is."""
-        from disentangle.view import LabelledSubset
-
-        record = self._viewed(split, factors)
-        return LabelledSubset(self, self._split(split), record, self._nuisance(factors))
-
-    def _nuisance(self, factors: Sequence[str] | None) -> frozenset[str]:
-        if factors is None:
-            return self.nuisance
-        for name in factors:
-            self._column(name)
-        return frozenset(self.every_factor) - frozenset(factors)
-
-    def _column(self, factor: str) -> int:
+    def column(self, factor: str) -> int:
         """Return the column of a factor among all labels."""
         if factor not in self.every_factor:
             known = suggestion(factor, self.every_factor)
@@ -184,7 +174,7 @@ class Labelled(Dataset):
         if "_groups" not in self.__dict__:
             self._groups: dict[str, tuple[Index, Index, Index, Index]] = {}
         if factor not in self._groups:
-            value = self.every_label(np.arange(len(self)))[:, self._column(factor)]
+            value = self.every_label(np.arange(len(self)))[:, self.column(factor)]
             order = np.argsort(value, kind="stable")
             rank = np.empty_like(order)
             rank[order] = np.arange(len(order))
@@ -234,16 +224,7 @@ class Grid(Labelled):
         Every other axis is drawn afresh, as the reference protocols do, so that an image may meet
         itself, with probability one over the number of combinations of the other axes.
         """
-        axis = self._column(factor)
+        axis = self.column(factor)
         labels = rng.integers(0, self._sizes, size=(np.size(index), len(self._sizes)))
         labels[:, axis] = self.every_label(index)[:, axis]
         return self.index(labels)
-
-    def view(self, *, split: str = "all", factors: Sequence[str] | None = None) -> Labelled:
-        """Return a view; with all images it is still a grid."""
-        if split != "all":
-            return super().view(split=split, factors=factors)
-        view = copy.copy(self)
-        view.nuisance = self._nuisance(factors)
-        view.view_record = self._viewed(split, factors)
-        return view

@@ -16,7 +16,8 @@ from disentangle.errors import DisentangleError, UsageError, suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from disentangle.dataset import Dataset, Location
+    from disentangle.dataset import Dataset
+    from disentangle.location import Location
     from disentangle.metric import Metric
     from disentangle.model import Model
     from disentangle.networks import Network

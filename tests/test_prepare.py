@@ -1,10 +1,13 @@
 """Prepared images: made once, checked, and made again when they are not what was asked for."""
 
+import hashlib
+import shutil
+
 import numpy as np
 import pytest
 
 from disentangle.errors import DisentangleError
-from disentangle.prepare import Preparation
+from disentangle.prepare import Content, Preparation, stamp_of
 
 SHAPE = (6, 4)
 ROWS = np.arange(24, dtype=np.uint8).reshape(SHAPE)
@@ -16,11 +19,12 @@ def prepared(tmp_path):
     made = []
 
     def get(**options):
-        def make():
+        def make(stack):
             made.append(1)
-            return (ROWS[i : i + 2] for i in (0, 2, 4)), "drawn", "digest"
+            blocks = (ROWS[i : i + 2] for i in (0, 2, 4))
+            return Content(blocks=blocks, shape=SHAPE, source="drawn", files={"a": "md5:0"})
 
-        defaults = {"folder": tmp_path / "set", "version": 1, "shape": SHAPE}
+        defaults = {"folder": tmp_path / "set", "version": 1}
         return Preparation(**{**defaults, **options}).get(make), len(made)
 
     return get
@@ -32,7 +36,7 @@ def test_images_are_made_once_and_mapped_afterwards(prepared):
     assert made == 1
     assert (second.rows == ROWS).all()
     assert second.manifest == first.manifest
-    assert (second.manifest.source, second.manifest.origin) == ("drawn", "digest")
+    assert (second.manifest.source, second.manifest.files) == ("drawn", {"a": "md5:0"})
     assert not second.rows.flags.writeable
 
 
@@ -66,14 +70,96 @@ def test_interruption_leaves_nothing_half_made(tmp_path):
         yield ROWS[:2]
         raise KeyboardInterrupt
 
-    preparation = Preparation(folder=tmp_path / "set", version=1, shape=SHAPE)
+    preparation = Preparation(folder=tmp_path / "set", version=1)
     with pytest.raises(KeyboardInterrupt):
-        preparation.get(lambda: (broken(), "drawn", None))
+        preparation.get(lambda stack: Content(blocks=broken(), shape=SHAPE, source="drawn"))
     assert [p.name for p in (tmp_path / "set").iterdir()] == [".lock"]
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    preparation = Preparation(folder=tmp_path / "file" / "set", version=1, shape=SHAPE)
+    preparation = Preparation(folder=tmp_path / "file" / "set", version=1)
     with pytest.raises(DisentangleError, match=r"cannot prepare images in .*another data folder"):
-        preparation.get(lambda: ([ROWS], "drawn", None))
+        preparation.get(lambda stack: Content(blocks=[ROWS], shape=SHAPE, source="drawn"))
+
+
+def get(folder, **content):
+    given = {"blocks": [ROWS], "shape": SHAPE, "source": "drawn", **content}
+    return Preparation(folder=folder, version=1).get(lambda stack: Content(**given))
+
+
+def test_images_of_another_length_than_said_are_refused_and_leave_nothing(tmp_path):
+    with pytest.raises(DisentangleError, match="came as 24 bytes, not 28"):
+        get(tmp_path / "set", shape=(7, 4))
+    assert [p.name for p in (tmp_path / "set").iterdir()] == [".lock"]
+
+
+def test_images_that_do_not_fit_on_the_disk_are_refused_before_they_are_read(tmp_path):
+    def never():
+        raise AssertionError
+        yield
+
+    with pytest.raises(DisentangleError, match="the images need 1,000,000,000,000 MB"):
+        get(tmp_path / "set", blocks=never(), shape=(10**18,))
+
+
+def test_copied_images_are_checked_once_and_then_trusted(tmp_path, monkeypatch):
+    get(tmp_path / "set")
+    copied = shutil.copytree(tmp_path / "set", tmp_path / "copy", copy_function=shutil.copyfile)
+    read = []
+    real = hashlib.sha256
+    monkeypatch.setattr("disentangle.prepare.hashlib.sha256", lambda *a: read.append(a) or real(*a))
+    for _ in range(2):
+        Preparation(folder=copied, version=1).load()
+    assert len(read) == 1
+
+
+def test_labels_are_kept_checked_and_part_of_the_fingerprint(tmp_path):
+    about = {"factors": {"a": ("x", "y")}, "splits": ("one", "two")}
+    labels, part = np.array([[0], [1], [0], [1], [0], [1]]), np.array([0, 0, 0, 1, 1, 1])
+    first = get(tmp_path / "first", labels=labels, part=part, **about)
+    other = get(tmp_path / "other", labels=1 - labels, part=part, **about)
+    assert first.labels.tolist() == [[0, 0], [1, 0], [0, 0], [1, 1], [0, 1], [1, 1]]
+    assert first.manifest.sha256 == other.manifest.sha256
+    assert first.manifest.fingerprint != other.manifest.fingerprint
+    np.save(tmp_path / "first" / "labels.npy", other.labels)
+    assert Preparation(folder=tmp_path / "first", version=1).load() is None
+
+
+def test_another_file_of_the_user_is_prepared_anew_and_the_same_is_not(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    made = []
+
+    def open_from(path):
+        def make(stack):
+            made.append(path)
+            return Content(blocks=[ROWS], shape=SHAPE, source=path.name)
+
+        return Preparation(folder=tmp_path / "set", version=1, given=path).get(make)
+
+    for path in paths:
+        path.write_text("")
+    for path in (paths[0], paths[0], paths[1]):
+        assert open_from(path).manifest.source == path.name
+    assert made == paths
+    paths[1].write_text("edited")
+    open_from(paths[1])
+    assert len(made) == 3
+
+
+def test_stamp_of_a_folder_changes_with_any_file_in_it(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a").write_text("1")
+    first = stamp_of(tmp_path)
+    assert stamp_of(tmp_path) == first
+    (tmp_path / "deep" / "a").write_text("22")
+    assert stamp_of(tmp_path) != first
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / ".images.npy.0123abcd.tmp").write_bytes(bytes(100))
+    (tmp_path / "set" / ".set.tar.gz-x.unpacked").write_bytes(bytes(100))
+    get(tmp_path / "set")
+    left = {path.name for path in (tmp_path / "set").iterdir()}
+    assert left == {".lock", "images.npy", "prepared.json"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.dataset import Location
+from disentangle.location import Location
 from disentangle_plugins.datasets import dsprites
 
 
@@ -14,5 +14,5 @@ def dsprites_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder in which dSprites is prepared, one for all of xdist's workers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "data"
-    dsprites.open(Location(folder=folder))
+    dsprites.open(Location(folder=folder / "dsprites"))
     return folder

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle.dataset import Location
 from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location
 from disentangle_plugins.datasets import dsprites
 from disentangle_plugins.datasets.dsprites import AXES, BLOCK, COUNT, DSprites
 
@@ -28,13 +29,20 @@ FINGERPRINT = "3a228f4037ef3d42a42588e0e01f1078aa2df13cfa17584e88c95ed9fb5672da"
 CLASSES = np.stack(np.unravel_index(np.arange(COUNT), tuple(AXES.values())), axis=1)
 
 
+def at(folder: Path, **options: Any) -> Location:
+    """Return the location that dSprites has in a data folder."""
+    return Location(
+        folder=folder / "dsprites", downloads=folder / "downloads", name="dsprites", **options
+    )
+
+
 @pytest.fixture(scope="module")
 def data(dsprites_folder: Path) -> DSprites:
-    return dsprites.open(Location(folder=dsprites_folder))
+    return dsprites.open(at(dsprites_folder))
 
 
 def open_npz(npz: Path, folder: Path) -> DSprites:
-    return dsprites.open(Location(folder=folder, file=npz))
+    return dsprites.open(at(folder, file=npz))
 
 
 def header(**changes: Any) -> Callable[[Any], None]:
@@ -150,7 +158,7 @@ def test_it_describes_itself(data: DSprites) -> None:
 def test_prepared_images_are_reused_quickly(dsprites_folder: Path, data: DSprites) -> None:
     said: list[str] = []
     start = time.perf_counter()
-    again = dsprites.open(Location(folder=dsprites_folder, say=said.append))
+    again = dsprites.open(at(dsprites_folder, say=said.append))
     assert time.perf_counter() - start < 3
     assert (again.fingerprint, said) == (data.fingerprint, [])
 
@@ -182,7 +190,7 @@ def garble_the_record(folder: Path) -> None:
 def test_damage_is_noticed_and_repaired(copied: Path, damage: Callable[[Path], None]) -> None:
     damage(copied / "dsprites")
     said: list[str] = []
-    data = dsprites.open(Location(folder=copied, say=said.append))
+    data = dsprites.open(at(copied, say=said.append))
     assert "damaged" in said[0]
     assert data.fingerprint == FINGERPRINT
 
@@ -194,10 +202,11 @@ def nothing_but_a_lock(folder: Path) -> bool:
 def test_two_processes_prepare_once(place: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from disentangle.dataset import Location\n"
+        "from disentangle.location import Location\n"
         "from disentangle_plugins.datasets import dsprites\n"
         "said = []\n"
-        "data = dsprites.open(Location(folder=pathlib.Path(sys.argv[1]), say=said.append))\n"
+        "place = Location(folder=pathlib.Path(sys.argv[1]), say=said.append)\n"
+        "data = dsprites.open(place)\n"
         "print(len(said), data.fingerprint)\n"
     )
     command = [sys.executable, "-c", code, str(place)]
@@ -214,7 +223,7 @@ def test_an_interrupted_preparation_leaves_no_images(
 
     monkeypatch.setattr(dsprites, "render", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        dsprites.open(Location(folder=place))
+        dsprites.open(at(place))
     assert nothing_but_a_lock(place)
 
 
@@ -223,8 +232,8 @@ def test_a_full_disk_is_explained(place: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, limits[1]))
     try:
-        with pytest.raises(DisentangleError, match="make 377 MB of room") as caught:
-            dsprites.open(Location(folder=place))
+        with pytest.raises(DisentangleError, match="make room there") as caught:
+            dsprites.open(at(place))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(place) in str(caught.value)
@@ -234,7 +243,7 @@ def test_a_full_disk_is_explained(place: Path) -> None:
 def test_an_unwritable_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DisentangleError, match="choose another data folder") as caught:
-        dsprites.open(Location(folder=tmp_path / "file" / "data"))
+        dsprites.open(at(tmp_path / "file" / "data"))
     assert str(tmp_path / "file" / "data") in str(caught.value)
 
 
@@ -256,16 +265,17 @@ def test_a_users_npz_replaces_drawn_images(only_images: Path, copied: Path, plac
     add_array(npz, "metadata", np.array(Bomb(exploded), dtype=object))
 
     data = open_npz(npz, copied)
-    assert (data.source, data.fingerprint) == ("official", FINGERPRINT)
+    source = "official.npz, not the published file"  # by its checksum; its images are the same
+    assert (data.source, data.fingerprint) == (source, FINGERPRINT)
     assert not exploded.exists()
     with np.load(npz, allow_pickle=True) as archive:
         archive["metadata"]
     assert exploded.exists()  # so it was a real threat
 
     said: list[str] = []
-    again = dsprites.open(Location(folder=copied, file=npz, say=said.append))
-    assert (again.source, said) == ("official", [])
-    assert dsprites.open(Location(folder=copied)).source == "official"
+    again = dsprites.open(at(copied, file=npz, say=said.append))
+    assert (again.source, said) == (source, [])
+    assert dsprites.open(at(copied)).source == source
 
 
 def truncated_file(npz: Path) -> None:
@@ -295,7 +305,7 @@ def first_block(fill: int, npz: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda npz: None, "No such file"),
+    "missing": (lambda npz: None, "no such file"),
     "folder": (Path.mkdir, "directory"),
     "empty": (Path.touch, "not a zip file"),
     "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "not a zip file"),
@@ -305,7 +315,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "object array": (lambda npz: np.savez(npz, imgs=np.array(Bomb(npz))), "object"),
     "few images": (lambda npz: np.savez(npz, imgs=np.zeros((9, 64, 64), np.uint8)), r"\(9, 64"),
     "float images": (lambda npz: write_npz(npz, blocks(1), descr="<f8"), "float64"),
-    "Fortran order": (lambda npz: write_npz(npz, blocks(1), fortran_order=True), "C order"),
+    "Fortran order": (lambda npz: write_npz(npz, blocks(1), fortran_order=True), "Fortran order"),
     "garbled header": (garbled_header, "."),
     "short images": (lambda npz: write_npz(npz, blocks(3)), "ends too early"),
     "0 to 255": (partial(first_block, 255), "values up to 255"),
@@ -326,7 +336,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, wrong: str) -> None:
         open_npz(npz, tmp_path / "data")
     message = str(caught.value)
     assert str(npz) in message
-    assert dsprites.URL in message
+    assert wrong == "missing" or dsprites.URL in message
     assert "\n" not in message
     assert nothing_but_a_lock(tmp_path / "data")
 
@@ -353,50 +363,54 @@ def served(only_images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     thread.start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}/{only_images.name}"
-    monkeypatch.setattr(dsprites, "URL", url)
+    publish(monkeypatch, url, "md5:" + "0" * 32)
     yield url
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-@pytest.mark.usefixtures("served")
+def publish(monkeypatch: pytest.MonkeyPatch, url: str, checksum: str) -> None:
+    remote = Remote(name=dsprites.NPZ, urls=(url,), checksum=checksum)
+    monkeypatch.setattr(dsprites, "ABOUT", About(images=COUNT, files=(remote,), drawn=True))
+
+
 def test_a_download_is_used(
-    only_images: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+    served: str, only_images: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     md5 = hashlib.md5(only_images.read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(dsprites, "MD5", md5)
-    data = dsprites.open(Location(folder=place, download=True))
+    publish(monkeypatch, served, f"md5:{md5}")
+    data = dsprites.open(at(place, download=True))
     assert (data.source, data.fingerprint) == ("official", FINGERPRINT)
     (place / "dsprites" / "prepared.json").unlink()
     said: list[str] = []
     monkeypatch.setattr(dsprites, "_read", lambda npz: map(dsprites.render, []))
     with pytest.raises(DisentangleError):
-        dsprites.open(Location(folder=place, say=said.append))
+        dsprites.open(at(place, say=said.append))
     assert dsprites.NPZ in said[0]
 
 
 def test_another_download_is_refused(served: str, tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="hash") as caught:
-        dsprites.open(Location(folder=tmp_path, download=True))
+        dsprites.open(at(tmp_path, download=True))
     assert served in str(caught.value)
-    assert "--file PATH" in str(caught.value)
+    assert "--from FILE" in str(caught.value)
 
 
 def test_a_download_goes_before_images_that_were_drawn(
     dsprites_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(dsprites, "URL", "http://127.0.0.1:9/dsprites.npz")
+    publish(monkeypatch, "http://127.0.0.1:9/dsprites.npz", "md5:" + "0" * 32)
     with pytest.raises(DisentangleError, match="cannot download"):
-        dsprites.open(Location(folder=dsprites_folder, download=True))
-    assert dsprites.open(Location(folder=dsprites_folder)).source == "regenerated"
+        dsprites.open(at(dsprites_folder, download=True))
+    assert dsprites.open(at(dsprites_folder)).source == "regenerated"
 
 
 def test_no_network_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(dsprites, "URL", "http://127.0.0.1:9/dsprites.npz")
+    publish(monkeypatch, "http://127.0.0.1:9/dsprites.npz", "md5:" + "0" * 32)
     with pytest.raises(DisentangleError, match=r"http://127\.0\.0\.1:9/") as caught:
-        dsprites.open(Location(folder=tmp_path, download=True))
-    assert "--file PATH" in str(caught.value)
+        dsprites.open(at(tmp_path, download=True))
+    assert "--from FILE" in str(caught.value)
     assert "\n" not in str(caught.value)

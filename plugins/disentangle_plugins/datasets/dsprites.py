@@ -5,19 +5,19 @@ geometry, which was fitted to public images without one wrong pixel but is not p
 `source` says which. Either way they are prepared once, bit-packed, in the data folder.
 """
 
-import hashlib
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle.dataset import Grid, Location
-from disentangle.errors import DisentangleError
-from disentangle.prepare import Manifest, Preparation
+from disentangle import npz
+from disentangle.dataset import Grid
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.prepare import Content, Manifest, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,12 +32,20 @@ VALUES = (
     np.linspace(0, 1, 32),
 )
 COUNT = 737_280
+SHAPES = ("square", "ellipse", "heart")
 BLOCK = 32 * 32  # images of one shape, scale and orientation, which lie together
 IMAGE_BYTES = 64 * 64 // 8  # bit-packed
 
+URL = "https://github.com/deepmind/dsprites-dataset/raw/master/"
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-URL = f"https://github.com/deepmind/dsprites-dataset/raw/master/{NPZ}"
-MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
+REMEDY = f"; the right file is {URL}{NPZ}; without one the images are drawn from their geometry"
+ABOUT = About(
+    images=COUNT,
+    licence="Apache-2.0",
+    home="https://github.com/deepmind/dsprites-dataset",
+    files=(Remote(name=NPZ, urls=(URL + NPZ,), checksum="md5:7da33b31b13a06f4b04a70402ce90c2e"),),
+    drawn=True,
+)
 
 Packed = NDArray[np.uint8]
 
@@ -53,6 +61,10 @@ class DSprites(Grid):
 
     def __init__(self, packed: Packed, source: str, fingerprint: str) -> None:
         super().__init__(AXES)
+        self.values = {
+            name: SHAPES if name == "shape" else [f"{v:.4g}" for v in values]
+            for name, values in zip(AXES, VALUES, strict=True)
+        }
         self.packed, self.source, self.fingerprint = packed, source, fingerprint
 
     def images(self, index: ArrayLike) -> "Tensor":
@@ -64,33 +76,33 @@ class DSprites(Grid):
         return from_numpy(pixels).view(-1, *self.image_shape)
 
 
+@about(ABOUT)
 def open(location: Location) -> DSprites:
     """Open dSprites: the user's file, else what is prepared, else a download, else drawn.
 
     Raises:
         DisentangleError: a file is not dSprites, a download fails, or the folder is not writable.
     """
-    folder = location.folder / "dsprites"
-    given = location.file or (folder / NPZ if (folder / NPZ).exists() else None)
-    digest = None if given is None else _digest(given)
 
     def wanted(manifest: Manifest) -> bool:
-        official = manifest.origin is not None
-        return manifest.origin == digest if digest else official or not location.download
+        official = bool(manifest.files)
+        return official or not (location.download or location.present(ABOUT))
 
-    def make() -> tuple[Iterable[Packed], str, str | None]:
-        npz = given or (_download(folder, location.say) if location.download else None)
-        if npz is None:
-            location.say("dSprites: drawing its images from their geometry, once, some 5 seconds")
-            return (render(*block) for block in np.ndindex(3, 6, 40)), "regenerated", None
-        location.say(f"dSprites: reading {npz}, once, some 15 seconds")
-        return _read(npz), "official", digest or _digest(npz)
+    def make(stack: ExitStack) -> Content:
+        if not (location.file or location.download or location.present(ABOUT)):
+            location.say("dsprites: drawing the images from their geometry, once, some 5 seconds")
+            drawn = (render(*block) for block in np.ndindex(3, 6, 40))
+            return Content(blocks=drawn, shape=(COUNT, IMAGE_BYTES), source="regenerated")
+        path = location.find(ABOUT)
+        source, files = location.provenance(ABOUT, path)
+        location.say(f"dsprites: reading {path}, once, some 15 seconds")
+        return Content(blocks=_read(path), shape=(COUNT, IMAGE_BYTES), source=source, files=files)
 
     preparation = Preparation(
-        folder=folder, version=1, shape=(COUNT, IMAGE_BYTES), wanted=wanted, say=location.say
+        folder=location.folder, version=2, given=location.file, wanted=wanted, say=location.say
     )
     found = preparation.get(make)
-    return DSprites(found.rows, found.manifest.source, found.manifest.sha256)
+    return DSprites(found.rows, found.manifest.source, found.manifest.fingerprint)
 
 
 def render(shape: int, scale: int, orientation: int) -> Packed:
@@ -145,28 +157,24 @@ _ROW_CENTRES = 256 * np.arange(64)[::-1] + 128
 _FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
 
 
-def _read(npz: Path) -> Iterator[Packed]:
-    """Yield the blocks of an npz [1024, 512], without ever holding all of its 3 GB."""
-    with _refusing(npz), zipfile.ZipFile(npz) as archive:
-        members = set(archive.namelist())
-        if "imgs.npy" not in members:
+def _read(path: Path) -> Iterator[Packed]:
+    """Yield the blocks of the official npz [1024, 512], without ever holding all of its 3 GB."""
+    with npz.opened(path, "dSprites", REMEDY) as arrays:
+        if "imgs" not in arrays.keys:
             raise ValueError("it holds no 'imgs'")
         for name in ("latents_classes", "latents_values"):
-            if f"{name}.npy" in members:
-                with archive.open(f"{name}.npy") as member:
-                    _check_latents(name, member)
-        with archive.open("imgs.npy") as member:
-            _check_header(member)
-            for block in np.ndindex(3, 6, 40):
-                yield _pack(member.read(BLOCK * 64 * 64), block)
-            # Reading to the end also makes zipfile compare the checksum.
-            if member.read(1):
-                raise ValueError("'imgs' is longer than its header says")
+            if name in arrays.keys:
+                _check_latents(name, arrays.array(name))
+        shape, dtype = arrays.header("imgs")
+        if shape != (COUNT, 64, 64) or dtype != np.uint8:
+            raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)}")
+        blocks = arrays.blocks("imgs", BLOCK)
+        for block, pixels in zip(np.ndindex(3, 6, 40), blocks, strict=True):
+            yield _pack(pixels, block)
 
 
-def _check_latents(name: str, member: IO[bytes]) -> None:
+def _check_latents(name: str, latents: NDArray[np.generic]) -> None:
     """Refuse images in another order than row-major over the axes."""
-    latents = np.lib.format.read_array(member, allow_pickle=False)
     classes = np.unravel_index(np.arange(COUNT), tuple(AXES.values()))
     if latents.shape != (COUNT, len(AXES)):
         raise ValueError(f"'{name}' has shape {latents.shape}, not {(COUNT, len(AXES))}")
@@ -177,21 +185,8 @@ def _check_latents(name: str, member: IO[bytes]) -> None:
             raise ValueError(f"'{name}' is not in the published order")
 
 
-def _check_header(member: IO[bytes]) -> None:
-    # Version 3 differs from 2 in the encoding of field names only, and images have none.
-    npy = np.lib.format
-    first = npy.read_magic(member) == (1, 0)
-    read_header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
-    shape, fortran_order, dtype = read_header(member)
-    if shape != (COUNT, 64, 64) or fortran_order or dtype != np.uint8:
-        raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)} in C order")
-
-
-def _pack(content: bytes, block: tuple[int, ...]) -> Packed:
-    """Return a block's bytes bit-packed [1024, 512], if they are the images that belong there."""
-    if len(content) != BLOCK * 64 * 64:
-        raise ValueError("'imgs' ends too early")
-    pixels = np.frombuffer(content, np.uint8)
+def _pack(pixels: NDArray[np.uint8], block: tuple[int, ...]) -> Packed:
+    """Return a block of images bit-packed [1024, 512], if they are those that belong there."""
     if pixels.max() > 1:
         raise ValueError(f"'imgs' has values up to {pixels.max()}, not 0 and 1 alone")
     packed = np.packbits(pixels).reshape(BLOCK, IMAGE_BYTES)
@@ -200,38 +195,3 @@ def _pack(content: bytes, block: tuple[int, ...]) -> Packed:
     if np.unpackbits(packed ^ drawn).sum() > 0.01 * np.unpackbits(drawn).sum():
         raise ValueError("'imgs' holds other images, or in another order")
     return packed
-
-
-@contextmanager
-def _refusing(npz: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # a wrong file fails in any way that zipfile, zlib and numpy do
-        raise DisentangleError(
-            f"cannot use {npz} as dSprites: {_reason(error)}; "
-            f"the right file is {URL}; without one the images are drawn from their geometry"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong, on one line and without the path."""
-    said = getattr(error, "strerror", None) or str(error)
-    return said.partition("\n")[0] or type(error).__name__
-
-
-def _digest(npz: Path) -> str:
-    with _refusing(npz), npz.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _download(folder: Path, say: Callable[[str], None]) -> Path:
-    import pooch
-
-    say(f"dSprites: downloading 26 MB from {URL}")
-    try:
-        return Path(pooch.retrieve(URL, known_hash=f"md5:{MD5}", fname=NPZ, path=folder))
-    except (OSError, ValueError) as error:  # requests' errors are OSErrors, a wrong hash is not
-        raise DisentangleError(
-            f"cannot download {URL}: {_reason(error)}; get the file in another way and name it "
-            "with --file PATH, or go without the download to have the images drawn"
-        ) from error

@@ -1,0 +1,122 @@
+"""Arrays in npz files, read block by block and without trust: nothing in them is ever unpickled."""
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.errors import DisentangleError
+
+Array = NDArray[Any]
+SMALL = 2**30
+"""Bytes that an array may have to be read as a whole."""
+
+
+class Npz:
+    """The arrays of an npz file; see `opened`."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the names of the arrays."""
+        return [n.removesuffix(".npy") for n in self._archive.namelist() if n.endswith(".npy")]
+
+    def header(self, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and dtype of an array, without its content."""
+        with self._archive.open(f"{key}.npy") as member:
+            shape, dtype, _ = _header(key, member)
+            return shape, dtype
+
+    def array(self, key: str) -> Array:
+        """Return a small array, of at most 1 GiB, in whatever order it is stored."""
+        with self._archive.open(f"{key}.npy") as member:
+            shape, dtype, fortran_order = _header(key, member, fortran=True)
+            size = prod(shape) * dtype.itemsize
+            if size > SMALL:
+                raise ValueError(f"'{key}' has {size:,} bytes, more than labels need")
+            content = _read(key, member, size)
+            _end(key, member)
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+    def blocks(self, key: str, rows: int) -> Iterator[Array]:
+        """Yield an array [N, ...] in blocks of so many rows, without ever holding all of it."""
+        with self._archive.open(f"{key}.npy") as member:
+            shape, dtype, _ = _header(key, member)
+            count = shape[0] if shape else 1
+            size = prod(shape[1:]) * dtype.itemsize
+            for start in range(0, max(count, 1), rows):
+                n = min(rows, count - start)
+                yield np.frombuffer(_read(key, member, n * size), dtype).reshape(n, *shape[1:])
+            _end(key, member)
+
+
+@contextmanager
+def opened(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
+    """Yield the arrays of an npz; whatever is wrong with it is one error that names the file.
+
+    Args:
+        path: the file.
+        what: what it should be, for the message.
+        remedy: what the user may do about it.
+    """
+    try:
+        # Opened here, so that it is closed even where a member is still being read.
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            yield Npz(archive)
+    except DisentangleError:
+        raise
+    except Exception as error:  # a wrong file fails in any way that zipfile, zlib and numpy do
+        raise DisentangleError(f"cannot use {path} as {what}: {reason(error)}{remedy}") from error
+
+
+def reason(error: Exception) -> str:
+    """Return what went wrong, on one line and without the path."""
+    said = getattr(error, "strerror", None) or str(error)
+    return said.partition("\n")[0] or type(error).__name__
+
+
+def counted(
+    blocks: Iterable[Array], total: int, progress: Callable[[int, int], None]
+) -> Iterator[Array]:
+    """Yield the blocks as they are, and report how many rows have gone by."""
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        progress(done, total)
+
+
+def _header(
+    key: str, member: IO[bytes], fortran: bool = False
+) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return shape, dtype, and whether the order is Fortran's, which has to be allowed."""
+    # Version 3 differs from 2 in the encoding of field names only, and images have none.
+    npy = np.lib.format
+    first = npy.read_magic(member) == (1, 0)
+    read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+    shape, fortran_order, dtype = read(member)
+    if dtype.hasobject:
+        raise ValueError(f"'{key}' holds Python objects, which are never loaded; store numbers")
+    if fortran_order and len(shape) > 1 and not fortran:
+        raise ValueError(f"'{key}' is in Fortran order; store np.ascontiguousarray of it")
+    return shape, dtype, fortran_order
+
+
+def _read(key: str, member: IO[bytes], size: int) -> bytes:
+    content = member.read(max(size, 0))  # a negative size would read to the end
+    if len(content) != size:
+        raise ValueError(f"'{key}' ends too early")
+    return content
+
+
+def _end(key: str, member: IO[bytes]) -> None:
+    # Reading to the end also makes zipfile compare the checksum.
+    if member.read(1):
+        raise ValueError(f"'{key}' is longer than its header says")
