@@ -13,10 +13,15 @@ from disentangle.seeds import numpy_rng
 
 
 class Chosen:
-    """A metric as the user asked for it: its name, its record of knobs, and how to say it."""
+    """A metric as the user asked for it: its name, its record of knobs, and how to say it.
 
-    def __init__(self, spec: str) -> None:
+    Attributes:
+        named: whether the user asked for it by name, rather than for the default metrics.
+    """
+
+    def __init__(self, spec: str, *, named: bool = True) -> None:
         self.name, text = parse_spec(spec)
+        self.named = named
         self.kind = registry.metrics.load(self.name)
         settings = resolve(self.kind, parse_given(self.kind, text))
         self.settings = {k: s.value for k, s in settings.items()}
@@ -34,6 +39,12 @@ class Chosen:
             raise Unavailable(
                 f"needs a dataset that is {self.kind.needs.strength}; "
                 f"'{source.dataset.name}' is only {source.dataset.strength}"
+            )
+        dependence = getattr(source.dataset, "dependence", "")
+        if self.kind.assumes_independence and dependence and not self.named:
+            raise Unavailable(
+                f"it assumes independent factors, and {dependence}; name the metric to have it all "
+                "the same"
             )
         rng = numpy_rng(seed, f"metric {self.name}")
         try:
@@ -65,7 +76,7 @@ def choose(metrics: Iterable[str] | None) -> list[Chosen]:
     for name in registry.metrics.entries:
         # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
         with suppress(DisentangleError):
-            candidate = Chosen(name)
+            candidate = Chosen(name, named=False)
             if candidate.kind.by_default:
                 chosen.append(candidate)
     return chosen

@@ -21,7 +21,7 @@ from disentangle.metric import Codes, Source
 from disentangle.model import Posterior
 from disentangle.run import Run
 
-CONTRACT = 1
+CONTRACT = 2
 """Raise it when codes come out otherwise for the same weights and images."""
 CHUNK = {"cpu": 64, "other": 2048}
 """Images encoded at once; on a CPU, larger ones spend their time on fresh memory (1.8 times)."""
@@ -45,23 +45,25 @@ class RunSource(Source[Dataset]):
         self.model = run.model
         self.device, self.progress = torch.device(device), progress
         self.encoded = 0
-        shape = (len(self.dataset), self.model.latents)
-        self._known = np.zeros(len(self.dataset), bool)
+        # Of the whole dataset, so that its views share what is known.
+        self.whole = self.dataset.whole
+        shape = (len(self.whole), self.model.latents)
+        self._known = np.zeros(len(self.whole), bool)
         self._mean = np.empty(shape, np.float32)
         self._scale: NDArray[np.float32] | None = None
         self._load()
 
     def codes(self, index: Index) -> Codes:
         """Return the means of the codes at `index`, [N, D]."""
-        self._encode(index)
-        return self._mean[index].astype(np.float64)
+        place = self._encode(index)
+        return self._mean[place].astype(np.float64)
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
         """Return mean and scale of q(z|x) at `index`, each [N, D]."""
         mean = self.codes(index)
         if self._scale is None:
             raise Unavailable(f"'{self.run.record.model}' has codes without a posterior")
-        return mean, self._scale[index].astype(np.float64)
+        return mean, self._scale[self.dataset.origin(index)].astype(np.float64)
 
     def train_test(
         self: Any, n: int, m: int, rng: np.random.Generator
@@ -70,15 +72,17 @@ class RunSource(Source[Dataset]):
         train, test = self.draw(n, rng), self.draw(m, rng)
         return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
 
-    def _encode(self, index: Index) -> None:
-        missing = np.unique(index[~self._known[index]])
+    def _encode(self, index: Index) -> Index:
+        """Encode what is not known yet of these images; return their places in the whole."""
+        place = self.dataset.origin(index)
+        missing = np.unique(place[~self._known[place]])
         if not len(missing):
-            return
+            return place
         size = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.model.to(self.device)
         for i in range(0, len(missing), size):
             chunk = missing[i : i + size]
-            code = self.run.code(self.dataset.images(chunk))
+            code = self.run.code(self.whole.images(chunk))
             self._mean[chunk] = code.mean.cpu().numpy()
             if isinstance(code, Posterior):
                 if self._scale is None:
@@ -87,11 +91,11 @@ class RunSource(Source[Dataset]):
             self._known[chunk] = True
             self.encoded += len(chunk)
             self.progress(self.encoded, len(self.dataset))
+        return place
 
     @property
     def _cache(self) -> Path:
-        view = sorted(self.dataset.view_record.items())
-        key = f"{self.run.record.weights} {self.dataset.fingerprint} {view} fp32 {CONTRACT}"
+        key = f"{self.run.record.weights} {self.dataset.fingerprint} fp32 {CONTRACT}"
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         return data.cache_folder() / "codes" / f"{name}.npz"
 

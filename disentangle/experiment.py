@@ -1,6 +1,6 @@
 """The verbs `train` and `resume`: from names and options to a finished run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from disentangle.checkpoint import digest
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.location import Progress, Say
 from disentangle.model import Model
 from disentangle.options import Setting, check, option_knobs, resolve
 from disentangle.plugin import knobs
@@ -19,8 +20,6 @@ from disentangle.recipe import Training
 from disentangle.record import DatasetRecord
 from disentangle.run import Run, load_run
 from disentangle.training import Report, fit
-
-Say = Callable[[str], None]
 
 
 def silent(text: str) -> None:
@@ -37,9 +36,16 @@ def train(
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
+    image_size: int | None = None,
+    channels: int | None = None,
+    split: str | None = None,
+    factors: Sequence[str] | None = None,
+    hold_out: Sequence[str] = (),
+    hold_out_seed: int = 0,
     figures: bool = True,
     report: Report = lambda step, steps, entry: None,
     say: Say = silent,
+    progress: Progress = lambda done, total: None,
     **options: Any,
 ) -> Run:
     """Train a model on a dataset; return the run, finished.
@@ -48,7 +54,7 @@ def train(
 
     Args:
         model: a registered name, or a class.
-        dataset: a registered name, or an opened dataset.
+        dataset: a registered name, a path to your own images, or an opened dataset or view.
         device: `auto` (CUDA, else MPS, else the CPU) or a device's name.
         checkpoint_every: steps between checkpoints; a tenth of the steps, at most 5,000, unless
             given.
@@ -56,9 +62,16 @@ def train(
         data_dir: where datasets keep what they prepare.
         file: the dataset's own file or folder, where the user has it.
         download: whether the dataset may be downloaded.
+        image_size: the side of your own images, in pixels; see `own.open_own`.
+        channels: of your own images, 1 (grey) or 3 (RGB).
+        split: the part to train on; the dataset's own choice unless given. See `Dataset.view`.
+        factors: the factors to score, in place of the dataset's own choice.
+        hold_out: what not to train on: a share (`"0.2"`) or combinations (`"shape=heart"`).
+        hold_out_seed: of a share that is held out.
         figures: whether to draw traversals and reconstructions at the end.
         report: called after each step; see `training.Report`.
         say: called with lines of text for the user.
+        progress: called with the images done, and all, while the dataset is prepared.
         **options: the model's knobs (`beta=4`) and the trainer's (`steps=5000`, `seed=0`,
             `batch_size`, `lr`, `optimizer`, `precision`).
 
@@ -76,13 +89,21 @@ def train(
     recipe, mine = split_options(kind, options)
     check(kind, mine, "given")
     if isinstance(dataset, str):
-        opened = data.load_dataset(
-            dataset, data_dir=data_dir, file=file, download=download, say=say
+        whole = data.load_dataset(
+            dataset,
+            data_dir=data_dir,
+            file=file,
+            download=download,
+            image_size=image_size,
+            channels=channels,
+            say=say,
+            progress=progress,
         )
     elif isinstance(dataset, Dataset):
-        opened = dataset
+        whole = dataset
     else:
         raise UsageError(f"a dataset is a name or an opened Dataset, not {type(dataset).__name__}")
+    opened = training_view(whole, split, factors, hold_out, hold_out_seed)
     if not isinstance(opened, kind.needs):
         raise UsageError(
             f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
@@ -99,10 +120,12 @@ def train(
     about = DatasetRecord.of(
         opened,
         data_dir=str(data_dir) if data_dir else None,
-        file=str(file) if file else None,
+        file=str(file) if file else str(own_path(dataset)) if own_path(dataset) else None,
+        image_size=image_size,
+        channels=channels,
     )
     record = make_record(model, kind, settings, recipe, about, chosen_device)
-    names = (name.replace(":", ".") for name in (about.name, record.model))
+    names = (folder_name(name) for name in (about.name, record.model))
     run = Run(results.joinpath("default", *names, record.id), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path, dataset=opened)
@@ -117,6 +140,35 @@ def train(
                 "choose another folder with --results"
             ) from error
     return complete(run, chosen_device, checkpoint_every, figures, report, say)
+
+
+def training_view(
+    dataset: Dataset,
+    split: str | None,
+    factors: Sequence[str] | None,
+    hold_out: Sequence[str],
+    hold_out_seed: int,
+) -> Dataset:
+    """Return what is trained on: what the user chose, or else the dataset's own training split."""
+    if split is None and not hold_out and "split" not in dataset.view_record:
+        split = dataset.train_split if dataset.train_split != "all" else None
+    if split is None and factors is None and not hold_out:
+        return dataset
+    return dataset.view(
+        split=split, factors=factors, hold_out=hold_out, hold_out_seed=hold_out_seed
+    )
+
+
+def own_path(dataset: str | Dataset) -> Path | None:
+    """Return the path that names a dataset of the user's own."""
+    if isinstance(dataset, str) and data.is_path(dataset):
+        return Path(dataset).expanduser().resolve()
+    return None
+
+
+def folder_name(name: str) -> str:
+    """Return a registered name, `module:name` or path as the name of one folder."""
+    return name.removeprefix("./").replace(":", ".").replace("/", "_")
 
 
 def resume(

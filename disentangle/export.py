@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from disentangle.files import write_text
+from disentangle.record import describe_view
 from disentangle.run import Run
 from disentangle.scoring import read_scores
 from disentangle.table import Table
@@ -44,7 +45,7 @@ def write_csv(runs: Sequence[Run], path: Path) -> Path:
         ]
         for score in read_scores(run) if run.finished else ():
             knobs = ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
-            view = ", ".join(f"{k}={v}" for k, v in sorted(score.view.items()))
+            view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])
     write_text(path, out.getvalue())

@@ -81,6 +81,8 @@ class Metric(Plugin, ABC, Generic[D]):
     needs: ClassVar[type[Dataset]] = Dataset
     by_default: ClassVar[bool] = False
     """Whether `score` runs it when no metric is named."""
+    assumes_independence: ClassVar[bool] = False
+    """Whether it means what it says only where the factors are independent of one another."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

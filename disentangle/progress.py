@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -40,19 +41,55 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
+@dataclass(frozen=True)
+class Following:
+    """What `train` reports to: each step, and while a dataset is prepared, its images."""
+
+    report: "Report"
+    progress: Callable[[int, int], None]
+
+
 @contextmanager
-def following() -> "Iterator[Report]":
+def following() -> Iterator[Following]:
     """Yield what `train` reports to."""
     if console.is_terminal:
-        with Progress(
-            TextColumn("step {task.completed:.0f} of {task.total:.0f}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}"),
-            console=console,
-        ) as progress:
-            yield live(progress)
+        with bars() as progress:
+            yield Following(live(progress), counter(progress, "{0:.0f} %"))
     else:
-        yield plain()
+        yield Following(plain(), lines("{0:.0f} %"))
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what encoding reports to; the images of all are an upper bound of those needed."""
+    with working(f"{label}: {{1:,}} of at most {{2:,}} images") as progress:
+        yield progress
+
+
+@contextmanager
+def working(text: str = "{0:.0f} %") -> Iterator[Callable[[int, int], None]]:
+    """Yield what preparing images reports to.
+
+    Args:
+        text: how to say it, with the percentage, what is done, and all.
+    """
+    if console.is_terminal:
+        with bars() as progress:
+            yield counter(progress, text)
+    else:
+        yield lines(text)
+
+
+def bars() -> Progress:
+    """Return bars for a terminal, which go when they are done."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
 
 
 def live(progress: Progress) -> "Report":
@@ -65,9 +102,24 @@ def live(progress: Progress) -> "Report":
             task = progress.add_task("", total=steps, text="")
         if entry is not None:
             progress.update(task, text=describe(step, steps, entry))
-        progress.update(task, completed=step)
+        progress.update(task, completed=step, description=f"step {step} of {steps}")
 
     return report
+
+
+def counter(progress: Progress, text: str) -> Callable[[int, int], None]:
+    """Return a report that moves a bar, a new one for each new total."""
+    tasks: dict[int, TaskID] = {}
+
+    def count(done: int, total: int) -> None:
+        if total not in tasks:
+            tasks[total] = progress.add_task("", total=total or None, text="")
+        said = text.format(100 * done / max(total, 1), done, total)
+        progress.update(tasks[total], completed=done, description=said)
+        if done >= total > 0:
+            progress.update(tasks[total], visible=False)
+
+    return count
 
 
 def plain() -> "Report":
@@ -83,26 +135,14 @@ def plain() -> "Report":
     return report
 
 
-@contextmanager
-def counting(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what encoding reports to; the images of all are an upper bound of those needed."""
-    if console.is_terminal:
-        with Progress(
-            TextColumn(f"{label}: {{task.completed:.0f}} of at most {{task.total:.0f}} images"),
-            BarColumn(bar_width=24),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        ) as progress:
-            task = progress.add_task("", total=0)
-            yield lambda done, images: progress.update(task, completed=done, total=images)
-        return
+def lines(text: str) -> Callable[[int, int], None]:
+    """Return a report that prints a line every so many seconds."""
     printed = time.monotonic()
 
-    def line(done: int, images: int) -> None:
+    def count(done: int, total: int) -> None:
         nonlocal printed
         if time.monotonic() - printed >= EVERY:
             printed = time.monotonic()
-            say(f"{label}: {done} of at most {images} images")
+            say(text.format(100 * done / max(total, 1), done, total))
 
-    yield line
+    return count

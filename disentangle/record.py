@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -12,6 +13,7 @@ from disentangle.dataset import Dataset, Labelled
 from disentangle.errors import DisentangleError
 
 Value = bool | int | float | str
+View = dict[str, str | int | tuple[str, ...]]
 R = TypeVar("R", bound="Record")
 
 
@@ -39,13 +41,15 @@ class DatasetRecord(Record):
     images: int
     image_shape: tuple[int, int, int]
     factors: dict[str, int] = {}
-    view: dict[str, str | tuple[str, ...]] = {}
+    view: View = {}
     data_dir: str | None = None
     file: str | None = None
+    image_size: int | None = None
+    channels: int | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, data_dir: str | None = None, file: str | None = None) -> Self:
-        """Return the record of an opened dataset."""
+    def of(cls, dataset: Dataset, **found: Any) -> Self:
+        """Return the record of an opened dataset, and of where and how it was found."""
         return cls(
             name=dataset.name or data.reference_of(dataset),
             fingerprint=dataset.fingerprint,
@@ -55,8 +59,7 @@ class DatasetRecord(Record):
             image_shape=dataset.image_shape,
             factors=dataset.factors if isinstance(dataset, Labelled) else {},
             view=dict(dataset.view_record),
-            data_dir=data_dir,
-            file=file,
+            **found,
         )
 
 
@@ -150,7 +153,7 @@ class Score(Record):
     protocol: str
     representation: Literal["mean", "sample"]
     factors: tuple[str, ...]
-    view: dict[str, str | tuple[str, ...]]
+    view: View
     fingerprint: str
     """Of the dataset."""
     weights: str
@@ -175,6 +178,18 @@ class Score(Record):
             tuple(sorted(self.view.items())),
             self.fingerprint,
         )
+
+
+def describe_view(view: Mapping[str, Any]) -> str:
+    """Return a view in words; empty for the whole dataset. Its factors are told elsewhere."""
+    said = []
+    if "split" in view:
+        said.append(f"split {view['split']}")
+    if "hold_out" in view:
+        said.append("held out " + " and ".join(view["hold_out"]))
+    if "hold_out_seed" in view:
+        said.append(f"by seed {view['hold_out_seed']}")
+    return ", ".join(said)
 
 
 class ScoreFile(Record):

@@ -103,24 +103,44 @@ class Run:
             lock.release()
 
     @cached_property
-    def dataset(self) -> Dataset:
-        """Return the dataset, opened again and checked to be the one that was trained on."""
+    def whole(self) -> Dataset:
+        """Return the dataset without the view that was trained on, checked to be the same."""
+        if "dataset" in self.__dict__:
+            return self.dataset.whole
         record = self.record.dataset
         if ":" in record.name:
             raise DisentangleError(
                 f"{self.path}: trained on a dataset that was given as an object of {record.name}: "
                 "make it again, and load_run(path, dataset=...)"
             )
-        dataset = data.load_dataset(record.name, data_dir=self.data_dir, file=self.file)
-        if record.view:
-            view: dict[str, Any] = dict(record.view)
-            dataset = dataset.view(**view)
+        dataset = self._open()
         if dataset.fingerprint != record.fingerprint:
             raise DisentangleError(
                 f"{self.path}: trained on '{record.name}' {record.fingerprint[:10]}, but the one "
                 f"found here is {dataset.fingerprint[:10]}: give the original file or data folder"
             )
         return dataset
+
+    def _open(self) -> Dataset:
+        """Open the dataset: what is prepared of it, or else from the file that it was made of."""
+        record = self.record.dataset
+        options: dict[str, Any] = {
+            "data_dir": self.data_dir,
+            "image_size": record.image_size,
+            "channels": record.channels,
+        }
+        if self.file and self.file == record.file and not data.is_path(record.name):
+            with contextlib.suppress(DisentangleError):
+                dataset = data.load_dataset(record.name, **options)
+                if dataset.fingerprint == record.fingerprint:
+                    return dataset
+        return data.load_dataset(record.name, file=self.file, **options)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Return what was trained on: the dataset, opened again, or the view of it."""
+        view: dict[str, Any] = dict(self.record.dataset.view)
+        return self.whole.view(**view) if view else self.whole
 
     def build(self) -> Model:
         """Return the model as it was before its first step.

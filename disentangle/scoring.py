@@ -44,6 +44,8 @@ def score(
     *,
     seed: int = 0,
     dataset: Dataset | None = None,
+    split: str | None = None,
+    factors: Sequence[str] | None = None,
     device: str = "auto",
     progress: Progress = lambda done, images: None,
 ) -> ScoreMapping:
@@ -56,6 +58,8 @@ def score(
         metrics: names, with knobs where wanted (`"mig:bins=40"`); the default ones unless given.
         seed: of the metrics' sampling.
         dataset: another than the run's own, or a view of it.
+        split: the part to score; unless given, what was trained on, or `test` if that was `train`.
+        factors: the factors to score, in place of those that the run names.
         device: where images are encoded; see `train`.
         progress: called while images are encoded.
 
@@ -71,18 +75,47 @@ def score(
         )
     if not (type(seed) is int and seed >= 0):
         raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
-    data = found.record.dataset if dataset is None else DatasetRecord.of(dataset)
+    scored = _scored(found, dataset, split, factors)
+    data = found.record.dataset if scored is None else DatasetRecord.of(scored)
     wanted = [(metric, _about(metric, data, found, seed)) for metric in chosen]
-    if any(not _had(read_scores(found), about) for _, about in wanted):
+    if any(not _had(read_scores(found), metric, about) for metric, about in wanted):
         with found.lock():
-            _complete(found, wanted, RunSource(found, dataset, place, progress), seed)
+            _complete(found, wanted, RunSource(found, scored, place, progress), seed)
     kept = read_scores(found)
-    return _mapping([score for _, about in wanted for score in _had(kept, about)])
+    return _mapping([score for _, about in wanted for score in _same(kept, about)])
 
 
-def _had(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
-    """Return the scores that were computed before in just this way."""
+def _scored(
+    run: Run, dataset: Dataset | None, split: str | None, factors: Sequence[str] | None
+) -> Dataset | None:
+    """Return the dataset or view to score; None for just what the run was trained on."""
+    if dataset is not None:
+        wanted = split is not None or factors is not None
+        return dataset.view(split=split, factors=factors) if wanted else dataset
+    view: dict[str, Any] = dict(run.record.dataset.view)
+    if split is None and view.get("split") == "train":
+        known = view.get("hold_out") or "test" in run.whole.splits
+        split = "test" if known else None
+    if split is None and factors is None:
+        return None
+    if split is not None:
+        view["split"] = split
+    if factors is not None:
+        view["factors"] = factors
+    return run.whole.view(**view)
+
+
+def _same(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores that were computed in just this way."""
     return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
+
+
+def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores that need not be computed again.
+
+    One that is n/a because nobody asked for the metric by name is computed once somebody does.
+    """
+    return [score for score in _same(kept, about) if score.value is not None or not metric.named]
 
 
 def _complete(
@@ -92,10 +125,11 @@ def _complete(
     failures = []
     for metric, about in wanted:
         kept = read_scores(run)
-        if _had(kept, about):
+        if _had(kept, metric, about):
             continue
+        others = [score for score in kept if score not in _same(kept, about)]
         try:
-            file = ScoreFile(scores=(*kept, *_measure(metric, source, seed, about)))
+            file = ScoreFile(scores=(*others, *_measure(metric, source, seed, about)))
         except DisentangleError as error:
             failures.append(str(error))
             continue

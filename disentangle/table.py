@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangle.errors import DisentangleError
-from disentangle.record import RunRecord, Score
+from disentangle.record import RunRecord, Score, describe_view
 from disentangle.run import Run, find_runs, load_run
 from disentangle.scoring import read_scores
 
@@ -18,7 +18,7 @@ PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
     ("protocol", lambda s: s.protocol),
     ("representation", lambda s: s.representation),
     ("factors", lambda s: "+".join(s.factors)),
-    ("view", lambda s: ", ".join(f"{k} {v}" for k, v in sorted(s.view.items())) or "all"),
+    ("view", lambda s: describe_view(s.view) or "all images"),
     ("fingerprint", lambda s: f"dataset {s.fingerprint[:10]}"),
     ("seed", lambda s: f"metric seed {s.seed}"),
 )
@@ -68,6 +68,8 @@ class Table:
     columns: dict[tuple[Any, ...], str]
     """Identity of a score -> heading."""
     protocols: tuple[str, ...] = ()
+    scored: str = ""
+    """What was scored, where it is not what was trained on, and one thing in all columns."""
 
     @property
     def head(self) -> list[str]:
@@ -89,6 +91,8 @@ class Table:
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
         if self.protocols:
             notes.append(f"Protocol {', '.join(self.protocols)}; means of the posterior.")
+        if self.scored:
+            notes.append(f"Scored: {self.scored}.")
         if any(len(row.seeds) > 1 for row in self.rows):
             notes.append("Mean ± standard deviation over seeds.")
         reasons = {
@@ -123,7 +127,7 @@ def make_tables(runs: Sequence[Run]) -> list[Table]:
     # A run named twice, or copied, is still one run.
     for run in {(run.record.id, run.record.weights): run for run in runs}.values():
         about = run.record.dataset
-        name = about.name + "".join(f", {k} {v}" for k, v in sorted(about.view.items()))
+        name = ", ".join(filter(None, (about.name, describe_view(about.view))))
         datasets.setdefault((name, about.fingerprint), []).append(run)
     return [make_table(name, mark, group) for (name, mark), group in sorted(datasets.items())]
 
@@ -162,7 +166,10 @@ def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
         rows.append(row)
     rows.sort(key=lambda row: (row.model, row.knobs, row.steps))
     protocols = tuple(sorted({score.protocol for score in every}))
-    return Table(dataset, fingerprint, rows, columns, protocols)
+    views = {describe_view(score.view) for score in every}
+    trained = describe_view(runs[0].record.dataset.view)
+    scored = "".join(views) if len(views) == 1 and views != {trained} else ""
+    return Table(dataset, fingerprint, rows, columns, protocols, scored)
 
 
 def identity(score: Score) -> tuple[Any, ...]:

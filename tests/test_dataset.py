@@ -134,7 +134,8 @@ def test_view_of_a_split_is_labelled_and_counts_from_0():
     assert isinstance(view, Labelled)
     assert not isinstance(view, Grid)
     assert len(view) == 3
-    assert view.labels([0, 2]).tolist() == [[1, 1], [1, 5]]
+    assert view.factors == {"f1": 6}  # f0 is the same in all of them
+    assert view.labels([0, 2]).tolist() == [[1], [5]]
     assert view.view_record == {"split": "odd"}
     assert set(view.sharing("f0", np.array([0, 1, 2]), np.random.default_rng(0))) <= {0, 1, 2}
 

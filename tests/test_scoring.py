@@ -10,6 +10,7 @@ import torch
 from disentangle.arrays import array_source
 from disentangle.chosen import choose
 from disentangle.codes import RunSource
+from disentangle.data import load_dataset
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.experiment import train
 from disentangle.record import ScoreFile
@@ -284,3 +285,73 @@ def test_odd_codes_get_a_finite_score_or_a_reason(z):
         found = score_codes(z, factors(), metrics=["mig", QUICK])
     assert set(found) | set(found.unavailable) == {"mig", "beta-vae-score"}
     assert all(np.isfinite(value) for value in found.values())
+
+
+def make_dependent():
+    """Return images with a split of their own and factors that depend on one another."""
+
+    class Dependent(type(load_dataset("tiny"))):
+        train_split, test_split = "train", "test"
+        dependence = "side goes with x"
+
+        @property
+        def splits(self):
+            every = np.arange(len(self))
+            return {"all": every, "train": every[every % 3 > 0], "test": every[every % 3 == 0]}
+
+    return Dependent()
+
+
+@pytest.fixture
+def dependent(strangers, tmp_path):
+    options = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
+    return train("vae", make_dependent(), results=tmp_path, **options)
+
+
+def test_dataset_with_splits_is_trained_on_one_and_scored_on_the_other(dependent):
+    assert dependent.record.dataset.view == {"split": "train"}
+    score(dependent, ["mig:samples=50"])
+    (kept,) = read_scores(dependent)
+    assert kept.view == {"split": "test"}
+    score(dependent, ["mig:samples=50"], split="all")
+    assert [s.view for s in read_scores(dependent)] == [{"split": "test"}, {"split": "all"}]
+
+
+def test_all_images_are_trained_on_only_if_asked_for(strangers, tmp_path):
+    options = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
+    run = train("vae", make_dependent(), split="all", results=tmp_path, **options)
+    assert run.record.dataset.view == {"split": "all"}
+    assert len(run.dataset) == 75
+    assert len(train("vae", make_dependent(), results=tmp_path, **options).dataset) == 50
+
+
+def test_metrics_of_independent_factors_say_why_not_and_run_if_named(dependent):
+    found = score(dependent)
+    assert set(found.unavailable) == {"mig", "beta-vae-score"}
+    assert "assumes independent factors, and side goes with x" in found.unavailable["mig"]
+    assert set(score(dependent, ["mig"])) == {"mig"}
+    assert len([s for s in read_scores(dependent) if s.metric == "mig"]) == 1
+    assert "mig" in score(dependent)  # it is there now
+
+
+def test_factors_are_chosen_and_part_of_what_a_score_is(run):
+    score(run, ["mig:samples=50"], factors=["x", "y"])
+    score(run, ["mig:samples=50"])
+    kept = read_scores(run)
+    assert [s.factors for s in kept] == [("x", "y"), ("side", "x", "y")]
+    assert len({s.column for s in kept}) == 2
+
+
+def test_views_share_what_was_encoded(run, monkeypatch):
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(run.path / "cache"))
+    score(run, ["mig:samples=2000"])
+    encoded = []
+    hold_out = ["side=0,x=0", "side=2"]
+    views = [run.dataset.view(hold_out=spec, split="test") for spec in (hold_out, hold_out[1:])]
+    for view in views:
+        score(run, ["mig:samples=50"], dataset=view, progress=lambda *a: encoded.append(a))
+    assert encoded == []
+    for view in views:
+        index = np.arange(len(view))
+        direct = run.encode(view.images(index)).numpy()
+        assert np.allclose(RunSource(run, view).codes(index), direct, atol=1e-5)

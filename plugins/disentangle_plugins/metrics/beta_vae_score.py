@@ -36,6 +36,7 @@ class BetaVAEScore(Metric[Labelled]):
     """
 
     by_default = True
+    assumes_independence = True
 
     train: int = knob(default=10_000, min=2, help="points to fit the classifier on")
     test: int = knob(default=5_000, min=1, help="points to test it on")

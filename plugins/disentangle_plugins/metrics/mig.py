@@ -34,6 +34,7 @@ class MIG(Metric[Labelled]):
     """mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6, from binned codes."""
 
     by_default = True
+    assumes_independence = True
 
     samples: int = knob(default=10_000, min=1, help="images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
