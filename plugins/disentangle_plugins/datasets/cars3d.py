@@ -1,0 +1,114 @@
+"""Cars3D: Reed et al. (2015), https://papers.nips.cc/paper/5845-deep-visual-analogy-making.
+
+Rendered cars, 128 x 128 in colour, resized to 64 x 64 (LANCZOS): 183 cars, each from 24 azimuths
+and 4 elevations.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from disentangle.archive import Piece, pieces, uncompressed
+from disentangle.dataset import Dataset
+from disentangle.decode import resized
+from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.npz import counted, reason
+from disentangle.pixels import as_dataset
+from disentangle.prepare import Content, Preparation, Rows
+
+ABOUT = About(
+    images=17_568,
+    home="http://www.scottreed.info",
+    files=(
+        Remote(
+            name="nips2015-analogy-data.tar.gz",
+            urls=("http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",),
+            checksum="md5:4e866a7919c1beedf53964e6f7a23686",
+        ),
+    ),
+)
+MESH = re.compile(r"(?:^|/)cars/[^/]+\.mat$")
+SIDE = 64  # pixels
+
+
+@about(ABOUT)
+def open(location: Location) -> Dataset:
+    """Open the cars: a grid of identity x azimuth x elevation, as many cars as there are files.
+
+    Raises:
+        DisentangleError: the files are not there, or are others.
+    """
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location, stack)
+
+    return as_dataset(preparation.get(make))
+
+
+def _read(location: Location, stack: ExitStack) -> Content:
+    source = location.find(ABOUT)
+    plain = stack.enter_context(uncompressed(source, location.folder))
+    # The folder of the cars may also be named itself.
+    meshes = pieces(plain, lambda name: MESH.search(f"{source.name}/{name}") is not None)
+    if not meshes:
+        raise DisentangleError(f"{source}: no cars in it; they are called data/cars/NAME.mat")
+    azimuths, elevations = _mesh(source, meshes[0]).shape[:2]
+    count = len(meshes) * azimuths * elevations
+    said, sums = location.provenance(ABOUT, source)
+    location.say(f"{location.name}: reading {count:,} images of {len(meshes)} cars")
+    return Content(
+        blocks=counted(_blocks(source, meshes, (azimuths, elevations)), count, location.progress),
+        shape=(count, SIDE, SIDE, 3),
+        source=said,
+        files=sums,
+        factors={
+            "identity": [PurePosixPath(piece.name).stem for piece in meshes],
+            "azimuth": range(azimuths),
+            "elevation": range(elevations),
+        },
+    )
+
+
+def _blocks(source: Path, meshes: list[Piece], views: tuple[int, int]) -> Iterator[Rows]:
+    for piece in meshes:
+        mesh = _mesh(source, piece)
+        if mesh.shape[:2] != views:
+            raise DisentangleError(
+                f"{source}: {piece.name} has {mesh.shape[:2]} azimuths and elevations, and "
+                f"{meshes[0].name} has {views}: every car needs the same"
+            )
+        images = (Image.fromarray(image) for image in mesh.reshape(-1, *mesh.shape[2:]))
+        yield np.stack([np.asarray(resized(image, SIDE)) for image in images])
+
+
+def _mesh(source: Path, piece: Piece) -> Rows:
+    """Return the images of a car, [azimuth, elevation, height, width, 3]."""
+    from scipy.io import loadmat
+
+    try:
+        found = loadmat(io.BytesIO(piece.read()), variable_names=["im"])
+        if "im" not in found:
+            raise ValueError("it holds no 'im'")
+        images = found["im"]
+        shape = images.shape
+        if images.dtype != np.uint8 or shape[:3] != (128, 128, 3) or len(shape) != 5 or 0 in shape:
+            raise ValueError(
+                f"'im' is {images.dtype} {shape}, not uint8 (128, 128, 3, azimuths, elevations)"
+            )
+    except DisentangleError:
+        raise
+    except Exception as error:  # a damaged file fails in any way
+        raise DisentangleError(
+            f"{source}: cannot use {piece.name} as a car: {reason(error)}"
+        ) from error
+    return np.ascontiguousarray(images.transpose(3, 4, 0, 1, 2))

@@ -1,0 +1,159 @@
+"""CelebA: Liu et al. (2015), https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html.
+
+Aligned faces, 178 x 218, cropped to the middle 148 x 148 and resized to 64 x 64 (LANCZOS), with 40
+binary attributes, and the official split: train on `train`, score on `test`.
+"""
+
+import re
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from disentangle.archive import pieces
+from disentangle.dataset import Dataset
+from disentangle.decode import centre_crop, decoded, flat, resized
+from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.pixels import LabelledPixels
+from disentangle.prepare import Content, Preparation
+
+DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+ARCHIVE, ATTRIBUTES, PARTITION = (
+    Remote(
+        name="img_align_celeba.zip",
+        urls=(DRIVE + "0B7EVK8r0v71pZjFTYXZWM3FlRnM",),
+        checksum="md5:00d2c5bc6d35e252742224ab0c1e8fcb",
+        size=1_443_490_838,
+    ),
+    Remote(
+        name="list_attr_celeba.txt",
+        urls=(DRIVE + "0B7EVK8r0v71pblRyaVFSWGxPY0U",),
+        checksum="md5:75e246fa4810816ffd6ee81facbd244c",
+        size=26_721_026,
+    ),
+    Remote(
+        name="list_eval_partition.txt",
+        urls=(DRIVE + "0B7EVK8r0v71pY0NSMzRuSXJEVkk",),
+        checksum="md5:d32c9cbf5e040fd4025c592c306e6668",
+        size=2_836_386,
+    ),
+)
+ABOUT = About(
+    images=202_599,
+    licence="for non-commercial research",
+    home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    files=(ARCHIVE, ATTRIBUTES, PARTITION),
+)
+SIZE, CROP, SIDE = (178, 218), 148, 64  # pixels
+SPLITS = ("train", "valid", "test")  # 0, 1 and 2 in the published list
+
+Table = dict[str, list[int]]
+"""File name -> what a text file says of it."""
+
+
+class CelebA(LabelledPixels):
+    """Faces with attributes that people judged, one by one."""
+
+    likelihood = "gaussian"  # as in Higgins et al. (2017)
+    train_split, test_split = "train", "test"
+    dependence = "the attributes of faces are correlated, imbalanced and noisy"
+
+
+@about(ABOUT)
+def open(location: Location) -> Dataset:
+    """Open CelebA: from its zip or folder of images, with both text files beside them.
+
+    Raises:
+        DisentangleError: a file is not there, or is not CelebA's.
+    """
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location)
+
+    return CelebA(preparation.get(make))
+
+
+def _read(location: Location) -> Content:
+    given = location.find(ABOUT)
+    images = given / ARCHIVE.name if (given / ARCHIVE.name).is_file() else given
+    texts = _beside(given, ATTRIBUTES.name), _beside(given, PARTITION.name)
+    header, attributes = _table(texts[0], 2, ("-1", "1"))
+    _, partition = _table(texts[1], 0, ("0", "1", "2"))
+
+    found = pieces(images, lambda name: name.endswith(".jpg"))
+    names = [PurePosixPath(piece.name).name for piece in found]
+    for text, table in zip(texts, (attributes, partition), strict=True):
+        if set(names) != set(table) or len(names) != len(table):
+            raise DisentangleError(
+                f"{images} has {len(names):,} images, and {text} speaks of {len(table):,}: "
+                f"{len(set(table) - set(names)):,} of those are missing, "
+                f"{len(set(names) - set(table)):,} are not among them, "
+                f"{len(names) - len(set(names)):,} are there twice"
+            )
+
+    def fit(image: Image.Image) -> Image.Image:
+        return resized(centre_crop(flat(image, 3), CROP), SIDE)
+
+    said, sums = location.provenance(ABOUT, images, *texts)
+    location.say(f"{location.name}: preparing {len(found):,} images")
+    return Content(
+        blocks=decoded(found, fit, size=SIZE, progress=location.progress),
+        shape=(len(found), SIDE, SIDE, 3),
+        source=said,
+        files=sums,
+        factors={name: ("no", "yes") for name in header},
+        labels=(np.array([attributes[name] for name in names]) + 1) // 2,
+        splits=SPLITS,
+        part=np.array([partition[name][0] for name in names]),
+    )
+
+
+def _beside(given: Path, name: str) -> Path:
+    """Return the text file: in the folder given, beside what is given, or one folder above."""
+    places = [given, given.parent, given.parent.parent]
+    names = [name, name.replace(".txt", ".csv")]
+    for place in places:
+        for candidate in names:
+            if (place / candidate).is_file():
+                return place / candidate
+    raise DisentangleError(
+        f"{given}: {name} is neither in it nor beside it; put it there, for without it CelebA has "
+        f"neither labels nor split (as bare images: disentangle train MODEL {given})"
+    )
+
+
+def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], Table]:
+    """Return the column names and the rows of a published text file, or of the same as CSV.
+
+    Args:
+        path: the file.
+        skip: lines before the rows of the published file, of which the last names the columns.
+        allowed: the values that there are.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DisentangleError(f"{path}: cannot be read as text: {error}") from error
+    cells = (re.split(r"[,\s]+", line.strip()) for line in lines if line.strip())
+    csv = path.suffix == ".csv"  # its header is one line, which names the first column too
+    top = list(islice(cells, 1 if csv else skip))
+    header = top[-1][csv:] if top else []
+    width = len(header) or 1
+    rows: Table = {}
+    for name, *values in cells:
+        if name in rows or len(values) != width or not set(values).issubset(allowed):
+            raise DisentangleError(
+                f"{path}: the line of {name!r} is there twice, or holds something else than "
+                f"{width} of {', '.join(allowed)}"
+            )
+        rows[name] = [int(value) for value in values]
+    if not rows or len(set(header)) < len(header):
+        raise DisentangleError(f"{path}: it has no lines of files, or two columns of one name")
+    return header, rows

@@ -1,0 +1,116 @@
+"""3D Chairs: Aubry et al. (2014), https://www.di.ens.fr/willow/research/seeing3Dchairs/.
+
+Computer models of chairs, rendered on white at 600 x 600, cropped to the middle 400 x 400 and
+resized to 64 x 64 (LANCZOS): in colour, or grey as in Higgins et al. (2017). A file's name says
+which chair it shows, and from where, so that metrics can be had of real images.
+"""
+
+import re
+from contextlib import ExitStack
+
+import numpy as np
+from PIL import Image
+
+from disentangle.archive import pieces, uncompressed
+from disentangle.dataset import Dataset
+from disentangle.decode import centre_crop, decoded, flat, resized
+from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.pixels import as_dataset, grid_order
+from disentangle.prepare import Content, Preparation
+
+ABOUT = About(
+    images=86_366,
+    licence="for research",
+    home="https://www.di.ens.fr/willow/research/seeing3Dchairs/",
+    files=(
+        Remote(
+            name="rendered_chairs.tar",
+            urls=("https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",),
+        ),
+    ),
+)
+SIZE, CROP, SIDE = 600, 400, 64  # pixels
+VIEW = re.compile(r"(?:^|/)([0-9a-f]{32})/renders/image_\d+_p(\d{1,4})_t(\d{1,4})_r\d+\.png$")
+
+
+@about(ABOUT)
+def open(location: Location) -> Dataset:
+    """Open the chairs in colour: every identity x azimuth x elevation, which is counted.
+
+    They are a grid, unless views are missing. Identity, one label of 1,393 values, is a nuisance:
+    present, and not scored unless named.
+
+    Raises:
+        DisentangleError: the images are not there, or are not these.
+    """
+    return _open(location, channels=3)
+
+
+@about(ABOUT)
+def open_grey(location: Location) -> Dataset:
+    """Open the chairs in grey, as in Higgins et al. (2017); else as `open`."""
+    return _open(location, channels=1)
+
+
+def _open(location: Location, channels: int) -> Dataset:
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location, channels, stack)
+
+    return as_dataset(preparation.get(make), nuisance=["identity"])
+
+
+def _read(location: Location, channels: int, stack: ExitStack) -> Content:
+    source = location.find(ABOUT)
+    plain = stack.enter_context(uncompressed(source, location.folder))
+    found = pieces(plain, lambda name: VIEW.search(name) is not None)
+    if not found:
+        raise DisentangleError(
+            f"{source}: no chairs in it; they are called "
+            "rendered_chairs/<32 hex digits>/renders/image_NNN_pEEE_tAAA_rRRR.png"
+        )
+    views = np.array([match.groups() for piece in found if (match := VIEW.search(piece.name))])
+    columns = [
+        np.unique(column, return_inverse=True)
+        for column in (views[:, 0], views[:, 2].astype(int), views[:, 1].astype(int))
+    ]
+    values = [identities, azimuths, elevations] = [names for names, _ in columns]
+    labels = np.stack([label for _, label in columns], 1)  # [N, 3]
+    place = np.ravel_multi_index(tuple(labels.T), [len(names) for names in values])
+    _, first, counts = np.unique(place, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        twice = found[first[counts > 1][0]].name
+        raise DisentangleError(f"{source}: {twice} and another file show one chair from one view")
+
+    order = grid_order(labels, [len(names) for names in values])
+    if order is None:
+        every = len(identities) * len(azimuths) * len(elevations)
+        location.say(
+            f"{location.name}: {every - len(found):,} of {every:,} views are missing: these "
+            "are labelled images, and no grid"
+        )
+    else:
+        found = [found[i] for i in order]
+
+    def fit(image: Image.Image) -> Image.Image:
+        return resized(centre_crop(flat(image, channels), CROP), SIDE)
+
+    said, sums = location.provenance(ABOUT, source)
+    location.say(f"{location.name}: preparing {len(found):,} images of {len(identities):,} chairs")
+    return Content(
+        blocks=decoded(found, fit, size=(SIZE, SIZE), progress=location.progress),
+        shape=(len(found), SIDE, SIDE, channels),
+        source=said,
+        files=sums,
+        factors={
+            "identity": identities.tolist(),
+            "azimuth": azimuths.tolist(),
+            "elevation": elevations.tolist(),
+        },
+        labels=labels if order is None else None,
+    )

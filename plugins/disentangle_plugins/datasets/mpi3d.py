@@ -1,0 +1,117 @@
+"""MPI3D: Gondal et al. (2019), https://github.com/rr-learning/disentanglement_dataset, CC BY 4.0.
+
+A robot arm holds an object: 1,036,800 images of 64 x 64 in colour, every combination of seven
+factors, in three versions: a simple rendering (toy), a realistic one, and photographs (real).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from math import prod
+
+import numpy as np
+
+from disentangle import npz
+from disentangle.dataset import Dataset
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.pixels import as_dataset
+from disentangle.prepare import Content, Preparation, Rows
+
+FACTORS = {
+    "object_color": 6,
+    "object_shape": 6,
+    "object_size": 2,
+    "camera_height": 3,
+    "background_color": 3,
+    "horizontal_axis": 40,
+    "vertical_axis": 40,
+}
+IMAGE = (64, 64, 3)
+BLOCK = 4096  # images
+MD5 = {
+    "toy": "55889cb7c7dfc655d6e0277beee88868",
+    "realistic": "59a6225b88b635365f70c91b3e52f70f",
+    "real": "0f33f609918fb5c97996692f91129802",
+}
+
+
+def _about(version: str) -> About:
+    name = f"mpi3d_{version}.npz"
+    return About(
+        images=prod(FACTORS.values()),
+        licence="CC BY 4.0",
+        home="https://github.com/rr-learning/disentanglement_dataset",
+        files=(
+            Remote(
+                name=name,
+                urls=(
+                    f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/{name}",
+                    f"https://storage.googleapis.com/disentanglement_dataset/Final_Dataset/{name}",
+                ),
+                checksum=f"md5:{MD5[version]}",
+            ),
+        ),
+    )
+
+
+def _opener(version: str) -> Callable[[Location], Dataset]:
+    known = _about(version)
+
+    @about(known)
+    def open(location: Location) -> Dataset:
+        """Open MPI3D: a grid, in the file's own order.
+
+        The images are [1036800, 64, 64, 3], or [6, 6, 2, 3, 3, 40, 40, 64, 64, 3]; in the second
+        form the sizes of the factors are those of the array.
+
+        Raises:
+            DisentangleError: the file is not there, or is another.
+        """
+        preparation = Preparation(
+            folder=location.folder, version=1, given=location.file, say=location.say
+        )
+
+        def make(stack: ExitStack) -> Content:
+            return _read(location, known)
+
+        return as_dataset(preparation.get(make))
+
+    return open
+
+
+open_toy, open_realistic, open_real = map(_opener, ("toy", "realistic", "real"))
+
+
+def _read(location: Location, known: About) -> Content:
+    path = location.find(known)
+    with npz.opened(path, "MPI3D") as arrays:
+        if "images" not in arrays.keys:
+            raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
+        shape, dtype = arrays.header("images")
+        flat = shape == (known.images, *IMAGE)
+        if dtype != np.uint8 or not (flat or (len(shape) == 10 and shape[7:] == IMAGE)):
+            raise ValueError(
+                f"'images' is {dtype} {shape}, not uint8 {(known.images, *IMAGE)}: without every "
+                "combination in order nothing says which factors an image has; other sizes need an "
+                "axis for each factor"
+            )
+        if 0 in shape:
+            raise ValueError(f"'images' is {shape}, which is no image")
+    sizes = list(FACTORS.values()) if flat else shape[:7]
+    count = prod(sizes)
+    said, sums = location.provenance(known, path)
+    location.say(f"{location.name}: reading {count:,} images")
+
+    def blocks() -> Iterator[Rows]:
+        with npz.opened(path, "MPI3D") as arrays:
+            rows = BLOCK if flat else 1
+            read = (b.reshape(-1, *IMAGE) for b in arrays.blocks("images", rows))
+            yield from npz.counted(read, count, location.progress)
+
+    return Content(
+        blocks=blocks(),
+        shape=(count, *IMAGE),
+        source=said,
+        files=sums,
+        factors={name: range(size) for name, size in zip(FACTORS, sizes, strict=True)},
+    )

@@ -1,0 +1,126 @@
+"""3D Shapes: Burgess & Kim (2018), https://github.com/google-deepmind/3d-shapes, Apache-2.0.
+
+A shape in a room, 64 x 64 in colour: 480,000 images, every combination of six factors.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangle.dataset import Dataset
+from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.npz import counted, reason
+from disentangle.pixels import as_dataset, grid_order
+from disentangle.prepare import Content, Preparation, Rows
+
+ABOUT = About(
+    images=480_000,
+    licence="Apache-2.0",
+    home="https://github.com/google-deepmind/3d-shapes",
+    files=(
+        Remote(
+            name="3dshapes.h5",
+            urls=("https://storage.googleapis.com/3d-shapes/3dshapes.h5",),
+            checksum="md5:099a2078d58cec4daad0702c55d06868",
+            size=267_573_662,
+        ),
+    ),
+)
+FACTORS = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+BLOCK = 64 * 2**20  # bytes that are read at once
+
+
+@about(ABOUT)
+def open(location: Location) -> Dataset:
+    """Open 3D Shapes, from its HDF5 file: a grid, in the file's own order.
+
+    Raises:
+        DisentangleError: the file is not there or is another, or h5py is not installed.
+    """
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location)
+
+    return as_dataset(preparation.get(make))
+
+
+def _read(location: Location) -> Content:
+    path = location.find(ABOUT)
+    with _opened(path, "images") as array:
+        shape = array.shape
+        if array.dtype != np.uint8 or shape[1:] != (64, 64, 3) or 0 in shape:
+            raise ValueError(f"'images' is {array.dtype} {shape}, not uint8 [N, 64, 64, 3]")
+    with _opened(path, "labels") as array:
+        if array.dtype.kind not in "fiu" or array.shape != (shape[0], len(FACTORS)):
+            raise ValueError(
+                f"'labels' is {array.dtype} {array.shape}, not numbers {(shape[0], len(FACTORS))}"
+            )
+        values = array[:]
+        if not np.isfinite(values).all():
+            raise ValueError("'labels' holds what is no number")
+
+    named, columns = zip(*(np.unique(c, return_inverse=True) for c in values.T), strict=True)
+    labels = np.stack(columns, 1)  # [N, 6]
+    order = grid_order(labels, [len(names) for names in named])
+    in_order = order is not None and bool((order == np.arange(len(labels))).all())
+    if not in_order:
+        location.say(f"{location.name}: not every combination once, in order: labelled, no grid")
+    said, sums = location.provenance(ABOUT, path)
+    location.say(f"{location.name}: reading {shape[0]:,} images")
+    return Content(
+        blocks=counted(_blocks(path), shape[0], location.progress),
+        shape=shape,
+        source=said,
+        files=sums,
+        factors={
+            name: [f"{v:.4g}" for v in found] for name, found in zip(FACTORS, named, strict=True)
+        },
+        labels=None if in_order else labels,
+    )
+
+
+def _blocks(path: Path) -> Iterator[Rows]:
+    with _opened(path, "images") as array:
+        count = array.shape[0]
+        step = array.chunks[0] if array.chunks else 1
+        # Whole chunks of the file, so that none is unpacked twice.
+        step *= max(1, BLOCK // (step * 64 * 64 * 3))
+    for start in range(0, count, step):
+        with _opened(path, "images") as array:
+            block = array[start : start + step]
+        yield block
+
+
+@contextmanager
+def _opened(path: Path, key: str) -> Iterator[Any]:
+    """Yield an array of an HDF5 file; whatever is wrong with it is one error."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise DisentangleError(
+            "3D Shapes is an HDF5 file, and h5py is not installed: "
+            "pip install 'disentangle-bench[h5]'"
+        ) from error
+    try:
+        if path.is_dir():
+            raise ValueError("it is a folder, not the file")
+        with h5py.File(path, "r") as file:
+            # A link to another file, or an array that lies in one, could name any file here.
+            if not isinstance(file.get(key, getlink=True), h5py.HardLink):
+                raise ValueError(f"it holds no '{key}' of its own")
+            array = file[key]
+            if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
+                raise ValueError(f"it holds no '{key}' of its own")
+            yield array
+    except DisentangleError:
+        raise
+    except Exception as error:
+        raise DisentangleError(f"cannot use {path} as 3D Shapes: {reason(error)}") from error

@@ -1,0 +1,175 @@
+"""smallNORB: LeCun et al. (2004), https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/.
+
+Toys of five categories, photographed in grey, 96 x 96, resized to 64 x 64 (LANCZOS): the first
+camera, both halves of the set joined, which makes every combination of five factors once.
+"""
+
+import gzip
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from math import prod
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from disentangle.dataset import Dataset
+from disentangle.decode import resized
+from disentangle.errors import DisentangleError
+from disentangle.fetch import Remote
+from disentangle.location import About, Location, about
+from disentangle.npz import counted, reason
+from disentangle.pixels import as_dataset, grid_order
+from disentangle.prepare import Content, Preparation, Rows
+
+HOME = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+HALVES = {
+    "smallnorb-5x46789x9x18x6x2x96x96-training": {
+        "dat": "66054832f9accfe74a0f4c36a75bc0a2",
+        "cat": "23c8b86101fbf0904a000b43d3ed2fd9",
+        "info": "51dee1210a742582ff607dfd94e332e3",
+    },
+    "smallnorb-5x01235x9x18x6x2x96x96-testing": {
+        "dat": "e4ad715691ed5a3a5f138751a4ceb071",
+        "cat": "5aa791cd7e6016cf957ce9bdb93b8603",
+        "info": "a9454f3864d7fd4bb3ea7fc3eb84924e",
+    },
+}
+ABOUT = About(
+    images=48_600,
+    licence="for research",
+    home=HOME,
+    files=tuple(
+        Remote(
+            name=f"{half}-{part}.mat.gz",
+            urls=(f"{HOME}{half}-{part}.mat.gz",),
+            checksum=f"md5:{md5}",
+        )
+        for half, parts in HALVES.items()
+        for part, md5 in parts.items()
+    ),
+)
+BYTES, INTEGERS = 0x1E3D4C55, 0x1E3D4C54  # magic numbers
+PAIR = (2, 96, 96)  # cameras, pixels
+LIMIT = 10_000_000  # labels
+BLOCK = 256  # images
+FACTORS = ("category", "instance", "elevation", "azimuth", "lighting")
+CATEGORIES = ("animal", "human", "airplane", "truck", "car")
+SIDE = 64  # pixels
+
+
+@about(ABOUT)
+def open(location: Location) -> Dataset:
+    """Open both halves, joined: a grid. Which toy of its category it is, is a nuisance.
+
+    Raises:
+        DisentangleError: the files are not there, or are others.
+    """
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location)
+
+    return as_dataset(preparation.get(make), nuisance=["instance"])
+
+
+def _read(location: Location) -> Content:
+    folder = location.find(ABOUT)
+    files = {remote.name: _file(folder, remote.name) for remote in ABOUT.files}
+    known = [_labels(files[f"{half}-cat.mat.gz"], files[f"{half}-info.mat.gz"]) for half in HALVES]
+    values = np.concatenate(known)  # [N, 5]
+    if not np.isin(values[:, 0], np.arange(len(CATEGORIES))).all():
+        raise DisentangleError(f"{folder}: categories are 0 to {len(CATEGORIES) - 1}")
+
+    said, sums = location.provenance(ABOUT, *files.values())
+    location.say(f"{location.name}: reading {len(values):,} images")
+    dats = [files[f"{half}-dat.mat.gz"] for half in HALVES]
+    read = (b for dat, half in zip(dats, known, strict=True) for b in _images(dat, len(half)))
+    images = np.concatenate(list(counted(read, len(values), location.progress)))
+
+    named, columns = zip(*(np.unique(c, return_inverse=True) for c in values.T), strict=True)
+    labels = np.stack(columns, 1)
+    order = grid_order(labels, [len(names) for names in named])
+    if order is None:
+        location.say(f"{location.name}: not every combination once: labelled images, no grid")
+    factors = dict(zip(FACTORS, (names.tolist() for names in named), strict=True))
+    return Content(
+        blocks=[images if order is None else images[order]],
+        shape=images.shape,
+        source=said,
+        files=sums,
+        factors={**factors, "category": [CATEGORIES[i] for i in factors["category"]]},
+        labels=labels if order is None else None,
+    )
+
+
+def _file(folder: Path, name: str) -> Path:
+    """Return the file of this name in the folder, or the same already unpacked."""
+    for candidate in (folder / name, folder / name.removesuffix(".gz")):
+        if candidate.is_file():
+            return candidate
+    raise DisentangleError(f"{folder}: {name} is not in it; smallNORB is six files in one folder")
+
+
+def _labels(cat: Path, info: Path) -> NDArray[np.int32]:
+    """Return category, instance, elevation, azimuth and lighting of a half, [N, 5]."""
+    categories, others = _integers(cat, ()), _integers(info, (4,))
+    if len(categories) != len(others):
+        raise DisentangleError(
+            f"{cat} has {len(categories):,} labels, and {info} has {len(others):,}"
+        )
+    return np.column_stack([categories, others])
+
+
+def _integers(path: Path, row: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return a matrix of integers, [N, *row]."""
+    with _opened(path, INTEGERS) as (file, shape):
+        if shape[1:] != row or not 0 < shape[0] <= LIMIT:
+            wanted = ", ".join(["N", *map(str, row)])
+            raise ValueError(f"its shape is {shape}, not [{wanted}]")
+        return np.frombuffer(_exactly(file, 4 * prod(shape)), "<i4").reshape(shape)
+
+
+def _images(dat: Path, count: int) -> Iterator[Rows]:
+    """Yield the first camera's images of a half, resized, [n, 64, 64, 1]."""
+    with _opened(dat, BYTES) as (file, shape):
+        if shape != (count, *PAIR):
+            raise ValueError(f"its shape is {shape}, not {(count, *PAIR)}")
+        for start in range(0, count, BLOCK):
+            n = min(BLOCK, count - start)
+            block = np.frombuffer(_exactly(file, n * prod(PAIR)), np.uint8).reshape(n, *PAIR)
+            images = (resized(Image.fromarray(image), SIDE) for image in block[:, 0])
+            yield np.stack([np.asarray(image)[:, :, None] for image in images])
+
+
+@contextmanager
+def _opened(path: Path, magic: int) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
+    """Yield a matrix file, packed or not, behind its header, and the shape that this gives."""
+    try:
+        packed = path.suffix == ".gz"
+        with cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as file:
+            found, dimensions = np.frombuffer(_exactly(file, 8), "<u4").tolist()
+            if found != magic or not 1 <= dimensions <= 4:
+                kind = "bytes" if magic == BYTES else "integers"
+                raise ValueError(f"it is no matrix of {kind}")
+            # At least three sizes are stored, whatever the number of dimensions.
+            sizes = np.frombuffer(_exactly(file, 4 * max(3, dimensions)), "<i4").tolist()
+            yield file, tuple(sizes[:dimensions])
+            # Reading to the end also makes gzip compare the checksum.
+            if file.read(1):
+                raise ValueError("it is longer than its header says")
+    except DisentangleError:
+        raise
+    except Exception as error:  # a wrong file fails in any way that gzip and zlib do
+        raise DisentangleError(f"cannot use {path} as smallNORB: {reason(error)}") from error
+
+
+def _exactly(file: IO[bytes], count: int) -> bytes:
+    content = file.read(count)
+    if len(content) != count:
+        raise ValueError("it ends too early")
+    return content

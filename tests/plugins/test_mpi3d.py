@@ -1,0 +1,188 @@
+"""MPI3D from small files in both layouts, and the ways in which files go wrong."""
+
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disentangle.dataset import Dataset, Grid
+from disentangle.errors import DisentangleError
+from disentangle.location import Location, about_of
+from disentangle_plugins.datasets import mpi3d
+
+NAMES = [
+    "object_color",
+    "object_shape",
+    "object_size",
+    "camera_height",
+    "background_color",
+    "horizontal_axis",
+    "vertical_axis",
+]
+SIZES = (3, 2, 2, 1, 2, 2, 4)
+COUNT = prod(SIZES)
+LABELS = np.stack(np.unravel_index(np.arange(COUNT), SIZES), 1)
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 64, 64, 3), np.uint8)
+IMAGES[:, 0, :7, 0] = LABELS  # so that each image tells its labels
+AXES = IMAGES.reshape(*SIZES, 64, 64, 3)
+VERSIONS: dict[str, Callable[[Location], Dataset]] = {
+    "toy": mpi3d.open_toy,
+    "realistic": mpi3d.open_realistic,
+    "real": mpi3d.open_real,
+}
+
+
+def at(folder: Path, version: str = "toy", **options: Any) -> Location:
+    """Return the location that a version has in a data folder."""
+    name = f"mpi3d-{version}"
+    return Location(folder=folder / name, downloads=folder / "downloads", name=name, **options)
+
+
+def write(path: Path, images: np.ndarray = AXES) -> Path:
+    np.savez(path, images=images)
+    return path
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_axis_for_each_factor_makes_a_grid(tmp_path: Path, version: str) -> None:
+    data = VERSIONS[version](at(tmp_path, version, file=write(tmp_path / "mine.npz")))
+    assert isinstance(data, Grid)
+    assert dict(data.every_factor) == dict(zip(NAMES, SIZES, strict=True))
+    assert data.image_shape == (3, 64, 64)
+    np.testing.assert_array_equal(data.images(data.index(LABELS))[:, 0, 0, :7], LABELS)
+
+
+@pytest.mark.parametrize("compress", [np.savez, np.savez_compressed])
+def test_images_come_in_the_files_order(tmp_path: Path, compress: Callable[..., None]) -> None:
+    compress(tmp_path / "mine.npz", images=AXES)
+    data = mpi3d.open_toy(at(tmp_path, file=tmp_path / "mine.npz"))
+    np.testing.assert_array_equal(data.images(np.arange(COUNT)).permute(0, 2, 3, 1), IMAGES)
+
+
+@pytest.mark.parametrize("block", [5, COUNT, 4096])
+def test_the_official_form_is_read_in_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(mpi3d, "FACTORS", dict(zip(NAMES, SIZES, strict=True)))
+    monkeypatch.setattr(mpi3d, "BLOCK", block)
+    open_small = mpi3d._opener("real")  # which then has as many images as there are here
+    done: list[tuple[int, int]] = []
+    place = at(
+        tmp_path,
+        file=write(tmp_path / "flat.npz", IMAGES),
+        progress=lambda *now: done.append(now),
+    )
+    data = open_small(place)
+    assert isinstance(data, Grid)
+    assert tuple(data.every_factor.values()) == SIZES
+    np.testing.assert_array_equal(data.images(np.arange(COUNT)).permute(0, 2, 3, 1), IMAGES)
+    assert done == [(min(n, COUNT), COUNT) for n in range(block, COUNT + block, block)]
+
+
+def test_the_factors_are_those_of_the_paper() -> None:
+    assert mpi3d.FACTORS == dict(zip(NAMES, (6, 6, 2, 3, 3, 40, 40), strict=True))
+    assert {about_of(opener).images for opener in VERSIONS.values()} == {1_036_800}
+
+
+def test_each_version_has_a_file_of_its_own() -> None:
+    files = [about_of(opener).files[0] for opener in VERSIONS.values()]
+    assert [f.name for f in files] == [f"mpi3d_{version}.npz" for version in VERSIONS]
+    assert len({f.checksum for f in files}) == len({f.urls for f in files}) == 3
+
+
+def test_prepared_images_do_not_need_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.npz")
+    fingerprint = mpi3d.open_toy(at(tmp_path, file=path)).fingerprint
+    path.unlink()
+    said: list[str] = []
+    assert mpi3d.open_toy(at(tmp_path, say=said.append)).fingerprint == fingerprint
+    assert said == []
+
+
+def test_the_record_says_that_a_file_is_not_the_published_one(tmp_path: Path) -> None:
+    data = mpi3d.open_real(at(tmp_path, file=write(tmp_path / "mine.npz")))
+    assert data.source == "mine.npz, not the published file"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_not_there_is_explained(tmp_path: Path, version: str) -> None:
+    with pytest.raises(DisentangleError) as caught:
+        VERSIONS[version](at(tmp_path, version))
+    message = str(caught.value)
+    assert f"disentangle data prepare mpi3d-{version} --from" in message
+    assert f"disentangle data prepare mpi3d-{version} --download" in message
+    assert (
+        f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/mpi3d_{version}.npz"
+        in message
+    )
+    assert (
+        f"https://storage.googleapis.com/disentanglement_dataset/Final_Dataset/mpi3d_{version}.npz"
+        in message
+    )
+    assert "CC BY 4.0" in message
+
+
+def truncated(path: Path) -> None:
+    write(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def damaged(path: Path) -> None:
+    np.savez_compressed(path, images=AXES)
+    content = bytearray(path.read_bytes())
+    content[5000:5100] = bytes(100)
+    path.write_bytes(content)
+
+
+def a_bit_flipped(path: Path) -> None:
+    write(path)  # not compressed: the checksum alone shows it
+    content = bytearray(path.read_bytes())
+    content[-5000] ^= 1
+    path.write_bytes(content)
+
+
+def cut_inside(images: np.ndarray, path: Path) -> None:
+    """Write fewer images than the header promises."""
+    with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as member:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (*SIZES, 64, 64, 3)}
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(images.tobytes())
+
+
+WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: None, "no such file"),
+    "folder": (Path.mkdir, "cannot use"),
+    "empty": (Path.touch, "not a zip file"),
+    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "not a zip file"),
+    "truncated": (truncated, "not a zip file"),
+    "damaged": (damaged, "cannot use"),
+    "a bit flipped": (a_bit_flipped, "Bad CRC-32"),
+    "fewer images than promised": (partial(cut_inside, IMAGES[:-1]), "ends too early"),
+    "more images than promised": (partial(cut_inside, np.repeat(IMAGES, 2, 0)), "is longer"),
+    "another key": (lambda path: np.savez(path, imgs=AXES), "holds no 'images', but imgs"),
+    "no arrays": (lambda path: zipfile.ZipFile(path, "w").close(), "but nothing"),
+    "objects": (lambda path: write(path, np.array([{}])), "Python objects"),
+    "floats": (partial(write, images=AXES[..., :1, :1].astype(float)), "float64"),
+    "flat and small": (partial(write, images=IMAGES), "an axis for each factor"),
+    "six axes": (partial(write, images=AXES[0]), "nothing says which factors"),
+    "small images": (partial(write, images=AXES[..., :32, :, :]), "not uint8"),
+    "nothing in it": (partial(write, images=AXES[:0]), "no image"),
+    "Fortran order": (partial(write, images=np.asfortranarray(AXES)), "Fortran order"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_file_is_refused(tmp_path: Path, wrong: str) -> None:
+    make, reason = WRONG[wrong]
+    path = tmp_path / "wrong.npz"
+    make(path)
+    with pytest.raises(DisentangleError, match=reason) as caught:
+        mpi3d.open_toy(at(tmp_path, file=path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert {left.name for left in tmp_path.glob("mpi3d-toy/*")} <= {".lock"}
