@@ -1,13 +1,14 @@
 """The command line: `disentangle VERB`. Each verb imports what it needs when it runs."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from disentangle import __version__, registry
+from disentangle.cli_data import data
 from disentangle.cli_table import load, report, show_tables, write_tables
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
@@ -16,14 +17,14 @@ from disentangle.parameters import (
     DataDir,
     Device,
     Every,
+    Factors,
     File,
     Results,
     RunPath,
     RunPaths,
+    Split,
+    names,
 )
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     help="Train, score and compare models of disentangled representation learning.",
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(training, name="train")
+app.add_typer(data, name="data")
 
 
 def version(wanted: bool) -> None:
@@ -64,12 +66,12 @@ def resume(
     from disentangle.progress import following, say
     from disentangle.run import load_run
 
-    with following() as report:
+    with following() as watch:
         found = experiment.resume(
             load_run(run, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
-            report=report,
+            report=watch.report,
             say=say,
         )
     typer.echo(found.path)
@@ -83,6 +85,8 @@ def score(
         typer.Option(metavar="NAME[:knob=value,...]", help="a metric; may be repeated"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the metrics' sampling")] = 0,
+    split: Split = None,
+    factors: Factors = None,
     device: Device = "auto",
     results: Results = RESULTS,
     data_dir: DataDir = None,
@@ -107,7 +111,15 @@ def score(
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
-                scores = scoring.score(run, metric, seed=seed, device=device, progress=progress)
+                scores = scoring.score(
+                    run,
+                    metric,
+                    seed=seed,
+                    split=split,
+                    factors=names(factors),
+                    device=device,
+                    progress=progress,
+                )
             except (DisentangleError, OSError) as error:
                 problems.append(str(error))
                 continue

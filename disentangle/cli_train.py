@@ -1,13 +1,29 @@
 """`disentangle train MODEL DATASET`: a subcommand for each model plugin, made on demand."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from disentangle import registry
-from disentangle.parameters import RESULTS, DataDir, Device, Download, Every, File, Results
+from disentangle.parameters import (
+    RESULTS,
+    Channels,
+    DataDir,
+    DatasetName,
+    Device,
+    Download,
+    Every,
+    Factors,
+    File,
+    HoldOut,
+    HoldOutSeed,
+    ImageSize,
+    Results,
+    Split,
+    names,
+)
 
 
 class ModelGroup(TyperGroup):
@@ -56,20 +72,26 @@ def model_command(name: str) -> Any:
 
     def command(
         ctx: typer.Context,
-        dataset: Annotated[str, typer.Argument(metavar="DATASET", help="a dataset's name")],
+        dataset: DatasetName,
         device: Device = "auto",
         checkpoint_every: Every = None,
         results: Results = RESULTS,
         data_dir: DataDir = None,
         file: File = None,
         download: Download = False,
+        image_size: ImageSize = None,
+        channels: Channels = None,
+        split: Split = None,
+        factors: Factors = None,
+        hold_out: HoldOut = None,
+        hold_out_seed: HoldOutSeed = 0,
         **options: Any,
     ) -> None:
         from disentangle import experiment
         from disentangle.progress import following, say
 
         chosen = {k: options[k] for k in given if was_given(ctx, k)}
-        with following() as report:
+        with following() as watch:
             run = experiment.train(
                 name,
                 dataset,
@@ -79,7 +101,14 @@ def model_command(name: str) -> Any:
                 data_dir=data_dir,
                 file=file,
                 download=download,
-                report=report,
+                image_size=image_size,
+                channels=channels,
+                split=split,
+                factors=names(factors),
+                hold_out=hold_out or (),
+                hold_out_seed=hold_out_seed,
+                report=watch.report,
+                progress=watch.progress,
                 say=say,
                 **chosen,
             )

@@ -6,13 +6,63 @@ from typing import Annotated
 import typer
 
 RESULTS = Path("results")
+DatasetName = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="a dataset's name, or the path of images of your own"),
+]
 Results = Annotated[Path, typer.Option(help="folder of all runs")]
+DATA = "Data"
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="folder for prepared datasets (else DISENTANGLE_DATA, else the cache)"),
+    typer.Option(
+        rich_help_panel=DATA,
+        help="folder for prepared datasets (else DISENTANGLE_DATA, else the cache)",
+    ),
 ]
-File = Annotated[Path | None, typer.Option(help="the dataset's own file, where you have it")]
-Download = Annotated[bool, typer.Option("--download", help="let the dataset be downloaded")]
+File = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=DATA, help="the dataset's own file, where you have it"),
+]
+Download = Annotated[
+    bool, typer.Option("--download", rich_help_panel=DATA, help="let the dataset be downloaded")
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=DATA,
+        help="of images of your own: their side in pixels",
+        show_default="64, or theirs",
+    ),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=DATA,
+        help="of images of your own: 1 (grey) or 3 (RGB)",
+        show_default="theirs",
+    ),
+]
+Split = Annotated[str | None, typer.Option(metavar="NAME", help="a split of the dataset")]
+Factors = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="the factors to score, not the usual ones")
+]
+HoldOut = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hold-out",
+        "--holdout",
+        metavar="SHARE|FACTOR=VALUE,...",
+        help="what not to train on: 0.2, or shape=heart,scale=0.5, or identity=20%; repeatable",
+    ),
+]
+HoldOutSeed = Annotated[int, typer.Option(min=0, help="of a share that is held out")]
+
+
+def names(text: str | None) -> list[str] | None:
+    """Return the names in a list with commas; None if there is no list."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 Every = Annotated[
     int | None, typer.Option(min=1, help="steps between checkpoints", show_default="auto")

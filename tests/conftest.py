@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses too: faster on few cores
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from disentangle import registry
+from disentangle.cli import main
 from disentangle.experiment import train
 from disentangle.run import Run, load_run
 
@@ -96,3 +98,25 @@ def strangers(strangers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     yield strangers_folder
     monkeypatch.undo()
     refresh()
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs a command in an empty folder: (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["disentangle", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return run

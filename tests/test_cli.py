@@ -8,31 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.cli import main
 from disentangle.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
 TRAIN = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """A function that runs a command in an empty folder: (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["disentangle", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run
 
 
 def trained_path(out):

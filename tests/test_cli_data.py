@@ -1,0 +1,191 @@
+"""The command line's datasets: listed, prepared, shown, verified, held out, and one's own."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from disentangle.run import load_run
+
+pytestmark = pytest.mark.usefixtures("strangers")
+QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu"]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of nine grey photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(9):
+        image = np.full((70, 80), 20 * i, np.uint8)
+        Image.fromarray(image).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """A grid of 3 x 4 images as an npz."""
+    values = [(x, y) for y in (1, 2, 3, 4) for x in ("a", "b", "c")]
+    images = np.array([np.full((64, 64), 10 * k, np.uint8) for k in range(12)])
+    np.savez(tmp_path / "own.npz", images=images, factors=np.array(values), names=["x", "y"])
+    return tmp_path / "own.npz"
+
+
+def last(out):
+    return out.strip().splitlines()[-1]
+
+
+def test_list_says_what_there_is_and_what_is_ready(command, photos, tmp_path):
+    code, out, _ = command("data", "list", "--data-dir", tmp_path / "data")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "202,599" in lines["celeba"]
+    assert "1,473 MB" in lines["celeba"]
+    assert "for non-commercial research" in lines["celeba"]
+    assert "not here: disentangle data prepare celeba" in lines["celeba"]
+    assert "made when first used" in lines["dsprites"]
+    assert "made when first used" in lines["tiny"]
+    assert str(tmp_path / "data") in out
+
+
+def test_list_says_what_is_damaged_or_downloaded(command, tmp_path):
+    for name in ("data/dsprites", "data/downloads"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data/dsprites/prepared.json").write_text("{}")
+    (tmp_path / "data/downloads/3dshapes.h5").write_text("")
+    _, out, _ = command("data", "list", "--data-dir", "data")
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "will be prepared again" in lines["dsprites"]
+    assert "downloaded, not prepared" in lines["shapes3d"]
+
+
+@pytest.mark.parametrize("words", [["data", "prepare"], ["train", "vae"], ["data", "show"]])
+def test_set_that_is_not_there_names_the_commands_the_address_and_the_licence(
+    command, tmp_path, words
+):
+    code, out, err = command(*words, "chairs", "--data-dir", tmp_path / "data")
+    assert code == 1
+    assert out == ""
+    for said in (
+        "disentangle data prepare chairs --from PATH",
+        "disentangle data prepare chairs --download",
+        "https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",
+        "for research",
+    ):
+        assert said in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_own_images_are_prepared_shown_verified_trained_on_and_scored(command, photos, tmp_path):
+    code, out, _ = command("data", "prepare", "./photos")
+    assert code == 0
+    assert out.startswith("./photos: 9 images, 1 x 64 x 64")
+    code, out, _ = command("data", "verify", "./photos")
+    assert code == 0
+    assert "9 images as they were written" in out
+    code, out, _ = command("data", "show", "./photos")
+    assert (code, last(out)) == (0, "photos.png")
+    with Image.open(tmp_path / "photos.png") as picture:
+        assert picture.width > 500
+
+    code, out, _ = command("train", "vae", "./photos", *QUICK)
+    assert code == 0
+    run = load_run(tmp_path / last(out))
+    assert "default/photos/vae" in str(run.path)
+    assert run.record.dataset.file == str(photos)
+    assert len(run.dataset) == 9
+    code, out, err = command("score", last(out))
+    assert code == 0
+    assert "n/a" in out
+    assert "needs a dataset that is labelled" in err
+
+
+def test_size_and_channels_of_own_images_are_chosen_and_reopened(command, photos, tmp_path):
+    code, out, _ = command("train", "vae", "./photos", *QUICK, "--channels", 3)
+    assert code == 0
+    run = load_run(tmp_path / last(out))
+    assert run.record.dataset.image_shape == run.dataset.image_shape == (3, 64, 64)
+    code, _, err = command("train", "vae", "tiny", *QUICK, "--channels", 3)
+    assert code == 2
+    assert "'tiny' has images of one size" in err
+
+
+def test_damage_is_found_by_verify_and_mended_by_prepare(command, npz, tmp_path):
+    data_dir = ["--data-dir", tmp_path / "data"]
+    assert command("data", "prepare", npz, *data_dir)[0] == 0
+    (images,) = (tmp_path / "data").rglob("images.npy")
+    content = bytearray(images.read_bytes())
+    content[-1] ^= 1
+    images.write_bytes(content)
+    code, _, err = command("data", "verify", npz, *data_dir)
+    assert code == 1
+    assert "the images have changed" in err
+    assert command("data", "prepare", npz, *data_dir)[0] == 0
+    assert command("data", "verify", npz, *data_dir)[0] == 0
+
+
+def test_verify_of_what_is_not_prepared_says_how_to(command, tmp_path):
+    code, _, err = command("data", "verify", "chairs", "--data-dir", tmp_path)
+    assert code == 1
+    assert "disentangle data prepare chairs" in err
+
+
+def test_held_out_combinations_are_recorded_in_run_score_and_table(command, npz, tmp_path):
+    words = ["--hold-out", "x=a,y=2", "--hold-out", "x=c,y=4"]
+    code, out, _ = command("train", "vae", npz, *QUICK, *words)
+    assert code == 0
+    run = load_run(tmp_path / last(out))
+    view = {"split": "train", "hold_out": ("x=a,y=2", "x=c,y=4")}
+    assert run.record.dataset.view == view
+    assert run.record.dataset.images == 10
+    code, out, _ = command("score", "--metric", "mig", "--split", "all", "--factors", "y")
+    assert code == 0
+    assert "split train, held out x=a,y=2 and x=c,y=4" in out
+    assert "Scored: split all" in out
+    (score,) = json.loads((run.path / "scores.json").read_text())["scores"]
+    assert score["factors"] == ["y"]
+    assert score["view"] == {
+        "split": "all",
+        "hold_out": ["x=a,y=2", "x=c,y=4"],
+        "factors": ["y"],
+    }
+
+
+def test_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_path):
+    _, out, _ = command("train", "vae", npz, *QUICK, "--holdout", "0.5", "--hold-out-seed", 3)
+    run = load_run(tmp_path / last(out))
+    assert run.record.dataset.view["hold_out_seed"] == 3
+    assert command("score", run.path, "--metric", "mig")[0] == 0
+    (score,) = json.loads((run.path / "scores.json").read_text())["scores"]
+    assert score["view"]["split"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--hold-out", "z=1"], "no factor 'z'"),
+        (["--split", "train"], "no split 'train'"),
+        (["--factors", "z"], "no factor 'z'"),
+        (["--image-size", "4"], "--image-size is from 8 to 1024"),
+        (["--channels", "2"], "--channels is 1 (grey) or 3 (RGB)"),
+        (["--download"], "nothing can be downloaded"),
+    ],
+)
+def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):
+    code, _, err = command("train", "vae", npz, *QUICK, *words)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("words", [["--file", "x"], ["--download"]])
+def test_file_that_a_dataset_does_not_take_is_refused(command, words):
+    code, _, err = command("train", "vae", "tiny", *QUICK, *words)
+    assert code == 2
+    assert f"'tiny' takes no {words[0]}" in err
+
+
+def test_grid_and_labels_are_shown_one_row_a_factor(command, npz, tmp_path):
+    code, out, _ = command("data", "show", "tiny", "--output", "deep/tiny.png")
+    assert (code, last(out)) == (0, "deep/tiny.png")
+    assert (tmp_path / "deep" / "tiny.png").exists()
