@@ -41,10 +41,17 @@ class ArrayDataset(Labelled):
 class ArraySource(Source[Labelled]):
     """Bare arrays of codes and factors; a test set of its own where one is given."""
 
+    dataset: ArrayDataset
+
     def __init__(
         self, codes: Codes, dataset: ArrayDataset, test: "ArraySource | None" = None
     ) -> None:
         self._codes, self.dataset, self.test = codes, dataset, test
+
+    @property
+    def latents(self) -> int:
+        """Return the number of columns of the codes."""
+        return int(self._codes.shape[1])
 
     def codes(self, index: Index) -> Codes:
         """Return the codes at `index`, [N, D]."""
@@ -53,6 +60,14 @@ class ArraySource(Source[Labelled]):
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
         """Refuse: bare codes have no posterior."""
         raise Unavailable("bare codes come without a posterior")
+
+    def fit_test(
+        self, n: int, m: int, rng: np.random.Generator
+    ) -> tuple[Source[Labelled], Source[Labelled]]:
+        """Return the rows to fit on, and the test set, which is these rows where none was given."""
+        if self.test is not None and m:
+            return ArraySource(self._codes, self.dataset), self.test
+        return super().fit_test(n, m, rng)
 
     def train_test(
         self: Any, n: int, m: int, rng: np.random.Generator

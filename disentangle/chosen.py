@@ -7,7 +7,7 @@ from typing import Any
 
 from disentangle import registry
 from disentangle.errors import DisentangleError, Unavailable, UsageError
-from disentangle.metric import Metric, Source
+from disentangle.metric import Detail, Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.seeds import numpy_rng
 
@@ -28,8 +28,8 @@ class Chosen:
         self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
         self.metric: Metric[Any] = self.kind(**self.settings)
 
-    def scores(self, source: Source[Any], seed: int) -> dict[str, float]:
-        """Return the metric's scores.
+    def scores(self, source: Source[Any], seed: int) -> tuple[dict[str, float], dict[str, Detail]]:
+        """Return the metric's scores, and what is behind them.
 
         Raises:
             Unavailable: the dataset is not what the metric needs, or the score is undefined.
@@ -46,9 +46,13 @@ class Chosen:
                 f"it assumes independent factors, and {dependence}; name the metric to have it all "
                 "the same"
             )
+        if source.latents > self.kind.most_latents:
+            raise Unavailable(f"{source.latents} latents are more than {self.kind.most_latents}")
         rng = numpy_rng(seed, f"metric {self.name}")
         try:
-            found = {k: float(v) for k, v in self.metric.score(source, rng).items()}
+            both = self.metric.score(source, rng)
+            details = {k: v for k, v in both.items() if isinstance(v, Detail)}
+            found = {k: float(v) for k, v in both.items() if not isinstance(v, Detail)}
         except DisentangleError:
             raise
         except Exception as error:
@@ -58,7 +62,7 @@ class Chosen:
         for name, value in found.items():
             if not math.isfinite(value):
                 raise Unavailable(f"'{name}' came out as {value}")
-        return found
+        return found, details
 
 
 def choose(metrics: Iterable[str] | None) -> list[Chosen]:

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +52,11 @@ class RunSource(Source[Dataset]):
         self._scale: NDArray[np.float32] | None = None
         self._load()
 
+    @property
+    def latents(self) -> int:
+        """Return the model's number of latents."""
+        return int(self.model.latents)
+
     def codes(self, index: Index) -> Codes:
         """Return the means of the codes at `index`, [N, D]."""
         place = self._encode(index)
@@ -64,13 +68,6 @@ class RunSource(Source[Dataset]):
         if self._scale is None:
             raise Unavailable(f"'{self.run.record.model}' has codes without a posterior")
         return mean, self._scale[self.dataset.origin(index)].astype(np.float64)
-
-    def train_test(
-        self: Any, n: int, m: int, rng: np.random.Generator
-    ) -> tuple[Codes, Index, Codes, Index]:
-        """Return `n` and `m` points, both drawn uniformly and independently."""
-        train, test = self.draw(n, rng), self.draw(m, rng)
-        return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
 
     def _encode(self, index: Index) -> Index:
         """Encode what is not known yet of these images; return their places in the whole."""

@@ -1,4 +1,4 @@
-"""Entropy and mutual information of discrete variables: plug-in estimates, in nats."""
+"""Entropy and mutual information of discrete variables, plug-in estimates in nats; and gaps."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,3 +57,14 @@ def mutual_information(a: Index, b: Index) -> NDArray[np.float64]:
     h_ab = np.array([[entropy(joint(x, y)) for y in b.T] for x in a.T])
     information: NDArray[np.float64] = h_a[:, None] + h_b[None, :] - h_ab
     return np.maximum(information, 0.0)
+
+
+def gaps(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Return by how much the largest entry of each column of [D, K] exceeds the next, [K].
+
+    Where there is one row, the next counts as 0.
+    """
+    m = np.asarray(matrix, dtype=np.float64)
+    m = np.sort(np.vstack([np.zeros_like(m[:1]), m]) if len(m) == 1 else m, axis=0)
+    top: NDArray[np.float64] = m[-1] - m[-2]
+    return top

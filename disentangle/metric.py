@@ -2,19 +2,37 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, get_args, get_origin
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.dataset import Dataset, Index, Labelled
+from disentangle.errors import Unavailable
 from disentangle.plugin import Plugin
 
 D = TypeVar("D", bound=Dataset)
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
-Scores: TypeAlias = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Numbers behind a score, for people and for figures: along latents, factors, or both.
+
+    Attributes:
+        axes: what each axis of `values` counts: scored factors, latents.
+        values: [D], [K] or [D, K]; NaN where one is undefined.
+    """
+
+    axes: tuple[Literal["latent", "factor"], ...]
+    values: NDArray[Any]
+
+
+Scores: TypeAlias = Mapping[str, float | Detail]
+"""Scores by name, and details by name."""
 
 
 class Source(ABC, Generic[D]):
@@ -25,13 +43,20 @@ class Source(ABC, Generic[D]):
     Attributes:
         dataset: the opened dataset; for bare arrays, one that has labels and no images.
         model: the trained model; None for a bare encoder or bare arrays.
+        disjoint: whether no image may serve both to fit and to test.
     """
 
     dataset: D
     model: Any = None
+    disjoint: bool = False
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    @property
+    @abstractmethod
+    def latents(self) -> int:
+        """Return the number of latents, D."""
 
     @abstractmethod
     def codes(self, index: Index) -> Codes:
@@ -45,15 +70,40 @@ class Source(ABC, Generic[D]):
             Unavailable: the encoder gives codes without a posterior.
         """
 
-    @abstractmethod
+    def fit_test(self, n: int, m: int, rng: np.random.Generator) -> "tuple[Source[D], Source[D]]":
+        """Return the sources of `n` points to fit on, and of `m` to test on.
+
+        They are this source itself, as in the reference protocol; or where it is `disjoint`, parts
+        of it that share no image, in the ratio n : m.
+        """
+        if not self.disjoint or not m:
+            return self, self
+        from disentangle.sources import Part
+
+        order = rng.permutation(len(self))
+        cut = round(len(order) * n / (n + m))
+        if not 0 < cut < len(order):
+            raise Unavailable(f"{len(order)} images are too few to fit on some and test on others")
+        return Part(self, np.sort(order[:cut])), Part(self, np.sort(order[cut:]))
+
     def train_test(
         self: "Source[Labelled]", n: int, m: int, rng: np.random.Generator
     ) -> tuple[Codes, Index, Codes, Index]:
         """Return codes and labels of `n` points to fit on and `m` to test on: (z, y, z', y').
 
-        A dataset draws both independently, as the reference protocol does. Bare arrays give their
-        own rows, each exactly once when there are no more than asked for.
+        A dataset draws both independently, as the reference protocol does; where the source is
+        `disjoint`, no image comes twice, and fewer than asked for if there are not enough. Bare
+        arrays give their own rows, each exactly once when there are no more than asked for.
         """
+        fit, test = self.fit_test(n, m, rng)
+        train, rest = fit.points(n, rng), test.points(m, rng)
+        return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
+
+    def points(self, n: int, rng: np.random.Generator) -> Index:
+        """Return the indices of `n` images: as `draw`, or where it is `disjoint`, none twice."""
+        if not self.disjoint:
+            return self.draw(n, rng)
+        return np.sort(rng.permutation(len(self))[:n])
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
         """Return the indices of `n` images, drawn uniformly and independently."""
@@ -83,6 +133,12 @@ class Metric(Plugin, ABC, Generic[D]):
     """Whether `score` runs it when no metric is named."""
     assumes_independence: ClassVar[bool] = False
     """Whether it means what it says only where the factors are independent of one another."""
+    of_model: ClassVar[bool] = False
+    """Whether it reads the model itself, so that it is the same for every representation."""
+    most_latents: ClassVar[int] = 512
+    """With more latents than this it says n/a, for it would take too long."""
+    seconds: ClassVar[float] = 1.0
+    """What it takes at its defaults with ten latents and five factors, codes at hand, two cores."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -93,6 +149,8 @@ class Metric(Plugin, ABC, Generic[D]):
     @abstractmethod
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:
         """Return the scores by name: the metric's own, or `metric/part` where it has several.
+
+        A `Detail` among them is no score: it says what is behind one.
 
         Raises:
             Unavailable: the score is undefined here; the message says why.

@@ -162,7 +162,7 @@ def _measure(metric: Chosen, source: RunSource, seed: int, about: dict[str, Any]
     values: dict[str, float | None]
     reason = None
     try:
-        values = dict(metric.scores(source, seed))
+        values = dict(metric.scores(source, seed)[0])
     except Unavailable as error:
         values, reason = {metric.name: None}, str(error)
     names = ("disentangle-bench", "numpy", "scikit-learn")
@@ -215,7 +215,7 @@ def score_codes(
     unavailable: dict[str, str] = {}
     for metric in choose(metrics):
         try:
-            scores.update(metric.scores(source, seed))
+            scores.update(metric.scores(source, seed)[0])
         except DisentangleError as error:
             unavailable[metric.name] = str(error)
             warnings.warn(f"{metric.name}: n/a: {error}", UnavailableWarning, stacklevel=2)

@@ -1,69 +1,16 @@
 """Metrics against the reference implementations' values, and against what must not change them."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import ARRAYS, Coded, golden, identity, noise, published, rotation, small
 
 from disentangle.arrays import ArrayDataset
 from disentangle.chosen import Chosen
-from disentangle.dataset import Grid
 from disentangle.errors import Unavailable
-from disentangle.metric import Source
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.mig import MIG, mig
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-ARRAYS = np.load(GOLDEN / "golden_public.npz")
-VALUES = json.loads((GOLDEN / "golden_public.json").read_text())
-DSPRITES = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
-
-
-def golden(metric):
-    return [v for v in VALUES["values"] if v["metric"] == metric]
-
-
-class Coded(Source):
-    """Codes that are a function of the labels, on a grid of factors without images."""
-
-    def __init__(self, encoder, sizes=DSPRITES):
-        class Factors(Grid):
-            name, fingerprint, source, image_shape = "factors", "factors", "made", (1, 1, 1)
-
-            def images(self, index):
-                raise AssertionError("a metric reads codes, not images")
-
-        self.dataset, self.encoder = Factors(sizes), encoder
-
-    def codes(self, index):
-        sizes = np.array(list(self.dataset.factors.values()))
-        standard = (self.labels(index) - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
-        return self.encoder(standard, index)
-
-    def posterior(self, index):
-        raise Unavailable("none")
-
-    def train_test(self, n, m, rng):
-        train, test = self.draw(n, rng), self.draw(m, rng)
-        return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
-
-
-def identity(u, index):
-    return u
-
-
-def rotation(u, index):
-    return u @ ARRAYS["enc/rotation_5"]
-
-
-NOISE = np.random.default_rng(0).normal(size=(np.prod(list(DSPRITES.values())), 10))
-
-
-def noise(u, index):
-    return NOISE[index]
 
 
 @pytest.mark.parametrize("value", golden("mig"), ids=lambda v: v["case"])
@@ -99,21 +46,9 @@ def test_mig_of_known_codes_at_full_size(encoder, expected, tolerance):
     ("encoder", "name"), [(identity, "identity"), (rotation, "rotation"), (noise, "noise10")]
 )
 def test_beta_vae_score_of_known_codes_at_full_size(encoder, name):
-    expected = next(
-        row
-        for row in VALUES["distributions"]["stats"]
-        if (row["metric"], row["dataset_sizes"], row["encoder"])
-        == ("beta_vae_vec.eval_accuracy", "dsprites", name)
-    )
+    mean, std = published("beta_vae_vec.eval_accuracy", "dsprites", name)
     found = BetaVAEScore().score(Coded(encoder), np.random.default_rng(0))
-    margin = 4 * expected["std"] + 1e-9
-    assert found["beta-vae-score"] == pytest.approx(expected["mean"], abs=margin)
-
-
-def small(seed=0, n=300):
-    rng = np.random.default_rng(seed)
-    v = rng.integers(0, (3, 4, 5), (n, 3))
-    return v + 0.3 * rng.normal(size=v.shape), v
+    assert found["beta-vae-score"] == pytest.approx(mean, abs=4 * std + 1e-9)
 
 
 @given(st.permutations(range(3)))

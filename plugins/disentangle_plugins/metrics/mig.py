@@ -4,7 +4,7 @@ import numpy as np
 
 from disentangle.dataset import Index, Labelled
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, mutual_information
+from disentangle.information import discretise, entropies, gaps, mutual_information
 from disentangle.metric import Codes, Metric, Scores, Source
 from disentangle.plugin import knob
 
@@ -26,8 +26,7 @@ def mig(z: Codes, v: Index, bins: int = 20) -> float:
     if not (h > 0).any():
         raise Unavailable("every factor is constant in these samples")
     m = mutual_information(discretise(z, bins), v[:, h > 0])  # [i, k] = I(z_i; v_k)
-    m = np.sort(np.vstack([np.zeros_like(m[:1]), m]), axis=0)
-    return float(np.mean((m[-1] - m[-2]) / h[h > 0]))
+    return float(np.mean(gaps(m) / h[h > 0]))
 
 
 class MIG(Metric[Labelled]):

@@ -1,0 +1,165 @@
+"""What is known of metrics: values of the reference implementations, and codes to try them on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from disentangle.dataset import Grid
+from disentangle.errors import Unavailable
+from disentangle.metric import Source
+
+GOLDEN = Path(__file__).parent / "golden"
+ARRAYS = np.load(GOLDEN / "golden_public.npz")
+VALUES = json.loads((GOLDEN / "golden_public.json").read_text())
+DSPRITES = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
+SHAPES3D = {"floor": 10, "wall": 10, "object": 10, "scale": 8, "shape": 4, "orientation": 15}
+
+
+def golden(metric, **wanted):
+    """Return the records of a reference's values; `sklearn="1.9.1"` picks those of a version."""
+    return [
+        v
+        for v in VALUES["values"]
+        if v["metric"] == metric and all(v["versions"].get(k) == w for k, w in wanted.items())
+    ]
+
+
+def name_of(value):
+    """Return how a test of this golden value is called."""
+    return f"{value['case']}-{value['versions'].get('sklearn', '')}".rstrip("-")
+
+
+def case_arrays(value):
+    """Return the inputs of a golden value: codes and factors, then those of its test set."""
+    case = f"case/{value['case']}"
+    names = ("codes_train", "factors_train", "codes_test", "factors_test")
+    arrays = [ARRAYS[f"{case}/{name}"] for name in names]
+    return [
+        array.astype(np.int64 if name.startswith("factors") else np.float64)
+        for name, array in zip(names, arrays, strict=True)
+    ]
+
+
+class Factors(Grid):
+    """A grid of factors without images."""
+
+    name, fingerprint, source, image_shape = "factors", "factors", "made", (1, 1, 1)
+
+    def images(self, index):
+        raise AssertionError("a metric reads codes, not images")
+
+
+class Coded(Source):
+    """Codes that are a function of the labels, on a grid of factors without images.
+
+    The function takes the factors, each standardised, [N, K], and the index [N].
+    """
+
+    def __init__(self, encoder, sizes=DSPRITES):
+        self.dataset, self.encoder = Factors(sizes), encoder
+
+    @property
+    def latents(self):
+        return self.codes(np.arange(1)).shape[1]
+
+    def codes(self, index):
+        sizes = np.array(list(self.dataset.factors.values()))
+        standard = (self.labels(index) - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
+        return self.encoder(standard, index)
+
+    def posterior(self, index):
+        raise Unavailable("none")
+
+
+NOISE = np.random.default_rng(0).normal(size=(737_280, 10))
+
+
+def identity(u, index):
+    """Return the factors themselves."""
+    return u
+
+
+def rotation(u, index):
+    """Return the factors, rotated."""
+    return u @ ARRAYS[f"enc/rotation_{u.shape[1]}"]
+
+
+def noisy_dead(u, index):
+    """Return the factors with noise, and four dead latents."""
+    return np.hstack([u + 0.3 * NOISE[index, : u.shape[1]], 0.01 * NOISE[index, -4:]])
+
+
+def duplicated(u, index):
+    """Return the factors, the largest of them twice."""
+    return np.hstack([u, u[:, largest(u)[:1]]])
+
+
+def entangled2(u, index):
+    """Return the factors, the two largest of them mixed."""
+    a, b = largest(u)
+    z = u.copy()
+    z[:, a], z[:, b] = (u[:, a] + u[:, b]) / 2**0.5, (u[:, a] - u[:, b]) / 2**0.5
+    return z
+
+
+def warped(u, index):
+    """Return the factors, each under a monotone function."""
+    functions = (
+        lambda x: np.sign(x) * np.abs(x) ** 3,
+        lambda x: np.exp(1.5 * x),
+        lambda x: np.tanh(2 * x),
+        lambda x: -np.exp(-2 * x),
+        lambda x: 1 / (1 + np.exp(-4 * x)),
+        lambda x: np.sign(x) * np.abs(x) ** 0.5,
+    )
+    return np.stack([functions[k % 6](x) for k, x in enumerate(u.T)], 1)
+
+
+def noise(u, index):
+    """Return ten latents of noise."""
+    return NOISE[index]
+
+
+def largest(u):
+    """Return the two factors with most values, by the number of factors."""
+    sizes = list({5: DSPRITES, 6: SHAPES3D}[u.shape[1]].values())
+    return sorted(range(len(sizes)), key=lambda k: -sizes[k])[:2]
+
+
+ENCODERS = {
+    "identity": identity,
+    "rotation": rotation,
+    "noisy_dead": noisy_dead,
+    "duplicated": duplicated,
+    "entangled2": entangled2,
+    "warped": warped,
+    "noise10": noise,
+}
+
+
+def published(metric, sizes, encoder):
+    """Return mean and standard deviation over seeds of a reference's value at full size."""
+    (row,) = (
+        row
+        for row in VALUES["distributions"]["stats"]
+        if (row["metric"], row["dataset_sizes"], row["encoder"]) == (metric, sizes, encoder)
+    )
+    return row["mean"], row["std"]
+
+
+def single_run(metric, sizes, encoder):
+    """Return the scores of one run of the reference at full size."""
+    (row, *_) = (
+        row
+        for row in VALUES["distributions"]["reference_single_runs"]
+        if (row["metric"], row["dataset_sizes"], row["encoder"]) == (metric, sizes, encoder)
+    )
+    return row["scores"]
+
+
+def small(seed=0, n=300):
+    """Return codes [n, 3] that are three factors [n, 3] with noise, and these factors."""
+    rng = np.random.default_rng(seed)
+    v = rng.integers(0, (3, 4, 5), (n, 3))
+    return v + 0.3 * rng.normal(size=v.shape), v
