@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from disentangle.errors import UsageError as UsageError
     from disentangle.experiment import resume as resume
     from disentangle.experiment import train as train
+    from disentangle.foreign import score_codes as score_codes
+    from disentangle.foreign import score_encoder as score_encoder
     from disentangle.run import Run as Run
     from disentangle.run import load_run as load_run
     from disentangle.scoring import score as score
-    from disentangle.scoring import score_codes as score_codes
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,8 @@ _HOMES = {
     "load_run": "run",
     "resume": "experiment",
     "score": "scoring",
-    "score_codes": "scoring",
+    "score_codes": "foreign",
+    "score_encoder": "foreign",
     "train": "experiment",
 }
 """Public name -> the module that it is imported from when first used."""

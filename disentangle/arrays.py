@@ -1,5 +1,6 @@
 """Codes and factors as bare arrays, made by anybody: a source that metrics read like a run's."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,16 @@ class ArraySource(Source[Labelled]):
     def latents(self) -> int:
         """Return the number of columns of the codes."""
         return int(self._codes.shape[1])
+
+    @property
+    def digest(self) -> str:
+        """Return what tells these arrays from others, for a record."""
+        sha256 = hashlib.sha256()
+        rows = [self, *([self.test] if self.test else [])]
+        for array in [a for source in rows for a in (source._codes, source.dataset._labels)]:
+            sha256.update(f"{array.shape} {array.dtype}".encode())
+            sha256.update(np.ascontiguousarray(array).data)
+        return f"codes {sha256.hexdigest()[:16]}"
 
     def codes(self, index: Index) -> Codes:
         """Return the codes at `index`, [N, D]."""

@@ -1,14 +1,16 @@
 """Metrics as a user asked for them: by name, with knobs where wanted."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from disentangle import registry
-from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.errors import DisentangleError, Unavailable, UsageError, suggestion
 from disentangle.metric import Detail, Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
+from disentangle.protocol import Protocol, load_protocol
 from disentangle.seeds import numpy_rng
 
 
@@ -19,11 +21,13 @@ class Chosen:
         named: whether the user asked for it by name, rather than for the default metrics.
     """
 
-    def __init__(self, spec: str, *, named: bool = True) -> None:
+    def __init__(
+        self, spec: str, knobs: Mapping[str, Any] = MappingProxyType({}), *, named: bool = True
+    ) -> None:
         self.name, text = parse_spec(spec)
         self.named = named
         self.kind = registry.metrics.load(self.name)
-        settings = resolve(self.kind, parse_given(self.kind, text))
+        settings = resolve(self.kind, parse_given(self.kind, text), preset=knobs)
         self.settings = {k: s.value for k, s in settings.items()}
         self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
         self.metric: Metric[Any] = self.kind(**self.settings)
@@ -65,22 +69,30 @@ class Chosen:
         return found, details
 
 
-def choose(metrics: Iterable[str] | None) -> list[Chosen]:
-    """Return the metrics named, or those that run by default.
+def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[Chosen]:
+    """Return the metrics named, `all` of them, or those that run by default.
 
     Raises:
         UsageError: an unknown metric or knob.
     """
-    if metrics is not None:
-        specs = [metrics] if isinstance(metrics, str) else list(metrics)
+    wanted = protocol or load_protocol()
+    for name in wanted.knobs.keys() - registry.metrics.entries.keys():
+        known = suggestion(name, registry.metrics.entries)
+        raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
+    specs = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    if specs is None and wanted.metrics is not None:
+        specs = list(wanted.metrics)
+    if specs is not None and "all" not in specs:
         if not specs:
             raise UsageError("no metric was named; leave it out to score the default ones")
-        return [Chosen(spec) for spec in dict.fromkeys(specs)]
-    chosen = []
+        knobs = wanted.knobs
+        return [Chosen(s, knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
+    named = [Chosen(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"]
+    chosen = {metric.name: metric for metric in named}
     for name in registry.metrics.entries:
         # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
         with suppress(DisentangleError):
-            candidate = Chosen(name, named=False)
-            if candidate.kind.by_default:
-                chosen.append(candidate)
-    return chosen
+            candidate = Chosen(name, wanted.knobs.get(name, {}), named=False)
+            if specs is not None or candidate.kind.by_default:
+                chosen.setdefault(name, candidate)
+    return list(chosen.values())

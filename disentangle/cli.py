@@ -9,19 +9,24 @@ from rich.markup import escape
 
 from disentangle import __version__, registry
 from disentangle.cli_data import data
-from disentangle.cli_table import load, report, show_tables, write_tables
+from disentangle.cli_score import score
+from disentangle.cli_table import load, report, show_baselines, show_tables
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
     RESULTS,
     DataDir,
+    DatasetName,
     Device,
     Every,
     Factors,
     File,
+    MetricNames,
+    ProtocolName,
     Results,
     RunPath,
     RunPaths,
+    ScoreSeed,
     Split,
     names,
 )
@@ -35,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
+app.command()(score)
 
 
 def version(wanted: bool) -> None:
@@ -77,14 +83,47 @@ def resume(
     typer.echo(found.path)
 
 
-@app.command()
-def score(
+@app.command("table")
+def table_command(
     runs: RunPaths = None,
-    metric: Annotated[
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
+    ] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="also (score - noise) / (oracle - noise); with these"),
+    ] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Show the score table: one row a configuration, its seeds together."""
+    from disentangle.baselines import read_baselines
+
+    found, problems = load(runs, results)
+    if not found and not problems:
+        raise DisentangleError(f"{results}: no run is there; train one first")
+    shown = read_baselines(results) if baselines or corrected else {}
+    if not shown and (baselines or corrected):
+        raise DisentangleError(
+            f"{results}: no baseline is there; first: disentangle baselines DATASET"
+        )
+    show_tables(found, shown, corrected=corrected)
+    report(problems)
+
+
+@app.command()
+def baselines(
+    dataset: DatasetName,
+    metric: MetricNames = None,
+    only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[:knob=value,...]", help="a metric; may be repeated"),
+        typer.Option(
+            metavar="NAME",
+            help="oracle, rotation, pca, ica, untrained, pixels or noise; may be repeated",
+            show_default="all",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the metrics' sampling")] = 0,
+    protocol: ProtocolName = "locatello2019",
+    seed: ScoreSeed = 0,
     split: Split = None,
     factors: Factors = None,
     device: Device = "auto",
@@ -92,53 +131,28 @@ def score(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Score runs: those named, or all below the results folder that lack a score."""
-    from disentangle import scoring
-    from disentangle.chosen import choose
-    from disentangle.device import choose_device
-    from disentangle.progress import counting, say
+    """Score the factors themselves, noise and untrained controls: what a model's score is worth."""
+    from disentangle.baselines import baselines as score_them
+    from disentangle.data import load_dataset
+    from disentangle.progress import counting, say, working
 
-    choose(metric)
-    choose_device(device)
-    found, problems = load(runs, results)
-    for run in found:
-        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
-    ready = [run for run in found if run.finished or runs]
-    if len(ready) < len(found):
-        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
-    if not ready and not problems:
-        raise DisentangleError(f"{results}: no finished run is there; train one first")
-    for run in ready:
-        with counting(f"encoding {run.record.dataset.name}") as progress:
-            try:
-                scores = scoring.score(
-                    run,
-                    metric,
-                    seed=seed,
-                    split=split,
-                    factors=names(factors),
-                    device=device,
-                    progress=progress,
-                )
-            except (DisentangleError, OSError) as error:
-                problems.append(str(error))
-                continue
-        listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
-        missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
-        say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
-    show_tables(ready)
-    write_tables(ready, results)
-    report(problems)
-
-
-@app.command("table")
-def table_command(runs: RunPaths = None, results: Results = RESULTS) -> None:
-    """Show the score table: one row a configuration, its seeds together."""
-    found, problems = load(runs, results)
-    if not found and not problems:
-        raise DisentangleError(f"{results}: no run is there; train one first")
-    show_tables(found)
-    report(problems)
+    with working() as preparing:
+        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    with counting(f"encoding {opened.name}") as progress:
+        found = score_them(
+            opened,
+            metric,
+            only=only,
+            seed=seed,
+            protocol=protocol,
+            split=split,
+            factors=names(factors),
+            results=results,
+            device=device,
+            progress=progress,
+            say=say,
+        )
+    show_baselines(found)
 
 
 @app.command()

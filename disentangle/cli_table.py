@@ -1,5 +1,6 @@
 """Runs and their tables, as `score` and `table` read, show and write them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from rich.table import Table as RichTable
 from disentangle.errors import DisentangleError
 
 if TYPE_CHECKING:
+    from disentangle.measure import ScoreMapping
+    from disentangle.record import Score
     from disentangle.run import Run
 
 
@@ -30,12 +33,14 @@ def report(problems: list[str]) -> None:
         raise DisentangleError("; ".join(problems))
 
 
-def show_tables(runs: list["Run"]) -> None:
-    """Print the tables of these runs."""
+def show_tables(
+    runs: list["Run"], baselines: Mapping[str, Sequence["Score"]] | None = None, **options: bool
+) -> None:
+    """Print the tables of these runs; see `table.make_tables`."""
     from disentangle import table
 
     console = Console(emoji=False)
-    for made in table.make_tables(runs):
+    for made in table.make_tables(runs, baselines or {}, **options):
         if console.is_terminal:
             grid = RichTable(title=escape(made.dataset), caption=escape(made.caption))
             for heading in made.head:
@@ -58,3 +63,20 @@ def write_tables(runs: list["Run"], results: Path) -> None:
         tables = table.make_tables(every)
         typer.echo(export.write_markdown(tables, folder / "scores.md"))
         typer.echo(export.write_csv(every, folder / "scores.csv"))
+
+
+def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
+    """Print the scores of baselines: a line each, and below them why some are missing."""
+    scores = list(dict.fromkeys(name for mapping in found.values() for name in mapping))
+    lines = [["", *scores]]
+    for name, mapping in found.items():
+        lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        typer.echo("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+    reasons: dict[str, list[str]] = {}
+    for name, mapping in found.items():
+        for metric, reason in mapping.unavailable.items():
+            reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
+    for reason, names in reasons.items():
+        typer.echo(f"{', '.join(names)}: {reason}")

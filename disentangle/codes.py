@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import time
 import warnings
 import zipfile
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,37 +27,43 @@ CONTRACT = 2
 CHUNK = {"cpu": 64, "other": 2048}
 """Images encoded at once; on a CPU, larger ones spend their time on fresh memory (1.8 times)."""
 CACHE_BYTES = 4 * 2**30
+TRIAL = 256
+"""Images that are encoded to tell how long the others will take."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of images encoded so far, and of all images."""
+Encoded = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Means and, of a posterior, scales: [N, D] each."""
 
 
-class RunSource(Source[Dataset]):
-    """The codes of a run's model on a dataset, encoded as they are asked for."""
+def silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+class Encoder(Source[Dataset]):
+    """Codes of images that are encoded as they are asked for, each at most once."""
+
+    chunk = CHUNK["cpu"]
 
     def __init__(
-        self,
-        run: Run,
-        dataset: Dataset | None = None,
-        device: torch.device | str = "cpu",
-        progress: Progress = lambda done, images: None,
+        self, dataset: Dataset, latents: int, progress: Progress = silent, *, disjoint: bool = False
     ) -> None:
-        self.run, self.dataset = run, dataset or run.dataset
-        self.model = run.model
-        self.device, self.progress = torch.device(device), progress
+        self.dataset, self.progress, self.disjoint = dataset, progress, disjoint
         self.encoded = 0
         # Of the whole dataset, so that its views share what is known.
-        self.whole = self.dataset.whole
-        shape = (len(self.whole), self.model.latents)
+        self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
-        self._mean = np.empty(shape, np.float32)
+        self._mean = np.empty((len(self.whole), latents), np.float32)
         self._scale: NDArray[np.float32] | None = None
-        self._load()
+
+    @abstractmethod
+    def encode(self, index: Index) -> Encoded:
+        """Return the codes of images of the whole dataset."""
 
     @property
     def latents(self) -> int:
-        """Return the model's number of latents."""
-        return int(self.model.latents)
+        """Return the number of latents."""
+        return self._mean.shape[1]
 
     def codes(self, index: Index) -> Codes:
         """Return the means of the codes at `index`, [N, D]."""
@@ -66,29 +74,63 @@ class RunSource(Source[Dataset]):
         """Return mean and scale of q(z|x) at `index`, each [N, D]."""
         mean = self.codes(index)
         if self._scale is None:
-            raise Unavailable(f"'{self.run.record.model}' has codes without a posterior")
+            raise Unavailable("these are codes without a posterior")
         return mean, self._scale[self.dataset.origin(index)].astype(np.float64)
+
+    def seconds_to_encode(self) -> float:
+        """Return how long encoding all that is not known yet will take, from a few of it."""
+        missing = np.flatnonzero(~self._known[self.dataset.origin(np.arange(len(self)))])
+        if len(missing) <= 2 * TRIAL:
+            return 0.0
+        self._encode(missing[:TRIAL])  # which also loads what is loaded once
+        began = time.perf_counter()
+        self._encode(missing[TRIAL : 2 * TRIAL])
+        return (time.perf_counter() - began) * (len(missing) / TRIAL - 2)
 
     def _encode(self, index: Index) -> Index:
         """Encode what is not known yet of these images; return their places in the whole."""
         place = self.dataset.origin(index)
         missing = np.unique(place[~self._known[place]])
-        if not len(missing):
-            return place
-        size = CHUNK["cpu" if self.device.type == "cpu" else "other"]
-        self.model.to(self.device)
-        for i in range(0, len(missing), size):
-            chunk = missing[i : i + size]
-            code = self.run.code(self.whole.images(chunk))
-            self._mean[chunk] = code.mean.cpu().numpy()
-            if isinstance(code, Posterior):
+        for i in range(0, len(missing), self.chunk):
+            chunk = missing[i : i + self.chunk]
+            mean, scale = self.encode(chunk)
+            self._mean[chunk] = mean
+            if scale is not None:
                 if self._scale is None:
                     self._scale = np.empty_like(self._mean)
-                self._scale[chunk] = code.scale.cpu().numpy()
+                self._scale[chunk] = scale
             self._known[chunk] = True
             self.encoded += len(chunk)
             self.progress(self.encoded, len(self.dataset))
         return place
+
+
+class RunSource(Encoder):
+    """The codes of a run's model on a dataset, kept for the next time."""
+
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset | None = None,
+        device: torch.device | str = "cpu",
+        progress: Progress = silent,
+        *,
+        disjoint: bool = False,
+    ) -> None:
+        self.run, self.model = run, run.model
+        self.device = torch.device(device)
+        self.model.to(self.device)
+        self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
+        super().__init__(
+            dataset or run.dataset, int(self.model.latents), progress, disjoint=disjoint
+        )
+        self._load()
+
+    def encode(self, index: Index) -> Encoded:
+        """Return means and scales of the model's codes."""
+        code = self.run.code(self.whole.images(index))
+        scale = code.scale.cpu().numpy() if isinstance(code, Posterior) else None
+        return code.mean.cpu().numpy(), scale
 
     @property
     def _cache(self) -> Path:

@@ -225,6 +225,9 @@ class Grid(Labelled):
         itself, with probability one over the number of combinations of the other axes.
         """
         axis = self.column(factor)
-        labels = rng.integers(0, self._sizes, size=(np.size(index), len(self._sizes)))
-        labels[:, axis] = self.every_label(index)[:, axis]
-        return self.index(labels)
+        stride, size = self._strides[axis], self._sizes[axis]
+        index = self._index(index)
+        # Another image's coordinates, but for the one that is shared.
+        other = rng.integers(0, len(self), len(index))
+        sharing: Index = other + (index // stride % size - other // stride % size) * stride
+        return sharing

@@ -44,11 +44,13 @@ class Source(ABC, Generic[D]):
         dataset: the opened dataset; for bare arrays, one that has labels and no images.
         model: the trained model; None for a bare encoder or bare arrays.
         disjoint: whether no image may serve both to fit and to test.
+        overlap: of the last `train_test`, the share of test images that are among those fitted on.
     """
 
     dataset: D
     model: Any = None
     disjoint: bool = False
+    overlap: float | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -97,6 +99,8 @@ class Source(ABC, Generic[D]):
         """
         fit, test = self.fit_test(n, m, rng)
         train, rest = fit.points(n, rng), test.points(m, rng)
+        if m:
+            self.overlap = float(np.isin(rest, train).mean()) if fit is test else 0.0
         return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
 
     def points(self, n: int, rng: np.random.Generator) -> Index:

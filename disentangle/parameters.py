@@ -71,3 +71,16 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
 RunPaths = Annotated[
     list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")
 ]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME[:knob=value,...]",
+        help="a metric, or 'all'; may be repeated",
+        show_default="the default ones",
+    ),
+]
+ProtocolName = Annotated[
+    str, typer.Option(metavar="NAME|TOML", help="locatello2019, disjoint, or a file of your own")
+]
+ScoreSeed = Annotated[int, typer.Option("--seed", min=0, help="of the metrics' sampling")]

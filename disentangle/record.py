@@ -140,6 +140,13 @@ class RunRecord(Record):
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+class DetailRecord(Record):
+    """Numbers behind a score, [D], [K] or [D, K]; null where one is undefined."""
+
+    axes: tuple[Literal["latent", "factor"], ...]
+    values: list[float | None] | list[list[float | None]]
+
+
 class Score(Record):
     """One number and all that it means; a score that could not be had says why."""
 
@@ -157,12 +164,16 @@ class Score(Record):
     fingerprint: str
     """Of the dataset."""
     weights: str
-    """The digest of the weights."""
+    """The digest of the weights, or what else made the codes."""
     seed: int
     settings: dict[str, Value]
     """Every knob of the metric, sample sizes among them."""
     seconds: float
     packages: dict[str, str]
+    overlap: float | None = None
+    """The share of test images that are among those fitted on, where a metric does both."""
+    detail: dict[str, DetailRecord] = {}
+    """What is behind the metric's scores; it goes with the first of them."""
 
     @property
     def column(self) -> tuple[Any, ...]:

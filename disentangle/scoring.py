@@ -1,33 +1,28 @@
-"""The verb `score`: metrics of a run's codes, or of any arrays, as records."""
+"""The verb `score`: metrics of runs, written beside them."""
 
-import importlib.metadata
-import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike
-
-from disentangle.arrays import array_source
 from disentangle.chosen import Chosen, choose
-from disentangle.codes import Progress, RunSource
+from disentangle.codes import Encoder, Progress, RunSource, silent
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
-from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.files import write_text
+from disentangle.location import Say
+from disentangle.measure import (
+    ScoreMapping,
+    Wanted,
+    measure,
+    same_scores,
+    seconds_of,
+    wanted_scores,
+)
+from disentangle.progress import duration
+from disentangle.protocol import DEFAULT, Protocol, load_protocol
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
 from disentangle.run import Run, load_run
-
-PROTOCOL = "locatello2019"
-
-
-class ScoreMapping(dict[str, float]):
-    """Scores by name; `unavailable` says of the others why they could not be had."""
-
-    def __init__(self, scores: Mapping[str, float], unavailable: Mapping[str, str]) -> None:
-        super().__init__(scores)
-        self.unavailable = dict(unavailable)
 
 
 def read_scores(run: Run) -> tuple[Score, ...]:
@@ -43,11 +38,13 @@ def score(
     metrics: Iterable[str] | None = None,
     *,
     seed: int = 0,
+    protocol: str | Path = DEFAULT,
     dataset: Dataset | None = None,
     split: str | None = None,
     factors: Sequence[str] | None = None,
     device: str = "auto",
-    progress: Progress = lambda done, images: None,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
 ) -> ScoreMapping:
     """Score a run; return score names and values, and write them to its `scores.json`.
 
@@ -55,34 +52,73 @@ def score(
 
     Args:
         run: a run, or its folder.
-        metrics: names, with knobs where wanted (`"mig:bins=40"`); the default ones unless given.
+        metrics: names, with knobs where wanted (`"mig:bins=40"`), or `"all"`; the default ones
+            unless given.
         seed: of the metrics' sampling.
+        protocol: the name of a protocol, or the path of a TOML file of your own.
         dataset: another than the run's own, or a view of it.
         split: the part to score; unless given, what was trained on, or `test` if that was `train`.
         factors: the factors to score, in place of those that the run names.
         device: where images are encoded; see `train`.
         progress: called while images are encoded.
+        say: called with a line of text about how long it will take, where that is long.
 
     Raises:
-        UsageError: an unknown metric or knob.
+        UsageError: an unknown metric, knob or protocol.
         DisentangleError: the run has no weights, or a metric failed; other scores are kept.
     """
     found = run if isinstance(run, Run) else load_run(run)
-    chosen, place = choose(metrics), choose_device(device)
+    rules = load_protocol(protocol)
+    chosen, place = choose(metrics, rules), choose_device(device)
     if not found.finished:
         raise DisentangleError(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
         )
-    if not (type(seed) is int and seed >= 0):
-        raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
+    check_seed(seed)
     scored = _scored(found, dataset, split, factors)
     data = found.record.dataset if scored is None else DatasetRecord.of(scored)
-    wanted = [(metric, _about(metric, data, found, seed)) for metric in chosen]
-    if any(not _had(read_scores(found), metric, about) for metric, about in wanted):
-        with found.lock():
-            _complete(found, wanted, RunSource(found, scored, place, progress), seed)
+    wanted = wanted_scores(chosen, rules, data, found.record.weights or "", seed)
     kept = read_scores(found)
-    return _mapping([score for _, about in wanted for score in _same(kept, about)])
+    missing = [(metric, about) for metric, about in wanted if not _had(kept, metric, about)]
+    if missing:
+        with found.lock():
+            source = RunSource(found, scored, place, progress, disjoint=rules.disjoint)
+            if "all" in (metrics or ()):
+                say(time_needed(missing, source))
+            _complete(found, missing, source, trained_on_it(found, data, rules))
+    kept = read_scores(found)
+    return ScoreMapping([score for _, about in wanted for score in same_scores(kept, about)])
+
+
+def time_needed(wanted: Sequence[Wanted], source: Encoder) -> str:
+    """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
+    encoding = source.seconds_to_encode()
+    return (
+        f"{len(wanted)} metrics: at most {duration(encoding)} to encode the images, then some "
+        f"{duration(seconds_of(wanted))} on two cores"
+    )
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse what is no seed."""
+    if not (type(seed) is int and seed >= 0):
+        raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
+
+
+def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
+    """Return why a run cannot be scored where no image may serve twice; empty where it can."""
+    trained = run.record.dataset
+    if not protocol.disjoint or trained.fingerprint != data.fingerprint:
+        return ""
+    keys = ("hold_out", "hold_out_seed")
+    alike = all(trained.view.get(key) == data.view.get(key) for key in keys)
+    parts = trained.view.get("split", "all"), data.view.get("split", "all")
+    if alike and "all" not in parts and parts[0] != parts[1]:
+        return ""
+    return (
+        f"protocol '{protocol.name}' takes images that were not trained on, and this is split "
+        f"'{parts[1]}' of a run trained on '{parts[0]}': train with --hold-out 0.2, say"
+    )
 
 
 def _scored(
@@ -105,31 +141,24 @@ def _scored(
     return run.whole.view(**view)
 
 
-def _same(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
-    """Return the scores that were computed in just this way."""
-    return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
-
-
 def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> list[Score]:
     """Return the scores that need not be computed again.
 
     One that is n/a because nobody asked for the metric by name is computed once somebody does.
     """
-    return [score for score in _same(kept, about) if score.value is not None or not metric.named]
+    return [
+        score for score in same_scores(kept, about) if score.value is not None or not metric.named
+    ]
 
 
-def _complete(
-    run: Run, wanted: Sequence[tuple[Chosen, dict[str, Any]]], source: RunSource, seed: int
-) -> None:
+def _complete(run: Run, missing: Sequence[Wanted], source: RunSource, refused: str) -> None:
     """Compute the scores that a run lacks, and write each as soon as it is known."""
     failures = []
-    for metric, about in wanted:
+    for metric, about in missing:
         kept = read_scores(run)
-        if _had(kept, metric, about):
-            continue
-        others = [score for score in kept if score not in _same(kept, about)]
+        others = [score for score in kept if score not in same_scores(kept, about)]
         try:
-            file = ScoreFile(scores=(*others, *_measure(metric, source, seed, about)))
+            file = ScoreFile(scores=(*others, *measure(metric, refused or source, about)))
         except DisentangleError as error:
             failures.append(str(error))
             continue
@@ -138,85 +167,3 @@ def _complete(
         write_text(run.path / "scores.json", file.model_dump_json(indent=2) + "\n")
     if failures:
         raise DisentangleError(f"{run.path}: " + "; ".join(failures))
-
-
-def _about(metric: Chosen, data: DatasetRecord, run: Run, seed: int) -> dict[str, Any]:
-    """Return what identifies a score before it is computed."""
-    return {
-        "metric": metric.name,
-        "version": metric.kind.version,
-        "knobs": metric.changed,
-        "settings": metric.settings,
-        "protocol": PROTOCOL,
-        "representation": "mean",
-        "factors": tuple(data.factors),
-        "view": data.view,
-        "fingerprint": data.fingerprint,
-        "weights": run.record.weights,
-        "seed": seed,
-    }
-
-
-def _measure(metric: Chosen, source: RunSource, seed: int, about: dict[str, Any]) -> list[Score]:
-    began = time.perf_counter()
-    values: dict[str, float | None]
-    reason = None
-    try:
-        values = dict(metric.scores(source, seed)[0])
-    except Unavailable as error:
-        values, reason = {metric.name: None}, str(error)
-    names = ("disentangle-bench", "numpy", "scikit-learn")
-    packages = {name: importlib.metadata.version(name) for name in names}
-    seconds = round(time.perf_counter() - began, 3)
-    return [
-        Score(name=k, value=v, reason=reason, seconds=seconds, packages=packages, **about)
-        for k, v in values.items()
-    ]
-
-
-def _mapping(scores: Sequence[Score]) -> ScoreMapping:
-    return ScoreMapping(
-        {s.name: s.value for s in scores if s.value is not None},
-        {s.name: s.reason or "" for s in scores if s.value is None},
-    )
-
-
-def score_codes(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    *,
-    test_codes: ArrayLike | None = None,
-    test_factors: ArrayLike | None = None,
-    metrics: Iterable[str] | None = None,
-    seed: int = 0,
-    names: Sequence[str] | None = None,
-) -> ScoreMapping:
-    """Score codes that anybody made; return score names and values.
-
-    Each row is used exactly once by a metric that asks for no fewer samples.
-
-    Args:
-        codes: representations, [N, D].
-        factors: the factors' values, discrete, [N, K].
-        test_codes: [M, D], for metrics that fit; with `test_factors` [M, K].
-        test_factors: see `test_codes`.
-        metrics: names, with knobs where wanted; the default ones unless given.
-        seed: of the metrics' sampling.
-        names: of the factors.
-
-    Returns:
-        The scores; what could not be had is in `.unavailable`, with the reason, and is warned of.
-
-    Raises:
-        UsageError: arrays that do not fit together, or an unknown metric or knob.
-    """
-    source = array_source(codes, factors, test_codes, test_factors, names)
-    scores: dict[str, float] = {}
-    unavailable: dict[str, str] = {}
-    for metric in choose(metrics):
-        try:
-            scores.update(metric.scores(source, seed)[0])
-        except DisentangleError as error:
-            unavailable[metric.name] = str(error)
-            warnings.warn(f"{metric.name}: n/a: {error}", UnavailableWarning, stacklevel=2)
-    return ScoreMapping(scores, unavailable)

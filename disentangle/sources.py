@@ -4,10 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.dataset import Index, Labelled
+from disentangle.dataset import Dataset, Index, Labelled
 from disentangle.metric import Codes, Source
 from disentangle.seeds import numpy_rng
 from disentangle.view import LabelledSubset, Subset
+
+
+def part_of(dataset: Dataset, index: Index) -> Dataset:
+    """Return some images of a dataset, without a record of the choice."""
+    if isinstance(dataset, Labelled):
+        return LabelledSubset(dataset, index, dataset.view_record, dataset.nuisance)
+    return Subset(dataset, index, dataset.view_record)
 
 
 class Part(Source[Any]):
@@ -16,12 +23,7 @@ class Part(Source[Any]):
     def __init__(self, base: Source[Any], index: Index) -> None:
         self.base, self.index, self.model = base, index, base.model
         self.disjoint = base.disjoint
-        whole = base.dataset
-        self.dataset = (
-            LabelledSubset(whole, index, whole.view_record, whole.nuisance)
-            if isinstance(whole, Labelled)
-            else Subset(whole, index, whole.view_record)
-        )
+        self.dataset = part_of(base.dataset, index)
 
     @property
     def latents(self) -> int:

@@ -1,11 +1,14 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
+from disentangle import registry
+from disentangle.dataset import Labelled
 from disentangle.errors import DisentangleError
 from disentangle.record import RunRecord, Score, describe_view
 from disentangle.run import Run, find_runs, load_run
@@ -23,6 +26,12 @@ PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
     ("seed", lambda s: f"metric seed {s.seed}"),
 )
 """What may tell two columns of one score apart, and how to say it."""
+CORRECTED = ", corrected"
+MARGIN = 0.01
+"""How far a score must lie above the oracle's to be odd: sampling alone makes smaller gaps."""
+
+Column: TypeAlias = tuple[Any, ...]
+"""What the scores of a column share; see `identity`."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,16 @@ class Cell:
     reasons: tuple[str, ...] = ()
 
     @property
+    def mean(self) -> float | None:
+        """Return the mean of the values, if there are any."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
     def text(self) -> str:
         """Return the mean and standard deviation, and how many runs are missing."""
-        if not self.values:
+        if self.mean is None:
             return "n/a" if self.reasons else ""
-        mean = f"{statistics.fmean(self.values):.3f}"
+        mean = f"{self.mean:.3f}"
         if len(self.values) > 1:
             mean += f" ± {statistics.stdev(self.values):.3f}"
         if len(self.values) < self.runs:
@@ -51,11 +65,12 @@ class Row:
     """A configuration: what was trained on what, and its scores by column."""
 
     model: str
-    knobs: str
-    steps: int
+    knobs: str = ""
+    steps: int | None = None
+    """None for a baseline, which was not trained."""
     seeds: list[int] = field(default_factory=list)
     unfinished: int = 0
-    cells: dict[tuple[Any, ...], Cell] = field(default_factory=dict)
+    cells: dict[Column, Cell] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,11 +80,13 @@ class Table:
     dataset: str
     fingerprint: str
     rows: list[Row]
-    columns: dict[tuple[Any, ...], str]
+    columns: dict[Column, str]
     """Identity of a score -> heading."""
     protocols: tuple[str, ...] = ()
     scored: str = ""
     """What was scored, where it is not what was trained on, and one thing in all columns."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the numbers themselves."""
 
     @property
     def head(self) -> list[str]:
@@ -80,7 +97,7 @@ class Table:
     def body(self) -> list[list[str]]:
         """Return the rows as text."""
         return [
-            [row.model, row.knobs, f"{row.steps:,}", seeds(row)]
+            [row.model, row.knobs, "" if row.steps is None else f"{row.steps:,}", seeds(row)]
             + [row.cells.get(column, Cell()).text for column in self.columns]
             for row in self.rows
         ]
@@ -101,7 +118,11 @@ class Table:
             for column, cell in row.cells.items()
             for reason in cell.reasons
         }
-        return " ".join([*notes, *sorted(reasons)])
+        if any(row.steps is None for row in self.rows):
+            notes.append("Rows without steps are baselines.")
+        if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
+            notes.append("Corrected: (score - noise) / (oracle - noise).")
+        return " ".join([*notes, *self.warnings, *sorted(reasons)])
 
     def markdown(self) -> str:
         """Return the table in Markdown, columns aligned."""
@@ -118,21 +139,44 @@ class Table:
 
 def seeds(row: Row) -> str:
     """Return the number of seeds, and of those that are still training."""
+    if row.steps is None:
+        return ""
     return f"{len(row.seeds)}" + (f" (+{row.unfinished} unfinished)" if row.unfinished else "")
 
 
-def make_tables(runs: Sequence[Run]) -> list[Table]:
-    """Return a table for each dataset, by fingerprint, that these runs were trained on."""
+def make_tables(
+    runs: Sequence[Run],
+    baselines: Mapping[str, Sequence[Score]] = MappingProxyType({}),
+    *,
+    corrected: bool = False,
+) -> list[Table]:
+    """Return a table for each dataset, by fingerprint, that these runs were trained on.
+
+    Args:
+        runs: of any datasets.
+        baselines: name -> scores, of any datasets, to stand above and below the models.
+        corrected: whether to add a column, corrected for chance, for each that has both an oracle
+            and noise.
+    """
     datasets: dict[tuple[str, str], list[Run]] = {}
     # A run named twice, or copied, is still one run.
     for run in {(run.record.id, run.record.weights): run for run in runs}.values():
         about = run.record.dataset
         name = ", ".join(filter(None, (about.name, describe_view(about.view))))
         datasets.setdefault((name, about.fingerprint), []).append(run)
-    return [make_table(name, mark, group) for (name, mark), group in sorted(datasets.items())]
+    return [
+        make_table(name, mark, group, baselines, corrected)
+        for (name, mark), group in sorted(datasets.items())
+    ]
 
 
-def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
+def make_table(
+    dataset: str,
+    fingerprint: str,
+    runs: Sequence[Run],
+    baselines: Mapping[str, Sequence[Score]] = MappingProxyType({}),
+    corrected: bool = False,
+) -> Table:
     """Return the table of runs on one dataset."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -158,29 +202,99 @@ def make_table(dataset: str, fingerprint: str, runs: Sequence[Run]) -> Table:
         for column in columns:
             found = [s for run in done for s in scores[run.path] if identity(s) == column]
             if found:
-                row.cells[column] = Cell(
-                    values=tuple(s.value for s in found if s.value is not None),
-                    runs=len(done),
-                    reasons=tuple(dict.fromkeys(s.reason for s in found if s.reason)),
-                )
+                row.cells[column] = cell_of(found, len(done))
         rows.append(row)
-    rows.sort(key=lambda row: (row.model, row.knobs, row.steps))
+    rows.sort(key=lambda row: (row.model, row.knobs, row.steps or 0))
+    controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
+    controls = {name: row for name, row in controls.items() if row.cells}
+    top, bottom = controls.get("oracle"), controls.get("noise")
+    warnings = odd(columns, top, [*rows, *controls.values()])
+    rows = [*filter(None, [top]), *rows, *(row for row in controls.values() if row is not top)]
+    if corrected:
+        columns = correct(columns, rows, top, bottom)
     protocols = tuple(sorted({score.protocol for score in every}))
     views = {describe_view(score.view) for score in every}
     trained = describe_view(runs[0].record.dataset.view)
     scored = "".join(views) if len(views) == 1 and views != {trained} else ""
-    return Table(dataset, fingerprint, rows, columns, protocols, scored)
+    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings)
 
 
-def identity(score: Score) -> tuple[Any, ...]:
+def cell_of(scores: Sequence[Score], runs: int) -> Cell:
+    """Return the cell of one score of so many runs."""
+    return Cell(
+        values=tuple(s.value for s in scores if s.value is not None),
+        runs=runs,
+        reasons=tuple(dict.fromkeys(s.reason for s in scores if s.reason)),
+    )
+
+
+def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -> Row:
+    """Return the row of a baseline: its scores that mean the same as a column's."""
+    wanted = set(columns)
+    row = Row(model=name)
+    for score in scores:
+        if identity(score) in wanted:
+            row.cells[identity(score)] = cell_of([score], 1)
+    return row
+
+
+def odd(columns: Mapping[Column, str], top: Row | None, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return a warning for each score in which something else comes before the oracle."""
+    found = []
+    for column, heading in columns.items():
+        best = top.cells.get(column, Cell()).mean if top else None
+        if best is None or not supervised(column):
+            continue
+        above = [
+            f"{row.model} ({mean:.3f})"
+            for row in rows
+            if (mean := row.cells.get(column, Cell()).mean) is not None and mean > best + MARGIN
+        ]
+        if above:
+            found.append(
+                f"Beware of {heading}: the oracle ({best:.3f}) does not come first, but after "
+                f"{', '.join(above)}."
+            )
+    return tuple(found)
+
+
+def supervised(column: Column) -> bool:
+    """Say whether a column's metric compares codes with factors, so that these are the best."""
+    try:
+        return issubclass(registry.metrics.load(column[1]).needs, Labelled)
+    except DisentangleError:  # not installed here
+        return False
+
+
+def correct(
+    columns: Mapping[Column, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
+) -> dict[Column, str]:
+    """Return the columns, each followed by one that is corrected for chance, where there can be."""
+    after: dict[Column, str] = {}
+    for column, heading in columns.items():
+        after[column] = heading
+        best, worst = (row.cells.get(column, Cell()).mean if row else None for row in (top, bottom))
+        if best is None or worst is None or abs(best - worst) < MARGIN or not supervised(column):
+            continue
+        corrected = (*column, CORRECTED)
+        after[corrected] = heading + CORRECTED
+        for row in rows:
+            if column in row.cells:
+                cell = row.cells[column]
+                values = tuple((value - worst) / (best - worst) for value in cell.values)
+                row.cells[corrected] = replace(cell, values=values, reasons=())
+    return after
+
+
+def identity(score: Score) -> Column:
     """Return what two scores must share to stand in one column."""
     return (*score.column, score.seed)
 
 
-def headings(scores: Sequence[Score]) -> dict[tuple[Any, ...], str]:
+def headings(scores: Sequence[Score]) -> dict[Column, str]:
     """Return a heading for each column: the score's name, and whatever tells namesakes apart."""
     examples = {identity(score): score for score in scores}
-    names: dict[tuple[Any, ...], str] = {}
+    names: dict[Column, str] = {}
     for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
         namesakes = [other for other in examples.values() if other.name == score.name]
         told = [say(score) for _, say in PARTS if len({say(other) for other in namesakes}) > 1]

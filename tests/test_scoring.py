@@ -13,8 +13,9 @@ from disentangle.codes import RunSource
 from disentangle.data import load_dataset
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
 from disentangle.experiment import train
+from disentangle.foreign import score_codes
 from disentangle.record import ScoreFile
-from disentangle.scoring import read_scores, score, score_codes
+from disentangle.scoring import read_scores, score
 
 QUICK = "beta-vae-score:train=60,test=30,pairs=4"
 

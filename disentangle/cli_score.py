@@ -1,0 +1,212 @@
+"""`disentangle score`: of runs, of arrays of codes, or of any encoder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from disentangle.cli_table import load, report, show_tables, write_tables
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.parameters import (
+    RESULTS,
+    DataDir,
+    Device,
+    Factors,
+    File,
+    MetricNames,
+    ProtocolName,
+    Results,
+    RunPaths,
+    ScoreSeed,
+    Split,
+    names,
+)
+
+if TYPE_CHECKING:
+    from disentangle.measure import ScoreMapping
+
+OTHER = "Codes and encoders that were not trained here"
+
+
+def score(
+    runs: RunPaths = None,
+    metric: MetricNames = None,
+    protocol: ProtocolName = "locatello2019",
+    seed: ScoreSeed = 0,
+    split: Split = None,
+    factors: Factors = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="also show which latent serves which factor, and more")
+    ] = False,
+    device: Device = "auto",
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NPZ",
+            rich_help_panel=OTHER,
+            help="arrays codes, factors and, if there are any, names, test_codes, test_factors",
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE|FILE",
+            rich_help_panel=OTHER,
+            help="a function of images, or a TorchScript file or exported program that you trust",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(rich_help_panel=OTHER, help="whose images the encoder gets")
+    ] = None,
+    takes: Annotated[
+        str, typer.Option(rich_help_panel=OTHER, help="float (0 to 1) or uint8 (0 to 255) images")
+    ] = "float",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="where to write the records"),
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Score runs: those named, or all below the results folder that lack a score.
+
+    With --codes or --encoder, score what was not trained here.
+    """
+    from disentangle.chosen import choose
+    from disentangle.device import choose_device
+    from disentangle.protocol import load_protocol
+
+    choose(metric, load_protocol(protocol))
+    choose_device(device)
+    common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
+    others = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
+    if len(others) > 1:
+        raise UsageError(f"one thing is scored at a time: {' or '.join(others)}")
+    if encoder is None and (dataset is not None or takes != "float"):
+        raise UsageError("--dataset and --takes go with --encoder: a run knows its own dataset")
+    if output is not None and codes is None and encoder is None:
+        raise UsageError("--output goes with --codes or --encoder: a run keeps its scores itself")
+    if codes is not None:
+        if split is not None or factors is not None:
+            raise UsageError("--split and --factors choose from a dataset, and these are arrays")
+        show_scores(score_npz(codes, common), output, detail)
+    elif encoder is not None:
+        if dataset is None:
+            raise UsageError("--encoder needs --dataset: whose images it gets")
+        where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
+        opening = {"data_dir": data_dir, "file": file}
+        show_scores(score_function(encoder, dataset, {**common, **where}, opening), output, detail)
+    else:
+        where = {"split": split, "factors": names(factors), "device": device}
+        score_runs(runs, results, {**common, **where}, detail, data_dir, file)
+
+
+def score_runs(
+    runs: list[Path] | None,
+    results: Path,
+    options: Mapping[str, Any],
+    detail: bool,
+    data_dir: Path | None,
+    file: Path | None,
+) -> None:
+    """Score runs, one after another, and show and write the tables."""
+    from disentangle import scoring
+    from disentangle.progress import counting, say
+
+    found, problems = load(runs, results)
+    for run in found:
+        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
+    ready = [run for run in found if run.finished or runs]
+    if len(ready) < len(found):
+        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
+    if not ready and not problems:
+        raise DisentangleError(f"{results}: no finished run is there; train one first")
+    for run in ready:
+        with counting(f"encoding {run.record.dataset.name}") as progress:
+            try:
+                scores = scoring.score(run, progress=progress, say=say, **options)
+            except (DisentangleError, OSError) as error:
+                problems.append(str(error))
+                continue
+        listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
+        say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
+        if detail:
+            show_details(scores)
+    show_tables(ready)
+    write_tables(ready, results)
+    report(problems)
+
+
+def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
+    """Return the scores of the arrays in a file."""
+    import warnings
+
+    from disentangle import npz
+    from disentangle.errors import UnavailableWarning
+    from disentangle.foreign import score_codes
+
+    known = ("codes", "factors", "names", "test_codes", "test_factors")
+    with npz.opened(path, "codes and factors") as arrays:
+        if not {"codes", "factors"} <= set(arrays.keys):
+            raise ValueError(f"it holds {', '.join(arrays.keys) or 'nothing'}, not both of them")
+        found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}
+    if "names" in found:
+        found["names"] = [str(name) for name in npz.words(found["names"]).ravel()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnavailableWarning)  # the table says so
+        return score_codes(**found, **options)
+
+
+def score_function(
+    reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
+) -> "ScoreMapping":
+    """Return the scores of an encoder on a dataset."""
+    from disentangle.data import load_dataset
+    from disentangle.encoders import load_encoder
+    from disentangle.foreign import score_encoder
+    from disentangle.progress import counting, say, working
+
+    encoder, name = load_encoder(reference)
+    with working() as preparing:
+        opened = load_dataset(dataset, say=say, progress=preparing, **opening)
+    with counting(f"encoding {opened.name}") as progress:
+        return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
+
+
+def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool) -> None:
+    """Print scores, one a line, and write their records where that was asked for."""
+    from disentangle.files import write_text
+    from disentangle.record import ScoreFile
+
+    width = max(len(name) for name in [*scores, *scores.unavailable])
+    for name, value in scores.items():
+        typer.echo(f"{name:{width}}  {value:.4f}")
+    for name, reason in scores.unavailable.items():
+        typer.echo(f"{name:{width}}  n/a: {reason}")
+    if detail:
+        show_details(scores)
+    if output is not None:
+        write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
+        typer.echo(output)
+
+
+def show_details(scores: "ScoreMapping") -> None:
+    """Print what is behind scores: a row a latent, a column a factor."""
+    for record in scores.records:
+        for name, detail in record.detail.items():
+            typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")
+            rows = [v if isinstance(v, list) else [v] for v in detail.values]
+            columns = record.factors if detail.axes[-1] == "factor" else [""]
+            if detail.axes == ("factor",):
+                rows = [[row[0] for row in rows]]
+            widths = [max(7, len(column)) for column in columns]
+            if detail.axes[-1] == "factor":
+                heads = [f"{c:>{w}}" for c, w in zip(columns, widths, strict=False)]
+                typer.echo("  ".join([" " * 9, *heads]).rstrip())
+            for number, row in enumerate(rows):
+                label = f"latent {number}" if detail.axes[0] == "latent" else ""
+                cells = ["n/a" if value is None else f"{value:.3f}" for value in row]
+                typer.echo(f"{label:9}  " + "  ".join(f"{c:>7}" for c in cells))

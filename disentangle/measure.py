@@ -1,0 +1,142 @@
+"""Metrics of any source of codes, as records that say all that a number means."""
+
+import importlib.metadata
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from disentangle.chosen import Chosen
+from disentangle.errors import Unavailable
+from disentangle.metric import Detail, Source
+from disentangle.protocol import Protocol, Representation
+from disentangle.record import DatasetRecord, DetailRecord, Score
+from disentangle.sources import Sampled
+
+PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
+
+
+class ScoreMapping(dict[str, float]):
+    """Scores by name; those of sampled codes, where a protocol takes both, end with `(sample)`.
+
+    Attributes:
+        unavailable: of the other scores, why they could not be had.
+        records: all that is known of each score.
+    """
+
+    def __init__(self, records: Sequence[Score]) -> None:
+        both = len({record.representation for record in records}) > 1
+        named = [
+            (s.name + (" (sample)" if both and s.representation == "sample" else ""), s)
+            for s in records
+        ]
+        super().__init__({name: s.value for name, s in named if s.value is not None})
+        self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
+        self.records = tuple(records)
+
+
+Wanted = tuple[Chosen, dict[str, Any]]
+"""A metric, and what identifies its scores before they are computed."""
+
+
+def wanted_scores(
+    chosen: Sequence[Chosen], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
+) -> list[Wanted]:
+    """Return each metric with each representation that the protocol takes."""
+    return [
+        (metric, identity(metric, representation, protocol, data, weights, seed))
+        for representation in protocol.representations
+        for metric in chosen
+        # What a metric of the model says does not depend on what stands for an image.
+        if representation == protocol.representations[0] or not metric.kind.of_model
+    ]
+
+
+def identity(
+    metric: Chosen,
+    representation: Representation,
+    protocol: Protocol,
+    data: DatasetRecord,
+    weights: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what identifies a score before it is computed."""
+    return {
+        "metric": metric.name,
+        "version": metric.kind.version,
+        "knobs": metric.changed,
+        "settings": metric.settings,
+        "protocol": protocol.name,
+        "representation": representation,
+        "factors": tuple(data.factors),
+        "view": data.view,
+        "fingerprint": data.fingerprint,
+        "weights": weights,
+        "seed": seed,
+    }
+
+
+def same_scores(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores that were computed in just this way."""
+    return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
+
+
+def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores of one metric, as records; where it has none, one that says why.
+
+    Args:
+        metric: as the user asked for it.
+        source: gives the means of codes; or why there is none.
+        about: as of `identity`.
+
+    Raises:
+        DisentangleError: the metric failed.
+    """
+    began = time.perf_counter()
+    values: Mapping[str, float | None]
+    details: Mapping[str, Detail] = {}
+    reason = overlap = None
+    try:
+        if isinstance(source, str):
+            raise Unavailable(source)
+        if about["representation"] == "sample":
+            source = Sampled(source, about["seed"])
+        source.overlap = None
+        values, details = metric.scores(source, about["seed"])
+        overlap = source.overlap
+    except Unavailable as error:
+        values, reason = {metric.name: None}, str(error)
+    seconds = round(time.perf_counter() - began, 3)
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    kept = {name: detail_record(detail) for name, detail in details.items()}
+    return [
+        Score(
+            name=name,
+            value=value,
+            reason=reason,
+            seconds=seconds,
+            packages=packages,
+            overlap=overlap,
+            detail=kept if number == 0 else {},
+            **about,
+        )
+        for number, (name, value) in enumerate(values.items())
+    ]
+
+
+def detail_record(detail: Detail) -> DetailRecord:
+    """Return a detail as it is written."""
+    values = detail.values.astype(float).tolist()
+    return DetailRecord(axes=detail.axes, values=_finite(values))
+
+
+def _finite(values: Any) -> Any:
+    """Return nested lists of numbers, with None for what is not finite."""
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return round(values, 6) if math.isfinite(values) else None
+
+
+def seconds_of(wanted: Sequence[Wanted]) -> float:
+    """Return about how long these metrics take at their defaults, with codes at hand."""
+    return sum(metric.kind.seconds for metric, _ in wanted)
