@@ -1,14 +1,30 @@
 """Metrics against the reference implementations' values, and against what must not change them."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, Coded, golden, identity, noise, published, rotation, small
+from known import (
+    ARRAYS,
+    DSPRITES,
+    ENCODERS,
+    SHAPES3D,
+    Coded,
+    golden,
+    identity,
+    noise,
+    published,
+    rotation,
+    small,
+)
 
-from disentangle.arrays import ArrayDataset
+from disentangle.arrays import ArrayDataset, array_source
 from disentangle.chosen import Chosen
 from disentangle.errors import Unavailable
+from disentangle.metric import Detail
+from disentangle_plugins.metrics import beta_vae_score as beta
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.mig import MIG, mig
 
@@ -42,12 +58,13 @@ def test_mig_of_known_codes_at_full_size(encoder, expected, tolerance):
     assert found["mig"] == pytest.approx(expected, abs=tolerance)
 
 
+@pytest.mark.parametrize("encoder", ["identity", "rotation", "noisy_dead", "entangled2", "noise10"])
 @pytest.mark.parametrize(
-    ("encoder", "name"), [(identity, "identity"), (rotation, "rotation"), (noise, "noise10")]
+    ("sizes", "name"), [(DSPRITES, "dsprites"), (SHAPES3D, "shapes3d")], ids=["dsprites", "shapes"]
 )
-def test_beta_vae_score_of_known_codes_at_full_size(encoder, name):
-    mean, std = published("beta_vae_vec.eval_accuracy", "dsprites", name)
-    found = BetaVAEScore().score(Coded(encoder), np.random.default_rng(0))
+def test_beta_vae_score_of_known_codes_at_full_size(sizes, name, encoder):
+    mean, std = published("beta_vae_vec.eval_accuracy", name, encoder)
+    found = BetaVAEScore().score(Coded(ENCODERS[encoder], sizes), np.random.default_rng(0))
     assert found["beta-vae-score"] == pytest.approx(mean, abs=4 * std + 1e-9)
 
 
@@ -129,3 +146,117 @@ def test_beta_vae_score_of_rows_that_share_no_value_is_unavailable():
 
     with pytest.raises(Unavailable, match="factor 'own' has values that only one image has"):
         BetaVAEScore().score(Rows(), np.random.default_rng(0))
+
+
+def test_beta_vae_score_of_codes_too_wide_for_a_table_is_the_same(monkeypatch):
+    few = BetaVAEScore(train=200, test=100)
+    expected = few.score(Coded(rotation), np.random.default_rng(0))
+    monkeypatch.setattr(beta, "TABLE", 0)
+    assert few.score(Coded(rotation), np.random.default_rng(0)) == expected
+
+
+def test_beta_vae_score_reads_wide_codes_in_blocks():
+    largest = 0
+
+    class Wide(Coded):
+        def codes(self, index):
+            nonlocal largest
+            z = np.repeat(super().codes(index), 800, axis=1)
+            largest = max(largest, z.nbytes)
+            return z
+
+    found = BetaVAEScore(train=60, test=20).score(Wide(identity), np.random.default_rng(0))
+    assert found["beta-vae-score"] == 1
+    assert largest < 2**23
+
+
+def test_beta_vae_score_where_images_serve_once_fits_and_tests_on_two_parts():
+    used = []
+
+    class Watched(Coded):
+        disjoint = True
+
+        def codes(self, index):
+            if len(index) > 1:
+                used.append(set(index))
+            return super().codes(index)
+
+    metric = BetaVAEScore(train=20, test=10)
+    metric.score(Watched(identity, {"a": 5, "b": 6, "c": 7}), np.random.default_rng(0))
+    fit, test = used
+    assert not fit & test
+
+
+SPECS = [
+    "beta-vae-score:train=50,test=20",
+    "factor-vae-score:train=50,test=20",
+    "sap",
+    "sap-r2",
+    "modularity",
+    "explicitness",
+    "irs",
+    "total-correlation",
+    "mig",
+]
+
+
+def edge_cases():
+    """Return arrays that break reference code, by what is odd about them."""
+    z, v = small(n=60)
+    still, one = np.full((len(z), 1), 0.7), np.zeros((len(z), 1), np.int64)
+    lone = v.copy()
+    lone[:, 0] = np.arange(len(v)) == 7
+    new = v.copy()
+    new[:3, 0] = 9
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(6, 3)), np.stack([np.arange(6) % 3, np.arange(6) // 3], 1)
+    return {
+        "constant factor": (z, np.hstack([one, v])),
+        "constant factors": (z, one),
+        "factor that is constant until tested": (
+            z,
+            np.hstack([one, v]),
+            z,
+            np.hstack([one + 1, v]),
+        ),
+        "constant latent": (np.hstack([z, still]), v),
+        "constant latents": (np.hstack([still, still]), v),
+        "one latent": (z[:, :1], v),
+        "one factor": (z, v[:, :1]),
+        "one of each": (z[:, :1], v[:, :1]),
+        "two values": (z, v % 2),
+        "fewer samples than values": (z[:4], np.array([[0, 0], [1, 0], [2, 1], [3, 2]])),
+        "few samples": few,
+        "one sample": (z[:1], v[:1]),
+        "two samples": (z[:2], np.array([[0, 1], [1, 0]])),
+        "value of one sample": (z, lone),
+        "value that only the test set has": (z, v, z, new),
+        "latent twice": (np.hstack([z, z]), v),
+        "tiny": (1e-8 * z, v),
+        "huge": (1e8 * z, v),
+        "far from zero": (z + 1e8, v),
+        "tiny and huge": (z * [1e-8, 1, 1e8], v),
+        "outlier": (np.vstack([z, 1e6 * z[:1]]), np.vstack([v, v[:1]])),
+    }
+
+
+@pytest.mark.parametrize("case", edge_cases())
+@pytest.mark.parametrize("spec", SPECS)
+def test_odd_codes_have_finite_scores_or_none(spec, case):
+    found = {"reason": 0.0}
+    with suppress(Unavailable):
+        metric = Chosen(spec).metric
+        found = metric.score(array_source(*edge_cases()[case]), np.random.default_rng(0))
+    scores = [value for value in found.values() if not isinstance(value, Detail)]
+    assert scores
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_details_have_the_shape_of_their_axes(spec):
+    z, v = small()
+    found = Chosen(spec).metric.score(array_source(z[:, :2], v), np.random.default_rng(0))
+    sizes = {"latent": 2, "factor": 3}
+    for detail in found.values():
+        if isinstance(detail, Detail):
+            assert detail.values.shape == tuple(sizes[axis] for axis in detail.axes)

@@ -1,16 +1,28 @@
 """The beta-VAE score: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from disentangle.dataset import Index, Labelled
 from disentangle.errors import Unavailable
 from disentangle.metric import Codes, Metric, Scores, Source
 from disentangle.plugin import knob
 
+BLOCK = 2**19
+"""Numbers that are worked on at once, 4 MiB: of the codes of some points' pairs."""
+TABLE = 2**24
+"""Numbers in the largest table of codes, 128 MiB."""
+WIDE = 1024
+"""With more latents than this, features are float32, to halve the memory."""
 
-def beta_vae_score(x: Codes, y: Index, test_x: Codes, test_y: Index, seed: int = 0) -> float:
+Features: TypeAlias = NDArray[np.floating[Any]]
+
+
+def beta_vae_score(x: Features, y: Index, test_x: Features, test_y: Index, seed: int = 0) -> float:
     """Return the test accuracy of a linear classifier of the shared factor.
 
     Args:
@@ -35,8 +47,11 @@ class BetaVAEScore(Metric[Labelled]):
     anew for each pair; the feature is mean |z_1 - z_2| over the pairs. Chance is 1 / K.
     """
 
+    version = 2
     by_default = True
     assumes_independence = True
+    most_latents = 20_000
+    seconds = 0.3
 
     train: int = knob(default=10_000, min=2, help="points to fit the classifier on")
     test: int = knob(default=5_000, min=1, help="points to test it on")
@@ -46,25 +61,41 @@ class BetaVAEScore(Metric[Labelled]):
         """Return `beta-vae-score`, 1 / K (chance) to 1."""
         if len(source.factors) < 2:
             raise Unavailable(f"telling factors apart takes two; here: {len(source.factors)}")
-        points = self.train + self.test
-        k = rng.integers(0, len(source.factors), points)
-        if len(np.unique(k[: self.train])) < 2:
+        fit, test = source.fit_test(self.train, self.test, rng)
+        y = rng.integers(0, len(source.factors), self.train)
+        if len(np.unique(y)) < 2:
             raise Unavailable(f"{self.train} points to fit on are too few to show two factors")
-        first = source.draw(points * self.pairs, rng).reshape(points, self.pairs)
+        x = self._features(fit, y, rng)
+        test_y = rng.integers(0, len(source.factors), self.test)
+        test_x = self._features(test, test_y, rng)
+        return {"beta-vae-score": beta_vae_score(x, y, test_x, test_y, int(rng.integers(2**31)))}
+
+    def _features(self, source: Source[Labelled], k: Index, rng: np.random.Generator) -> Features:
+        """Return mean |z_1 - z_2| over pairs that share factor k [N], [N, D]."""
+        first = source.draw(len(k) * self.pairs, rng).reshape(-1, self.pairs)
         second = np.empty_like(first)
         for i, factor in enumerate(source.factors):
             shared = source.sharing(factor, first[k == i].ravel(), rng)
             second[k == i] = shared.reshape(-1, self.pairs)
-        x = self._features(source, first, second)
-        seed = int(rng.integers(2**31))
-        n = self.train
-        return {"beta-vae-score": beta_vae_score(x[:n], k[:n], x[n:], k[n:], seed)}
+        codes = _codes(source, first, second)
+        kind = np.float64 if source.latents <= WIDE else np.float32
+        x = np.empty((len(k), source.latents), kind)
+        step = max(1, BLOCK // (self.pairs * source.latents))
+        for j in range(0, len(k), step):
+            gap = codes(first[j : j + step].ravel()) - codes(second[j : j + step].ravel())
+            gap = np.abs(gap).reshape(-1, self.pairs, source.latents)  # [point, pair, d]
+            x[j : j + step] = gap.mean(axis=1)
+        return x
 
-    def _features(self, source: Source[Labelled], first: Index, second: Index) -> Codes:
-        """Return mean |z_1 - z_2| over pairs, [points, D], a block of points at a time."""
-        blocks = []
-        for i in range(0, len(first), 1000):
-            z1, z2 = (source.codes(a[i : i + 1000].ravel()) for a in (first, second))
-            gap = np.abs(z1 - z2).reshape(-1, self.pairs, z1.shape[1])  # [point, pair, d]
-            blocks.append(gap.mean(axis=1))
-        return np.concatenate(blocks)
+
+def _codes(source: Source[Labelled], *used: Index) -> Callable[[Index], Codes]:
+    """Return what gives the codes of the images used: a table where it is small, or the source."""
+    if len(source) * source.latents > TABLE:
+        return source.codes
+    once = np.zeros(len(source), bool)
+    for index in used:
+        once[index] = True
+    table = np.empty((len(source), source.latents))
+    for block in np.array_split(np.flatnonzero(once), 1 + table.size // BLOCK):
+        table[block] = source.codes(block)
+    return lambda index: table.take(index, axis=0)

@@ -1,11 +1,12 @@
 """MIG, the mutual information gap: Chen et al. (2018), https://arxiv.org/abs/1802.04942."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from disentangle.dataset import Index, Labelled
 from disentangle.errors import Unavailable
 from disentangle.information import discretise, entropies, gaps, mutual_information
-from disentangle.metric import Codes, Metric, Scores, Source
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
 from disentangle.plugin import knob
 
 
@@ -22,11 +23,15 @@ def mig(z: Codes, v: Index, bins: int = 20) -> float:
     Raises:
         Unavailable: every factor is constant.
     """
+    return float(np.nanmean(gaps(normalised_information(z, v, bins))))
+
+
+def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
+    """Return I(z_i; v_k) / H(v_k), [D, K]; NaN where v_k is constant."""
     h = entropies(v)
     if not (h > 0).any():
         raise Unavailable("every factor is constant in these samples")
-    m = mutual_information(discretise(z, bins), v[:, h > 0])  # [i, k] = I(z_i; v_k)
-    return float(np.mean(gaps(m) / h[h > 0]))
+    return mutual_information(discretise(z, bins), v) / np.where(h > 0, h, np.nan)
 
 
 class MIG(Metric[Labelled]):
@@ -34,11 +39,18 @@ class MIG(Metric[Labelled]):
 
     by_default = True
     assumes_independence = True
+    seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `mig`, 0 to 1."""
+        """Return `mig`, 0 to 1; behind it I(z_i; v_k) / H(v_k), and each factor's gap."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
-        return {"mig": mig(z, v, self.bins)}
+        information = normalised_information(z, v, self.bins)
+        gap = gaps(information)
+        return {
+            "mig": float(np.nanmean(gap)),
+            "mig/information": Detail(("latent", "factor"), information),
+            "mig/gaps": Detail(("factor",), gap),
+        }

@@ -1,0 +1,57 @@
+"""DCIMIG, the gap of the best latent: Sepliarskaia et al. (2019), https://arxiv.org/abs/1910.05587."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.information import discretise, entropies, gaps, mutual_information
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+
+def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
+    """Return sum_k max_i G_ik / sum_k H(v_k).
+
+    G_ik = I(z_i; v_(1)) - I(z_i; v_(2)) where v_k = v_(1) is the factor that latent i knows most
+    of, v_(2) the next, else 0; with one factor the next counts as 0.
+
+    Args:
+        z: codes, [N, D].
+        v: labels, [N, K].
+        bins: equal-width bins for each latent.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return float(given_gaps(z, v, bins).max(axis=0).sum())
+
+
+def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
+    """Return G_ik / sum_k H(v_k), [D, K]: what each latent's gap gives to its best factor."""
+    h = entropies(v)
+    if not (h > 0).any():
+        raise Unavailable("every factor is constant in these samples")
+    m = mutual_information(discretise(z, bins), v)  # [i, k] = I(z_i; v_k)
+    given = np.zeros_like(m)
+    given[np.arange(len(m)), m.argmax(axis=1)] = gaps(m.T) / h.sum()
+    return given
+
+
+class DCIMIG(Metric[Labelled]):
+    """sum_k max_i G_ik / sum_k H(v_k), where G_ik is latent i's gap, if its best factor is k."""
+
+    assumes_independence = True
+    seconds = 0.01
+
+    samples: int = knob(default=10_000, min=1, help="images")
+    bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `dcimig`, 0 to 1; behind it, the part that each latent gives to each factor."""
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        given = given_gaps(z, v, self.bins)
+        return {
+            "dcimig": float(given.max(axis=0).sum()),
+            "dcimig/gaps": Detail(("latent", "factor"), given),
+        }

@@ -1,0 +1,72 @@
+"""Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+
+def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np.float64]:
+    """Return the macro-averaged area under the ROC curves of each factor's classifier, [K].
+
+    The classifier is a logistic regression on all latents, each standardised over `z`. A factor
+    that is constant in `v` or in `test_v` is NaN. The average is over the values in `test_v`; one
+    that is not in `v` has the area of a guess, 1/2.
+
+    Args:
+        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
+        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    middle, scale = z.mean(axis=0), z.std(axis=0)
+    scale = np.where((np.ptp(z, axis=0) > 0) & (scale > 0), scale, np.inf)
+    x, test_x = (z - middle) / scale, (test_z - middle) / scale
+    found = np.full(v.shape[1], np.nan)
+    for k in np.flatnonzero((np.ptp(v, axis=0) > 0) & (np.ptp(test_v, axis=0) > 0)):
+        with warnings.catch_warnings():
+            # The reference stops after 100 iterations too, and its numbers are what we compare to.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classifier = LogisticRegression().fit(x, v[:, k])
+        columns = dict(zip(classifier.classes_, classifier.predict_proba(test_x).T, strict=True))
+        values = np.unique(test_v[:, k])
+        areas = [area(columns[c], test_v[:, k] == c) if c in columns else 0.5 for c in values]
+        found[k] = np.mean(areas)
+    return found
+
+
+def area(p: NDArray[np.float64], is_one: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve of the scores p [N]: P(p of a one > p of another)."""
+    every, ones = np.sort(p), p[is_one]
+    # Twice the number of pairs that are in order, with ties counting half; of ones too.
+    pairs = np.searchsorted(every, ones, "left").sum() + np.searchsorted(every, ones, "right").sum()
+    return float((pairs / 2 - len(ones) ** 2 / 2) / (len(ones) * (len(p) - len(ones))))
+
+
+class Explicitness(Metric[Labelled]):
+    """Mean over factors and their values of the area under the ROC curve, value against rest.
+
+    How well a logistic regression of z tells the values of v_k, on images drawn apart from those
+    that it was fitted to. Chance is 1/2.
+    """
+
+    seconds = 0.8
+
+    train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")
+    test: int = knob(default=5_000, min=1, help="images to test them on")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `explicitness`, 0.5 (chance) to 1."""
+        areas = explicitness(*source.train_test(self.train, self.test, rng))
+        if np.isnan(areas).all():
+            raise Unavailable("every factor is constant in these samples")
+        return {
+            "explicitness": float(np.nanmean(areas)),
+            "explicitness/areas": Detail(("factor",), areas),
+        }

@@ -1,0 +1,102 @@
+"""The FactorVAE score: Kim and Mnih (2018), https://arxiv.org/abs/1802.05983."""
+
+import numpy as np
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+BLOCK = 2**19
+"""Numbers that are read at once, 4 MiB: of the codes of some votes' images."""
+
+
+def least_varying(local: Codes, overall: Codes, threshold: float = 0.05) -> Index:
+    """Return of each vote the latent that varies least, argmin_i Var_local / Var_overall, [N].
+
+    Args:
+        local: variances within the images of each vote, [N, D].
+        overall: variances over the dataset, [D].
+        threshold: a standard deviation; latents below it take no part, and one at least must.
+    """
+    active = np.flatnonzero(np.sqrt(overall) >= threshold)
+    least: Index = active[np.argmin(local[:, active] / overall[active], axis=1)]
+    return least
+
+
+def count(latent: Index, factor: Index, shape: tuple[int, int]) -> Index:
+    """Return how often each latent [N] came with each factor [N], [D, K]."""
+    votes: Index = np.bincount(latent * shape[1] + factor, minlength=shape[0] * shape[1])
+    return votes.reshape(shape)
+
+
+def factor_vae_score(votes: Index, test_votes: Index) -> float:
+    """Return the share of `test_votes` [D, K] for the factor that has most `votes` [D, K]."""
+    majority = votes.argmax(axis=1)
+    return float(test_votes[np.arange(len(votes)), majority].sum() / test_votes.sum())
+
+
+class FactorVAEScore(Metric[Labelled]):
+    """Accuracy of a majority vote that names the factor whose value images share (section 4).
+
+    A vote: a factor k, drawn uniformly; `images` images that share v_k; the latent that varies
+    least among these, over its variance in the dataset. A latent stands for the factor that has
+    most votes for it. Chance is 1 / K. Where no latent is active the score is 0, the reference's.
+    """
+
+    by_default = True
+    assumes_independence = True
+    most_latents = 20_000
+    seconds = 0.25
+
+    train: int = knob(default=10_000, min=1, help="votes that make the majority")
+    test: int = knob(default=5_000, min=1, help="votes to test it on")
+    images: int = knob(default=64, min=2, help="images a vote")
+    variances: int = knob(default=10_000, min=2, help="images for the variances in the dataset")
+    threshold: float = knob(
+        default=0.05, above=0, help="least standard deviation of active latents"
+    )
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `factor-vae-score`, 1 / K (chance) to 1, or 0 where no latent is active."""
+        if len(source.factors) < 2:
+            raise Unavailable(f"telling factors apart takes two; here: {len(source.factors)}")
+        fit, test = source.fit_test(self.train, self.test, rng)
+        overall = _variances(fit, fit.points(self.variances, rng))
+        votes = test_votes = np.zeros((len(overall), len(source.factors)), np.int64)
+        score = 0.0
+        if (np.sqrt(overall) >= self.threshold).any():
+            votes = count(*self._cast(fit, self.train, overall, rng), votes.shape)
+            test_votes = count(*self._cast(test, self.test, overall, rng), votes.shape)
+            score = factor_vae_score(votes, test_votes)
+        return {
+            "factor-vae-score": score,
+            "factor-vae-score/votes": Detail(("latent", "factor"), votes),
+        }
+
+    def _cast(
+        self, source: Source[Labelled], n: int, overall: Codes, rng: np.random.Generator
+    ) -> tuple[Index, Index]:
+        """Return of `n` votes the latent and the factor, each [n]."""
+        k = rng.integers(0, len(source.factors), n)
+        first = source.draw(n, rng)
+        images = np.empty((n, self.images), np.int64)
+        for i, factor in enumerate(source.factors):
+            repeated = np.repeat(first[k == i], self.images)
+            images[k == i] = source.sharing(factor, repeated, rng).reshape(-1, self.images)
+        latent = np.empty(n, np.int64)
+        step = max(1, BLOCK // (self.images * source.latents))
+        for j in range(0, n, step):
+            z = source.codes(images[j : j + step].ravel())
+            z = z.reshape(-1, self.images, source.latents)  # [vote, image, d]
+            latent[j : j + step] = least_varying(z.var(axis=1, ddof=1), overall, self.threshold)
+        return latent, k
+
+
+def _variances(source: Source[Labelled], index: Index) -> Codes:
+    """Return the variance of each latent over these images, [D], a block of them at a time."""
+    step = max(1, BLOCK // source.latents)
+    blocks = [index[i : i + step] for i in range(0, len(index), step)]
+    mean = sum(source.codes(block).sum(axis=0) for block in blocks) / len(index)
+    squares = sum(np.square(source.codes(block) - mean).sum(axis=0) for block in blocks)
+    return np.asarray(squares / max(1, len(index) - 1))

@@ -1,0 +1,78 @@
+"""IRS, the interventional robustness score: Suter et al. (2019), https://arxiv.org/abs/1811.00007."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.information import discretise
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+Numbers = NDArray[np.float64]
+
+
+def robustness(
+    z: Codes, v: Index, quantile: float = 0.99, bins: int = 20
+) -> tuple[Numbers, Numbers]:
+    """Return R_ik [D, K], and the weights w_i = max |z_i - E z_i| [D].
+
+    R_ik = 1 - mean over values c of quantile(|z_i - E[z_i | v_k = c|), over w_i.
+
+    Args:
+        z: codes, [N, D]; the row of a constant latent is NaN, its weight 0.
+        v: labels, [N, K]; the column of a constant factor is NaN.
+        quantile: of the deviations that count as the largest; 1 is the maximum.
+        bins: equal-width bins into which each factor's values go.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    varies = np.ptp(v, axis=0) > 0
+    if not varies.any():
+        raise Unavailable("every factor is constant in these samples")
+    weights = np.where(np.ptp(z, axis=0) > 0, np.abs(z - z.mean(axis=0)).max(axis=0), 0.0)
+    deviations = np.full((z.shape[1], v.shape[1]), np.nan)
+    for k in np.flatnonzero(varies):
+        value = discretise(v[:, [k]], bins)[:, 0]
+        groups = np.split(z[np.argsort(value, kind="stable")], np.cumsum(np.bincount(value))[:-1])
+        largest = [
+            np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0)
+            for group in groups
+            if len(group)
+        ]
+        deviations[:, k] = np.mean(largest, axis=0)
+    return 1 - deviations / np.where(weights > 0, weights, np.nan)[:, None], weights
+
+
+def irs(matrix: Numbers, weights: Numbers) -> float:
+    """Return sum_i w_i max_k R_ik / sum_i w_i of R [D, K] and w [D]; 0 where all w are 0."""
+    active = weights > 0
+    if not active.any():
+        return 0.0
+    return float(np.average(np.nanmax(matrix[active], axis=1), weights=weights[active]))
+
+
+class IRS(Metric[Labelled]):
+    """sum_i w_i max_k R_ik / sum_i w_i, w_i = max |z_i - E z_i|.
+
+    R_ik = 1 - mean_c max |z_i - E[z_i | v_k = c]| / w_i: how little latent i moves while factor k
+    stays and all others change. The maxima within c are quantiles. Of pure noise it is about 0.38.
+    """
+
+    assumes_independence = True
+    seconds = 0.02
+
+    samples: int = knob(default=10_000, min=1, help="images")
+    quantile: float = knob(default=0.99, above=0, max=1, help="what counts as the maximum")
+    bins: int = knob(default=20, min=2, help="equal-width bins for each factor")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `irs`, at most 1; 0 where every latent is constant."""
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        matrix, weights = robustness(z, v, self.quantile, self.bins)
+        return {
+            "irs": irs(matrix, weights),
+            "irs/robustness": Detail(("latent", "factor"), matrix),
+            "irs/weights": Detail(("latent",), weights),
+        }

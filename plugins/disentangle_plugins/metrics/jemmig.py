@@ -1,0 +1,62 @@
+"""JEMMIG, joint entropy minus MIG: Do & Tran (2020), https://arxiv.org/abs/1908.09961."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.information import discretise, entropies, gaps, mutual_information
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+
+def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
+    """Return mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
+
+    z_(1) and z_(2) are the latents that know most of factor k; with one latent the second is 0.
+
+    Args:
+        z: codes, [N, D].
+        v: labels, [N, K]; constant ones say nothing and are left out.
+        bins: equal-width bins for each latent.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return float(np.nanmean(jemmig_of_factors(z, v, bins)))
+
+
+def jemmig_of_factors(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
+    """Return each factor's share in the score, [K]; NaN where the factor is constant."""
+    b = discretise(z, bins)
+    h_z, h_v = entropies(b), entropies(v)
+    if not (h_v > 0).any():
+        raise Unavailable("every factor is constant in these samples")
+    m = mutual_information(b, v)  # [i, k] = I(z_i; v_k)
+    best = m.argmax(axis=0)
+    joint = h_v + h_z[best] - m.max(axis=0)  # [k] = H(v_k, z_(1))
+    score: NDArray[np.float64] = 1 - (joint - gaps(m)) / (h_v + np.log(bins))
+    return np.where(h_v > 0, score, np.nan)
+
+
+class JEMMIG(Metric[Labelled]):
+    """mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
+
+    The first part in brackets is the paper's, in nats and the less the better; scaled to 0 to 1 and
+    turned round, it is that of Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276.
+    """
+
+    assumes_independence = True
+    seconds = 0.01
+
+    samples: int = knob(default=10_000, min=1, help="images")
+    bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `jemmig`, 0 to 1; behind it, each factor's share."""
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        shares = jemmig_of_factors(z, v, self.bins)
+        return {
+            "jemmig": float(np.nanmean(shares)),
+            "jemmig/factors": Detail(("factor",), shares),
+        }

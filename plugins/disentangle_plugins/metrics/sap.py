@@ -1,0 +1,75 @@
+"""SAP, separated attribute predictability: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.information import gaps
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+from disentangle.svm import highest, machines
+
+
+def accuracies(
+    z: Codes, v: Index, test_z: Codes, test_v: Index, c: float = 0.01
+) -> NDArray[np.float64]:
+    """Return the test accuracy of a linear SVM that tells v_k from z_i alone, [D, K].
+
+    It is the minimum that scikit-learn's LinearSVC(C=c, class_weight="balanced") comes close to.
+
+    Args:
+        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
+        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on. The column of a factor that
+            is constant in `v` is NaN.
+        c: weight of the losses.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    factors = np.flatnonzero(np.ptp(v, axis=0) > 0)
+    if not len(factors):
+        raise Unavailable("every factor is constant in these samples")
+    values = [np.unique(v[:, k]) for k in factors]
+    sizes = np.array([len(names) for names in values])
+    starts = np.cumsum(sizes) - sizes
+    y = np.stack(
+        [np.searchsorted(a, v[:, k]) + s for a, k, s in zip(values, factors, starts, strict=True)],
+        1,
+    )
+    n, count, size = len(v), np.bincount(y.ravel()), np.repeat(sizes, sizes)
+    own = c * n / (size * count)
+    # liblinear balances the others only where they are a single value.
+    others = np.where(size == 2, c * n / (2 * (n - count)), c)
+    found = np.full((z.shape[1], v.shape[1]), np.nan)
+    for i, (x, test_x) in enumerate(zip(z.T, test_z.T, strict=True)):
+        w, b = (np.split(part, starts[1:]) for part in machines(x, y, own, others))
+        for j, k in enumerate(factors):
+            found[i, k] = np.mean(values[j][highest(test_x, w[j], b[j])] == test_v[:, k])
+    return found
+
+
+class SAP(Metric[Labelled]):
+    """mean_k (S_(1)k - S_(2)k): by how much the best latent tells factor k better than the next.
+
+    S_ik is the test accuracy of a linear SVM on latent i alone (section 3, for classes). With one
+    latent the next counts 0. A perfect code of dSprites has about 0.24, and noise may raise it.
+    """
+
+    by_default = True
+    assumes_independence = True
+    seconds = 0.1
+
+    train: int = knob(default=10_000, min=1, help="images to fit the machines on")
+    test: int = knob(default=5_000, min=1, help="images to test them on")
+    c: float = knob(default=0.01, above=0, help="weight of the machines' losses, liblinear's C")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `sap`, 0 to 1; behind it S, and each factor's gap."""
+        matrix = accuracies(*source.train_test(self.train, self.test, rng), self.c)
+        gap = gaps(matrix)
+        return {
+            "sap": float(np.nanmean(gap)),
+            "sap/accuracy": Detail(("latent", "factor"), matrix),
+            "sap/gaps": Detail(("factor",), gap),
+        }
