@@ -1,0 +1,79 @@
+"""The evidence lower bound: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114.
+
+Active units: Burda et al. (2016), https://arxiv.org/abs/1509.00519.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from disentangle.codes import CHUNK
+from disentangle.dataset import Dataset
+from disentangle.errors import Unavailable
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.model import Model
+from disentangle.plugin import knob
+from disentangle.tensors import to_device
+
+ACTIVE = 0.01
+"""The variance of a latent's mean above which it is an active unit (Burda et al. 2016)."""
+
+
+def kl_of_latents(mean: Codes, scale: Codes) -> NDArray[np.float64]:
+    """Return KL(N(mean, scale^2) || N(0, 1)) in nats, [N, D], of means and scales [N, D]."""
+    if not (scale > 0).all():
+        raise Unavailable("a posterior of no width is infinitely far from the prior")
+    kl: NDArray[np.float64] = 0.5 * (mean**2 + scale**2 - 2 * np.log(scale) - 1)
+    return kl
+
+
+class ELBO(Metric[Dataset]):
+    """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3, with one z an image.
+
+    That is `elbo/total`, the sum of `elbo/reconstruction` and `elbo/kl`: nats per image, without
+    the constant of the likelihood, the less the better, and the loss of a VAE whatever the model
+    was trained with. `elbo/bits-per-dimension` has the constant; for a Gaussian it is that of a
+    density of pixels in [0, 1], to which log2 255 is added for one of values of 0 to 255.
+    """
+
+    of_model = True
+    most_latents = 20_000
+    seconds = 400.0
+
+    samples: int = knob(default=0, min=0, help="images, drawn; 0 takes every one")
+
+    def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
+        """Return the terms of the bound, and how many latents are active; behind it, their KL."""
+        model = source.model
+        if not isinstance(model, Model):
+            raise Unavailable("needs a model that decodes, and these are codes alone")
+        drawn = self.samples > 0
+        index = np.sort(source.points(self.samples, rng)) if drawn else np.arange(len(source))
+        centre, _ = source.posterior(index[:1])  # which also brings the model to its device
+        device = next(model.parameters()).device
+        step = CHUNK["cpu" if device.type == "cpu" else "other"]
+        nll, sums = 0.0, np.zeros((3, source.latents))
+        for i in range(0, len(index), step):
+            block = index[i : i + step]
+            mean, scale = source.posterior(block)
+            off = mean - centre
+            sums += [x.sum(axis=0) for x in (kl_of_latents(mean, scale), off, off**2)]
+            z = torch.from_numpy(mean + scale * rng.standard_normal(mean.shape))
+            x = to_device(source.dataset.images(block), device)
+            with torch.no_grad():
+                likelihood = model.observation.nll(model.decode(z.float().to(device)), x)
+            nll += float(likelihood.cpu().double().sum())
+        kl, first, second = sums / len(index)
+        reconstruction, total = nll / len(index), nll / len(index) + float(kl.sum())
+        dimensions = math.prod(source.dataset.image_shape)
+        bits = (total + model.observation.constant(dimensions)) / (dimensions * math.log(2))
+        return {
+            "elbo/total": total,
+            "elbo/reconstruction": reconstruction,
+            "elbo/kl": float(kl.sum()),
+            "elbo/bits-per-dimension": bits,
+            "elbo/active-units": float((second - first**2 > ACTIVE).sum()),
+            "elbo/kl-of-latents": Detail(("latent",), kl),
+        }
