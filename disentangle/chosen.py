@@ -76,17 +76,18 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
         UsageError: an unknown metric or knob.
     """
     wanted = protocol or load_protocol()
-    for name in wanted.knobs.keys() - registry.metrics.entries.keys():
-        known = suggestion(name, registry.metrics.entries)
-        raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
+    for name, knobs in wanted.knobs.items():
+        if name not in registry.metrics.entries:
+            known = suggestion(name, registry.metrics.entries)
+            raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
+        Chosen(name, knobs)  # whether it is chosen or not, so that a slip shows
     specs = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
     if specs is None and wanted.metrics is not None:
         specs = list(wanted.metrics)
     if specs is not None and "all" not in specs:
         if not specs:
             raise UsageError("no metric was named; leave it out to score the default ones")
-        knobs = wanted.knobs
-        return [Chosen(s, knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
+        return [Chosen(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
     named = [Chosen(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"]
     chosen = {metric.name: metric for metric in named}
     for name in registry.metrics.entries:

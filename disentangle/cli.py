@@ -8,27 +8,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from disentangle import __version__, registry
+from disentangle.cli_compare import baselines, udr
 from disentangle.cli_data import data
 from disentangle.cli_score import score
-from disentangle.cli_table import load, report, show_baselines, show_tables
+from disentangle.cli_table import load, report, show_tables
 from disentangle.cli_train import training
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
     RESULTS,
     DataDir,
-    DatasetName,
     Device,
     Every,
-    Factors,
     File,
-    MetricNames,
-    ProtocolName,
     Results,
     RunPath,
     RunPaths,
-    ScoreSeed,
-    Split,
-    names,
 )
 
 app = typer.Typer(
@@ -40,7 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
-app.command()(score)
+for command in (score, baselines, udr):
+    app.command()(command)
 
 
 def version(wanted: bool) -> None:
@@ -86,7 +81,7 @@ def resume(
 @app.command("table")
 def table_command(
     runs: RunPaths = None,
-    baselines: Annotated[
+    with_baselines: Annotated[
         bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
     ] = False,
     corrected: Annotated[
@@ -101,58 +96,13 @@ def table_command(
     found, problems = load(runs, results)
     if not found and not problems:
         raise DisentangleError(f"{results}: no run is there; train one first")
-    shown = read_baselines(results) if baselines or corrected else {}
-    if not shown and (baselines or corrected):
+    shown = read_baselines(results) if with_baselines or corrected else {}
+    if not shown and (with_baselines or corrected):
         raise DisentangleError(
             f"{results}: no baseline is there; first: disentangle baselines DATASET"
         )
     show_tables(found, shown, corrected=corrected)
     report(problems)
-
-
-@app.command()
-def baselines(
-    dataset: DatasetName,
-    metric: MetricNames = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="oracle, rotation, pca, ica, untrained, pixels or noise; may be repeated",
-            show_default="all",
-        ),
-    ] = None,
-    protocol: ProtocolName = "locatello2019",
-    seed: ScoreSeed = 0,
-    split: Split = None,
-    factors: Factors = None,
-    device: Device = "auto",
-    results: Results = RESULTS,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
-    """Score the factors themselves, noise and untrained controls: what a model's score is worth."""
-    from disentangle.baselines import baselines as score_them
-    from disentangle.data import load_dataset
-    from disentangle.progress import counting, say, working
-
-    with working() as preparing:
-        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
-    with counting(f"encoding {opened.name}") as progress:
-        found = score_them(
-            opened,
-            metric,
-            only=only,
-            seed=seed,
-            protocol=protocol,
-            split=split,
-            factors=names(factors),
-            results=results,
-            device=device,
-            progress=progress,
-            say=say,
-        )
-    show_baselines(found)
 
 
 @app.command()
@@ -180,7 +130,7 @@ def traverse(
 def list_command(
     check: Annotated[bool, typer.Option("--check", help="import each and report")] = False,
 ) -> None:
-    """List the models, datasets, metrics and networks, with where they come from."""
+    """List the models, datasets, metrics, networks and protocols, with where they come from."""
     if check:
         problems = 0
         for entry, problem in registry.check_imports():
@@ -194,6 +144,11 @@ def list_command(
         for name, entries in group.entries.items():
             where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
             typer.echo(f"  {name:20} {'' if len(entries) == 1 else 'AMBIGUOUS: '}{where}")
+    from disentangle.protocol import known_protocols
+
+    typer.echo("protocols")
+    for name, protocol in known_protocols().items():
+        typer.echo(f"  {name:20} {protocol.about}")
 
 
 @app.command()

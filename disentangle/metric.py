@@ -1,7 +1,7 @@
 """The metric contract: scores of a source of codes and labels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
@@ -16,6 +16,10 @@ D = TypeVar("D", bound=Dataset)
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
+BLOCK = 2**19
+"""Numbers that are copied at once, 4 MiB."""
+TABLE = 2**24
+"""Numbers in the largest table of codes, 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,18 @@ class Source(ABC, Generic[D]):
     @abstractmethod
     def codes(self, index: Index) -> Codes:
         """Return the codes of the images at `index`, [N, D]."""
+
+    def lookup(self, *used: Index) -> Callable[[Index], Codes]:
+        """Return what gives the codes of these images, fast: a table of them where it is small."""
+        if len(self) * self.latents > TABLE:
+            return self.codes
+        wanted = np.zeros(len(self), bool)
+        for index in used:
+            wanted[index] = True
+        table = np.empty((len(self), self.latents))
+        for block in np.array_split(np.flatnonzero(wanted), 1 + table.size // BLOCK):
+            table[block] = self.codes(block)
+        return lambda index: table.take(index, axis=0)
 
     @abstractmethod
     def posterior(self, index: Index) -> tuple[Codes, Codes]:

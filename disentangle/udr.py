@@ -213,6 +213,14 @@ def udr_of_runs(
     return Ranking(tuple(scores), tuple(reasons), pairs)
 
 
+def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs by the images that they were trained on, as UDR can compare them."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_images(run), []).append(run)
+    return list(groups.values())
+
+
 def check(runs: Sequence[Run], samples: int) -> None:
     """Refuse what cannot be compared."""
     if len(runs) < 2:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from disentangle.run import load_run
@@ -251,3 +252,94 @@ def test_module_is_the_command():
         [sys.executable, "-m", "disentangle", "--version"], capture_output=True, text=True
     )
     assert result.stdout == "disentangle 0.1.0\n"
+
+
+@pytest.fixture
+def codes_file(tmp_path):
+    v = np.random.default_rng(0).integers(0, (3, 4), (300, 2))
+    np.savez(tmp_path / "codes.npz", codes=v + 0.1, factors=v, names=["size", "hue"])
+    return tmp_path / "codes.npz"
+
+
+def test_score_of_codes_from_elsewhere(command, codes_file, tmp_path):
+    words = ["--codes", codes_file, "--metric", "mig", "--metric", "elbo", "--detail"]
+    code, out, _ = command("score", *words, "--output", "scores.json")
+    assert code == 0
+    assert "mig   0.9" in out
+    assert "elbo  n/a: " in out
+    assert "mig/information (mean), by latent and factor" in out
+    assert "size      hue" in out
+    assert '"weights": "codes ' in (tmp_path / "scores.json").read_text()
+
+
+def test_score_of_an_encoder_by_name(command, tmp_path):
+    (tmp_path / "mine.py").write_text("def flat(x):\n    return x.flatten(1)[:, ::400]\n")
+    words = ["--encoder", "mine:flat", "--dataset", "tiny", "--metric", "sap"]
+    code, out, _ = command("score", *words)
+    assert code == 0
+    assert out.startswith("sap  0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--encoder", "math:sqrt"], "--encoder needs --dataset"),
+        (["--dataset", "tiny"], "--dataset and --takes go with --encoder"),
+        (["--output", "a.json"], "--output goes with --codes or --encoder"),
+        (["--codes", "a.npz", "--encoder", "math:sqrt"], "one thing is scored at a time"),
+        (["--codes", "a.npz", "--split", "test"], "these are arrays"),
+        (["--protocol", "nope"], "no protocol 'nope'"),
+    ],
+)
+def test_options_of_score_that_do_not_go_together(command, words, message):
+    code, _, err = command("score", *words)
+    assert code == 2
+    assert message in err
+
+
+def test_wrong_codes_file_is_named(command, tmp_path):
+    np.savez(tmp_path / "odd.npz", z=np.zeros(3))
+    code, _, err = command("score", "--codes", "odd.npz")
+    assert code == 1
+    assert "cannot use odd.npz as codes and factors: it holds z, not both of them" in err
+
+
+def test_all_metrics_first_say_their_time(command, monkeypatch):
+    command(*TRAIN)
+    monkeypatch.setattr("disentangle.scoring._complete", lambda *a: None)  # it would take long
+    code, _, err = command("score", "--metric", "all")
+    assert code == 0
+    assert "metrics: at most 0 s to encode the images, then some" in err
+
+
+def test_udr_ranks_runs_on_the_same_images(command):
+    for seed in (0, 1, 2):
+        command(*TRAIN, "--seed", seed)
+    code, out, _ = command("udr", "--samples", 50)
+    assert code == 0
+    assert out.startswith("tiny, udr-dlib by lasso, 50 images")
+    assert len(out.splitlines()) == 4
+    assert command("udr", "--method", "nope")[0] == 2
+
+
+def test_udr_of_one_run_is_refused(command):
+    command(*TRAIN)
+    code, _, err = command("udr")
+    assert code == 2
+    assert "two finished runs or more" in err
+
+
+def test_baselines_and_the_table_that_shows_them(command):
+    command(*TRAIN)
+    assert command("score", "--metric", "mig")[0] == 0
+    code, _, err = command("table", "--corrected")
+    assert code == 1
+    assert "first: disentangle baselines DATASET" in err
+    code, out, _ = command(
+        "baselines", "tiny", "--metric", "mig", "--only", "oracle", "--only", "noise"
+    )
+    assert code == 0
+    assert out.splitlines()[1].startswith("oracle  ")
+    out = command("table", "--corrected")[1]
+    assert "mig, corrected" in out
+    assert "| oracle" in out

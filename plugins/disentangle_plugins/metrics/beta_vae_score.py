@@ -1,7 +1,5 @@
 """The beta-VAE score: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
-import warnings
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,13 +7,12 @@ from numpy.typing import NDArray
 
 from disentangle.dataset import Index, Labelled
 from disentangle.errors import Unavailable
-from disentangle.metric import Codes, Metric, Scores, Source
+from disentangle.fits import small_fit
+from disentangle.metric import Metric, Scores, Source
 from disentangle.plugin import knob
 
 BLOCK = 2**19
 """Numbers that are worked on at once, 4 MiB: of the codes of some points' pairs."""
-TABLE = 2**24
-"""Numbers in the largest table of codes, 128 MiB."""
 WIDE = 1024
 """With more latents than this, features are float32, to halve the memory."""
 
@@ -30,12 +27,9 @@ def beta_vae_score(x: Features, y: Index, test_x: Features, test_y: Index, seed:
         y: the factor that the pairs share, [N]; `test_x` [M, D], `test_y` [M] likewise.
         seed: of the classifier.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        # The reference stops after 100 iterations too, and its numbers are what we compare with.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with small_fit():
         classifier = LogisticRegression(random_state=seed).fit(x, y)
     return float(np.mean(classifier.predict(test_x) == test_y))
 
@@ -77,7 +71,7 @@ class BetaVAEScore(Metric[Labelled]):
         for i, factor in enumerate(source.factors):
             shared = source.sharing(factor, first[k == i].ravel(), rng)
             second[k == i] = shared.reshape(-1, self.pairs)
-        codes = _codes(source, first, second)
+        codes = source.lookup(first, second)
         kind = np.float64 if source.latents <= WIDE else np.float32
         x = np.empty((len(k), source.latents), kind)
         step = max(1, BLOCK // (self.pairs * source.latents))
@@ -86,16 +80,3 @@ class BetaVAEScore(Metric[Labelled]):
             gap = np.abs(gap).reshape(-1, self.pairs, source.latents)  # [point, pair, d]
             x[j : j + step] = gap.mean(axis=1)
         return x
-
-
-def _codes(source: Source[Labelled], *used: Index) -> Callable[[Index], Codes]:
-    """Return what gives the codes of the images used: a table where it is small, or the source."""
-    if len(source) * source.latents > TABLE:
-        return source.codes
-    once = np.zeros(len(source), bool)
-    for index in used:
-        once[index] = True
-    table = np.empty((len(source), source.latents))
-    for block in np.array_split(np.flatnonzero(once), 1 + table.size // BLOCK):
-        table[block] = source.codes(block)
-    return lambda index: table.take(index, axis=0)

@@ -1,12 +1,11 @@
 """Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.dataset import Index, Labelled
 from disentangle.errors import Unavailable
+from disentangle.fits import small_fit
 from disentangle.metric import Codes, Detail, Metric, Scores, Source
 from disentangle.plugin import knob
 
@@ -22,7 +21,6 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
         z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
         v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     middle, scale = z.mean(axis=0), z.std(axis=0)
@@ -30,9 +28,7 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
     x, test_x = (z - middle) / scale, (test_z - middle) / scale
     found = np.full(v.shape[1], np.nan)
     for k in np.flatnonzero((np.ptp(v, axis=0) > 0) & (np.ptp(test_v, axis=0) > 0)):
-        with warnings.catch_warnings():
-            # The reference stops after 100 iterations too, and its numbers are what we compare to.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with small_fit():
             classifier = LogisticRegression().fit(x, v[:, k])
         columns = dict(zip(classifier.classes_, classifier.predict_proba(test_x).T, strict=True))
         values = np.unique(test_v[:, k])

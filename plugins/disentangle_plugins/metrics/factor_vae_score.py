@@ -84,10 +84,10 @@ class FactorVAEScore(Metric[Labelled]):
         for i, factor in enumerate(source.factors):
             repeated = np.repeat(first[k == i], self.images)
             images[k == i] = source.sharing(factor, repeated, rng).reshape(-1, self.images)
-        latent = np.empty(n, np.int64)
+        latent, codes = np.empty(n, np.int64), source.lookup(images)
         step = max(1, BLOCK // (self.images * source.latents))
         for j in range(0, n, step):
-            z = source.codes(images[j : j + step].ravel())
+            z = codes(images[j : j + step].ravel())
             z = z.reshape(-1, self.images, source.latents)  # [vote, image, d]
             latent[j : j + step] = least_varying(z.var(axis=1, ddof=1), overall, self.threshold)
         return latent, k

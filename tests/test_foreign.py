@@ -1,0 +1,161 @@
+"""Scoring encoders that were not trained here: functions, modules and files."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from disentangle.data import load_dataset
+from disentangle.encoders import evaluating, load_encoder
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.foreign import score_encoder
+from disentangle.metric import Source
+
+pytestmark = pytest.mark.usefixtures("strangers")
+MIG = ["mig:samples=75"]
+
+
+def corner(x):
+    """Return where the square is and how large, from its pixels: a perfect encoder."""
+    x = x.float()[:, 0] > 0
+    rows, columns = x.any(2), x.any(1)
+    first = [m.float().argmax(1) for m in (rows, columns)]
+    return torch.stack([*first, rows.sum(1)], 1).float()
+
+
+def test_encoder_that_finds_the_factors_scores_high_and_noise_low():
+    assert score_encoder(corner, "tiny", MIG, device="cpu")["mig"] > 0.9
+    noise = np.random.default_rng(0)
+    blind = score_encoder(lambda x: noise.normal(size=(len(x), 3)), "tiny", MIG, device="cpu")
+    assert blind["mig"] < 0.3
+
+
+def test_each_image_is_encoded_once_whatever_is_scored():
+    seen = []
+
+    def counting(x):
+        seen.append(len(x))
+        return corner(x)
+
+    found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
+    assert set(found) == {"mig", "beta-vae-score"}
+    assert sum(seen[1:]) == 75  # the first call finds the number of latents
+
+
+@pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
+def test_encoder_gets_the_images_that_it_takes(takes, kind):
+    def check(x):
+        assert x.dtype == kind
+        assert x.shape[1:] == (1, 64, 64)
+        assert x.max() == (255 if takes == "uint8" else 1)
+        return corner(x)
+
+    assert score_encoder(check, "tiny", MIG, takes=takes, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        (lambda x: (x, x), "gives a tuple.* wrap it"),
+        (lambda x: x, r"gives \[2, 1, 64, 64\] for 2 images"),
+        (lambda x: x.sum(), r"gives \[\] for 2 images"),
+        (lambda x: torch.full((len(x), 2), torch.nan), "not finite"),
+        (lambda x: np.full((len(x), 2), "a"), "not numbers"),
+    ],
+    ids=["tuple", "images", "scalar", "nan", "text"],
+)
+def test_what_is_no_code_is_refused(encoder, message):
+    with pytest.raises(DisentangleError, match=message):
+        score_encoder(encoder, "tiny", MIG, device="cpu")
+
+
+def test_module_is_evaluated_and_left_as_it_was():
+    module = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(4096, 3)
+    )
+    module[1].eval()
+    first, second = (score_encoder(module, "tiny", MIG, device="cpu") for _ in range(2))
+    assert first == second
+    assert (module.training, module[1].training, module[2].training) == (True, False, True)
+    with evaluating(module, torch.device("cpu")):
+        assert not module[2].training
+
+
+def test_views_are_scored_and_recorded():
+    data = load_dataset("tiny")
+    found = score_encoder(corner, data, MIG, factors=["x", "y"], device="cpu", name="corner")
+    (record,) = found.records
+    assert (record.factors, record.weights) == (("x", "y"), "corner")
+    held = score_encoder(corner, data.view(hold_out=["side=2"], split="test"), MIG, device="cpu")
+    assert held.records[0].factors == ("x", "y")
+
+
+def test_metrics_of_models_are_unavailable_to_a_bare_encoder():
+    found = score_encoder(corner, "tiny", ["elbo", "reconstruction"], device="cpu")
+    assert set(found.unavailable) == {"elbo", "reconstruction"}
+
+
+def test_failing_metric_is_named():
+    with pytest.raises(DisentangleError, match="metric 'failing' failed: ZeroDivisionError"):
+        score_encoder(corner, "tiny", ["failing"], device="cpu")
+
+
+def linear():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4096, 3)).eval()
+
+
+def test_torchscript_file_is_an_encoder(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(linear(), torch.zeros(2, 1, 64, 64)).save(str(tmp_path / "m.pt"))
+    encoder, name = load_encoder(str(tmp_path / "m.pt"))
+    assert name.startswith("m.pt ")
+    x = torch.rand(5, 1, 64, 64)
+    assert torch.allclose(encoder(x), linear()(x))
+    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+
+
+def test_exported_program_is_an_encoder(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("batch")
+        example = (torch.zeros(2, 1, 64, 64),)
+        program = torch.export.export(linear(), example, dynamic_shapes=({0: batch},))
+        torch.export.save(program, tmp_path / "m.pt2")
+    encoder, _ = load_encoder(str(tmp_path / "m.pt2"))
+    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nothing", "names no encoder"),
+        ("nowhere:encode", "cannot be imported: No module named 'nowhere'"),
+        ("math:nothing", "cannot be imported"),
+        ("math:pi", "a float, which cannot be called"),
+        ("absent.pt", "no such file"),
+    ],
+)
+def test_reference_to_nothing_is_refused(reference, message):
+    with pytest.raises(DisentangleError, match=message):
+        load_encoder(reference)
+
+
+def test_file_that_is_no_encoder_is_refused(tmp_path):
+    for name in ("m.pt", "m.pt2"):
+        (tmp_path / name).write_bytes(b"not this")
+        with pytest.raises(DisentangleError, match="neither a TorchScript file nor"):
+            load_encoder(str(tmp_path / name))
+
+
+def test_seed_and_images_are_checked():
+    with pytest.raises(UsageError, match="seed must be"):
+        score_encoder(corner, "tiny", MIG, seed=-1)
+    with pytest.raises(UsageError, match="takes float or uint8"):
+        score_encoder(corner, "tiny", MIG, takes="int", device="cpu")
+
+
+def test_source_is_abstract_where_it_has_to_be():
+    assert Source.__abstractmethods__ == {"latents", "codes", "posterior"}
