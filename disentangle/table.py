@@ -87,6 +87,8 @@ class Table:
     """What was scored, where it is not what was trained on, and one thing in all columns."""
     warnings: tuple[str, ...] = ()
     """What is odd about the numbers themselves."""
+    overlap: float = 0.0
+    """The largest share of test images, of any score, that were also fitted on."""
 
     @property
     def head(self) -> list[str]:
@@ -118,6 +120,8 @@ class Table:
             for column, cell in row.cells.items()
             for reason in cell.reasons
         }
+        if self.overlap:
+            notes.append(f"Up to {100 * self.overlap:.2g} % of test images were also fitted on.")
         if any(row.steps is None for row in self.rows):
             notes.append("Rows without steps are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
@@ -216,7 +220,8 @@ def make_table(
     views = {describe_view(score.view) for score in every}
     trained = describe_view(runs[0].record.dataset.view)
     scored = "".join(views) if len(views) == 1 and views != {trained} else ""
-    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings)
+    overlap = max((score.overlap or 0.0 for score in every), default=0.0)
+    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings, overlap)
 
 
 def cell_of(scores: Sequence[Score], runs: int) -> Cell:

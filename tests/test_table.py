@@ -132,3 +132,10 @@ def test_written_tables(variant, tmp_path):
         (row,) = csv.DictReader(file)
     assert (row["score"], row["value"], row["protocol"]) == ("mig", "0.125", "locatello2019")
     assert (row["model"], row["run_seed"], row["metric_seed"]) == ("beta-vae", "0", "0")
+
+
+def test_overlap_of_test_images_and_those_fitted_on_is_said(variant):
+    (table,) = make_tables([variant("a", values=[{"value": 0.5, "overlap": 0.431}])])
+    assert "Up to 43 % of test images were also fitted on." in table.caption
+    (table,) = make_tables([variant("b", values=[{"value": 0.5}])])
+    assert "fitted on" not in table.caption
