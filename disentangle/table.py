@@ -1,14 +1,12 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
 
-from disentangle import registry
-from disentangle.dataset import Labelled
+from disentangle.cells import Cell, Column, Row, cell_of, identity
+from disentangle.chance import CORRECTED, control_row, correct, odd
 from disentangle.errors import DisentangleError
 from disentangle.record import RunRecord, Score, describe_view
 from disentangle.run import Run, find_runs, load_run
@@ -26,51 +24,6 @@ PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
     ("seed", lambda s: f"metric seed {s.seed}"),
 )
 """What may tell two columns of one score apart, and how to say it."""
-CORRECTED = ", corrected"
-MARGIN = 0.01
-"""How far a score must lie above the oracle's to be odd: sampling alone makes smaller gaps."""
-
-Column: TypeAlias = tuple[Any, ...]
-"""What the scores of a column share; see `identity`."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One score of one configuration, over its seeds."""
-
-    values: tuple[float, ...] = ()
-    runs: int = 0
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def mean(self) -> float | None:
-        """Return the mean of the values, if there are any."""
-        return statistics.fmean(self.values) if self.values else None
-
-    @property
-    def text(self) -> str:
-        """Return the mean and standard deviation, and how many runs are missing."""
-        if self.mean is None:
-            return "n/a" if self.reasons else ""
-        mean = f"{self.mean:.3f}"
-        if len(self.values) > 1:
-            mean += f" ± {statistics.stdev(self.values):.3f}"
-        if len(self.values) < self.runs:
-            mean += f" ({len(self.values)} of {self.runs} runs)"
-        return mean
-
-
-@dataclass
-class Row:
-    """A configuration: what was trained on what, and its scores by column."""
-
-    model: str
-    knobs: str = ""
-    steps: int | None = None
-    """None for a baseline, which was not trained."""
-    seeds: list[int] = field(default_factory=list)
-    unfinished: int = 0
-    cells: dict[Column, Cell] = field(default_factory=dict)
 
 
 @dataclass
@@ -222,78 +175,6 @@ def make_table(
     scored = "".join(views) if len(views) == 1 and views != {trained} else ""
     overlap = max((score.overlap or 0.0 for score in every), default=0.0)
     return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings, overlap)
-
-
-def cell_of(scores: Sequence[Score], runs: int) -> Cell:
-    """Return the cell of one score of so many runs."""
-    return Cell(
-        values=tuple(s.value for s in scores if s.value is not None),
-        runs=runs,
-        reasons=tuple(dict.fromkeys(s.reason for s in scores if s.reason)),
-    )
-
-
-def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -> Row:
-    """Return the row of a baseline: its scores that mean the same as a column's."""
-    wanted = set(columns)
-    row = Row(model=name)
-    for score in scores:
-        if identity(score) in wanted:
-            row.cells[identity(score)] = cell_of([score], 1)
-    return row
-
-
-def odd(columns: Mapping[Column, str], top: Row | None, rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return a warning for each score in which something else comes before the oracle."""
-    found = []
-    for column, heading in columns.items():
-        best = top.cells.get(column, Cell()).mean if top else None
-        if best is None or not supervised(column):
-            continue
-        above = [
-            f"{row.model} ({mean:.3f})"
-            for row in rows
-            if (mean := row.cells.get(column, Cell()).mean) is not None and mean > best + MARGIN
-        ]
-        if above:
-            found.append(
-                f"Beware of {heading}: the oracle ({best:.3f}) does not come first, but after "
-                f"{', '.join(above)}."
-            )
-    return tuple(found)
-
-
-def supervised(column: Column) -> bool:
-    """Say whether a column's metric compares codes with factors, so that these are the best."""
-    try:
-        return issubclass(registry.metrics.load(column[1]).needs, Labelled)
-    except DisentangleError:  # not installed here
-        return False
-
-
-def correct(
-    columns: Mapping[Column, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
-) -> dict[Column, str]:
-    """Return the columns, each followed by one that is corrected for chance, where there can be."""
-    after: dict[Column, str] = {}
-    for column, heading in columns.items():
-        after[column] = heading
-        best, worst = (row.cells.get(column, Cell()).mean if row else None for row in (top, bottom))
-        if best is None or worst is None or abs(best - worst) < MARGIN or not supervised(column):
-            continue
-        corrected = (*column, CORRECTED)
-        after[corrected] = heading + CORRECTED
-        for row in rows:
-            if column in row.cells:
-                cell = row.cells[column]
-                values = tuple((value - worst) / (best - worst) for value in cell.values)
-                row.cells[corrected] = replace(cell, values=values, reasons=())
-    return after
-
-
-def identity(score: Score) -> Column:
-    """Return what two scores must share to stand in one column."""
-    return (*score.column, score.seed)
 
 
 def headings(scores: Sequence[Score]) -> dict[Column, str]:
