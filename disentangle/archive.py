@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
@@ -16,11 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from disentangle.errors import DisentangleError
 
 LIMIT = 64 * 2**20  # bytes that one file may have, unpacked
+DIRECTORY = 2**28  # bytes that a zip's list of its files may have
+HEADERS = 2**20  # bytes that the headers of one file in a tar may have: long names, and the like
+SHARED = 64  # entries that the headers before all files of a tar may have
 
 _UNSAFE = re.compile(r"^/|(^|/)(\.\.(/|$)|[A-Za-z]:)|[\\\0]")
 _HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
@@ -47,6 +51,11 @@ class Piece:
     method: Method  # plain in folders and tars
     length: int  # bytes when unpacked
     crc: int | None  # CRC-32 of the unpacked bytes, where the source records one
+    source: Path | None = None  # the folder or archive as the user knows it
+
+    def __str__(self) -> str:
+        """Return what to call the file in a message."""
+        return f"{self.name!r} in {self.source or self.path}"
 
     def read(self) -> bytes:
         """Return the unpacked bytes; a DisentangleError says that they are not as promised."""
@@ -65,23 +74,31 @@ class Piece:
             if self.crc is not None and zlib.crc32(content) != self.crc:
                 raise ValueError("its checksum is wrong")
         except (OSError, ValueError, struct.error, zlib.error) as error:
-            why = f"cannot read {self.name!r} in {self.path}: {error}; get it again"
+            why = f"cannot read {self}: {_words(error)}; get it again"
             raise DisentangleError(why) from error
         return content
 
 
-def pieces(source: Path, wanted: Callable[[str], bool]) -> list[Piece]:
+def pieces(
+    source: Path, wanted: Callable[[str], bool], known_as: Path | None = None
+) -> list[Piece]:
     """Return the files of a folder, a tar or a zip whose name is wanted, sorted by name.
 
     Hidden files and those in `__MACOSX` are left out. In a folder, links to files are followed and
     links to folders are not. Archives are told by their content; only their headers are read.
 
+    Args:
+        source: the folder or archive, which is not compressed.
+        wanted: says of a name whether it is.
+        known_as: what to call the source in messages, where it was unpacked from something else.
+
     Raises:
         DisentangleError: the source cannot be read or is damaged; an archive has a member, wanted
             or not, that is dangerous or cannot be read in place; a wanted file exceeds `LIMIT`.
     """
+    known_as = known_as or source
     found: dict[str, Piece] = {}
-    for piece, kind in _members(source):
+    for piece, kind in _members(source, known_as):
         name = "/".join(part for part in piece.name.split("/") if part not in ("", "."))
         taken = kind == "file" and not _HIDDEN.search(name) and wanted(name)
         if taken and max(piece.size, piece.length) > LIMIT:
@@ -90,11 +107,11 @@ def pieces(source: Path, wanted: Callable[[str], bool]) -> list[Piece]:
             kind = "there twice"
         if kind not in ("file", "folder"):
             raise DisentangleError(
-                f"{source} is refused because {piece.name!r} in it is {kind}; leave it out, "
+                f"{known_as} is refused because {piece.name!r} in it is {kind}; leave it out, "
                 f"or if you trust the archive unpack it yourself and name the folder"
             )
         if taken:
-            found[name] = piece if name == piece.name else replace(piece, name=name)
+            found[name] = replace(piece, name=name, source=known_as)
     return [found[name] for name in sorted(found)]
 
 
@@ -127,7 +144,8 @@ def uncompressed(path: Path, folder: Path, limit: int = 64 * 2**30) -> Iterator[
                             raise ValueError(f"it unpacks to more than {max(most, 0)} bytes")
                         target.write(chunk)
         except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-            why = f"cannot unpack {path} in {folder}: {error}; get it again or unpack it yourself"
+            said = _words(error)
+            why = f"cannot unpack {path} in {folder}: {said}; get it again or unpack it yourself"
             raise DisentangleError(why) from error
         yield temporary or path
     finally:
@@ -135,14 +153,34 @@ def uncompressed(path: Path, folder: Path, limit: int = 64 * 2**30) -> Iterator[
             temporary.unlink(missing_ok=True)
 
 
-def _members(source: Path) -> Iterator[tuple[Piece, str]]:
+def _words(error: Exception) -> str:
+    """Return what went wrong, without the file's name, which may be one that nobody knows."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+class _Headers(io.BufferedReader):
+    """An archive whose headers are read: so many bytes, for those of a bomb would fill memory."""
+
+    left = DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, unless they are more than are left."""
+        most = self.left + 1
+        content = super().read(most if size is None or size < 0 else min(size, most))
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError("its headers are too large to be those of an archive of images")
+        return content
+
+
+def _members(source: Path, known_as: Path) -> Iterator[tuple[Piece, str]]:
     try:
         if source.is_dir():
             yield from _in_folder(source)
         elif not source.is_file():  # opening a pipe would wait for ever
             raise ValueError("there is neither a folder nor a regular file")
         else:
-            with source.open("rb") as file:
+            with _Headers(io.FileIO(source)) as file:
                 members = _in_zip if file.read(4) in (b"PK\3\4", b"PK\5\6") else _in_tar
                 end = file.seek(0, os.SEEK_END)
                 file.seek(0)
@@ -152,7 +190,8 @@ def _members(source: Path) -> Iterator[tuple[Piece, str]]:
                         raise ValueError(f"{piece.name!r} lies outside it")
                     yield piece, "at an unsafe path" if _UNSAFE.search(piece.name) else kind
     except Exception as error:  # damage shows in any way
-        why = f"cannot read {source}: {error}; name a folder, or a tar or zip that is whole"
+        said = _words(error)
+        why = f"cannot read {known_as}: {said}; name a folder, or a tar or zip that is whole"
         raise DisentangleError(why) from error
 
 
@@ -170,9 +209,14 @@ def _in_folder(source: Path) -> Iterator[tuple[Piece, str]]:
                     yield Piece(name, Path(entry.path), 0, size, "plain", size, None), "file"
 
 
-def _in_tar(source: Path, file: IO[bytes]) -> Iterator[tuple[Piece, str]]:
+def _in_tar(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
+    file.left = HEADERS
     with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
         while (info := tar.next()) is not None:
+            file.left = HEADERS
+            tar.members.clear()  # type: ignore[attr-defined]  # with what their headers said
+            if len(tar.pax_headers) > SHARED:
+                raise ValueError("the headers before its files have too many entries")
             plain = info.isreg() and not info.issparse()
             kind = "folder" if info.isdir() else "file" if plain else _SPECIAL
             size = info.size
@@ -183,7 +227,7 @@ def _in_tar(source: Path, file: IO[bytes]) -> Iterator[tuple[Piece, str]]:
         raise ValueError("its members are not followed by its end, so it is truncated or damaged")
 
 
-def _in_zip(source: Path, file: IO[bytes]) -> Iterator[tuple[Piece, str]]:
+def _in_zip(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             method: Method = "deflated" if info.compress_type else "stored"

@@ -185,6 +185,10 @@ def main() -> None:
         fail(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
         fail("interrupted", 130)
+    except SystemExit as stopped:  # what typer makes of an interrupt, without a word
+        if stopped.code == 130:
+            fail("interrupted", 130)
+        raise
 
 
 def fail(message: str, code: int) -> None:

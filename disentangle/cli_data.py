@@ -27,8 +27,11 @@ def data_group() -> None:
 
 @data.command("list")
 def list_command(data_dir: DataDir = None) -> None:
-    """List the datasets: images, download, licence, and whether and where each is ready."""
-    from disentangle.data import about, data_folder, state
+    """List the datasets: images, download, licence, and whether and where each is ready.
+
+    Images of your own are listed too, once they are prepared.
+    """
+    from disentangle.data import about, data_folder, own_states, state
 
     rows = [("dataset", "images", "download", "licence", "state")]
     for name in registry.datasets.entries:
@@ -41,6 +44,8 @@ def list_command(data_dir: DataDir = None) -> None:
         size = f"{known.size / 1e6:,.0f} MB" if known.size else "size unstated"
         said = size if known.files else "none"
         rows.append((name, images, said, known.licence, state(name, known, data_dir)))
+    for name, folder, said in own_states(data_dir):
+        rows.append((name, "", "none", "yours", f"{said}, in {folder}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

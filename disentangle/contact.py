@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle.dataset import Dataset, Grid, Index, Labelled
+from disentangle.errors import UsageError
 from disentangle.pictures import as_float, mosaic, save_figure, show
 from disentangle.seeds import numpy_rng
 
@@ -35,8 +36,14 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
         dataset: any.
         path: the PNG.
         seed: of the images from which the rows start.
+
+    Raises:
+        UsageError: the path is not that of a PNG.
     """
     from matplotlib.figure import Figure
+
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: a contact sheet is a PNG: name it {path.with_suffix('.png')}")
 
     rows = find_rows(dataset, numpy_rng(seed, "contact sheet"))
     channels, height, width = dataset.image_shape

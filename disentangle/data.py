@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -14,14 +15,25 @@ from disentangle.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.fetch import verify as check_file
 from disentangle.location import About, Location, Progress, Say, about_of
+from disentangle.manifest import read_manifest
 from disentangle.own import open_own, own_folder
-from disentangle.prepare import read_manifest, read_prepared
+from disentangle.prepare import read_images, read_prepared
+
+WIDTH = 60
+"""Letters of a source that are shown in a list."""
 
 
 def data_folder(given: str | Path | None = None) -> Path:
-    """Return the data folder: as given, else DISENTANGLE_DATA, else one in the user's cache."""
+    """Return the data folder: as given, else DISENTANGLE_DATA, else one in the user's cache.
+
+    Raises:
+        DisentangleError: it is a file.
+    """
     chosen = given or os.environ.get("DISENTANGLE_DATA") or cache_folder() / "data"
-    return Path(chosen).expanduser().resolve()
+    folder = Path(chosen).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise DisentangleError(f"{folder} is no folder: choose another one with --data-dir")
+    return folder
 
 
 def cache_folder() -> Path:
@@ -134,19 +146,58 @@ def about(name: str) -> About:
 def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
     """Return whether a dataset is ready, in words."""
     place = location(name, data_dir)
-    try:
-        manifest = read_manifest(place.folder)
-        size = prod(manifest.shape) / 1e6
-        return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {manifest.source}"
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError):
-        return "damaged, or of another version: will be prepared again"
+    prepared = state_of(place.folder)
+    if prepared:
+        return prepared
     if place.present(known):
         return f"downloaded, not prepared: disentangle data prepare {name}"
     if known.drawn or not known.files:
         return "made when first used"
     return f"not here: disentangle data prepare {name} --from PATH, or --download"
+
+
+def state_of(folder: Path) -> str:
+    """Return what is prepared in a folder, in words, without reading it; empty if nothing is."""
+    try:
+        manifest = read_manifest(folder)
+        read_images(folder, manifest)
+    except FileNotFoundError:
+        there = (folder / "prepared.json").exists()
+        return "damaged: its images are gone; will be prepared again" if there else ""
+    except (OSError, ValueError):
+        return "damaged, or of another version: will be prepared again"
+    source = manifest.source
+    source = source if len(source) <= WIDTH else f"{source[: WIDTH - 3]}..."
+    size = prod(manifest.shape) / 1e6
+    return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {source}"
+
+
+def own_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:
+    """Return the images of the user's own: each with its name, its folder and its state."""
+    root = data_folder(data_dir)
+    folders = sorted(path.parent for path in root.glob("own/*/*/prepared.json"))
+    # The folder's name ends with a mark of the path; see `location`.
+    names = [f"./{folder.parent.name.rpartition('-')[0]}" for folder in folders]
+    return [
+        (name, folder.relative_to(root), state_of(folder))
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def preparing(
+    name: str,
+    known: About,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+) -> str:
+    """Return the command that prepares a dataset, as it has to be typed."""
+    words = ["disentangle", "data", "prepare", shlex.quote(name)]
+    options = {"--data-dir": data_dir, "--image-size": image_size, "--channels": channels}
+    words += [f"{option} {shlex.quote(str(v))}" for option, v in options.items() if v is not None]
+    if known.files and not known.drawn and not location(name, data_dir).present(known):
+        words.append("--from PATH, or with --download in its place")
+    return " ".join(words)
 
 
 def verify(
@@ -172,17 +223,15 @@ def verify(
             raise DisentangleError(f"{problem}: delete it, and get it again")
         if path.exists():
             found.append(f"{path}: " + ("as published" if remote.checksum else "no published sum"))
+    command = preparing(name, known, data_dir, image_size, channels)
     try:
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)
     except FileNotFoundError:
-        raise DisentangleError(
-            f"'{name}' is not prepared in {folder}: disentangle data prepare {name}"
-        ) from None
+        raise DisentangleError(f"'{name}' is not prepared in {folder}: {command}") from None
     except (OSError, ValueError) as error:
         raise DisentangleError(
-            f"{folder}: {npz.reason(error)}; "
-            f"delete that folder, and: disentangle data prepare {name}"
+            f"{folder}: {npz.reason(error)}; delete that folder, and: {command}"
         ) from error
     said = f"{manifest.shape[0]:,} images as they were written, fingerprint {manifest.fingerprint}"
     return [*found, f"{folder}: {said}"]
@@ -190,6 +239,8 @@ def verify(
 
 def opener(name: str) -> Any:
     """Return the function that opens this dataset."""
+    if name not in registry.datasets.entries and Path(name).exists():
+        raise UsageError(f"no dataset '{name}'; did you mean ./{name}, the images there?")
     return by_reference(name) if ":" in name else registry.datasets.load(name)
 
 

@@ -83,10 +83,10 @@ class Dataset(ABC):
         Args:
             split: the name of a split; all images unless given, with `hold_out` those not held out.
             factors: names of the factors to score, in place of the dataset's own choice.
-            hold_out: what makes the splits `train` and `test`, in place of the dataset's own: a
-                share of all images (`"0.2"`), combinations (`"shape=heart,scale=0.5"`; an image is
-                held out if one of them fits it), or a share of a factor's values
-                (`"identity=20%"`).
+            hold_out: what makes the splits `train` and `test`: a share of all images (`"0.2"`),
+                combinations (`"shape=heart,scale=0.5"`; an image is held out if one of them fits
+                it), or a share of a factor's values (`"identity=20%"`). Of a dataset with splits of
+                its own, `train` stays within its training split and `test` within its test split.
             hold_out_seed: of the shares.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from disentangle.archive import Piece
 from disentangle.errors import DisentangleError
@@ -39,13 +39,13 @@ def decode(content: bytes, name: str, size: Size | None = None) -> Image.Image:
             or has another size than `size` or more than `PIXELS` pixels.
     """
     with _quiet():
-        return _decode(content, name, size)
+        return _decode(content, repr(name), size)
 
 
 def header(piece: Piece) -> Image.Image:
     """Return the image in a file with its size and mode, not loaded; errors as of `decode`."""
     with _quiet():
-        return _decode(piece.read(), piece.name, None, load=False)
+        return _decode(piece.read(), str(piece), None, load=False)
 
 
 def flat(image: Image.Image, channels: int) -> Image.Image:
@@ -133,11 +133,11 @@ def _block(pieces: Sequence[Piece], fit: Fit, size: Size | None, stop: Event) ->
         for number, piece in enumerate(pieces):
             if stop.is_set():
                 return None
-            image = _decode(piece.read(), piece.name, size)
+            image = _decode(piece.read(), str(piece), size)
             try:
                 image = fit(image)
             except DisentangleError as error:
-                raise DisentangleError(f"{piece.name!r} does not fit: {error}") from error
+                raise DisentangleError(f"{piece} does not fit: {error}") from error
             shape = (image.height, image.width, 1 if image.mode == "L" else 3)
             if number == 0:
                 rows = np.empty((len(pieces), *shape), np.uint8)
@@ -159,10 +159,14 @@ def _decode(content: bytes, name: str, size: Size | None, load: bool = True) -> 
             if load:
                 image.load()
             return image
-    except Exception as error:  # damage shows in any way
-        why = f"{name!r} is no whole image: {error}; get it again or leave it out"
+    except UnidentifiedImageError as error:
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        why = f"{name} is no {known} image; get it again or leave it out"
         raise DisentangleError(why) from error
-    raise DisentangleError(f"{name!r} {problem}, or leave it out")
+    except Exception as error:  # damage shows in any way
+        why = f"{name} is no whole image: {error}; get it again or leave it out"
+        raise DisentangleError(why) from error
+    raise DisentangleError(f"{name} {problem}, or leave it out")
 
 
 def _problem(image: Image.Image, size: Size | None) -> str | None:
@@ -181,7 +185,7 @@ def _problem(image: Image.Image, size: Size | None) -> str | None:
 
 
 def _other(piece: Piece, shape: tuple[int, ...], first: tuple[int, ...]) -> DisentangleError:
-    what = f"{piece.name!r} comes out at height, width, channels {shape}, those before at {first}"
+    what = f"{piece} comes out at height, width, channels {shape}, those before at {first}"
     return DisentangleError(f"{what}: make all images alike, or leave it out")
 
 

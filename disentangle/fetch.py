@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,23 +77,39 @@ def _download(remote: Remote, path: Path, say: Say, progress: Progress) -> None:
     part, notes = (path.with_name(f".{path.name}.part{end}") for end in ("", ".json"))
     downloader = _Downloader(remote, part, notes, progress)
     failed: list[str] = []
-    for url in remote.urls:
-        if failed:
-            say(f"{failed[-1]}; trying {url}")
-        try:
-            pooch.retrieve(url, remote.checksum, path.name, path.parent, None, downloader)
-        except (RequestException, ValueError) as error:
-            failed.append(f"{url}: {_reason(error).partition('. Deleted')[0]}")
-            if isinstance(error, RequestException):  # then what came is right so far
-                continue
-        notes.unlink(missing_ok=True)
-        part.unlink(missing_ok=True)  # the file itself by now, or wrong
-        if path.exists():
-            if remote.checksum is None:
-                say(f"{path.name}: no checksum is published; it has {checksum(path, 'sha256')}")
-            return
+    with _workplace(path) as folder:
+        for url in remote.urls:
+            if failed:
+                say(f"{failed[-1]}; trying {url}")
+            try:
+                pooch.retrieve(url, remote.checksum, path.name, folder, None, downloader)
+                os.replace(folder / path.name, path)
+            except (RequestException, ValueError) as error:
+                failed.append(f"{url}: {_reason(error).partition('. Deleted')[0]}")
+                if isinstance(error, RequestException):  # then what came is right so far
+                    continue
+            notes.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)  # the file itself by now, or wrong
+            if path.exists():
+                if remote.checksum is None:
+                    say(f"{path.name}: no checksum is published; it has {checksum(path, 'sha256')}")
+                return
     how = "try again, or get the file in another way and name it with --from FILE"
     raise DisentangleError(f"cannot download {path.name}: {'; '.join(failed)}; {how}")
+
+
+@contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` for what pooch makes meanwhile, and delete it afterwards.
+
+    What a process that was killed left there goes too; whoever calls this holds the file's lock.
+    """
+    folder = path.with_name(f".{path.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

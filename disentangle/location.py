@@ -86,15 +86,16 @@ class Location:
     def find(self, known: About) -> Path:
         """Return the user's own file or folder, else the published file, downloaded if allowed.
 
-        Where several files are published, their folder is returned.
+        Of a folder that holds the one published file, that file is returned. Where several files
+        are published, their folder is.
 
         Raises:
-            DisentangleError: nothing is there; the message says which commands help.
+            DisentangleError: nothing is there, or a device or a pipe; the message says what helps.
         """
         if self.file is not None:
-            if not self.file.exists():
-                raise DisentangleError(f"{self.file}: no such file or folder")
-            return self.file
+            path = usable(self.file)
+            inside = path / known.files[0].name if len(known.files) == 1 else path
+            return inside if inside.is_file() else path
         if not self.present(known):
             if not self.download:
                 raise DisentangleError(self.missing(known))
@@ -128,12 +129,26 @@ class Location:
     def missing(self, known: About) -> str:
         """Return what to tell a user whose dataset is not there: commands, addresses, licence."""
         names = ", ".join(remote.name for remote in known.files)
+        them = "it" if len(known.files) == 1 else "them"
         size = f" ({known.size / 1e6:,.0f} MB)" if known.size else ""
         urls = "\n    ".join(url for remote in known.files for url in remote.urls)
         return (
             f"the images of '{self.name}' are not here, and nothing else takes their place. "
             f"Either\n  disentangle data prepare {self.name} --from PATH\n"
-            f"where PATH is {names} or the folder that holds the extracted files, or\n"
+            f"where PATH is {names}, or a folder that holds {them} or the extracted files, or\n"
             f"  disentangle data prepare {self.name} --download{size}\n    {urls}\n"
             f"Licence: {known.licence}. {known.home}"
         )
+
+
+def usable(path: Path | None) -> Path:
+    """Return the path of a file or folder that is there.
+
+    Raises:
+        DisentangleError: it is not, or is a device or a pipe, whose reading may never end.
+    """
+    if path is None or not path.exists():
+        raise DisentangleError(f"{path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):
+        raise DisentangleError(f"{path} is neither a regular file nor a folder: name one of these")
+    return path

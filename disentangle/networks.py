@@ -10,6 +10,8 @@ from disentangle.errors import UsageError
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
+HALVINGS = {32: 3, 64: 4, 128: 5}
+"""The sides of the images that the networks here take, and how often these are halved to 4x4."""
 
 
 class Network(ABC):
@@ -50,18 +52,21 @@ def dense(*units: int) -> list[nn.Module]:
     return layers
 
 
-def require_64(name: str, image_shape: Shape) -> int:
-    """Return the number of channels of 64x64 images; refuse others."""
-    channels, height, width = image_shape
-    if (height, width) != (64, 64):
-        raise UsageError(f"network '{name}' takes images of 64x64, not {height}x{width}")
-    return channels
+def halvings(name: str, image_shape: Shape) -> int:
+    """Return how often images are halved to 4x4; refuse sizes that network `name` does not take."""
+    _, height, width = image_shape
+    if height != width or height not in HALVINGS:
+        raise UsageError(
+            f"network '{name}' takes images of 32x32, 64x64 or 128x128, not {height}x{width}; "
+            "images of your own get such a size with --image-size 64"
+        )
+    return HALVINGS[height]
 
 
-def small_encoder(channels: int, outputs: int) -> nn.Module:
-    """Return convolutions 32-32-32-32 and linear layers 256-256, for images of 64x64."""
+def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
+    """Return a convolution of 32 channels for each halving, and linear layers 256-256."""
     return nn.Sequential(
-        *down(channels, 32, 32, 32, 32),
+        *down(channels, *[32] * halved),
         nn.Flatten(),
         *dense(32 * 4 * 4, 256, 256),
         nn.Linear(256, outputs),
@@ -72,40 +77,43 @@ class Conv(Network):
     """The network of most beta-VAE replications, and of this project's seed.
 
     Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256. Decoder: linear 256,
-    transposed convolutions 64-64-32-32-C, the first from 1x1 to 4x4.
+    transposed convolutions 64-64-32-32-C, the first from 1x1 to 4x4. So for images of 64x64; those
+    of 32x32 have one convolution of 32 channels fewer on either side, those of 128x128 one more.
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
-        return small_encoder(require_64("conv", image_shape), outputs)
+        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        return small_encoder(image_shape[0], halvings("conv", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
-        channels = require_64("conv", image_shape)
+        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        halved = halvings("conv", image_shape)
         return nn.Sequential(
             *dense(latents, 256),
             nn.Unflatten(1, (256, 1, 1)),
             nn.ConvTranspose2d(256, 64, 4),
             nn.ReLU(),
-            *up(64, 64, 32, 32, channels),
+            *up(64, 64, *[32] * (halved - 2), image_shape[0]),
         )
 
 
 class Burgess(Network):
     """Burgess et al. (2018), https://arxiv.org/abs/1804.03599, appendix A.
 
-    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256; the decoder mirrors it.
+    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256; the decoder mirrors it. So
+    for images of 64x64, as in the paper; those of 32x32 have one convolution fewer on either side,
+    those of 128x128 one more.
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
-        return small_encoder(require_64("burgess", image_shape), outputs)
+        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        return small_encoder(image_shape[0], halvings("burgess", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
-        channels = require_64("burgess", image_shape)
+        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        halved = halvings("burgess", image_shape)
         return nn.Sequential(
             *dense(latents, 256, 256, 32 * 4 * 4),
             nn.Unflatten(1, (32, 4, 4)),
-            *up(32, 32, 32, 32, channels),
+            *up(*[32] * halved, image_shape[0]),
         )

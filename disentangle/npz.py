@@ -1,5 +1,6 @@
 """Arrays in npz files, read block by block and without trust: nothing in them is ever unpickled."""
 
+import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,12 @@ from disentangle.errors import DisentangleError
 Array = NDArray[Any]
 SMALL = 2**30
 """Bytes that an array may have to be read as a whole."""
+LABELS = 2**28
+"""Bytes that labels may have."""
+ENTRY = 2**12
+"""Bytes that one of its entries may have: words of more are no names."""
+HEADER = 2**16
+"""Bytes that a header may have."""
 
 
 class Npz:
@@ -34,13 +41,16 @@ class Npz:
             shape, dtype, _ = _header(key, member)
             return shape, dtype
 
-    def array(self, key: str) -> Array:
-        """Return a small array, of at most 1 GiB, in whatever order it is stored."""
+    def array(self, key: str, most: int = SMALL) -> Array:
+        """Return a small array, of at most so many bytes, in whatever order it is stored."""
         with self._archive.open(f"{key}.npy") as member:
             shape, dtype, fortran_order = _header(key, member, fortran=True)
             size = prod(shape) * dtype.itemsize
-            if size > SMALL:
-                raise ValueError(f"'{key}' has {size:,} bytes, more than labels need")
+            if size * (4 if dtype.kind == "S" else 1) > most or dtype.itemsize > ENTRY:
+                raise ValueError(
+                    f"'{key}' has {size:,} bytes, {dtype.itemsize:,} an entry; it may have "
+                    f"{most:,}, as bytes a quarter of that, and {ENTRY:,} an entry"
+                )
             content = _read(key, member, size)
             _end(key, member)
         return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
@@ -82,6 +92,11 @@ def reason(error: Exception) -> str:
     return said.partition("\n")[0] or type(error).__name__
 
 
+def words(array: Array) -> Array:
+    """Return the array, with bytes as text."""
+    return array.astype(str) if array.dtype.kind == "S" else array
+
+
 def counted(
     blocks: Iterable[Array], total: int, progress: Callable[[int, int], None]
 ) -> Iterator[Array]:
@@ -101,7 +116,11 @@ def _header(
     npy = np.lib.format
     first = npy.read_magic(member) == (1, 0)
     read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
-    shape, fortran_order, dtype = read(member)
+    length = _read(key, member, 2 if first else 4)
+    size = int.from_bytes(length, "little")
+    if size > HEADER:
+        raise ValueError(f"'{key}' has a header of {size:,} bytes")
+    shape, fortran_order, dtype = read(io.BytesIO(length + _read(key, member, size)))
     if dtype.hasobject:
         raise ValueError(f"'{key}' holds Python objects, which are never loaded; store numbers")
     if fortran_order and len(shape) > 1 and not fortran:

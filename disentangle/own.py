@@ -14,9 +14,9 @@ from disentangle.archive import Piece, pieces, uncompressed
 from disentangle.dataset import Dataset, Index
 from disentangle.decode import PIXELS, decoded, flat, header, resized, square
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.location import Location
+from disentangle.location import Location, usable
 from disentangle.pixels import as_dataset, grid_order
-from disentangle.prepare import Content, Preparation, Rows
+from disentangle.prepare import Content, Preparation, Rows, reordered
 
 VERSION = 1
 SIDES = (32, 64, 128)
@@ -26,6 +26,8 @@ SIDE = 64
 SUFFIXES = frozenset(".bmp .gif .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split())
 BLOCK = 64 * 2**20
 """Bytes of an npz that are read at once."""
+NAMES = 2**20
+"""Bytes that the names of factors may have."""
 TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,9 +56,7 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
         UsageError: a size or number of channels that makes no sense.
         DisentangleError: nothing is there, or it cannot be used.
     """
-    path = location.file
-    if path is None or not path.exists():
-        raise DisentangleError(f"{path}: no such file or folder")
+    path = usable(location.file)
     if image_size is not None and not 8 <= image_size <= 1024:
         raise UsageError(f"--image-size is from 8 to 1024 pixels; got {image_size}")
     if channels not in (None, 1, 3):
@@ -70,7 +70,7 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
 
     def make(stack: ExitStack) -> Content:
         if path.suffix.lower() == ".npz":
-            return from_npz(path, image_size, channels, location)
+            return from_npz(path, image_size, channels, location, preparation.folder)
         plain = stack.enter_context(uncompressed(path, preparation.folder))
         return from_files(path, plain, image_size, channels, location)
 
@@ -93,7 +93,7 @@ def from_files(
         side: in pixels, as for `open_own`; `channels` likewise.
         location: for messages.
     """
-    found = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES)
+    found = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
     if not found:
         raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
     if side is None or channels is None:
@@ -139,8 +139,17 @@ def kept_side(sizes: Counter[tuple[int, int]]) -> int:
     return SIDE
 
 
-def from_npz(path: Path, side: int | None, channels: int | None, location: Location) -> Content:
-    """Return the content of an npz: `images` [N, H, W(, C)], `factors` [N, K] and their `names`."""
+def from_npz(
+    path: Path, side: int | None, channels: int | None, location: Location, folder: Path
+) -> Content:
+    """Return the content of an npz: `images` [N, H, W(, C)], `factors` [N, K] and their `names`.
+
+    Args:
+        path: the file.
+        side: in pixels, as for `open_own`; `channels` likewise.
+        location: for messages.
+        folder: for images that have to be put in order.
+    """
     with npz.opened(path, "images") as arrays:
         if "images" not in arrays.keys:
             raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
@@ -164,15 +173,8 @@ def from_npz(path: Path, side: int | None, channels: int | None, location: Locat
         made = Image.fromarray(image[:, :, 0] if depth == 1 else image)
         return np.asarray(resized(square(flat(made, channels)), side)).reshape(target[1:])
 
-    def ordered(place: Index) -> Iterator[Rows]:
-        rows, done = np.empty(target, np.uint8), 0
-        for block in blocks():
-            rows[place[done : done + len(block)]] = block
-            done += len(block)
-        yield rows
-
     return Content(
-        blocks=blocks() if place is None else ordered(place),
+        blocks=blocks() if place is None else reordered(blocks(), place, target, folder),
         shape=target,
         source=path.name,
         factors=factors,
@@ -204,7 +206,7 @@ def read_factors(
     """
     if "factors" not in arrays.keys:
         return {}, None, None
-    factors = arrays.array("factors")
+    factors = arrays.array("factors", npz.LABELS)
     factors = factors[:, None] if factors.ndim == 1 else factors
     if factors.ndim != 2 or len(factors) != count or not factors.shape[1]:
         raise ValueError(f"'factors' has shape {factors.shape}, not [{count}, K]")
@@ -212,12 +214,13 @@ def read_factors(
         factors.dtype.kind == "f" and not np.isfinite(factors).all()
     ):
         raise ValueError(f"'factors' ({factors.dtype}) are no finite numbers and no words")
-    factors = words(factors)
+    factors = npz.words(factors)
     names = [f"factor{k}" for k in range(factors.shape[1])]
     if "names" in arrays.keys:
-        names = [str(name) for name in np.ravel(words(arrays.array("names")))]
+        names = [str(name) for name in np.ravel(npz.words(arrays.array("names", NAMES)))]
         if len(names) != factors.shape[1] or len(set(names)) != len(names):
             raise ValueError(f"'names' are {names}, and there are {factors.shape[1]} factors")
+        check_names(names)
     values, columns = zip(*(np.unique(c, return_inverse=True) for c in factors.T), strict=True)
     labels = np.stack(columns, 1).astype(np.int64)
     said = {n: tuple(str(v) for v in u.tolist()) for n, u in zip(names, values, strict=True)}
@@ -227,6 +230,11 @@ def read_factors(
     return said, None, None if (order == np.arange(count)).all() else np.argsort(order)
 
 
-def words(array: npz.Array) -> npz.Array:
-    """Return the array, with bytes as text."""
-    return array.astype(str) if array.dtype.kind == "S" else array
+def check_names(names: list[str]) -> None:
+    """Refuse names by which a factor could not be named on the command line, or shown."""
+    for name in names:
+        if not name or name != name.strip() or not name.isprintable() or set(name) & set("=,"):
+            raise ValueError(
+                f"'names' holds {name!r}; a factor's name is a text in one line, with neither '=' "
+                "nor ',' in it nor spaces around it"
+            )

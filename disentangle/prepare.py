@@ -1,61 +1,32 @@
 """Prepared images: made once, kept as one memory-mapped array with a manifest, checked on load."""
 
 import hashlib
-import json
-import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain
+from math import prod
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from disentangle.errors import DisentangleError
-from disentangle.files import atomic, write_json
+from disentangle.files import atomic
+from disentangle.manifest import Manifest, modified_at, read_manifest, stamp_of, write_manifest
 
 Rows = NDArray[np.uint8]
 Labels = NDArray[np.int32]
 
-
-class Manifest(BaseModel):
-    """The record beside prepared images, which shows whether they are still what they were."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    version: int
-    """Of the preparation: another one makes the images anew."""
-    source: str
-    """Where the images came from, as a run's record says it."""
-    shape: tuple[int, ...]
-    sha256: str
-    """Of the images, so that equal pixels have equal fingerprints."""
-    modified: int
-    """When the images' file was written, in ns: as long as it stands, they are not read again."""
-    files: dict[str, str] = {}
-    """The checksums of the files that the images were read from."""
-    stamp: str | None = None
-    """Of the user's file or folder: path, size and time."""
-    factors: dict[str, tuple[str, ...]] = {}
-    """The factors, and what their values are called."""
-    grid: bool = False
-    """Whether the images are every combination of the factors once, in row-major order."""
-    splits: tuple[str, ...] = ()
-    """The names of the splits; the last column of the labels says in which an image is."""
-    labels: str | None = None
-    """The digest of the labels, where they are kept."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Return 64 hex digits that change when the images, their order or their labels do."""
-        if not self.factors and not self.splits:
-            return self.sha256
-        said = [self.sha256, self.labels, self.factors, self.splits]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+BLOCK = 64 * 2**20
+"""Bytes that are read at once where images are put in another order."""
+UNFINISHED = (".*.tmp", ".*.unpacked")
+WRITTEN = ("images*.npy", "labels*.npy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,21 +70,23 @@ class Preparation:
     Attributes:
         folder: the dataset's own folder; nothing else is written there at the same time.
         version: raise it when the same source gives other images.
-        given: the user's file or folder; images prepared from another are made again.
+        given: the user's file or folder, or all that are read; images prepared from others are made
+            again.
         wanted: says whether prepared images are those that were asked for.
         say: tells the user what takes long.
     """
 
     folder: Path
     version: int
-    given: Path | None = None
+    given: Path | Sequence[Path] | None = None
     wanted: Callable[[Manifest], bool] = lambda manifest: True
     say: Callable[[str], None] = lambda text: None
 
     def get(self, make: Callable[[ExitStack], Content]) -> Prepared:
         """Return the prepared images, made first where they are missing, damaged or not wanted.
 
-        A second process waits for the first. An interruption leaves nothing half made.
+        A second process waits for the first. An interruption leaves nothing half made, and images
+        that were good stay so until others are.
 
         Args:
             make: returns the content; what it enters into the stack is left when all is written.
@@ -121,9 +94,11 @@ class Preparation:
         Raises:
             DisentangleError: the folder cannot be written, or has no room.
         """
-        stamp = None if self.given is None else stamp_of(self.given)
+        given = [self.given] if isinstance(self.given, Path) else self.given or ()
+        stamp = "\n".join(map(stamp_of, given)) or None
         found = self.load(stamp)
         if found is not None:  # without the lock, so that the folder may be read-only
+            self._tidy(found.manifest)
             return found
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,11 +106,10 @@ class Preparation:
                 # Another process may have prepared the images while this one waited.
                 found = self.load(stamp, self.say)
                 if found is None:
-                    for pattern in (".*.tmp", ".*.unpacked"):  # of a process that was killed
-                        for stale in self.folder.glob(pattern):
-                            stale.unlink()
+                    self._clear()
                     with ExitStack() as stack:
                         self._write(make(stack), stamp)
+                    self._clear()
                     found = self.load(stamp)
         except OSError as error:
             raise DisentangleError(
@@ -159,20 +133,45 @@ class Preparation:
             if stamp not in (None, manifest.stamp) or not self.wanted(manifest):
                 return None
             found = read_prepared(self.folder, manifest)
-            if modified_at(self.folder) != manifest.modified:
+            modified = modified_at(self.folder, manifest)
+            if modified != manifest.modified:
                 # Copied, say, and found good: not to be read through every time from now on.
                 with suppress(OSError):
-                    update = {"modified": modified_at(self.folder)}
-                    write_manifest(self.folder, manifest.model_copy(update=update))
+                    changed = manifest.model_copy(update={"modified": modified})
+                    write_manifest(self.folder, changed)
             return found
         except FileNotFoundError:
             return None
-        except Exception:  # damage shows in any way: numpy parses a header as Python
+        except Exception:  # damage shows in any way
             say(f"the images in {self.folder} are damaged or of another version: making them again")
             return None
 
+    def _tidy(self, manifest: Manifest) -> None:
+        """Clear away what is stale, unless another process is at work or the folder read-only."""
+        if self._stale(manifest):
+            with suppress(OSError), FileLock(self.folder / ".lock", timeout=0):
+                self._clear()
+
+    def _clear(self) -> None:
+        """Delete what is stale; whoever calls this holds the lock."""
+        manifest = None
+        with suppress(OSError, ValueError):
+            manifest = read_manifest(self.folder)
+        for path in self._stale(manifest):
+            with suppress(OSError):  # in use by another process, where systems mind that
+                path.unlink()
+
+    def _stale(self, manifest: Manifest | None) -> list[Path]:
+        """Return what processes that were killed left, and what is not the manifest's."""
+        unfinished = chain.from_iterable(map(self.folder.glob, UNFINISHED))
+        if manifest is None:  # it may be that of another version: nothing tells which are its files
+            return list(unfinished)
+        written = chain.from_iterable(map(self.folder.glob, WRITTEN))
+        names = manifest.file("images"), manifest.file("labels")
+        return [*unfinished, *(path for path in written if path.name not in names)]
+
     def _write(self, content: Content, stamp: str | None) -> None:
-        room, need = shutil.disk_usage(self.folder).free, int(np.prod(content.shape))
+        room, need = shutil.disk_usage(self.folder).free, prod(content.shape)
         if need > room:
             raise DisentangleError(
                 f"{self.folder} has {room / 1e6:,.0f} MB left, and the images need "
@@ -180,8 +179,9 @@ class Preparation:
             )
         sha256, written = hashlib.sha256(), 0
         header = {"descr": "|u1", "fortran_order": False, "shape": content.shape}
-        kept = None
-        with atomic(self.folder / "images.npy") as path, path.open("wb") as file:
+        mark = f"-{uuid.uuid4().hex[:8]}"
+        images, kept = self.folder / f"images{mark}.npy", None
+        with atomic(images) as path, path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for block in content.blocks:
                 data = np.ascontiguousarray(block).data
@@ -196,43 +196,42 @@ class Preparation:
         if columns:
             table = np.column_stack(columns).astype(np.int32)
             kept = hashlib.sha256(table.data).hexdigest()
-            with atomic(self.folder / "labels.npy") as path, path.open("wb") as file:
+            with atomic(self.folder / f"labels{mark}.npy") as path, path.open("wb") as file:
                 np.save(file, table)
         manifest = Manifest(
             version=self.version,
             source=content.source,
             shape=content.shape,
             sha256=sha256.hexdigest(),
-            modified=modified_at(self.folder),
+            modified=images.stat().st_mtime_ns,
             files=dict(content.files),
             stamp=stamp,
             factors={name: tuple(map(str, v)) for name, v in content.factors.items()},
             grid=bool(content.factors) and content.labels is None,
             splits=tuple(content.splits),
             labels=kept,
+            mark=mark,
         )
         # Last, so that a manifest never goes before its images.
         write_manifest(self.folder, manifest)
 
 
-def modified_at(folder: Path) -> int:
-    """Return when the prepared images were written, in ns."""
-    return (folder / "images.npy").stat().st_mtime_ns
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest of prepared images."""
-    write_json(folder / "prepared.json", manifest.model_dump())
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of prepared images.
+def read_images(folder: Path, manifest: Manifest) -> Rows:
+    """Return prepared images, memory-mapped and not read: only their number and size are checked.
 
     Raises:
-        FileNotFoundError: none is there.
-        ValueError: it is damaged, or of another version of this program.
+        FileNotFoundError, ValueError: they are not there, or of another shape.
     """
-    return Manifest.model_validate_json((folder / "prepared.json").read_bytes())
+    path = folder / manifest.file("images")
+    try:
+        rows: Rows = np.lib.format.open_memmap(path, mode="r").view(np.ndarray)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # numpy parses a header as Python
+        raise ValueError(f"{path.name} is damaged or cut short") from error
+    if rows.shape != manifest.shape or rows.dtype != np.uint8:
+        raise ValueError("the images have another shape")
+    return rows
 
 
 def read_prepared(folder: Path, manifest: Manifest, *, thorough: bool = False) -> Prepared:
@@ -246,31 +245,36 @@ def read_prepared(folder: Path, manifest: Manifest, *, thorough: bool = False) -
     Raises:
         FileNotFoundError, ValueError: they are not what the manifest says.
     """
-    mapped = np.lib.format.open_memmap(folder / "images.npy", mode="r")
-    rows: Rows = mapped.view(np.ndarray)
-    if rows.shape != manifest.shape or rows.dtype != np.uint8:
-        raise ValueError("the images have another shape")
-    if thorough or modified_at(folder) != manifest.modified:
+    rows = read_images(folder, manifest)
+    if thorough or modified_at(folder, manifest) != manifest.modified:
         if hashlib.sha256(rows.data).hexdigest() != manifest.sha256:
             raise ValueError("the images have changed")
     labels = None
     if manifest.labels is not None:
-        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        labels = np.load(folder / manifest.file("labels"), allow_pickle=False)
         if hashlib.sha256(labels.data).hexdigest() != manifest.labels:
             raise ValueError("the labels have changed")
     return Prepared(rows, manifest, labels)
 
 
-def stamp_of(path: Path) -> str:
-    """Return what changes when a file, or any file in a folder, is replaced or edited."""
-    if path.is_file():
-        about = path.stat()
-        return f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
-    sha256 = hashlib.sha256()
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        for name in sorted(names):
-            about = os.lstat(os.path.join(folder, name))
-            said = f"{folder}/{name} {about.st_size} {about.st_mtime_ns}\n"
-            sha256.update(said.encode(errors="surrogateescape"))
-    return f"{path.resolve()} {sha256.hexdigest()}"
+def reordered(
+    blocks: Iterable[Rows], place: NDArray[np.integer[Any]], shape: Sequence[int], folder: Path
+) -> Iterator[Rows]:
+    """Yield images in another order, by way of a file in `folder`: they may not fit into memory.
+
+    Args:
+        blocks: the images, [n, ...] each.
+        place: where each of them goes, [N].
+        shape: of all of them, [N, ...].
+        folder: for the file, which is gone afterwards.
+    """
+    size, done = prod(shape[1:]), 0
+    with TemporaryFile(dir=folder) as file:
+        for block in blocks:
+            for image, to in zip(block, place[done:], strict=False):
+                file.seek(int(to) * size)
+                file.write(np.ascontiguousarray(image).data)
+            done += len(block)
+        file.seek(0)
+        while content := file.read(max(1, BLOCK // size) * size):
+            yield np.frombuffer(content, np.uint8).reshape(-1, *shape[1:])

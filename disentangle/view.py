@@ -123,6 +123,8 @@ def make_view(
         if any(spec for spec in hold_out if is_share(spec)):
             record["hold_out_seed"] = seed
     name = split or ("train" if hold_out else "all")
+    if hold_out and name not in splits:
+        raise UsageError(f"with --hold-out, --split is train, test or all; got '{name}'")
     if name not in splits:
         raise UsageError(f"{dataset.name} has no split '{name}'{suggestion(name, splits)}")
     index = splits[name]
@@ -134,15 +136,17 @@ def make_view(
         if not isinstance(dataset, Labelled):
             raise UsageError(f"{dataset.name} has no labels, and so no factors to choose from")
         record["factors"] = tuple(factors)
+    nuisance = left_out(dataset, factors) if isinstance(dataset, Labelled) else frozenset()
+    if name == "all":  # with the splits that it has
+        view = copy.copy(dataset)
+        view.base, view.view_record = dataset.base or dataset, record
+        if isinstance(view, Labelled):
+            view.nuisance = nuisance
+        return view
     if not isinstance(dataset, Labelled):
         return Subset(dataset, index, record)
-    nuisance = left_out(dataset, factors)
     if not isinstance(dataset, Grid):
         return LabelledSubset(dataset, index, record, nuisance)
-    if name == "all":
-        view = copy.copy(dataset)
-        view.base, view.nuisance, view.view_record = dataset, nuisance, record
-        return view
     labels = dataset.every_label(index)
     kept = [np.unique(column) for column in labels.T]
     if prod(map(len, kept)) == len(index):
@@ -169,17 +173,35 @@ def is_share(spec: str) -> bool:
 def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, Index]:
     """Return the splits that these specifications make: `all`, `train` and `test`.
 
+    A dataset that has splits of its own keeps them apart: `train` is the part of its training split
+    that is not held out, `test` the part of its test split that is.
+
     Raises:
         UsageError: a specification that makes no sense, or leaves nothing on one side.
     """
-    test = np.zeros(len(dataset), bool)
+    option = f"--hold-out {' '.join(specs)}"
+    if dataset.train_split != "all" and any("=" not in spec for spec in specs):
+        names = ", ".join(name for name in dataset.splits if name != "all")
+        raise UsageError(
+            f"{option}: {dataset.name} has splits of its own ({names}): choose one with --split"
+        )
+    mask = np.zeros(len(dataset), bool)
     for spec in specs:
-        test |= matches(dataset, spec, seed)
-    if test.all() or not test.any():
-        what = "every image" if test.all() else "no image"
-        raise UsageError(f"--hold-out {' '.join(specs)}: holds out {what} of {dataset.name}")
-    everything = np.arange(len(dataset))
-    return {"all": everything, "train": everything[~test], "test": everything[test]}
+        mask |= matches(dataset, spec, seed)
+    train, test = (dataset.splits[name] for name in (dataset.train_split, dataset.test_split))
+    splits = {
+        "all": np.arange(len(dataset)),
+        "train": train[~mask[train]],
+        "test": test[mask[test]],
+    }
+    for name, what, split in (
+        ("train", "every image", dataset.train_split),
+        ("test", "no image", dataset.test_split),
+    ):
+        if not len(splits[name]):
+            where = dataset.name if split == "all" else f"{dataset.name}'s split '{split}'"
+            raise UsageError(f"{option}: holds out {what} of {where}")
+    return splits
 
 
 def matches(dataset: Dataset, spec: str, seed: int) -> Mask:

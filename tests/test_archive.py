@@ -11,6 +11,7 @@ import stat
 import struct
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -298,6 +299,42 @@ def test_tar_cut_anywhere_before_its_end_mark_is_refused(tmp_path, form):
     assert len(pieces(tmp_path / "cut", everything)) == 2
 
 
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K"])
+def test_tar_header_that_would_fill_memory_is_refused(tmp_path, refused, kind):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 2**31
+    with (tmp_path / "x").open("wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(2**31 + 2048)  # a hole, which takes no room
+    tracemalloc.start()
+    refused(tmp_path / "x", "its headers are too large")
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
+
+
+def test_tar_headers_of_all_files_are_not_piled_up(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(archive, "SHARED", 3)
+    with tarfile.open(tmp_path / "x", "w", pax_headers={f"k{i}": "v" for i in range(4)}) as tar:
+        tar.addfile(tarfile.TarInfo("a.jpg"))
+    refused(tmp_path / "x", "too many entries")
+
+
+def test_zip_whose_list_would_fill_memory_is_refused(tmp_path, refused, monkeypatch):
+    make_zip(tmp_path / "x", FILES)
+    monkeypatch.setattr(archive._Headers, "left", 200)
+    refused(tmp_path / "x", "its headers are too large")
+
+
+def test_source_is_called_as_the_user_knows_it(tmp_path):
+    make_tar(tmp_path / "x", {"a.jpg": b"one"})
+    (piece,) = pieces(tmp_path / "x", everything, tmp_path / "x.tar.gz")
+    (tmp_path / "x").unlink()
+    with pytest.raises(DisentangleError, match=r"'a\.jpg' in .*x\.tar\.gz: No such file or"):
+        piece.read()
+    with pytest.raises(DisentangleError, match=r"cannot read .*x\.tar\.gz: there is neither"):
+        pieces(tmp_path / "x", everything, tmp_path / "x.tar.gz")
+
+
 def test_zip_cut_anywhere_is_refused(tmp_path):
     make_zip(tmp_path / "whole", FILES)
     content = (tmp_path / "whole").read_bytes()
@@ -328,7 +365,9 @@ def test_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
     assert [piece.name for piece in pieces(tmp_path / "x", everything)] == ["a.zip"]
 
 
-@pytest.mark.parametrize("content", [b"", b"words " * 1000, gzip.compress(bytes(9999)), b"PK\3\4"])
+@pytest.mark.parametrize(
+    "content", [b"", b"words " * 1000, gzip.compress(bytes(9999), mtime=0), b"PK\3\4"]
+)
 def test_what_is_no_archive_is_refused(tmp_path, refused, content):
     (tmp_path / "x").write_bytes(content)
     refused(tmp_path / "x", "cannot read .*name a folder, or a tar or zip")

@@ -1,11 +1,16 @@
 """The command line's datasets: listed, prepared, shown, verified, held out, and one's own."""
 
 import json
+import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from disentangle.data import state_of
+from disentangle.prepare import Content, Preparation
 from disentangle.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -58,6 +63,51 @@ def test_list_says_what_is_damaged_or_downloaded(command, tmp_path):
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert "will be prepared again" in lines["dsprites"]
     assert "downloaded, not prepared" in lines["shapes3d"]
+
+
+def test_list_shows_own_images_and_what_is_truncated(command, photos, npz):
+    for path in (photos, npz):
+        assert command("data", "prepare", path, "--data-dir", "data")[0] == 0
+    (images,) = Path("data").rglob("own.npz-*/*/images-*.npy")
+    with images.open("rb+") as file:
+        file.truncate(1000)
+    _, out, _ = command("data", "list", "--data-dir", "data")
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "ready: 9 images" in lines["./photos"]
+    assert "in own/photos-" in lines["./photos"]
+    assert "damaged" in lines["./own.npz"]
+
+
+def test_state_does_not_tell_a_source_at_any_length(tmp_path):
+    content = Content(blocks=[np.zeros((1, 2), np.uint8)], shape=(1, 2), source=500 * "x")
+    Preparation(folder=tmp_path, version=1).get(lambda stack: content)
+    assert state_of(tmp_path).endswith(f", {57 * 'x'}...")
+
+
+def test_data_folder_that_is_a_file_is_an_error(command, tmp_path):
+    (tmp_path / "file").touch()
+    code, out, err = command("data", "list", "--data-dir", "file")
+    assert (code, out) == (1, "")
+    assert "file is no folder: choose another one with --data-dir" in err
+
+
+@pytest.mark.parametrize("name", ["photos", "own.zip"])
+@pytest.mark.parametrize("words", [["train", "vae"], ["data", "prepare"], ["data", "verify"]])
+def test_path_that_looks_like_a_name_is_suggested_as_a_path(command, photos, tmp_path, name, words):
+    (tmp_path / "own.zip").touch()
+    code, _, err = command(*words, name)
+    assert code == 2
+    assert f"no dataset '{name}'; did you mean ./{name}" in err
+
+
+def test_interrupt_of_a_preparation_is_said(command, photos, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("disentangle.own.survey", interrupted)
+    code, _, err = command("data", "prepare", photos)
+    assert code == 130
+    assert last(err) == "error: interrupted"
 
 
 @pytest.mark.parametrize("words", [["data", "prepare"], ["train", "vae"], ["data", "show"]])
@@ -114,7 +164,7 @@ def test_size_and_channels_of_own_images_are_chosen_and_reopened(command, photos
 def test_damage_is_found_by_verify_and_mended_by_prepare(command, npz, tmp_path):
     data_dir = ["--data-dir", tmp_path / "data"]
     assert command("data", "prepare", npz, *data_dir)[0] == 0
-    (images,) = (tmp_path / "data").rglob("images.npy")
+    (images,) = (tmp_path / "data").rglob("images-*.npy")
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)
@@ -123,6 +173,26 @@ def test_damage_is_found_by_verify_and_mended_by_prepare(command, npz, tmp_path)
     assert "the images have changed" in err
     assert command("data", "prepare", npz, *data_dir)[0] == 0
     assert command("data", "verify", npz, *data_dir)[0] == 0
+
+
+def test_broken_manifest_is_told_in_words_with_a_command_that_works(command, npz, tmp_path):
+    options = ["--data-dir", tmp_path / "my data", "--channels", 3]
+    assert command("data", "prepare", npz, *options)[0] == 0
+    (manifest,) = (tmp_path / "my data").rglob("prepared.json")
+    manifest.write_text('{"version": 1}')
+    code, _, err = command("data", "verify", npz, *options)
+    assert code == 1
+    assert "prepared.json is damaged, or of another version; delete that folder, and: " in err
+    typed = shlex.split(err.partition("and: disentangle ")[2])
+    shutil.rmtree(manifest.parent)
+    assert command(*typed)[0] == 0
+    assert command("data", "verify", npz, *options)[0] == 0
+
+
+def test_command_for_a_set_that_is_not_drawn_says_from_where(command, tmp_path):
+    for name, advice in (("dsprites", "dsprites --data-dir d\n"), ("cars3d", "d --from PATH, or")):
+        _, _, err = command("data", "verify", name, "--data-dir", "d")
+        assert advice in err
 
 
 def test_verify_of_what_is_not_prepared_says_how_to(command, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from disentangle.contact import COLUMNS, draw_contact_sheet, find_rows
 from disentangle.data import load_dataset
 from disentangle.dataset import Grid
+from disentangle.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -59,3 +60,8 @@ def test_images_without_labels_are_a_sample_without_repetition():
 def test_picture_is_written(name, tmp_path):
     path = draw_contact_sheet(load_dataset(name), tmp_path / "sheet.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_picture_is_no_other_than_a_png(tmp_path):
+    with pytest.raises(UsageError, match=r"sheet\.jpg: a contact sheet is a PNG: name it .*\.png"):
+        draw_contact_sheet(load_dataset("tiny"), tmp_path / "sheet.jpg")

@@ -92,10 +92,10 @@ def frames(kind):
 
 
 ODD = {
-    "text": (b"words " * 100, "is no whole image"),
-    "empty": (b"", "is no whole image"),
-    "postscript": (saved(coloured(), "EPS"), "is no whole image"),
-    "rare format": (saved(coloured(), "PCX"), "is no whole image"),
+    "text": (b"words " * 100, "is no JPEG, PNG, BMP, GIF, PPM, TIFF or WEBP image; get"),
+    "empty": (b"", "is no JPEG"),
+    "postscript": (saved(coloured(), "EPS"), "is no JPEG"),
+    "rare format": (saved(coloured(), "PCX"), "is no JPEG"),
     "cut jpeg": (saved(coloured(), "JPEG")[:-200], "is no whole image.*truncated"),
     "cut png": (saved(coloured())[:-200], "is no whole image"),
     "short png": (png(1000, 1000), "is no whole image"),
@@ -328,7 +328,7 @@ def test_error_in_a_later_block_does_not_wait_for_the_first(photos):
 def test_damaged_file_is_named(tmp_path, photos, position):
     (tmp_path / "bad.jpg").write_bytes(photos[position].read()[:-50])
     (bad,) = pieces(tmp_path, lambda name: True)
-    with pytest.raises(DisentangleError, match=r"'bad\.jpg' is no whole image"):
+    with pytest.raises(DisentangleError, match=rf"'bad\.jpg' in {tmp_path} is no whole image"):
         list(decoded([*photos[:position], bad, *photos[position + 1 :]], fit))
 
 
@@ -336,7 +336,7 @@ def test_damaged_file_is_named(tmp_path, photos, position):
 def test_image_that_comes_out_at_another_size_is_named(tmp_path, photos, position):
     coloured(40, 40).save(tmp_path / "other.png")
     (other,) = pieces(tmp_path, lambda name: True)
-    with pytest.raises(DisentangleError, match=r"'other\.png' comes out .*\(40, 40, 3\)"):
+    with pytest.raises(DisentangleError, match=r"'other\.png' in .* comes out .*\(40, 40, 3\)"):
         list(decoded([*photos[:position], other], lambda image: flat(image, 3)))
 
 

@@ -261,6 +261,18 @@ def test_an_interrupt_of_the_check_loses_nothing(
     assert left(tmp_path) == {NAME}
 
 
+@pytest.mark.parametrize("cut", [None, CUT])
+def test_what_a_killed_process_left_goes_with_success_and_failure(
+    page: Callable[..., Page], tmp_path: Path, cut: int | None
+) -> None:
+    folder = tmp_path / f".{NAME}.new"
+    folder.mkdir()
+    (folder / "tmpabcdefgh").touch()  # by pooch
+    with suppress(DisentangleError):
+        fetch(remote(page(cut=cut)), tmp_path)
+    assert left(tmp_path) == ({NAME} if cut is None else PARTIAL)
+
+
 def test_the_check_needs_no_links(
     page: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

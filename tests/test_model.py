@@ -151,8 +151,21 @@ def test_burgess_decoder_mirrors_its_encoder():
 
 @pytest.mark.parametrize("network", sorted(registry.networks.entries))
 def test_other_sizes_are_refused_with_the_size(network):
-    with pytest.raises(UsageError, match=f"network '{network}' takes images of 64x64, not 32x48"):
-        make("vae", (1, 32, 48), network=network)
+    for shape in ((1, 32, 48), (1, 50, 50)):
+        with pytest.raises(UsageError, match=f"network '{network}' takes .*--image-size 64"):
+            make("vae", shape, network=network)
+
+
+@pytest.mark.parametrize("network", sorted(registry.networks.entries))
+@pytest.mark.parametrize(("side", "fewer"), [(32, 1), (128, -1)])
+def test_other_sides_have_a_layer_of_32_channels_fewer_or_more(network, side, fewer):
+    usual, other = (make("vae", (3, s, s), network=network, latents=7) for s in (64, side))
+    x = torch.rand((2, 3, side, side), generator=torch_rng(0, "images"))
+    assert other.decode(other.encode(x).mean).shape == x.shape
+    layer = 32 * 32 * 16 + 32
+    for part in ("encoder", "decoder"):
+        sizes = [parameters(getattr(model, part)) for model in (usual, other)]
+        assert sizes[0] - sizes[1] == fewer * layer
 
 
 def test_initialising_depends_on_the_seed_alone_and_leaves_the_world_as_it_was():

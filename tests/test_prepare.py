@@ -1,16 +1,26 @@
 """Prepared images: made once, checked, and made again when they are not what was asked for."""
 
 import hashlib
+import json
+import re
 import shutil
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from disentangle.errors import DisentangleError
-from disentangle.prepare import Content, Preparation, stamp_of
+from disentangle.manifest import stamp_of
+from disentangle.prepare import Content, Preparation, reordered
 
 SHAPE = (6, 4)
 ROWS = np.arange(24, dtype=np.uint8).reshape(SHAPE)
+UNFINISHED = (".images.npy.0123abcd.tmp", ".set.tar.gz-x.unpacked", "images-0123abcd.npy")
+
+
+def left_in(folder):
+    """Return the names of the files in a folder, without the marks of the arrays' files."""
+    return sorted(re.sub(r"-[0-9a-f]{8}\.npy$", ".npy", path.name) for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -51,10 +61,10 @@ def test_what_is_not_wanted_even_when_made_anew_is_an_error(prepared):
         prepared(wanted=lambda manifest: False)
 
 
-@pytest.mark.parametrize("name", ["images.npy", "prepared.json"])
+@pytest.mark.parametrize("name", ["images-*.npy", "prepared.json"])
 def test_damage_is_said_and_mended(prepared, tmp_path, name):
     prepared()
-    path = tmp_path / "set" / name
+    (path,) = (tmp_path / "set").glob(name)
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
@@ -122,7 +132,7 @@ def test_labels_are_kept_checked_and_part_of_the_fingerprint(tmp_path):
     assert first.labels.tolist() == [[0, 0], [1, 0], [0, 0], [1, 1], [0, 1], [1, 1]]
     assert first.manifest.sha256 == other.manifest.sha256
     assert first.manifest.fingerprint != other.manifest.fingerprint
-    np.save(tmp_path / "first" / "labels.npy", other.labels)
+    np.save(tmp_path / "first" / first.manifest.file("labels"), other.labels)
     assert Preparation(folder=tmp_path / "first", version=1).load() is None
 
 
@@ -158,8 +168,76 @@ def test_stamp_of_a_folder_changes_with_any_file_in_it(tmp_path):
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path):
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / ".images.npy.0123abcd.tmp").write_bytes(bytes(100))
-    (tmp_path / "set" / ".set.tar.gz-x.unpacked").write_bytes(bytes(100))
+    for name in UNFINISHED:
+        (tmp_path / "set" / name).write_bytes(bytes(100))
     get(tmp_path / "set")
-    left = {path.name for path in (tmp_path / "set").iterdir()}
-    assert left == {".lock", "images.npy", "prepared.json"}
+    assert left_in(tmp_path / "set") == [".lock", "images.npy", "prepared.json"]
+
+
+def test_what_a_killed_process_left_beside_a_good_set_is_cleared_away(tmp_path):
+    get(tmp_path / "set")
+    for name in UNFINISHED:
+        (tmp_path / "set" / name).write_bytes(bytes(100))
+    with FileLock(tmp_path / "set" / ".lock"):  # another process is at work
+        get(tmp_path / "set")
+        assert len(left_in(tmp_path / "set")) == 6
+    get(tmp_path / "set")
+    assert left_in(tmp_path / "set") == [".lock", "images.npy", "prepared.json"]
+
+
+def test_good_images_stay_until_others_are_written(tmp_path, monkeypatch):
+    def refused():
+        yield ROWS[:2]
+        raise DisentangleError("refused")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    first = get(tmp_path / "set")
+    other = Preparation(folder=tmp_path / "set", version=2)
+    with pytest.raises(DisentangleError, match="refused"):
+        other.get(lambda stack: Content(blocks=refused(), shape=SHAPE, source="other"))
+    with monkeypatch.context() as patch:
+        patch.setattr("disentangle.prepare.write_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            other.get(lambda stack: Content(blocks=[ROWS], shape=SHAPE, source="other"))
+    again = Preparation(folder=tmp_path / "set", version=1).load()
+    assert again.manifest == first.manifest
+    other.get(lambda stack: Content(blocks=[ROWS + 1], shape=SHAPE, source="other"))
+    assert left_in(tmp_path / "set") == [".lock", "images.npy", "prepared.json"]
+
+
+def test_set_of_an_older_version_of_this_program_is_still_good(tmp_path):
+    first = get(tmp_path / "set")
+    (tmp_path / "set" / first.manifest.file("images")).rename(tmp_path / "set" / "images.npy")
+    manifest = first.manifest.model_dump()
+    del manifest["mark"]
+    (tmp_path / "set" / "prepared.json").write_text(json.dumps(manifest))
+    assert get(tmp_path / "set", blocks=[]).manifest.fingerprint == first.manifest.fingerprint
+
+
+def test_each_of_several_files_that_changes_makes_the_images_anew(tmp_path):
+    paths, made = [tmp_path / "a", tmp_path / "b"], []
+
+    def make(stack):
+        made.append(1)
+        return Content(blocks=[ROWS], shape=SHAPE, source="drawn")
+
+    for path in paths:
+        path.write_text("")
+    for changed in (None, *paths):
+        if changed:
+            changed.write_text("edited")
+        for _ in range(2):
+            Preparation(folder=tmp_path / "set", version=1, given=paths).get(make)
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("block", [1, 8, 2**20])
+def test_images_are_put_in_order_by_way_of_a_file(tmp_path, monkeypatch, block):
+    monkeypatch.setattr("disentangle.prepare.BLOCK", block)
+    place = np.array([3, 0, 5, 1, 4, 2])
+    blocks = (ROWS[i : i + 4] for i in (0, 4))
+    found = np.concatenate(list(reordered(blocks, place, SHAPE, tmp_path)))
+    np.testing.assert_array_equal(found[place], ROWS)
+    assert list(tmp_path.iterdir()) == []

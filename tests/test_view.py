@@ -156,6 +156,7 @@ def test_view_knows_the_whole_dataset():
     whole = grid()
     assert whole.view(factors=["x"]).view(hold_out=["shape=heart"]).whole is whole
     assert whole.whole is whole
+    assert whole.view(hold_out=["x=1"]).view(factors=["scale"]).whole is whole
     assert Bare().view().whole.name == "bare"
 
 
@@ -179,3 +180,59 @@ def test_all_images_of_a_dataset_that_trains_on_a_part_are_recorded_as_all():
     assert faces.view(split="all").view_record == {"split": "all"}
     assert grid().view(split="all").view_record == {}
     assert numbers(faces.view(split="test")) == list(range(40, 60))
+
+
+def test_view_of_a_part_shows_the_images_of_the_part():
+    part = grid().view(hold_out=["shape=ellipse"])
+    assert numbers(part.view(factors=["x"])) == numbers(part)
+
+
+class Parted(Numbers):
+    """Sixty images with splits of their own: 30 to train on, 10 to choose by, 20 to test."""
+
+    train_split, test_split = "train", "test"
+
+    @property
+    def splits(self):
+        parts = {"train": range(30), "valid": range(30, 40), "test": range(40, 60)}
+        return {"all": np.arange(60), **{name: np.array(part) for name, part in parts.items()}}
+
+
+def parted():
+    return Parted({"a": 12, "b": 5})
+
+
+@pytest.mark.parametrize("dataset", [parted(), parted().view(factors=["b"])], ids=["whole", "view"])
+@pytest.mark.parametrize("spec", ["b=1", "b=20%"])
+def test_what_is_held_out_stays_within_the_datasets_own_splits(dataset, spec):
+    train, test, everything = (
+        numbers(dataset.view(hold_out=[spec], split=split)) for split in ("train", "test", "all")
+    )
+    held = {image % 5 for image in test}
+    assert len(held) == 1
+    assert train == [image for image in range(30) if image % 5 not in held]
+    assert test == [image for image in range(40, 60) if image % 5 in held]
+    assert everything == list(range(60))
+
+
+def test_held_out_part_of_own_splits_is_recorded_as_ever():
+    view = parted().view(hold_out=["b=1"])
+    assert view.view_record == {"split": "train", "hold_out": ("b=1",)}
+    assert numbers(parted().view(**view.view_record)) == numbers(view)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"hold_out": ["0.2"]},
+            r"0\.2: numbers has splits of its own \(train, valid, test\): choose one with --split",
+        ),
+        ({"hold_out": ["b=1"], "split": "valid"}, "--split is train, test or all; got 'valid'"),
+        ({"hold_out": ["a=1"]}, "holds out no image of numbers's split 'test'"),
+        ({"hold_out": [f"a={a}" for a in range(9)]}, "every image of numbers's split 'train'"),
+    ],
+)
+def test_hold_out_that_own_splits_do_not_allow_is_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        parted().view(**options)

@@ -1,6 +1,7 @@
 """3D Chairs from small archives in the published layout, and the ways in which these go wrong."""
 
 import io
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -88,7 +89,8 @@ def at(folder: Path, **options: Any) -> Location:
 
 
 def left_behind(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "data").rglob("*") if path.is_file()} - {".lock"}
+    found = {path.name for path in (folder / "data").rglob("*") if path.is_file()} - {".lock"}
+    return {re.sub(r"-[0-9a-f]{8}\.npy$", ".npy", name) for name in found}
 
 
 def middle(image: torch.Tensor) -> list[int]:

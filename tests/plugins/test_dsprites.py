@@ -163,8 +163,13 @@ def test_prepared_images_are_reused_quickly(dsprites_folder: Path, data: DSprite
     assert (again.fingerprint, said) == (data.fingerprint, [])
 
 
+def images_in(folder: Path) -> Path:
+    (path,) = folder.glob("images*.npy")
+    return path
+
+
 def flip_a_bit(folder: Path) -> None:
-    with (folder / "images.npy").open("rb+") as file:
+    with images_in(folder).open("rb+") as file:
         file.seek(200_000_000)
         byte = file.read(1)[0]
         file.seek(-1, 1)
@@ -172,12 +177,12 @@ def flip_a_bit(folder: Path) -> None:
 
 
 def cut(folder: Path) -> None:
-    with (folder / "images.npy").open("rb+") as file:
+    with images_in(folder).open("rb+") as file:
         file.truncate(200_000_000)
 
 
 def garble_the_header(folder: Path) -> None:
-    with (folder / "images.npy").open("rb+") as file:
+    with images_in(folder).open("rb+") as file:
         file.seek(12)
         file.write(b"((('''")
 

@@ -1,5 +1,6 @@
 """MPI3D from small files in both layouts, and the ways in which files go wrong."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -104,6 +105,11 @@ def test_prepared_images_do_not_need_the_file(tmp_path: Path) -> None:
     assert said == []
 
 
+def test_folder_of_the_file_is_as_good_as_the_file(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mpi3d_toy.npz").parent
+    assert len(mpi3d.open_toy(at(tmp_path / "data", file=folder))) == COUNT
+
+
 def test_the_record_says_that_a_file_is_not_the_published_one(tmp_path: Path) -> None:
     data = mpi3d.open_real(at(tmp_path, file=write(tmp_path / "mine.npz")))
     assert data.source == "mine.npz, not the published file"
@@ -157,6 +163,7 @@ def cut_inside(images: np.ndarray, path: Path) -> None:
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file"),
     "folder": (Path.mkdir, "cannot use"),
+    "pipe": (os.mkfifo, "neither a regular file nor a folder"),
     "empty": (Path.touch, "not a zip file"),
     "text": (lambda path: path.write_bytes(b"<html>404</html>"), "not a zip file"),
     "truncated": (truncated, "not a zip file"),

@@ -84,7 +84,6 @@ def test_each_chunk_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 ROWS = {
     "missing": np.arange(1, 96),
-    "shuffled": np.arange(96)[::-1],
     "twice": np.r_[4, 4, np.arange(2, 96)],
 }
 
@@ -103,6 +102,20 @@ def test_other_rows_are_labelled_and_no_grid(tmp_path: Path, rows: np.ndarray) -
     labels = data.every_label(every)
     for k in range(6):
         np.testing.assert_array_equal(values[k][labels[:, k]], np.array(VALUES[k])[pixels[:, k]])
+
+
+def test_every_combination_in_another_order_is_put_in_order(tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(0).permutation(96)
+    with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
+        file["images"], file["labels"] = IMAGES[shuffled], TABLE[shuffled]
+    data = shapes3d.open(at(tmp_path, file=tmp_path / "3dshapes.h5"))
+    assert isinstance(data, Grid)
+    np.testing.assert_array_equal(data.images(np.arange(96)).permute(0, 2, 3, 1), IMAGES)
+
+
+def test_folder_of_the_file_is_as_good_as_the_file(tmp_path: Path) -> None:
+    folder = write(tmp_path / "3dshapes.h5").parent
+    assert len(shapes3d.open(at(tmp_path / "data", file=folder))) == 96
 
 
 def test_progress_goes_up_to_all_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +225,27 @@ def damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+def empty(path: Path, images: int, **layout: Any) -> None:
+    """Write a file of a few KB whose arrays are large and not there."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (images, 64, 64, 3), np.uint8, **layout)
+        file.create_dataset("labels", (images, 6), float)
+
+
+def large_chunk(path: Path) -> None:
+    write(path)
+    with h5py.File(path, "a") as file:
+        del file["images"]
+        chunks = {"chunks": (50_000, 64, 64, 3), "compression": "gzip"}
+        file.create_dataset("images", (50_000, 64, 64, 3), np.uint8, **chunks)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pipe": (os.mkfifo, "neither a regular file nor a folder"),
+    "not there": (partial(empty, images=10**6), "of which little is there"),
+    "giant": (partial(empty, images=10**12), "of which little is there"),
+    "large chunk": (large_chunk, r"in chunks \(50000, 64, 64, 3\), larger than"),
+    "long chunk": (partial(empty, images=10**6, chunks=(10**6, 1, 1, 1)), "larger than"),
     "missing": (lambda path: None, "no such file"),
     "folder": (Path.mkdir, "is a folder"),
     "empty": (Path.touch, "cannot use"),
@@ -248,3 +281,12 @@ def test_a_wrong_file_is_refused(tmp_path: Path, wrong: str) -> None:
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert left_behind(tmp_path) == set()
+
+
+def test_more_images_than_the_limit_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapes3d, "LIMIT", 95)
+    path = write(tmp_path / "3dshapes.h5")
+    with pytest.raises(DisentangleError, match="with N up to 95"):
+        shapes3d.open(at(tmp_path, file=path))

@@ -6,6 +6,8 @@ and 4 elevations.
 
 import io
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
@@ -13,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from disentangle.archive import Piece, pieces, uncompressed
+from disentangle.archive import LIMIT, Piece, pieces, uncompressed
 from disentangle.dataset import Dataset
 from disentangle.decode import resized
 from disentangle.errors import DisentangleError
@@ -36,6 +38,7 @@ ABOUT = About(
 )
 MESH = re.compile(r"(?:^|/)cars/[^/]+\.mat$")
 SIDE = 64  # pixels
+PACKED = 15  # the type of what is compressed in a MAT file
 
 
 @about(ABOUT)
@@ -59,7 +62,7 @@ def _read(location: Location, stack: ExitStack) -> Content:
     source = location.find(ABOUT)
     plain = stack.enter_context(uncompressed(source, location.folder))
     # The folder of the cars may also be named itself.
-    meshes = pieces(plain, lambda name: MESH.search(f"{source.name}/{name}") is not None)
+    meshes = pieces(plain, lambda name: MESH.search(f"{source.name}/{name}") is not None, source)
     if not meshes:
         raise DisentangleError(f"{source}: no cars in it; they are called data/cars/NAME.mat")
     azimuths, elevations = _mesh(source, meshes[0]).shape[:2]
@@ -93,18 +96,21 @@ def _blocks(source: Path, meshes: list[Piece], views: tuple[int, int]) -> Iterat
 
 def _mesh(source: Path, piece: Piece) -> Rows:
     """Return the images of a car, [azimuth, elevation, height, width, 3]."""
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
     try:
-        found = loadmat(io.BytesIO(piece.read()), variable_names=["im"])
-        if "im" not in found:
+        content = _unpacked(piece.read())
+        known = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(content))}
+        if "im" not in known:
             raise ValueError("it holds no 'im'")
-        images = found["im"]
-        shape = images.shape
-        if images.dtype != np.uint8 or shape[:3] != (128, 128, 3) or len(shape) != 5 or 0 in shape:
+        shape, kind = known["im"]
+        if kind != "uint8" or shape[:3] != (128, 128, 3) or len(shape) != 5 or 0 in shape:
             raise ValueError(
-                f"'im' is {images.dtype} {shape}, not uint8 (128, 128, 3, azimuths, elevations)"
+                f"'im' is {kind} {shape}, not uint8 (128, 128, 3, azimuths, elevations)"
             )
+        images = loadmat(io.BytesIO(content), variable_names=["im"])["im"]
+        if images.dtype != np.uint8 or images.shape != shape:
+            raise ValueError(f"'im' is stored as {images.dtype} {images.shape}, not uint8 {shape}")
     except DisentangleError:
         raise
     except Exception as error:  # a damaged file fails in any way
@@ -112,3 +118,27 @@ def _mesh(source: Path, piece: Piece) -> Rows:
             f"{source}: cannot use {piece.name} as a car: {reason(error)}"
         ) from error
     return np.ascontiguousarray(images.transpose(3, 4, 0, 1, 2))
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Return a MAT file whose arrays are not compressed, before scipy unpacks them without bound.
+
+    After 128 bytes it is made of parts, each with its type and length before it.
+    """
+    parts, at, left = [content[:128]], 128, LIMIT
+    order = "<" if content[126:128] == b"IM" else ">"
+    while at + 8 <= len(content):
+        kind, length = struct.unpack_from(f"{order}II", content, at)
+        end = at + 8 + length
+        if kind == PACKED:
+            inflate = zlib.decompressobj()
+            parts.append(inflate.decompress(content[at + 8 : end], left + 1))
+            if len(parts[-1]) > left:
+                raise ValueError(f"it unpacks to more than {LIMIT >> 20} MiB")
+            if not inflate.eof:
+                raise ValueError("it ends too early")
+            left -= len(parts[-1])
+        else:
+            parts.append(content[at:end])
+        at = end
+    return b"".join(parts)

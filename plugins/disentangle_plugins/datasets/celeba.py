@@ -70,9 +70,8 @@ def open(location: Location) -> Dataset:
     Raises:
         DisentangleError: a file is not there, or is not CelebA's.
     """
-    preparation = Preparation(
-        folder=location.folder, version=1, given=location.file, say=location.say
-    )
+    given = None if location.file is None else _files(location.find(ABOUT))
+    preparation = Preparation(folder=location.folder, version=1, given=given, say=location.say)
 
     def make(stack: ExitStack) -> Content:
         return _read(location)
@@ -81,9 +80,7 @@ def open(location: Location) -> Dataset:
 
 
 def _read(location: Location) -> Content:
-    given = location.find(ABOUT)
-    images = given / ARCHIVE.name if (given / ARCHIVE.name).is_file() else given
-    texts = _beside(given, ATTRIBUTES.name), _beside(given, PARTITION.name)
+    images, *texts = _files(location.find(ABOUT))
     header, attributes = _table(texts[0], 2, ("-1", "1"))
     _, partition = _table(texts[1], 0, ("0", "1", "2"))
 
@@ -115,6 +112,12 @@ def _read(location: Location) -> Content:
     )
 
 
+def _files(given: Path) -> tuple[Path, Path, Path]:
+    """Return the images and both text files of what is given."""
+    images = given / ARCHIVE.name if (given / ARCHIVE.name).is_file() else given
+    return images, _beside(given, ATTRIBUTES.name), _beside(given, PARTITION.name)
+
+
 def _beside(given: Path, name: str) -> Path:
     """Return the text file: in the folder given, beside what is given, or one folder above."""
     places = [given, given.parent, given.parent.parent]
@@ -134,7 +137,8 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
 
     Args:
         path: the file.
-        skip: lines before the rows of the published file, of which the last names the columns.
+        skip: lines before the rows of the published file, which say how many there are and name the
+            columns.
         allowed: the values that there are.
     """
     try:
@@ -156,4 +160,7 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
         rows[name] = [int(value) for value in values]
     if not rows or len(set(header)) < len(header):
         raise DisentangleError(f"{path}: it has no lines of files, or two columns of one name")
+    if len(top) == 2 and top[0] != [str(len(rows))]:
+        said = " ".join(top[0])
+        raise DisentangleError(f"{path}: its first line says {said}, and it has {len(rows)} files")
     return header, rows

@@ -68,7 +68,7 @@ def _open(location: Location, channels: int) -> Dataset:
 def _read(location: Location, channels: int, stack: ExitStack) -> Content:
     source = location.find(ABOUT)
     plain = stack.enter_context(uncompressed(source, location.folder))
-    found = pieces(plain, lambda name: VIEW.search(name) is not None)
+    found = pieces(plain, lambda name: VIEW.search(name) is not None, source)
     if not found:
         raise DisentangleError(
             f"{source}: no chairs in it; they are called "

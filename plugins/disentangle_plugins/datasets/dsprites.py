@@ -17,7 +17,8 @@ from disentangle import npz
 from disentangle.dataset import Grid
 from disentangle.fetch import Remote
 from disentangle.location import About, Location, about
-from disentangle.prepare import Content, Manifest, Preparation
+from disentangle.manifest import Manifest
+from disentangle.prepare import Content, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -164,7 +165,7 @@ def _read(path: Path) -> Iterator[Packed]:
             raise ValueError("it holds no 'imgs'")
         for name in ("latents_classes", "latents_values"):
             if name in arrays.keys:
-                _check_latents(name, arrays.array(name))
+                _check_latents(name, arrays.array(name, npz.LABELS))
         shape, dtype = arrays.header("imgs")
         if shape != (COUNT, 64, 64) or dtype != np.uint8:
             raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)}")

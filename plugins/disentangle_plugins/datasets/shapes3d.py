@@ -5,6 +5,7 @@ A shape in a room, 64 x 64 in colour: 480,000 images, every combination of six f
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from disentangle.fetch import Remote
 from disentangle.location import About, Location, about
 from disentangle.npz import counted, reason
 from disentangle.pixels import as_dataset, grid_order
-from disentangle.prepare import Content, Preparation, Rows
+from disentangle.prepare import Content, Preparation, Rows, reordered
 
 ABOUT = About(
     images=480_000,
@@ -32,12 +33,16 @@ ABOUT = About(
     ),
 )
 FACTORS = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+LIMIT = 1_000_000  # images
 BLOCK = 64 * 2**20  # bytes that are read at once
+CHUNK = 2**28  # bytes that a chunk of the file may have
+SPAN = 2**30  # bytes of the images that a chunk is a part of
+RATIO = 1000  # bytes that one of the file may unpack to
 
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open 3D Shapes, from its HDF5 file: a grid, in the file's own order.
+    """Open 3D Shapes, from its HDF5 file: a grid, in row-major order as the file is.
 
     Raises:
         DisentangleError: the file is not there or is another, or h5py is not installed.
@@ -56,8 +61,11 @@ def _read(location: Location) -> Content:
     path = location.find(ABOUT)
     with _opened(path, "images") as array:
         shape = array.shape
-        if array.dtype != np.uint8 or shape[1:] != (64, 64, 3) or 0 in shape:
-            raise ValueError(f"'images' is {array.dtype} {shape}, not uint8 [N, 64, 64, 3]")
+        if array.dtype != np.uint8 or shape[1:] != (64, 64, 3) or not 0 < shape[0] <= LIMIT:
+            raise ValueError(
+                f"'images' is {array.dtype} {shape}, not uint8 [N, 64, 64, 3] with N up to "
+                f"{LIMIT:,}"
+            )
     with _opened(path, "labels") as array:
         if array.dtype.kind not in "fiu" or array.shape != (shape[0], len(FACTORS)):
             raise ValueError(
@@ -71,19 +79,22 @@ def _read(location: Location) -> Content:
     labels = np.stack(columns, 1)  # [N, 6]
     order = grid_order(labels, [len(names) for names in named])
     in_order = order is not None and bool((order == np.arange(len(labels))).all())
-    if not in_order:
-        location.say(f"{location.name}: not every combination once, in order: labelled, no grid")
+    if order is None:
+        location.say(f"{location.name}: not every combination once: labelled images, no grid")
     said, sums = location.provenance(ABOUT, path)
     location.say(f"{location.name}: reading {shape[0]:,} images")
+    blocks: Iterator[Rows] = counted(_blocks(path), shape[0], location.progress)
+    if order is not None and not in_order:
+        blocks = reordered(blocks, np.argsort(order), shape, location.folder)
     return Content(
-        blocks=counted(_blocks(path), shape[0], location.progress),
+        blocks=blocks,
         shape=shape,
         source=said,
         files=sums,
         factors={
             name: [f"{v:.4g}" for v in found] for name, found in zip(FACTORS, named, strict=True)
         },
-        labels=None if in_order else labels,
+        labels=labels if order is None else None,
     )
 
 
@@ -119,8 +130,20 @@ def _opened(path: Path, key: str) -> Iterator[Any]:
             array = file[key]
             if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
                 raise ValueError(f"it holds no '{key}' of its own")
+            _check_size(array)
             yield array
     except DisentangleError:
         raise
     except Exception as error:
         raise DisentangleError(f"cannot use {path} as 3D Shapes: {reason(error)}") from error
+
+
+def _check_size(array: Any) -> None:
+    """Refuse an array that would fill the memory or the disk, by its header alone."""
+    chunk = array.chunks or ()
+    name, item = array.name.removeprefix("/"), array.dtype.itemsize
+    span = prod(chunk[:1]) * prod(array.shape[1:]) if chunk else 0
+    if prod(chunk) * item > CHUNK or span * item > SPAN:
+        raise ValueError(f"'{name}' comes in chunks {chunk}, larger than those of 3D Shapes")
+    if prod(array.shape) * item > RATIO * array.id.get_storage_size() + 2**20:
+        raise ValueError(f"'{name}' is {array.dtype} {array.shape}, of which little is there")
