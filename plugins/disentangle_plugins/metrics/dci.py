@@ -1,0 +1,62 @@
+"""DCI: Eastwood and Williams (2018), https://openreview.net/forum?id=By-7dz-AZ."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from disentangle.boosting import Boosting
+from disentangle.dataset import Index, Labelled
+from disentangle.decode import cores
+from disentangle.importance import Numbers, parts
+from disentangle.metric import Codes, Metric, Scores, Source
+from disentangle.plugin import knob
+
+
+def probe(
+    z: Codes, v: Index, test_z: Codes, test_v: Index, rng: np.random.Generator
+) -> tuple[Numbers, Numbers]:
+    """Return the importance of each latent for each factor, [D, K], and test accuracies, [K].
+
+    A factor is predicted by scikit-learn's GradientBoostingClassifier at its defaults. One that is
+    constant in `v` is NaN.
+
+    Args:
+        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
+        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+        rng: gives each classifier a generator of its own.
+    """
+    importance, accuracy = np.full((z.shape[1], v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
+    seeds = rng.integers(2**31, size=len(v.T))
+    boosting = Boosting(z, test_z)
+
+    def fit(k: int) -> None:
+        importance[:, k], predicted = boosting.classify(v[:, k], int(seeds[k]), trees.map)
+        accuracy[k] = np.mean(predicted == test_v[:, k])
+
+    values = [len(np.unique(column)) for column in v.T]
+    longest_first = sorted(range(len(values)), key=lambda k: -values[k])
+    with ThreadPoolExecutor(cores()) as factors, ThreadPoolExecutor(cores()) as trees:
+        list(factors.map(fit, [k for k in longest_first if values[k] > 1]))
+    return importance, accuracy
+
+
+class DCI(Metric[Labelled]):
+    """How far a latent matters for one factor only, a factor needs one latent only, and is known.
+
+    Disentanglement sum_i rho_i (1 - H_K(P_i)), completeness sum_k rho_k (1 - H_D(P_k)), from the
+    importance of latents in boosted trees that predict a factor, as shares (section 2); and
+    informativeness, here the trees' accuracy, averaged over factors. Both depend on the number of
+    images and on the trees.
+    """
+
+    assumes_independence = True
+    most_latents = 64
+    seconds = 80.0
+
+    train: int = knob(default=10_000, min=2, help="images to fit the trees on")
+    test: int = knob(default=5_000, min=1, help="images to test them on")
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `dci/disentanglement`, `dci/completeness` and `dci/informativeness`, 0 to 1."""
+        z, v, test_z, test_v = source.train_test(self.train, self.test, rng)
+        return parts("dci", *probe(z, v, test_z, test_v, rng))

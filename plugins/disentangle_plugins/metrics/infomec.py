@@ -1,0 +1,213 @@
+"""InfoMEC: Hsu et al. (2023), https://arxiv.org/abs/2305.18378."""
+
+import warnings
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma
+
+from disentangle.dataset import Index, Labelled
+from disentangle.errors import Unavailable
+from disentangle.information import entropies, mutual_information
+from disentangle.metric import Codes, Detail, Metric, Scores, Source
+from disentangle.plugin import knob
+
+Numbers = NDArray[np.float64]
+
+
+def standardised(z: Codes, test_z: Codes) -> tuple[Numbers, Numbers]:
+    """Return codes shifted and scaled to mean 0 and deviation 1 over `z`; constant ones are 0."""
+    middle, scale = z.mean(axis=0), z.std(axis=0)
+    scale = np.where((np.ptp(z, axis=0) > 0) & (scale > 0), scale, np.inf)
+    return (z - middle) / scale, (test_z - middle) / scale
+
+
+def neighbours_information(
+    z: Codes, v: Index, rng: np.random.Generator, neighbours: int = 3
+) -> Numbers:
+    """Return I(z_i; v_k) by nearest neighbours, [D, K], as Ross (2014) and scikit-learn estimate.
+
+    It is max(0, psi(N) + mean(psi(n) - psi(N_y) - psi(m))), where N_y images share a label, and m
+    codes, itself counted, are nearer than the n-th nearest that has the same label.
+
+    Args:
+        z: codes, [N, D].
+        v: labels, [N, K]; images whose label no other has are left out.
+        rng: makes noise of 1e-10 of a code's deviation, so that no two codes are the same.
+        neighbours: n, or N_y - 1 if that is less.
+    """
+    x = standardised(z, z)[0]
+    found = np.empty((z.shape[1], v.shape[1]))
+    for k, y in enumerate(v.T):
+        for i, column in enumerate(x.T):
+            noisy = column + 1e-10 * rng.standard_normal(len(x))
+            order = np.argsort(noisy)
+            found[i, k] = _information(noisy[order], y[order], neighbours)
+    return found
+
+
+def _information(x: Numbers, y: Index, neighbours: int) -> float:
+    """Return the estimate for sorted x [N] and y [N]."""
+    size = np.bincount(y)[y]
+    x, y, size = x[size > 1], y[size > 1], size[size > 1]
+    if not len(x):
+        return 0.0
+    by_label = np.argsort(y, kind="stable")
+    same, label = x[by_label], y[by_label]
+    n = np.minimum(neighbours, size[by_label] - 1)
+    below = np.full((neighbours + 1, len(x)), np.inf)  # [j] = how far the j-th neighbour is
+    above = below.copy()
+    below[0] = above[0] = 0.0
+    for j in range(1, neighbours + 1):
+        step = np.where(label[j:] == label[:-j], same[j:] - same[:-j], np.inf)
+        below[j, j:], above[j, : len(step)] = step, step
+    radius = np.empty(len(x))
+    for few in np.unique(n):  # of these nearest, j lie below and the others above
+        nearest = np.maximum(below[: few + 1], above[few::-1]).min(axis=0)
+        radius[by_label[n == few]] = np.nextafter(nearest[n == few], 0)
+    m = 1 + _within(x, radius) + _within(-x[::-1], radius[::-1])[::-1]
+    found = digamma(len(x)) + digamma(n).mean() - (digamma(size) + digamma(m)).mean()
+    return max(0.0, float(found))
+
+
+def _within(x: Numbers, radius: Numbers) -> Index:
+    """Return how many of sorted x [N] lie above each, and no further than its radius [N]."""
+    place = np.arange(len(x))
+    last = np.maximum(np.searchsorted(x, x + radius, "right") - 1, place)
+    while (over := x[last] - x > radius).any():  # x + radius was rounded
+        last -= over
+    after = np.minimum(last + 1, len(x) - 1)
+    while (short := (after > last) & (x[after] - x <= radius)).any():
+        last += short
+        after = np.minimum(last + 1, len(x) - 1)
+    return last - place
+
+
+def modularity(nmi: Numbers) -> float:
+    """Return InfoM, (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K).
+
+    A latent that knows of no factor counts as much as one that knows as much of each.
+
+    Args:
+        nmi: I(z_i; v_k) / H(v_k) of the active latents, [D, K], of two factors at least.
+    """
+    total = nmi.sum(axis=1)
+    chance = 1 / nmi.shape[1]
+    share = np.where(total > 0, nmi.max(axis=1) / np.where(total > 0, total, 1.0), chance)
+    return float((share.mean() - chance) / (1 - chance))
+
+
+def explicitness(x: Numbers, v: Index, test_x: Numbers, test_v: Index) -> Numbers:
+    """Return 1 - CE_k / H_k of each factor's logistic regression, [K]; NaN for a constant factor.
+
+    CE is the cross-entropy on the points to test on. H = ln(number of values) is that of the same
+    classifier without x, as all values have the same weight. Points whose value is not in `v` are
+    left out.
+
+    Args:
+        x: inputs to fit on, [N, P]; `test_x` [M, P] those to test on.
+        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    found = np.full(v.shape[1], np.nan)
+    for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
+        with warnings.catch_warnings():
+            # The reference stops after 100 iterations too, and its numbers are what we compare to.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            classifier = LogisticRegression(C=np.inf, class_weight="balanced").fit(x, v[:, k])
+        values = classifier.classes_
+        known = np.isin(test_v[:, k], values)
+        if known.any():
+            p = classifier.predict_proba(test_x[known])
+            right = p[np.arange(len(p)), np.searchsorted(values, test_v[known, k])]
+            entropy = -np.log(np.maximum(right, np.finfo(float).tiny)).mean()
+            found[k] = 1 - entropy / np.log(len(values))
+    return found
+
+
+def explicitness_regression(z: Codes, v: Numbers) -> float:
+    """Return the mean share of variance of v [N, K] that is linear in z [N, D], within sample."""
+    x, y = z - z.mean(axis=0), v - v.mean(axis=0)
+    x /= np.where((scale := np.abs(x).max(axis=0)) > 0, scale, 1.0)
+    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return float(np.mean(1 - np.square(rest).sum(axis=0) / np.square(y).sum(axis=0)))
+
+
+def one_hot(z: Index, test_z: Index) -> tuple[Numbers, Numbers]:
+    """Return for each latent and each value in `z` [N, D] whether a code has it, [N, P]."""
+    values = [np.unique(column) for column in z.T]
+    first, second = (
+        np.hstack([a[:, [i]] == found for i, found in enumerate(values)]).astype(np.float64)
+        for a in (z, test_z)
+    )
+    return first, second
+
+
+class InfoMEC(Metric[Labelled]):
+    """InfoM and InfoC: how far a latent knows of one factor only, a factor is known to one only.
+
+    With nmi_ik = I(z_i; v_k) / H(v_k) of the latents whose range is over `active` of the widest:
+    InfoM = (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K), InfoC likewise the other
+    way, and InfoE the mean over k of (H_k - CE_k) / H_k of logistic regressions. The ratios do
+    not see how little a code knows: of pure noise InfoM is far from 0, from 0.3 to 0.6.
+    """
+
+    assumes_independence = True
+    seconds = 1.0
+
+    samples: int = knob(default=10_000, min=2, help="images")
+    codes: Literal["real", "integer"] = knob(
+        default="real", help="real: nearest neighbours; integer: counts, and one input for a value"
+    )
+    neighbours: int = knob(
+        default=3, min=1, only_if=("codes", "real"), help="nearest neighbours with the same label"
+    )
+    active: float = knob(
+        default=0.125, min=0, max=1, help="share of the widest range that an active latent exceeds"
+    )
+    out_of_sample: bool = knob(
+        default=False, help="evaluate InfoE on half as many images that it was not fitted to"
+    )
+
+    def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
+        """Return `infomec/infom`, `infomec/infoc` and `infomec/infoe`, at most 1.
+
+        InfoM takes two factors, and InfoC two active latents: they are left out otherwise.
+        """
+        tested = self.samples // 2 if self.out_of_sample else 0
+        z, v, test_z, test_v = source.train_test(self.samples, tested, rng)
+        if not self.out_of_sample:
+            test_z, test_v = z, v
+        varies = np.ptp(v, axis=0) > 0
+        if not varies.any():
+            raise Unavailable("every factor is constant in these samples")
+        if self.codes == "integer":
+            if not (z == np.rint(z)).all():
+                raise Unavailable("the codes are no whole numbers; score them with codes=real")
+            z, test_z = (np.rint(a - z.min(axis=0)).astype(np.int64) for a in (z, test_z))
+            m = mutual_information(z, v[:, varies])
+            x, test_x = one_hot(z, test_z)
+        else:
+            m = neighbours_information(z, v[:, varies], rng, self.neighbours)
+            x, test_x = standardised(z, test_z)
+        ranges = np.ptp(z, axis=0)
+        active = ranges > self.active * ranges.max()
+        nmi = np.full((z.shape[1], v.shape[1]), np.nan)
+        nmi[:, varies] = m / entropies(v[:, varies])
+        of_factor = explicitness(x, v, test_x, test_v)
+        found: dict[str, float | Detail] = {
+            "infomec/information": Detail(("latent", "factor"), nmi),
+            "infomec/active": Detail(("latent",), active),
+            "infomec/explicitness": Detail(("factor",), of_factor),
+        }
+        pruned = nmi[active][:, varies]
+        if active.any() and varies.sum() > 1:
+            found["infomec/infom"] = modularity(pruned)
+        if active.sum() > 1:
+            found["infomec/infoc"] = modularity(pruned.T)
+        if not np.isnan(of_factor).all():
+            found["infomec/infoe"] = float(np.nanmean(of_factor))
+        return found
