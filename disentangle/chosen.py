@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from disentangle import registry
 from disentangle.errors import DisentangleError, Unavailable, UsageError, suggestion
@@ -12,6 +12,14 @@ from disentangle.metric import Detail, Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.protocol import Protocol, load_protocol
 from disentangle.seeds import numpy_rng
+
+
+class Found(NamedTuple):
+    """What a metric found, each by name: scores, what is behind them, why others are missing."""
+
+    values: dict[str, float]
+    details: dict[str, Detail]
+    unavailable: dict[str, str]
 
 
 class Chosen:
@@ -32,11 +40,11 @@ class Chosen:
         self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
         self.metric: Metric[Any] = self.kind(**self.settings)
 
-    def scores(self, source: Source[Any], seed: int) -> tuple[dict[str, float], dict[str, Detail]]:
-        """Return the metric's scores, and what is behind them.
+    def scores(self, source: Source[Any], seed: int) -> Found:
+        """Return the metric's scores, what is behind them, and why others are missing.
 
         Raises:
-            Unavailable: the dataset is not what the metric needs, or the score is undefined.
+            Unavailable: the dataset is not what the metric needs, or no score is defined.
             DisentangleError: the metric failed.
         """
         if not isinstance(source.dataset, self.kind.needs):
@@ -53,20 +61,24 @@ class Chosen:
         if source.latents > self.kind.most_latents:
             raise Unavailable(f"{source.latents} latents are more than {self.kind.most_latents}")
         rng = numpy_rng(seed, f"metric {self.name}")
+        found = Found({}, {}, {})
         try:
-            both = self.metric.score(source, rng)
-            details = {k: v for k, v in both.items() if isinstance(v, Detail)}
-            found = {k: float(v) for k, v in both.items() if not isinstance(v, Detail)}
+            for name, value in self.metric.score(source, rng).items():
+                if isinstance(value, Detail):
+                    found.details[name] = value
+                elif isinstance(value, Unavailable):
+                    found.unavailable[name] = str(value)
+                elif math.isfinite(value):
+                    found.values[name] = float(value)
+                else:
+                    found.unavailable[name] = f"it came out as {value}"
         except DisentangleError:
             raise
         except Exception as error:
             raise DisentangleError(
                 f"metric '{self.name}' failed: {type(error).__name__}: {error}"
             ) from error
-        for name, value in found.items():
-            if not math.isfinite(value):
-                raise Unavailable(f"'{name}' came out as {value}")
-        return found, details
+        return found
 
 
 def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[Chosen]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.errors import Unavailable
-from disentangle.metric import Detail
+from disentangle.metric import Detail, Scores
 
 Numbers = NDArray[np.float64]
 
@@ -40,11 +40,10 @@ def completeness(importance: Numbers) -> tuple[float, Numbers]:
     return disentanglement(importance.T)
 
 
-def parts(name: str, importance: Numbers, accuracy: Numbers) -> dict[str, float | Detail]:
+def parts(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
     """Return the three parts of a DCI metric, and what is behind them.
 
-    Disentanglement takes two factors, and completeness two latents: a part that is not defined is
-    left out.
+    Disentanglement takes two factors, and completeness two latents.
 
     Args:
         name: the metric's.
@@ -57,7 +56,10 @@ def parts(name: str, importance: Numbers, accuracy: Numbers) -> dict[str, float 
     varies = ~np.isnan(accuracy)
     if not varies.any():
         raise Unavailable("every factor is constant in these samples")
-    found: dict[str, float | Detail] = {}
+    found: dict[str, float | Unavailable | Detail] = {
+        f"{name}/disentanglement": Unavailable("it takes two factors that vary"),
+        f"{name}/completeness": Unavailable("it takes two latents"),
+    }
     of_factor = np.full(len(accuracy), np.nan)
     if varies.sum() > 1:
         score, of_latent = disentanglement(importance[:, varies])

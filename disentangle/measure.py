@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from disentangle.chosen import Chosen
+from disentangle.chosen import Chosen, Found
 from disentangle.errors import Unavailable
 from disentangle.metric import Detail, Source
 from disentangle.protocol import Protocol, Representation
@@ -93,34 +93,32 @@ def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any])
         DisentangleError: the metric failed.
     """
     began = time.perf_counter()
-    values: Mapping[str, float | None]
-    details: Mapping[str, Detail] = {}
-    reason = overlap = None
+    found, overlap = Found({}, {}, {}), None
     try:
         if isinstance(source, str):
             raise Unavailable(source)
         if about["representation"] == "sample":
             source = Sampled(source, about["seed"])
         source.overlap = None
-        values, details = metric.scores(source, about["seed"])
+        found = metric.scores(source, about["seed"])
         overlap = source.overlap
     except Unavailable as error:
-        values, reason = {metric.name: None}, str(error)
+        found.unavailable[metric.name] = str(error)
     seconds = round(time.perf_counter() - began, 3)
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    kept = {name: detail_record(detail) for name, detail in details.items()}
+    details = {name: detail_record(detail) for name, detail in found.details.items()}
     return [
         Score(
             name=name,
-            value=value,
-            reason=reason,
+            value=found.values.get(name),
+            reason=found.unavailable.get(name),
             seconds=seconds,
             packages=packages,
             overlap=overlap,
-            detail=kept if number == 0 else {},
+            detail=details if number == 0 else {},
             **about,
         )
-        for number, (name, value) in enumerate(values.items())
+        for number, name in enumerate([*found.values, *found.unavailable])
     ]
 
 

@@ -35,8 +35,8 @@ class Detail:
     values: NDArray[Any]
 
 
-Scores: TypeAlias = Mapping[str, float | Detail]
-"""Scores by name, and details by name."""
+Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
+"""Scores by name, or why there is none; and details by name."""
 
 
 class Source(ABC, Generic[D]):
@@ -170,7 +170,8 @@ class Metric(Plugin, ABC, Generic[D]):
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:
         """Return the scores by name: the metric's own, or `metric/part` where it has several.
 
-        A `Detail` among them is no score: it says what is behind one.
+        A part that is undefined here is an `Unavailable` that says why. A `Detail` among them is no
+        score: it says what is behind one.
 
         Raises:
             Unavailable: the score is undefined here; the message says why.

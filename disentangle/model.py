@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeAlias, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
 from disentangle import likelihood as likelihoods
 from disentangle import registry
-from disentangle.dataset import Dataset
+from disentangle.dataset import Dataset, Index
 from disentangle.plugin import Plugin, knob
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Model(Plugin, nn.Module, Generic[C]):
 
     latents: int = knob(default=10, min=1, help="number of latents")
     network: str = knob(default="conv", help="encoder and decoder, by name")
-    likelihood: Literal["bernoulli", "gaussian"] = knob(
+    likelihood: Literal["bernoulli", "gaussian", "gaussian-learned", "continuous-bernoulli"] = knob(
         default="bernoulli", help="of the pixels given the latents; the dataset's unless given"
     )
     variance: float = knob(
@@ -93,6 +94,8 @@ class Model(Plugin, nn.Module, Generic[C]):
 
     needs: ClassVar[type[Dataset]] = Dataset
     """The strength of dataset that training requires."""
+    supervision: ClassVar[str] = ""
+    """What training takes from labels, in words; empty for an unsupervised model."""
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
@@ -103,6 +106,12 @@ class Model(Plugin, nn.Module, Generic[C]):
         network: Network = registry.networks.load(self.network)()
         self.encoder = network.encoder(image_shape, 2 * self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
+        self.make_observation()
+
+    def make_observation(self) -> None:
+        """Make what the likelihood learns, if anything: one log variance, at first that of 0.5."""
+        if self.likelihood == "gaussian-learned":
+            self.log_variance = nn.Parameter(torch.tensor(0.5).log())
 
     def encode(self, x: Tensor) -> C:
         """Return q(z|x) of images [N, C, H, W] in [0, 1]: the encoder's mean and log variance."""
@@ -121,7 +130,12 @@ class Model(Plugin, nn.Module, Generic[C]):
     @property
     def observation(self) -> likelihoods.Likelihood:
         """Return the likelihood p(x|z) as an object."""
-        return likelihoods.make(self.likelihood, self.variance)
+        learnt: Tensor | None = getattr(self, "log_variance", None)
+        return likelihoods.make(self.likelihood, self.variance, learnt)
+
+    def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
+        """Return for each image of a batch another, for `Batch.pair`; None if none is needed."""
+        return None
 
     @abstractmethod
     def terms(self, batch: Batch) -> Terms | tuple[Terms, Terms]:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
+from math import prod
 from typing import ClassVar
 
 from torch import nn
@@ -63,6 +64,15 @@ def halvings(name: str, image_shape: Shape) -> int:
     return HALVINGS[height]
 
 
+def only_64(name: str, image_shape: Shape) -> None:
+    """Refuse images that are not of 64x64."""
+    if tuple(image_shape[1:]) != (64, 64):
+        raise UsageError(
+            f"network '{name}' takes images of 64x64, not {image_shape[1]}x{image_shape[2]}; "
+            "images of your own get this size with --image-size 64"
+        )
+
+
 def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
     """Return a convolution of 32 channels for each halving, and linear layers 256-256."""
     return nn.Sequential(
@@ -116,4 +126,79 @@ class Burgess(Network):
             *dense(latents, 256, 256, 32 * 4 * 4),
             nn.Unflatten(1, (32, 4, 4)),
             *up(*[32] * halved, image_shape[0]),
+        )
+
+
+class Locatello(Network):
+    """Locatello et al. (2019), https://arxiv.org/abs/1811.12359, as in disentanglement_lib.
+
+    Encoder: convolutions 32-32 (4x4) and 64-64 (2x2), stride 2, linear 256; the paper's table says
+    4x4 for all four, its code does this. Decoder: linear 256-1024, transposed convolutions
+    64-32-32-C (4x4).
+    """
+
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        only_64("locatello", image_shape)
+        return nn.Sequential(
+            *down(image_shape[0], 32, 32),
+            *[layer for c in (32, 64) for layer in (nn.Conv2d(c, 64, 2, 2), nn.ReLU())],
+            nn.Flatten(),
+            *dense(64 * 4 * 4, 256),
+            nn.Linear(256, outputs),
+        )
+
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        only_64("locatello", image_shape)
+        return nn.Sequential(
+            *dense(latents, 256, 64 * 4 * 4),
+            nn.Unflatten(1, (64, 4, 4)),
+            *up(64, 64, 32, 32, image_shape[0]),
+        )
+
+
+class HigginsConv(Network):
+    """Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, for chairs and CelebA.
+
+    Encoder: convolutions 32-32-64-64 (4x4, stride 2), linear 256; the decoder mirrors it.
+    """
+
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        only_64("higgins-conv", image_shape)
+        return nn.Sequential(
+            *down(image_shape[0], 32, 32, 64, 64),
+            nn.Flatten(),
+            *dense(64 * 4 * 4, 256),
+            nn.Linear(256, outputs),
+        )
+
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        only_64("higgins-conv", image_shape)
+        return nn.Sequential(
+            *dense(latents, 256, 64 * 4 * 4),
+            nn.Unflatten(1, (64, 4, 4)),
+            *up(64, 64, 32, 32, image_shape[0]),
+        )
+
+
+class HigginsFC(Network):
+    """Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, for dSprites; of any size.
+
+    Encoder: linear 1200-1200 with ReLUs. Decoder: linear 1200-1200-1200 with tanh.
+    """
+
+    def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
+        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        return nn.Sequential(
+            nn.Flatten(), *dense(prod(image_shape), 1200, 1200), nn.Linear(1200, outputs)
+        )
+
+    def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
+        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        hidden = [layer for n in (latents, 1200, 1200) for layer in (nn.Linear(n, 1200), nn.Tanh())]
+        return nn.Sequential(
+            *hidden, nn.Linear(1200, prod(image_shape)), nn.Unflatten(1, image_shape)
         )

@@ -84,12 +84,14 @@ def fit(
     with stop_signals() as stopped, (run.path / "log.jsonl").open("a", encoding="utf-8") as log:
         for index in batches(len(dataset), size, training.seed, done, steps):
             rng.manual_seed(derive(training.seed, "noise", done))
+            pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
             batch = Batch(
                 x=to_device(dataset.images(index), device),
                 step=done,
                 steps=steps,
                 dataset_size=len(dataset),
                 rng=rng,
+                pair=None if pair is None else to_device(dataset.images(pair), device),
             )
             with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
                 sets = term_sets(model.terms(batch))

@@ -163,3 +163,9 @@ def small(seed=0, n=300):
     rng = np.random.default_rng(seed)
     v = rng.integers(0, (3, 4, 5), (n, 3))
     return v + 0.3 * rng.normal(size=v.shape), v
+
+
+def defined(found):
+    """Return what a metric found without the parts that are undefined, each of which says why."""
+    assert all(str(value) for value in found.values() if isinstance(value, Unavailable))
+    return {name: value for name, value in found.items() if not isinstance(value, Unavailable)}

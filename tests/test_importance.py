@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from known import ARRAYS, golden
+from known import ARRAYS, defined, golden
 from scipy.stats import entropy
 
 from disentangle.errors import Unavailable
@@ -53,10 +53,10 @@ def test_parts_leave_a_constant_factor_out():
 
 
 def test_parts_of_one_factor_or_one_latent_lack_what_is_not_defined():
-    one_factor = parts("m", np.array([[0.5], [0.5]]), np.array([0.5]))
+    one_factor = defined(parts("m", np.array([[0.5], [0.5]]), np.array([0.5])))
     assert one_factor["m/completeness"] == pytest.approx(0)
     assert "m/disentanglement" not in one_factor
-    one_latent = parts("m", np.array([[1.0, 1.0]]), np.array([0.5, 0.5]))
+    one_latent = defined(parts("m", np.array([[1.0, 1.0]]), np.array([0.5, 0.5])))
     assert one_latent["m/disentanglement"] == pytest.approx(0)
     assert "m/completeness" not in one_latent
 

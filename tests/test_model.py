@@ -149,14 +149,14 @@ def test_burgess_decoder_mirrors_its_encoder():
     assert parameters(model.decoder) == decoder
 
 
-@pytest.mark.parametrize("network", sorted(registry.networks.entries))
+@pytest.mark.parametrize("network", sorted(set(registry.networks.entries) - {"higgins-fc"}))
 def test_other_sizes_are_refused_with_the_size(network):
     for shape in ((1, 32, 48), (1, 50, 50)):
         with pytest.raises(UsageError, match=f"network '{network}' takes .*--image-size 64"):
             make("vae", shape, network=network)
 
 
-@pytest.mark.parametrize("network", sorted(registry.networks.entries))
+@pytest.mark.parametrize("network", ["burgess", "conv"])
 @pytest.mark.parametrize(("side", "fewer"), [(32, 1), (128, -1)])
 def test_other_sides_have_a_layer_of_32_channels_fewer_or_more(network, side, fewer):
     usual, other = (make("vae", (3, s, s), network=network, latents=7) for s in (64, side))

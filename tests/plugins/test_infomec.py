@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, ENCODERS, Coded, case_arrays, golden, small
+from known import ARRAYS, ENCODERS, Coded, case_arrays, defined, golden, small
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
 
 from disentangle.arrays import ArraySource, array_source
 from disentangle.errors import Unavailable
 from disentangle.information import discretise, entropies, mutual_information
+from disentangle.neighbours import neighbours_information, standardised
 from disentangle_plugins.metrics.infomec import (
     InfoMEC,
     explicitness,
     explicitness_regression,
     modularity,
-    neighbours_information,
-    standardised,
 )
 
 REAL = [v for v in golden("InfoM_ratio") if v["hp"]["estimator"] == "continuous-discrete"]
@@ -33,7 +32,7 @@ def rng(seed=0):
 
 
 def score(z, v, **knobs):
-    return InfoMEC(**knobs).score(array_source(z, v), rng())
+    return defined(InfoMEC(**knobs).score(array_source(z, v), rng()))
 
 
 def infoc(value):

@@ -10,6 +10,7 @@ from known import (
     SHAPES3D,
     Coded,
     case_arrays,
+    defined,
     golden,
     noise,
     single_run,
@@ -41,7 +42,7 @@ REFERENCE = dict(
 
 
 def scores(source, **knobs):
-    found = TotalCorrelation(**knobs).score(source, np.random.default_rng(0))
+    found = defined(TotalCorrelation(**knobs).score(source, np.random.default_rng(0)))
     return {name.removeprefix("total-correlation/"): value for name, value in found.items()}
 
 

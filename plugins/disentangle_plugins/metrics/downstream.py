@@ -3,7 +3,6 @@
 https://arxiv.org/abs/1811.12359.
 """
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -14,6 +13,7 @@ from disentangle.boosting import Boosting, Run
 from disentangle.dataset import Index, Labelled
 from disentangle.decode import cores
 from disentangle.errors import Unavailable
+from disentangle.fits import small_fit
 from disentangle.metric import Codes, Detail, Metric, Scores, Source
 from disentangle.plugin import knob
 
@@ -119,16 +119,12 @@ class Downstream(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `downstream/10` to `downstream/10000` and `downstream/efficiency`."""
-        from sklearn.exceptions import ConvergenceWarning
-
         z, v, test_z, test_v = source.train_test(max(SIZES), self.test, rng)
         if len(z) < min(SIZES):
             raise Unavailable(f"{len(z)} images to fit on are fewer than {min(SIZES)}")
         if not np.ptp(v, axis=0).any():
             raise Unavailable("every factor is constant in these samples")
-        with warnings.catch_warnings():
-            # The reference stops after 100 iterations too, and its numbers are what we compare to.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with small_fit():
             of_factor = accuracies(z, v, test_z, test_v, rng, self.classifier)
         found: dict[str, float | Detail] = {}
         mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}

@@ -42,9 +42,7 @@ class TotalCorrelation(Metric[Dataset]):
     (sum_i ln S_ii - ln det S) / 2, `wasserstein` its squared 2-Wasserstein distance from one of
     independent latents, 2 tr S - 2 tr (diag(S) S)^(1/2), `wasserstein-normalised` that over tr S,
     and `mutual-information` the mean of I(z_i; z_j) over pairs of binned latents. Constant latents
-    add nothing to the first three and pairs without information to the last. What is undefined is
-    left out: `gaussian` where S of the other latents is singular, `wasserstein-normalised` where
-    all are constant, `mutual-information` of a single latent.
+    add nothing to the first three and pairs without information to the last.
     """
 
     seconds = 0.01
@@ -53,7 +51,7 @@ class TotalCorrelation(Metric[Dataset]):
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
-        """Return up to four scores `total-correlation/...`, of which less is better."""
+        """Return four scores `total-correlation/...`, of which less is better."""
         z = _codes(source, self.samples, rng)
         if len(z) < 2:
             raise Unavailable("the covariance of latents takes two images")
@@ -61,17 +59,22 @@ class TotalCorrelation(Metric[Dataset]):
         moving = z[:, np.ptp(z, axis=0) > 0]
         covariance = np.cov(moving, rowvar=False).reshape(2 * moving.shape[1:])
         wasserstein = gaussian_wasserstein_correlation(covariance)
-        scores = {
-            "gaussian": gaussian_total_correlation(covariance),
+        gaussian, total = gaussian_total_correlation(covariance), float(np.trace(covariance))
+        scores: dict[str, float | Unavailable] = {
+            "gaussian": gaussian,
             "wasserstein": wasserstein,
+            "wasserstein-normalised": Unavailable("every latent is constant in these samples"),
+            "mutual-information": Unavailable("there is one latent only"),
         }
-        if (total := float(np.trace(covariance))) > 0:
+        if not np.isfinite(gaussian):
+            scores["gaussian"] = Unavailable("a latent is a linear function of others")
+        if total > 0:
             scores["wasserstein-normalised"] = wasserstein / total
         if pairs:
             binned = discretise(z, self.bins)
             information = mutual_information(binned, binned)
             scores["mutual-information"] = float(information.sum() - np.trace(information)) / pairs
-        return {f"total-correlation/{k}": v for k, v in scores.items() if np.isfinite(v)}
+        return {f"total-correlation/{k}": v for k, v in scores.items()}
 
 
 def _codes(source: Source[Dataset], samples: int, rng: np.random.Generator) -> Codes:

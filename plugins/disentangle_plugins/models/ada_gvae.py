@@ -1,0 +1,73 @@
+"""AdaGVAE: Locatello et al. (2020), https://arxiv.org/abs/2002.02886."""
+
+import numpy as np
+import torch
+
+from disentangle.dataset import Dataset, Grid, Index
+from disentangle.model import Batch, Model, Posterior, Terms
+from disentangle.plugin import knob
+
+
+class AdaGVAE(Model):
+    """The mean of two beta-VAEs' losses on a pair of images that differ in few factors, section 4.
+
+    The latents in which the two posteriors differ least, by KL(q_1 || q_2) in the lower half of
+    its range, are taken for shared: there both posteriors are averaged. The dataset's labels make
+    the pairs, so this is weak supervision.
+    """
+
+    needs = Grid
+    supervision = "pairs that share factors"
+
+    beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
+    changes: int = knob(
+        default=1, min=0, help="factors that differ in a pair, at most; 0 for 1 to K - 1 by chance"
+    )
+
+    def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
+        """Return for each image one that differs from it in `changes` of the scored factors."""
+        assert isinstance(dataset, Grid)
+        scored = [dataset.column(name) for name in dataset.factors]
+        most = max(1, len(scored) - 1)
+        count = rng.integers(1, most + 1, len(index)) if self.changes == 0 else self.changes
+        labels = dataset.every_label(index)
+        place = rng.random((len(index), len(scored))).argsort(1).argsort(1)  # a random order
+        fresh = rng.integers(0, list(dataset.every_factor.values()), labels.shape)
+        changed = np.zeros(labels.shape, bool)
+        changed[:, scored] = place < np.reshape(count, (-1, 1))
+        return dataset.index(np.where(changed, fresh, labels))
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the two terms of the loss."""
+        assert batch.pair is not None
+        first, second = share(self.encode(batch.x), self.encode(batch.pair))
+        pairs = ((batch.x, first), (batch.pair, second))
+        errors = [self.reconstruction(x, q.sample(batch.rng)) for x, q in pairs]
+        kl = [q.kl().sum(1).mean() for _, q in pairs]
+        return {
+            "reconstruction": 0.5 * (errors[0] + errors[1]),
+            "kl": 0.5 * self.beta * (kl[0] + kl[1]),
+        }
+
+
+def share(first: Posterior, second: Posterior) -> tuple[Posterior, Posterior]:
+    """Return both posteriors, with means and variances averaged in the latents that are shared."""
+    kl = divergence(first, second)  # [N, D]
+    threshold = 0.5 * (kl.amin(1, keepdim=True) + kl.amax(1, keepdim=True))
+    shared = kl < threshold
+    mean = 0.5 * (first.mean + second.mean)
+    log_variance = (0.5 * (first.log_variance.exp() + second.log_variance.exp())).log()
+    made = [
+        Posterior(
+            torch.where(shared, mean, q.mean), torch.where(shared, log_variance, q.log_variance)
+        )
+        for q in (first, second)
+    ]
+    return made[0], made[1]
+
+
+def divergence(first: Posterior, second: Posterior) -> torch.Tensor:
+    """Return KL(q_1(z_d) || q_2(z_d)) in nats, [N, D]."""
+    square = (first.mean - second.mean).square() * (-second.log_variance).exp()
+    ratio = first.log_variance - second.log_variance
+    return 0.5 * (ratio.exp() + square - 1 - ratio)

@@ -1,0 +1,27 @@
+"""AnnealedVAE: Burgess et al. (2018), "Understanding disentangling in beta-VAE".
+
+https://arxiv.org/abs/1804.03599.
+"""
+
+from disentangle.model import Batch, Model, Terms
+from disentangle.plugin import knob
+
+
+class AnnealedVAE(Model):
+    """-E_q[log p(x|z)] + gamma |KL(q(z|x) || p(z)) - C|, equation 8.
+
+    The capacity C rises in a straight line from 0 to `capacity` over the first `rise` steps.
+    """
+
+    gamma: float = knob(default=1000.0, min=0, help="weight of the distance from the capacity")
+    capacity: float = knob(default=25.0, min=0, help="C at the end of its rise, in nats")
+    rise: int = knob(default=100_000, min=1, help="steps over which C rises")
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the two terms of the loss."""
+        q = self.encode(batch.x)
+        c = self.capacity * min(1.0, batch.step / self.rise)
+        return {
+            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
+            "capacity": self.gamma * (q.kl().sum(1).mean() - c).abs(),
+        }

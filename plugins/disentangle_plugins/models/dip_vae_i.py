@@ -1,0 +1,26 @@
+"""DIP-VAE-I: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
+
+from disentangle.covariance import covariance, off_diagonal
+from disentangle.model import Batch, Model, Terms
+from disentangle.plugin import knob
+
+
+class DIPVAEI(Model):
+    """The VAE's loss + lambda_od sum_i!=j S_ij^2 + lambda_d sum_i (S_ii - 1)^2, equation 6.
+
+    S is the covariance of the posterior's means over the batch.
+    """
+
+    lambda_od: float = knob(default=10.0, min=0, help="weight of covariances between latents")
+    lambda_d: float = knob(default=100.0, min=0, help="weight of variances' distance from 1")
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the four terms of the loss."""
+        q = self.encode(batch.x)
+        s = covariance(q.mean)
+        return {
+            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
+            "kl": q.kl().sum(1).mean(),
+            "off-diagonal": self.lambda_od * off_diagonal(s).square().sum(),
+            "diagonal": self.lambda_d * (s.diagonal() - 1).square().sum(),
+        }

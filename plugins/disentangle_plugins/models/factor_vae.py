@@ -1,0 +1,74 @@
+"""FactorVAE: Kim and Mnih (2018), https://arxiv.org/abs/1802.05983."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from disentangle.dataset import Dataset, Index
+from disentangle.model import Batch, Model, Terms
+from disentangle.plugin import knob
+
+UNITS, LAYERS = 1000, 6
+
+
+def permute(z: Tensor, rng: torch.Generator) -> Tensor:
+    """Return z [N, D] with the rows of each column in an order of their own, algorithm 1."""
+    order = torch.rand(z.shape, generator=rng, device=z.device).argsort(0)
+    return z.gather(0, order)
+
+
+class FactorVAE(Model):
+    """-E_q[log p(x|z)] + KL(q(z|x) || p(z)) + gamma TC(z), equation 2.
+
+    TC is the mean of the logit of a discriminator that learns to tell z ~ q(z) from z whose
+    dimensions were permuted over the batch. The permuted codes are of a second batch (`two`, the
+    paper's algorithm 2), of the same one (`same`, disentanglement_lib's), or half of it (`half`).
+    """
+
+    gamma: float = knob(default=35.0, min=0, help="weight of the total correlation")
+    permuted: Literal["two", "same", "half"] = knob(
+        default="two", help="the codes to permute: of a second batch, of the same, or of its half"
+    )
+    discriminator_lr: float = knob(default=1e-4, above=0, help="the discriminator's learning rate")
+
+    def build(self, image_shape: tuple[int, int, int]) -> None:
+        """Make the networks and the discriminator, which gives two logits: of q(z), of permuted."""
+        super().build(image_shape)
+        layers: list[nn.Module] = []
+        for before in (self.latents, *[UNITS] * (LAYERS - 1)):
+            layers += [nn.Linear(before, UNITS), nn.LeakyReLU(0.2)]
+        self.discriminator = nn.Sequential(*layers, nn.Linear(UNITS, 2))
+
+    def opponent(self) -> torch.optim.Optimizer:
+        """Return the discriminator's optimiser."""
+        parameters = self.discriminator.parameters()
+        return torch.optim.Adam(parameters, lr=self.discriminator_lr, betas=(0.5, 0.9), fused=True)
+
+    def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
+        """Return the second batch, where one is permuted."""
+        return rng.integers(0, len(dataset), len(index)) if self.permuted == "two" else None
+
+    def terms(self, batch: Batch) -> tuple[Terms, Terms]:
+        """Return the model's three terms, and the discriminator's one."""
+        q = self.encode(batch.x)
+        z = q.sample(batch.rng)
+        true, other = z.detach(), z.detach()
+        if self.permuted == "two":
+            assert batch.pair is not None
+            with torch.no_grad():
+                other = self.encode(batch.pair).sample(batch.rng)
+        elif self.permuted == "half":
+            true, other = true.chunk(2)
+        real, false = self.discriminator(true), self.discriminator(permute(other, batch.rng))
+        told = F.cross_entropy(real.float(), torch.zeros(len(real), dtype=torch.long).to(z.device))
+        kept = F.cross_entropy(false.float(), torch.ones(len(false), dtype=torch.long).to(z.device))
+        logits = self.discriminator(z).float()
+        mine = {
+            "reconstruction": self.reconstruction(batch.x, z),
+            "kl": q.kl().sum(1).mean(),
+            "total-correlation": self.gamma * (logits[:, 0] - logits[:, 1]).mean(),
+        }
+        return mine, {"discriminator": 0.5 * (told + kept)}

@@ -1,0 +1,326 @@
+"""Objectives against identities, closed forms and one another."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Normal, kl_divergence
+
+from disentangle import registry
+from disentangle.aggregate import log_densities, log_normal, log_prior, log_weights
+from disentangle.covariance import covariance, off_diagonal
+from disentangle.data import load_dataset
+from disentangle.experiment import train
+from disentangle.model import Batch, Posterior
+from disentangle.seeds import initialising, torch_rng
+from disentangle_plugins.models.ada_gvae import AdaGVAE, divergence, share
+from disentangle_plugins.models.annealed_vae import AnnealedVAE
+from disentangle_plugins.models.beta_tcvae import BetaTCVAE
+from disentangle_plugins.models.beta_vae import BetaVAE
+from disentangle_plugins.models.dip_vae_i import DIPVAEI
+from disentangle_plugins.models.dip_vae_ii import DIPVAEII
+from disentangle_plugins.models.factor_vae import FactorVAE, permute
+from disentangle_plugins.models.qlae import QLAE
+from disentangle_plugins.models.vae import VAE
+
+X, PAIR = torch.rand((2, 8, 1, 64, 64), generator=torch_rng(0, "images"))
+LATENTS = 4
+
+
+def built(kind, **knobs):
+    model = kind(latents=LATENTS, **knobs)
+    with initialising(0):
+        model.build((1, 64, 64))
+    return model
+
+
+def batch(step=0, **fields):
+    rng = torch_rng(0, "noise")
+    fields = {"x": X, "step": step, "steps": 10, "dataset_size": 500, "rng": rng, **fields}
+    return Batch(**fields)
+
+
+def losses(model, **fields):
+    found = model.terms(batch(**fields))
+    return {k: v.item() for k, v in (found[0] if isinstance(found, tuple) else found).items()}
+
+
+VAES = losses(built(VAE))
+
+
+def some_posterior(n=8, d=LATENTS, seed=0):
+    rng = torch_rng(seed, "posterior")
+    return Posterior(*torch.randn((2, n, d), generator=rng))
+
+
+def test_beta_1_is_the_vae():
+    assert losses(built(BetaVAE, beta=1.0)) == VAES
+
+
+def test_annealed_vae_without_capacity_weighs_the_kl_by_gamma():
+    found = losses(built(AnnealedVAE, gamma=7.0, capacity=0.0))
+    assert found["reconstruction"] == VAES["reconstruction"]
+    assert found["capacity"] == pytest.approx(7 * VAES["kl"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("step", "c"), [(0, 0), (5, 2), (10, 4), (1000, 4)])
+def test_capacity_rises_in_a_line_and_then_stays(step, c):
+    found = losses(built(AnnealedVAE, gamma=1.0, capacity=4.0, rise=10), step=step)
+    assert found["capacity"] == pytest.approx(abs(VAES["kl"] - c), rel=1e-5)
+
+
+def test_factor_vae_without_its_weight_is_the_vae():
+    for permuted in ("two", "same", "half"):
+        found = losses(built(FactorVAE, gamma=0.0, permuted=permuted), pair=PAIR)
+        assert found.pop("total-correlation") == 0
+        assert found == VAES
+
+
+@given(st.integers(2, 30), st.integers(1, 5))
+def test_permutation_keeps_marginals_and_breaks_rows(n, d):
+    z = torch.randn((n, d), generator=torch_rng(n, "z"))
+    permuted = permute(z, torch_rng(d, "permute"))
+    assert torch.equal(permuted.sort(0).values, z.sort(0).values)
+
+
+def test_permutation_makes_dimensions_independent():
+    z = torch.randn((2000, 1), generator=torch_rng(0, "z")).repeat(1, 2)
+    corr = np.corrcoef(permute(z, torch_rng(0, "permute")).T)[0, 1]
+    assert abs(corr) < 0.08
+
+
+def test_discriminator_learns_from_detached_codes_alone():
+    model = built(FactorVAE)
+    _, theirs = model.terms(batch(pair=PAIR))
+    sum(theirs.values()).backward()
+    assert all(p.grad is None for p in model.encoder.parameters())
+    assert all(p.grad is not None for p in model.discriminator.parameters())
+
+
+def test_discriminator_loss_is_ln_2_when_it_knows_nothing():
+    model = built(FactorVAE)
+    torch.nn.init.zeros_(model.discriminator[-1].weight)
+    torch.nn.init.zeros_(model.discriminator[-1].bias)
+    mine, theirs = model.terms(batch(pair=PAIR))
+    assert theirs["discriminator"].item() == pytest.approx(math.log(2))
+    assert mine["total-correlation"].item() == 0
+
+
+@pytest.mark.parametrize("estimator", ["mws", "mss", "mss-as-released"])
+def test_beta_tcvae_of_weights_1_is_the_evidence_lower_bound(estimator):
+    model = built(BetaTCVAE, beta=1.0, estimator=estimator)
+    q = model.encode(X)
+    z = q.sample(torch_rng(0, "noise"))
+    kl = (log_normal(z, q.mean, q.log_variance).sum(1) - log_prior(z)).mean()
+    found = losses(model)
+    assert found.pop("reconstruction") == pytest.approx(VAES["reconstruction"])
+    assert sum(found.values()) == pytest.approx(kl.item(), abs=1e-4)
+
+
+def test_log_densities_are_those_of_torch():
+    q = some_posterior()
+    z = q.sample(torch_rng(1, "z"))
+    n = len(z)
+    pairs = Normal(q.mean[None], q.scale[None]).log_prob(z[:, None])
+    found = log_densities(q, z, torch.full((n, n), -math.log(n)))
+    assert torch.allclose(found.posterior, Normal(q.mean, q.scale).log_prob(z).sum(1), atol=1e-5)
+    assert torch.allclose(found.joint, pairs.sum(2).logsumexp(1) - math.log(n), atol=1e-5)
+    assert torch.allclose(found.product, (pairs.logsumexp(1) - math.log(n)).sum(1), atol=1e-4)
+    assert torch.allclose(log_prior(z), Normal(0.0, 1.0).log_prob(z).sum(1), atol=1e-5)
+
+
+def correlated(n=3000, rho=0.8, d=2, noise=0.3):
+    """Return posteriors whose aggregate is a Gaussian of variance 1 with correlation rho."""
+    rng = torch_rng(0, "correlated")
+    cov = torch.full((d, d), rho) + (1 - rho) * torch.eye(d)
+    root = torch.linalg.cholesky(cov - noise**2 * torch.eye(d))
+    mean = torch.randn((n, d), generator=rng) @ root.T
+    q = Posterior(mean, torch.full((n, d), 2 * math.log(noise)))
+    return q, q.sample(rng), -0.5 * torch.linalg.slogdet(cov)[1].item()
+
+
+def total_correlation(q, z, estimator, dataset):
+    found = log_densities(q, z, log_weights(len(z), dataset, estimator))
+    return (found.joint - found.product).mean().item()
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_total_correlation_of_a_correlated_gaussian_is_its_closed_form(d):
+    q, z, expected = correlated(d=d)
+    n = len(z)
+    assert total_correlation(q, z, "mss", n) == pytest.approx(expected, abs=0.06)
+    # The weighted estimator is off by a constant: 1 / N enters each of D dimensions, and once.
+    biased = expected + (d - 1) * math.log(n)
+    assert total_correlation(q, z, "mws", n) == pytest.approx(biased, abs=0.06)
+
+
+def test_estimators_have_the_same_gradient_but_for_the_weight_of_the_image_itself():
+    q, z, _ = correlated(n=400)
+    uniform = log_densities(q, z, torch.full((400, 400), -math.log(400)))
+    weighted = log_densities(q, z, log_weights(400, 1000, "mws"))
+    assert torch.allclose(weighted.joint + math.log(1000), uniform.joint, atol=1e-4)
+
+
+@given(st.integers(2, 40), st.integers(0, 100))
+def test_stratified_weights_sum_to_1_and_favour_no_other_image(n, more):
+    w = log_weights(n, n + more, "mss").exp()
+    assert torch.allclose(w.sum(1), torch.ones(n), atol=1e-5)
+    assert torch.allclose(w.diagonal(), torch.full((n,), 1 / (n + more)))
+    assert torch.allclose(w.sum(0), torch.ones(n), atol=1e-5)
+
+
+def test_released_weights_lie_in_the_first_columns():
+    w = log_weights(5, 50, "mss-as-released").exp()
+    rest = (50 - 4) / (50 * 4)
+    assert torch.allclose(w[:, 0], torch.tensor([1 / 50, 1 / 50, 1 / 50, rest, 1 / 50]))
+    assert torch.allclose(w[:, 1], torch.full((5,), rest))
+    assert torch.allclose(w[:, 2:], torch.full((5, 3), 1 / 4))
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 3))
+def test_mutual_information_is_never_above_log_n(seed, spread):
+    q = some_posterior(n=12, seed=seed)
+    q = Posterior(5 * q.mean, 2 * math.log(spread) + 0 * q.log_variance)
+    z = q.sample(torch_rng(seed, "z"))
+    for dataset in (12, 300):
+        found = log_densities(q, z, log_weights(12, dataset, "mss"))
+        assert (found.posterior - found.joint).max() <= math.log(dataset) + 1e-4
+
+
+def test_covariance_is_numpys():
+    z = torch.randn((50, 3), generator=torch_rng(0, "z"))
+    assert np.allclose(covariance(z), np.cov(z.T, ddof=0), atol=1e-6)
+    assert torch.equal(off_diagonal(covariance(z)).diagonal(), torch.zeros(3))
+
+
+def encoded_as(model, q):
+    model.encode = lambda x: q
+    return losses(model)
+
+
+def isotropic(scale):
+    """Return posteriors of 8 images whose means have covariance (1 - scale^2) I."""
+    corners = torch.tensor([[1.0 if i >> d & 1 else -1.0 for d in range(3)] for i in range(8)])
+    mean = torch.cat([corners, corners.prod(1, keepdim=True)], 1) * math.sqrt(1 - scale**2)
+    return Posterior(mean, torch.full((8, LATENTS), 2 * math.log(scale) if scale else -40.0))
+
+
+@pytest.mark.parametrize(("kind", "scale"), [(DIPVAEI, 0), (DIPVAEII, 0.5)])
+def test_dip_penalties_are_zero_for_an_isotropic_code(kind, scale):
+    found = encoded_as(built(kind), isotropic(scale))
+    assert found["off-diagonal"] == pytest.approx(0, abs=1e-5)
+    assert found["diagonal"] == pytest.approx(0, abs=1e-4)
+
+
+def test_dip_penalties_are_the_squares_of_what_is_off():
+    q = isotropic(0)
+    mean = q.mean.clone()
+    mean[:, 1] = mean[:, 0]  # a covariance of 1, twice in the matrix
+    mean[:, 2] *= math.sqrt(3)  # a variance of 3
+    found = encoded_as(
+        built(DIPVAEI, lambda_od=5.0, lambda_d=10.0), Posterior(mean, q.log_variance)
+    )
+    assert found["off-diagonal"] == pytest.approx(5 * 2, rel=1e-5)
+    assert found["diagonal"] == pytest.approx(10 * 2**2, rel=1e-5)
+
+
+def test_kl_of_two_posteriors_is_torchs():
+    first, second = some_posterior(seed=1), some_posterior(seed=2)
+    expected = kl_divergence(Normal(first.mean, first.scale), Normal(second.mean, second.scale))
+    assert torch.allclose(divergence(first, second), expected, atol=1e-4)
+    standard = Normal(torch.zeros(1), torch.ones(1))
+    assert torch.allclose(
+        first.kl(), kl_divergence(Normal(first.mean, first.scale), standard), atol=1e-5
+    )
+
+
+def test_shared_latents_are_averaged_and_the_others_kept():
+    first = Posterior(torch.tensor([[0.0, 0.0, 5.0]]), torch.zeros(1, 3))
+    second = Posterior(torch.tensor([[0.2, 0.0, -5.0]]), torch.tensor([[0.0, math.log(3), 0.0]]))
+    a, b = share(first, second)
+    assert torch.allclose(a.mean, torch.tensor([[0.1, 0.0, 5.0]]))
+    assert torch.allclose(b.mean, torch.tensor([[0.1, 0.0, -5.0]]))
+    assert torch.allclose(a.log_variance.exp(), torch.tensor([[1.0, 2.0, 1.0]]))
+    assert torch.allclose(a.log_variance, b.log_variance)
+
+
+def test_pair_of_the_same_image_is_a_beta_vae():
+    found = losses(built(AdaGVAE, beta=3.0), pair=X)
+    expected = losses(built(BetaVAE, beta=3.0))
+    assert found["kl"] == pytest.approx(expected["kl"], rel=1e-5)
+    # Two samples of one posterior, of which the first is the beta-VAE's.
+    assert found["reconstruction"] == pytest.approx(expected["reconstruction"], rel=0.01)
+
+
+@pytest.mark.parametrize(("changes", "most"), [(1, 1), (2, 2), (0, 2)])
+def test_pairs_differ_in_no_more_factors_than_asked_for(strangers, changes, most):
+    data = load_dataset("tiny")
+    model = AdaGVAE(changes=changes)
+    index = np.arange(75).repeat(20)
+    pair = model.pair(data, index, np.random.default_rng(0))
+    differ = (data.labels(index) != data.labels(pair)).sum(1)
+    assert differ.max() == most
+    assert differ.mean() > 0.5
+    assert (data.every_label(pair) < list(data.every_factor.values())).all()
+
+
+def test_quantised_values_are_the_nearest():
+    model = built(QLAE)
+    c = torch.tensor([[-9.0, -0.49, 0.0551, 9.0]])
+    assert torch.allclose(model.quantise(c), torch.tensor([[-0.5, -0.5, 1 / 18, 0.5]]), atol=1e-6)
+
+
+def test_gradient_goes_straight_through_the_quantiser():
+    model = built(QLAE)
+    direct = model.encoder(X)
+    (expected,) = torch.autograd.grad(direct.sum(), model.encoder[-1].weight)
+    (found,) = torch.autograd.grad(model.encode(X).mean.sum(), model.encoder[-1].weight)
+    assert torch.allclose(found, expected, rtol=1e-5)
+    assert model.encode(X).discrete
+    assert not torch.equal(model.encode(X).mean, direct)
+
+
+def test_quantisation_moves_the_values_and_commitment_the_encoder():
+    model = built(QLAE)
+    found = model.terms(batch())
+    (values,) = torch.autograd.grad(found["quantisation"], model.codebook, retain_graph=True)
+    assert values.abs().sum() > 0
+    weight = model.encoder[-1].weight
+    (moved,) = torch.autograd.grad(found["commitment"], weight, retain_graph=True)
+    assert moved.abs().sum() > 0
+    with pytest.raises(RuntimeError, match=r"does not require grad|not have been used"):
+        torch.autograd.grad(found["commitment"], model.codebook)
+
+
+def test_weights_of_means_are_scaled_to_nats_per_image():
+    model = built(QLAE, quantisation=0.01)
+    c = model.encoder(X)
+    expected = 0.01 * 64 * 64 * (model.quantise(c) - c).square().mean()
+    assert losses(model)["quantisation"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_traversal_of_a_quantised_latent_shows_its_values():
+    model = built(QLAE)
+    assert torch.allclose(model.traversal(1, 10), torch.linspace(-0.5, 0.5, 10))
+    assert set(model.traversal(0, 11).tolist()) <= set(model.codebook[0].tolist())
+
+
+MODELS = sorted(set(registry.models.entries))
+COMBINED = [
+    (model, network, likelihood)
+    for model in MODELS
+    for network in sorted(registry.networks.entries)
+    for likelihood in ("bernoulli", "gaussian")
+]
+
+
+@pytest.mark.parametrize(("model", "network", "likelihood"), COMBINED)
+def test_loss_falls_within_a_short_run(model, network, likelihood, strangers, tmp_path):
+    options = {"network": network, "likelihood": likelihood, "steps": 30, "batch_size": 16}
+    run = train(model, "tiny", lr=1e-3, results=tmp_path, figures=False, device="cpu", **options)
+    totals = [entry["terms"]["reconstruction"] for entry in run.log]
+    assert np.isfinite(totals).all()
+    assert totals[-1] < totals[0]
