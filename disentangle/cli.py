@@ -130,7 +130,7 @@ def traverse(
 def list_command(
     check: Annotated[bool, typer.Option("--check", help="import each and report")] = False,
 ) -> None:
-    """List the models, datasets, metrics, networks and protocols, with where they come from."""
+    """List the models, datasets, metrics, networks, protocols and presets that there are."""
     if check:
         problems = 0
         for entry, problem in registry.check_imports():
@@ -144,11 +144,13 @@ def list_command(
         for name, entries in group.entries.items():
             where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
             typer.echo(f"  {name:20} {'' if len(entries) == 1 else 'AMBIGUOUS: '}{where}")
+    from disentangle.preset import known_presets
     from disentangle.protocol import known_protocols
 
-    typer.echo("protocols")
-    for name, protocol in known_protocols().items():
-        typer.echo(f"  {name:20} {protocol.about}")
+    for title, known in (("protocols", known_protocols()), ("presets", known_presets())):
+        typer.echo(title)
+        for name, thing in known.items():
+            typer.echo(f"  {name:20} {thing.about}")
 
 
 @app.command()

@@ -20,6 +20,7 @@ from disentangle.parameters import (
     HoldOut,
     HoldOutSeed,
     ImageSize,
+    PresetName,
     Results,
     Split,
     names,
@@ -73,6 +74,7 @@ def model_command(name: str) -> Any:
     def command(
         ctx: typer.Context,
         dataset: DatasetName,
+        preset: PresetName = None,
         device: Device = "auto",
         checkpoint_every: Every = None,
         results: Results = RESULTS,
@@ -95,6 +97,7 @@ def model_command(name: str) -> Any:
             run = experiment.train(
                 name,
                 dataset,
+                preset=preset,
                 device=device,
                 checkpoint_every=checkpoint_every,
                 results=results,

@@ -13,8 +13,9 @@ from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.location import Progress, Say
 from disentangle.model import Model
-from disentangle.options import Setting, check, option_knobs, resolve
+from disentangle.options import check, option_knobs, resolve
 from disentangle.plugin import knobs
+from disentangle.preset import Settings, load_preset
 from disentangle.provenance import make_record, now
 from disentangle.recipe import Training
 from disentangle.record import DatasetRecord
@@ -42,6 +43,7 @@ def train(
     factors: Sequence[str] | None = None,
     hold_out: Sequence[str] = (),
     hold_out_seed: int = 0,
+    preset: str | None = None,
     figures: bool = True,
     report: Report = lambda step, steps, entry: None,
     say: Say = silent,
@@ -68,6 +70,8 @@ def train(
         factors: the factors to score, in place of the dataset's own choice.
         hold_out: what not to train on: a share (`"0.2"`) or combinations (`"shape=heart"`).
         hold_out_seed: of a share that is held out.
+        preset: the name of a paper's settings, which go before the dataset's and the plugins' own,
+            and after what is given here.
         figures: whether to draw traversals and reconstructions at the end.
         report: called after each step; see `training.Report`.
         say: called with lines of text for the user.
@@ -86,8 +90,10 @@ def train(
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
     check_every(checkpoint_every)
-    recipe, mine = split_options(kind, options)
+    theirs, mine = split_options(kind, options)
     check(kind, mine, "given")
+    check(Training, theirs, "given")
+    chosen_preset = None if preset is None else load_preset(preset)
     if isinstance(dataset, str):
         whole = data.load_dataset(
             dataset,
@@ -109,13 +115,23 @@ def train(
             f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
             f"'{opened.name}' is only {opened.strength}"
         )
+    wanted = Settings()
+    if preset is not None and chosen_preset is not None:
+        wanted = chosen_preset.choose(preset, name_of_model(model), opened.name)
+        if wanted.note and not set(mine) & {"beta", "beta_norm", "variance"}:
+            say(f"preset {preset}: {wanted.note}")
+    recipe = resolve(Training, theirs, preset=wanted.training)
     if len(opened) < recipe["batch_size"].value:
         raise UsageError(
             f"a batch of {recipe['batch_size'].value} is more than the {len(opened)} images of "
             f"'{opened.name}'; choose a smaller batch size"
         )
     settings = resolve(
-        kind, mine, dataset=dataset_defaults(kind, opened), image_shape=opened.image_shape
+        kind,
+        mine,
+        preset=wanted.model,
+        dataset=dataset_defaults(kind, opened),
+        image_shape=opened.image_shape,
     )
     about = DatasetRecord.of(
         opened,
@@ -124,7 +140,7 @@ def train(
         image_size=image_size,
         channels=channels,
     )
-    record = make_record(model, kind, settings, recipe, about, chosen_device)
+    record = make_record(model, kind, settings, recipe, about, chosen_device, preset)
     names = (folder_name(name) for name in (about.name, record.model))
     run = Run(results.joinpath("default", *names, record.id), record, opened)
     if (run.path / "run.json").exists():
@@ -245,8 +261,8 @@ def check_every(checkpoint_every: int | None) -> None:
 
 def split_options(
     kind: type[Model], options: Mapping[str, Any]
-) -> tuple[dict[str, Setting], dict[str, Any]]:
-    """Return the trainer's options, resolved, and the model's knobs as they were given."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the trainer's options and the model's knobs, as they were given."""
     own, trainers = option_knobs(kind), knobs(Training)
     for name in own:
         if name in trainers:
@@ -255,8 +271,13 @@ def split_options(
         if name not in own and name not in trainers:
             known = suggestion(name, [*own, *trainers])
             raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
-    recipe = resolve(Training, {k: v for k, v in options.items() if k in trainers})
-    return recipe, {k: v for k, v in options.items() if k in own}
+    theirs = {k: v for k, v in options.items() if k in trainers}
+    return theirs, {k: v for k, v in options.items() if k in own}
+
+
+def name_of_model(model: str | type[Model]) -> str:
+    """Return the registered name of a model, or `module:name` of a class."""
+    return model if isinstance(model, str) else data.reference_of(model)
 
 
 def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:

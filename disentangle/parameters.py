@@ -84,3 +84,11 @@ ProtocolName = Annotated[
     str, typer.Option(metavar="NAME|TOML", help="locatello2019, disjoint, or a file of your own")
 ]
 ScoreSeed = Annotated[int, typer.Option("--seed", min=0, help="of the metrics' sampling")]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="a paper's settings: higgins2017, burgess2018, locatello2019 or seed",
+    ),
+]

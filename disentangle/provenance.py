@@ -22,6 +22,7 @@ def make_record(
     recipe: Mapping[str, Setting],
     dataset: DatasetRecord,
     device: torch.device,
+    preset: str | None = None,
 ) -> RunRecord:
     """Return the record of a run that is about to start."""
     values = {k: setting.value for k, setting in settings.items()}
@@ -34,6 +35,7 @@ def make_record(
         settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
         normalised=normalised_forms(kind, values, dataset.image_shape),
         training={k: SettingRecord(**vars(s)) for k, s in recipe.items()},
+        preset=preset,
         dataset=dataset,
         device=device_name(device),
         threads=torch.get_num_threads(),

@@ -77,6 +77,8 @@ class RunRecord(Record):
     """beta_norm and its like, derived from the knobs."""
     training: dict[str, SettingRecord]
     """Steps, batch size, optimiser, seed and precision."""
+    preset: str | None = None
+    """The paper whose settings were taken, but for those with the origin `given`."""
     dataset: DatasetRecord
     device: str
     threads: int
