@@ -13,14 +13,15 @@ from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.location import Progress, Say
 from disentangle.model import Model
-from disentangle.options import check, option_knobs, resolve
+from disentangle.monitor import Report, watching
+from disentangle.options import NORMALISED, check, option_knobs, resolve
 from disentangle.plugin import knobs
 from disentangle.preset import Settings, load_preset
 from disentangle.provenance import make_record, now
 from disentangle.recipe import Training
 from disentangle.record import DatasetRecord
 from disentangle.run import Run, load_run
-from disentangle.training import Report, fit
+from disentangle.training import fit
 
 
 def silent(text: str) -> None:
@@ -73,7 +74,7 @@ def train(
         preset: the name of a paper's settings, which go before the dataset's and the plugins' own,
             and after what is given here.
         figures: whether to draw traversals and reconstructions at the end.
-        report: called after each step; see `training.Report`.
+        report: called after each step; see `monitor.Report`.
         say: called with lines of text for the user.
         progress: called with the images done, and all, while the dataset is prepared.
         **options: the model's knobs (`beta=4`) and the trainer's (`steps=5000`, `seed=0`,
@@ -230,6 +231,17 @@ def complete(
     return run
 
 
+def advice(run: Run) -> str:
+    """Return what may keep latents from collapsing, by what this run was trained with."""
+    weights = [
+        f"{name} (it is {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
+        for form in run.record.normalised
+        if (name := form.removesuffix(NORMALISED))
+    ]
+    less = f"try a smaller {' or '.join(weights)}, or " if weights else "try "
+    return f"the posterior has collapsed: {less}another learning rate, likelihood or network"
+
+
 def fit_and_record(
     run: Run, device: torch.device, checkpoint_every: int | None, report: Report, say: Say
 ) -> None:
@@ -246,7 +258,7 @@ def fit_and_record(
             training,
             device=device,
             checkpoint_every=every,
-            report=report,
+            report=watching(report, say, advice(run)),
         )
     for picture in run.figures.glob("*"):
         picture.unlink()  # of an unfinished model

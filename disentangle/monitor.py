@@ -1,6 +1,7 @@
 """What is watched while a model trains: its terms, its latents, and whether all is finite."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -9,6 +10,11 @@ from disentangle.errors import DisentangleError
 from disentangle.model import Model, Posterior
 from disentangle.run import Run
 
+Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
+"""Called after every step: its number, from 1, the number of all, the log entry if one is due."""
+
+PATIENCE = 1_000
+"""Steps that training gets before it is warned of."""
 ACTIVE = 0.01
 """A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
 
@@ -52,3 +58,27 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     if isinstance(code, Posterior):
         found["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
     return found
+
+
+def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
+    """Return a report that also warns, once, when the latents are found collapsed.
+
+    They are when none is active once training is well on its way: after 1,000 steps and a tenth of
+    all of them.
+
+    Args:
+        report: what is called after each step.
+        say: tells the user.
+        advice: what may help.
+    """
+    warned = False
+
+    def watched(step: int, steps: int, entry: dict[str, Any] | None) -> None:
+        nonlocal warned
+        late = step >= max(PATIENCE, steps // 10)
+        if entry is not None and not entry["active"] and late and not warned:
+            warned = True
+            say(f"WARNING: no latent tells images apart after {step} steps; {advice}")
+        report(step, steps, entry)
+
+    return watched

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from disentangle.training import Report
+    from disentangle.monitor import Report
 
 console = Console(stderr=True, emoji=False)
 EVERY = 10.0

@@ -5,11 +5,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from types import FrameType
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,14 +18,11 @@ from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
 from disentangle.model import Batch, Model, Terms
-from disentangle.monitor import averages, check_finite, measure
+from disentangle.monitor import Report, averages, check_finite, measure
 from disentangle.recipe import Training
 from disentangle.run import Run
 from disentangle.seeds import derive, numpy_rng
 from disentangle.tensors import as_input, to_device
-
-Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
-"""Called after every step: its number, from 1, the number of all, the log entry if one is due."""
 
 
 class Interrupted(DisentangleError):

@@ -308,3 +308,29 @@ def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_pat
     _, about = checkpoint.load(path)
     last = json.loads((path.parent / "log.jsonl").read_text().splitlines()[-1])
     assert about["step"] >= last["step"]
+
+
+def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypatch):
+    monkeypatch.setattr("disentangle.monitor.PATIENCE", 5)
+    said = []
+    options = {"steps": 40, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-2}
+    train("beta-vae", "tiny", beta=1e5, results=tmp_path, say=said.append, **options)
+    warnings = [line for line in said if line.startswith("WARNING")]
+    assert len(warnings) == 1
+    assert "no latent tells images apart after" in warnings[0]
+    assert "smaller beta (it is 100000, beta_norm 244)" in warnings[0]
+
+
+def test_latents_that_live_bring_no_warning():
+    from disentangle.monitor import watching
+
+    said, seen = [], []
+    watched = watching(lambda *a: seen.append(a), said.append, "help")
+    for step in (1, 100, 2_000, 9_000):
+        watched(step, 10_000, {"active": 0 if step < 1_000 else 3})
+    assert not said
+    assert len(seen) == 4
+    watched(9_500, 10_000, None)
+    watched(9_600, 10_000, {"active": 0})
+    watched(9_700, 10_000, {"active": 0})
+    assert len(said) == 1
