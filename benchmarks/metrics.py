@@ -68,10 +68,10 @@ class Table(Source):
         labels = self.dataset.every_label(np.arange(len(self.dataset)))
         u = (labels - (values - 1) / 2) / np.sqrt((values**2 - 1) / 12)
         z = rng.normal(size=(len(u), latents))
-        if encoder != "noise":
-            z = 0.3 * z if encoder == "noisy" else 0 * z
+        if encoder == "noisy":
+            z *= 0.3
             z[:, : u.shape[1]] += u[:, :latents]
-        self.table = z
+        self.table = u if encoder == "identity" else z
 
     @property
     def latents(self) -> int:

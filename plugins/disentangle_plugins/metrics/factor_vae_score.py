@@ -89,7 +89,9 @@ class FactorVAEScore(Metric[Labelled]):
         for j in range(0, n, step):
             z = codes(images[j : j + step].ravel())
             z = z.reshape(-1, self.images, source.latents)  # [vote, image, d]
-            latent[j : j + step] = least_varying(z.var(axis=1, ddof=1), overall, self.threshold)
+            z -= z.mean(axis=1, keepdims=True)
+            local = np.einsum("nid,nid->nd", z, z) / (self.images - 1)
+            latent[j : j + step] = least_varying(local, overall, self.threshold)
         return latent, k
 
 
