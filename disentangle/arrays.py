@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+FARTHEST = 1e100
+"""Codes up to this, and down to its inverse, can be squared without overflow."""
+
+
 class ArrayDataset(Labelled):
     """Labels without images, for codes that somebody else made."""
 
@@ -124,7 +128,11 @@ def array_source(
         test_v = _factors(test_factors, "test_factors", len(test_z))
         if test_z.shape[1] != z.shape[1] or test_v.shape[1] != v.shape[1]:
             raise UsageError("test arrays need as many latents and factors as the others")
-    names = list(names) if names is not None else [f"factor {k + 1}" for k in range(v.shape[1])]
+    names = (
+        list(map(str, names))
+        if names is not None
+        else [f"factor {k + 1}" for k in range(v.shape[1])]
+    )
     if len(names) != v.shape[1] or len(set(names)) != len(names):
         raise UsageError(f"{v.shape[1]} factors need as many different names; got {list(names)}")
     every = v if test_v is None else np.concatenate([v, test_v])
@@ -140,6 +148,8 @@ def array_source(
 
 def _codes(array: ArrayLike, name: str) -> Codes:
     try:
+        if np.iscomplexobj(_detached(array)):
+            raise ValueError("these are complex")
         z = np.asarray(_detached(array), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} are numbers [N, D]: {error}") from error
@@ -148,6 +158,9 @@ def _codes(array: ArrayLike, name: str) -> Codes:
     bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
     if len(bad):
         raise UsageError(f"{name} are not finite in {len(bad)} rows, the first of them {bad[0]}")
+    largest = np.abs(z).max()
+    if largest and not 1 / FARTHEST < largest < FARTHEST:
+        raise UsageError(f"{name} are as large as {largest:.3g}: scale them to ordinary numbers")
     return z
 
 

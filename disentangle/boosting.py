@@ -41,9 +41,11 @@ class Boosting:
     """Codes to fit on [N, D] and to test on [M, D], sorted for any number of classifiers."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
-        exponent = int(np.frexp(max(np.abs(x).max(), np.abs(test).max(initial=0.0)))[1])
+        exponent = int(np.frexp(np.abs(x).max())[1])
         if not -10 < exponent < 100:  # out of reach of GAP, or of single precision
             x, test = np.ldexp(x, -exponent), np.ldexp(test, -exponent)
+        most = float(np.finfo(np.float32).max)
+        test = np.clip(test, -most, most)
         self.x, self.test = x.astype(np.float32), test.astype(np.float32)
         self.columns, self.test_columns = self.x.T.copy(), self.test.T.astype(np.float64)
         self.order = np.argsort(self.columns, axis=1, kind="stable")  # [d, rank] = point

@@ -24,8 +24,10 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -
     return row
 
 
-def odd(columns: Mapping[Column, str], top: Row | None, rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return a warning for each score in which something else comes before the oracle."""
+def odd(
+    columns: Mapping[Column, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
+) -> tuple[str, ...]:
+    """Return a warning for each score whose oracle does not come first, or noise last."""
     found = []
     for column, heading in columns.items():
         best = top.cells.get(column, Cell()).mean if top else None
@@ -36,6 +38,19 @@ def odd(columns: Mapping[Column, str], top: Row | None, rows: Sequence[Row]) -> 
             for row in rows
             if (mean := row.cells.get(column, Cell()).mean) is not None and mean > best + MARGIN
         ]
+        last = bottom.cells.get(column, Cell()).mean if bottom else None
+        below = [
+            f"{row.model} ({mean:.3f})"
+            for row in rows
+            if last is not None
+            and row.steps is not None
+            and (mean := row.cells.get(column, Cell()).mean) is not None
+            and mean < last - MARGIN
+        ]
+        if below:
+            found.append(
+                f"Beware of {heading}: noise ({last:.3f}) comes before {', '.join(below)}."
+            )
         if above:
             found.append(
                 f"Beware of {heading}: the oracle ({best:.3f}) does not come first, but after "

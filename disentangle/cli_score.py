@@ -88,6 +88,8 @@ def score(
         raise UsageError("--dataset and --takes go with --encoder: a run knows its own dataset")
     if output is not None and codes is None and encoder is None:
         raise UsageError("--output goes with --codes or --encoder: a run keeps its scores itself")
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise UsageError(f"--output {output}: name a file, in a folder that is there")
     if codes is not None:
         if split is not None or factors is not None:
             raise UsageError("--split and --factors choose from a dataset, and these are arrays")

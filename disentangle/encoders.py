@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -41,25 +42,41 @@ class FunctionSource(Encoder):
     ) -> None:
         if takes not in ("float", "uint8"):
             raise UsageError(f"an encoder takes float or uint8 images, not {takes!r}")
+        if not callable(function):
+            raise UsageError(f"an encoder is a function of images, not {type(function).__name__}")
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole
-        first, _ = self.encode(np.arange(min(2, len(self.whole))))
+        few = np.arange(min(2, len(self.whole)))
+        first, _ = self.encode(few)
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
+        self._mean[few], self._known[few] = first, True
 
     def encode(self, index: Index) -> Encoded:
         """Return the function's codes of images of the whole dataset."""
         images = self.whole.images(index)
         x = images.to(self.device) if self.takes == "uint8" else to_device(images, self.device)
-        with torch.no_grad():
-            found = self.function(x)
-        return as_codes(found, len(index)), None
+        try:
+            with torch.no_grad():
+                found = self.function(x)
+        except Exception as error:  # it is the user's own
+            reason = str(error).strip().partition("\n")[0]
+            raise DisentangleError(
+                f"the encoder failed on images {list(x.shape)}, {x.dtype}: "
+                f"{type(error).__name__}: {reason}"
+            ) from error
+        codes = as_codes(found, len(index))
+        width = getattr(self, "_mean", codes).shape[1]
+        if codes.shape[1] != width:
+            raise UsageError(f"the encoder gives {codes.shape[1]} latents here, {width} before")
+        return codes, None
 
 
 def as_codes(found: Any, count: int) -> NDArray[np.float32]:
     """Return what an encoder gave for `count` images as [N, D], or say what is wrong with it."""
     if isinstance(found, torch.Tensor):
-        found = found.detach().cpu().float().numpy()
+        found = found.detach().cpu()
+        found = (found if found.is_complex() else found.float()).numpy()
     if isinstance(found, tuple | list | dict):
         raise UsageError(
             f"the encoder gives a {type(found).__name__}, and codes are one array [N, D]; wrap it "
@@ -70,9 +87,11 @@ def as_codes(found: Any, count: int) -> NDArray[np.float32]:
         raise UsageError(f"the encoder gives {list(codes.shape)} for {count} images, not [N, D]")
     if codes.dtype.kind not in "fiub":
         raise UsageError(f"the encoder gives {codes.dtype}, not numbers")
-    if not np.isfinite(codes).all():
-        raise DisentangleError("the encoder gives codes that are not finite")
-    return codes.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = codes.astype(np.float32)
+    if not np.isfinite(single).all():
+        raise DisentangleError("the encoder gives codes that are not finite in single precision")
+    return single
 
 
 @contextmanager
@@ -134,6 +153,7 @@ def file_name(path: Path) -> str:
 def _from_file(path: Path) -> Function:
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
+    logging.disable(logging.CRITICAL)  # torch logs a traceback of its own
     try:
         if path.suffix == ".pt2":
             program: Any = torch.export.load(path)
@@ -147,3 +167,5 @@ def _from_file(path: Path) -> Function:
         raise DisentangleError(
             f"{path}: neither a TorchScript file nor an exported program: {reason}"
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)

@@ -64,7 +64,7 @@ def score_encoder(
     """
     rules = load_protocol(protocol)
     chosen, place = choose(metrics, rules), choose_device(device)
-    check_seed(seed)
+    seed = check_seed(seed)
     opened = load_dataset(dataset) if isinstance(dataset, str) else dataset
     opened = scored_part(opened, split, factors)
     with evaluating(encoder, place):
@@ -111,7 +111,7 @@ def score_codes(
     """
     rules = load_protocol(protocol)
     chosen = choose(metrics, rules)
-    check_seed(seed)
+    seed = check_seed(seed)
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = rules.disjoint
     wanted = wanted_scores(chosen, rules, DatasetRecord.of(source.dataset), source.digest, seed)

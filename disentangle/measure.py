@@ -17,7 +17,10 @@ PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
 
 
 class ScoreMapping(dict[str, float]):
-    """Scores by name; those of sampled codes, where a protocol takes both, end with `(sample)`.
+    """Scores by name.
+
+    Where a protocol takes means and samples, those of samples end with `(sample)`; where one metric
+    was asked for with several knobs, these follow in brackets, as in `mig [bins=40]`.
 
     Attributes:
         unavailable: of the other scores, why they could not be had.
@@ -26,13 +29,23 @@ class ScoreMapping(dict[str, float]):
 
     def __init__(self, records: Sequence[Score]) -> None:
         both = len({record.representation for record in records}) > 1
-        named = [
-            (s.name + (" (sample)" if both and s.representation == "sample" else ""), s)
-            for s in records
-        ]
+        forms: dict[str, set[str]] = {}
+        for s in records:
+            forms.setdefault(s.name, set()).add(knobs_of(s))
+
+        def called(s: Score) -> str:
+            knobs = f" [{knobs_of(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
+            return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
+
+        named = [(called(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
         self.records = tuple(records)
+
+
+def knobs_of(score: Score) -> str:
+    """Return the knobs that are not at their defaults, in words."""
+    return ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
 
 
 Wanted = tuple[Chosen, dict[str, Any]]

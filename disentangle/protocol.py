@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from disentangle.errors import DisentangleError, UsageError, suggestion
 
@@ -27,7 +27,7 @@ class Protocol(BaseModel):
     points: Literal["independent", "disjoint"] = "independent"
     """Whether points to fit on and to test on are drawn apart, or may share images; `disjoint`
     ones share none with those that the model was trained on either."""
-    representations: tuple[Representation, ...] = ("mean",)
+    representations: tuple[Representation, ...] = Field(default=("mean",), min_length=1)
     """What stands for an image: the mean of q(z|x), or a sample of it."""
     metrics: tuple[str, ...] | None = None
     """Those that run when none is named, in place of the metrics' own choice."""
@@ -78,7 +78,10 @@ def load_protocol(name: str | Path = DEFAULT) -> Protocol:
 def parse(name: str, content: bytes, where: str) -> Protocol:
     """Return the protocol that a file's content says."""
     try:
-        return Protocol(name=name, **tomllib.loads(content.decode()))
+        said = tomllib.loads(content.decode())
+        if "name" in said:
+            raise TypeError("it has no name but that of its file")
+        return Protocol(name=name, **said)
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

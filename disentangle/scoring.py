@@ -1,5 +1,6 @@
 """The verb `score`: metrics of runs, written beside them."""
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def score(
         raise DisentangleError(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
         )
-    check_seed(seed)
+    seed = check_seed(seed)
     scored = _scored(found, dataset, split, factors)
     data = found.record.dataset if scored is None else DatasetRecord.of(scored)
     wanted = wanted_scores(chosen, rules, data, found.record.weights or "", seed)
@@ -99,10 +100,15 @@ def time_needed(wanted: Sequence[Wanted], source: Encoder) -> str:
     )
 
 
-def check_seed(seed: Any) -> None:
-    """Refuse what is no seed."""
-    if not (type(seed) is int and seed >= 0):
+def check_seed(seed: Any) -> int:
+    """Return a seed as an int, or refuse what is none."""
+    try:
+        whole = operator.index(seed)
+    except TypeError:
+        whole = -1
+    if whole < 0 or isinstance(seed, bool):
         raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
+    return whole
 
 
 def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:

@@ -11,9 +11,14 @@ from disentangle.view import LabelledSubset, Subset
 
 
 def part_of(dataset: Dataset, index: Index) -> Dataset:
-    """Return some images of a dataset, without a record of the choice."""
+    """Return some images of a dataset, without a record of the choice.
+
+    The scored factors stay the same, those included that happen not to vary among these images.
+    """
     if isinstance(dataset, Labelled):
-        return LabelledSubset(dataset, index, dataset.view_record, dataset.nuisance)
+        part = LabelledSubset(dataset, index, dataset.view_record, dataset.nuisance)
+        part.nuisance = dataset.nuisance
+        return part
     return Subset(dataset, index, dataset.view_record)
 
 

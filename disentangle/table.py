@@ -40,6 +40,7 @@ class Table:
     """What was scored, where it is not what was trained on, and one thing in all columns."""
     warnings: tuple[str, ...] = ()
     """What is odd about the numbers themselves."""
+    representations: tuple[str, ...] = ("mean",)
     overlap: float = 0.0
     """The largest share of test images, of any score, that were also fitted on."""
 
@@ -62,13 +63,15 @@ class Table:
         """Return what a reader must know: the dataset, the protocol, and why a score is missing."""
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
         if self.protocols:
-            notes.append(f"Protocol {', '.join(self.protocols)}; means of the posterior.")
+            codes = " and ".join(f"{r}s" for r in self.representations)
+            notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
         if self.scored:
             notes.append(f"Scored: {self.scored}.")
         if any(len(row.seeds) > 1 for row in self.rows):
             notes.append("Mean ± standard deviation over seeds.")
         reasons = {
-            f"{self.columns[column]}: n/a: {reason}."
+            f"{self.columns[column]}{'' if row.steps is not None else f' of {row.model}'}: "
+            f"n/a: {reason}."
             for row in self.rows
             for column, cell in row.cells.items()
             for reason in cell.reasons
@@ -144,7 +147,7 @@ def make_table(
         if run.finished
     }
     every = [score for found in scores.values() for score in found]
-    columns = headings(every)
+    columns = headings(every, tuple(runs[0].record.dataset.factors))
     rows = []
     for group in groups.values():
         record = group[0].record
@@ -165,7 +168,7 @@ def make_table(
     controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
-    warnings = odd(columns, top, [*rows, *controls.values()])
+    warnings = odd(columns, top, bottom, [*rows, *controls.values()])
     rows = [*filter(None, [top]), *rows, *(row for row in controls.values() if row is not top)]
     if corrected:
         columns = correct(columns, rows, top, bottom)
@@ -174,17 +177,35 @@ def make_table(
     trained = describe_view(runs[0].record.dataset.view)
     scored = "".join(views) if len(views) == 1 and views != {trained} else ""
     overlap = max((score.overlap or 0.0 for score in every), default=0.0)
-    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings, overlap)
+    codes = tuple(sorted({score.representation for score in every}))
+    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings, codes, overlap)
 
 
-def headings(scores: Sequence[Score]) -> dict[Column, str]:
-    """Return a heading for each column: the score's name, and whatever tells namesakes apart."""
+def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Column, str]:
+    """Return a heading for each column: the score's name, what is unusual, what tells it apart.
+
+    Args:
+        scores: of all columns.
+        factors: the usual ones.
+    """
     examples = {identity(score): score for score in scores}
+    several = len({score.protocol for score in scores}) > 1
     names: dict[Column, str] = {}
     for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
         namesakes = [other for other in examples.values() if other.name == score.name]
-        told = [say(score) for _, say in PARTS if len({say(other) for other in namesakes}) > 1]
-        names[key] = score.name + (f" [{'; '.join(told)}]" if told else "")
+        unusual = {
+            "knobs": bool(score.knobs),
+            "protocol": several,
+            "representation": score.representation != "mean",
+            "factors": bool(factors) and score.factors != factors,
+            "seed": score.seed != 0,
+        }
+        told = [
+            say(score)
+            for part, say in PARTS
+            if unusual.get(part) or len({say(other) for other in namesakes}) > 1
+        ]
+        names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
     return names
 
 

@@ -119,7 +119,8 @@ def test_corrected_columns_are_0_for_noise_and_1_for_the_oracle(scored):
     run, controls = scored
     (table,) = make_tables([run], controls, corrected=True)
     heads = list(table.columns.values())
-    assert heads == ["beta-vae-score", "beta-vae-score, corrected", "mig", "mig, corrected"]
+    vae = "beta-vae-score [pairs=8, test=100, train=200]"
+    assert heads == [vae, f"{vae}, corrected", "mig [samples=75]", "mig [samples=75], corrected"]
     by_name = {row[0]: row for row in table.body}
     assert (by_name["oracle"][-1], by_name["noise"][-1]) == ("1.000", "0.000")
     plain, noise, oracle = (float(by_name[n][-2]) for n in ("beta-vae", "noise", "oracle"))
@@ -134,9 +135,17 @@ def test_score_whose_oracle_does_not_come_first_flags_itself(scored):
     ]
     (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
     (table,) = make_tables([run], controls)
-    assert "Beware of mig: the oracle" in table.caption
+    assert "Beware of mig [samples=75]: the oracle" in table.caption
     assert "after beta-vae (2.000)" in table.caption
-    assert "Beware of beta" not in table.caption
+    assert "Beware of beta-vae-score [pairs=8, test=100, train=200]: the" not in table.caption
+
+
+def test_score_of_which_noise_has_more_than_a_model_flags_itself(scored):
+    run, controls = scored
+    kept = [s.model_copy(update={"value": -1.0}) for s in read_scores(run) if s.metric == "mig"]
+    (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
+    (table,) = make_tables([run], controls)
+    assert "comes before beta-vae (-1.000)" in table.caption
 
 
 def test_baselines_of_other_protocols_stand_in_no_column(scored):

@@ -40,7 +40,7 @@ def test_each_image_is_encoded_once_whatever_is_scored():
 
     found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
     assert set(found) == {"mig", "beta-vae-score"}
-    assert sum(seen[1:]) == 75  # the first call finds the number of latents
+    assert sum(seen) == 75
 
 
 @pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
@@ -68,6 +68,21 @@ def test_encoder_gets_the_images_that_it_takes(takes, kind):
 def test_what_is_no_code_is_refused(encoder, message):
     with pytest.raises(DisentangleError, match=message):
         score_encoder(encoder, "tiny", MIG, device="cpu")
+
+
+def test_failure_of_the_encoder_itself_is_told():
+    def boom(x):
+        raise ZeroDivisionError("boom")
+
+    with pytest.raises(DisentangleError, match=r"the encoder failed on images \[2, 1.*boom"):
+        score_encoder(boom, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match="a function of images, not int"):
+        score_encoder(3, "tiny", MIG, device="cpu")
+
+
+def test_encoder_that_changes_its_number_of_latents_is_refused():
+    with pytest.raises(UsageError, match="gives 3 latents here, 2 before"):
+        score_encoder(lambda x: x.flatten(1)[:, : min(len(x), 3)], "tiny", MIG, device="cpu")
 
 
 def test_module_is_evaluated_and_left_as_it_was():

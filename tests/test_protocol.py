@@ -1,12 +1,15 @@
 """Protocols: data files that say how scores are taken, kept apart in every record and table."""
 
+import warnings
+
 import numpy as np
 import pytest
 from known import Coded, identity
 
 from disentangle.chosen import choose
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
 from disentangle.experiment import train
+from disentangle.foreign import score_codes
 from disentangle.protocol import known_protocols, load_protocol
 from disentangle.scoring import read_scores, score
 from disentangle.sources import Part, Sampled
@@ -98,6 +101,21 @@ def test_part_knows_its_own_labels_codes_and_neighbours():
     assert (part.labels(place) == source.labels(index)).all()
     shared = part.sharing("a", place, np.random.default_rng(0))
     assert (part.labels(shared)[:, 0] == part.labels(place)[:, 0]).all()
+
+
+def test_parts_score_the_same_factors_even_where_one_does_not_vary():
+    labels = np.random.default_rng(0).integers(0, (2, 3, 4), (300, 3))
+    labels[:, 0] = 0
+    labels[:2, 0] = 1  # so that one part at least has a single value
+    z = labels + 0.01 * np.random.default_rng(1).normal(size=labels.shape)
+    for seed in range(6):
+        metrics = ["beta-vae-score:train=60,test=40", "factor-vae-score:train=60,test=40", "sap"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnavailableWarning)  # arrays have no posterior
+            found = score_codes(z, labels, protocol="disjoint", metrics=metrics, seed=seed)
+        assert {"beta-vae-score", "factor-vae-score"} <= set(found)
+        assert all(0 <= value <= 1 for value in found.values())
+        assert "failed" not in str(found.unavailable)
 
 
 def test_reference_protocol_tells_how_many_test_images_were_fitted_on():

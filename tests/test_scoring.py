@@ -200,6 +200,19 @@ def test_test_arrays_are_the_test_set():
     assert (test_y == w).all()
 
 
+def test_knobs_tell_scores_of_one_metric_apart():
+    z, v = factors() + 0.1, factors()
+    found = score_codes(z, v, metrics=["mig", "mig:bins=5", "mig:samples=50"])
+    assert set(found) == {"mig", "mig [bins=5]", "mig [samples=50]"}
+    assert set(score_codes(z, v, metrics=["mig:bins=5"])) == {"mig"}
+
+
+def test_numpy_seed_is_the_same_seed():
+    z, v = factors() + 0.1, factors()
+    options = {"metrics": [QUICK]}
+    assert score_codes(z, v, seed=np.int64(3), **options) == score_codes(z, v, seed=3, **options)
+
+
 def test_scores_depend_on_the_seed_alone():
     v = factors()
     z = v + np.random.default_rng(2).normal(size=v.shape)
@@ -357,3 +370,14 @@ def test_views_share_what_was_encoded(run, monkeypatch):
         index = np.arange(len(view))
         direct = run.encode(view.images(index)).numpy()
         assert np.allclose(RunSource(run, view).codes(index), direct, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e120, 1e-120])
+def test_codes_that_cannot_be_squared_are_refused(scale):
+    with pytest.raises(UsageError, match="scale them to ordinary numbers"):
+        score_codes((factors() + 0.1) * scale, factors(), metrics=["mig"])
+
+
+def test_complex_codes_are_refused():
+    with pytest.raises(UsageError, match="these are complex"):
+        score_codes(factors() + 0.1j, factors(), metrics=["mig"])

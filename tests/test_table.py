@@ -134,6 +134,20 @@ def test_written_tables(variant, tmp_path):
     assert (row["model"], row["run_seed"], row["metric_seed"]) == ("beta-vae", "0", "0")
 
 
+def test_lone_column_says_what_is_unusual_about_it(variant):
+    odd = {"knobs": {"bins": 40}, "representation": "sample", "seed": 5, "factors": ("x",)}
+    (table,) = make_tables([variant("a", values=[{"value": 0.5, **odd}])])
+    (heading,) = table.columns.values()
+    assert heading == "mig [bins=40; sample; x; metric seed 5]"
+    assert "Protocol locatello2019; samples of the posterior." in table.caption
+
+
+def test_columns_name_their_protocol_where_there_are_two(variant):
+    values = [{"value": 0.5}, {"value": 0.5, "name": "sap", "metric": "sap", "protocol": "mine"}]
+    (table,) = make_tables([variant("a", values=values)])
+    assert set(table.columns.values()) == {"mig [locatello2019]", "sap [mine]"}
+
+
 def test_overlap_of_test_images_and_those_fitted_on_is_said(variant):
     (table,) = make_tables([variant("a", values=[{"value": 0.5, "overlap": 0.431}])])
     assert "Up to 43 % of test images were also fitted on." in table.caption

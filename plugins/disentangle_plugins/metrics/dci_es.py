@@ -9,6 +9,7 @@ from scipy.integrate import trapezoid
 from disentangle.dataset import Index, Labelled
 from disentangle.decode import cores
 from disentangle.errors import Unavailable
+from disentangle.fits import small_fit
 from disentangle.metric import Codes, Detail, Metric, Scores, Source
 from disentangle.plugin import knob
 
@@ -82,7 +83,7 @@ def curves(
     x, test_x = ((a * scale)[:, order].astype(np.float32) for a in (z, test_z))
     test_x = test_x.astype(np.float64)
     losses, baseline = np.full((len(DEPTHS), v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
-    with ThreadPoolExecutor(cores()) as pool:
+    with small_fit(), ThreadPoolExecutor(cores()) as pool:
         for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
             values, y, count = np.unique(v[:, k], return_inverse=True, return_counts=True)
             seeds = [int(seed) for seed in rng.integers(2**31, size=trees)]

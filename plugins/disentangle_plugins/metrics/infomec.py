@@ -52,7 +52,7 @@ def explicitness(x: Numbers, v: Index, test_x: Numbers, test_v: Index) -> Number
         if known.any():
             p = classifier.predict_proba(test_x[known])
             right = p[np.arange(len(p)), np.searchsorted(values, test_v[known, k])]
-            entropy = -np.log(np.maximum(right, np.finfo(float).tiny)).mean()
+            entropy = -np.log(np.maximum(right, np.finfo(float).eps)).mean()
             found[k] = 1 - entropy / np.log(len(values))
     return found
 
@@ -95,7 +95,11 @@ class InfoMEC(Metric[Labelled]):
         default=3, min=1, only_if=("codes", "real"), help="nearest neighbours with the same label"
     )
     active: float = knob(
-        default=0.125, min=0, max=1, help="share of the widest range that an active latent exceeds"
+        default=0.125,
+        min=0,
+        max=1,
+        only_if=("codes", "real"),
+        help="share of the widest range that an active latent exceeds",
     )
     out_of_sample: bool = knob(
         default=False, help="evaluate InfoE on half as many images that it was not fitted to"
@@ -123,7 +127,8 @@ class InfoMEC(Metric[Labelled]):
             m = neighbours_information(z, v[:, varies], rng, self.neighbours)
             x, test_x = standardised(z, test_z)
         ranges = np.ptp(z, axis=0)
-        active = ranges > self.active * ranges.max()
+        # As the authors do; and of whole numbers they leave out the constant ones only.
+        active = ranges > (0 if self.codes == "integer" else self.active * ranges.max())
         nmi = np.full((z.shape[1], v.shape[1]), np.nan)
         nmi[:, varies] = m / entropies(v[:, varies])
         of_factor = explicitness(x, v, test_x, test_v)

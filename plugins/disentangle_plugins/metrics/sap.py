@@ -54,6 +54,9 @@ class SAP(Metric[Labelled]):
 
     S_ik is the test accuracy of a linear SVM on latent i alone (section 3, for classes). With one
     latent the next counts 0. A perfect code of dSprites has about 0.24, and noise may raise it.
+
+    The machines are at their minimum. Where codes lie far from 0, or are badly scaled, liblinear
+    stops before it, and the reference's scores are others.
     """
 
     by_default = True
