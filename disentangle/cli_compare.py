@@ -1,4 +1,4 @@
-"""`disentangle baselines` and `disentangle udr`: what scores are worth, and runs without labels."""
+"""`disentangle baselines`, `udr` and `advise`: what scores are worth, and what to expect."""
 
 from typing import Annotated, Literal
 
@@ -102,3 +102,51 @@ def udr(
             about = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
             typer.echo(f"  {said:8} {run.path}  {about}")
     report(problems)
+
+
+def advise(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="a model, such as beta-vae")],
+    dataset: DatasetName,
+    beta: Annotated[
+        float | None, typer.Option(min=0, help="weight of the KL term", show_default="the model's")
+    ] = None,
+    beta_norm: Annotated[
+        float | None, typer.Option(min=0, help="beta times latents over pixels; instead of beta")
+    ] = None,
+    latents: Annotated[int | None, typer.Option(min=1, show_default="the model's")] = None,
+    likelihood: Annotated[str | None, typer.Option(show_default="the dataset's")] = None,
+    variance: Annotated[float | None, typer.Option(help="of the Gaussian", show_default="0.5")] = (
+        None
+    ),
+    split: Split = None,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
+    from disentangle.advice import advise as ask
+    from disentangle.data import load_dataset
+    from disentangle.experiment import kl_weight, settled, training_view
+    from disentangle.progress import say, working
+
+    given = {
+        "beta": beta,
+        "beta_norm": beta_norm,
+        "latents": latents,
+        "likelihood": likelihood,
+        "variance": variance,
+    }
+    with working() as preparing:
+        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    opened = training_view(opened, split, None, (), 0)
+    values = settled(model, opened, {k: v for k, v in given.items() if v is not None})
+    weight = kl_weight(model, values)
+    if weight is None:
+        typer.echo(f"'{model}' has no one weight of the whole KL term: a weight of 1 is taken.")
+    for line in ask(
+        opened,
+        1.0 if weight is None else weight,
+        values["latents"],
+        values["likelihood"],
+        values["variance"],
+    ):
+        typer.echo(line)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from disentangle import data, registry
+from disentangle.advice import one_line
 from disentangle.checkpoint import digest
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
@@ -249,6 +250,12 @@ def fit_and_record(
     training = Training(**run.record.recipe)
     say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
     model = run.build()
+    values = run.record.knobs
+    weight = kl_weight(type(model), values)
+    if weight is not None:
+        known = (weight, values["latents"], values["likelihood"], values["variance"])
+        if expected := one_line(run.dataset, *known):
+            say(expected)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     with torch.enable_grad():
         seconds = fit(
@@ -290,6 +297,21 @@ def split_options(
 def name_of_model(model: str | type[Model]) -> str:
     """Return the registered name of a model, or `module:name` of a class."""
     return model if isinstance(model, str) else data.reference_of(model)
+
+
+def settled(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each knob of a model on a dataset, with what was given."""
+    kind = registry.models.load(model)
+    defaults = dataset_defaults(kind, dataset)
+    found = resolve(kind, given, dataset=defaults, image_shape=dataset.image_shape)
+    return {name: setting.value for name, setting in found.items()}
+
+
+def kl_weight(model: str | type[Model], values: Mapping[str, Any]) -> float | None:
+    """Return the weight of the KL term in nats per image; None for a model without one."""
+    kind = registry.models.load(model) if isinstance(model, str) else model
+    weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
+    return float(weights[0]) if len(weights) == 1 else None
 
 
 def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Advice before training: spectra of known data, and what is said of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from disentangle import advice
+from disentangle.advice import advise
+from disentangle.data import load_dataset
+from disentangle.dataset import Dataset
+from disentangle.experiment import train
+from disentangle.spectrum import bernoulli_onset, eigenvalues, predict
+
+
+class Images(Dataset):
+    """Given images [N, P] in [0, 1], one pixel high."""
+
+    name, fingerprint, source = "given", "0" * 64, "made"
+
+    def __init__(self, x):
+        self.x = np.rint(255 * x).astype(np.uint8)
+        self.image_shape = (1, 1, x.shape[1])
+
+    def __len__(self):
+        return len(self.x)
+
+    def images(self, index):
+        return torch.from_numpy(self.x[self._index(index)]).view(-1, *self.image_shape)
+
+
+@pytest.mark.parametrize("shape", [(50, 8), (8, 50)])
+def test_eigenvalues_are_those_of_the_covariance(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    expected = np.linalg.eigvalsh(np.cov(x.T, ddof=0))[::-1]
+    count = min(shape)
+    assert np.allclose(eigenvalues(x)[:count], expected[:count], atol=1e-10)
+
+
+def gaussian_images(n=4000):
+    rng = np.random.default_rng(0)
+    deviations = np.array([0.12, 0.09, 0.03])
+    return Images((0.5 + rng.normal(size=(n, 3)) * deviations).clip(0, 1)), deviations**2
+
+
+def test_gaussian_onset_is_twice_the_largest_eigenvalue_at_a_variance_of_half():
+    images, variances = gaussian_images()
+    found = predict(images, "gaussian", 0.5, 0.01, 2)
+    assert found.onset.value == pytest.approx(2 * variances[0], rel=0.06)
+    assert found.onset.low <= found.onset.value * 1.02
+    assert found.without_rare is None
+    unit = predict(images, "gaussian", 1.0, 0.01, 2)
+    assert unit.onset.value == pytest.approx(found.onset.value / 2)
+
+
+def test_linear_model_keeps_directions_above_beta_and_no_more_than_latents():
+    images, _ = gaussian_images()
+    for beta, latents, kept in (
+        (1e-4, 10, 3),
+        (1e-4, 2, 2),
+        (0.01, 10, 2),
+        (0.02, 10, 1),
+        (1, 5, 0),
+    ):
+        assert predict(images, "gaussian", 0.5, beta, latents).kept.value == kept
+
+
+def test_bernoulli_onset_of_binary_pixels_is_the_largest_of_their_correlation():
+    rng = np.random.default_rng(0)
+    x = (rng.random((3000, 1)) < 0.3) ^ (rng.random((3000, 6)) < 0.1)
+    expected = np.linalg.eigvalsh(np.corrcoef(x.T))[-1]
+    assert bernoulli_onset(x.astype(float)) == pytest.approx(expected)
+    constant = np.hstack([x, np.zeros((3000, 2))]).astype(float)
+    assert bernoulli_onset(constant) == pytest.approx(expected)
+    assert bernoulli_onset(np.ones((5, 3))) == 0
+
+
+def test_dsprites_onsets_are_those_measured_before(dsprites_data):
+    gaussian = predict(dsprites_data, "gaussian", 0.5, 16, 10)
+    assert gaussian.onset.value == pytest.approx(36.3, rel=0.05)
+    assert gaussian.kept.value == 5
+    bernoulli = predict(dsprites_data, "bernoulli", 0.5, 16, 10, sample=1000)
+    assert bernoulli.onset.value == pytest.approx(199, rel=0.06)
+
+
+@pytest.fixture(scope="module")
+def dsprites_data(tmp_path_factory):
+    return load_dataset("dsprites", data_dir=tmp_path_factory.mktemp("data"))
+
+
+def test_advice_says_norm_onset_and_verdict():
+    images, _ = gaussian_images(500)
+    stable = " ".join(advise(images, 250.0, 6, "gaussian", 0.5))
+    assert "normalised beta of Higgins et al. is 500," in stable
+    assert "Collapse is STABLE at beta = 250" in stable
+    free = " ".join(advise(images, 1e-3, 6, "gaussian", 0.5))
+    assert "no promise" in free
+    assert "A linear model would keep 2 of 6" in free or "keep 3 of 6" in free
+
+
+def test_gaussian_formula_is_never_shown_for_another_likelihood():
+    images, _ = gaussian_images(500)
+    assert "linear model" not in " ".join(advise(images, 4.0, 6, "bernoulli", 0.5))
+    unknown = " ".join(advise(images, 4.0, 6, "continuous-bernoulli", 0.5))
+    assert "is not known" in unknown
+    assert "spectrum" not in unknown
+    assert advice.one_line(images, 4.0, 6, "gaussian-learned", 0.5) is None
+
+
+def test_training_starts_with_one_line_of_it(strangers, tmp_path):
+    options = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
+    said = []
+    train("beta-vae", "tiny", beta=1e4, results=tmp_path, say=said.append, **options)
+    assert any("beta 10000: collapse is STABLE" in line for line in said)
+    said.clear()
+    train("annealed-vae", "tiny", results=tmp_path, say=said.append, **options)
+    assert not any("collapse is" in line for line in said)
+
+
+def test_advise_command(strangers, command):
+    code, out, _ = command("advise", "beta-vae", "tiny", "--beta-norm", 1)
+    assert code == 0
+    assert "beta = 409.6 weighs the KL term" in out
+    assert "Collapse is STABLE" in out
+    assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
+    assert "a weight of 1 is taken" in command("advise", "vae", "tiny")[1]
+
+
+def test_sample_is_the_same_for_the_same_seed():
+    images, _ = gaussian_images(5000)
+    first, second = (predict(images, "gaussian", 0.5, 1, 2, sample=300) for _ in range(2))
+    assert first == second
