@@ -14,7 +14,6 @@ from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import Unavailable, UsageError, suggestion
-from disentangle.experiment import folder_name
 from disentangle.files import write_text
 from disentangle.foreign import scored_part
 from disentangle.location import Say
@@ -22,6 +21,7 @@ from disentangle.measure import ScoreMapping, measure, same_scores, wanted_score
 from disentangle.metric import Source
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
+from disentangle.settle import folder_name
 
 
 def baselines(

@@ -125,8 +125,8 @@ def advise(
     """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
     from disentangle.advice import advise as ask
     from disentangle.data import load_dataset
-    from disentangle.experiment import kl_weight, settled, training_view
     from disentangle.progress import say, working
+    from disentangle.settle import kl_weight, settled, training_view
 
     given = {
         "beta": beta,

@@ -1,0 +1,101 @@
+"""What a training is to be, before it starts: from names and options to settled values."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from disentangle import data, registry
+from disentangle.dataset import Dataset
+from disentangle.errors import UsageError, suggestion
+from disentangle.model import Model
+from disentangle.options import NORMALISED, option_knobs, resolve
+from disentangle.plugin import knobs
+from disentangle.recipe import Training
+from disentangle.run import Run
+
+
+def training_view(
+    dataset: Dataset,
+    split: str | None,
+    factors: Sequence[str] | None,
+    hold_out: Sequence[str],
+    hold_out_seed: int,
+) -> Dataset:
+    """Return what is trained on: what the user chose, or else the dataset's own training split."""
+    if split is None and not hold_out and "split" not in dataset.view_record:
+        split = dataset.train_split if dataset.train_split != "all" else None
+    if split is None and factors is None and not hold_out:
+        return dataset
+    return dataset.view(
+        split=split, factors=factors, hold_out=hold_out, hold_out_seed=hold_out_seed
+    )
+
+
+def own_path(dataset: str | Dataset) -> Path | None:
+    """Return the path that names a dataset of the user's own."""
+    if isinstance(dataset, str) and data.is_path(dataset):
+        return Path(dataset).expanduser().resolve()
+    return None
+
+
+def folder_name(name: str) -> str:
+    """Return a registered name, `module:name` or path as the name of one folder."""
+    return name.removeprefix("./").replace(":", ".").replace("/", "_")
+
+
+def advice(run: Run) -> str:
+    """Return what may keep latents from collapsing, by what this run was trained with."""
+    weights = [
+        f"{name} (it is {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
+        for form in run.record.normalised
+        if (name := form.removesuffix(NORMALISED))
+    ]
+    less = f"try a smaller {' or '.join(weights)}, or " if weights else "try "
+    return f"the posterior has collapsed: {less}another learning rate, likelihood or network"
+
+
+def check_every(checkpoint_every: int | None) -> None:
+    """Refuse a number of steps between checkpoints that is none."""
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
+
+
+def split_options(
+    kind: type[Model], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the trainer's options and the model's knobs, as they were given."""
+    own, trainers = option_knobs(kind), knobs(Training)
+    for name in own:
+        if name in trainers:
+            raise UsageError(f"{kind.__name__} has a knob '{name}', which the trainer uses itself")
+    for name in options:
+        if name not in own and name not in trainers:
+            known = suggestion(name, [*own, *trainers])
+            raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
+    theirs = {k: v for k, v in options.items() if k in trainers}
+    return theirs, {k: v for k, v in options.items() if k in own}
+
+
+def name_of_model(model: str | type[Model]) -> str:
+    """Return the registered name of a model, or `module:name` of a class."""
+    return model if isinstance(model, str) else data.reference_of(model)
+
+
+def settled(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each knob of a model on a dataset, with what was given."""
+    kind = registry.models.load(model)
+    defaults = dataset_defaults(kind, dataset)
+    found = resolve(kind, given, dataset=defaults, image_shape=dataset.image_shape)
+    return {name: setting.value for name, setting in found.items()}
+
+
+def kl_weight(model: str | type[Model], values: Mapping[str, Any]) -> float | None:
+    """Return the weight of the KL term in nats per image; None for a model without one."""
+    kind = registry.models.load(model) if isinstance(model, str) else model
+    weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
+    return float(weights[0]) if len(weights) == 1 else None
+
+
+def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:
+    """Return what the dataset chooses unless the user does: the likelihood of its images."""
+    return {"likelihood": dataset.likelihood} if "likelihood" in knobs(kind) else {}
