@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from disentangle.experiment import train as train
     from disentangle.foreign import score_codes as score_codes
     from disentangle.foreign import score_encoder as score_encoder
+    from disentangle.importing import import_weights as import_weights
     from disentangle.run import Run as Run
     from disentangle.run import load_run as load_run
     from disentangle.scoring import score as score
@@ -21,6 +22,7 @@ _HOMES = {
     "DisentangleError": "errors",
     "Run": "run",
     "UsageError": "errors",
+    "import_weights": "importing",
     "load_dataset": "data",
     "load_run": "run",
     "resume": "experiment",

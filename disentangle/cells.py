@@ -45,6 +45,8 @@ class Row:
     knobs: str = ""
     steps: int | None = None
     """None for a baseline, which was not trained."""
+    imported: bool = False
+    """Whether it was trained elsewhere, for steps that nobody may have told."""
     seeds: list[int] = field(default_factory=list)
     unfinished: int = 0
     cells: dict[Column, Cell] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from disentangle import __version__, registry
-from disentangle.cli_compare import advise, baselines, udr
+from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
 from disentangle.cli_score import score
 from disentangle.cli_table import load, report, show_tables
@@ -36,6 +36,7 @@ app.add_typer(training, name="train")
 app.add_typer(data, name="data")
 for command in (score, baselines, udr, advise):
     app.command()(command)
+app.command("import")(import_command)
 
 
 def version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """`disentangle baselines`, `udr` and `advise`: what scores are worth, and what to expect."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -102,6 +103,54 @@ def udr(
             about = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
             typer.echo(f"  {said:8} {run.path}  {about}")
     report(problems)
+
+
+def import_command(
+    weights: Annotated[
+        Path, typer.Argument(metavar="FILE", help="a state dict, torch's or safetensors")
+    ],
+    model: Annotated[str, typer.Option(help="the model, such as beta-vae")],
+    dataset: Annotated[str, typer.Option(help="what it was trained on")],
+    layout: Annotated[str, typer.Option(help="own, or disentangling-vae")] = "own",
+    network: Annotated[str, typer.Option(help="encoder and decoder, by name")] = "burgess",
+    knob: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="beta=4, latents=10, steps=345600; repeatable"),
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Take up weights that were trained elsewhere, as a run that scores and traverses."""
+    from disentangle import registry
+    from disentangle.importing import import_weights
+    from disentangle.options import parse_given, parse_spec
+    from disentangle.plugin import knobs
+    from disentangle.progress import say, working
+    from disentangle.recipe import Training
+
+    _, given = parse_spec(f"{model}:{','.join(knob or ())}")
+    trainers = {k: v for k, v in given.items() if k in knobs(Training)}
+    mine = {k: v for k, v in given.items() if k not in trainers}
+    options = {
+        "network": network,
+        **parse_given(registry.models.load(model), mine),
+        **parse_given(Training, trainers),
+    }
+    with working() as preparing:
+        run = import_weights(
+            weights,
+            model=model,
+            dataset=dataset,
+            layout=layout,
+            results=results,
+            data_dir=data_dir,
+            data_file=file,
+            say=say,
+            progress=preparing,
+            **options,
+        )
+    typer.echo(run.path)
 
 
 def advise(

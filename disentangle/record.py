@@ -79,6 +79,8 @@ class RunRecord(Record):
     """Steps, batch size, optimiser, seed and precision."""
     preset: str | None = None
     """The paper whose settings were taken, but for those with the origin `given`."""
+    imported: str | None = None
+    """The file that the weights came from, with its digest: nothing was trained here."""
     dataset: DatasetRecord
     device: str
     threads: int
@@ -127,17 +129,20 @@ class RunRecord(Record):
         recipe = {
             k: s.value for k, s in self.training.items() if s.value != s.default and k not in hidden
         }
-        return ", ".join(f"{k}={v}" for k, v in {**self.telling, **recipe}.items()) or "-"
+        said = [f"{k}={v}" for k, v in {**self.telling, **recipe}.items()]
+        return ", ".join([*said, *([f"from {self.imported}"] if self.imported else [])]) or "-"
 
     @property
     def id(self) -> str:
         """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
-        configuration = {
+        configuration: dict[str, Any] = {
             "model": [self.model, self.model_version, self.network_version],
             "knobs": self.changed,
             "training": self.recipe,
             "dataset": [self.dataset.name, self.dataset.fingerprint, self.dataset.view],
         }
+        if self.imported is not None:
+            configuration["imported"] = self.imported
         text = json.dumps(configuration, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 

@@ -53,7 +53,7 @@ class Table:
     def body(self) -> list[list[str]]:
         """Return the rows as text."""
         return [
-            [row.model, row.knobs, "" if row.steps is None else f"{row.steps:,}", seeds(row)]
+            [row.model, row.knobs, steps(row), seeds(row)]
             + [row.cells.get(column, Cell()).text for column in self.columns]
             for row in self.rows
         ]
@@ -95,6 +95,13 @@ class Table:
             for row in rows
         )
         return f"{text}\n\n{self.caption}\n"
+
+
+def steps(row: Row) -> str:
+    """Return the steps of training, as far as they are known."""
+    if row.imported:
+        return "imported"
+    return "" if row.steps is None else f"{row.steps:,}"
 
 
 def seeds(row: Row) -> str:
@@ -156,6 +163,7 @@ def make_table(
             model=record.model,
             knobs=record.summary,
             steps=record.recipe["steps"],
+            imported=record.imported is not None and record.training["steps"].origin != "given",
             seeds=sorted(run.record.seed for run in done),
             unfinished=len(group) - len(done),
         )
@@ -212,7 +220,14 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
 def configuration(record: RunRecord) -> str:
     """Return what runs of one row share: everything but the seed."""
     recipe = {k: v for k, v in record.recipe.items() if k != "seed"}
-    parts = (record.model, record.model_version, record.network_version, record.knobs, recipe)
+    parts = (
+        record.imported,
+        record.model,
+        record.model_version,
+        record.network_version,
+        record.knobs,
+        recipe,
+    )
     return repr(parts)
 
 

@@ -1,0 +1,175 @@
+"""Importing weights: a public layout, our own, and what does not match."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from disentangle.data import load_dataset
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.importing import import_weights
+from disentangle.scoring import score
+from disentangle.table import make_tables
+
+pytestmark = pytest.mark.usefixtures("strangers")
+X = torch.rand((5, 1, 64, 64), generator=torch.Generator().manual_seed(0))
+D = 4
+
+
+class Encoder(nn.Module):
+    """The public encoder: names, order and interleaved outputs as they are there."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 4, 2, 1)
+        self.conv2, self.conv3, self.conv_64 = (nn.Conv2d(32, 32, 4, 2, 1) for _ in range(3))
+        self.lin1, self.lin2 = nn.Linear(512, 256), nn.Linear(256, 256)
+        self.mu_logvar_gen = nn.Linear(256, 2 * D)
+
+    def forward(self, x):
+        for layer in (self.conv1, self.conv2, self.conv3, self.conv_64):
+            x = layer(x).relu()
+        x = self.lin2(self.lin1(x.flatten(1)).relu()).relu()
+        return self.mu_logvar_gen(x).view(-1, D, 2).unbind(-1)
+
+
+class Decoder(nn.Module):
+    """The public decoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin1, self.lin2, self.lin3 = (
+            nn.Linear(D, 256),
+            nn.Linear(256, 256),
+            nn.Linear(256, 512),
+        )
+        self.convT_64, self.convT1, self.convT2 = (
+            nn.ConvTranspose2d(32, 32, 4, 2, 1) for _ in range(3)
+        )
+        self.convT3 = nn.ConvTranspose2d(32, 1, 4, 2, 1)
+
+    def forward(self, z):
+        for layer in (self.lin1, self.lin2, self.lin3):
+            z = layer(z).relu()
+        z = z.view(-1, 32, 4, 4)
+        for layer in (self.convT_64, self.convT1, self.convT2):
+            z = layer(z).relu()
+        return self.convT3(z).sigmoid()
+
+
+class Public(nn.Module):
+    def __init__(self):
+        super().__init__()
+        # The decoder first: what counts is the names, not the order in which they are stored.
+        self.decoder, self.encoder = Decoder(), Encoder()
+
+
+@pytest.fixture
+def public(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Public()
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    return model
+
+
+def imported(path, tmp_path, **options):
+    given = {"model": "beta-vae", "dataset": "tiny", "latents": D, "network": "burgess", **options}
+    return import_weights(path, results=tmp_path / "results", **given)
+
+
+def test_public_weights_give_the_public_models_outputs(public, tmp_path):
+    run = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae", beta=4.0)
+    with torch.no_grad():
+        mean, log_variance = public.encoder(X)
+        images = public.decoder(mean)
+    code = run.code(X)
+    assert torch.allclose(code.mean, mean, atol=1e-5)
+    assert torch.allclose(code.log_variance, log_variance, atol=1e-5)
+    assert torch.allclose(run.decode(mean), images, atol=1e-5)
+
+
+def test_imported_run_is_scored_and_says_where_it_is_from(public, tmp_path):
+    run = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae")
+    assert run.finished
+    assert run.record.imported.startswith("model.pt ")
+    assert "mig" in score(run, ["mig"])
+    (table,) = make_tables([run])
+    assert table.body[0][2] == "imported"
+    assert "from model.pt" in table.body[0][1]
+    told = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae", steps=345_600)
+    assert make_tables([told])[0].body[0][2] == "345,600"
+
+
+def test_same_import_is_the_same_run_and_other_weights_another(public, tmp_path):
+    first = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae")
+    assert imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae").path == first.path
+    state = {k: v + 1 for k, v in public.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "model.pt")
+    other = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae")
+    assert other.path != first.path
+
+
+def test_own_weights_come_back(run, tmp_path):
+    save_file(dict(run.model.state_dict()), tmp_path / "own.safetensors")
+    options = {"latents": run.model.latents, "network": run.record.knobs["network"]}
+    again = imported(tmp_path / "own.safetensors", tmp_path, **options)
+    x = load_dataset("tiny").images([1, 5])
+    assert torch.equal(again.encode(x), run.encode(x))
+    from_checkpoint = imported(run.checkpoint_path, tmp_path, **options)
+    assert torch.equal(from_checkpoint.encode(x), run.encode(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "own"}, r"missing: encoder\.0\.weight.*not known: "),
+        ({"layout": "disentangling-vae", "latents": 6}, r"shapes: encoder\.\d+\.weight \[8, 256\]"),
+        ({"layout": "disentangling-vae", "network": "conv"}, "not the weights of this model"),
+        ({"layout": "nope"}, "no layout 'nope'"),
+        ({"layout": "own", "betta": 4}, "has no option 'betta'"),
+    ],
+)
+def test_what_does_not_match_is_named(public, tmp_path, options, message):
+    with pytest.raises(DisentangleError, match=message):
+        imported(tmp_path / "model.pt", tmp_path, **options)
+    assert not (tmp_path / "results").exists()
+
+
+class Bomb:
+    def __reduce__(self):
+        return print, ("boom",)
+
+
+def test_nothing_is_unpickled(tmp_path, capsys):
+    torch.save({"encoder.conv1.weight": Bomb()}, tmp_path / "bomb.pt")
+    with pytest.raises(DisentangleError, match="not a state dict of tensors alone"):
+        imported(tmp_path / "bomb.pt", tmp_path)
+    assert "boom" not in capsys.readouterr().out
+    with pytest.raises(DisentangleError, match="no such file"):
+        imported(tmp_path / "absent.pt", tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused(public, tmp_path):
+    state = {k: v * torch.nan for k, v in public.state_dict().items()}
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(DisentangleError, match="not finite"):
+        imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae")
+
+
+def test_import_command(public, command, tmp_path):
+    words = [
+        "model.pt",
+        "--model",
+        "beta-vae",
+        "--dataset",
+        "tiny",
+        "--layout",
+        "disentangling-vae",
+    ]
+    code, out, err = command("import", *words, "--knob", "beta=4", "--knob", f"latents={D}")
+    assert code == 0, err
+    assert (tmp_path / out.strip() / "checkpoint.safetensors").exists()
+    code, _, err = command("import", *words, "--knob", "beta")
+    assert code == 2
+    assert UsageError.exit_code == 2
