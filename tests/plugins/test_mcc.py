@@ -77,7 +77,7 @@ def test_mcc_does_not_depend_on_order_and_sign_of_latents_or_on_rows(order, sign
     assert turned == pytest.approx(score(z, v)["mcc"], abs=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e-8, 1e8, 1e200])
+@pytest.mark.parametrize("scale", [1e-90, 1e-8, 1e8, 1e90])
 def test_mcc_does_not_depend_on_scale_and_shift(scale):
     z, v = small()
     assert score(scale * (z + 3), v)["mcc"] == pytest.approx(score(z, v)["mcc"], abs=1e-9)
