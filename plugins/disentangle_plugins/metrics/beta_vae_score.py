@@ -76,7 +76,9 @@ class BetaVAEScore(Metric[Labelled]):
         x = np.empty((len(k), source.latents), kind)
         step = max(1, BLOCK // (self.pairs * source.latents))
         for j in range(0, len(k), step):
-            gap = codes(first[j : j + step].ravel()) - codes(second[j : j + step].ravel())
-            gap = np.abs(gap).reshape(-1, self.pairs, source.latents)  # [point, pair, d]
-            x[j : j + step] = gap.mean(axis=1)
+            gap = codes(first[j : j + step].ravel())
+            gap -= codes(second[j : j + step].ravel())
+            np.abs(gap, out=gap)
+            gap = gap.reshape(-1, self.pairs, source.latents)  # [point, pair, d]
+            x[j : j + step] = gap.sum(axis=1) / self.pairs
         return x

@@ -1,9 +1,12 @@
 """Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.dataset import Index, Labelled
+from disentangle.decode import cores
 from disentangle.errors import Unavailable
 from disentangle.fits import small_fit
 from disentangle.metric import Codes, Detail, Metric, Scores, Source
@@ -27,13 +30,18 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
     scale = np.where((np.ptp(z, axis=0) > 0) & (scale > 0), scale, np.inf)
     x, test_x = (z - middle) / scale, (test_z - middle) / scale
     found = np.full(v.shape[1], np.nan)
-    for k in np.flatnonzero((np.ptp(v, axis=0) > 0) & (np.ptp(test_v, axis=0) > 0)):
-        with small_fit():
-            classifier = LogisticRegression().fit(x, v[:, k])
+
+    def fit(k: int) -> None:
+        classifier = LogisticRegression().fit(x, v[:, k])
         columns = dict(zip(classifier.classes_, classifier.predict_proba(test_x).T, strict=True))
         values = np.unique(test_v[:, k])
         areas = [area(columns[c], test_v[:, k] == c) if c in columns else 0.5 for c in values]
         found[k] = np.mean(areas)
+
+    varying = np.flatnonzero((np.ptp(v, axis=0) > 0) & (np.ptp(test_v, axis=0) > 0))
+    longest_first = sorted(varying, key=lambda k: -int(v[:, k].max()))
+    with small_fit(), ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(fit, longest_first))
     return found
 
 
