@@ -81,6 +81,11 @@ class Chosen:
         return found
 
 
+def listed(metrics: Iterable[str] | None) -> list[str] | None:
+    """Return the metrics named as a list, one name alone too; None where none was."""
+    return None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+
+
 def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[Chosen]:
     """Return the metrics named, `all` of them, or those that run by default.
 
@@ -93,7 +98,7 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
             known = suggestion(name, registry.metrics.entries)
             raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
         Chosen(name, knobs)  # whether it is chosen or not, so that a slip shows
-    specs = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    specs = listed(metrics)
     if specs is None and wanted.metrics is not None:
         specs = list(wanted.metrics)
     if specs is not None and "all" not in specs:

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from disentangle.arrays import array_source
-from disentangle.chosen import choose
+from disentangle.chosen import choose, listed
 from disentangle.codes import Progress, silent
 from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
@@ -63,7 +63,8 @@ def score_encoder(
         DisentangleError: a metric failed.
     """
     rules = load_protocol(protocol)
-    chosen, place = choose(metrics, rules), choose_device(device)
+    names = listed(metrics)
+    chosen, place = choose(names, rules), choose_device(device)
     seed = check_seed(seed)
     opened = load_dataset(dataset) if isinstance(dataset, str) else dataset
     opened = scored_part(opened, split, factors)
@@ -73,7 +74,7 @@ def score_encoder(
         )
         called = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
         wanted = wanted_scores(chosen, rules, DatasetRecord.of(opened), called, seed)
-        if "all" in (metrics or ()):
+        if "all" in (names or ()):
             say(time_needed(wanted, source))
         return _measure_all(wanted, source)
 

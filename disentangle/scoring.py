@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from disentangle.chosen import Chosen, choose
+from disentangle.chosen import Chosen, choose, listed
 from disentangle.codes import Encoder, Progress, RunSource, silent
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
@@ -70,7 +70,8 @@ def score(
     """
     found = run if isinstance(run, Run) else load_run(run)
     rules = load_protocol(protocol)
-    chosen, place = choose(metrics, rules), choose_device(device)
+    names = listed(metrics)
+    chosen, place = choose(names, rules), choose_device(device)
     if not found.finished:
         raise DisentangleError(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
@@ -84,7 +85,7 @@ def score(
     if missing:
         with found.lock():
             source = RunSource(found, scored, place, progress, disjoint=rules.disjoint)
-            if "all" in (metrics or ()):
+            if "all" in (names or ()):
                 say(time_needed(missing, source))
             _complete(found, missing, source, trained_on_it(found, data, rules))
     kept = read_scores(found)

@@ -111,6 +111,15 @@ def test_metrics_of_models_are_unavailable_to_a_bare_encoder():
     assert set(found.unavailable) == {"elbo", "reconstruction"}
 
 
+@pytest.mark.parametrize(
+    "metrics", ["mig", iter(["mig"]), ("mig",)], ids=["text", "iterator", "tuple"]
+)
+def test_metrics_are_named_in_any_way(metrics):
+    said = []
+    assert set(score_encoder(corner, "tiny", metrics, device="cpu", say=said.append)) == {"mig"}
+    assert not said  # a line about time is for "all" of them
+
+
 def test_failing_metric_is_named():
     with pytest.raises(DisentangleError, match="metric 'failing' failed: ZeroDivisionError"):
         score_encoder(corner, "tiny", ["failing"], device="cpu")
