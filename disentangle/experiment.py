@@ -226,6 +226,10 @@ def fit_and_record(
         known = (weight, values["latents"], values["likelihood"], values["variance"])
         if expected := one_line(run.dataset, *known):
             say(expected)
+    if rise := values.get("kl_warmup", 0):
+        say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
+        if rise > training.steps:
+            say("WARNING: training ends before that rise does: the weight is never reached")
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     with torch.enable_grad():
         seconds = fit(

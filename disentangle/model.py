@@ -37,6 +37,13 @@ class Batch:
     pair: Tensor | None = None
     """A second image for each, for models that learn from pairs."""
 
+    def risen(self, steps: int) -> float:
+        """Return how far a rise over the first `steps` steps has come, 0 to 1; 1 if there is none.
+
+        A model whose KL term's weight rises has the knob `kl_warmup`, of which advice speaks.
+        """
+        return min(1.0, self.step / steps) if steps else 1.0
+
 
 @dataclass(frozen=True)
 class Code:

@@ -89,6 +89,6 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="a paper's settings: higgins2017, burgess2018, locatello2019 or seed",
+        help="a paper's settings: `disentangle list` names them",
     ),
 ]

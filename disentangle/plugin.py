@@ -33,6 +33,7 @@ class Knob:
     choices: tuple[str, ...] = ()
     normalised: bool = False
     only_if: tuple[str, str] | None = None
+    added: bool = False
 
     def check(self, value: Any) -> Any:
         """Return `value` in this knob's type, or raise a UsageError that names the bound."""
@@ -91,6 +92,7 @@ def knob(
     max: float | None = None,
     normalised: bool = False,
     only_if: tuple[str, str] | None = None,
+    added: bool = False,
 ) -> T:
     """Declare a hyper-parameter as a field of a plugin.
 
@@ -104,6 +106,8 @@ def knob(
             its normalised form, beta_norm = beta M / N (Higgins et al. 2017).
         only_if: (other knob, value): the knob does nothing unless the other has this value, so
             that giving it elsewhere is an error.
+        added: the knob came after the plugin's first release and changes nothing at its default, so
+            that the plugin keeps its version and a record without the knob means its default.
     """
     metadata = {
         "help": help,
@@ -112,6 +116,7 @@ def knob(
         "max": max,
         "normalised": normalised,
         "only_if": only_if,
+        "added": added,
     }
     return dataclasses.field(default=default, metadata={"knob": metadata})
 

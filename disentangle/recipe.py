@@ -11,6 +11,12 @@ class Training(Plugin):
     steps: int = knob(default=100_000, min=1, help="training steps")
     batch_size: int = knob(default=64, min=1, help="images a step")
     lr: float = knob(default=1e-4, above=0, help="learning rate")
-    optimizer: Literal["adam", "adagrad"] = knob(default="adam", help="optimiser")
+    optimizer: Literal["adam", "adamw", "adagrad"] = knob(default="adam", help="optimiser")
+    weight_decay: float = knob(
+        default=0.01, min=0, only_if=("optimizer", "adamw"), added=True, help="of AdamW"
+    )
+    clip: float = knob(
+        default=0.0, min=0, added=True, help="largest norm of the gradient; 0: none is clipped"
+    )
     seed: int = knob(default=0, min=0, help="of the weights, the order of images and the noise")
     precision: Literal["fp32", "bf16"] = knob(default="fp32", help="of the networks' arithmetic")

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from disentangle import data
 from disentangle.dataset import Dataset, Labelled
 from disentangle.errors import DisentangleError
+from disentangle.plugin import knobs
+from disentangle.recipe import Training
 
 Value = bool | int | float | str
 View = dict[str, str | int | tuple[str, ...]]
@@ -117,9 +119,8 @@ class RunRecord(Record):
     def telling(self) -> dict[str, Value]:
         """Return the knobs that a reader needs: the model's own, and others that were changed."""
         from disentangle.model import Model
-        from disentangle.plugin import knobs
 
-        shared = knobs(Model)
+        shared = {*knobs(Model), "kl_warmup"}
         return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
 
     @property
@@ -135,10 +136,14 @@ class RunRecord(Record):
     @property
     def id(self) -> str:
         """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
+        later = {name for name, knob in knobs(Training).items() if knob.added}
+        training = {
+            k: s.value for k, s in self.training.items() if k not in later or s.value != s.default
+        }
         configuration: dict[str, Any] = {
             "model": [self.model, self.model_version, self.network_version],
             "knobs": self.changed,
-            "training": self.recipe,
+            "training": training,
             "dataset": [self.dataset.name, self.dataset.fingerprint, self.dataset.view],
         }
         if self.imported is not None:

@@ -257,12 +257,15 @@ def load_run(
 
 
 def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
-    """Refuse a record whose knobs are not exactly the plugin's, with values that it takes."""
+    """Refuse a record whose knobs are not the plugin's, with values that it takes.
+
+    One that was added to the plugin later may be missing: the run was made at its default.
+    """
     try:
         check(kind, values, "given")
     except UsageError as error:
         raise DisentangleError(f"{where / 'run.json'}: {error}") from error
-    missing = set(knobs(kind)) - set(values)
+    missing = {name for name, knob in knobs(kind).items() if not knob.added} - set(values)
     if missing:
         raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
 

@@ -50,8 +50,11 @@ def advice(run: Run) -> str:
         for form in run.record.normalised
         if (name := form.removesuffix(NORMALISED))
     ]
-    less = f"try a smaller {' or '.join(weights)}, or " if weights else "try "
-    return f"the posterior has collapsed: {less}another learning rate, likelihood or network"
+    ways = [f"a smaller {' or '.join(weights)}"] if weights else []
+    if run.record.knobs.get("kl_warmup") == 0:
+        ways.append(f"--kl-warmup {max(1, run.record.recipe['steps'] // 10)}")
+    ways.append("another learning rate, likelihood or network")
+    return f"the posterior has collapsed: try {', or '.join(ways)}"
 
 
 def check_every(checkpoint_every: int | None) -> None:

@@ -96,6 +96,8 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 loss = torch.stack(list(terms.values())).sum()
                 torch.autograd.backward(loss, inputs=parameters)
+                if training.clip:
+                    torch.nn.utils.clip_grad_norm_(parameters, training.clip)
             for optimizer in optimizers:
                 optimizer.step()
             for terms in sets:
@@ -141,6 +143,9 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     optimizer: torch.optim.Optimizer
     if training.optimizer == "adam":
         optimizer = torch.optim.Adam(ours, lr=training.lr, fused=True)
+    elif training.optimizer == "adamw":
+        decay = training.weight_decay
+        optimizer = torch.optim.AdamW(ours, lr=training.lr, weight_decay=decay, fused=True)
     else:
         optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]

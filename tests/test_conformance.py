@@ -89,7 +89,7 @@ def other_value(knob):
     """Return a value of a knob that is not its default."""
     if knob.choices:
         return next(c for c in reversed(knob.choices) if c != knob.default)
-    return knob.type(knob.default * 2 + 1)
+    return knob.default * 2 + (10 if knob.type is int else 1)
 
 
 @pytest.mark.parametrize(("name", "knob"), OWN_KNOBS)

@@ -18,7 +18,8 @@ from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
 from disentangle.figures import draw_traversals
-from disentangle.training import Interrupted, batches
+from disentangle.recipe import Training
+from disentangle.training import Interrupted, batches, make_optimizers
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
@@ -43,7 +44,12 @@ def logged(run):
 
 @pytest.mark.parametrize(
     ("model", "options"),
-    [("beta-vae", {}), ("duel", {}), ("vae", {"optimizer": "adagrad", "precision": "bf16"})],
+    [
+        ("beta-vae", {"kl_warmup": 12}),
+        ("duel", {}),
+        ("vae", {"optimizer": "adagrad", "precision": "bf16"}),
+        ("vae", {"optimizer": "adamw", "clip": 0.5}),
+    ],
     ids=str,
 )
 def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options, tmp_path):
@@ -91,7 +97,18 @@ def test_same_training_again_returns_the_finished_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"seed": 1}, {"steps": 4}, {"lr": 1e-3}, {"beta": 5.0}, {"latents": 3}], ids=str
+    "options",
+    [
+        {"seed": 1},
+        {"steps": 4},
+        {"lr": 1e-3},
+        {"beta": 5.0},
+        {"latents": 3},
+        {"kl_warmup": 2},
+        {"clip": 1.0},
+        {"optimizer": "adamw", "weight_decay": 1.0},
+    ],
+    ids=str,
 )
 def test_another_configuration_is_another_run(options, tmp_path):
     base = {"steps": 3, "results": tmp_path, **SMALL}
@@ -105,6 +122,41 @@ def test_default_given_by_hand_is_the_same_run(tmp_path):
     first = train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL)
     other = train("beta-vae", "tiny", steps=3, beta=4, seed=0, results=tmp_path, **SMALL)
     assert first.path == other.path
+
+
+def test_options_that_came_later_leave_earlier_runs_what_they_were(tmp_path):
+    first = train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    record = json.loads((first.path / "run.json").read_text())
+    for part, names in (("settings", ["kl_warmup"]), ("training", ["clip", "weight_decay"])):
+        for name in names:
+            del record[part][name]
+    (first.path / "run.json").write_text(json.dumps(record))
+    assert disentangle.load_run(first.path).record.id == first.record.id
+    assert train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL).path == first.path
+    assert disentangle.load_run(first.path).model.kl_warmup == 0
+
+
+def test_decay_and_clipping_are_torchs():
+    model = torch.nn.Linear(2, 1, bias=False)
+    model.opponent = lambda: None
+    (optimizer,) = make_optimizers(model, Training(optimizer="adamw", lr=0.1, weight_decay=0.5))
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.zeros_like(model.weight)
+    optimizer.step()
+    assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
+
+
+def test_rise_of_the_kl_weight_is_said(tmp_path):
+    said = []
+    options = {"steps": 3, "results": tmp_path, "say": said.append, **SMALL}
+    train("beta-vae", "tiny", kl_warmup=2, **options)
+    assert "the weight of the KL term rises from 0 over 2 of 3 steps" in said
+    assert not any("WARNING" in line for line in said)
+    train("beta-vae", "tiny", kl_warmup=4, **options)
+    assert any("WARNING: training ends before that rise does" in line for line in said)
+    said.clear()
+    train("beta-vae", "tiny", **options)
+    assert not any("rises" in line for line in said)
 
 
 def test_finished_checkpoint_holds_weights_only(tmp_path):
@@ -318,7 +370,7 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     warnings = [line for line in said if line.startswith("WARNING")]
     assert len(warnings) == 1
     assert "no latent tells images apart after" in warnings[0]
-    assert "smaller beta (it is 100000, beta_norm 244)" in warnings[0]
+    assert "smaller beta (it is 100000, beta_norm 244), or --kl-warmup 4, or" in warnings[0]
 
 
 def test_latents_that_live_bring_no_warning():

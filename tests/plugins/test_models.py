@@ -15,6 +15,7 @@ from disentangle.covariance import covariance, off_diagonal
 from disentangle.data import load_dataset
 from disentangle.experiment import train
 from disentangle.model import Batch, Posterior
+from disentangle.plugin import knobs
 from disentangle.seeds import initialising, torch_rng
 from disentangle_plugins.models.ada_gvae import AdaGVAE, divergence, share
 from disentangle_plugins.models.annealed_vae import AnnealedVAE
@@ -58,6 +59,29 @@ def some_posterior(n=8, d=LATENTS, seed=0):
 
 def test_beta_1_is_the_vae():
     assert losses(built(BetaVAE, beta=1.0)) == VAES
+
+
+RISING = {
+    name: kind
+    for name in sorted(registry.models.entries)
+    if "kl_warmup" in knobs(kind := registry.models.load(name))
+}
+
+
+def test_every_model_with_a_plain_kl_term_can_warm_it_up():
+    assert set(registry.models.entries) - set(RISING) == {"annealed-vae", "qlae"}
+
+
+@pytest.mark.parametrize("kind", RISING.values(), ids=RISING)
+def test_kl_term_rises_in_a_line_from_0_and_the_reconstruction_does_not(kind):
+    full = losses(built(kind), pair=PAIR)
+    parts = {"kl", "mutual-information", "total-correlation", "dimension-wise-kl"}
+    parts &= {"kl"} if "kl" in full else parts
+    for step, risen in ((0, 0), (3, 0.3), (10, 1), (25, 1)):
+        found = losses(built(kind, kl_warmup=10), pair=PAIR, step=step)
+        for name, value in full.items():
+            expected = risen * value if name in parts else value
+            assert found[name] == pytest.approx(expected, rel=1e-5), name
 
 
 def test_annealed_vae_without_capacity_weighs_the_kl_by_gamma():

@@ -23,6 +23,9 @@ class AdaGVAE(Model):
     changes: int = knob(
         default=1, min=0, help="factors that differ in a pair, at most; 0 for 1 to K - 1 by chance"
     )
+    kl_warmup: int = knob(
+        default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
+    )
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
         """Return for each image one that differs from it in `changes` of the scored factors."""
@@ -46,7 +49,7 @@ class AdaGVAE(Model):
         kl = [q.kl().sum(1).mean() for _, q in pairs]
         return {
             "reconstruction": 0.5 * (errors[0] + errors[1]),
-            "kl": 0.5 * self.beta * (kl[0] + kl[1]),
+            "kl": 0.5 * self.beta * batch.risen(self.kl_warmup) * (kl[0] + kl[1]),
         }
 
 

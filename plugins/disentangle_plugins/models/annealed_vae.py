@@ -20,7 +20,7 @@ class AnnealedVAE(Model):
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""
         q = self.encode(batch.x)
-        c = self.capacity * min(1.0, batch.step / self.rise)
+        c = self.capacity * batch.risen(self.rise)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
             "capacity": self.gamma * (q.kl().sum(1).mean() - c).abs(),

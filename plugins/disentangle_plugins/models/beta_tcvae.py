@@ -22,6 +22,9 @@ class BetaTCVAE(Model):
     estimator: Literal["mws", "mss", "mss-as-released"] = knob(
         default="mws", help="of q(z): minibatch-weighted or stratified sampling"
     )
+    kl_warmup: int = knob(
+        default=0, min=0, added=True, help="steps over which the last three terms rise from 0"
+    )
 
     def terms(self, batch: Batch) -> Terms:
         """Return the four terms of the loss."""
@@ -29,9 +32,10 @@ class BetaTCVAE(Model):
         z = q.sample(batch.rng)
         weights = log_weights(len(z), batch.dataset_size, self.estimator, z.device)
         posterior, joint, product = log_densities(q, z, weights)
+        risen = batch.risen(self.kl_warmup)
         return {
             "reconstruction": self.reconstruction(batch.x, z),
-            "mutual-information": self.alpha * (posterior - joint).mean(),
-            "total-correlation": self.beta * (joint - product).mean(),
-            "dimension-wise-kl": self.gamma * (product - log_prior(z)).mean(),
+            "mutual-information": self.alpha * risen * (posterior - joint).mean(),
+            "total-correlation": self.beta * risen * (joint - product).mean(),
+            "dimension-wise-kl": self.gamma * risen * (product - log_prior(z)).mean(),
         }

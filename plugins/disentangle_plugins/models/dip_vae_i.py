@@ -13,6 +13,9 @@ class DIPVAEI(Model):
 
     lambda_od: float = knob(default=10.0, min=0, help="weight of covariances between latents")
     lambda_d: float = knob(default=100.0, min=0, help="weight of variances' distance from 1")
+    kl_warmup: int = knob(
+        default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
+    )
 
     def terms(self, batch: Batch) -> Terms:
         """Return the four terms of the loss."""
@@ -20,7 +23,7 @@ class DIPVAEI(Model):
         s = covariance(q.mean)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": q.kl().sum(1).mean(),
+            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
             "off-diagonal": self.lambda_od * off_diagonal(s).square().sum(),
             "diagonal": self.lambda_d * (s.diagonal() - 1).square().sum(),
         }

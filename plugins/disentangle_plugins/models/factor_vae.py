@@ -33,6 +33,9 @@ class FactorVAE(Model):
         default="two", help="the codes to permute: of a second batch, of the same, or of its half"
     )
     discriminator_lr: float = knob(default=1e-4, above=0, help="the discriminator's learning rate")
+    kl_warmup: int = knob(
+        default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
+    )
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
         """Make the networks and the discriminator, which gives two logits: of q(z), of permuted."""
@@ -68,7 +71,7 @@ class FactorVAE(Model):
         logits = self.discriminator(z).float()
         mine = {
             "reconstruction": self.reconstruction(batch.x, z),
-            "kl": q.kl().sum(1).mean(),
+            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
             "total-correlation": self.gamma * (logits[:, 0] - logits[:, 1]).mean(),
         }
         return mine, {"discriminator": 0.5 * (told + kept)}
