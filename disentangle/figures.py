@@ -121,11 +121,15 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
 
 
 def traverse(run: Run, base: Base, latents: Sequence[int], columns: int) -> Tensor:
-    """Return images [latent, column, C, H, W]: one latent moves, the others stay at the base's."""
+    """Return images [latent, value, C, H, W]: one latent moves, the others stay at the base's.
+
+    There are `columns` values, or as many as a latent takes.
+    """
     rows = []
     for d in latents:
-        z = base.z.repeat(columns, 1)
-        z[:, d] = run.model.traversal(d, columns)
+        values = run.model.traversal(d, columns)
+        z = base.z.repeat(len(values), 1)
+        z[:, d] = values
         rows.append(run.decode(z))
     return torch.stack(rows)
 
@@ -138,10 +142,15 @@ def draw_traversals(
 
     found, latents = find_bases(run, bases or default_bases(run)), measure_latents(run)
     folder = folder or run.figures
-    values = [round(float(v), 3) + 0.0 for v in run.model.traversal(latents.order[0], COLUMNS)]
+    values = torch.stack([run.model.traversal(d, COLUMNS) for d in latents.order])
+    columns = values.shape[1]
+    ends = (0, columns // 2, columns - 1)
+    said = [f"{round(float(values[0, c]), 3) + 0.0:g}" for c in ends]
+    if not torch.equal(values, values[:1].expand_as(values)):
+        said = ["lowest", "", "highest"]  # each latent has values of its own
     across = min(PANELS, len(found))
     down = -(-len(found) // across)
-    width, height = COLUMNS * CELL, len(latents.order) * CELL  # of a panel, in inches
+    width, height = columns * CELL, len(latents.order) * CELL  # of a panel, in inches
     left, gap, above, below = 1.15, 0.25, 0.6, 0.3
     total = (left + across * (width + gap), 0.5 + down * (height + above + below))
     figure = Figure(figsize=total, dpi=110)
@@ -154,8 +163,7 @@ def draw_traversals(
         block = traverse(run, base, latents.order, COLUMNS)
         show(axes, mosaic(block))
         size = block.shape[-1] + 1
-        ends = (0, COLUMNS // 2, COLUMNS - 1)
-        axes.set_xticks([size * (c + 0.5) for c in ends], [f"{values[c]:g}" for c in ends])
+        axes.set_xticks([size * (c + 0.5) for c in ends], said)
         ticks = [size * (r + 0.5) for r in range(len(latents.order))]
         axes.set_yticks(ticks, latents.labels if column == 0 else [""] * len(ticks))
         for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):

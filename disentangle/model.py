@@ -156,5 +156,8 @@ class Model(Plugin, nn.Module, Generic[C]):
         return None
 
     def traversal(self, latent: int, n: int) -> Tensor:
-        """Return the `n` values [n] that a traversal of this latent shows, both ends included."""
+        """Return the values that a traversal of this latent shows, in order, both ends included.
+
+        They are `n`, or fewer where latents take fewer; of each latent equally many.
+        """
         return torch.linspace(-3, 3, n)

@@ -64,7 +64,8 @@ def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
     """Return a report that also warns, once, when the latents are found collapsed.
 
     They are when none is active once training is well on its way: after 1,000 steps and a tenth of
-    all of them.
+    all of them. Where collapse is unstable the KL of a latent grows by a constant factor a step,
+    so the warning says whether it grows.
 
     Args:
         report: what is called after each step.
@@ -72,13 +73,27 @@ def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
         advice: what may help.
     """
     warned = False
+    before: dict[str, Any] | None = None
 
     def watched(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal warned
+        nonlocal warned, before
         late = step >= max(PATIENCE, steps // 10)
         if entry is not None and not entry["active"] and late and not warned:
             warned = True
-            say(f"WARNING: no latent tells images apart after {step} steps; {advice}")
+            told = f"WARNING: no latent tells images apart after {step} steps"
+            say(f"{told}{growth(before, entry)}; {advice}")
+        before = entry or before
         report(step, steps, entry)
 
     return watched
+
+
+def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
+    """Return in words whether the largest KL of a latent grows from one log entry to the next."""
+    if before is None or not entry.get("kl"):
+        return ""
+    last, now = max(before["kl"]), max(entry["kl"])
+    if last <= 0 or now < 1.2 * last:
+        return ", and no KL grows"
+    steps = entry["step"] - before["step"]
+    return f", but the largest KL grew {now / last:.2g} times in {steps} steps: it may yet escape"

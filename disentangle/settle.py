@@ -54,7 +54,7 @@ def advice(run: Run) -> str:
     if run.record.knobs.get("kl_warmup") == 0:
         ways.append(f"--kl-warmup {max(1, run.record.recipe['steps'] // 10)}")
     ways.append("another learning rate, likelihood or network")
-    return f"the posterior has collapsed: try {', or '.join(ways)}"
+    return f"if the posterior collapses, try {', or '.join(ways)}"
 
 
 def check_every(checkpoint_every: int | None) -> None:

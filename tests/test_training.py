@@ -373,6 +373,28 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     assert "smaller beta (it is 100000, beta_norm 244), or --kl-warmup 4, or" in warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("kl", "told"),
+    [
+        ([0.001, 0.004], "but the largest KL grew 4 times in 100 steps: it may yet escape; help"),
+        ([0.004, 0.001], "and no KL grows; help"),
+        ([0.0, 0.0], "and no KL grows; help"),
+        ([None, None], "after 1100 steps; help"),
+    ],
+    ids=str,
+)
+def test_warning_says_whether_collapse_is_being_left(kl, told):
+    from disentangle.monitor import watching
+
+    said = []
+    watched = watching(lambda *a: None, said.append, "help")
+    for step, value in zip((900, 1100), kl, strict=True):
+        entry = {"step": step + 100 * (step == 900), "active": 0}
+        watched(step, 10_000, entry if value is None else {**entry, "kl": [0.0, value]})
+    assert len(said) == 1
+    assert said[0].endswith(told)
+
+
 def test_latents_that_live_bring_no_warning():
     from disentangle.monitor import watching
 

@@ -55,6 +55,6 @@ class QLAE(Model[Code]):
         }
 
     def traversal(self, latent: int, n: int) -> Tensor:
-        """Return `n` of the values that this latent takes, in order."""
+        """Return the values that this latent takes, in order, or `n` of them if they are more."""
         values = self.codebook[latent].detach().sort().values
-        return values[torch.linspace(0, self.values - 1, n).round().long()]
+        return values[torch.linspace(0, self.values - 1, min(n, self.values)).round().long()]
