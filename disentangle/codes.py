@@ -18,6 +18,7 @@ from disentangle import data
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import Unavailable
 from disentangle.files import atomic
+from disentangle.memory import keep_freed_memory
 from disentangle.metric import Codes, Source
 from disentangle.model import Posterior
 from disentangle.run import Run
@@ -120,6 +121,8 @@ class RunSource(Encoder):
         self.run, self.model = run, run.model
         self.device = torch.device(device)
         self.model.to(self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         super().__init__(
             dataset or run.dataset, int(self.model.latents), progress, disjoint=disjoint

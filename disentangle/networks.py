@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from disentangle.errors import UsageError
+from disentangle.layers import ToImage
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
@@ -40,9 +41,9 @@ def down(*channels: int) -> list[nn.Module]:
 def up(*channels: int) -> list[nn.Module]:
     """Return transposed convolutions that double the image each; no ReLU after the last."""
     layers: list[nn.Module] = []
-    for before, after in pairwise(channels):
+    for before, after in pairwise(channels[:-1]):
         layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU()]
-    return layers[:-1]
+    return [*layers, ToImage(channels[-2], channels[-1])]
 
 
 def dense(*units: int) -> list[nn.Module]:

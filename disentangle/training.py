@@ -17,6 +17,7 @@ from disentangle import checkpoint
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
+from disentangle.memory import keep_freed_memory
 from disentangle.model import Batch, Model, Terms
 from disentangle.monitor import Report, averages, check_finite, measure
 from disentangle.recipe import Training
@@ -53,6 +54,8 @@ def fit(
         Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
+    if device.type == "cpu":
+        keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
     every = min(100, max(1, steps // 10))

@@ -1,0 +1,59 @@
+"""Layers that are torch's own functions, computed faster where torch is slow."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+FEW = 4
+"""Channels up to which the last layer of a decoder is faster as a matrix product on a CPU."""
+
+
+class ToImage(nn.ConvTranspose2d):
+    """A transposed convolution 4x4, stride 2, padding 1, to the few channels of an image.
+
+    On a CPU the vector units have nothing to do over one output channel, and torch's takes six
+    times as long as here: one matrix product, and sums of its shifted parts.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4, 2, 1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return [N, after, 2H, 2W] for x [N, before, H, W]."""
+        plain = x.device.type != "cpu" or x.dtype != torch.float32 or self.out_channels > FEW
+        if plain or output_size is not None or torch.is_autocast_enabled("cpu"):
+            return super().forward(x, output_size)
+        doubled: Tensor = Doubling.apply(x, self.weight, self.bias)
+        return doubled
+
+
+class Doubling(torch.autograd.Function):
+    """Transposed convolution 4x4, stride 2, padding 1: the forward pass by a matrix product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return [N, O, 2H, 2W] for x [N, C, H, W], weight [C, O, 4, 4] and bias [O]."""
+        ctx.save_for_backward(x, weight)
+        n, c, h, w = x.shape
+        o = weight.shape[1]
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, c)
+        y = (weight.reshape(c, o * 16).T @ pixels.T).view(o, 4, 4, n, h, w)
+        # Output row 2i takes row 1 of the kernel at i and row 3 at i - 1; row 2i + 1 takes row 2 at
+        # i and row 0 at i + 1. So do columns.
+        y[:, 1, :, :, 1:] += y[:, 3, :, :, :-1]
+        y[:, 2, :, :, :-1] += y[:, 0, :, :, 1:]
+        y = y[:, 1:3]
+        y[:, :, 1, :, :, 1:] += y[:, :, 3, :, :, :-1]
+        y[:, :, 2, :, :, :-1] += y[:, :, 0, :, :, 1:]
+        image = y[:, :, 1:3].permute(3, 0, 4, 1, 5, 2)  # n, o, h, 2, w, 2
+        return (image + bias.view(-1, 1, 1, 1, 1)).reshape(n, o, 2 * h, 2 * w)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients of x, weight and bias: torch's own, which is fast."""
+        x, weight = ctx.saved_tensors
+        places = ([weight.shape[1]], [2, 2], [1, 1], [1, 1], True, [0, 0], 1, [True, True, True])
+        found: tuple[Tensor, Tensor, Tensor]
+        found = torch.ops.aten.convolution_backward(grads[0], x, weight, *places)
+        return found

@@ -1,0 +1,72 @@
+"""Layers that are computed in another way: the same functions, with the same gradients."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from disentangle.layers import ToImage
+from disentangle.seeds import initialising, torch_rng
+
+
+def both(before, after):
+    with initialising(0):
+        fast = ToImage(before, after)
+    plain = nn.ConvTranspose2d(before, after, 4, 2, 1)
+    plain.load_state_dict(fast.state_dict())
+    return fast, plain
+
+
+def close(a, b):
+    return torch.allclose(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 5), st.integers(1, 8), st.integers(1, 5), st.integers(1, 6), st.integers(1, 6),
+    st.booleans(),
+)  # fmt: skip
+def test_image_and_gradients_are_torchs(n, before, after, height, width, last):
+    fast, plain = both(before, after)
+    x = torch.randn((n, before, height, width), generator=torch_rng(0, "x"))
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    weights = torch.randn((n, after, 2 * height, 2 * width), generator=torch_rng(1, "x"))
+    found = []
+    for layer in (fast, plain):
+        given_x = x.clone().requires_grad_()
+        image = layer(given_x)
+        (image * weights).sum().backward()
+        found.append((image, given_x.grad, layer.weight.grad, layer.bias.grad))
+    for a, b in zip(*found, strict=True):
+        assert a.shape == b.shape
+        assert close(a, b)
+
+
+def test_input_is_left_as_it_was():
+    fast, _ = both(3, 1)
+    x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x"))
+    before = x.clone()
+    fast(x)
+    assert torch.equal(x, before)
+
+
+def test_layer_has_torchs_names_of_weights():
+    fast, plain = both(3, 1)
+    assert isinstance(fast, nn.ConvTranspose2d)
+    assert list(fast.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_other_numbers_are_torchs_own(kind):
+    fast, plain = both(3, 1)
+    x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x")).to(kind)
+    assert torch.equal(fast.to(kind)(x), plain.to(kind)(x))
+
+
+def test_autocast_is_torchs_own():
+    fast, plain = both(3, 1)
+    x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x"))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(fast(x), plain(x))

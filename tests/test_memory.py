@@ -1,0 +1,30 @@
+"""Memory: what is freed is kept for the next step."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, torch
+from disentangle.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        blocks = [torch.zeros(2**21) for _ in range(6)]  # of 8 MiB
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10
+
+first = faults()
+assert keep_freed_memory()
+faults()
+print(first, faults())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a matter of the GNU C library")
+def test_freed_memory_is_used_again():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    before, after = map(int, done.stdout.split())
+    assert after < 20 < before
