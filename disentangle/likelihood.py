@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli as Continuous
-from torch.nn import functional as F
+
+from disentangle.layers import cross_entropy
 
 
 class Likelihood(ABC):
@@ -31,8 +32,7 @@ class Bernoulli(Likelihood):
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return the cross entropy of the pixels, [N]."""
-        loss = F.binary_cross_entropy_with_logits(parameters, x, reduction="none")
-        return loss.flatten(1).sum(1)
+        return cross_entropy(parameters, x).flatten(1).sum(1)
 
     def mean(self, parameters: Tensor) -> Tensor:
         """Return the probabilities."""

@@ -34,7 +34,7 @@ def down(*channels: int) -> list[nn.Module]:
     """Return convolutions that halve the image each: 4x4, stride 2, padding 1, each with a ReLU."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels):
-        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
+        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
     return layers
 
 
@@ -42,7 +42,7 @@ def up(*channels: int) -> list[nn.Module]:
     """Return transposed convolutions that double the image each; no ReLU after the last."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels[:-1]):
-        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
     return [*layers, ToImage(channels[-2], channels[-1])]
 
 
@@ -50,7 +50,7 @@ def dense(*units: int) -> list[nn.Module]:
     """Return linear layers, each with a ReLU."""
     layers: list[nn.Module] = []
     for before, after in pairwise(units):
-        layers += [nn.Linear(before, after), nn.ReLU()]
+        layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
     return layers
 
 
@@ -103,7 +103,7 @@ class Conv(Network):
             *dense(latents, 256),
             nn.Unflatten(1, (256, 1, 1)),
             nn.ConvTranspose2d(256, 64, 4),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             *up(64, 64, *[32] * (halved - 2), image_shape[0]),
         )
 
@@ -143,7 +143,7 @@ class Locatello(Network):
         only_64("locatello", image_shape)
         return nn.Sequential(
             *down(image_shape[0], 32, 32),
-            *[layer for c in (32, 64) for layer in (nn.Conv2d(c, 64, 2, 2), nn.ReLU())],
+            *[layer for c in (32, 64) for layer in (nn.Conv2d(c, 64, 2, 2), nn.ReLU(inplace=True))],
             nn.Flatten(),
             *dense(64 * 4 * 4, 256),
             nn.Linear(256, outputs),

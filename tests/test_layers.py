@@ -1,12 +1,15 @@
 """Layers that are computed in another way: the same functions, with the same gradients."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 
-from disentangle.layers import ToImage
+from disentangle.layers import ToImage, cross_entropy
 from disentangle.seeds import initialising, torch_rng
 
 
@@ -70,3 +73,20 @@ def test_autocast_is_torchs_own():
     x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x"))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(fast(x), plain(x))
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.01, 1.0, 30.0, 200.0]))
+def test_cross_entropy_and_its_gradient_are_torchs(seed, scale):
+    rng = torch_rng(seed, "logits")
+    x = torch.rand((3, 1, 5, 5), generator=rng)
+    x[0] = x[0].round()
+    start = scale * torch.randn((3, 1, 5, 5), generator=rng)
+    weights = torch.randn((3, 1, 5, 5), generator=rng)
+    found = []
+    for loss in (cross_entropy, partial(F.binary_cross_entropy_with_logits, reduction="none")):
+        logits = start.clone().requires_grad_()
+        value = loss(logits, x)
+        (value * weights).sum().backward()
+        found.append((value, logits.grad))
+    for ours, torchs in zip(*found, strict=True):
+        assert torch.allclose(ours, torchs, rtol=1e-5, atol=1e-6 * max(1, scale))
