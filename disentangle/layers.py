@@ -29,6 +29,20 @@ class ToImage(nn.ConvTranspose2d):
         return doubled
 
 
+class FromVector(nn.ConvTranspose2d):
+    """A transposed convolution of one pixel: a linear map to [N, after, 4, 4]."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return [N, after, 4, 4] for x [N, before, 1, 1]."""
+        if tuple(x.shape[2:]) != (1, 1) or output_size is not None or self.bias is None:
+            return super().forward(x, output_size)
+        made = (x.flatten(1) @ self.weight.flatten(1)).view(len(x), -1, 4, 4)
+        return made + self.bias.view(-1, 1, 1)
+
+
 class Doubling(torch.autograd.Function):
     """Transposed convolution 4x4, stride 2, padding 1: the forward pass by a matrix product."""
 

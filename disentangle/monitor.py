@@ -49,12 +49,14 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
 
 
 def measure(model: Model, images: Tensor) -> dict[str, Any]:
-    """Return the KL of each latent, where there is one, and the number of active latents."""
+    """Return the number of active latents, the largest variance of means, and the KL of each."""
     model.eval()
     with torch.no_grad():
         code = model.encode(images)
     model.train()
-    found: dict[str, Any] = {"active": int((code.mean.float().var(0) > ACTIVE).sum())}
+    spread = code.mean.float().var(0)
+    largest = float(f"{float(spread.nan_to_num().max()):.3g}")
+    found: dict[str, Any] = {"active": int((spread > ACTIVE).sum()), "spread": largest}
     if isinstance(code, Posterior):
         found["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
     return found
@@ -64,8 +66,8 @@ def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
     """Return a report that also warns, once, when the latents are found collapsed.
 
     They are when none is active once training is well on its way: after 1,000 steps and a tenth of
-    all of them. Where collapse is unstable the KL of a latent grows by a constant factor a step,
-    so the warning says whether it grows.
+    all of them. Where collapse is unstable the variance of a latent's means grows by a constant
+    factor a step, so the warning says whether it grows.
 
     Args:
         report: what is called after each step.
@@ -89,11 +91,10 @@ def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
 
 
 def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
-    """Return in words whether the largest KL of a latent grows from one log entry to the next."""
-    if before is None or not entry.get("kl"):
+    """Return in words whether the means spread from one log entry to the next."""
+    if before is None:
         return ""
-    last, now = max(before["kl"]), max(entry["kl"])
-    if last <= 0 or now < 1.2 * last:
-        return ", and no KL grows"
-    steps = entry["step"] - before["step"]
-    return f", but the largest KL grew {now / last:.2g} times in {steps} steps: it may yet escape"
+    if not entry["spread"] >= 1.2 * before["spread"] > 0:
+        return ", and their means do not spread"
+    times, steps = entry["spread"] / before["spread"], entry["step"] - before["step"]
+    return f", but the variance of means grew {times:.2g} times in {steps} steps: wait and see"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from disentangle.errors import UsageError
-from disentangle.layers import ToImage
+from disentangle.layers import FromVector, ToImage
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
@@ -102,7 +102,7 @@ class Conv(Network):
         return nn.Sequential(
             *dense(latents, 256),
             nn.Unflatten(1, (256, 1, 1)),
-            nn.ConvTranspose2d(256, 64, 4),
+            FromVector(256, 64),
             nn.ReLU(inplace=True),
             *up(64, 64, *[32] * (halved - 2), image_shape[0]),
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from disentangle.layers import ToImage, cross_entropy
+from disentangle.layers import FromVector, ToImage, cross_entropy
 from disentangle.seeds import initialising, torch_rng
 
 
@@ -55,10 +55,24 @@ def test_input_is_left_as_it_was():
     assert torch.equal(x, before)
 
 
-def test_layer_has_torchs_names_of_weights():
-    fast, plain = both(3, 1)
+@pytest.mark.parametrize("kind", [ToImage, FromVector])
+def test_layer_has_torchs_names_of_weights(kind):
+    fast, plain = kind(3, 1), nn.ConvTranspose2d(3, 1, 4)
     assert isinstance(fast, nn.ConvTranspose2d)
     assert list(fast.state_dict()) == list(plain.state_dict())
+
+
+@given(st.integers(1, 5), st.integers(1, 8), st.integers(1, 5), st.sampled_from([1, 2]))
+def test_first_layer_and_its_gradients_are_torchs(n, before, after, side):
+    fast, plain = FromVector(before, after), nn.ConvTranspose2d(before, after, 4)
+    plain.load_state_dict(fast.state_dict())
+    found = []
+    for layer in (fast, plain):
+        x = torch.randn((n, before, side, side), generator=torch_rng(0, "x")).requires_grad_()
+        image = layer(x)
+        image.square().sum().backward()
+        found.append((image, x.grad, layer.weight.grad, layer.bias.grad))
+    assert all(a.shape == b.shape and close(a, b) for a, b in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])

@@ -177,6 +177,7 @@ def test_log_has_terms_kl_of_each_latent_and_active_units(tmp_path):
     assert set(entry["terms"]) == {"reconstruction", "kl"}
     assert len(entry["kl"]) == 4
     assert 0 <= entry["active"] <= 4
+    assert (entry["spread"] > 0.01) == (entry["active"] > 0)
 
 
 def test_opponent_learns_only_from_its_own_terms(tmp_path):
@@ -374,23 +375,21 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("kl", "told"),
+    ("spread", "told"),
     [
-        ([0.001, 0.004], "but the largest KL grew 4 times in 100 steps: it may yet escape; help"),
-        ([0.004, 0.001], "and no KL grows; help"),
-        ([0.0, 0.0], "and no KL grows; help"),
-        ([None, None], "after 1100 steps; help"),
+        ([1e-5, 4e-5], "but the variance of means grew 4 times in 100 steps: wait and see; help"),
+        ([4e-5, 1e-5], "and their means do not spread; help"),
+        ([0.0, 0.0], "and their means do not spread; help"),
     ],
     ids=str,
 )
-def test_warning_says_whether_collapse_is_being_left(kl, told):
+def test_warning_says_whether_collapse_is_being_left(spread, told):
     from disentangle.monitor import watching
 
     said = []
     watched = watching(lambda *a: None, said.append, "help")
-    for step, value in zip((900, 1100), kl, strict=True):
-        entry = {"step": step + 100 * (step == 900), "active": 0}
-        watched(step, 10_000, entry if value is None else {**entry, "kl": [0.0, value]})
+    for step, value in zip((900, 1000), spread, strict=True):
+        watched(step, 10_000, {"step": step, "active": 0, "spread": value})
     assert len(said) == 1
     assert said[0].endswith(told)
 
@@ -401,10 +400,10 @@ def test_latents_that_live_bring_no_warning():
     said, seen = [], []
     watched = watching(lambda *a: seen.append(a), said.append, "help")
     for step in (1, 100, 2_000, 9_000):
-        watched(step, 10_000, {"active": 0 if step < 1_000 else 3})
+        watched(step, 10_000, {"step": step, "active": 0 if step < 1_000 else 3, "spread": 1.0})
     assert not said
     assert len(seen) == 4
     watched(9_500, 10_000, None)
-    watched(9_600, 10_000, {"active": 0})
-    watched(9_700, 10_000, {"active": 0})
+    watched(9_600, 10_000, {"step": 9_600, "active": 0, "spread": 0.0})
+    watched(9_700, 10_000, {"step": 9_700, "active": 0, "spread": 0.0})
     assert len(said) == 1
