@@ -62,8 +62,9 @@ def verdict(beta: float, found: Prediction) -> str:
     if beta > found.onset.low:
         return "This is at the onset: what happens depends on the images and on chance."
     return (
-        "Collapse is unstable here, which is no promise: training may stick in it all the same, "
-        "above all early, and at high learning rates. Watch the number of active latents."
+        "Collapse is unstable here, which is no promise. Close to the onset training leaves it "
+        "slowly, and at a high learning rate, which kills ReLUs, never. Watch the number of active "
+        "latents; try a smaller --lr, or a weight that rises from 0 (--kl-warmup STEPS)."
     )
 
 

@@ -37,6 +37,11 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, objec
             save_file(stored, temporary, metadata=about)
             temporary.chmod(0o644)  # safetensors makes files that only their owner can read
     except (OSError, SafetensorError) as error:
+        if not path.parent.is_dir():
+            raise DisentangleError(
+                f"{path.parent}: the run's folder was removed while it was in use, and what it "
+                "held with it: train the run again"
+            ) from error
         raise DisentangleError(
             f"{path}: the checkpoint cannot be written ({error}); what was there before is kept: "
             "make room, then resume the run"

@@ -219,6 +219,8 @@ def fit_and_record(
     """Train what is left of a run, and record its end."""
     training = Training(**run.record.recipe)
     say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
+    if run.log and not run.checkpoint_path.exists():
+        say("no checkpoint is there: training begins again, at its first step")
     model = run.build()
     values = run.record.knobs
     weight = kl_weight(type(model), values)

@@ -53,7 +53,8 @@ def advice(run: Run) -> str:
     ways = [f"a smaller {' or '.join(weights)}"] if weights else []
     if run.record.knobs.get("kl_warmup") == 0:
         ways.append(f"--kl-warmup {max(1, run.record.recipe['steps'] // 10)}")
-    ways.append("another learning rate, likelihood or network")
+    ways.append(f"a smaller lr (it is {run.record.recipe['lr']:g}: large ones kill ReLUs)")
+    ways.append("another likelihood or network")
     return f"if the posterior collapses, try {', or '.join(ways)}"
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +216,50 @@ def test_full_disk_is_one_error_and_keeps_the_checkpoint_before(tmp_path, monkey
     assert checkpoint.load(path)[1]["step"] == 10
 
 
+def test_folder_that_is_removed_while_training_is_told(tmp_path):
+    def remove(done, steps, entry):
+        if done == 5:
+            shutil.rmtree(next(tmp_path.rglob("run.json")).parent)
+
+    options = {"steps": 9, "results": tmp_path, "checkpoint_every": 3, **SMALL}
+    with pytest.raises(DisentangleError, match="folder was removed while it was in use"):
+        train("vae", "tiny", report=remove, **options)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda whole: whole[:-100], "the checkpoint is damaged"),
+        (lambda whole: whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:], "digest does not"),
+        (lambda whole: b"", "the checkpoint is damaged"),
+        (lambda whole: pickle.dumps({"model": 1}), "the checkpoint is damaged"),
+        (lambda whole: whole.replace(b"disentangle-1", b"disentangle-9"), "format disentangle-9"),
+    ],
+    ids=["cut", "bit", "empty", "pickle", "version"],
+)
+def test_checkpoint_that_is_not_whole_is_refused_and_left_as_it_is(damage, message, tmp_path):
+    options = {"steps": 9, "results": tmp_path, **SMALL}
+    with pytest.raises(Interrupted):
+        train("vae", "tiny", report=stop_at(4), **options)
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    path.write_bytes(damage(path.read_bytes()))
+    damaged = path.read_bytes()
+    with pytest.raises(DisentangleError, match=message):
+        train("vae", "tiny", **options)
+    assert path.read_bytes() == damaged
+
+
+def test_missing_checkpoint_is_said_before_training_begins_again(tmp_path):
+    said = []
+    options = {"steps": 9, "results": tmp_path, **SMALL}
+    with pytest.raises(Interrupted):
+        train("vae", "tiny", report=stop_at(4), **options)
+    next(tmp_path.rglob("checkpoint.safetensors")).unlink()
+    run = train("vae", "tiny", say=said.append, **options)
+    assert "no checkpoint is there: training begins again, at its first step" in said
+    assert [entry["step"] for entry in run.log] == list(range(1, 10))
+
+
 def test_checkpoint_of_another_run_is_refused(tmp_path):
     paths = []
     for seed in (0, 1):
@@ -371,7 +417,10 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     warnings = [line for line in said if line.startswith("WARNING")]
     assert len(warnings) == 1
     assert "no latent tells images apart after" in warnings[0]
-    assert "smaller beta (it is 100000, beta_norm 244), or --kl-warmup 4, or" in warnings[0]
+    assert (
+        "smaller beta (it is 100000, beta_norm 244), or --kl-warmup 4, or a smaller lr (it is 0.01:"
+        in warnings[0]
+    )
 
 
 @pytest.mark.parametrize(
