@@ -20,8 +20,11 @@ from disentangle.parameters import (
     HoldOut,
     HoldOutSeed,
     ImageSize,
+    Keep,
+    MetricNames,
     PresetName,
     Results,
+    ScoreEvery,
     Split,
     names,
 )
@@ -87,6 +90,9 @@ def model_command(name: str) -> Any:
         factors: Factors = None,
         hold_out: HoldOut = None,
         hold_out_seed: HoldOutSeed = 0,
+        keep: Keep = None,
+        score_every: ScoreEvery = None,
+        metric: MetricNames = None,
         **options: Any,
     ) -> None:
         from disentangle import experiment
@@ -110,6 +116,9 @@ def model_command(name: str) -> Any:
                 factors=names(factors),
                 hold_out=hold_out or (),
                 hold_out_seed=hold_out_seed,
+                keep=keep,
+                score_every=score_every,
+                metrics=metric,
                 report=watch.report,
                 progress=watch.progress,
                 say=say,

@@ -1,6 +1,6 @@
 """The verbs `train` and `resume`: from names and options to a finished run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.location import Progress, Say
+from disentangle.midway import Midway, midway_record
 from disentangle.model import Model
 from disentangle.monitor import Report, watching
 from disentangle.options import check, resolve
@@ -56,6 +57,9 @@ def train(
     hold_out: Sequence[str] = (),
     hold_out_seed: int = 0,
     preset: str | None = None,
+    keep: str | None = None,
+    score_every: int | None = None,
+    metrics: Iterable[str] | None = None,
     figures: bool = True,
     report: Report = lambda step, steps, entry: None,
     say: Say = silent,
@@ -84,6 +88,9 @@ def train(
         hold_out_seed: of a share that is held out.
         preset: the name of a paper's settings, which go before the dataset's and the plugins' own,
             and after what is given here.
+        keep: `every:N`, to keep the weights after every N steps for good, in `history`.
+        score_every: steps between scores, which go to the log.
+        metrics: those that are scored on the way, the default ones unless given; see `score`.
         figures: whether to draw traversals and reconstructions at the end.
         report: called after each step; see `monitor.Report`.
         say: called with lines of text for the user.
@@ -102,6 +109,7 @@ def train(
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
     check_every(checkpoint_every)
+    midway = midway_record(keep, score_every, metrics)
     theirs, mine = split_options(kind, options)
     check(kind, mine, "given")
     check(Training, theirs, "given")
@@ -153,10 +161,13 @@ def train(
         channels=channels,
     )
     record = make_record(model, kind, settings, recipe, about, chosen_device, preset)
+    record = record.model_copy(update={"midway": midway})
     names = (folder_name(name) for name in (about.name, record.model))
     run = Run(results.joinpath("default", *names, record.id), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path, dataset=opened)
+        if run.record.midway != midway and not run.finished:
+            say("this run has begun: what it keeps and scores on its way is what it began with")
     else:
         run.build()  # what cannot be built leaves no folder behind
         try:
@@ -242,6 +253,7 @@ def fit_and_record(
             device=device,
             checkpoint_every=every,
             report=watching(report, say, advice(run)),
+            midway=Midway(run, say),
         )
     for picture in run.figures.glob("*"):
         picture.unlink()  # of an unfinished model

@@ -67,6 +67,13 @@ Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
 Every = Annotated[
     int | None, typer.Option(min=1, help="steps between checkpoints", show_default="auto")
 ]
+Keep = Annotated[
+    str | None,
+    typer.Option(metavar="every:STEPS", help="keep the weights after every so many steps for good"),
+]
+ScoreEvery = Annotated[
+    int | None, typer.Option(min=1, help="steps between scores, which go to the log")
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
 RunPaths = Annotated[
     list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")

@@ -26,10 +26,14 @@ def say(text: str) -> None:
 def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
     """Return a log entry in words: terms in nats per image, active units, images/s, time left."""
     terms = "  ".join(f"{name} {value:.2f}" for name, value in entry["terms"].items())
+    scores = "".join(
+        f"  {name} {'n/a' if value is None else format(value, '.3f')}"
+        for name, value in entry.get("scores", {}).items()
+    )
     left = entry["seconds"] / step * (steps - step)
     return (
         f"{terms}  active {entry['active']}  {entry['images_per_second']:.0f} images/s  "
-        f"{duration(left)} left"
+        f"{duration(left)} left{scores}"
     )
 
 

@@ -65,6 +65,17 @@ class DatasetRecord(Record):
         )
 
 
+class MidwayRecord(Record):
+    """What a run does on its way, which changes nothing of what it learns."""
+
+    keep_every: int | None = None
+    """Steps between checkpoints that are kept for good."""
+    score_every: int | None = None
+    """Steps between scores, which go to the log."""
+    metrics: tuple[str, ...] = ()
+    """Those that are scored."""
+
+
 class RunRecord(Record):
     """All that made a run: enough to make it again, and to compare it."""
 
@@ -83,6 +94,8 @@ class RunRecord(Record):
     """The paper whose settings were taken, but for those with the origin `given`."""
     imported: str | None = None
     """The file that the weights came from, with its digest: nothing was trained here."""
+    midway: MidwayRecord = MidwayRecord()
+    """What it does on its way; no part of the configuration."""
     dataset: DatasetRecord
     device: str
     threads: int

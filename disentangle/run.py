@@ -60,6 +60,16 @@ class Run:
         """Return where the weights are."""
         return self.path / "checkpoint.safetensors"
 
+    def kept_path(self, step: int) -> Path:
+        """Return where the weights after a step are, if they were kept."""
+        return self.path / "history" / f"step-{step:09d}.safetensors"
+
+    @property
+    def kept(self) -> list[int]:
+        """Return the steps whose weights were kept, the first first."""
+        found = (self.path / "history").glob("step-*.safetensors")
+        return sorted(int(path.stem.removeprefix("step-")) for path in found)
+
     @property
     def figures(self) -> Path:
         """Return the folder of the figures."""
@@ -175,12 +185,15 @@ class Run:
             DisentangleError: it is missing, damaged, or another run's.
         """
         tensors, about = checkpoint.load(self.checkpoint_path)
+        self._check_mine(about, self.checkpoint_path)
+        return tensors, about
+
+    def _check_mine(self, about: Mapping[str, object], path: Path) -> None:
         if about.get("run") != self.record.id:
             raise DisentangleError(
-                f"{self.checkpoint_path}: the checkpoint of run {about.get('run')}, and this is "
+                f"{path}: the checkpoint of run {about.get('run')}, and this is "
                 f"{self.record.id}; {checkpoint.REMEDY}"
             )
-        return tensors, about
 
     @cached_property
     def model(self) -> Model:
@@ -193,6 +206,22 @@ class Run:
                 f"{self.checkpoint_path}: not the weights that this run ended with; "
                 "put them back, or train the run again in another results folder"
             )
+        model.requires_grad_(False)
+        return model.eval()
+
+    def model_at(self, step: int) -> Model:
+        """Return the model as it was after a step that was kept, for evaluation, on the CPU.
+
+        Raises:
+            DisentangleError: that step was not kept, or its file is damaged or another run's.
+        """
+        if step not in self.kept:
+            known = ", ".join(map(str, self.kept)) or "none"
+            raise DisentangleError(f"{self.path}: step {step} was not kept; known: {known}")
+        model, path = self.build(), self.kept_path(step)
+        tensors, about = checkpoint.load(path)
+        self._check_mine(about, path)
+        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
         model.requires_grad_(False)
         return model.eval()
 

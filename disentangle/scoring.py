@@ -77,7 +77,7 @@ def score(
             f"{found.path}: training has not finished; first: disentangle resume {found.path}"
         )
     seed = check_seed(seed)
-    scored = _scored(found, dataset, split, factors)
+    scored = part_to_score(found, dataset, split, factors)
     data = found.record.dataset if scored is None else DatasetRecord.of(scored)
     wanted = wanted_scores(chosen, rules, data, found.record.weights or "", seed)
     kept = read_scores(found)
@@ -128,8 +128,11 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
     )
 
 
-def _scored(
-    run: Run, dataset: Dataset | None, split: str | None, factors: Sequence[str] | None
+def part_to_score(
+    run: Run,
+    dataset: Dataset | None = None,
+    split: str | None = None,
+    factors: Sequence[str] | None = None,
 ) -> Dataset | None:
     """Return the dataset or view to score; None for just what the run was trained on."""
     if dataset is not None:

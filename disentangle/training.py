@@ -18,6 +18,7 @@ from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
 from disentangle.files import write_text
 from disentangle.memory import keep_freed_memory
+from disentangle.midway import Midway
 from disentangle.model import Batch, Model, Terms
 from disentangle.monitor import Report, averages, check_finite, measure
 from disentangle.recipe import Training
@@ -43,6 +44,7 @@ def fit(
     device: torch.device,
     checkpoint_every: int,
     report: Report,
+    midway: Midway,
 ) -> float:
     """Train `model` from the run's last checkpoint, or from the start, to its last step.
 
@@ -111,7 +113,8 @@ def fit(
             done += 1
 
             entry = None
-            if done % every == 0 or done == steps:
+            scoring = midway.scores_at(done)
+            if done % every == 0 or done == steps or scoring:
                 check_finite(history, done, every, model, run)
                 now = time.perf_counter()
                 entry = {
@@ -121,10 +124,14 @@ def fit(
                     "images_per_second": round((done - last) * size / (now - ticked), 1),
                     "seconds": round(seconds + now - began, 3),
                 }
-                last, ticked = done, now
+                if scoring:
+                    entry["scores"] = midway.scores(model, device)
+                aside = time.perf_counter() - now  # is not training
+                last, ticked, began = done, now + aside, began + aside
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
             report(done, steps, entry)
+            midway.keep(done, model)
             if done % checkpoint_every == 0 and done < steps:
                 save()
             if stopped and done < steps:
