@@ -12,7 +12,7 @@ from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
 from disentangle.cli_score import score
 from disentangle.cli_table import load, report, show_tables
-from disentangle.cli_train import training
+from disentangle.cli_train import training, watch
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
     RESULTS,
@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
-for command in (score, baselines, udr, advise):
+for command in (watch, score, baselines, udr, advise):
     app.command()(command)
 app.command("import")(import_command)
 

@@ -1,6 +1,6 @@
 """`disentangle train MODEL DATASET`: a subcommand for each model plugin, made on demand."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -24,6 +24,7 @@ from disentangle.parameters import (
     MetricNames,
     PresetName,
     Results,
+    RunPath,
     ScoreEvery,
     Split,
     names,
@@ -61,6 +62,42 @@ training = typer.Typer(
 @training.callback()
 def train_group() -> None:
     """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
+
+
+def watch(
+    run: RunPath,
+    once: Annotated[
+        bool, typer.Option("--once", help="what there is now, without waiting for more")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="also write it all to RUN/tensorboard")
+    ] = False,
+) -> None:
+    """Show how a training goes, from its log, until it is finished."""
+    from disentangle.follow import follow, for_tensorboard
+    from disentangle.progress import describe, following, say
+    from disentangle.run import load_run
+
+    found = load_run(run)
+    steps = int(found.record.recipe["steps"])
+    board, close = for_tensorboard(found) if tensorboard else (None, lambda: None)
+    try:
+        with following() as seen:
+
+            def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
+                if not once:
+                    seen.report(step, steps, entry)
+                if board is not None:
+                    board(step, steps, entry)
+
+            found = follow(found, report, once=once)
+    finally:
+        close()
+    state = "finished" if found.finished else "not finished"
+    if log := found.log:
+        state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
+    say(state)
+    typer.echo(found.path / "tensorboard" if tensorboard else found.path)
 
 
 def model_command(name: str) -> Any:

@@ -1,0 +1,109 @@
+"""Following a training by its log."""
+
+import threading
+import time
+
+import pytest
+
+from disentangle.experiment import train
+from disentangle.follow import follow, for_tensorboard
+from disentangle.run import load_run
+
+SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
+
+
+@pytest.fixture
+def trained(strangers, tmp_path):
+    return train("vae", "tiny", results=tmp_path, score_every=6, metrics=["mig"], **SMALL)
+
+
+def test_entries_are_told_once_until_the_run_is_finished(trained):
+    record, log = trained.record, (trained.path / "log.jsonl").read_text().splitlines(True)
+    trained.save_record(finished=None)
+    (trained.path / "log.jsonl").write_text("".join(log[:3]) + log[3][:20])  # half a line
+    told = []
+
+    def go_on():
+        time.sleep(0.3)
+        (trained.path / "log.jsonl").write_text("".join(log))
+        trained.save_record(finished=record.finished)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    run = follow(load_run(trained.path), lambda *entry: told.append(entry), poll=0.05)
+    thread.join()
+    assert run.finished
+    assert [step for step, _, _ in told] == [entry["step"] for entry in trained.log]
+    assert {steps for _, steps, _ in told} == {12}
+
+
+def test_run_that_is_not_finished_is_not_waited_for_when_asked_once(trained):
+    trained.save_record(finished=None)
+    told = []
+    follow(trained, lambda *entry: told.append(entry), once=True)
+    assert len(told) == len(trained.log)
+
+
+def test_tensorboard_has_every_number_of_the_log_once(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for _ in range(2):  # the second time replaces the first
+        report, close = for_tensorboard(trained)
+        follow(trained, report)
+        close()
+    events = EventAccumulator(str(trained.path / "tensorboard")).Reload()
+    log = trained.log
+    for tag, numbers in {
+        "terms/kl": [entry["terms"]["kl"] for entry in log],
+        "kl/z3": [entry["kl"][3] for entry in log],
+        "training/active": [entry["active"] for entry in log],
+        "scores/mig": [entry["scores"]["mig"] for entry in log if "scores" in entry],
+    }.items():
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx(numbers, rel=1e-5)
+    assert [event.step for event in events.Scalars("terms/kl")] == [e["step"] for e in log]
+
+
+def test_watch_says_how_far_it_is(trained, command):
+    code, out, err = command("watch", trained.path, "--once")
+    assert code == 0
+    assert out.strip() == str(trained.path)
+    assert "finished: step 12 of 12" in err
+    assert "mig " in err
+    trained.save_record(finished=None)
+    assert "not finished: step 12 of 12" in command("watch", trained.path, "--once")[2]
+    code, out, _ = command("watch", trained.path, "--once", "--tensorboard")
+    assert list((trained.path / "tensorboard").glob("events.*"))
+
+
+def test_watch_of_nothing_is_refused(command, tmp_path):
+    code, _, err = command("watch", tmp_path / "nothing")
+    assert code == 1
+    assert "no run is there" in err
+
+
+def test_absent_tensorboard_is_said(trained, command, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _, err = command("watch", trained.path, "--tensorboard")
+    assert code == 2
+    assert "pip install 'disentangle-bench[tensorboard]'" in err
+
+
+def test_entries_that_a_resumed_run_writes_again_are_told_again(trained):
+    log = (trained.path / "log.jsonl").read_text().splitlines(True)
+    record = trained.record
+    trained.save_record(finished=None)
+    (trained.path / "log.jsonl").write_text("".join(log[:8]))
+
+    def resume():
+        for lines in (4, 12):
+            time.sleep(0.4)
+            (trained.path / "log.jsonl").write_text("".join(log[:lines]))
+        trained.save_record(finished=record.finished)
+
+    thread, told = threading.Thread(target=resume), []
+    thread.start()
+    follow(load_run(trained.path), lambda step, *_: told.append(step), poll=0.05)
+    thread.join()
+    assert told == [*range(1, 9), *range(5, 13)]
