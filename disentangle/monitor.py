@@ -92,6 +92,8 @@ def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
 
 def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
     """Return in words whether the means spread from one log entry to the next."""
+    if entry["spread"] == 0:
+        return ", not even a little: so do dead ReLUs, and no training brings them back"
     if before is None:
         return ""
     if not entry["spread"] >= 1.2 * before["spread"] > 0:

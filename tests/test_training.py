@@ -428,7 +428,11 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     [
         ([1e-5, 4e-5], "but the variance of means grew 4 times in 100 steps: wait and see; help"),
         ([4e-5, 1e-5], "and their means do not spread; help"),
-        ([0.0, 0.0], "and their means do not spread; help"),
+        ([0.0, 1e-9], "and their means do not spread; help"),
+        (
+            [1e-5, 0.0],
+            "not even a little: so do dead ReLUs, and no training brings them back; help",
+        ),
     ],
     ids=str,
 )
