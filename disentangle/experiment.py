@@ -1,6 +1,7 @@
 """The verbs `train` and `resume`: from names and options to a finished run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ def fit_and_record(
         if rise > training.steps:
             say("WARNING: training ends before that rise does: the weight is never reached")
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
-    with torch.enable_grad():
+    with torch.enable_grad(), compiling(training.compile):
         seconds = fit(
             run,
             model,
@@ -258,3 +259,18 @@ def fit_and_record(
     for picture in run.figures.glob("*"):
         picture.unlink()  # of an unfinished model
     run.save_record(finished=now(), seconds=seconds, weights=digest(model.state_dict()))
+
+
+@contextmanager
+def compiling(wanted: bool) -> Iterator[None]:
+    """Say in words what a compiler could not do."""
+    if not wanted:
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException  # seconds of imports
+
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DisentangleError(f"--compile failed: {reason}; leave it out") from error

@@ -15,6 +15,9 @@ class Training(Plugin):
     weight_decay: float = knob(
         default=0.01, min=0, only_if=("optimizer", "adamw"), added=True, help="of AdamW"
     )
+    compile: bool = knob(
+        default=False, added=True, help="compile the networks: a minute or two, then faster on GPUs"
+    )
     clip: float = knob(
         default=0.0, min=0, added=True, help="largest norm of the gradient; 0: none is clipped"
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 from disentangle import checkpoint
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
+from disentangle.feeding import Feeder
 from disentangle.files import write_text
 from disentangle.memory import keep_freed_memory
 from disentangle.midway import Midway
@@ -24,7 +25,7 @@ from disentangle.monitor import Report, averages, check_finite, measure
 from disentangle.recipe import Training
 from disentangle.run import Run
 from disentangle.seeds import derive, numpy_rng
-from disentangle.tensors import as_input, to_device
+from disentangle.tensors import as_input
 
 
 class Interrupted(DisentangleError):
@@ -60,6 +61,9 @@ def fit(
         keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
+    if training.compile:
+        for part in model.children():
+            part.compile()
     every = min(100, max(1, steps // 10))
     history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
     done, seconds = resume(run, model, optimizers, history)
@@ -68,6 +72,7 @@ def fit(
         dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
         dataset.image_shape,
     ).to(device)
+    feed = Feeder(dataset, device)
     rng = torch.Generator(device)
     began = ticked = time.perf_counter()
     last = done
@@ -87,12 +92,12 @@ def fit(
             rng.manual_seed(derive(training.seed, "noise", done))
             pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
             batch = Batch(
-                x=to_device(dataset.images(index), device),
+                x=feed(index),
                 step=done,
                 steps=steps,
                 dataset_size=len(dataset),
                 rng=rng,
-                pair=None if pair is None else to_device(dataset.images(pair), device),
+                pair=None if pair is None else feed(pair),
             )
             with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
                 sets = term_sets(model.terms(batch))

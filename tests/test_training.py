@@ -129,13 +129,39 @@ def test_default_given_by_hand_is_the_same_run(tmp_path):
 def test_options_that_came_later_leave_earlier_runs_what_they_were(tmp_path):
     first = train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL)
     record = json.loads((first.path / "run.json").read_text())
-    for part, names in (("settings", ["kl_warmup"]), ("training", ["clip", "weight_decay"])):
+    for part, names in (
+        ("settings", ["kl_warmup"]),
+        ("training", ["clip", "compile", "weight_decay"]),
+    ):
         for name in names:
             del record[part][name]
     (first.path / "run.json").write_text(json.dumps(record))
     assert disentangle.load_run(first.path).record.id == first.record.id
     assert train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL).path == first.path
     assert disentangle.load_run(first.path).model.kl_warmup == 0
+
+
+def test_every_part_is_compiled_when_asked_for(tmp_path, monkeypatch):
+    parts = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: parts.append(self))
+    run = train("factor-vae", "tiny", steps=3, compile=True, results=tmp_path, **SMALL)
+    assert len(parts) == 3  # encoder, decoder and discriminator
+    parts.clear()
+    other = train("factor-vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    assert not parts
+    assert other.path != run.path
+    assert list(weights(other)) == list(weights(run))
+
+
+def test_compiler_that_fails_is_said(tmp_path, monkeypatch):
+    from torch._dynamo.exc import TorchDynamoException
+
+    def fail(self):
+        raise TorchDynamoException("no C++ compiler\nand a long story")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", fail)
+    with pytest.raises(DisentangleError, match=r"--compile failed: no C\+\+ compiler; leave it out$"):
+        train("vae", "tiny", steps=3, compile=True, results=tmp_path, **SMALL)
 
 
 def test_decay_and_clipping_are_torchs():

@@ -66,8 +66,10 @@ class FactorVAE(Model):
         elif self.permuted == "half":
             true, other = true.chunk(2)
         real, false = self.discriminator(true), self.discriminator(permute(other, batch.rng))
-        told = F.cross_entropy(real.float(), torch.zeros(len(real), dtype=torch.long).to(z.device))
-        kept = F.cross_entropy(false.float(), torch.ones(len(false), dtype=torch.long).to(z.device))
+        is_true = torch.zeros(len(real), dtype=torch.long, device=z.device)
+        is_other = torch.ones(len(false), dtype=torch.long, device=z.device)
+        told = F.cross_entropy(real.float(), is_true)
+        kept = F.cross_entropy(false.float(), is_other)
         logits = self.discriminator(z).float()
         mine = {
             "reconstruction": self.reconstruction(batch.x, z),

@@ -1,0 +1,36 @@
+"""Batches: the same images, wherever they lie."""
+
+import numpy as np
+import pytest
+import torch
+
+from disentangle import feeding
+from disentangle.data import load_dataset
+from disentangle.feeding import Feeder, whole
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def data(strangers):
+    return load_dataset("tiny")
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_batch_is_the_images_as_floats_channels_last(data, resident):
+    index = np.array([5, 0, 74, 5])
+    batch = Feeder(data, CPU, resident)(index)
+    assert batch.dtype == torch.float32
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(batch, data.images(index) / 255)
+
+
+def test_view_lies_whole_in_its_own_order(data, monkeypatch):
+    monkeypatch.setattr(feeding, "CHUNK", 7)
+    part = data.view(hold_out=["0.2"], split="train")
+    assert torch.equal(whole(part, CPU), part.images(np.arange(len(part))))
+    assert torch.equal(Feeder(part, CPU, True)(np.array([3, 1])), part.images([3, 1]) / 255)
+
+
+def test_images_on_a_cpu_stay_where_they_are(data):
+    assert Feeder(data, CPU).images is None
