@@ -39,8 +39,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, objec
     except (OSError, SafetensorError) as error:
         if not path.parent.is_dir():
             raise DisentangleError(
-                f"{path.parent}: the run's folder was removed while it was in use, and what it "
-                "held with it: train the run again"
+                f"{path.parent}: the folder was removed while it was in use, and what it held with "
+                "it: train the run again"
             ) from error
         raise DisentangleError(
             f"{path}: the checkpoint cannot be written ({error}); what was there before is kept: "
@@ -96,12 +96,14 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `optimizer_tensors` gave, each tensor in its parameter's layout and device."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    places = [(p, group) for group in optimizer.param_groups for p in group["params"]]
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        parameter = parameters[int(number)]
+        parameter, group = places[int(number)]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter).copy_(value)
+        elif group.get("fused"):
+            value = value.to(parameter.device)  # the count of steps, which a fused kernel reads
         optimizer.state[parameter][name] = value
 
 

@@ -21,7 +21,7 @@ from disentangle.options import check, resolve
 from disentangle.preset import Settings, load_preset
 from disentangle.provenance import make_record, now
 from disentangle.recipe import Training
-from disentangle.record import DatasetRecord
+from disentangle.record import DatasetRecord, MidwayRecord
 from disentangle.run import Run, load_run
 from disentangle.settle import (
     advice,
@@ -167,8 +167,11 @@ def train(
     run = Run(results.joinpath("default", *names, record.id), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path, dataset=opened)
-        if run.record.midway != midway and not run.finished:
-            say("this run has begun: what it keeps and scores on its way is what it began with")
+        if midway not in (MidwayRecord(), run.record.midway):
+            raise UsageError(
+                f"{run.path}: this run began without them, so --keep, --score-every and --metric "
+                "come too late; leave them out, or train into another folder with --results"
+            )
     else:
         run.build()  # what cannot be built leaves no folder behind
         try:

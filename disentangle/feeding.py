@@ -1,5 +1,6 @@
 """Batches of images as a model takes them, on the device where it is."""
 
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -23,26 +24,36 @@ class Feeder:
     """
 
     def __init__(
-        self, dataset: Dataset, device: torch.device, resident: bool | None = None
+        self,
+        dataset: Dataset,
+        device: torch.device,
+        *,
+        images: int = 0,
+        resident: bool | None = None,
     ) -> None:
         """Move the images to the device, where that is best.
 
         Args:
             dataset: the images.
             device: where the model is.
+            images: how many will be asked for; fewer than there are are moved batch by batch.
             resident: whether to move all of them; what is best unless given.
         """
         self.dataset, self.device = dataset, device
+        self.images: Tensor | None = None
         if resident is None:
-            resident = device.type == "cuda" and fits(dataset, device)
-        self.images = whole(dataset, device) if resident else None
+            enough = device.type == "cuda" and images >= len(dataset)
+            resident = enough and fits(dataset, device)
+        if resident:
+            with suppress(torch.OutOfMemoryError):  # somebody else took the memory meanwhile
+                self.images = whole(dataset, device)
 
     def __call__(self, index: Index) -> Tensor:
         """Return images [N, C, H, W] of this index [N], channels last."""
         if self.images is None:
             images = self.dataset.images(index)
             return to_device(self._pinned(images), self.device)
-        place = self._pinned(torch.from_numpy(np.asarray(index, np.int64)))
+        place = self._pinned(torch.from_numpy(self.dataset._index(index)))
         chosen = self.images.index_select(0, place.to(self.device, non_blocking=True))
         return to_device(chosen, self.device)
 

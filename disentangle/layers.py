@@ -46,10 +46,16 @@ class FromVector(nn.ConvTranspose2d):
 class Doubling(torch.autograd.Function):
     """Transposed convolution 4x4, stride 2, padding 1: the forward pass by a matrix product."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep what the gradients need."""
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Return [N, O, 2H, 2W] for x [N, C, H, W], weight [C, O, 4, 4] and bias [O]."""
-        ctx.save_for_backward(x, weight)
         n, c, h, w = x.shape
         o = weight.shape[1]
         pixels = x.permute(0, 2, 3, 1).reshape(-1, c)
@@ -85,10 +91,16 @@ def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
 class CrossEntropy(torch.autograd.Function):
     """max(l, 0) - x l + ln(1 + exp(-|l|)): on a CPU torch's own spends its time in log1p."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep what the gradient needs."""
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def forward(logits: Tensor, x: Tensor) -> Tensor:
         """Return the loss of each element."""
-        ctx.save_for_backward(logits, x)
         rest = logits.abs().neg_().exp_().add_(1).log_()
         return rest.add_(logits.clamp_min(0)).sub_(x * logits)
 
@@ -96,4 +108,4 @@ class CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         """Return the gradient of the logits, sigmoid(l) - x."""
         logits, x = ctx.saved_tensors
-        return logits.sigmoid().sub_(x).mul_(grads[0]), None
+        return (logits.sigmoid() - x) * grads[0], None

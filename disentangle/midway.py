@@ -1,14 +1,16 @@
 """What a run does on its way: it keeps checkpoints for good, and scores what it has learnt."""
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
 
 from disentangle import checkpoint
-from disentangle.chosen import choose, listed
+from disentangle.chosen import Chosen, choose, listed
 from disentangle.encoders import FunctionSource
-from disentangle.errors import UsageError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.location import Say
 from disentangle.measure import ScoreMapping, measure, wanted_scores
 from disentangle.model import Model
@@ -33,18 +35,30 @@ def midway_record(
     """
     every = None
     if keep is not None:
-        word, _, number = keep.partition(":")
-        if word != "every" or not number.isdecimal() or int(number) < 1:
+        found = re.fullmatch(r"every:([1-9][0-9]{0,15})", str(keep))
+        if found is None:
             raise UsageError(f"--keep is every:STEPS, as in every:50000; got '{keep}'")
-        every = int(number)
-    if score_every is not None and score_every < 1:
-        raise UsageError(f"score_every must be at least 1; got {score_every}")
-    if metrics is not None and score_every is None:
-        raise UsageError("metrics are scored while training every so many steps: say --score-every")
-    chosen = choose(metrics) if score_every is not None else []
-    names = listed(metrics) or [metric.name for metric in chosen]
+        every = int(found[1])
+    if score_every is None:
+        if metrics is not None:
+            raise UsageError(
+                "metrics are scored while training every so many steps: say --score-every"
+            )
+        return MidwayRecord(keep_every=every)
+    if type(score_every) is not int or score_every < 1:
+        raise UsageError(f"score_every must be a whole number at least 1; got {score_every!r}")
+    names = listed(metrics)
+    if "all" in (names or ()):
+        raise UsageError("name the metrics to score on the way: all of them take too long")
+    chosen = choose(names)
+    if of_model := [metric.name for metric in chosen if metric.kind.of_model and names]:
+        raise UsageError(f"{of_model[0]} is scored of finished runs; the log has the loss's terms")
+    specs = names or [metric.name for metric in chosen if not metric.kind.of_model]
     return MidwayRecord(
-        keep_every=every, score_every=score_every, metrics=tuple(names if chosen else ())
+        keep_every=every,
+        score_every=score_every,
+        metrics=tuple(dict.fromkeys(specs)),
+        named=names is not None,
     )
 
 
@@ -54,7 +68,7 @@ class Midway:
     def __init__(self, run: Run, say: Say) -> None:
         self.run, self.say, self.record = run, say, run.record.midway
         if self.record.score_every is not None:
-            self.chosen = choose(self.record.metrics)
+            self.chosen = [Chosen(spec, named=self.record.named) for spec in self.record.metrics]
             self.part = part_to_score(run) or run.dataset
         self.told: set[str] = set()
 
@@ -70,10 +84,13 @@ class Midway:
             lambda x: model.encode(x).mean, self.part, device=device, disjoint=False
         )
         about = DatasetRecord.of(self.part)
-        wanted = wanted_scores(self.chosen, load_protocol(), about, "midway", 0)
-        found = ScoreMapping(
-            [score for metric, which in wanted for score in measure(metric, source, which)]
-        )
+        records = []
+        for metric, which in wanted_scores(self.chosen, load_protocol(), about, "midway", 0):
+            try:
+                records += measure(metric, source, which)
+            except DisentangleError as error:  # training must not end with a metric
+                records += measure(metric, str(error), which)
+        found = ScoreMapping(records)
         model.train()
         for name, reason in found.unavailable.items():
             if name not in self.told:
@@ -81,11 +98,15 @@ class Midway:
                 self.told.add(name)
         return {**found, **dict.fromkeys(found.unavailable)}
 
+    def keeps_at(self, step: int) -> bool:
+        """Say whether the weights after this step are to be kept for good."""
+        every = self.record.keep_every
+        return every is not None and step % every == 0
+
     def keep(self, step: int, model: Model) -> None:
-        """Keep the weights for good, if it is time to."""
-        if self.record.keep_every is None or step % self.record.keep_every:
-            return
+        """Keep the weights for good."""
         path = self.run.kept_path(step)
-        path.parent.mkdir(exist_ok=True)
+        with suppress(OSError):  # the checkpoint will say it
+            path.parent.mkdir(exist_ok=True)
         about: dict[str, Any] = {"run": self.run.record.id, "step": step}
         checkpoint.save(path, checkpoint.pack({"model": model.state_dict()}), about)

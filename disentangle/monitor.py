@@ -1,5 +1,6 @@
 """What is watched while a model trains: its terms, its latents, and whether all is finite."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -22,7 +23,7 @@ ACTIVE = 0.01
 def averages(
     history: dict[str, Tensor], names: list[str], done: int, every: int
 ) -> dict[str, float]:
-    """Return the mean of each term over the steps since the last log entry."""
+    """Return the mean of each term over the steps since the last multiple of `every`."""
     steps = (done - 1) % every + 1
     return {name: float(history[name][:steps].mean()) for name in names}
 
@@ -96,7 +97,8 @@ def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
         return ", not even a little: so do dead ReLUs, and no training brings them back"
     if before is None:
         return ""
-    if not entry["spread"] >= 1.2 * before["spread"] > 0:
+    steps = entry["step"] - before["step"]
+    times = entry["spread"] / before["spread"] if before["spread"] else 0.0
+    if math.log(max(times, 1e-30)) < math.log(1.2) * steps / 100:
         return ", and their means do not spread"
-    times, steps = entry["spread"] / before["spread"], entry["step"] - before["step"]
     return f", but the variance of means grew {times:.2g} times in {steps} steps: wait and see"

@@ -75,7 +75,7 @@ def resolve(
             settings[name] = Setting(value, knob.default, normalised.origin)
     settings = {name: settings[name] for name in declared}
     _check_used(declared, settings)
-    return settings
+    return {name: _used(declared[name], settings) for name in declared}
 
 
 def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[str, Setting]:
@@ -102,6 +102,16 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
 def _counterpart(name: str) -> str:
     """Return the other name of a KL weight: beta for beta_norm, beta_norm for beta."""
     return name.removesuffix(NORMALISED) if name.endswith(NORMALISED) else name + NORMALISED
+
+
+def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
+    """Return a knob's setting, or its default where a preset gave one that does nothing."""
+    setting = settings[knob.name]
+    if setting.origin == "preset" and knob.only_if is not None:
+        other, needed = knob.only_if
+        if settings[other].value != needed:
+            return Setting(knob.default, knob.default, "default")
+    return setting
 
 
 def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:

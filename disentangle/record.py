@@ -74,6 +74,8 @@ class MidwayRecord(Record):
     """Steps between scores, which go to the log."""
     metrics: tuple[str, ...] = ()
     """Those that are scored."""
+    named: bool = True
+    """Whether the user named them, rather than taking the default ones."""
 
 
 class RunRecord(Record):
@@ -147,20 +149,29 @@ class RunRecord(Record):
         return ", ".join([*said, *([f"from {self.imported}"] if self.imported else [])]) or "-"
 
     @property
-    def id(self) -> str:
-        """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
+    def configuration(self) -> dict[str, Any]:
+        """Return what makes a run what it is, but for its dataset.
+
+        An option of the trainer that was added later is part of it only where it is not at its
+        default, so that earlier runs stay what they are.
+        """
         later = {name for name, knob in knobs(Training).items() if knob.added}
-        training = {
-            k: s.value for k, s in self.training.items() if k not in later or s.value != s.default
-        }
-        configuration: dict[str, Any] = {
+        return {
             "model": [self.model, self.model_version, self.network_version],
             "knobs": self.changed,
-            "training": training,
-            "dataset": [self.dataset.name, self.dataset.fingerprint, self.dataset.view],
+            "training": {
+                k: s.value
+                for k, s in self.training.items()
+                if k not in later or s.value != s.default
+            },
+            **({} if self.imported is None else {"imported": self.imported}),
         }
-        if self.imported is not None:
-            configuration["imported"] = self.imported
+
+    @property
+    def id(self) -> str:
+        """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
+        dataset = [self.dataset.name, self.dataset.fingerprint, self.dataset.view]
+        configuration = {**self.configuration, "dataset": dataset}
         text = json.dumps(configuration, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 

@@ -68,7 +68,8 @@ class Run:
     def kept(self) -> list[int]:
         """Return the steps whose weights were kept, the first first."""
         found = (self.path / "history").glob("step-*.safetensors")
-        return sorted(int(path.stem.removeprefix("step-")) for path in found)
+        steps = (path.stem.removeprefix("step-") for path in found)
+        return sorted(int(step) for step in steps if step.isdecimal())
 
     @property
     def figures(self) -> Path:

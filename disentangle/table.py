@@ -1,5 +1,6 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,16 +220,9 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
 
 def configuration(record: RunRecord) -> str:
     """Return what runs of one row share: everything but the seed."""
-    recipe = {k: v for k, v in record.recipe.items() if k != "seed"}
-    parts = (
-        record.imported,
-        record.model,
-        record.model_version,
-        record.network_version,
-        record.knobs,
-        recipe,
-    )
-    return repr(parts)
+    shared = record.configuration
+    shared["training"].pop("seed")
+    return json.dumps(shared, sort_keys=True)
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:

@@ -72,7 +72,7 @@ def fit(
         dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
         dataset.image_shape,
     ).to(device)
-    feed = Feeder(dataset, device)
+    feed = Feeder(dataset, device, images=(steps - done) * size)
     rng = torch.Generator(device)
     began = ticked = time.perf_counter()
     last = done
@@ -136,7 +136,9 @@ def fit(
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
             report(done, steps, entry)
-            midway.keep(done, model)
+            if midway.keeps_at(done):
+                check_finite(history, done, every, model, run)
+                midway.keep(done, model)
             if done % checkpoint_every == 0 and done < steps:
                 save()
             if stopped and done < steps:

@@ -6,6 +6,7 @@ import torch
 
 from disentangle import feeding
 from disentangle.data import load_dataset
+from disentangle.errors import DisentangleError
 from disentangle.feeding import Feeder, whole
 
 CPU = torch.device("cpu")
@@ -19,17 +20,25 @@ def data(strangers):
 @pytest.mark.parametrize("resident", [True, False])
 def test_batch_is_the_images_as_floats_channels_last(data, resident):
     index = np.array([5, 0, 74, 5])
-    batch = Feeder(data, CPU, resident)(index)
+    batch = Feeder(data, CPU, resident=resident)(index)
     assert batch.dtype == torch.float32
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(batch, data.images(index) / 255)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_index_that_is_none_is_refused(data, resident):
+    with pytest.raises(DisentangleError):
+        Feeder(data, CPU, resident=resident)(np.array([75]))
 
 
 def test_view_lies_whole_in_its_own_order(data, monkeypatch):
     monkeypatch.setattr(feeding, "CHUNK", 7)
     part = data.view(hold_out=["0.2"], split="train")
     assert torch.equal(whole(part, CPU), part.images(np.arange(len(part))))
-    assert torch.equal(Feeder(part, CPU, True)(np.array([3, 1])), part.images([3, 1]) / 255)
+    assert torch.equal(
+        Feeder(part, CPU, resident=True)(np.array([3, 1])), part.images([3, 1]) / 255
+    )
 
 
 def test_images_on_a_cpu_stay_where_they_are(data):

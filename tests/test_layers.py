@@ -47,6 +47,17 @@ def test_image_and_gradients_are_torchs(n, before, after, height, width, last):
         assert close(a, b)
 
 
+def test_jacobians_are_torchs():
+    fast, plain = both(3, 1)
+    x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x"))
+    ours, torchs = (torch.func.jacrev(layer)(x) for layer in (fast, plain))
+    assert close(ours, torchs)
+    pixels = torch.rand((2, 1, 8, 8), generator=torch_rng(1, "x"))
+    expected = partial(F.binary_cross_entropy_with_logits, reduction="none")
+    ours, torchs = (torch.func.jacrev(f)(pixels - 0.5, pixels) for f in (cross_entropy, expected))
+    assert close(ours, torchs)
+
+
 def test_input_is_left_as_it_was():
     fast, _ = both(3, 1)
     x = torch.randn((2, 3, 4, 4), generator=torch_rng(0, "x"))

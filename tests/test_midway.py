@@ -8,6 +8,7 @@ from disentangle import checkpoint
 from disentangle.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
+from disentangle.midway import midway_record
 from disentangle.progress import describe
 from disentangle.seeds import torch_rng
 from disentangle.training import Interrupted
@@ -101,7 +102,12 @@ def test_score_that_cannot_be_had_is_none_and_said_once(tmp_path):
     [
         ({"keep": "every:0"}, r"--keep is every:STEPS"),
         ({"keep": "5000"}, r"--keep is every:STEPS"),
-        ({"score_every": 0}, "score_every must be at least 1"),
+        ({"keep": 3}, r"--keep is every:STEPS"),
+        ({"keep": "every:" + "9" * 50}, r"--keep is every:STEPS"),
+        ({"score_every": 0}, "score_every must be a whole number at least 1"),
+        ({"score_every": 2.5}, "score_every must be a whole number at least 1"),
+        ({"score_every": 5, "metrics": "all"}, "name the metrics to score on the way"),
+        ({"score_every": 5, "metrics": "elbo"}, "elbo is scored of finished runs"),
         ({"metrics": ["mig"]}, "say --score-every"),
         ({"score_every": 5, "metrics": ["migg"]}, "did you mean 'mig'"),
     ],
@@ -113,9 +119,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_made(options, message
     assert not list(tmp_path.iterdir())
 
 
-def test_run_that_has_begun_keeps_its_way_and_says_so(tmp_path):
-    said = []
-
+def test_run_that_has_begun_keeps_its_way(tmp_path):
     def stop(step, steps, entry):
         import os
         import signal
@@ -125,9 +129,42 @@ def test_run_that_has_begun_keeps_its_way_and_says_so(tmp_path):
 
     with pytest.raises(Interrupted):
         train("vae", "tiny", results=tmp_path, keep="every:4", report=stop, **SMALL)
-    run = train("vae", "tiny", results=tmp_path, say=said.append, **SMALL)
+    with pytest.raises(UsageError, match="come too late; leave them out"):
+        train("vae", "tiny", results=tmp_path, keep="every:5", **SMALL)
+    run = train("vae", "tiny", results=tmp_path, **SMALL)
     assert run.kept == [4, 8, 12]
-    assert any("is what it began with" in line for line in said)
+    with pytest.raises(UsageError, match="come too late"):
+        train("vae", "tiny", results=tmp_path, score_every=4, **SMALL)
+    assert train("vae", "tiny", results=tmp_path, keep="every:4", **SMALL).path == run.path
+
+
+def test_metric_that_fails_does_not_end_training(tmp_path, monkeypatch):
+    from disentangle_plugins.metrics.mig import MIG
+
+    def fail(self, source, rng):
+        raise ValueError("no")
+
+    monkeypatch.setattr(MIG, "score", fail)
+    said = []
+    run = train(
+        "vae", "tiny", results=tmp_path, score_every=6, metrics="mig", say=said.append, **SMALL
+    )
+    assert run.finished
+    assert run.log[-1]["scores"] == {"mig": None}
+    assert len([line for line in said if "mig: n/a: metric 'mig' failed" in line]) == 1
+
+
+def test_default_metrics_stay_unnamed_and_named_ones_keep_their_knobs():
+    assert not midway_record(None, 10, None).named
+    found = midway_record(None, 10, (name for name in ["mig:bins=40"]))
+    assert (found.metrics, found.named) == (("mig:bins=40",), True)
+
+
+def test_weights_that_are_not_finite_are_not_kept(tmp_path):
+    with pytest.raises(DisentangleError, match="not finite"):
+        train("vae", "tiny", results=tmp_path, keep="every:1", lr=1e30, **{**SMALL, "steps": 1000})
+    run = disentangle.load_run(next(tmp_path.rglob("run.json")).parent)
+    assert all(p.isfinite().all() for step in run.kept for p in run.model_at(step).parameters())
 
 
 def test_progress_shows_scores():

@@ -29,6 +29,7 @@ def test_given_goes_before_preset_before_dataset_before_default():
         "likelihood": ("gaussian", "dataset"),
         "variance": (0.5, "default"),
         "beta": (3.0, "preset"),
+        "kl_warmup": (0, "default"),
     }
 
 

@@ -60,6 +60,14 @@ def test_run_records_the_preset_and_what_overrides_it(strangers, tmp_path):
     assert (training["steps"].value, training["steps"].origin) == (2, "given")
 
 
+def test_value_that_would_do_nothing_is_left_out_of_a_preset(strangers, tmp_path):
+    options = {"preset": "hsu2023", "results": tmp_path, **OPTIONS}
+    kept = train("qlae", "tiny", **options).record.training["weight_decay"]
+    assert (kept.value, kept.origin) == (0.1, "preset")
+    left = train("qlae", "tiny", optimizer="adam", **options).record.training["weight_decay"]
+    assert (left.value, left.origin) == (0.01, "default")
+
+
 def test_same_settings_are_the_same_run_whoever_chose_them(strangers, tmp_path):
     by_preset = train("vae", "tiny", preset="burgess2018", results=tmp_path, **OPTIONS)
     given = {"network": "burgess", "lr": 5e-4}

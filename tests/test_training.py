@@ -21,6 +21,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
 from disentangle.figures import draw_traversals
 from disentangle.recipe import Training
+from disentangle.table import configuration
 from disentangle.training import Interrupted, batches, make_optimizers
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -136,7 +137,9 @@ def test_options_that_came_later_leave_earlier_runs_what_they_were(tmp_path):
         for name in names:
             del record[part][name]
     (first.path / "run.json").write_text(json.dumps(record))
-    assert disentangle.load_run(first.path).record.id == first.record.id
+    earlier = disentangle.load_run(first.path).record
+    assert earlier.id == first.record.id
+    assert configuration(earlier) == configuration(first.record)  # one row of a table
     assert train("beta-vae", "tiny", steps=3, results=tmp_path, **SMALL).path == first.path
     assert disentangle.load_run(first.path).model.kl_warmup == 0
 
@@ -172,6 +175,18 @@ def test_decay_and_clipping_are_torchs():
     model.weight.grad = torch.zeros_like(model.weight)
     optimizer.step()
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_count_of_steps_goes_where_the_optimiser_reads_it(fused):
+    there = torch.nn.Parameter(torch.zeros(2, device="meta"))
+    optimizer = torch.optim.Adam([there], fused=False)
+    optimizer.param_groups[0]["fused"] = fused  # torch refuses it on this device
+    kept = {"0.step": torch.tensor(3.0), "0.exp_avg": torch.zeros(2)}
+    checkpoint.restore_optimizer(optimizer, kept)
+    state = optimizer.state[there]
+    assert state["step"].device.type == ("meta" if fused else "cpu")
+    assert state["exp_avg"].device.type == "meta"
 
 
 def test_rise_of_the_kl_weight_is_said(tmp_path):
@@ -248,7 +263,7 @@ def test_folder_that_is_removed_while_training_is_told(tmp_path):
             shutil.rmtree(next(tmp_path.rglob("run.json")).parent)
 
     options = {"steps": 9, "results": tmp_path, "checkpoint_every": 3, **SMALL}
-    with pytest.raises(DisentangleError, match="folder was removed while it was in use"):
+    with pytest.raises(DisentangleError, match="the folder was removed while it was in use"):
         train("vae", "tiny", report=remove, **options)
 
 
@@ -452,6 +467,10 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("spread", "told"),
     [
+        (
+            [1e-5, 1.3e-5],
+            "but the variance of means grew 1.3 times in 100 steps: wait and see; help",
+        ),
         ([1e-5, 4e-5], "but the variance of means grew 4 times in 100 steps: wait and see; help"),
         ([4e-5, 1e-5], "and their means do not spread; help"),
         ([0.0, 1e-9], "and their means do not spread; help"),
