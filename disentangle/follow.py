@@ -12,7 +12,7 @@ from disentangle.run import Run, load_run
 def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -> Run:
     """Report each entry of a run's log, and those that come until the run is finished.
 
-    A run that was stopped and goes on has cut its log: entries that come again are told again.
+    A run that was stopped and goes on has cut its log: what is new behind the cut is told again.
 
     Args:
         run: a run.

@@ -80,9 +80,7 @@ class Midway:
     def scores(self, model: Model, device: torch.device) -> dict[str, float | None]:
         """Return the scores of a model that is being trained; None for one that has none."""
         model.eval()
-        source = FunctionSource(
-            lambda x: model.encode(x).mean, self.part, device=device, disjoint=False
-        )
+        source = FunctionSource(lambda x: model.encode(x).mean, self.part, device=device)
         about = DatasetRecord.of(self.part)
         records = []
         for metric, which in wanted_scores(self.chosen, load_protocol(), about, "midway", 0):
