@@ -190,7 +190,7 @@ def advise(
     values = settled(model, opened, {k: v for k, v in given.items() if v is not None})
     weight = kl_weight(model, values)
     if weight is None:
-        typer.echo(f"'{model}' has no one weight of the whole KL term: a weight of 1 is taken.")
+        typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")
     for line in ask(
         opened,
         1.0 if weight is None else weight,
