@@ -1,8 +1,5 @@
 """Following a training by its log."""
 
-import threading
-import time
-
 import pytest
 
 from disentangle.experiment import train
@@ -17,21 +14,27 @@ def trained(strangers, tmp_path):
     return train("vae", "tiny", results=tmp_path, score_every=6, metrics=["mig"], **SMALL)
 
 
-def test_entries_are_told_once_until_the_run_is_finished(trained):
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Give a function that does one thing at each of follow's pauses, in their order."""
+
+    def plan(*doings):
+        todo = iter(doings)
+        monkeypatch.setattr("disentangle.follow.time.sleep", lambda _: next(todo)())
+
+    return plan
+
+
+def test_entries_are_told_once_until_the_run_is_finished(trained, meanwhile):
     record, log = trained.record, (trained.path / "log.jsonl").read_text().splitlines(True)
     trained.save_record(finished=None)
     (trained.path / "log.jsonl").write_text("".join(log[:3]) + log[3][:20])  # half a line
     told = []
-
-    def go_on():
-        time.sleep(0.3)
-        (trained.path / "log.jsonl").write_text("".join(log))
-        trained.save_record(finished=record.finished)
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    run = follow(load_run(trained.path), lambda *entry: told.append(entry), poll=0.05)
-    thread.join()
+    meanwhile(
+        lambda: (trained.path / "log.jsonl").write_text("".join(log)),
+        lambda: trained.save_record(finished=record.finished),
+    )
+    run = follow(load_run(trained.path), lambda *entry: told.append(entry))
     assert run.finished
     assert [step for step, _, _ in told] == [entry["step"] for entry in trained.log]
     assert {steps for _, steps, _ in told} == {12}
@@ -90,20 +93,16 @@ def test_absent_tensorboard_is_said(trained, command, monkeypatch):
     assert "pip install 'disentangle-bench[tensorboard]'" in err
 
 
-def test_entries_that_a_resumed_run_writes_again_are_told_again(trained):
+def test_entries_that_a_resumed_run_writes_again_are_told_again(trained, meanwhile):
     log = (trained.path / "log.jsonl").read_text().splitlines(True)
     record = trained.record
     trained.save_record(finished=None)
     (trained.path / "log.jsonl").write_text("".join(log[:8]))
-
-    def resume():
-        for lines in (4, 12):
-            time.sleep(0.4)
-            (trained.path / "log.jsonl").write_text("".join(log[:lines]))
-        trained.save_record(finished=record.finished)
-
-    thread, told = threading.Thread(target=resume), []
-    thread.start()
-    follow(load_run(trained.path), lambda step, *_: told.append(step), poll=0.05)
-    thread.join()
+    told = []
+    meanwhile(
+        lambda: (trained.path / "log.jsonl").write_text("".join(log[:4])),
+        lambda: (trained.path / "log.jsonl").write_text("".join(log)),
+        lambda: trained.save_record(finished=record.finished),
+    )
+    follow(load_run(trained.path), lambda step, *_: told.append(step))
     assert told == [*range(1, 9), *range(5, 13)]
