@@ -1,11 +1,13 @@
 """The rows and cells of score tables, and what makes two scores stand in one column."""
 
-import statistics
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
-from disentangle.record import Score
+from disentangle.record import Score, Value
+from disentangle.summary import FEWEST, Statistic, Summary, summarise
 
 Column: TypeAlias = tuple[Any, ...]
 """What the scores of a column share; see `identity`."""
@@ -17,24 +19,42 @@ class Cell:
 
     values: tuple[float, ...] = ()
     runs: int = 0
+    """The finished runs, with this score or without."""
     reasons: tuple[str, ...] = ()
+    statistic: Statistic = "mean"
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Return what the values say together, if there are any."""
+        return summarise(self.values, self.statistic) if self.values else None
 
     @property
-    def mean(self) -> float | None:
-        """Return the mean of the values, if there are any."""
-        return statistics.fmean(self.values) if self.values else None
+    def centre(self) -> float | None:
+        """Return the chosen statistic of the values, if there are any."""
+        return getattr(self.summary, self.statistic, None)
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every finished run has this score."""
+        return bool(self.values) and len(self.values) == self.runs
 
     @property
     def text(self) -> str:
-        """Return the mean and standard deviation, and how many runs are missing."""
-        if self.mean is None:
+        """Return the statistic with what a reader may conclude from it, and how much is missing.
+
+        That is every value where these are few, else the standard deviation and the interval.
+        """
+        if self.summary is None or self.centre is None:
             return "n/a" if self.reasons else ""
-        mean = f"{self.mean:.3f}"
-        if len(self.values) > 1:
-            mean += f" ± {statistics.stdev(self.values):.3f}"
-        if len(self.values) < self.runs:
-            mean += f" ({len(self.values)} of {self.runs} runs)"
-        return mean
+        said = number(self.centre)
+        if 1 < self.summary.n < FEWEST:
+            said += f" ({', '.join(map(number, self.values))})"
+        if self.summary.interval is not None:
+            low, high = map(number, self.summary.interval)
+            said += f" ± {number(self.summary.sd or 0.0)} [{low}, {high}]"
+        if not self.whole:
+            said += f" ({len(self.values)} of {self.runs} runs)"
+        return said
 
 
 @dataclass
@@ -42,22 +62,52 @@ class Row:
     """A configuration: what was trained on what, and its scores by column."""
 
     model: str
+    settings: dict[str, Value] = field(default_factory=dict)
+    """The knobs and trainer's options that a reader needs."""
     knobs: str = ""
+    """The same in words."""
     steps: int | None = None
     """None for a baseline, which was not trained."""
     imported: bool = False
     """Whether it was trained elsewhere, for steps that nobody may have told."""
     seeds: list[int] = field(default_factory=list)
     unfinished: int = 0
+    failed: int = 0
+    supervision: str = ""
+    """What training took from labels: rows that differ in it are never ranked together."""
+    chosen: str = ""
+    """How its settings were chosen."""
+    grey: bool = False
+    """Whether they were chosen by what is shown, so that the row tells what is possible at best."""
     cells: dict[Column, Cell] = field(default_factory=dict)
+    best: set[Column] = field(default_factory=set)
+    """The columns in which it is told apart from every other row."""
+
+    @property
+    def baseline(self) -> bool:
+        """Say whether nothing was trained."""
+        return self.steps is None
+
+    @property
+    def complete(self) -> bool:
+        """Say whether every run of it is finished."""
+        return not self.unfinished and not self.failed
 
 
-def cell_of(scores: Sequence[Score], runs: int) -> Cell:
+def number(value: float) -> str:
+    """Return a number as a table shows it: three decimals, or four digits of a large one."""
+    if not math.isfinite(value) or abs(value) < 10:
+        return f"{value:.3f}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.3e}"
+
+
+def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -> Cell:
     """Return the cell of one score of so many runs."""
     return Cell(
         values=tuple(s.value for s in scores if s.value is not None),
         runs=runs,
         reasons=tuple(dict.fromkeys(s.reason for s in scores if s.reason)),
+        statistic=statistic,
     )
 
 

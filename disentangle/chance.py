@@ -30,21 +30,21 @@ def odd(
     """Return a warning for each score whose oracle does not come first, or noise last."""
     found = []
     for column, heading in columns.items():
-        best = top.cells.get(column, Cell()).mean if top else None
+        best = top.cells.get(column, Cell()).centre if top else None
         if best is None or not supervised(column):
             continue
         above = [
             f"{row.model} ({mean:.3f})"
             for row in rows
-            if (mean := row.cells.get(column, Cell()).mean) is not None and mean > best + MARGIN
+            if (mean := row.cells.get(column, Cell()).centre) is not None and mean > best + MARGIN
         ]
-        last = bottom.cells.get(column, Cell()).mean if bottom else None
+        last = bottom.cells.get(column, Cell()).centre if bottom else None
         below = [
             f"{row.model} ({mean:.3f})"
             for row in rows
             if last is not None
-            and row.steps is not None
-            and (mean := row.cells.get(column, Cell()).mean) is not None
+            and not row.baseline
+            and (mean := row.cells.get(column, Cell()).centre) is not None
             and mean < last - MARGIN
         ]
         if below:
@@ -74,7 +74,9 @@ def correct(
     after: dict[Column, str] = {}
     for column, heading in columns.items():
         after[column] = heading
-        best, worst = (row.cells.get(column, Cell()).mean if row else None for row in (top, bottom))
+        best, worst = (
+            row.cells.get(column, Cell()).centre if row else None for row in (top, bottom)
+        )
         if best is None or worst is None or abs(best - worst) < MARGIN or not supervised(column):
             continue
         corrected = (*column, CORRECTED)

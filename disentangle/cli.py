@@ -11,18 +11,15 @@ from disentangle import __version__, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
 from disentangle.cli_score import score
-from disentangle.cli_table import load, report, show_tables
+from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
-    RESULTS,
     DataDir,
     Device,
     Every,
     File,
-    Results,
     RunPath,
-    RunPaths,
 )
 
 app = typer.Typer(
@@ -34,7 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
-for command in (watch, score, baselines, udr, advise):
+for command in (watch, score, table, baselines, udr, advise):
     app.command()(command)
 app.command("import")(import_command)
 
@@ -77,33 +74,6 @@ def resume(
             say=say,
         )
     typer.echo(found.path)
-
-
-@app.command("table")
-def table_command(
-    runs: RunPaths = None,
-    with_baselines: Annotated[
-        bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
-    ] = False,
-    corrected: Annotated[
-        bool,
-        typer.Option("--corrected", help="also (score - noise) / (oracle - noise); with these"),
-    ] = False,
-    results: Results = RESULTS,
-) -> None:
-    """Show the score table: one row a configuration, its seeds together."""
-    from disentangle.baselines import read_baselines
-
-    found, problems = load(runs, results)
-    if not found and not problems:
-        raise DisentangleError(f"{results}: no run is there; train one first")
-    shown = read_baselines(results) if with_baselines or corrected else {}
-    if not shown and (with_baselines or corrected):
-        raise DisentangleError(
-            f"{results}: no baseline is there; first: disentangle baselines DATASET"
-        )
-    show_tables(found, shown, corrected=corrected)
-    report(problems)
 
 
 @app.command()

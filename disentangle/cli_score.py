@@ -116,6 +116,7 @@ def score_runs(
     """Score runs, one after another, and show and write the tables."""
     from disentangle import scoring
     from disentangle.progress import counting, say
+    from disentangle.table import make_tables
 
     found, problems = load(runs, results)
     for run in found:
@@ -137,7 +138,7 @@ def score_runs(
         say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
         if detail:
             show_details(scores)
-    show_tables(ready)
+    show_tables(make_tables(ready))
     write_tables(ready, results)
     report(problems)
 

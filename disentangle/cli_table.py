@@ -2,29 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.parameters import RESULTS, Device, Results, RunPaths
 
 if TYPE_CHECKING:
     from disentangle.measure import ScoreMapping
-    from disentangle.record import Score
     from disentangle.run import Run
+    from disentangle.table import Table
 
 
 def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
     """Return the runs named, or all that can be read, and why the others cannot."""
-    from disentangle import table
     from disentangle.run import load_run
+    from disentangle.table import load_all
 
     if paths:
         return [load_run(path) for path in paths], []
-    return table.load_all(results)
+    return load_all(results)
 
 
 def report(problems: list[str]) -> None:
@@ -33,36 +34,146 @@ def report(problems: list[str]) -> None:
         raise DisentangleError("; ".join(problems))
 
 
-def show_tables(
-    runs: list["Run"], baselines: Mapping[str, Sequence["Score"]] | None = None, **options: bool
+def table(
+    runs: RunPaths = None,
+    study: Annotated[
+        str | None, typer.Option(metavar="NAME", help="only this folder of the results")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME>=VALUE", help="only such runs, as beta>=4; may be repeated"),
+    ] = None,
+    choose: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="which setting of each model: all, default, udr, labels:N[:METRIC], oracle:SCORE",
+        ),
+    ] = "all",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCORE", help="only these scores, as 'dci/*'; may be repeated"),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="order of rows: a score, a knob, model or steps"),
+    ] = None,
+    statistic: Annotated[
+        Literal["mean", "median", "iqm"], typer.Option(help="what is shown of several seeds")
+    ] = "mean",
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
+    ] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="also (score - noise) / (oracle - noise); with these"),
+    ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="also show what papers report of the dataset")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="refuse a score that comes in two columns")
+    ] = False,
+    output_format: Annotated[
+        Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
+        typer.Option("--format", help="what to print"),
+    ] = "terminal",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="write it, and print no table; a name that ends with .md, .tex, .html, .csv or "
+            ".json says the format",
+        ),
+    ] = None,
+    device: Device = "auto",
+    results: Results = RESULTS,
 ) -> None:
-    """Print the tables of these runs; see `table.make_tables`."""
-    from disentangle import table
+    """Show the score table: one row a configuration, its seeds together."""
+    from disentangle import arrange, export
+    from disentangle.baselines import read_baselines
+    from disentangle.files import write_text
+    from disentangle.literature import papers_on
+    from disentangle.progress import counting
+    from disentangle.selection import select
+    from disentangle.table import make_tables
+    from disentangle.where import where as those
+
+    if study is not None and runs:
+        raise UsageError("--study names a folder of runs: name it, or name runs")
+    if output is not None and output_format == "terminal":
+        output_format = export.format_of(output)  # type: ignore[assignment]
+    folder = results if study is None else results / study
+    if study is not None and not folder.is_dir():
+        raise UsageError(f"--study {study}: {folder} is not there")
+    found, problems = load(runs, folder)
+    if not found and not problems:
+        raise DisentangleError(f"{folder}: no run is there; train one first")
+    found = those(found, where or ())
+    if not found and where:
+        raise DisentangleError(f"{folder}: no run is left by --where {' --where '.join(where)}")
+    shown = read_baselines(results) if with_baselines or corrected else {}
+    if not shown and (with_baselines or corrected):
+        raise DisentangleError(
+            f"{results}: no baseline is there; first: disentangle baselines DATASET"
+        )
+    with counting("encoding") as progress:
+        selection = select(found, choose, device=device, progress=progress)
+    made = make_tables(found, shown, corrected=corrected, statistic=statistic, selection=selection)
+    arrange.keep_columns(made, columns or ())
+    arrange.sort_rows(made, sort or ())
+    if strict:
+        arrange.check_strictly(made)
+    if published:
+        for one in made:
+            one.papers = tuple(papers_on(one.trained[0]))
+    if output_format == "terminal":
+        show_tables(made)
+    else:
+        long = output_format == "csv-long"
+        text = export.as_long_csv(found) if long else export.FORMATS[output_format](made)
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            write_text(output, text)
+            typer.echo(output)
+    report(problems)
+
+
+def show_tables(tables: Sequence["Table"]) -> None:
+    """Print tables: drawn in a terminal, else in Markdown."""
+    from disentangle.sheet import markdown
 
     console = Console(emoji=False)
-    for made in table.make_tables(runs, baselines or {}, **options):
-        if console.is_terminal:
-            grid = RichTable(title=escape(made.dataset), caption=escape(made.caption))
-            for heading in made.head:
-                grid.add_column(escape(heading), overflow="fold")
-            for row in made.body:
-                grid.add_row(*map(escape, row))
-            console.print(grid)
-        else:
-            typer.echo(f"{made.dataset}\n\n{made.markdown()}")
+    for sheet in (sheet for made in tables for sheet in made.sheets):
+        if not console.is_terminal:
+            typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
+            continue
+        grid = RichTable(title=escape(sheet.title), caption=escape(sheet.caption))
+        for heading, side in zip(sheet.head, sheet.align("left", "right"), strict=True):
+            grid.add_column(escape(heading), overflow="fold", justify=side)  # type: ignore[arg-type]
+        for row in sheet.body:
+            grid.add_row(
+                *(
+                    escape(cell.text) if not cell.strong else f"[bold]{escape(cell.text)}[/]"
+                    for cell in row
+                ),
+                style="dim" if any(cell.grey for cell in row) else "",
+            )
+        console.print(grid)
 
 
 def write_tables(runs: list["Run"], results: Path) -> None:
     """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
-    from disentangle import export, table
+    from disentangle import export
+    from disentangle.table import load_all, make_tables
 
     root = results.resolve()
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
     for folder in sorted(folders):
-        every, _ = table.load_all(folder)
-        tables = table.make_tables(every)
-        typer.echo(export.write_markdown(tables, folder / "scores.md"))
-        typer.echo(export.write_csv(every, folder / "scores.csv"))
+        every, _ = load_all(folder)
+        for path in export.write_scores(make_tables(every), every, folder):
+            typer.echo(path)
 
 
 def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:

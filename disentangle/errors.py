@@ -16,6 +16,10 @@ class UsageError(DisentangleError):
     exit_code = 2
 
 
+class TrainingFailed(DisentangleError):
+    """Training came to numbers that are not finite, and would again if it went on."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; the table then says n/a and why."""
 

@@ -12,7 +12,7 @@ from disentangle.advice import one_line
 from disentangle.checkpoint import digest
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.location import Progress, Say
 from disentangle.midway import Midway, midway_record
 from disentangle.model import Model
@@ -248,20 +248,26 @@ def fit_and_record(
         if rise > training.steps:
             say("WARNING: training ends before that rise does: the weight is never reached")
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
-    with torch.enable_grad(), compiling(training.compile):
-        seconds = fit(
-            run,
-            model,
-            run.dataset,
-            training,
-            device=device,
-            checkpoint_every=every,
-            report=watching(report, say, advice(run)),
-            midway=Midway(run, say),
-        )
+    try:
+        with torch.enable_grad(), compiling(training.compile):
+            seconds = fit(
+                run,
+                model,
+                run.dataset,
+                training,
+                device=device,
+                checkpoint_every=every,
+                report=watching(report, say, advice(run)),
+                midway=Midway(run, say),
+            )
+    except TrainingFailed as error:
+        run.save_record(failed=str(error).removeprefix(f"{run.path}: "))
+        raise
     for picture in run.figures.glob("*"):
         picture.unlink()  # of an unfinished model
-    run.save_record(finished=now(), seconds=seconds, weights=digest(model.state_dict()))
+    run.save_record(
+        finished=now(), seconds=seconds, weights=digest(model.state_dict()), failed=None
+    )
 
 
 @contextmanager

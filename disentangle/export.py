@@ -1,26 +1,134 @@
-"""Tables as files: for people in Markdown, for programs in CSV."""
+"""Tables as files: for people in Markdown, LaTeX and HTML, for programs in CSV and JSON."""
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from disentangle.cells import Cell
+from disentangle.errors import UsageError
 from disentangle.files import write_text
+from disentangle.provenance import made_by
 from disentangle.record import describe_view
 from disentangle.run import Run
 from disentangle.scoring import read_scores
-from disentangle.table import Table
+from disentangle.sheet import Sheet, html_page, latex, markdown
+from disentangle.table import Table, summed
 
 
-def write_markdown(tables: Sequence[Table], path: Path) -> Path:
-    """Write all tables, one under another."""
-    parts = [f"## {table.dataset}\n\n{table.markdown()}" for table in tables]
-    write_text(path, "# Scores\n\n" + "\n".join(parts))
-    return path
+def as_markdown(tables: Sequence[Table]) -> str:
+    """Return all tables, one under another."""
+    parts = [f"## {sheet.title}\n\n{markdown(sheet)}" for sheet in sheets(tables)]
+    return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
 
 
-def write_csv(runs: Sequence[Run], path: Path) -> Path:
-    """Write one line for each score of each run: what it is, what it is of, and its value."""
+def as_latex(tables: Sequence[Table]) -> str:
+    """Return all tables, one under another."""
+    return "\n".join(map(latex, sheets(tables)))
+
+
+def as_html(tables: Sequence[Table]) -> str:
+    """Return a page of all tables."""
+    return html_page(sheets(tables))
+
+
+def sheets(tables: Sequence[Table]) -> list[Sheet]:
+    """Return all that there is to print."""
+    return [sheet for table in tables for sheet in table.sheets]
+
+
+def as_csv(tables: Sequence[Table]) -> str:
+    """Return a line for each row: its settings, and of each score all that sums it up."""
+    records = [record for table in tables for record in table.records()]
+    fields = list(dict.fromkeys(name for record in records for name in record))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()
+
+
+def as_json(tables: Sequence[Table]) -> str:
+    """Return all tables with every value, and what each column means."""
+    return json.dumps({"made_by": made_by(), "tables": list(map(whole, tables))}, indent=2) + "\n"
+
+
+def whole(table: Table) -> dict[str, Any]:
+    """Return a table with every value."""
+    parts = (
+        "score metric version knobs protocol representation factors view fingerprint seed corrected"
+    ).split()
+    columns = [
+        {"heading": heading, **dict(zip(parts, column, strict=False))}
+        for column, heading in table.columns.items()
+    ]
+    rows = [
+        {
+            "model": row.model,
+            "settings": row.settings,
+            "chosen": row.chosen,
+            "labels_used": row.supervision,
+            "steps": row.steps,
+            "baseline": row.baseline,
+            "seeds": row.seeds,
+            "unfinished": row.unfinished,
+            "failed": row.failed,
+            "scores": {
+                heading: {
+                    "values": cell.values,
+                    **summed(cell),
+                    "runs": cell.runs,
+                    "reasons": cell.reasons,
+                    "best": column in row.best,
+                }
+                for column, heading in table.columns.items()
+                for cell in [row.cells.get(column, Cell())]
+            },
+        }
+        for row in table.rows
+    ]
+    return {
+        "dataset": table.dataset,
+        "fingerprint": table.fingerprint,
+        "statistic": table.statistic,
+        "caption": table.caption,
+        "columns": columns,
+        "rows": rows,
+        "published": [paper.model_dump() for paper in table.papers],
+    }
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = MappingProxyType(
+    {
+        "markdown": as_markdown,
+        "latex": as_latex,
+        "html": as_html,
+        "csv": as_csv,
+        "json": as_json,
+    }
+)
+SUFFIXES = MappingProxyType(
+    {".md": "markdown", ".tex": "latex", ".html": "html", ".csv": "csv", ".json": "json"}
+)
+"""The end of a file's name -> the format that it means."""
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's name means.
+
+    Raises:
+        UsageError: it means none.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: name a file that ends with {', '.join(SUFFIXES)}")
+    return SUFFIXES[path.suffix]
+
+
+def as_long_csv(runs: Sequence[Run]) -> str:
+    """Return one line for each score of each run: what it is, what it is of, and its value."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fields = ("name", "value", "reason", "metric", "version", "protocol", "representation", "seed")
@@ -48,5 +156,12 @@ def write_csv(runs: Sequence[Run], path: Path) -> Path:
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])
-    write_text(path, out.getvalue())
-    return path
+    return out.getvalue()
+
+
+def write_scores(tables: Sequence[Table], runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Write the tables for people, and every score of every run for programs."""
+    written = {"scores.md": as_markdown(tables), "scores.csv": as_long_csv(runs)}
+    for name, text in written.items():
+        write_text(folder / name, text)
+    return [folder / name for name in written]

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import numpy as np
@@ -35,6 +36,8 @@ class Detail:
     values: NDArray[Any]
 
 
+Direction: TypeAlias = Literal["more", "less", "neither"]
+"""Of a score: which is better."""
 Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
 """Scores by name, or why there is none; and details by name."""
 
@@ -155,6 +158,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """Whether it means what it says only where the factors are independent of one another."""
     of_model: ClassVar[bool] = False
     """Whether it reads the model itself, so that it is the same for every representation."""
+    better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
+    """By score, where it is not that more is better."""
     most_latents: ClassVar[int] = 512
     """With more latents than this it says n/a, for it would take too long."""
     seconds: ClassVar[float] = 1.0

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from disentangle.errors import DisentangleError
+from disentangle.errors import TrainingFailed
 from disentangle.model import Model, Posterior
 from disentangle.run import Run
 
@@ -44,7 +44,7 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
     else:
         return
     kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
-    raise DisentangleError(
+    raise TrainingFailed(
         f"{run.path}: training stopped: {reason} ({kept}); try a smaller --lr, or smaller weights"
     )
 

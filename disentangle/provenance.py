@@ -32,6 +32,7 @@ def make_record(
         model_version=kind.version,
         network_version=registry.networks.load(values["network"]).version,
         distribution=f"{entry.distribution} {entry.version}" if entry else "none",
+        supervision=kind.supervision,
         settings={k: SettingRecord(**vars(s)) for k, s in settings.items()},
         normalised=normalised_forms(kind, values, dataset.image_shape),
         training={k: SettingRecord(**vars(s)) for k, s in recipe.items()},
@@ -62,6 +63,13 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return result.stdout.strip() or None
+
+
+def made_by() -> str:
+    """Return what made a table or a figure, and when: version, commit and day."""
+    version = importlib.metadata.version("disentangle-bench")
+    found = commit()
+    return f"disentangle {version}{f' ({found})' if found else ''}, {now()[:10]}"
 
 
 def now() -> str:

@@ -86,6 +86,8 @@ class RunRecord(Record):
     model_version: int
     network_version: int
     distribution: str
+    supervision: str | None = None
+    """What training took from labels, in words; empty for nothing, None in older records."""
     settings: dict[str, SettingRecord]
     """The model's knobs."""
     normalised: dict[str, float]
@@ -105,6 +107,8 @@ class RunRecord(Record):
     commit: str | None = None
     started: str
     finished: str | None = None
+    failed: str | None = None
+    """Why training stopped, where going on comes to the same end."""
     seconds: float | None = None
     """Training time, summed over resumes, without scoring and figures."""
     weights: str | None = None
@@ -139,14 +143,29 @@ class RunRecord(Record):
         return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
 
     @property
-    def summary(self) -> str:
-        """Return the knobs that a reader needs, and trainer's options that were changed."""
+    def told(self) -> dict[str, Value]:
+        """Return the knobs that a reader needs, and the trainer's options that were changed."""
         hidden = ("steps", "seed")
         recipe = {
             k: s.value for k, s in self.training.items() if s.value != s.default and k not in hidden
         }
-        said = [f"{k}={v}" for k, v in {**self.telling, **recipe}.items()]
+        return {**self.telling, **recipe}
+
+    @property
+    def summary(self) -> str:
+        """Return what a reader needs to know of the settings, in words."""
+        said = [f"{k}={v}" for k, v in self.told.items()]
         return ", ".join([*said, *([f"from {self.imported}"] if self.imported else [])]) or "-"
+
+    @property
+    def origin(self) -> str:
+        """Return in words where the model's settings came from."""
+        if self.imported is not None:
+            return "imported"
+        given = any(s.origin == "given" and s.value != s.default for s in self.settings.values())
+        if self.preset is not None:
+            return f"preset {self.preset}" + (", changed" if given else "")
+        return "by hand" if given else "default"
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -166,6 +185,13 @@ class RunRecord(Record):
             },
             **({} if self.imported is None else {"imported": self.imported}),
         }
+
+    @property
+    def group(self) -> str:
+        """Return what the runs of one row of a table share: all of it but the seed."""
+        shared = self.configuration
+        shared["training"].pop("seed")
+        return json.dumps(shared, sort_keys=True)
 
     @property
     def id(self) -> str:

@@ -92,6 +92,22 @@ def score(
     return ScoreMapping([score for _, about in wanted for score in same_scores(kept, about)])
 
 
+def few_labels(
+    run: Run, metric: str, count: int, seed: int, device: str, progress: Progress = silent
+) -> list[Score]:
+    """Return a metric's scores of so many labelled images, drawn by `seed`; write nothing."""
+    rules, place = load_protocol(DEFAULT), choose_device(device)
+    scored = part_to_score(run, None, None, None)
+    data = run.record.dataset if scored is None else DatasetRecord.of(scored)
+    chosen = choose([f"{metric}:samples={count}"], rules)
+    source = RunSource(run, scored, place, progress)
+    wanted = wanted_scores(chosen, rules, data, run.record.weights or "", seed)
+    try:
+        return [score for m, about in wanted for score in measure(m, source, about)]
+    finally:
+        source.save()
+
+
 def time_needed(wanted: Sequence[Wanted], source: Encoder) -> str:
     """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
     encoding = source.seconds_to_encode()

@@ -1,17 +1,22 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from disentangle.cells import Cell, Column, Row, cell_of, identity
 from disentangle.chance import CORRECTED, control_row, correct, odd
-from disentangle.errors import DisentangleError
-from disentangle.record import RunRecord, Score, describe_view
-from disentangle.run import Run, find_runs, load_run
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.literature import Paper
+from disentangle.ranking import mark_best
+from disentangle.record import RunRecord, Score, Value, describe_view
+from disentangle.run import Run, find_runs, load_run, model_class
 from disentangle.scoring import read_scores
+from disentangle.selection import EVERY, Selection
+from disentangle.sheet import Sheet, Text, markdown
+from disentangle.summary import CLAIM, FEWEST, Statistic
 
 PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
     ("metric", lambda s: s.metric),
@@ -32,6 +37,9 @@ class Table:
     """The configurations that were trained on one dataset."""
 
     dataset: str
+    """What it is about: the dataset and the part of it, and its fingerprint if there are others."""
+    trained: tuple[str, str]
+    """The dataset that was trained on, and the part of it in words."""
     fingerprint: str
     rows: list[Row]
     columns: dict[Column, str]
@@ -44,20 +52,59 @@ class Table:
     representations: tuple[str, ...] = ("mean",)
     overlap: float = 0.0
     """The largest share of test images, of any score, that were also fitted on."""
+    statistic: Statistic = "mean"
+    ranking: str = ""
+    """What a marked cell means; empty where nothing was compared."""
+    papers: tuple[Paper, ...] = ()
+    """What papers report of this dataset, never to be ranked with the rows."""
+
+    @property
+    def left(self) -> dict[str, Callable[[Row], str]]:
+        """Return the headings before the scores, and what each says of a row."""
+        found: dict[str, Callable[[Row], str]] = {
+            "model": lambda row: row.model,
+            "knobs": lambda row: row.knobs,
+            "chosen": lambda row: row.chosen,
+            "labels used": lambda row: row.supervision,
+            "steps": steps,
+            "seeds": seeds,
+        }
+        if not any(row.supervision for row in self.rows):
+            del found["labels used"]
+        return found
 
     @property
     def head(self) -> list[str]:
         """Return the headings."""
-        return ["model", "knobs", "steps", "seeds", *self.columns.values()]
+        return [*self.left, *self.columns.values()]
 
     @property
     def body(self) -> list[list[str]]:
         """Return the rows as text."""
-        return [
-            [row.model, row.knobs, steps(row), seeds(row)]
-            + [row.cells.get(column, Cell()).text for column in self.columns]
-            for row in self.rows
-        ]
+        return [[text.text for text in line] for line in self.sheet.body]
+
+    @property
+    def sheet(self) -> Sheet:
+        """Return what there is to print."""
+        return Sheet(
+            title=self.dataset,
+            head=self.head,
+            body=[
+                [Text(say(row), grey=row.grey) for say in self.left.values()]
+                + [
+                    Text(row.cells.get(c, Cell()).text, strong=c in row.best, grey=row.grey)
+                    for c in self.columns
+                ]
+                for row in self.rows
+            ],
+            caption=self.caption,
+            numbers=len(self.columns),
+        )
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        """Return what there is to print: of what was trained here, and below it of papers."""
+        return [self.sheet, *(paper.sheet(self.dataset) for paper in self.papers)]
 
     @property
     def caption(self) -> str:
@@ -68,34 +115,90 @@ class Table:
             notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
         if self.scored:
             notes.append(f"Scored: {self.scored}.")
-        if any(len(row.seeds) > 1 for row in self.rows):
-            notes.append("Mean ± standard deviation over seeds.")
-        reasons = {
-            f"{self.columns[column]}{'' if row.steps is not None else f' of {row.model}'}: "
-            f"n/a: {reason}."
-            for row in self.rows
-            for column, cell in row.cells.items()
-            for reason in cell.reasons
-        }
+        notes += self.reading
         if self.overlap:
             notes.append(f"Up to {100 * self.overlap:.2g} % of test images were also fitted on.")
-        if any(row.steps is None for row in self.rows):
+        if any(row.baseline for row in self.rows):
             notes.append("Rows without steps are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
             notes.append("Corrected: (score - noise) / (oracle - noise).")
+        if any(row.grey for row in self.rows):
+            notes.append("Grey: chosen by the score shown, so what is possible at best.")
+        reasons = {
+            f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
+            for row in self.rows
+            for column, cell in row.cells.items()
+            if column in self.columns
+            for reason in cell.reasons
+        }
         return " ".join([*notes, *self.warnings, *sorted(reasons)])
+
+    @property
+    def reading(self) -> list[str]:
+        """Return how the numbers of a cell are to be read."""
+        cells = [c for row in self.rows for c in row.cells.values() if c.summary is not None]
+        sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
+        named = {"mean": "Mean", "median": "Median", "iqm": "Inter-quartile mean"}[self.statistic]
+        notes = []
+        if any(n < FEWEST for n in sizes):
+            notes.append(f"{named} over seeds (each of fewer than {FEWEST}).")
+        if any(n >= FEWEST for n in sizes):
+            notes.append(f"{named} over seeds ± standard deviation [95 % bootstrap interval].")
+        if self.ranking:
+            notes.append(self.ranking)
+        if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
+            notes.append(f"A claim takes {CLAIM} seeds or more.")
+        return notes
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return a record for each row: its settings, and of each score all that sums it up."""
+        return [
+            {
+                "dataset": self.dataset,
+                "fingerprint": self.fingerprint,
+                "model": row.model,
+                "knobs": row.knobs,
+                **{f"knob {k}": v for k, v in row.settings.items()},
+                "chosen": row.chosen,
+                "labels used": row.supervision,
+                "steps": row.steps,
+                "seeds": len(row.seeds),
+                "unfinished": row.unfinished,
+                "failed": row.failed,
+                **{
+                    f"{heading} {name}": value
+                    for column, heading in self.columns.items()
+                    for name, value in summed(row.cells.get(column, Cell())).items()
+                },
+            }
+            for row in self.rows
+        ]
+
+    def to_pandas(self) -> Any:
+        """Return the records as a DataFrame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("pandas is missing; get it by: pip install pandas") from None
+        return pandas.DataFrame(self.records())
 
     def markdown(self) -> str:
         """Return the table in Markdown, columns aligned."""
-        lines = [self.head, *self.body]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.head))]
-        rule = ["-" * width for width in widths]
-        rows = [lines[0], rule, *lines[1:]]
-        text = "\n".join(
-            "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-            for row in rows
-        )
-        return f"{text}\n\n{self.caption}\n"
+        return "\n".join(map(markdown, self.sheets))
+
+
+def summed(cell: Cell) -> dict[str, float | int | None]:
+    """Return all that sums up a cell, by name."""
+    found = cell.summary
+    if found is None:
+        return dict.fromkeys(("mean", "sd", "median", "iqm", "low", "high")) | {"n": 0}
+    low, high = found.interval or (None, None)
+    numbers = {"mean": found.mean, "sd": found.sd, "median": found.median, "iqm": found.iqm}
+    return {**numbers, "low": low, "high": high, "n": found.n}
 
 
 def steps(row: Row) -> str:
@@ -106,10 +209,16 @@ def steps(row: Row) -> str:
 
 
 def seeds(row: Row) -> str:
-    """Return the number of seeds, and of those that are still training."""
-    if row.steps is None:
+    """Return the number of seeds, and of those that are still training or came to no end."""
+    if row.baseline:
         return ""
-    return f"{len(row.seeds)}" + (f" (+{row.unfinished} unfinished)" if row.unfinished else "")
+    missing = [f"{n} {what}" for n, what in counts(row) if n]
+    return f"{len(row.seeds)}" + (f" (+{', '.join(missing)})" if missing else "")
+
+
+def counts(row: Row) -> tuple[tuple[int, str], ...]:
+    """Return how many runs of a row are missing, and why."""
+    return (row.unfinished, "unfinished"), (row.failed, "failed")
 
 
 def make_tables(
@@ -117,6 +226,8 @@ def make_tables(
     baselines: Mapping[str, Sequence[Score]] = MappingProxyType({}),
     *,
     corrected: bool = False,
+    statistic: Statistic = "mean",
+    selection: Selection = EVERY,
 ) -> list[Table]:
     """Return a table for each dataset, by fingerprint, that these runs were trained on.
 
@@ -125,30 +236,37 @@ def make_tables(
         baselines: name -> scores, of any datasets, to stand above and below the models.
         corrected: whether to add a column, corrected for chance, for each that has both an oracle
             and noise.
+        statistic: what is shown of several seeds first.
+        selection: which configurations to show, and how they were chosen; see `selection.select`.
     """
-    datasets: dict[tuple[str, str], list[Run]] = {}
+    datasets: dict[tuple[tuple[str, str], str], list[Run]] = {}
     # A run named twice, or copied, is still one run.
     for run in {(run.record.id, run.record.weights): run for run in runs}.values():
-        about = run.record.dataset
-        name = ", ".join(filter(None, (about.name, describe_view(about.view))))
-        datasets.setdefault((name, about.fingerprint), []).append(run)
-    return [
-        make_table(name, mark, group, baselines, corrected)
-        for (name, mark), group in sorted(datasets.items())
-    ]
+        if selection.shows(run):
+            about = run.record.dataset
+            trained = (about.name, describe_view(about.view))
+            datasets.setdefault((trained, about.fingerprint), []).append(run)
+    several = [trained for trained, _ in datasets]
+    tables = []
+    for (trained, mark), group in sorted(datasets.items()):
+        said = [*trained, mark[:10] if several.count(trained) > 1 else ""]
+        title = ", ".join(filter(None, said))
+        tables.append(make_table(title, group, baselines, corrected, statistic, selection))
+    return tables
 
 
 def make_table(
-    dataset: str,
-    fingerprint: str,
+    title: str,
     runs: Sequence[Run],
     baselines: Mapping[str, Sequence[Score]] = MappingProxyType({}),
     corrected: bool = False,
+    statistic: Statistic = "mean",
+    selection: Selection = EVERY,
 ) -> Table:
     """Return the table of runs on one dataset."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(configuration(run.record), []).append(run)
+        groups.setdefault(run.record.group, []).append(run)
     scores = {
         run.path: [s for s in read_scores(run) if s.weights == run.record.weights]
         for run in runs
@@ -157,23 +275,17 @@ def make_table(
     every = [score for found in scores.values() for score in found]
     columns = headings(every, tuple(runs[0].record.dataset.factors))
     rows = []
-    for group in groups.values():
-        record = group[0].record
+    for key, group in groups.items():
+        row = row_of(group)
+        row.chosen, row.grey = selection.chosen.get(key, row.chosen), selection.grey
         done = [run for run in group if run.finished]
-        row = Row(
-            model=record.model,
-            knobs=record.summary,
-            steps=record.recipe["steps"],
-            imported=record.imported is not None and record.training["steps"].origin != "given",
-            seeds=sorted(run.record.seed for run in done),
-            unfinished=len(group) - len(done),
-        )
         for column in columns:
             found = [s for run in done for s in scores[run.path] if identity(s) == column]
             if found:
-                row.cells[column] = cell_of(found, len(done))
+                row.cells[column] = cell_of(found, len(done), statistic)
         rows.append(row)
-    rows.sort(key=lambda row: (row.model, row.knobs, row.steps or 0))
+    rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
+    ranking = mark_best(rows, columns)
     controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
@@ -181,13 +293,58 @@ def make_table(
     rows = [*filter(None, [top]), *rows, *(row for row in controls.values() if row is not top)]
     if corrected:
         columns = correct(columns, rows, top, bottom)
-    protocols = tuple(sorted({score.protocol for score in every}))
     views = {describe_view(score.view) for score in every}
-    trained = describe_view(runs[0].record.dataset.view)
-    scored = "".join(views) if len(views) == 1 and views != {trained} else ""
-    overlap = max((score.overlap or 0.0 for score in every), default=0.0)
-    codes = tuple(sorted({score.representation for score in every}))
-    return Table(dataset, fingerprint, rows, columns, protocols, scored, warnings, codes, overlap)
+    about = runs[0].record.dataset
+    trained = describe_view(about.view)
+    return Table(
+        title,
+        (about.name, trained),
+        about.fingerprint,
+        rows,
+        columns,
+        protocols=tuple(sorted({score.protocol for score in every})),
+        scored="".join(views) if len(views) == 1 and views != {trained} else "",
+        warnings=warnings,
+        representations=tuple(sorted({score.representation for score in every})),
+        overlap=max((score.overlap or 0.0 for score in every), default=0.0),
+        statistic=statistic,
+        ranking=ranking,
+    )
+
+
+def row_of(group: Sequence[Run]) -> Row:
+    """Return the row of a configuration's runs, without its scores."""
+    record = group[0].record
+    return Row(
+        model=record.model,
+        settings=record.told,
+        knobs=record.summary,
+        steps=record.recipe["steps"],
+        imported=record.imported is not None and record.training["steps"].origin != "given",
+        seeds=sorted(run.record.seed for run in group if run.finished),
+        unfinished=sum(not run.finished and not run.record.failed for run in group),
+        failed=sum(not run.finished and bool(run.record.failed) for run in group),
+        supervision=supervision(record),
+        chosen="; ".join(sorted({run.record.origin for run in group})),
+    )
+
+
+def supervision(record: RunRecord) -> str:
+    """Return what training took from labels; of an older record, what the model takes now."""
+    if record.supervision is not None:
+        return record.supervision
+    try:
+        return model_class(record.model).supervision
+    except DisentangleError:
+        return "unknown"
+
+
+def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]:
+    """Return what settings are sorted by: numbers as such, before words."""
+    return [
+        (k, isinstance(v, str), 0.0 if isinstance(v, str) else float(v), str(v))
+        for k, v in settings.items()
+    ]
 
 
 def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Column, str]:
@@ -216,13 +373,6 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
         ]
         names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
     return names
-
-
-def configuration(record: RunRecord) -> str:
-    """Return what runs of one row share: everything but the seed."""
-    shared = record.configuration
-    shared["training"].pop("seed")
-    return json.dumps(shared, sort_keys=True)
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:

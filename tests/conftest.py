@@ -18,7 +18,9 @@ import torch
 from disentangle import registry
 from disentangle.cli import main
 from disentangle.experiment import train
+from disentangle.record import ScoreFile
 from disentangle.run import Run, load_run
+from disentangle.scoring import read_scores, score
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -87,6 +89,35 @@ def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def run(trained: Run, strangers: Path, tmp_path: Path) -> Run:
     """A copy of that run, to be maltreated."""
     return load_run(shutil.copytree(trained.path, tmp_path / "run"))
+
+
+@pytest.fixture
+def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
+    """A function that makes more runs like the one, with records and scores changed."""
+    score(run, ["mig"])
+    template = read_scores(run)[0]
+
+    def make(name, seed=0, values=(), knobs=None, finished=True, record=None, **dataset):
+        path = tmp_path / "variants" / name
+        path.mkdir(parents=True)
+        training = dict(run.record.training)
+        training["seed"] = training["seed"].model_copy(update={"value": seed})
+        settings = dict(run.record.settings)
+        for knob, value in (knobs or {}).items():
+            settings[knob] = settings[knob].model_copy(update={"value": value, "origin": "given"})
+        made = Run(path, run.record)
+        made.save_record(
+            training=training,
+            settings=settings,
+            dataset=run.record.dataset.model_copy(update=dataset),
+            finished=run.record.finished if finished else None,
+            **(record or {}),
+        )
+        scores = tuple(template.model_copy(update=changes) for changes in values)
+        (path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+        return made
+
+    return make
 
 
 @pytest.fixture

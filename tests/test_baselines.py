@@ -112,7 +112,7 @@ def test_table_puts_the_oracle_above_the_models_and_the_others_below(scored):
     names = [row.model for row in table.rows]
     assert names == ["oracle", "beta-vae", "rotation", "pca", "ica", "untrained", "pixels", "noise"]
     assert "Rows without steps are baselines." in table.caption
-    assert [row[2] for row in table.body] == ["", "5", "", "", "", "", "", ""]
+    assert [row[3] for row in table.body] == ["", "5", "", "", "", "", "", ""]
 
 
 def test_corrected_columns_are_0_for_noise_and_1_for_the_oracle(scored):

@@ -41,7 +41,7 @@ def test_train_score_traverse_table(command, tmp_path):
 
     code, out, err = command("score", "--metric", "mig", "--metric", "spread")
     assert code == 0
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | 3     | 1     |" in out
+    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
     scores = json.loads((run.path / "scores.json").read_text())["scores"]
     assert {s["name"] for s in scores} == {"mig", "spread"}
     assert "mig" in (tmp_path / "results" / "scores.md").read_text()
@@ -343,3 +343,40 @@ def test_baselines_and_the_table_that_shows_them(command):
     out = command("table", "--corrected")[1]
     assert "mig, corrected" in out
     assert "| oracle" in out
+
+
+def test_table_is_filtered_sorted_chosen_and_written(command, tmp_path):
+    for beta in (1, 9):
+        command(*TRAIN, "--beta", beta)
+    assert command("score", "--metric", "mig", "--metric", "spread")[0] == 0
+    code, out, err = command("table", "--where", "beta>4", "--columns", "mig", "--published")
+    assert code == 0, err
+    assert "beta=9.0" in out
+    assert "beta=1.0" not in out
+    assert "spread" not in out
+    assert command("table", "--choose", "oracle:mig")[1].count("beta=") == 1
+    assert command("table", "--format", "latex")[1].startswith("% disentangle")
+    assert command("table", "--study", "default", "--strict", "--sort", "mig")[0] == 0
+    code, out, _ = command("table", "--output", tmp_path / "t.html")
+    assert out.strip() == str(tmp_path / "t.html")
+    assert "<table>" in (tmp_path / "t.html").read_text()
+    assert command("table", "--format", "csv-long")[1].count("\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--where", "beta>90"], 1, "no run is left by --where beta>90"),
+        (["--where", "beta"], 2, "write a name"),
+        (["--study", "nothing"], 2, "is not there"),
+        (["--output", "t.xls"], 2, "name a file that ends with"),
+        (["--columns", "nothing"], 2, "no score 'nothing'"),
+        (["--choose", "best"], 2, "the rules are"),
+    ],
+    ids=str,
+)
+def test_table_options_that_make_no_sense_are_refused(command, variant, words, code, said):
+    path = variant("a", values=[{"value": 0.5}]).path
+    found = command("table", "--results", path.parent, *words)
+    assert found[0] == code
+    assert said in found[2]

@@ -95,10 +95,10 @@ def test_imported_run_is_scored_and_says_where_it_is_from(public, tmp_path):
     assert run.record.imported.startswith("model.pt ")
     assert "mig" in score(run, ["mig"])
     (table,) = make_tables([run])
-    assert table.body[0][2] == "imported"
+    assert table.body[0][3] == "imported"
     assert "from model.pt" in table.body[0][1]
     told = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae", steps=345_600)
-    assert make_tables([told])[0].body[0][2] == "345,600"
+    assert make_tables([told])[0].body[0][3] == "345,600"
 
 
 def test_same_import_is_the_same_run_and_other_weights_another(public, tmp_path):

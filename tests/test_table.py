@@ -1,51 +1,24 @@
 """Tables: seeds together, protocols apart, and nothing averaged as if it were whole."""
 
 import csv
+import io
 import shutil
 
 import pytest
 
-from disentangle.export import write_csv, write_markdown
-from disentangle.record import ScoreFile
+from disentangle.export import write_scores
 from disentangle.run import Run
-from disentangle.scoring import read_scores, score
 from disentangle.table import make_tables
-
-
-@pytest.fixture
-def variant(run, tmp_path):
-    """A function that makes more runs like the one, with records and scores changed."""
-    score(run, ["mig"])
-    template = read_scores(run)[0]
-
-    def make(name, seed=0, values=(), knobs=None, finished=True, **dataset):
-        path = tmp_path / "variants" / name
-        path.mkdir(parents=True)
-        training = dict(run.record.training)
-        training["seed"] = training["seed"].model_copy(update={"value": seed})
-        settings = dict(run.record.settings)
-        for knob, value in (knobs or {}).items():
-            settings[knob] = settings[knob].model_copy(update={"value": value, "origin": "given"})
-        made = Run(path, run.record)
-        made.save_record(
-            training=training,
-            settings=settings,
-            dataset=run.record.dataset.model_copy(update=dataset),
-            finished=run.record.finished if finished else None,
-        )
-        scores = tuple(template.model_copy(update=changes) for changes in values)
-        (path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
-        return made
-
-    return make
 
 
 def test_seeds_of_a_configuration_are_one_row(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.1, 0.2, 0.6))]
     (table,) = make_tables(runs)
-    assert table.head == ["model", "knobs", "steps", "seeds", "mig"]
-    assert table.body == [["beta-vae", "beta=2.0, batch_size=8", "5", "3", "0.300 ± 0.265"]]
-    assert "Mean ± standard deviation over seeds" in table.caption
+    assert table.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
+    row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 (0.100, 0.200, 0.600)"]
+    assert table.body == [row]
+    assert "Mean over seeds (each of fewer than 5)." in table.caption
+    assert "A claim takes 10 seeds or more." in table.caption
 
 
 def test_configurations_are_rows_of_their_own(variant):
@@ -81,14 +54,14 @@ def test_another_meaning_is_another_column_that_says_the_difference(variant, cha
     (table,) = make_tables(runs)
     assert len(table.columns) == 2
     assert f"mig [{said}]" in table.columns.values()
-    assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(table.body[0][4:])
+    assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(table.body[0][5:])
 
 
 def test_run_named_twice_or_copied_is_one_run(variant, tmp_path):
     run = variant("a", values=[{"value": 0.1}])
     copy = Run(shutil.copytree(run.path, tmp_path / "copy"), run.record)
     (table,) = make_tables([run, run, copy])
-    assert table.body[0][3:] == ["1", "0.100"]
+    assert table.body[0][4:] == ["1", "0.100"]
 
 
 def test_other_data_is_another_table(variant):
@@ -106,7 +79,7 @@ def test_unscored_and_unfinished_runs_are_seen(variant):
         variant("c", seed=2, finished=False),
     ]
     (table,) = make_tables(runs)
-    assert table.body[0][3:] == ["2 (+1 unfinished)", "0.100 (1 of 2 runs)"]
+    assert table.body[0][4:] == ["2 (+1 unfinished)", "0.100 (1 of 2 runs)"]
 
 
 def test_score_that_could_not_be_had_says_why(variant):
@@ -118,18 +91,16 @@ def test_score_that_could_not_be_had_says_why(variant):
 
 def test_score_of_other_weights_is_not_shown(variant):
     (table,) = make_tables([variant("a", values=[{"value": 0.1, "weights": "0" * 64}])])
-    assert table.head[4:] == []
+    assert table.head[5:] == []
 
 
 def test_written_tables(variant, tmp_path):
     runs = [variant("a", values=[{"value": 0.125}])]
-    write_markdown(make_tables(runs), tmp_path / "scores.md")
-    write_csv(runs, tmp_path / "scores.csv")
+    write_scores(make_tables(runs), runs, tmp_path)
     text = (tmp_path / "scores.md").read_text()
-    assert "| beta-vae | beta=2.0, batch_size=8 | 5     | 1     | 0.125 |" in text
+    assert "| beta-vae | beta=2.0, batch_size=8 | by hand | 5     | 1     | 0.125 |" in text
     assert "fingerprint" in text
-    with (tmp_path / "scores.csv").open() as file:
-        (row,) = csv.DictReader(file)
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "scores.csv").read_text()))
     assert (row["score"], row["value"], row["protocol"]) == ("mig", "0.125", "locatello2019")
     assert (row["model"], row["run_seed"], row["metric_seed"]) == ("beta-vae", "0", "0")
 
@@ -153,3 +124,32 @@ def test_overlap_of_test_images_and_those_fitted_on_is_said(variant):
     assert "Up to 43 % of test images were also fitted on." in table.caption
     (table,) = make_tables([variant("b", values=[{"value": 0.5}])])
     assert "fitted on" not in table.caption
+
+
+def test_failed_runs_are_told_from_unfinished_ones(variant):
+    runs = [
+        variant("a", seed=0, values=[{"value": 0.1}]),
+        variant("b", seed=1, finished=False),
+        variant("c", seed=2, finished=False, record={"failed": "'kl' is not finite at step 3"}),
+    ]
+    (table,) = make_tables(runs)
+    assert table.body[0][4] == "1 (+1 unfinished, 1 failed)"
+
+
+def test_models_that_use_labels_say_so_and_come_last(variant):
+    runs = [
+        variant("a", values=[{"value": 0.9}], record={"model": "ada-gvae", "supervision": None}),
+        variant("b", values=[{"value": 0.1}]),
+    ]
+    (table,) = make_tables(runs)
+    column = table.head.index("labels used")
+    assert [(row[0], row[column]) for row in table.body] == [
+        ("beta-vae", ""),
+        ("ada-gvae", "pairs that share factors"),
+    ]
+
+
+def test_rows_are_sorted_by_number_and_not_by_word(variant):
+    runs = [variant(str(beta), knobs={"beta": beta}) for beta in (16.0, 2.0, 4.0)]
+    (table,) = make_tables(runs)
+    assert [row.settings["beta"] for row in table.rows] == [2.0, 4.0, 16.0]

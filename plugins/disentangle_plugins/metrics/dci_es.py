@@ -1,6 +1,7 @@
 """DCI-ES, explicitness and size: Eastwood et al. (2023), https://arxiv.org/abs/2210.00364."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,7 @@ class DCIES(Metric[Labelled]):
     """
 
     seconds = 15.0
+    better = MappingProxyType({"dci-es/size": "neither"})
 
     train: int = knob(default=10_000, min=2, help="images to fit the forests on")
     test: int = knob(default=5_000, min=1, help="images to test them on")

@@ -4,6 +4,7 @@ Active units: Burda et al. (2016), https://arxiv.org/abs/1509.00519.
 """
 
 import math
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -39,6 +40,15 @@ class ELBO(Metric[Dataset]):
     """
 
     of_model = True
+    better = MappingProxyType(
+        {
+            "elbo/total": "less",
+            "elbo/reconstruction": "less",
+            "elbo/kl": "neither",
+            "elbo/bits-per-dimension": "less",
+            "elbo/active-units": "neither",
+        }
+    )
     most_latents = 20_000
     seconds = 400.0
 

@@ -3,6 +3,8 @@
 SSIM, structural similarity: Wang et al. (2004), https://doi.org/10.1109/TIP.2003.819861.
 """
 
+from types import MappingProxyType
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -58,6 +60,7 @@ class Reconstruction(Metric[Dataset]):
     """
 
     of_model = True
+    better = MappingProxyType({"reconstruction/error": "less"})
     most_latents = 20_000
     seconds = 5.0
 

@@ -1,5 +1,6 @@
 """Dependence among latents: Locatello et al. (2019), https://arxiv.org/abs/1811.12359."""
 
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -46,6 +47,15 @@ class TotalCorrelation(Metric[Dataset]):
     """
 
     seconds = 0.01
+
+    better = MappingProxyType(
+        {
+            "total-correlation/gaussian": "less",
+            "total-correlation/wasserstein": "less",
+            "total-correlation/wasserstein-normalised": "less",
+            "total-correlation/mutual-information": "less",
+        }
+    )
 
     samples: int = knob(default=10_000, min=2, help="images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")

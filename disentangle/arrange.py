@@ -1,0 +1,96 @@
+"""A table cut and ordered as its reader wants it; and what `--strict` refuses."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from disentangle.cells import Cell, Column, Row
+from disentangle.chance import CORRECTED
+from disentangle.errors import UsageError, suggestion
+from disentangle.ranking import direction
+from disentangle.table import Table, ordered
+
+BEFORE = ("model", "steps")
+"""What rows are sorted by, beside knobs and scores."""
+
+
+def keep_columns(tables: Sequence[Table], patterns: Sequence[str]) -> None:
+    """Leave the columns of the scores that patterns such as `mig` and `dci/*` name; all, of none.
+
+    Raises:
+        UsageError: a pattern that names no score.
+    """
+    known = {column[0] for table in tables for column in table.columns}
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, known)}")
+    for table in tables:
+        table.columns = {
+            column: heading
+            for column, heading in table.columns.items()
+            if not patterns or any(fnmatch.fnmatch(column[0], pattern) for pattern in patterns)
+        }
+
+
+def check_strictly(tables: Sequence[Table]) -> None:
+    """Refuse a score that means several things, and a dataset that is several.
+
+    Raises:
+        UsageError: there is one; the message names what they differ in.
+    """
+    marks: dict[tuple[str, str], list[str]] = {}
+    for table in tables:
+        marks.setdefault(table.trained, []).append(table.fingerprint[:10])
+        found: dict[str, list[str]] = {}
+        for column, heading in table.columns.items():
+            if not heading.endswith(CORRECTED):
+                found.setdefault(column[0], []).append(heading)
+        for name, headings in found.items():
+            if len(headings) > 1:
+                raise UsageError(f"--strict: {name} means several things: {', '.join(headings)}")
+    for trained, several in marks.items():
+        if len(several) > 1:
+            raise UsageError(
+                f"--strict: '{trained[0]}' has several fingerprints: {', '.join(several)}"
+            )
+
+
+def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
+    """Sort rows by scores, the best first, by knobs, `model` or `steps`; baselines stay.
+
+    Raises:
+        UsageError: a name that there is in no table.
+    """
+    settings = {name for table in tables for row in table.rows for name in row.settings}
+    scores = {column[0] for table in tables for column in table.columns}
+    known = {*settings, *scores, *BEFORE}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--sort: no column '{name}'{suggestion(name, known)}")
+    for table in tables:
+        models = [row for row in table.rows if not row.baseline]
+        for name in reversed(names):
+            models.sort(key=sorted_by(table, name))
+        again = iter(models)
+        table.rows = [row if row.baseline else next(again) for row in table.rows]
+
+
+def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
+    """Return what rows of a table are sorted by; those that lack it come last."""
+    column: Column | None = next((c for c in table.columns if c[0] == name), None)
+    if column is not None:
+        sign = 1 if direction(column) == "less" else -1
+
+        def by_score(row: Row) -> Any:
+            centre = row.cells.get(column, Cell()).centre
+            return centre is None, sign * (centre or 0.0)
+
+        return by_score
+    if name in BEFORE:
+        return lambda row: getattr(row, name)
+
+    def by_setting(row: Row) -> Any:
+        told = {name: row.settings[name]} if name in row.settings else {}
+        return not told, ordered(told)
+
+    return by_setting

@@ -1,0 +1,138 @@
+"""What a handful of seeds say: averages, an interval, and whether two methods can be told apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Statistic = Literal["mean", "median", "iqm"]
+FEWEST = 5
+"""Values below which an interval would say more than they do."""
+CLAIM = 10
+"""Values below which a claim needs more of them."""
+LEVEL = 0.05
+"""The probability of a difference by chance below which two methods are told apart."""
+RESAMPLES = 5_000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What some values say together.
+
+    Attributes:
+        n: how many there are.
+        mean: their mean; `median` and `iqm`, the mean of the middle half, likewise.
+        sd: their standard deviation, with n - 1; None for one value.
+        interval: a 95 % bootstrap interval of the chosen statistic; None below five values.
+    """
+
+    n: int
+    mean: float
+    median: float
+    iqm: float
+    sd: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def iqm(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """Return the inter-quartile mean: of what is left when a quarter is cut off at each end."""
+    from scipy.stats import trim_mean
+
+    mean: NDArray[np.float64] = trim_mean(values, 0.25, axis=axis)
+    return mean
+
+
+STATISTICS = {"mean": np.mean, "median": np.median, "iqm": iqm}
+
+
+def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary:
+    """Return what one value or more say; the interval is that of `statistic`.
+
+    The bootstrap draws from a fixed seed, so that a table is the same whenever it is made.
+    """
+    from scipy.stats import bootstrap
+
+    x = np.asarray(values, float)
+    interval = None
+    if len(x) >= FEWEST:
+        low = high = float(x[0])
+        if np.ptp(x) > 0:
+            found = bootstrap(
+                (x,),
+                STATISTICS[statistic],
+                n_resamples=RESAMPLES,
+                method="percentile",
+                rng=np.random.default_rng(0),
+            ).confidence_interval
+            low, high = float(found.low), float(found.high)
+        interval = (low, high)
+    return Summary(
+        n=len(x),
+        mean=float(np.mean(x)),
+        median=float(np.median(x)),
+        iqm=float(iqm(x)),
+        sd=float(np.std(x, ddof=1)) if len(x) > 1 else None,
+        interval=interval,
+    )
+
+
+def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the two-sided probability of such a difference by chance (Mann and Whitney 1947)."""
+    from scipy.stats import mannwhitneyu
+
+    if not np.ptp([*a, *b]):
+        return 1.0
+    return float(mannwhitneyu(a, b).pvalue)
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the two-sided probability of such a mean difference by chance, of pairs [N], [N].
+
+    A permutation test: each difference keeps its sign or changes it, in all 2^N ways if there are
+    no more than 10,000 of them.
+    """
+    from scipy.stats import permutation_test
+
+    difference = np.asarray(a, float) - np.asarray(b, float)
+    if len(difference) < 2 or not difference.any():
+        return 1.0
+    found = permutation_test(
+        (difference,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=9_999 if len(difference) > 13 else np.inf,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return probabilities corrected for there being so many (Holm 1979), in their order."""
+    order = np.argsort(p, kind="stable")
+    corrected, worst = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[i]))
+        corrected[i] = worst
+    return corrected
+
+
+def best_of(groups: Sequence[Sequence[float]], *, less: bool = False) -> tuple[int | None, float]:
+    """Return which group is told apart from every other, and the largest probability of chance.
+
+    The one with the best mean is compared with each other one by `unpaired`, corrected by `holm`.
+
+    Args:
+        groups: values of each of two methods or more.
+        less: whether less is better.
+
+    Returns:
+        Its index, None where no group is told apart; and the largest corrected probability.
+    """
+    means = [(-1 if less else 1) * float(np.mean(values)) for values in groups]
+    best = int(np.argmax(means))
+    others = [unpaired(groups[best], values) for i, values in enumerate(groups) if i != best]
+    largest = max(holm(others), default=1.0)
+    return (best if largest < LEVEL else None), largest

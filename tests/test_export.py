@@ -1,0 +1,126 @@
+"""Tables in every format: the same numbers, and nothing that a hostile name can break."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from disentangle.errors import UsageError
+from disentangle.export import FORMATS, as_csv, as_html, as_json, as_latex, as_markdown, format_of
+from disentangle.literature import known_papers, papers_on
+from disentangle.summary import summarise
+from disentangle.table import make_tables
+
+VALUES = (0.2, 0.25, 0.3, 0.35, 0.9)
+
+
+@pytest.fixture
+def tables(variant):
+    runs = [
+        variant(
+            f"{beta}-{seed}", seed=seed, values=[{"value": value * scale}], knobs={"beta": beta}
+        )
+        for beta, scale in ((1.0, 0.1), (9.0, 1.0))
+        for seed, value in enumerate(VALUES)
+    ]
+    return make_tables([*runs, variant("bad", record={"failed": "kl"}, finished=False)])
+
+
+def test_markdown_marks_the_best_and_aligns_numbers(tables):
+    text = as_markdown(tables)
+    low, high = summarise(VALUES).interval
+    assert f"**0.400 ± 0.285 [{low:.3f}, {high:.3f}]**" in text
+    assert "-: |" in text
+    assert "Bold: told apart" in text
+    assert text.splitlines()[-1].startswith("disentangle 0.1.0")
+
+
+def test_wide_csv_has_a_row_a_configuration_and_every_summary(tables):
+    rows = {row["knob beta"]: row for row in csv.DictReader(io.StringIO(as_csv(tables)))}
+    found, known = rows["9.0"], summarise(VALUES)
+    for name in ("mean", "sd", "median", "iqm"):
+        assert float(found[f"mig {name}"]) == pytest.approx(getattr(known, name))
+    assert (float(found["mig low"]), float(found["mig high"])) == known.interval
+    assert (found["mig n"], found["failed"], rows["2.0"]["failed"]) == ("5", "0", "1")
+
+
+def test_json_has_every_value_and_what_a_column_means(tables):
+    (table,) = json.loads(as_json(tables))["tables"]
+    (column,) = table["columns"]
+    assert (column["score"], column["protocol"], column["seed"]) == ("mig", "locatello2019", 0)
+    row = next(row for row in table["rows"] if row["settings"]["beta"] == 9.0)
+    assert tuple(row["scores"]["mig"]["values"]) == VALUES
+    assert row["scores"]["mig"]["best"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_hostile_name_is_only_a_name(variant, name):
+    hostile = "<script>alert(1)</script>|%&_#\\x{"
+    (table,) = make_tables([variant("a", values=[{"value": 0.5}], record={"model": hostile})])
+    text = FORMATS[name]([table])
+    if name == "html":
+        assert "<script>" not in text
+    if name == "markdown":
+        assert "<script>" not in text
+        assert "\\|%&_#" in text
+    if name == "latex":
+        assert r"$<$script$>$alert(1)$<$/script$>$$|$\%\&\_\#\textbackslash{}x\{" in text
+
+
+def test_html_is_whole_in_itself(tables):
+    page = as_html(tables)
+    assert "http" not in page
+    assert "<strong>0.400" in page
+    assert page.count("<tr") == 4
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_compiles(tables, tmp_path):
+    tables[0].papers = tuple(papers_on("dsprites"))
+    packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx,xcolor}"
+    body = (
+        rf"\documentclass{{article}}{packages}\begin{{document}}{as_latex(tables)}\end{{document}}"
+    )
+    (tmp_path / "t.tex").write_text(body)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout[-2000:]
+
+
+def test_pandas_gets_the_records(tables, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UsageError, match="pip install pandas"):
+        tables[0].to_pandas()
+
+    class Pandas:
+        DataFrame = list
+
+    monkeypatch.setitem(sys.modules, "pandas", Pandas)
+    assert tables[0].to_pandas() == tables[0].records()
+
+
+def test_files_name_means_its_format(tmp_path):
+    assert format_of(tmp_path / "a.tex") == "latex"
+    with pytest.raises(UsageError, match=r"name a file that ends with \.md, \.tex"):
+        format_of(tmp_path / "a.xls")
+
+
+def test_papers_are_marked_and_stand_below(tables):
+    tables[0].papers = tuple(papers_on("dsprites"))
+    text = as_markdown(tables)
+    ours, _, published = text.partition("as published")
+    assert "99.23" not in ours
+    assert "99.23" in published
+    assert "not to be ranked" in published
+    assert papers_on("tiny") == []
+
+
+def test_papers_say_source_and_protocol():
+    for paper in known_papers():
+        assert paper.link.startswith("https://")
+        assert len(paper.protocol) > 40
+        assert all(row.scores for row in paper.rows)

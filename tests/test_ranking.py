@@ -1,0 +1,63 @@
+"""What may be called best, and what is never compared."""
+
+import pytest
+
+from disentangle.cells import Cell, Row
+from disentangle.ranking import mark_best
+
+MIG = ("mig", "mig")
+BOUND = ("elbo/total", "elbo")
+KL = ("elbo/kl", "elbo")
+LOW, HIGH = (0.1, 0.11, 0.12, 0.13, 0.14), (0.5, 0.51, 0.52, 0.53, 0.54)
+
+
+def row(name, values, column=MIG, **about):
+    return Row(name, steps=5, cells={column: Cell(values, about.pop("runs", 5))}, **about)
+
+
+def best(rows, column=MIG):
+    said = mark_best(rows, [column])
+    return [r.model for r in rows if column in r.best], said
+
+
+def test_row_that_is_told_apart_is_marked_and_the_test_named():
+    marked, said = best([row("a", LOW), row("b", HIGH)])
+    assert marked == ["b"]
+    assert "Mann-Whitney tests, Holm-corrected" in said
+
+
+def test_less_is_better_where_the_metric_says_so():
+    assert best([row("a", LOW, BOUND), row("b", HIGH, BOUND)], BOUND)[0] == ["a"]
+
+
+@pytest.mark.parametrize("column", [KL, ("mine", "not-installed")])
+def test_score_without_a_direction_is_not_ranked(column):
+    assert best([row("a", LOW, column), row("b", HIGH, column)], column) == ([], "")
+
+
+def test_rows_that_cannot_be_told_apart_are_not_marked():
+    marked, said = best([row("a", LOW), row("b", HIGH), row("c", HIGH[::-1])])
+    assert marked == []
+    assert said.startswith("No row is told apart")
+
+
+def test_few_seeds_are_never_enough():
+    assert best([row("a", (0.1,), runs=1), row("b", (0.9,), runs=1)])[0] == []
+    assert best([row("a", LOW[:3], runs=3), row("b", HIGH[:3], runs=3)])[0] == []
+
+
+def test_labels_make_a_class_of_their_own():
+    rows = [row("a", LOW), row("b", HIGH), row("c", (0.9,) * 5, supervision="pairs")]
+    assert best(rows)[0] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "about", [{"unfinished": 1}, {"failed": 1}, {"grey": True}, {"runs": 6}], ids=str
+)
+def test_what_is_partial_or_chosen_by_the_score_is_not_ranked(about):
+    assert best([row("a", LOW), row("b", HIGH, **about)]) == ([], "")
+
+
+def test_baselines_are_not_ranked():
+    oracle = Row("oracle", cells={MIG: Cell((1.0,) * 5, 5)})
+    assert best([oracle, row("a", LOW)]) == ([], "")

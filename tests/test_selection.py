@@ -1,0 +1,129 @@
+"""Which configuration a table shows, and that it says how it was chosen."""
+
+import pytest
+
+from disentangle.errors import UsageError
+from disentangle.experiment import train
+from disentangle.selection import select
+from disentangle.table import make_tables
+from disentangle.where import where
+
+
+@pytest.fixture
+def sweep(variant):
+    """Two settings of one model: the second is better by MIG in the mean, the first at best."""
+    values = {1.0: (0.9, 0.0, 0.0), 9.0: (0.5, 0.5, 0.5)}
+    return [
+        variant(f"{beta}-{seed}", seed=seed, values=[{"value": value}], knobs={"beta": beta})
+        for beta, scores in values.items()
+        for seed, value in enumerate(scores)
+    ]
+
+
+@pytest.fixture
+def few(strangers, tmp_path):
+    """Two settings of one model, two seeds each, really trained."""
+    options = {"steps": 20, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-3}
+    return [
+        train("beta-vae", "tiny", beta=beta, seed=seed, results=tmp_path, **options)
+        for beta in (0.5, 1.5)
+        for seed in (0, 1)
+    ]
+
+
+def shown(runs, rule):
+    (table,) = make_tables(runs, selection=select(runs, rule))
+    return {(row.settings["beta"], row.chosen, row.grey) for row in table.rows}
+
+
+def test_every_configuration_is_shown_unless_chosen(sweep):
+    assert shown(sweep, "all") == {(1.0, "by hand", False), (9.0, "by hand", False)}
+
+
+def test_oracle_takes_the_best_mean_and_not_the_best_seed(sweep):
+    assert shown(sweep, "oracle:mig") == {(9.0, "oracle (mig) 0.500, best of 2", True)}
+    (table,) = make_tables(sweep, selection=select(sweep, "oracle:mig"))
+    assert "Grey: chosen by the score shown" in table.caption
+    assert "| *0.500 (0.500, 0.500, 0.500)* |" in table.markdown()
+
+
+def test_choice_by_labels_says_how_many_and_is_not_grey(few):
+    ((_, chosen, grey),) = shown(few, "labels:20:mig")
+    assert chosen.startswith("20 labels (mig) ")
+    assert chosen.endswith(", best of 2")
+    assert not grey
+
+
+def test_choice_by_udr_says_so(few):
+    ((_, chosen, grey),) = shown(few, "udr")
+    assert chosen.startswith("UDR ")
+    assert not grey
+
+
+def test_choice_by_labels_leaves_no_scores_behind(few):
+    select(few, "labels:20")
+    assert not any((run.path / "scores.json").exists() for run in few)
+
+
+def test_default_keeps_what_nobody_changed(sweep, run):
+    settings = {
+        name: setting.model_copy(update={"value": setting.default, "origin": "default"})
+        for name, setting in run.record.settings.items()
+    }
+    run.save_record(settings=settings)
+    (table,) = make_tables([*sweep, run], selection=select([*sweep, run], "default"))
+    assert [row.chosen for row in table.rows] == ["default"]
+
+
+def test_preset_is_told_and_so_is_what_was_changed(variant):
+    runs = [variant("a", record={"preset": "higgins2017"})]
+    (table,) = make_tables(runs)
+    assert table.rows[0].chosen == "preset higgins2017, changed"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("best", "the rules are all, default, udr"),
+        ("labels:some", "N is a whole number"),
+        ("labels:20:dci", "'dci' has no knob 'samples'"),
+        ("oracle:sap", "none has it"),
+    ],
+)
+def test_rule_that_cannot_choose_is_refused(sweep, rule, said):
+    with pytest.raises(UsageError, match=said):
+        select(sweep, rule)
+
+
+@pytest.mark.parametrize(
+    ("condition", "betas"),
+    [
+        ("beta>=4", {9.0}),
+        ("beta < 4", {1.0}),
+        ("beta=1", {1.0}),
+        ("beta!=1", {9.0}),
+        ("model=beta-vae", {1.0, 9.0}),
+        ("model!=beta-vae", set()),
+        ("seed<=1", {1.0, 9.0}),
+    ],
+)
+def test_runs_are_filtered_by_what_they_are(sweep, condition, betas):
+    assert {run.record.knobs["beta"] for run in where(sweep, [condition])} == betas
+
+
+def test_conditions_hold_together(sweep):
+    assert len(where(sweep, ["beta>4", "seed=2"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("beta", "write a name"),
+        ("bta>1", "did you mean 'beta'"),
+        ("beta>many", "'many' is no number"),
+        ("model>vae", "words have no order"),
+    ],
+)
+def test_condition_that_makes_no_sense_is_refused(sweep, condition, said):
+    with pytest.raises(UsageError, match=said):
+        where(sweep, [condition])

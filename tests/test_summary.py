@@ -1,0 +1,94 @@
+"""What seeds say together, against scipy's own and by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from disentangle.summary import best_of, holm, iqm, paired, summarise, unpaired
+
+numbers = st.floats(-100, 100, width=32)
+
+
+def test_summary_of_known_values():
+    found = summarise([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 100.0])
+    assert (found.n, found.mean, found.median) == (8, 15.125, 3.5)
+    assert found.iqm == 3.5  # of 2, 3, 4, 5
+    assert found.sd == pytest.approx(np.std([0, 1, 2, 3, 4, 5, 6, 100], ddof=1))
+
+
+def test_few_values_have_no_interval():
+    assert summarise([0.1, 0.2, 0.3, 0.4]).interval is None
+    assert summarise([0.1]).sd is None
+
+
+def test_equal_values_have_an_interval_of_no_width():
+    assert summarise([0.5] * 6).interval == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("statistic", "centre"), [("mean", "mean"), ("median", "median")])
+def test_interval_holds_its_own_statistic(statistic, centre):
+    values = np.random.default_rng(0).gamma(1, size=40).tolist()
+    found = summarise(values, statistic)
+    assert found.interval[0] < getattr(found, centre) < found.interval[1]
+
+
+def test_interval_of_a_mean_is_about_two_standard_errors_wide():
+    values = np.random.default_rng(1).normal(size=400)
+    low, high = summarise(values.tolist()).interval
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.08)
+
+
+def test_interval_is_the_same_every_time():
+    values = [0.1, 0.4, 0.2, 0.9, 0.3]
+    assert summarise(values, "iqm") == summarise(values, "iqm")
+
+
+@given(st.lists(numbers, min_size=4, max_size=30))
+def test_iqm_lies_between_the_quartiles(values):
+    x = np.sort(np.asarray(values))
+    cut = len(x) // 4
+    assert x[cut] - 1e-9 <= iqm(x) <= x[len(x) - cut - 1] + 1e-9
+
+
+@given(st.lists(numbers, min_size=2, max_size=9), st.lists(numbers, min_size=2, max_size=9))
+def test_unpaired_test_does_not_depend_on_the_order_of_the_groups(a, b):
+    assert unpaired(a, b) == pytest.approx(unpaired(b, a))
+
+
+def test_unpaired_test_of_separate_groups_is_exact():
+    assert unpaired([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
+    assert unpaired([1, 1], [1, 1]) == 1.0
+
+
+def test_paired_test_is_exact():
+    assert paired([1, 2, 3, 4, 5], [0, 0, 0, 0, 0]) == pytest.approx(2 / 32)
+    assert paired([1, 2, 3], [1, 2, 3]) == 1.0
+    assert paired([1], [0]) == 1.0
+
+
+def test_paired_test_of_many_pairs_is_near_the_t_test():
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=60)
+    b = a + rng.normal(0.25, 1, size=60)
+    assert paired(a, b) == pytest.approx(stats.ttest_rel(a, b).pvalue, abs=0.02)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_between_none_and_bonferroni(p):
+    corrected = holm(p)
+    assert all(x <= y <= min(1.0, len(p) * x) + 1e-12 for x, y in zip(p, corrected, strict=True))
+
+
+def test_best_is_told_apart_or_not():
+    low, high = [0.1, 0.11, 0.12, 0.13, 0.14], [0.5, 0.51, 0.52, 0.53, 0.54]
+    assert best_of([low, high])[0] == 1
+    assert best_of([low, high], less=True)[0] == 0
+    assert best_of([low, high, [0.52, 0.53, 0.5, 0.51, 0.55]])[0] is None
+    assert best_of([[0.1], [0.9]]) == (None, 1.0)
