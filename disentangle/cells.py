@@ -1,12 +1,13 @@
 """The rows and cells of score tables, and what makes two scores stand in one column."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from disentangle.record import Score, Value
+from disentangle.record import Score, Value, describe
 from disentangle.summary import FEWEST, Statistic, Summary, summarise
 
 Column: TypeAlias = tuple[Any, ...]
@@ -64,8 +65,8 @@ class Row:
     model: str
     settings: dict[str, Value] = field(default_factory=dict)
     """The knobs and trainer's options that a reader needs."""
-    knobs: str = ""
-    """The same in words."""
+    source: str = ""
+    """The file that the weights came from, in words, if they did."""
     steps: int | None = None
     """None for a baseline, which was not trained."""
     imported: bool = False
@@ -82,6 +83,13 @@ class Row:
     cells: dict[Column, Cell] = field(default_factory=dict)
     best: set[Column] = field(default_factory=set)
     """The columns in which it is told apart from every other row."""
+
+    def told(self, shared: Mapping[str, Value] = MappingProxyType({})) -> str:
+        """Return the settings in words, but for those that every row shares."""
+        if self.baseline:
+            return ""
+        own = {k: v for k, v in self.settings.items() if k not in shared}
+        return ", ".join(filter(None, [describe(own), self.source])) or "-"
 
     @property
     def baseline(self) -> bool:

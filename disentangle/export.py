@@ -12,7 +12,7 @@ from disentangle.cells import Cell
 from disentangle.errors import UsageError
 from disentangle.files import write_text
 from disentangle.provenance import made_by
-from disentangle.record import describe_view
+from disentangle.record import describe, describe_view
 from disentangle.run import Run
 from disentangle.scoring import read_scores
 from disentangle.sheet import Sheet, html_page, latex, markdown
@@ -152,7 +152,7 @@ def as_long_csv(runs: Sequence[Run]) -> str:
             record.seed,
         ]
         for score in read_scores(run) if run.finished else ():
-            knobs = ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
+            knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])

@@ -8,7 +8,7 @@ from disentangle.errors import DisentangleError
 from disentangle.metric import Direction
 from disentangle.summary import LEVEL, best_of
 
-TEST = f"Mann-Whitney tests, Holm-corrected for the rows compared, p < {LEVEL:g}"
+TEST = f"Mann-Whitney tests, Holm-corrected for the rows compared, p below {LEVEL:g}"
 
 
 def direction(column: Column) -> Direction | None:

@@ -154,8 +154,8 @@ class RunRecord(Record):
     @property
     def summary(self) -> str:
         """Return what a reader needs to know of the settings, in words."""
-        said = [f"{k}={v}" for k, v in self.told.items()]
-        return ", ".join([*said, *([f"from {self.imported}"] if self.imported else [])]) or "-"
+        source = f"from {self.imported}" if self.imported else ""
+        return ", ".join(filter(None, [describe(self.told), source])) or "-"
 
     @property
     def origin(self) -> str:
@@ -251,6 +251,11 @@ class Score(Record):
             tuple(sorted(self.view.items())),
             self.fingerprint,
         )
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """Return settings in words."""
+    return ", ".join(f"{k}={v}" for k, v in settings.items())
 
 
 def describe_view(view: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from disentangle.chance import CORRECTED, control_row, correct, odd
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.literature import Paper
 from disentangle.ranking import mark_best
-from disentangle.record import RunRecord, Score, Value, describe_view
+from disentangle.record import RunRecord, Score, Value, describe, describe_view
 from disentangle.run import Run, find_runs, load_run, model_class
 from disentangle.scoring import read_scores
 from disentangle.selection import EVERY, Selection
@@ -63,7 +63,7 @@ class Table:
         """Return the headings before the scores, and what each says of a row."""
         found: dict[str, Callable[[Row], str]] = {
             "model": lambda row: row.model,
-            "knobs": lambda row: row.knobs,
+            "knobs": lambda row: row.told(self.shared),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
             "steps": steps,
@@ -72,6 +72,15 @@ class Table:
         if not any(row.supervision for row in self.rows):
             del found["labels used"]
         return found
+
+    @property
+    def shared(self) -> dict[str, Value]:
+        """Return the settings that every row has, of two trained ones or more."""
+        rows = [row.settings for row in self.rows if not row.baseline]
+        if len(rows) < 2:
+            return {}
+        every = rows[0].items()
+        return {k: v for k, v in every if all(k in s and s[k] == v for s in rows)}
 
     @property
     def head(self) -> list[str]:
@@ -115,6 +124,8 @@ class Table:
             notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
         if self.scored:
             notes.append(f"Scored: {self.scored}.")
+        if self.shared:
+            notes.append(f"All models: {describe(self.shared)}.")
         notes += self.reading
         if self.overlap:
             notes.append(f"Up to {100 * self.overlap:.2g} % of test images were also fitted on.")
@@ -157,7 +168,7 @@ class Table:
                 "dataset": self.dataset,
                 "fingerprint": self.fingerprint,
                 "model": row.model,
-                "knobs": row.knobs,
+                "knobs": row.told(),
                 **{f"knob {k}": v for k, v in row.settings.items()},
                 "chosen": row.chosen,
                 "labels used": row.supervision,
@@ -265,7 +276,7 @@ def make_table(
 ) -> Table:
     """Return the table of runs on one dataset."""
     groups: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.record.seed):
         groups.setdefault(run.record.group, []).append(run)
     scores = {
         run.path: [s for s in read_scores(run) if s.weights == run.record.weights]
@@ -318,7 +329,7 @@ def row_of(group: Sequence[Run]) -> Row:
     return Row(
         model=record.model,
         settings=record.told,
-        knobs=record.summary,
+        source=f"from {record.imported}" if record.imported else "",
         steps=record.recipe["steps"],
         imported=record.imported is not None and record.training["steps"].origin != "given",
         seeds=sorted(run.record.seed for run in group if run.finished),

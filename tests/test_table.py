@@ -27,7 +27,7 @@ def test_configurations_are_rows_of_their_own(variant):
         variant("b", values=[{"value": 0.2}], knobs={"beta": 9.0}),
     ]
     (table,) = make_tables(runs)
-    assert [row[1] for row in table.body] == ["beta=2.0, batch_size=8", "beta=9.0, batch_size=8"]
+    assert [row[1] for row in table.body] == ["beta=2.0", "beta=9.0"]
     assert [row[-1] for row in table.body] == ["0.100", "0.200"]
 
 
@@ -153,3 +153,16 @@ def test_rows_are_sorted_by_number_and_not_by_word(variant):
     runs = [variant(str(beta), knobs={"beta": beta}) for beta in (16.0, 2.0, 4.0)]
     (table,) = make_tables(runs)
     assert [row.settings["beta"] for row in table.rows] == [2.0, 4.0, 16.0]
+
+
+def test_what_all_models_share_is_said_once(variant):
+    runs = [variant(str(beta), knobs={"beta": beta}) for beta in (2.0, 4.0)]
+    (table,) = make_tables(runs)
+    assert [row[1] for row in table.body] == ["beta=2.0", "beta=4.0"]
+    assert "All models: batch_size=8." in table.caption
+
+
+def test_values_come_in_the_order_of_their_seeds(variant):
+    runs = [variant(f"s{i}", seed=i, values=[{"value": i / 10}]) for i in (2, 0, 1)]
+    (table,) = make_tables(runs)
+    assert table.body[0][-1] == "0.100 (0.000, 0.100, 0.200)"
