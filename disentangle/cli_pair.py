@@ -1,0 +1,80 @@
+"""`disentangle compare`: two runs side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from disentangle.parameters import DataDir, File
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="a run's folder")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="another's")],
+    every: Annotated[
+        bool, typer.Option("--all", help="also settings that do not differ; * marks those that do")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG",
+            help="where to draw the traversals, latents matched by the correlation of their codes",
+            show_default="in RUN_A's figures",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print it for programs, and do not draw")
+    ] = False,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Compare two runs: their settings, their scores, and their latents one by one.
+
+    Scores are tested over all seeds that both configurations were trained with.
+    """
+    import json
+
+    from disentangle import comparison
+    from disentangle.cells import number
+    from disentangle.run import load_run
+
+    a, b = (load_run(path, data_dir=data_dir, file=file) for path in (first, second))
+    if as_json:
+        typer.echo(json.dumps(comparison.as_json(a, b), indent=2))
+        return
+    rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
+    lines = [["", "A", "B"]]
+    lines += [[("* " if differs and every else "") + name, x, y] for name, x, y, differs in rows]
+    for line in columns(lines):
+        typer.echo(line)
+    if not rows:
+        typer.echo("no setting differs")
+    lines = [["score", "A", "B", "seeds of both", "mean B - A", "p"]]
+    for found in comparison.score_differences(a, b):
+        told = [found.a, found.b, found.mean, found.p]
+        one, other, mean, p = ("" if value is None else number(value) for value in told)
+        lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
+    typer.echo("")
+    for line in columns(lines):
+        typer.echo(line)
+    tested = len(lines) > 1 and any(line[-1] for line in lines[1:])
+    typer.echo(
+        "p: of such a difference by chance, by a permutation test over seeds that both have, "
+        "Holm-corrected for these scores; with fewer than 6 it cannot fall below 0.05"
+        if tested
+        else "No difference is tested: that takes two seeds or more that both were trained with."
+    )
+    comparison.check_comparable(a, b)
+    from disentangle.aligned import draw_aligned
+
+    path = output or a.figures / f"compared-with-{b.record.id}.png"
+    typer.echo(draw_aligned(a, b, path))
+
+
+def columns(lines: list[list[str]]) -> list[str]:
+    """Return lines of text, their columns aligned."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

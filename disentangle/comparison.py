@@ -1,0 +1,193 @@
+"""Two runs side by side: settings, scores with their test, and latents matched by their codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.cells import Column, identity
+from disentangle.errors import DisentangleError
+from disentangle.metric import Codes
+from disentangle.monitor import ACTIVE
+from disentangle.record import RunRecord
+from disentangle.run import Run, find_runs, load_run
+from disentangle.scoring import read_scores
+from disentangle.summary import holm, paired
+from disentangle.table import headings
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score of two runs, and over the seeds that both configurations were trained with.
+
+    Attributes:
+        name: the score, and what tells it from others of its name.
+        a: of the first run; None where it has none. `b` likewise, of the second.
+        seeds: how many seeds both configurations have this score of.
+        mean: the mean of b - a over these seeds.
+        p: the probability of such a difference by chance, corrected for the scores compared; None
+            where there are fewer than two such seeds.
+    """
+
+    name: str
+    a: float | None
+    b: float | None
+    seeds: int = 0
+    mean: float | None = None
+    p: float | None = None
+
+
+def settings(record: RunRecord) -> dict[str, str]:
+    """Return all that a run was made of, in words."""
+    return {
+        "model": f"{record.model} (version {record.model_version})",
+        "preset": record.preset or "none",
+        "dataset": record.dataset.name,
+        "fingerprint": record.dataset.fingerprint[:10],
+        "view": str(record.dataset.view or "all images"),
+        **{k: str(v) for k, v in {**record.knobs, **record.recipe}.items()},
+        **{k: f"{v:.4g}" for k, v in record.normalised.items()},
+        "imported": record.imported or "no",
+        "device": f"{record.device}, {record.threads} threads",
+        "commit": record.commit or "unknown",
+        **record.packages,
+    }
+
+
+def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
+    """Return each setting of two runs, and whether they differ; `-` where one has none."""
+    left, right = settings(a.record), settings(b.record)
+    names = dict.fromkeys([*left, *right])
+    pairs = [(name, left.get(name, "-"), right.get(name, "-")) for name in names]
+    return [(name, x, y, x != y) for name, x, y in pairs]
+
+
+def by_column(run: Run) -> dict[Column, float]:
+    """Return the scores that a run has, by what they mean."""
+    return {
+        identity(s): s.value
+        for s in read_scores(run)
+        if s.value is not None and s.weights == run.record.weights
+    }
+
+
+def siblings(run: Run) -> dict[int, Run]:
+    """Return the finished runs beside this one that differ from it in their seed alone."""
+    found = {run.record.seed: run}
+    for path in find_runs(run.path.resolve().parent):
+        other = load_run(path)
+        same = other.record.group == run.record.group
+        if same and other.finished and other.record.dataset == run.record.dataset:
+            found.setdefault(other.record.seed, other)
+    return found
+
+
+def score_differences(a: Run, b: Run) -> list[Difference]:
+    """Return the scores of two runs, with a test over the seeds that both configurations have.
+
+    The test is a permutation test of pairs, corrected for the number of scores (Holm).
+    """
+    mine, theirs = by_column(a), by_column(b)
+    kept = [s for run in (a, b) for s in read_scores(run) if identity(s) in {*mine, *theirs}]
+    names = headings(kept, tuple(a.record.dataset.factors))
+    pairs: dict[Column, tuple[list[float], list[float]]] = {}
+    if a.record.group != b.record.group:
+        left, right = siblings(a), siblings(b)
+        for seed in sorted(left.keys() & right.keys()):
+            x, y = by_column(left[seed]), by_column(right[seed])
+            for column in x.keys() & y.keys():
+                one, other = pairs.setdefault(column, ([], []))
+                one.append(x[column])
+                other.append(y[column])
+    tested = [column for column in names if len(pairs.get(column, ([],))[0]) > 1]
+    chance = dict(zip(tested, holm([paired(*pairs[c]) for c in tested]), strict=True))
+    return [
+        Difference(
+            name,
+            mine.get(column),
+            theirs.get(column),
+            seeds=len(pairs[column][0]) if column in pairs else 0,
+            mean=_mean(pairs.get(column)),
+            p=chance.get(column),
+        )
+        for column, name in names.items()
+    ]
+
+
+def _mean(pair: tuple[list[float], list[float]] | None) -> float | None:
+    return None if pair is None else float(np.mean(np.subtract(pair[1], pair[0])))
+
+
+@dataclass(frozen=True)
+class Match:
+    """A latent of one run and the one of another that moves most like it.
+
+    Attributes:
+        a: the first run's latent.
+        b: the second's.
+        correlation: of their codes, -1 to 1.
+    """
+
+    a: int
+    b: int
+    correlation: float
+
+
+def match(a: Codes, b: Codes) -> list[Match]:
+    """Return pairs of latents, by the assignment of the greatest sum of |correlation|.
+
+    Args:
+        a: codes of images by one model, [N, D].
+        b: codes of the same images by another, [N, E].
+
+    Returns:
+        min(D, E) pairs, the most alike first. An inactive latent is like none, and pairs of which
+        both are inactive are left out.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    r = correlations(a, b)
+    active = a.var(axis=0) > ACTIVE, b.var(axis=0) > ACTIVE
+    rows, columns = linear_sum_assignment(-np.abs(r))
+    pairs = [
+        Match(int(i), int(j), float(r[i, j]))
+        for i, j in zip(rows, columns, strict=True)
+        if active[0][i] or active[1][j]
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair.correlation))
+
+
+def correlations(a: Codes, b: Codes) -> NDArray[np.float64]:
+    """Return the correlation of each latent of `a` with each of `b`, [D, E]; 0 for inactive."""
+    from disentangle.udr import standardise
+
+    left, right = (standardise(z) * (z.var(axis=0) > ACTIVE) for z in (a, b))
+    r: NDArray[np.float64] = left.T @ right / len(a)
+    return r
+
+
+def check_comparable(a: Run, b: Run) -> None:
+    """Refuse to align runs of different images.
+
+    Raises:
+        DisentangleError: their datasets differ.
+    """
+    if a.record.dataset.fingerprint != b.record.dataset.fingerprint:
+        raise DisentangleError(
+            f"the traversals cannot be aligned: {a.path} was trained on "
+            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]}, and {b.path} on "
+            f"'{b.record.dataset.name}' {b.record.dataset.fingerprint[:10]}"
+        )
+
+
+def as_json(a: Run, b: Run) -> Mapping[str, Any]:
+    """Return a comparison as plain values."""
+    return {
+        "runs": [str(a.path), str(b.path)],
+        "settings": {
+            name: {"a": x, "b": y, "differs": differs} for name, x, y, differs in side_by_side(a, b)
+        },
+        "scores": [vars(difference) for difference in score_differences(a, b)],
+    }

@@ -1,0 +1,96 @@
+"""Two runs side by side."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from disentangle.comparison import match, score_differences, side_by_side
+from disentangle.experiment import train
+
+
+@pytest.fixture
+def codes():
+    return np.random.default_rng(0).normal(size=(500, 4))
+
+
+def test_latents_are_matched_whatever_their_order_sign_and_scale(codes):
+    other = -3 * codes[:, [2, 0, 3, 1]] + 1
+    pairs = match(codes, other)
+    assert {(pair.a, pair.b) for pair in pairs} == {(2, 0), (0, 1), (3, 2), (1, 3)}
+    assert [pair.correlation for pair in pairs] == pytest.approx([-1] * 4)
+
+
+def test_most_alike_come_first_and_inactive_ones_are_like_none(codes):
+    rng = np.random.default_rng(1)
+    other = codes + rng.normal(size=codes.shape) * [0.1, 1, 0, 0]
+    codes[:, 3] *= 1e-3
+    other[:, [2, 3]] *= 1e-3
+    pairs = match(codes, other)
+    assert [(pair.a, pair.b) for pair in pairs[:2]] == [(0, 0), (1, 1)]
+    assert [pair.correlation for pair in pairs[2:]] == [0]
+    assert pairs[2].a == 2  # active in the first alone
+
+
+def test_models_of_different_size_share_what_they_can(codes):
+    assert len(match(codes, codes[:, :2])) == 2
+
+
+def test_settings_that_differ_are_marked(variant):
+    a, b = variant("a"), variant("b", knobs={"beta": 9.0}, seed=3)
+    differing = {name: (x, y) for name, x, y, differs in side_by_side(a, b) if differs}
+    assert differing == {"beta": ("2.0", "9.0"), "seed": ("0", "3")}
+
+
+def test_scores_are_tested_over_seeds_that_both_were_trained_with(variant):
+    for seed in range(6):
+        variant(f"a{seed}", seed=seed, values=[{"value": 0.1 + seed / 100}])
+    low = [variant(f"x{seed}", seed=seed + 9, values=[{"value": 0.9}]) for seed in range(3)]
+    high = [
+        variant(f"b{seed}", seed=seed, values=[{"value": 0.3 + seed / 50}], knobs={"beta": 9.0})
+        for seed in range(6)
+    ]
+    (found,) = score_differences(low[0], high[0])
+    assert (found.name, found.a, found.b, found.seeds) == ("mig", 0.9, 0.3, 6)
+    assert found.mean == pytest.approx(0.2 + np.mean(range(6)) / 100)
+    assert found.p == pytest.approx(2 / 2**6)
+
+
+def test_seeds_of_one_configuration_are_no_test(variant):
+    runs = [variant(f"a{s}", seed=s, values=[{"value": s / 10}]) for s in range(3)]
+    (found,) = score_differences(*runs[:2])
+    assert (found.a, found.b, found.seeds, found.p) == (0.0, 0.1, 0, None)
+
+
+def test_other_protocols_are_other_lines(variant):
+    a = variant("a", values=[{"value": 0.1}])
+    b = variant("b", values=[{"value": 0.2, "protocol": "disjoint"}], knobs={"beta": 9.0})
+    found = {d.name: (d.a, d.b) for d in score_differences(a, b)}
+    assert found == {"mig [locatello2019]": (0.1, None), "mig [disjoint]": (None, 0.2)}
+
+
+def test_compare_prints_and_draws(command, strangers, tmp_path, monkeypatch):
+    monkeypatch.setattr("disentangle.comparison.ACTIVE", 0.0)
+    options = {"steps": 20, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-3}
+    a, b = (
+        train("beta-vae", "tiny", beta=beta, results=tmp_path, **options).path for beta in (1, 2)
+    )
+    code, out, err = command("compare", a, b)
+    assert code == 0, err
+    assert "beta       1.0" in out
+    assert "No difference is tested" in out
+    with Image.open(out.splitlines()[-1]) as picture:
+        assert picture.width > picture.height > 100
+    assert "* beta" in command("compare", a, b, "--all", "--output", tmp_path / "c.png")[1]
+    found = json.loads(command("compare", a, b, "--json")[1])
+    assert found["settings"]["beta"] == {"a": "1.0", "b": "2.0", "differs": True}
+
+
+def test_runs_on_other_images_are_not_aligned(command, variant, tmp_path):
+    a = variant("a", values=[{"value": 0.1}])
+    b = variant("b", values=[{"value": 0.2}], fingerprint="f" * 64)
+    code, out, err = command("compare", a.path, b.path)
+    assert code == 1
+    assert "fingerprint" in out
+    assert "the traversals cannot be aligned" in err
