@@ -5,4 +5,4 @@ disentangle score "$run"
 disentangle traverse "$run" --base seed --base first --base 500000 --base prior
 echo
 echo "The table:    results/scores.md (and scores.csv)"
-echo "The pictures: $run/figures/traversals.png, traversals.gif, reconstructions.png"
+echo "The pictures: $run/figures/: traversals, reconstructions, samples, KL over training"

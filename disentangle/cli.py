@@ -10,6 +10,7 @@ from rich.markup import escape
 from disentangle import __version__, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
+from disentangle.cli_figure import figure, traversals
 from disentangle.cli_pair import compare
 from disentangle.cli_score import score
 from disentangle.cli_table import table
@@ -32,9 +33,11 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
+app.add_typer(figure, name="figure")
 for command in (watch, score, table, compare, baselines, udr, advise):
     app.command()(command)
 app.command("import")(import_command)
+app.command("traverse")(traversals)
 
 
 def version(wanted: bool) -> None:
@@ -75,27 +78,6 @@ def resume(
             say=say,
         )
     typer.echo(found.path)
-
-
-@app.command()
-def traverse(
-    run: RunPath,
-    base: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="seed|first|prior[:COUNT]|NUMBER",
-            help="where the traversals start; may be repeated",
-        ),
-    ] = None,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
-    """Draw a run's latent traversals, from -3 to +3, as PNG and GIF."""
-    from disentangle import figures
-    from disentangle.run import load_run
-
-    for path in figures.draw_traversals(load_run(run, data_dir=data_dir, file=file), base):
-        typer.echo(path)
 
 
 @app.command("list")

@@ -92,7 +92,7 @@ def train(
         keep: `every:N`, to keep the weights after every N steps for good, in `history`.
         score_every: steps between scores, which go to the log.
         metrics: those that are scored on the way, the default ones unless given; see `score`.
-        figures: whether to draw traversals and reconstructions at the end.
+        figures: whether to draw the run's figures at the end; see `figures.files_of`.
         report: called after each step; see `monitor.Report`.
         say: called with lines of text for the user.
         progress: called with the images done, and all, while the dataset is prepared.
@@ -221,7 +221,7 @@ def complete(
     if figures:
         from disentangle import figures as draw
 
-        missing = [name for name in draw.FILES if not (run.figures / name).exists()]
+        missing = [name for name in draw.files_of(run) if not (run.figures / name).exists()]
         if missing:
             say("drawing the figures")
             draw.draw_all(run)

@@ -1,0 +1,68 @@
+"""The latents of a run as figures show them: which are active, their KL, what they range over."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from disentangle.dataset import Index
+from disentangle.model import Posterior
+from disentangle.monitor import ACTIVE
+from disentangle.run import Run
+from disentangle.seeds import numpy_rng, torch_rng
+
+SAMPLE = 1024
+DRAWS = 16  # of q(z|x), for each image
+TAIL = 0.01
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The latents of a run, as a figure shows them: active ones first, then by KL."""
+
+    order: list[int]
+    labels: list[str]
+    active: list[bool]
+
+
+def probe(run: Run, count: int = SAMPLE) -> Index:
+    """Return the images that stand for the dataset in a figure."""
+    rng = numpy_rng(run.record.seed, "figures")
+    return np.sort(rng.permutation(len(run.dataset))[:count])
+
+
+def measure_latents(run: Run) -> Latents:
+    """Return the latents, active ones first, by KL, or by the variance of means without one."""
+    code = run.code(run.dataset.images(probe(run)))
+    spread = code.mean.var(0)
+    kl = isinstance(code, Posterior)
+    weight = code.kl().mean(0) if isinstance(code, Posterior) else spread
+    active = spread > ACTIVE
+    order = sorted(range(len(spread)), key=lambda d: (not active[d], -float(weight[d])))
+    labels = [
+        f"z{d}  {'KL' if kl else 'Var'} {weight[d]:.2f}" + ("" if active[d] else "\ninactive")
+        for d in order
+    ]
+    return Latents(order, labels, [bool(active[d]) for d in order])
+
+
+def has_prior(run: Run) -> bool:
+    """Say whether the model's codes have a posterior, and so a prior to draw from."""
+    return isinstance(run.code(run.dataset.images([0])), Posterior)
+
+
+def measure_ranges(run: Run) -> Tensor | None:
+    """Return the 1st and the 99th percentile of the aggregate posterior of each latent, [D, 2].
+
+    A model without a posterior has those of its codes; one whose latents take a few values each has
+    no range, and its traversals show these values: None.
+    """
+    code = run.code(run.dataset.images(probe(run)))
+    if code.discrete:
+        return None
+    z = code.mean.cpu()
+    if isinstance(code, Posterior):
+        rng = torch_rng(run.record.seed, "aggregate posterior", device=code.mean.device)
+        z = torch.cat([code.sample(rng).cpu() for _ in range(DRAWS)])
+    return z.quantile(torch.tensor([TAIL, 1 - TAIL]), dim=0).T
