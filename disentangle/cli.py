@@ -10,9 +10,10 @@ from rich.markup import escape
 from disentangle import __version__, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
-from disentangle.cli_figure import figure, traversals
+from disentangle.cli_figure import traversals
 from disentangle.cli_pair import compare
 from disentangle.cli_score import score
+from disentangle.cli_study import figure
 from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
 from disentangle.errors import DisentangleError, UsageError

@@ -1,0 +1,158 @@
+"""Figures over hyper-parameters: a score against a knob, and distortion against rate."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix
+from disentangle.study import Study
+from disentangle.summary import FEWEST, summarise
+
+MARKERS = "osD^vP*Xdp"
+STYLES = ("-", "--", "-.", ":")
+LEFT, BELOW, HIGH = 0.5, 0.36, 1.9  # inches
+LINE = 0.14  # inches, of a legend
+WIDE = 20
+"""The ratio of the largest to the smallest value from which an axis is logarithmic."""
+
+
+def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
+    """Draw a score against a hyper-parameter: every seed, their mean, and its interval.
+
+    Args:
+        study: the runs.
+        score: the name of a score, or a column's heading.
+        knob: a knob or trainer's option with numbers, or `steps`.
+        path: a PNG, PDF or SVG.
+
+    Raises:
+        UsageError: no such score or knob, or one that has no numbers.
+    """
+    check_suffix(path)
+    column = study.column(score)
+    found = study.of(column)
+    known = {name for o in found for name in o.settings}
+    if knob not in known:
+        raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, known)}")
+    points = [(o.model, o.settings[knob], o.value) for o in found if knob in o.settings]
+    words = [value for _, value, _ in points if isinstance(value, str)]
+    if words:
+        raise UsageError(f"'{knob}' is no number: {', '.join(sorted(set(words)))}")
+    models = sorted({model for model, _, _ in points})
+    plate, axes = panel(
+        study,
+        f"{study.headings[column]} against {knob}, {len(points)} runs. Each point is a run; lines "
+        f"join means over runs of one {knob}, bars are 95 % bootstrap intervals of {FEWEST} or "
+        "more.",
+        len(models),
+    )
+    for number, model in enumerate(models):
+        mine = [(float(x), y) for m, x, y in points if m == model and not isinstance(x, str)]
+        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
+        axes.plot(*zip(*mine, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
+        at = sorted({x for x, _ in mine})
+        sums = [summarise([y for x, y in mine if x == value]) for value in at]
+        line = STYLES[number % len(STYLES)]
+        means = [one.mean for one in sums]
+        axes.plot(at, means, ls=line, lw=0.9, ms=4, label=model, **style)
+        for x, one in zip(at, sums, strict=True):
+            if one.interval:
+                axes.plot([x, x], one.interval, lw=1.2, color=style["color"])
+    scale(axes, "x", [float(x) for _, x, _ in points if not isinstance(x, str)])
+    axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
+    axes.set_ylabel(study.headings[column], fontsize=SMALL, parse_math=False)
+    legend(axes, models)
+    return plate.save(path)
+
+
+def draw_rate_distortion(study: Study, path: Path) -> Path:
+    """Draw each run's rate, the KL of its posteriors, against its distortion, -E log p(x|z).
+
+    Both are those of the metric `elbo`, in nats per image (Alemi et al. 2018).
+
+    Raises:
+        DisentangleError: no run has been scored by it.
+    """
+    check_suffix(path)
+    try:
+        rate, distortion = study.column("elbo/kl"), study.column("elbo/reconstruction")
+    except UsageError as error:
+        if "several" in str(error):
+            raise
+        raise DisentangleError(
+            "no run has rate and distortion; first: disentangle score --metric elbo:samples=10000"
+        ) from None
+    rates = {(o.group, o.seed): o for o in study.of(rate)}
+    pairs = [
+        (rates[o.group, o.seed], o) for o in study.of(distortion) if (o.group, o.seed) in rates
+    ]
+    models = sorted({r.model for r, _ in pairs})
+    head = (
+        f"Rate and distortion of {len(pairs)} runs, of the metric elbo, in nats per image. "
+        "On a grey line their sum, the negative evidence lower bound, is the same."
+    )
+    plate, axes = panel(study, head, len(models))
+    for number, model in enumerate(models):
+        mine = [(r.value, d.value) for r, d in pairs if r.model == model]
+        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
+        axes.plot(*zip(*mine, strict=True), ls="", ms=4, mfc="none", mew=0.9, label=model, **style)
+    x, y = axes.get_xlim(), axes.get_ylim()
+    bounds = np.linspace(x[0] + y[0], x[1] + y[1], 6)[1:-1]
+    for bound in bounds:
+        axes.plot(x, [bound - x[0], bound - x[1]], color="0.85", lw=0.6, zorder=0)
+    axes.set_xlim(x)
+    axes.set_ylim(y)
+    axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
+    axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
+    legend(axes, models)
+    return plate.save(path)
+
+
+def panel(study: Study, head: str, entries: int) -> tuple[Plate, Any]:
+    """Return a plate and its one panel, with room for a legend below."""
+    rows = -(-entries // 2) if entries > 1 else 0
+    plate = Plate(study.about, COLUMN, HIGH + BELOW + (rows + 0.5) * LINE, head)
+    axes = plate.axes(LEFT, plate.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
+    axes.spines[["top", "right"]].set_visible(False)
+    return plate, axes
+
+
+def legend(axes: Any, models: list[str]) -> None:
+    """Name the lines below the panel, where there are several."""
+    if len(models) > 1:
+        place = (0.5, -BELOW / HIGH)
+        found = axes.legend(
+            loc="upper center",
+            bbox_to_anchor=place,
+            ncols=2,
+            fontsize=SMALL,
+            frameon=False,
+            borderpad=0,
+            handlelength=2.4,
+            labelspacing=0.25,
+        )
+        for text in found.get_texts():
+            text.set_parse_math(False)
+
+
+def shade(number: int, count: int) -> Any:
+    """Return a colour that stays apart from the others in grey and for colour-blind readers."""
+    from matplotlib import colormaps
+
+    return colormaps["cividis"](0.0 if count == 1 else 0.85 * number / (count - 1))
+
+
+def scale(axes: Any, which: str, values: list[float]) -> None:
+    """Make an axis logarithmic where its values span more than a factor of `WIDE`."""
+    if min(values) > 0 and max(values) / min(values) >= WIDE:
+        getattr(axes, f"set_{which}scale")("log")
+    ticks = sorted(set(values))
+    if len(ticks) <= 7:
+        axis = getattr(axes, f"{which}axis")
+        axis.set_ticks(ticks, [f"{value:g}" for value in ticks])
+        axis.set_ticks([], minor=True)
+    axes.tick_params(labelsize=SMALL, colors="black")
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GREY)

@@ -1,0 +1,178 @@
+"""Figures over several runs, and the numbers in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import stats
+
+from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
+from disentangle.analysis import rank_agreement, ranks, variance_shares
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.study import Observation, one_study
+from disentangle.sweeps import draw_rate_distortion, draw_sweep
+
+SAMPLE = {"representation": "sample"}
+BOUND = {
+    "elbo/kl": {"name": "elbo/kl", "metric": "elbo"},
+    "elbo/reconstruction": {"name": "elbo/reconstruction", "metric": "elbo"},
+}
+
+
+@pytest.fixture
+def runs(variant):
+    rng = np.random.default_rng(0)
+    made = []
+    for beta in (1.0, 4.0, 16.0):
+        for seed in range(5):
+            mig = 0.2 + 0.1 * np.log2(beta) + 0.05 * rng.normal()
+            values = [{"value": mig}, {"value": 0.5 - mig, **SAMPLE}]
+            values += [{"value": 20 - beta, **BOUND["elbo/kl"]}]
+            values += [{"value": 10 + beta, **BOUND["elbo/reconstruction"]}]
+            made.append(variant(f"{beta}-{seed}", seed=seed, values=values, knobs={"beta": beta}))
+    return made
+
+
+@pytest.fixture
+def study(runs):
+    return one_study(runs)
+
+
+def observed(y):
+    """Return observations [method, setting, protocol, seed] of an array of such axes."""
+    return [
+        Observation(f"m{m}", f"m{m}-{h}", {}, s, ("mig", p), float(y[m, h, p, s]))
+        for m, h, p, s in np.ndindex(y.shape)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("axis", "source"), list(enumerate(["method", "hyper-parameter", "protocol", "seed"]))
+)
+def test_variance_of_one_source_is_all_its(axis, source):
+    y = np.zeros((3, 2, 2, 4))
+    shape = [1] * 4
+    shape[axis] = y.shape[axis]
+    shares, count = variance_shares(observed(y + np.arange(y.shape[axis]).reshape(shape)))
+    assert shares[source] == pytest.approx(1)
+    assert count == 3 * 2 * 4
+
+
+def test_shares_of_independent_sources_are_their_sums_of_squares():
+    y = np.zeros((2, 2, 2, 2))
+    parts = [3.0, 2.0, 1.0, 0.5]
+    for axis, size in enumerate(parts):
+        shape = [1] * 4
+        shape[axis] = 2
+        y = y + size * np.array([-1, 1]).reshape(shape)
+    shares, _ = variance_shares(observed(y))
+    squares = np.square(parts)
+    assert list(shares.values()) == pytest.approx(squares / squares.sum())
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=16, max_size=16))
+def test_shares_sum_to_one(values):
+    y = np.array(values).reshape(2, 2, 2, 2)
+    if np.ptp(y) > 1e-3:
+        assert sum(variance_shares(observed(y))[0].values()) == pytest.approx(1)
+
+
+def test_runs_that_lack_a_protocol_are_left_out_of_the_variance():
+    found = observed(np.random.default_rng(0).normal(size=(2, 1, 2, 3)))
+    assert variance_shares(found[1:])[1] == 5
+
+
+def test_variance_of_nothing_is_refused():
+    with pytest.raises(DisentangleError, match="nothing varies"):
+        variance_shares(observed(np.ones((2, 1, 1, 2))))
+    with pytest.raises(DisentangleError, match="takes two runs"):
+        variance_shares(observed(np.ones((1, 1, 1, 1))))
+
+
+def test_agreement_is_scipys_and_turns_round_what_is_better_when_less(study):
+    columns = [study.column("mig [mean]"), study.column("elbo/reconstruction")]
+    r, n = rank_agreement(study, columns)
+    pairs = [[o.value for o in study.of(c)] for c in columns]
+    assert r[0, 1] == pytest.approx(-stats.spearmanr(*pairs).statistic)
+    assert r[1, 0] == r[0, 1]
+    assert (n == 15).all()
+
+
+def test_ranks_are_of_means_and_less_can_be_better():
+    values = [[0.1, 0.2], [0.8, 0.9], [0.5, 0.5]]
+    assert ranks(values).rank.tolist() == [3, 1, 2]
+    assert ranks(values, less=True).rank.tolist() == [1, 3, 2]
+    assert ranks(values).low.tolist() == ranks(values).high.tolist() == [3, 1, 2]
+
+
+def test_ranks_that_seeds_could_change_have_wide_intervals():
+    values = [[0.0, 1.0, 0.2, 0.9], [0.1, 0.8, 0.3, 1.0]]
+    found = ranks(values)
+    assert (found.low.tolist(), found.high.tolist()) == ([1, 1], [2, 2])
+
+
+def test_configurations_are_named_by_what_tells_them_apart(study):
+    assert sorted(study.names().values()) == [
+        "beta-vae beta=1.0",
+        "beta-vae beta=16.0",
+        "beta-vae beta=4.0",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda study, path: draw_sweep(study, "mig [mean]", "beta", path),
+        draw_rate_distortion,
+        lambda study, path: draw_protocols(study, "mig", path),
+        lambda study, path: draw_variance(study, None, path),
+        lambda study, path: draw_agreement(study, None, path),
+    ],
+    ids=["sweep", "rate-distortion", "protocols", "variance", "agreement"],
+)
+def test_figure_is_drawn_and_says_where_it_came_from(study, tmp_path, draw, suffix):
+    path = draw(study, tmp_path / f"figure{suffix}")
+    if suffix == ".png":
+        with Image.open(path) as picture:
+            assert picture.width > 700
+            assert picture.info["Source"] == study.about
+    else:
+        assert path.read_bytes()[:5] in (b"%PDF-", b"<?xml")
+
+
+def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
+    path = tmp_path / "figure.png"
+    for draw, said in (
+        (lambda: draw_sweep(study, "mig", "beta", path), "'mig' is several scores; name one of"),
+        (lambda: draw_sweep(study, "mgi", "beta", path), "did you mean 'mig'"),
+        (lambda: draw_sweep(study, "mig [mean]", "bet", path), "did you mean 'beta'"),
+        (lambda: draw_sweep(study, "mig [mean]", "network", path), "no run with that score has"),
+        (lambda: draw_protocols(study, "elbo/kl", path), "was scored in one way only"),
+        (lambda: draw_agreement(study, ["elbo/kl"], path), "takes two scores"),
+        (lambda: draw_variance(study, ["elbo/total"], path), "no run has the score"),
+        (lambda: draw_sweep(study, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
+        (lambda: one_study([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]), "of one dataset"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            draw()
+    with pytest.raises(DisentangleError, match="score --metric elbo"):
+        draw_rate_distortion(one_study([variant("d", values=[{"value": 0.5}])]), path)
+    with pytest.raises(DisentangleError, match="no finished run"):
+        one_study([])
+
+
+def test_figures_of_runs_by_command(runs, command):
+    results = runs[0].path.parent
+    for kind, name in (
+        (["sweep", "--score", "elbo/kl"], "elbo-kl-against-beta"),
+        (["rate-distortion"], "rate-distortion"),
+        (["protocols"], "protocols-of-mig"),
+        (["variance", "--score", "mig"], "variance"),
+        (["agreement", "--where", "beta>0"], "agreement"),
+    ):
+        code, out, err = command("figure", *kind, "--results", results)
+        assert code == 0, err
+        assert out.strip() == str(results / "figures" / f"{name}.png")
+    assert command("figure", "sweep", "--results", results)[0] == 2
