@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, title
 from disentangle.run import Run
@@ -12,6 +14,7 @@ LITTLE = 0.1  # nats
 STYLES = ("-", "--", "-.", ":")
 LEFT, RIGHT, BELOW = 0.46, 0.75, 0.36  # inches around the panels
 UPPER, LOWER, GAP = 1.7, 0.55, 0.1
+TYPE = SMALL * 1.25 / 72  # inches, of a line
 
 Steps: TypeAlias = Literal["linear", "log"]
 
@@ -49,13 +52,14 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
         )
     at = [entry["step"] for entry in entries]
     curves = list(zip(*(entry["kl"] for entry in entries), strict=True))  # [latent][entry]
-    plate = Plate(title(run), COLUMN, UPPER + GAP + LOWER + BELOW)
-    width = COLUMN - LEFT - RIGHT
-    each = plate.axes(LEFT, plate.head + EDGE, width, UPPER)
-    total = plate.axes(LEFT, plate.head + EDGE + UPPER + GAP, width, LOWER, sharex=each)
     strong = sorted(
         (d for d, c in enumerate(curves) if c[-1] >= LITTLE), key=lambda d: -curves[d][-1]
     )
+    upper = max(UPPER, TYPE * (len(strong) + 2))
+    plate = Plate(title(run), COLUMN, upper + GAP + LOWER + BELOW)
+    width = COLUMN - LEFT - RIGHT
+    each = plate.axes(LEFT, plate.head + EDGE, width, upper)
+    total = plate.axes(LEFT, plate.head + EDGE + upper + GAP, width, LOWER, sharex=each)
     marker = "." if len(at) == 1 else None
     for d, curve in enumerate(curves):
         if d not in strong:
@@ -74,20 +78,21 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
     each.set_ylabel("KL (nats)", fontsize=SMALL)
     total.set_ylabel("sum", fontsize=SMALL)
     total.set_xlabel("step", fontsize=SMALL, labelpad=1)
-    label_ends(each, at[-1], {f"z{d}": curves[d][-1] for d in strong}, len(curves) - len(strong))
+    values = {f"z{d}": curves[d][-1] for d in strong}
+    label_ends(each, at[-1], values, len(curves) - len(strong), upper)
     return plate.save(path)
 
 
-def label_ends(axes: Any, step: int, values: dict[str, float], others: int) -> None:
-    """Name each line at its end, where these lie close together, with a stroke to it."""
+def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inches: float) -> None:
+    """Name each line at its end, with a stroke to it; the axes are so many inches high."""
     named = sorted((value, name) for name, value in values.items())
     if others:
         named.insert(0, (0.0, f"{others} others\nbelow {LITTLE:g}"))
     top = axes.get_ylim()[1]
-    height = SMALL * 1.25 / (UPPER * 72) * top  # of a line of type
+    height = TYPE / inches * top
     wanted = [value + (height / 2 if "\n" in name else 0) for value, name in named]
     sizes = [height * (1 + name.count("\n")) for _, name in named]
-    for (value, name), place in zip(named, spread(wanted, sizes), strict=True):
+    for (value, name), place in zip(named, spread(wanted, sizes, top), strict=True):
         axes.annotate(
             name,
             (step, value),
@@ -102,10 +107,18 @@ def label_ends(axes: Any, step: int, values: dict[str, float], others: int) -> N
         )
 
 
-def spread(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Return ascending places moved apart, so that things of these sizes do not overlap."""
-    found: list[float] = []
-    for i, place in enumerate(places):
-        least = found[-1] + (sizes[i - 1] + sizes[i]) / 2 if found else place
-        found.append(max(place, least))
-    return found
+def spread(places: Sequence[float], sizes: Sequence[float], high: float) -> list[float]:
+    """Return the nearest places at which things of these sizes do not overlap, from 0 to `high`.
+
+    Args:
+        places: wanted, of the middles, ascending.
+        sizes: of the things.
+        high: where the last may end, if there is room for all.
+    """
+    from scipy.optimize import isotonic_regression
+
+    # Without the room that those before it take, what must not overlap must only not descend.
+    before = np.cumsum(sizes) - np.asarray(sizes) / 2
+    free = max(0.0, high - sum(sizes))
+    moved = isotonic_regression(np.asarray(places) - before).x.clip(0, free) + before
+    return [float(place) for place in moved]

@@ -174,4 +174,4 @@ def number(value: float) -> str:
     """Return a number in at most five characters, so that it fits a cell."""
     if abs(value) >= 99.95:
         return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) < 9.995 else f"{value:.1f}"
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 9.995 else f"{value:.1f}"

@@ -12,7 +12,7 @@ from disentangle.provenance import made_by
 from disentangle.run import Run
 
 COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its text
-SMALL, LARGE = 7, 8  # points; print needs no less than 7
+SMALL = 7  # points; print needs no less
 LINE = 0.125  # inches, of small type
 EDGE = 0.04
 GREY = "0.4"

@@ -1,33 +1,34 @@
-"""Figures: what they show, measured; how they look is for eyes."""
+"""Figures of a run: which there are, in which formats, and where each says that it came from."""
 
-import numpy as np
+import re
+
 import pytest
 import torch
+from looks import check_type
 from PIL import Image
 
-from disentangle import figures
+from disentangle import figures, grids, plate
+from disentangle.cli import app
 from disentangle.errors import UsageError
 from disentangle.experiment import train
+from disentangle.provenance import made_by
+from disentangle.scoring import score
+
+KINDS = ("traversals", "reconstructions", "samples", "matrices", "kl")
 
 
-def test_traversal_goes_from_minus_3_to_3_inclusive(run):
-    assert run.model.traversal(0, 7).tolist() == [-3, -2, -1, 0, 1, 2, 3]
-
-
-def test_traversal_moves_one_latent_and_holds_the_others(run, monkeypatch):
-    seen = []
-    monkeypatch.setattr(run, "decode", lambda z: seen.append(z.clone()) or torch.zeros(5, 1, 2, 2))
-    base = figures.Base("here", "h", torch.arange(10.0))
-    block = figures.traverse(run, base, [4, 2], 5)
-    assert block.shape == (2, 5, 1, 2, 2)
-    for z, d in zip(seen, (4, 2), strict=True):
-        assert z[:, d].tolist() == [-3, -1.5, 0, 1.5, 3]
-        others = [i for i in range(10) if i != d]
-        assert (z[:, others] == base.z[others]).all()
+@pytest.fixture
+def drawn(monkeypatch):
+    """What was drawn: matplotlib's figures, in place of their files."""
+    found = []
+    monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
+    return found
 
 
 def test_latents_are_sorted_by_kl_active_first_and_inactive_ones_say_so(run, monkeypatch):
-    class Code(figures.Posterior):
+    from disentangle.model import Posterior
+
+    class Code(Posterior):
         def kl(self):
             return torch.tensor([[0.1, 5.0, 2.0, 3.0]]).repeat(6, 1)
 
@@ -41,59 +42,132 @@ def test_latents_are_sorted_by_kl_active_first_and_inactive_ones_say_so(run, mon
     assert latents.labels[3] == "z3  KL 3.00\ninactive"
 
 
-def test_bases_are_what_the_words_say(run):
-    bases = figures.find_bases(run, ["seed", "first:2", "prior:3", "42"])
-    assert [b.label for b in bases[1:]] == [
-        "image 0",
-        "image 1",
-        "sample 1 of the prior",
-        "sample 2 of the prior",
-        "sample 3 of the prior",
-        "image 42",
-    ]
-    assert bases[0].label.startswith("seed image ")
-    torch.testing.assert_close(bases[1].z, run.encode(run.dataset.images([0]))[0])
-    assert bases[3].image is None
-
-
-@pytest.mark.parametrize("spec", ["last", "first:0", "prior:x", "75", "first:99", "42:3", "-1"])
-def test_bad_base_is_refused(run, spec):
-    with pytest.raises(UsageError, match=f"--base {spec}: "):
-        figures.find_bases(run, [spec])
-
-
 def test_all_figures_are_drawn_and_open(run):
     paths = figures.draw_all(run)
+    assert [p.name for p in paths] == list(figures.files_of(run))
     assert {p.name for p in paths} == {
         "traversals.png",
         "traversals.gif",
         "reconstructions.png",
+        "samples.png",
+        "kl.png",
     }
     for path in paths:
         with Image.open(path) as image:
             image.load()
             assert image.width > 300
-    with Image.open(run.figures / "traversals.gif") as gif:
-        assert gif.n_frames == 2 * figures.FRAMES - 2
 
 
-def test_picture_is_in_rows_and_columns_a_pixel_apart():
-    images = torch.arange(6.0).view(2, 3, 1, 1, 1) / 10
-    picture = figures.mosaic(images)
-    assert picture.shape == (3, 5, 3)
-    assert picture[::2, ::2, 0].tolist() == [[0, 26, 51], [76, 102, 128]]
-    assert (picture[1] == 128).all()
-
-
-def test_colour_is_kept():
-    images = torch.zeros(1, 1, 3, 2, 2)
-    images[0, 0, 2] = 1
-    assert (figures.mosaic(images) == np.array([0, 0, 255])).all()
-
-
-def test_model_without_a_posterior_is_drawn_without_a_prior(strangers, tmp_path):
+def test_model_without_a_posterior_is_drawn_without_prior_and_kl_and_once(strangers, tmp_path):
     options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": tmp_path}
     run = train("plain-code", "tiny", **options)
-    assert (run.figures / "traversals.png").exists()
-    with pytest.raises(UsageError, match="no prior to draw from"):
+    assert {p.name for p in run.figures.iterdir()} == set(figures.FILES)
+    with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
         figures.find_bases(run, ["prior"])
+    with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
+        figures.draw_samples(run)
+    with pytest.raises(UsageError, match="'plain-code' has no KL"):
+        figures.draw_kl(run)
+    before = (run.figures / "traversals.png").stat().st_mtime_ns
+    train("plain-code", "tiny", **options)
+    assert (run.figures / "traversals.png").stat().st_mtime_ns == before
+
+
+def test_a_figure_that_is_missing_is_drawn_at_the_next_call(run, strangers):
+    options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": run.path.parent}
+    again = train("vae", "tiny", **options)
+    (again.figures / "kl.png").unlink()
+    train("vae", "tiny", **options)
+    assert (again.figures / "kl.png").exists()
+
+
+def test_every_kind_has_a_command_and_traverse_is_short_for_one(run, command):
+    score(run, ["mig"])
+    for kind in KINDS:
+        code, out, err = command("figure", kind, run.path)
+        assert code == 0, err
+        assert out.split()[0] == str(run.figures / f"{kind}.png")
+        assert (run.figures / f"{kind}.png").exists()
+    short = {c.callback for c in app.registered_commands if c.name == "traverse"}
+    group = next(g.typer_instance for g in app.registered_groups if g.name == "figure")
+    assert short == {c.callback for c in group.registered_commands} & short != set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_of_no_format_is_refused(run, command, tmp_path, kind):
+    code, out, err = command("figure", kind, run.path, "--output", tmp_path / "figure.jpg")
+    assert code == 2
+    assert "figure.jpg: name a file that ends with .png, .pdf, .svg" in " ".join(err.split())
+    assert out == ""
+    assert not (tmp_path / "figure.jpg").exists()
+
+
+@pytest.mark.parametrize("kind", ["reconstructions", "kl"])
+def test_formats_are_what_their_names_say_and_tell_their_source(run, tmp_path, kind):
+    draw = getattr(figures, f"draw_{kind}")
+    with Image.open(draw(run, output=tmp_path / "made" / "a.PNG")) as image:
+        assert image.format == "PNG"
+        assert image.text["Software"] == made_by()
+        assert image.text["Source"] == figures.title(run)
+    pdf = draw(run, output=tmp_path / "a.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert made_by().replace("(", r"\(").replace(")", r"\)").encode() in pdf
+    assert f"run {run.record.id}".encode() in pdf
+    assert b"/FontFile2" in pdf  # TrueType: text is text
+    svg = draw(run, output=tmp_path / "a.svg").read_text()
+    assert f"<dc:source>{figures.title(run)}</dc:source>" in svg
+    assert f"<dc:title>{made_by()}</dc:title>" in svg
+    assert re.search(r"<(text|tspan)[^>]*>[^<]*beta-vae on tiny", svg)
+
+
+def test_source_is_written_below(run, drawn):
+    figures.draw_samples(run, 8)
+    said = " ".join(" ".join(check_type(drawn[0])).split())
+    assert f"run {run.record.id}" in said
+    assert made_by() in said
+
+
+def test_unfinished_run_says_so_in_its_title(run):
+    run.save_record(finished=None)
+    assert "5 steps, UNFINISHED, seed 0" in figures.title(run)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(3, 1), (8, 1), (9, 2)])
+def test_reconstructions_lie_below_their_images_a_column_wide(run, drawn, monkeypatch, count, rows):
+    monkeypatch.setattr(run, "decode", lambda z: torch.zeros(len(z), 1, 64, 64))
+    figures.draw_reconstructions(run, count)
+    assert drawn[0].get_figwidth() == plate.COLUMN
+    assert len(drawn[0].axes) == rows
+    first = drawn[0].axes[0].images[0].get_array()
+    assert first.shape[:2] == (129, 65 * min(count, 8) - 1)
+    assert first[:64, :64].any()
+    assert not first[65:, :64].any()
+    assert check_type(drawn[0]).count("reconstruction") == rows
+
+
+def test_samples_are_decoded_draws_of_the_prior_by_the_runs_seed(run, drawn, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        run, "decode", lambda z: seen.append(z) or torch.ones(len(z), 1, 64, 64) * 0.25
+    )
+    figures.draw_samples(run, 10)
+    figures.draw_samples(run, 10)
+    assert seen[0].shape == (10, 10)
+    assert (seen[0] == seen[1]).all()
+    assert abs(float(seen[0].std()) - 1) < 0.2
+    grid = drawn[0].axes[0].images[0].get_array()
+    assert grid.shape[:2] == (129, 8 * 65 - 1)
+    assert (grid[65:, :64, 0] == 64).all()
+    assert (grid[65:, -64:, 0] == 128).all()  # places that no sample takes
+
+
+def test_print_has_images_at_their_own_resolution(run, tmp_path):
+    pdf = grids.draw_samples(run, 16, tmp_path / "a.pdf").read_bytes()
+    assert {int(n) for n in re.findall(rb"/Width (\d+)", pdf)} == {8 * 65 - 1}
+    assert b"/DCTDecode" not in pdf
+
+
+def test_dollars_in_a_name_are_no_mathematics(run, drawn):
+    run.save_record(dataset=run.record.dataset.model_copy(update={"name": "./$x_1$ {photos}"}))
+    plate.Plate(plate.title(run), 3.3, 1.0).save(run.path / "a.png")
+    assert "$x_1$ {photos}" in " ".join(check_type(drawn[0]))

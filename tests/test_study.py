@@ -153,7 +153,10 @@ def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
         (lambda: draw_agreement(study, ["elbo/kl"], path), "takes two scores"),
         (lambda: draw_variance(study, ["elbo/total"], path), "no run has the score"),
         (lambda: draw_sweep(study, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
-        (lambda: one_study([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]), "of one dataset"),
+        (
+            lambda: one_study([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]),
+            "of one dataset",
+        ),
     ):
         with pytest.raises(UsageError, match=said):
             draw()

@@ -1,0 +1,49 @@
+"""What can be measured of how a figure looks: its type is in the picture, large enough, apart."""
+
+from itertools import combinations
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Return all that is written and shown."""
+    FigureCanvasAgg(figure).draw()
+    hidden = []
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        outside = [t for t in ticks if not low <= t.get_loc() <= high]
+        hidden += [label for t in outside for label in (t.label1, t.label2)]
+    found = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible() and a.get_text())
+    return [t for t in found if t not in hidden and box_of(t).width]
+
+
+def box_of(text: Text) -> Bbox:
+    """Return where a text is, without the stroke of one that has one."""
+    return Text.get_window_extent(text)
+
+
+def check_type(figure: Figure, slanted: int = 0) -> list[str]:
+    """Check that all type is at least 7 points, inside, and none over another; return the words.
+
+    Slanted type, of which there is so much, is tested to be inside only: its boxes do overlap.
+    """
+    found, canvas = texts(figure), figure.bbox
+    assert found
+    for text in found:
+        assert text.get_fontsize() >= 7, text
+        box = box_of(text)
+        assert box.x0 >= -1, text
+        assert box.y0 >= -1, text
+        assert box.x1 <= canvas.x1 + 1, text
+        assert box.y1 <= canvas.y1 + 1, text
+    straight = [t for t in found if not t.get_rotation() % 90]
+    assert len(found) - len(straight) == slanted
+    for one, other in combinations(straight, 2):
+        a, b = box_of(one), box_of(other)
+        wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert wide <= 1 or high <= 3, (one, other)
+    return [t.get_text() for t in found]

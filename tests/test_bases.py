@@ -1,0 +1,28 @@
+"""Bases of traversals: what the words name."""
+
+import pytest
+import torch
+
+from disentangle.bases import find_bases
+from disentangle.errors import UsageError
+
+
+def test_bases_are_what_the_words_say(run):
+    bases = find_bases(run, ["seed", "first:2", "prior:3", "42"])
+    assert [b.label for b in bases[1:]] == [
+        "image 0",
+        "image 1",
+        "sample 1 of the prior",
+        "sample 2 of the prior",
+        "sample 3 of the prior",
+        "image 42",
+    ]
+    assert bases[0].label.startswith("seed image ")
+    torch.testing.assert_close(bases[1].z, run.encode(run.dataset.images([0]))[0])
+    assert bases[3].image is None
+
+
+@pytest.mark.parametrize("spec", ["last", "first:0", "prior:x", "75", "first:99", "42:3", "-1"])
+def test_bad_base_is_refused(run, spec):
+    with pytest.raises(UsageError, match=f"--base {spec}: "):
+        find_bases(run, [spec])

@@ -1,0 +1,68 @@
+"""KL over training: what is drawn of a log, and when there is none."""
+
+import json
+
+import pytest
+from looks import check_type
+
+from disentangle import curves, plate
+from disentangle.errors import DisentangleError, UsageError
+
+
+def write_log(run, kls):
+    entries = [{"step": 100 * (i + 1), "terms": {}, "kl": kl} for i, kl in enumerate(kls)]
+    (run.path / "log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    found = []
+    monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
+    return found
+
+
+@pytest.mark.parametrize("steps", ["linear", "log"])
+def test_lines_are_the_logged_kl_and_their_sum(run, drawn, steps):
+    write_log(run, [[0.0, 0.5, 0.1], [2.0, 1.0, 0.05]])
+    curves.draw_kl(run, steps=steps)
+    each, total = drawn[0].axes
+    lines = {tuple(line.get_ydata()): line for line in each.lines}
+    assert set(lines) == {(0.0, 2.0), (0.5, 1.0), (0.1, 0.05)}
+    assert list(lines[0.0, 2.0].get_xdata()) == [100, 200]
+    assert lines[0.0, 2.0].get_linestyle() != lines[0.5, 1.0].get_linestyle()
+    assert total.lines[0].get_ydata() == pytest.approx([0.6, 3.05])
+    assert each.get_xscale() == total.get_xscale() == steps
+    assert drawn[0].get_figwidth() == plate.COLUMN
+
+
+def test_lines_are_named_at_their_ends_and_the_little_ones_together(run, drawn):
+    write_log(run, [[3.0, 3.01, 3.02, 0.01, 0.02], [3.0, 3.01, 3.02, 0.01, 0.02]])
+    curves.draw_kl(run)
+    said = check_type(drawn[0])
+    assert {"z0", "z1", "z2", "2 others\nbelow 0.1"} <= set(said)
+    assert "z3" not in said
+
+
+def test_many_lines_that_end_together_are_told_apart(run, drawn):
+    write_log(run, [[1 + d / 1000 for d in range(40)]] * 3)
+    curves.draw_kl(run)
+    check_type(drawn[0])
+
+
+def test_labels_are_moved_apart_no_further_and_not_out_of_the_axes():
+    assert curves.spread([1.0, 5.0], [2.0, 2.0], 9.0) == [1.0, 5.0]
+    assert curves.spread([4.0, 4.0, 8.0], [2.0, 2.0, 2.0], 9.0) == [3.0, 5.0, 8.0]
+    assert curves.spread([0.0, 0.0], [2.0, 2.0], 9.0) == [1.0, 3.0]
+    assert curves.spread([9.0, 9.0], [2.0, 2.0], 9.0) == [6.0, 8.0]
+
+
+def test_log_without_kl_and_no_log_are_told_apart(run):
+    (run.path / "log.jsonl").write_text('{"step": 100, "terms": {}}\n')
+    with pytest.raises(UsageError, match="'beta-vae' has no KL"):
+        curves.draw_kl(run)
+    (run.path / "log.jsonl").write_text("")
+    with pytest.raises(DisentangleError, match="its log is empty; first: disentangle resume"):
+        curves.draw_kl(run)
+    run.save_record(imported="model.pt")
+    with pytest.raises(DisentangleError, match=r"no log; .* --metric elbo --detail"):
+        curves.draw_kl(run)
