@@ -10,6 +10,7 @@ from rich.markup import escape
 from disentangle import __version__, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
+from disentangle.cli_report import report
 from disentangle.cli_score import score
 from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
-for command in (watch, score, table, baselines, udr, advise):
+for command in (watch, score, table, report, baselines, udr, advise):
     app.command()(command)
 app.command("import")(import_command)
 
