@@ -13,8 +13,8 @@ from disentangle.record import Score, describe, describe_view
 Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
 """How many folders lie at most between a run and the results folder, that one included."""
-DARK = 0.6
-"""The share of the heat colour from which a cell's number takes the colour of paper."""
+DARK = 0.675
+"""The share of the heat colour from which a cell's number is set in the other colour: both contrast."""
 
 
 def baselines_near(folder: Path) -> dict[str, list[Score]]:
@@ -59,7 +59,9 @@ def score_blocks(scores: Sequence[Score], baselines: Baselines) -> list[dict[str
 
 def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
     """Return scores that were taken in the same way, as rows."""
-    rows = sorted(scores, key=lambda s: (s.metric, s.version, str(sorted(s.knobs.items()))))
+    rows = sorted(
+        scores, key=lambda s: (s.metric, s.version, describe(dict(sorted(s.knobs.items()))))
+    )
     shown = [name for name, of in baselines.items() if any(identity(s) in of for s in rows)]
     return {
         "said": terms_said(scores[0]),

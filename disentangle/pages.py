@@ -47,15 +47,16 @@ def report(
         DisentangleError: no run is there, or the run has no weights, or its dataset cannot be had.
     """
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
+    single = isinstance(where, Run) or (folder / "run.json").exists()
+    if not single and not find_runs(folder):
+        raise DisentangleError(f"{folder}: no run is there; train one first, or name its folder")
     path = Path(output).expanduser() if output is not None else folder / NAME
     if not path.parent.is_dir():
         raise DisentangleError(f"{path.parent}: no such folder; make it first")
-    if isinstance(where, Run) or (folder / "run.json").exists():
+    if single:
         run = where if isinstance(where, Run) else load_run(folder, data_dir=data_dir, file=file)
         write_text(path, run_page(run, bases))
         return path
-    if not find_runs(folder):
-        raise DisentangleError(f"{folder}: no run is there; train one first, or name its folder")
     problems = write_runs(folder, data_dir, file, say) if runs else []
     write_text(path, study_page(folder, path.parent, problems))
     return path
