@@ -14,7 +14,7 @@ Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
 """How many folders lie at most between a run and the results folder, that one included."""
 DARK = 0.675
-"""The share of the heat colour from which a cell's number is set in the other colour: both contrast."""
+"""The share of the heat colour above which a number takes the other colour: both can be read."""
 
 
 def baselines_near(folder: Path) -> dict[str, list[Score]]:

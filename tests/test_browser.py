@@ -217,7 +217,7 @@ def test_no_page_is_wider_than_its_window(run_page, study_page, width, scheme):
 def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
     """Contrast of 4.5 or more, whatever the shade and the scheme."""
     measure = """dark => {
-      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
       const light = (colour) => {
         canvas.fillStyle = colour;
         canvas.fillRect(0, 0, 1, 1);
