@@ -99,6 +99,8 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
                 line if isinstance(line, list) else [line] for line in detail.values
             ]
             most = max((abs(v) for line in lines for v in line if v is not None), default=0.0)
+            counted = all(v is None or float(v).is_integer() for line in lines for v in line)
+            digits = 0 if counted and most > 1 else 2
             knobs = f", {describe(score.knobs)}" if score.knobs else ""
             found.append(
                 {
@@ -107,7 +109,7 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
                     "most": number(most),
                     "factors": names(score.factors, lines),
                     "rows": [
-                        {"name": f"z{d}", "active": on, "cells": cells(lines[d], most)}
+                        {"name": f"z{d}", "active": on, "cells": cells(lines[d], most, digits)}
                         for d, on in zip(latents.order, latents.active, strict=True)
                     ],
                 }
@@ -121,10 +123,10 @@ def names(factors: Sequence[str], lines: Sequence[Sequence[float | None]]) -> li
     return list(factors) if len(factors) == count else [f"factor {i}" for i in range(count)]
 
 
-def cells(line: Sequence[float | None], most: float) -> list[dict[str, Any]]:
+def cells(line: Sequence[float | None], most: float, digits: int = 2) -> list[dict[str, Any]]:
     """Return the numbers of a row, each with its shade, 0 to 1, and whether that is dark."""
     shades = [0.0 if v is None or not most else abs(v) / most for v in line]
     return [
-        {"text": "n/a" if v is None else f"{v:.2f}", "shade": round(s, 3), "dark": s > DARK}
+        {"text": "n/a" if v is None else f"{v:.{digits}f}", "shade": round(s, 3), "dark": s > DARK}
         for v, s in zip(line, shades, strict=True)
     ]

@@ -229,6 +229,13 @@ def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
     assert "mig/information one two " + " ".join(f"z{d} 0.{d}0 n/a" for d in order) in text
 
 
+def test_matrix_of_counts_has_no_decimals(run):
+    values = [[float(100 * d)] for d in range(10)]
+    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values)}
+    give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one",)})
+    assert "z9 900 " in Page(pages.run_page(run)).text
+
+
 def test_unfinished_run_is_shown_and_said_to_be_unfinished(run, command):
     run.save_record(finished=None, weights=None)
     assert command("report", run.path)[0] == 0
