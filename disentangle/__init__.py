@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from disentangle.foreign import score_codes as score_codes
     from disentangle.foreign import score_encoder as score_encoder
     from disentangle.importing import import_weights as import_weights
+    from disentangle.pages import report as report
     from disentangle.run import Run as Run
     from disentangle.run import load_run as load_run
     from disentangle.scoring import score as score
@@ -25,6 +26,7 @@ _HOMES = {
     "import_weights": "importing",
     "load_dataset": "data",
     "load_run": "run",
+    "report": "pages",
     "resume": "experiment",
     "score": "scoring",
     "score_codes": "foreign",

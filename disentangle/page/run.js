@@ -1,0 +1,62 @@
+"use strict";
+document.documentElement.classList.add("script");
+
+function startTraversals({ values, own }) {
+  const rows = [...document.querySelectorAll(".latent")];
+  const bases = [...document.querySelectorAll("input[name=base]")];
+  const button = document.getElementById("play");
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const moved = new Set();
+  let timer = null;
+
+  function put(row, place) {
+    const d = Number(row.dataset.row);
+    const slider = row.querySelector("input");
+    const picture = row.querySelector(".picture");
+    const said = values[d][place];
+    slider.value = place;
+    slider.setAttribute("aria-valuetext", said);
+    row.style.setProperty("--x", place);
+    row.querySelector("output").textContent = said;
+    picture.setAttribute("aria-label", `${row.querySelector("b").textContent} at ${said}`);
+  }
+
+  function settle() {
+    const base = own[bases.findIndex((radio) => radio.checked)];
+    for (const row of rows) {
+      if (!moved.has(row)) put(row, base[Number(row.dataset.row)]);
+    }
+  }
+
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "Play";
+  }
+
+  function play() {
+    const count = values[0].length;
+    const turn = Math.max(1, 2 * (count - 1));
+    let time = 0;
+    button.textContent = "Stop";
+    timer = setInterval(() => {
+      const place = time < count ? time : turn - time;
+      rows.forEach((row) => { moved.add(row); put(row, place); });
+      time = (time + 1) % turn;
+    }, still.matches ? 500 : 90);
+  }
+
+  for (const row of rows) {
+    row.querySelector("input").addEventListener("input", (event) => {
+      stop();
+      moved.add(row);
+      put(row, Number(event.target.value));
+    });
+  }
+  for (const radio of bases) radio.addEventListener("change", settle);
+  button.addEventListener("click", () => (timer === null ? play() : stop()));
+  document.getElementById("rest").addEventListener("click", () => { stop(); moved.clear(); settle(); });
+  settle();
+}
+
+startTraversals(JSON.parse(document.getElementById("latents").textContent));

@@ -1,0 +1,413 @@
+"""Pages: whole in themselves, true to the run, and safe against any name."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from test_sprites import opened
+
+import disentangle
+from disentangle import figures, pages
+from disentangle.errors import DisentangleError
+from disentangle.experiment import train
+from disentangle.page_run import VALUES
+from disentangle.record import DetailRecord, ScoreFile
+from disentangle.scoring import read_scores, score
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+class Page(HTMLParser):
+    """A page's elements with their attributes, its words, and what its scripts hold."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.scripts, self.styles = [], [], [], []
+        self.inside = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.inside = tag if tag in ("script", "style") else None
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        place = {"script": self.scripts, "style": self.styles}.get(self.inside, self.words)
+        place.append(data)
+
+    def all(self, tag, **wanted):
+        return [
+            found
+            for name, found in self.elements
+            if name == tag and all(found.get(k) == v for k, v in wanted.items())
+        ]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def page(run):
+    return Page(pages.run_page(run))
+
+
+def give_scores(run, *changes):
+    """Replace a run's scores by so many like its MIG, each changed."""
+    score(run, ["mig"])
+    template = read_scores(run)[0]
+    scores = tuple(template.model_copy(update=change) for change in changes)
+    (run.path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+
+
+def test_command_writes_the_page_into_the_run_and_prints_its_path(run, command):
+    code, out, _ = command("report", run.path)
+    assert (code, out) == (0, f"{run.path / 'report.html'}\n")
+    text = (run.path / "report.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert "beta-vae on tiny" in Page(text).text
+
+
+def test_output_names_the_file(run, tmp_path, command):
+    assert command("report", run.path, "--output", "mine.html")[0] == 0
+    assert (tmp_path / "mine.html").exists()
+    assert not (run.path / "report.html").exists()
+
+
+def test_report_is_there_in_python(run):
+    assert disentangle.report(run) == run.path / "report.html"
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    loads = [
+        (tag, found[name])
+        for tag, found in page.elements
+        for name in ("src", "href", "srcset", "poster", "data", "action", "xlink:href")
+        if name in found
+    ]
+    assert {tag for tag, _ in loads} == {"link", "img"}
+    assert all(where.startswith("data:") for _, where in loads)
+    style = "".join(page.styles) + "".join(e.get("style") or "" for _, e in page.elements)
+    assert all(
+        url.startswith("data:image/webp;base64,") for url in re.findall(r"url\(([^)]*)", style)
+    )
+    assert "@import" not in style
+    assert not re.search(r"fetch|XMLHttpRequest|import\s*\(|sendBeacon", "".join(page.scripts))
+
+
+def test_policy_forbids_the_network_and_comes_before_all_it_governs(page):
+    (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    for rule in ("default-src 'none'", "img-src data:", "script-src 'unsafe-inline'"):
+        assert rule in policy["content"]
+    assert [tag for tag, _ in page.elements][:4] == ["html", "head", "meta", "meta"]
+
+
+def test_each_latent_has_a_labelled_slider_active_ones_first(run, page):
+    latents = figures.measure_latents(run)
+    sliders = page.all("input", type="range")
+    assert [s["aria-label"].split(",")[0] for s in sliders] == [f"z{d}" for d in latents.order]
+    assert {(s["min"], s["max"]) for s in sliders} == {("0", str(VALUES - 1))}
+    assert f"{latents.active.count(False)} inactive latent" in page.text
+
+
+def test_sliders_have_the_models_values_and_start_at_the_bases_own(run, page):
+    told = json.loads(page.scripts[0])
+    order = figures.measure_latents(run).order
+    bases = figures.find_bases(run, figures.default_bases(run))
+    values = [run.model.traversal(d, VALUES) for d in order]
+    assert [[float(v.replace("\N{MINUS SIGN}", "-")) for v in row] for row in told["values"]] == [
+        pytest.approx(v.tolist(), abs=0.006) for v in values
+    ]
+    for base, own in zip(bases, told["own"], strict=True):
+        for d, row, place in zip(order, values, own, strict=True):
+            assert abs(row[place] - base.z[d]) == pytest.approx(
+                float((row - base.z[d]).abs().min())
+            )
+    started = [int(s["value"]) for s in page.all("input", type="range")]
+    assert started == told["own"][0]
+
+
+def test_sheets_hold_the_traversals_of_each_base(run, page):
+    rules = re.findall(r"(\S*) ?\.sprite \{ background-image: url\((.*?)\)", page.styles[1])
+    assert [rule[0] for rule in rules] == [
+        "",
+        *(f"#traversals:has(#base-{i}:checked)" for i in (1, 2, 3)),
+    ]
+    order = figures.measure_latents(run).order
+    height, width = (n + 2 for n in run.record.dataset.image_shape[1:])
+    for (_, uri), base in zip(
+        rules, figures.find_bases(run, figures.default_bases(run)), strict=True
+    ):
+        sheet = opened(uri)
+        assert sheet.shape[:2] == (10 * height, VALUES * width)
+        block = figures.traverse(run, base, order, VALUES)
+        cells = sheet.reshape(10, height, VALUES, width, 4)[:, 1:-1, :, 1:-1, 0]
+        wanted = (block[:, :, 0] * 255).round().numpy().transpose(0, 2, 1, 3)
+        assert np.abs(cells - wanted).mean() < 6
+
+
+def test_base_that_is_an_image_is_shown_with_its_reconstruction(page):
+    assert [img["alt"] for img in page.all("img")] == ["image and reconstruction"] * 2 + [
+        "decoded sample"
+    ] * 2
+    assert [opened(img["src"]).shape[1] for img in page.all("img")] == [132, 132, 66, 66]
+
+
+def test_bases_may_be_chosen(run, command):
+    assert command("report", run.path, "--base", "7")[0] == 0
+    page = Page((run.path / "report.html").read_text())
+    assert len(page.all("input", type="radio")) == 1
+    assert "image 7" in page.text
+
+
+def test_page_of_ten_latents_and_four_bases_is_under_a_megabyte(run):
+    assert run.model.latents == 10
+    assert len(pages.run_page(run)) < 1_000_000
+
+
+def test_model_without_a_posterior_has_a_page_without_a_prior(strangers, tmp_path):
+    options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": tmp_path, "figures": False}
+    page = Page(pages.run_page(train("plain-code", "tiny", **options)))
+    assert len(page.all("input", type="radio")) == 2
+    assert "by the variance of their means" in page.text
+    assert "KL of each latent" not in page.text
+
+
+def test_configuration_says_where_each_value_came_from(page):
+    text = page.text
+    assert "beta 2.0 4.0 given" in text
+    assert "network conv conv default" in text
+    assert "beta_norm" in text
+    assert text.index("beta 2.0 4.0 given") < text.index("network conv conv default")
+
+
+def test_scores_taken_differently_never_share_a_table(run):
+    give_scores(
+        run,
+        {"value": 0.125},
+        {"value": 0.25, "representation": "sample"},
+        {"value": 0.375, "protocol": "disjoint"},
+        {"value": 0.5, "version": 9},
+        {"value": None, "reason": "no labels are there"},
+    )
+    page = Page(pages.run_page(run))
+    assert len(page.all("table", **{"class": "scores"})) == 3
+    text = page.text
+    assert "Protocol disjoint, means of the codes" in text
+    assert "Protocol locatello2019, samples of the codes" in text
+    assert re.search(r"mig 0.500 \S* ?0.500 of 0 to 1 version 9, ", text)
+    assert "mig n/a no labels are there" in text
+
+
+def test_scores_of_other_weights_are_left_out(run):
+    give_scores(run, {"value": 0.125, "weights": "others"})
+    assert "None yet: disentangle score" in Page(pages.run_page(run)).text
+
+
+def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
+    give_scores(run, {"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}})
+    folder = run.path.parent / "baselines" / "tiny-0"
+    folder.mkdir(parents=True)
+    noise = read_scores(run)[0].model_copy(update={"value": 0.0625})
+    (folder / "noise.json").write_text(ScoreFile(scores=(noise,)).model_dump_json())
+    page = Page(pages.run_page(run))
+    (plain, other) = re.findall(r"mig 0\.\d+ 0\.\d+ of 0 to 1(, noise 0\.062 0\.062)?", page.text)
+    assert (plain, other) == (", noise 0.062 0.062", "")
+
+
+def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
+    order = figures.measure_latents(run).order
+    values = [[d / 10, None] for d in range(10)]
+    detail = {"mig/information": DetailRecord(axes=("latent", "factor"), values=values)}
+    give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one", "two")})
+    text = Page(pages.run_page(run)).text
+    assert "mig/information one two " + " ".join(f"z{d} 0.{d}0 n/a" for d in order) in text
+
+
+def test_matrix_of_counts_has_no_decimals(run):
+    values = [[float(100 * d)] for d in range(10)]
+    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values)}
+    give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one",)})
+    assert "z9 900 " in Page(pages.run_page(run)).text
+
+
+def test_unfinished_run_is_shown_and_said_to_be_unfinished(run, command):
+    run.save_record(finished=None, weights=None)
+    assert command("report", run.path)[0] == 0
+    text = Page((run.path / "report.html").read_text()).text
+    assert "UNFINISHED: weights after 5 of 5 steps." in text
+
+
+def test_run_without_a_checkpoint_is_refused(run, command):
+    run.checkpoint_path.unlink()
+    code, _, err = command("report", run.path)
+    assert code == 1
+    assert "no checkpoint is there, and so nothing to show" in err
+    assert not (run.path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: no run is there"),
+        (["run", "--output", "page.txt"], "ends with .html"),
+        (["run", "--output", "not/there.html"], "not: no such folder"),
+        (["run", "--runs"], "--runs is of a folder"),
+        ([".", "--base", "first"], "--base is of a run's page"),
+        (["run", "--base", "last"], "--base last"),
+    ],
+    ids=str,
+)
+def test_mistake_gets_a_message(run, command, words, said):
+    code, _, err = command("report", *words)
+    assert code in (1, 2)
+    assert said in err
+
+
+def test_hostile_names_stay_words(run):
+    detail = {EVIL: DetailRecord(axes=("latent", "factor"), values=[[0.5]] * 10)}
+    evil = {"name": EVIL, "protocol": EVIL, "factors": (EVIL,), "metric": EVIL, "detail": detail}
+    give_scores(run, {"value": 0.5, **evil}, {"value": None, "reason": EVIL})
+    assert run.model
+    assert len(run.dataset)
+    one = run.record.settings["beta"].model_copy(update={"value": EVIL})
+    run.record = run.record.model_copy(
+        update={
+            "model": EVIL,
+            "settings": {**run.record.settings, EVIL: one},
+            "dataset": run.record.dataset.model_copy(update={"name": EVIL, "factors": {EVIL: 2}}),
+            "preset": EVIL,
+            "device": EVIL,
+        }
+    )
+    log = {"step": 1, "terms": {EVIL: 1.0}, "active": 1, "scores": {EVIL: 0.5}}
+    (run.path / "log.jsonl").write_text(json.dumps(log))
+    page = Page(pages.run_page(run))
+    assert len(page.all("script")) == 2
+    assert not [e for _, e in page.elements if "onerror" in e]
+    assert page.text.count("alert(2)") > 5
+
+
+def test_json_in_a_page_ends_no_script():
+    value = {EVIL: ["\u2028", "&", 1.5, None]}
+    text = pages.json_text(value)
+    assert json.loads(text) == value
+    assert not set("<>&\u2028") & set(text)
+
+
+def study(tmp_path, problems=()):
+    folder = tmp_path / "variants"
+    return Page(pages.study_page(folder, folder, problems))
+
+
+def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, tmp_path):
+    variant("a", seed=0, values=[{"value": 0.1}])
+    variant("b", seed=1, values=[{"value": 0.3}])
+    variant("c", values=[{"value": None, "reason": "why not"}], knobs={"beta": 9.0})
+    variant("d", values=[{"value": 0.9}], fingerprint="f" * 64)
+    page = study(tmp_path)
+    assert len(page.all("table", **{"class": "sortable"})) == 3
+    keys = [e["data-sort"] for e in page.all("td", **{"class": "number"}) if "data-sort" in e]
+    assert float(keys[0]) == pytest.approx(0.2)
+    assert keys[1:3] == ["", "0.9"]
+    assert "n/a: why not" in page.text
+
+
+def test_plot_has_every_seed_and_the_settings_that_vary(variant, tmp_path):
+    variant("a", seed=0, values=[{"value": 0.1}])
+    variant("b", seed=1, values=[{"value": 0.3}], knobs={"beta": 9.0})
+    variant("c", seed=2, finished=False)
+    told = json.loads(study(tmp_path).scripts[0])
+    assert [(p["scores"]["mig"], p["knobs"]["beta"]) for p in told["points"]] == [
+        (0.1, 2.0),
+        (0.3, 9.0),
+    ]
+    assert told["knobs"] == ["beta", "seed"]
+    assert told["scores"] == ["mig"]
+
+
+def test_plot_of_numbers_that_are_not_finite_is_still_json(variant, tmp_path):
+    variant(
+        "a",
+        values=[{"value": float("inf")}, {"value": 0.5, "metric": "other"}],
+        knobs={"beta": float("inf")},
+    )
+    told = json.loads(study(tmp_path).scripts[0])
+    assert told["points"][0]["knobs"]["beta"] == "Infinity"
+    assert list(told["points"][0]["scores"].values()) == [0.5]
+
+
+def test_folder_tells_its_problems(variant, tmp_path):
+    variant("a", values=[{"value": 0.1}])
+    variant("b", seed=1, finished=False, record={"failed": "'kl' is not finite"})
+    variant("c", seed=2, finished=False)
+    broken = tmp_path / "variants" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    text = study(tmp_path).text
+    assert "seed 1, run" in text
+    assert "failed: 'kl' is not finite" in text
+    assert "not a record of this version" in text
+    assert "unfinished 1 failed 1" in text
+
+
+def test_folder_links_to_the_pages_that_there_are(variant, tmp_path):
+    variant("with # and space", values=[{"value": 0.1}])
+    variant("without", seed=1, values=[{"value": 0.1}])
+    (tmp_path / "variants" / "with # and space" / "report.html").write_text("")
+    page = study(tmp_path)
+    assert [a["href"] for a in page.all("a")] == ["with%20%23%20and%20space/report.html"]
+    assert (
+        json.loads(page.scripts[0])["points"][0]["href"] == "with%20%23%20and%20space/report.html"
+    )
+
+
+def test_runs_option_writes_every_page_and_says_which_it_could_not(run, variant, tmp_path, command):
+    made = variant("bare", seed=1, values=[{"value": 0.1}])
+    code, out, _ = command("report", tmp_path, "--runs")
+    assert code == 0
+    assert out.splitlines() == [str(run.path / "report.html"), str(tmp_path / "report.html")]
+    page = Page((tmp_path / "report.html").read_text())
+    assert "run/report.html" in [a["href"] for a in page.all("a")]
+    assert f"No page: {made.path}: no checkpoint is there" in page.text
+
+
+def test_hostile_names_stay_words_in_a_folder(variant, tmp_path):
+    evil = [{"value": 0.5, "name": EVIL, "protocol": EVIL, "factors": (EVIL,)}]
+    variant("a", values=evil, record={"model": EVIL}, view={"split": EVIL}, knobs={"network": EVIL})
+    variant("b", seed=1, finished=False, record={"failed": EVIL})
+    page = study(tmp_path, [EVIL])
+    assert len(page.all("script")) == 2
+    assert not [e for _, e in page.elements if "onerror" in e]
+    assert page.text.count("alert(2)") > 5
+
+
+def test_page_of_a_colour_dataset_has_colour(run, monkeypatch):
+    monkeypatch.setattr(
+        run,
+        "decode",
+        lambda z: torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).repeat(len(z), 1, 8, 8),
+    )
+    base = figures.Base("here", "h", torch.zeros(10))
+    monkeypatch.setattr("disentangle.page_run.figures.find_bases", lambda run, specs: [base])
+    monkeypatch.setattr(
+        "disentangle.page_run.reconstructions",
+        lambda run: {"sheet": "data:image/webp;base64,", "count": 1},
+    )
+    page = Page(pages.run_page(run))
+    (uri,) = re.findall(r"\.sprite \{ background-image: url\((.*?)\)", page.styles[1])
+    red, _, blue, _ = opened(uri)[5, 5]
+    assert blue > 200
+    assert red < 60
+
+
+def test_missing_log_leaves_the_training_out(run):
+    (run.path / "log.jsonl").unlink()
+    with pytest.raises(DisentangleError):
+        pages.report(run.path / "nowhere")
+    assert "Training" not in Page(pages.run_page(run)).text
