@@ -99,7 +99,7 @@ def matrices(
         typer.Option(
             metavar="NAME",
             help="what is behind a score, by latent and factor; may be repeated",
-            show_default="mig/information, dci/importance, dci-lgbm/importance",
+            show_default="all",
         ),
     ] = None,
     output: Output = None,

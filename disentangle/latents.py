@@ -22,8 +22,19 @@ class Latents:
     """The latents of a run, as a figure shows them: active ones first, then by KL."""
 
     order: list[int]
-    labels: list[str]
+    weights: list[str]
+    """What they are sorted by: `KL 2.41`, in nats, or `Var 0.30`, of the means."""
     active: list[bool]
+    notes: list[str]
+    """What else there is to say of each; `inactive`, say."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the names of rows."""
+        return [
+            f"z{d}  {weight}\n{note}".rstrip()
+            for d, weight, note in zip(self.order, self.weights, self.notes, strict=True)
+        ]
 
 
 def probe(run: Run, count: int = SAMPLE) -> Index:
@@ -40,11 +51,9 @@ def measure_latents(run: Run) -> Latents:
     weight = code.kl().mean(0) if isinstance(code, Posterior) else spread
     active = spread > ACTIVE
     order = sorted(range(len(spread)), key=lambda d: (not active[d], -float(weight[d])))
-    labels = [
-        f"z{d}  {'KL' if kl else 'Var'} {weight[d]:.2f}" + ("" if active[d] else "\ninactive")
-        for d in order
-    ]
-    return Latents(order, labels, [bool(active[d]) for d in order])
+    weights = [f"{'KL' if kl else 'Var'} {weight[d]:.2f}" for d in order]
+    notes = ["" if active[d] else "inactive" for d in order]
+    return Latents(order, weights, [bool(active[d]) for d in order], notes)
 
 
 def has_prior(run: Run) -> bool:

@@ -15,7 +15,6 @@ from disentangle.record import Score, describe, describe_view
 from disentangle.run import Run
 from disentangle.scoring import read_scores
 
-USUAL = ("mig/information", "dci/importance", "dci-lgbm/importance")
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
 LEFT, GAP = 0.7, 0.15  # inches
@@ -49,8 +48,7 @@ def draw_matrices(
 
     Args:
         run: the run.
-        details: their names, as `mig/information`; mutual information and DCI's importance unless
-            given, as far as they are there.
+        details: their names, as `mig/information`; all that there are unless given.
         output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
 
     Raises:
@@ -67,15 +65,12 @@ def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix
     """Return the matrices of these names; see `draw_matrices`."""
     scores = [score for score in read_scores(run) if score.detail]
     known = {name: d.axes for score in scores for name, d in score.detail.items()}
+    details = details or [name for name, axes in known.items() if axes == BOTH]
     if not details:
-        details = [name for name in USUAL if known.get(name) == BOTH]
-        if not details:
-            others = sorted(name for name, axes in known.items() if axes == BOTH)
-            raise DisentangleError(
-                f"{run.path}: its scores have no {' or '.join(USUAL)}; "
-                f"first: disentangle score {run.path} --metric mig --metric dci"
-                + (f"; or name what it has: --detail {' --detail '.join(others)}" if others else "")
-            )
+        raise DisentangleError(
+            f"{run.path}: behind its scores is no matrix of latents and factors; "
+            f"first: disentangle score {run.path}"
+        )
     return [find_matrix(run, name, scores) for name in details]
 
 

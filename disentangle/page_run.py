@@ -146,13 +146,13 @@ def traversals(
             }
         )
     rows = [
-        {"name": f"z{d}", "weight": weight(label, d), "active": active, "values": rounded(v)}
-        for d, label, active, v in zip(
-            latents.order, latents.labels, latents.active, values, strict=True
+        {"name": f"z{d}", "weight": weight, "active": active, "values": rounded(v)}
+        for d, weight, active, v in zip(
+            latents.order, latents.weights, latents.active, values, strict=True
         )
     ]
     _, height, width = run.record.dataset.image_shape
-    by = "the variance of their means" if " Var " in latents.labels[0] else "KL"
+    by = "KL" if latents.weights[0].startswith("KL") else "the variance of their means"
     about = {"rows": rows, "bases": bases, "count": len(values[0]), "sorted": by}
     return {**about, "shape": (width, height), "zoom": zoom(width)}
 
@@ -170,11 +170,6 @@ def nearest(values: Tensor, own: Tensor) -> int:
 def rounded(values: Tensor) -> list[str]:
     """Return values as a person reads them; minus zero is zero."""
     return [f"{round(float(v), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}") for v in values]
-
-
-def weight(label: str, latent: int) -> str:
-    """Return what a figure's label says of a latent beside its name: KL 2.41, say."""
-    return label.partition("\n")[0].removeprefix(f"z{latent}").strip()
 
 
 def reconstructions(run: Run) -> dict[str, Any]:

@@ -94,14 +94,11 @@ def draw_traversals(
 
 
 def with_ranges(latents: Latents, ranges: Tensor | None) -> Latents:
-    """Return the latents with their ranges in their labels, in place of the word "inactive"."""
+    """Return the latents with their ranges in place of other notes."""
     if ranges is None:
         return latents
-    labels = []
-    for d, label in zip(latents.order, latents.labels, strict=True):
-        low, high = ranges[d].tolist()
-        labels.append(f"{label.partition(chr(10))[0]}\n{low:.1f} to {high:.1f}")
-    return replace(latents, labels=labels)
+    ends = [ranges[d].tolist() for d in latents.order]
+    return replace(latents, notes=[f"{low:.1f} to {high:.1f}" for low, high in ends])
 
 
 def plate(run: Run, bases: Sequence[Base], latents: Latents, ranges: Tensor | None) -> Plate:

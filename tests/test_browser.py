@@ -1,5 +1,6 @@
 """Pages in a real browser: sliders, bases, tables and plots do what they should, and stay home."""
 
+import os
 import shutil
 
 import pytest
@@ -16,7 +17,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is here")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="no chromium is here"
+)
 VALUE = "row => row.querySelector('output').textContent"
 PLACE = "row => getComputedStyle(row.querySelector('.picture')).backgroundPosition"
 SHEET = "row => getComputedStyle(row.querySelector('.picture')).backgroundImage"
@@ -55,7 +58,7 @@ def visit(browser):
 @pytest.fixture
 def run_page(run, visit, monkeypatch):
     """The page of a run whose latents all are active, and make images lighter or darker."""
-    monkeypatch.setattr("disentangle.figures.ACTIVE", -1.0)
+    monkeypatch.setattr("disentangle.latents.ACTIVE", -1.0)
     shape = run.record.dataset.image_shape
     monkeypatch.setattr(
         run, "decode", lambda z: z.sum(1).sigmoid().view(-1, 1, 1, 1).repeat(1, *shape)
