@@ -4,10 +4,10 @@ import os
 import shutil
 
 import pytest
+from playwright import sync_api as playwright
 
 from disentangle import pages
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--no-sandbox",
