@@ -47,12 +47,13 @@ class Cell:
         """
         if self.summary is None or self.centre is None:
             return "n/a" if self.reasons else ""
-        said = number(self.centre)
+        centre = self.centre
+        said = number(centre)
         if 1 < self.summary.n < FEWEST:
-            said += f" ({', '.join(map(number, self.values))})"
+            said += f" ({', '.join(number(value, centre) for value in self.values)})"
         if self.summary.interval is not None:
-            low, high = map(number, self.summary.interval)
-            said += f" ± {number(self.summary.sd or 0.0)} [{low}, {high}]"
+            low, high = (number(end, centre) for end in self.summary.interval)
+            said += f" ± {number(self.summary.sd or 0.0, centre)} [{low}, {high}]"
         if not self.whole:
             said += f" ({len(self.values)} of {self.runs} runs)"
         return said
@@ -102,11 +103,18 @@ class Row:
         return not self.unfinished and not self.failed
 
 
-def number(value: float) -> str:
-    """Return a number as a table shows it: three decimals, or four digits of a large one."""
-    if not math.isfinite(value) or abs(value) < 10:
-        return f"{value:.3f}"
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.3e}"
+def decimals(value: float) -> int:
+    """Return how many decimals a table shows of a number: three, or four digits of a large one."""
+    size = abs(value)
+    return 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+
+
+def number(value: float, like: float | None = None) -> str:
+    """Return a number as a table shows it; with the decimals of another where that is given."""
+    known = value if like is None else like
+    if not math.isfinite(value) or abs(known) >= 1e5:
+        return f"{value:.3e}"
+    return f"{value:.{decimals(known)}f}"
 
 
 def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -> Cell:

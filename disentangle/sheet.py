@@ -1,6 +1,7 @@
 """A table as text, ready to print: in Markdown, LaTeX or HTML."""
 
 import html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -93,12 +94,12 @@ def latex(sheet: Sheet) -> str:
     """Return a table in LaTeX, for the packages that its second line names."""
 
     def cell(text: Text) -> str:
-        said = latex_text(text.text)
+        said = in_lines(text.text)
         if text.strong:
             said = rf"\textbf{{{said}}}"
         return rf"\textcolor{{gray}}{{{said}}}" if text.grey and said else said
 
-    rows = [" & ".join(map(cell, row)) + r" \\" for row in sheet.body]
+    rows = [" & ".join(map(cell, row)) + r" \\ \addlinespace" for row in sheet.body]
     return "\n".join(
         [
             rf"% {made_by()}",
@@ -109,7 +110,7 @@ def latex(sheet: Sheet) -> str:
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{''.join(sheet.align('l', 'r'))}}}",
             r"\toprule",
-            " & ".join(map(latex_text, sheet.head)) + r" \\",
+            " & ".join(map(in_lines, sheet.head)) + r" \\",
             r"\midrule",
             *rows,
             r"\bottomrule",
@@ -120,6 +121,14 @@ def latex(sheet: Sheet) -> str:
     )
 
 
+def in_lines(text: str) -> str:
+    """Return a cell's text as LaTeX takes it, what is in brackets in a second line of its own."""
+    first, *rest = re.split(r" (?=[\[(])", text, maxsplit=1)
+    if not rest:
+        return latex_text(text)
+    return rf"\shortstack[r]{{{latex_text(first)}\\{{}}{latex_text(rest[0])}}}"
+
+
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; --grey: #777 }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
@@ -128,6 +137,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .7rem; text-align: left; vertical-align: top }
 th { border-bottom: 2px solid var(--line) }
 td { border-bottom: 1px solid var(--line) }
+td:first-child { white-space: nowrap }
 .number { text-align: right; white-space: nowrap }
 .grey, footer { color: var(--grey) }
 figcaption, footer { font-size: .9em; max-width: 60rem }

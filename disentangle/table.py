@@ -63,7 +63,7 @@ class Table:
         """Return the headings before the scores, and what each says of a row."""
         found: dict[str, Callable[[Row], str]] = {
             "model": lambda row: row.model,
-            "knobs": lambda row: row.told(self.shared),
+            "knobs": lambda row: row.told({**self.shared, **self.shared_by(row.model)}),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
             "steps": steps,
@@ -76,11 +76,11 @@ class Table:
     @property
     def shared(self) -> dict[str, Value]:
         """Return the settings that every row has, of two trained ones or more."""
-        rows = [row.settings for row in self.rows if not row.baseline]
-        if len(rows) < 2:
-            return {}
-        every = rows[0].items()
-        return {k: v for k, v in every if all(k in s and s[k] == v for s in rows)}
+        return common([row.settings for row in self.rows if not row.baseline])
+
+    def shared_by(self, model: str) -> dict[str, Value]:
+        """Return the settings that every row of a model has, of two rows or more."""
+        return common([row.settings for row in self.rows if row.model == model])
 
     @property
     def head(self) -> list[str]:
@@ -126,6 +126,10 @@ class Table:
             notes.append(f"Scored: {self.scored}.")
         if self.shared:
             notes.append(f"All models: {describe(self.shared)}.")
+        for model in dict.fromkeys(row.model for row in self.rows):
+            own = {k: v for k, v in self.shared_by(model).items() if k not in self.shared}
+            if own:
+                notes.append(f"All {model}: {describe(own)}.")
         notes += self.reading
         if self.overlap:
             notes.append(f"Up to {100 * self.overlap:.2g} % of test images were also fitted on.")
@@ -200,6 +204,14 @@ class Table:
     def markdown(self) -> str:
         """Return the table in Markdown, columns aligned."""
         return "\n".join(map(markdown, self.sheets))
+
+
+def common(settings: Sequence[dict[str, Value]]) -> dict[str, Value]:
+    """Return what settings have in common; nothing, of fewer than two."""
+    if len(settings) < 2:
+        return {}
+    first, *others = settings
+    return {k: v for k, v in first.items() if all(k in s and s[k] == v for s in others)}
 
 
 def summed(cell: Cell) -> dict[str, float | int | None]:
@@ -384,6 +396,28 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
         ]
         names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
     return names
+
+
+def tables(
+    results: str | Path = "results", *, statistic: Statistic = "mean", baselines: bool = False
+) -> list[Table]:
+    """Return the tables of all runs below a folder, one for each dataset.
+
+    Args:
+        results: the folder.
+        statistic: what is shown of several seeds first.
+        baselines: whether to add what `disentangle baselines` scored.
+
+    Raises:
+        DisentangleError: a run that cannot be read.
+    """
+    from disentangle.baselines import read_baselines
+
+    runs, problems = load_all(results)
+    if problems:
+        raise DisentangleError("; ".join(problems))
+    shown = read_baselines(results) if baselines else {}
+    return make_tables(runs, shown, statistic=statistic)
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:

@@ -166,3 +166,28 @@ def test_values_come_in_the_order_of_their_seeds(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": i / 10}]) for i in (2, 0, 1)]
     (table,) = make_tables(runs)
     assert table.body[0][-1] == "0.100 (0.000, 0.100, 0.200)"
+
+
+def test_what_all_rows_of_a_model_share_is_said_once(variant):
+    runs = [variant(f"a{beta}", knobs={"beta": beta}) for beta in (2.0, 4.0)]
+    runs.append(variant("v", record={"model": "vae"}, knobs={"beta": 4.0, "kl_warmup": 9}))
+    tcvae = {"model": "beta-tcvae"}
+    runs += [variant(f"t{w}", record=tcvae, knobs={"beta": 4.0, "kl_warmup": w}) for w in (3, 5)]
+    (table,) = make_tables(runs)
+    assert [row[1] for row in table.body[:2]] == ["kl_warmup=3", "kl_warmup=5"]
+    assert "All beta-tcvae: beta=4.0." in table.caption
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.12345,), "0.123"),
+        ((112.345, 99.0), "105.7 (112.3, 99.0)"),
+        ((17.0, 18.5), "17.75 (17.00, 18.50)"),
+        ((123456.0,), "1.235e+05"),
+    ],
+)
+def test_numbers_of_a_cell_have_the_decimals_of_its_centre(variant, values, text):
+    runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate(values)]
+    (table,) = make_tables(runs)
+    assert table.body[0][-1] == text
