@@ -142,6 +142,7 @@ def table(
 
 def show_tables(tables: Sequence["Table"]) -> None:
     """Print tables: drawn in a terminal, else in Markdown."""
+    from disentangle.provenance import made_by
     from disentangle.sheet import markdown
 
     console = Console(emoji=False)
@@ -161,6 +162,7 @@ def show_tables(tables: Sequence["Table"]) -> None:
                 style="dim" if any(cell.grey for cell in row) else "",
             )
         console.print(grid)
+    typer.echo(made_by())
 
 
 def write_tables(runs: list["Run"], results: Path) -> None:

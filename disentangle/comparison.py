@@ -11,6 +11,7 @@ from disentangle.cells import Column, identity
 from disentangle.errors import DisentangleError
 from disentangle.metric import Codes
 from disentangle.monitor import ACTIVE
+from disentangle.provenance import made_by
 from disentangle.record import RunRecord
 from disentangle.run import Run, find_runs, load_run
 from disentangle.scoring import read_scores
@@ -185,6 +186,7 @@ def check_comparable(a: Run, b: Run) -> None:
 def as_json(a: Run, b: Run) -> Mapping[str, Any]:
     """Return a comparison as plain values."""
     return {
+        "made_by": made_by(),
         "runs": [str(a.path), str(b.path)],
         "settings": {
             name: {"a": x, "b": y, "differs": differs} for name, x, y, differs in side_by_side(a, b)

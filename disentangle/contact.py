@@ -9,6 +9,7 @@ import numpy as np
 from disentangle.dataset import Dataset, Grid, Index, Labelled
 from disentangle.errors import UsageError
 from disentangle.pictures import as_float, mosaic, save_figure, show
+from disentangle.provenance import made_by
 from disentangle.seeds import numpy_rng
 
 COLUMNS = 12
@@ -66,7 +67,8 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
     if isinstance(dataset, Labelled):
         about += f", {dataset.strength}"
     figure.text(0.06 / size[0], 1 - 0.2 / size[1], about, fontsize=9, va="center")
-    save_figure(figure, path)
+    source = f"{dataset.name}, fingerprint {dataset.fingerprint}"
+    save_figure(figure, path, software=made_by(), source=source)
     return path
 
 

@@ -42,7 +42,8 @@ def sheets(tables: Sequence[Table]) -> list[Sheet]:
 
 def as_csv(tables: Sequence[Table]) -> str:
     """Return a line for each row: its settings, and of each score all that sums it up."""
-    records = [record for table in tables for record in table.records()]
+    source = {"made_by": made_by()}
+    records = [{**record, **source} for table in tables for record in table.records()]
     fields = list(dict.fromkeys(name for record in records for name in record))
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
@@ -138,8 +139,9 @@ def as_long_csv(runs: Sequence[Run]) -> str:
             "score" if f == "name" else f"metric_{f}" if f in ("version", "seed") else f
             for f in fields
         ]
-        + ["metric_knobs", "factors", "view"]
+        + ["metric_knobs", "factors", "view", "made_by"]
     )
+    source = made_by()
     for run in runs:
         record = run.record
         mine = [
@@ -155,7 +157,7 @@ def as_long_csv(runs: Sequence[Run]) -> str:
             knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
-            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view])
+            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view, source])
     return out.getvalue()
 
 
