@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from disentangle.analysis import SOURCES, rank_agreement, ranks, variance_shares
+from disentangle.analysis import SOURCES, families, rank_agreement, ranks, variance_shares
 from disentangle.cells import Column
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.plate import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Plate, check_suffix, lines
+from disentangle.plate import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Plate, check_suffix
 from disentangle.ranking import direction
 from disentangle.study import Study
+from disentangle.summary import FEWEST
 from disentangle.sweeps import MARKERS, STYLES, shade
 
 HATCHES = ("", "////", "....", "")
@@ -34,7 +36,8 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
             configurations have it in all protocols, or fewer than two.
     """
     check_suffix(path)
-    columns = study.columns([score])
+    every = study.columns([score])
+    columns = max(families(every), key=len)
     if len(columns) < 2:
         raise UsageError(
             f"'{score}' was scored in one way only; first: disentangle score --metric "
@@ -43,16 +46,15 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
     if direction(columns[0]) not in ("more", "less"):
         raise UsageError(f"of '{score}' neither more nor less is better: there is no rank")
     names = study.names()
-    values = {c: by_group(study, c) for c in columns}
-    groups = [g for g in names if all(g in values[c] for c in columns)]
+    values = {g: common_seeds(study, g, columns) for g in names}
+    groups = [g for g in names if values[g].size]
     if not 2 <= len(groups) <= MOST:
         raise UsageError(
-            f"{len(groups)} configurations have '{score}' in all its protocols, and a figure shows "
-            f"2 to {MOST}; choose them by --where"
+            f"{len(groups)} configurations have runs with '{score}' in all its protocols, and a "
+            f"figure shows 2 to {MOST}; choose them by --where"
         )
-    less = direction(columns[0]) == "less"
-    found = [ranks([values[c][g] for g in groups], less=less) for c in columns]
-    seeds = [len(values[c][g]) for c in columns for g in groups]
+    found = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
+    seeds = [values[g].shape[1] for g in groups]
     told = [study.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
     wide = max(len(names[g]) for g in groups) * 0.55 * SMALL / 72
     page = PAGE if len(columns) > 3 or wide > 1.2 else COLUMN
@@ -61,8 +63,15 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
     below = LINE * max(len(wrapped(text)) for text in told) + 0.1
     head = (
         f"Rank of {len(groups)} configurations by {score}, 1 the best, under each protocol: of the "
-        f"mean over {span(seeds)} seeds; bars are 95 % bootstrap intervals over seeds."
+        f"mean over {span(seeds)} seeds that have all of them; "
+        + (
+            "bars are 95 % bootstrap intervals over seeds."
+            if min(seeds) >= FEWEST
+            else f"no intervals, as these take {FEWEST} seeds."
+        )
     )
+    if len(columns) < len(every):
+        head += f" {len(every) - len(columns)} columns of other versions, parts or seeds left out."
     plate = Plate(study.about, page, high + below + EDGE, head)
     axes = plate.axes(0.3, plate.head + EDGE, page - 0.3 - right, high)
     last = sorted(range(len(groups)), key=lambda i: found[-1].rank[i])
@@ -114,12 +123,14 @@ def span(counts: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def by_group(study: Study, column: Column) -> dict[str, list[float]]:
-    """Return the values of each configuration in one column."""
-    found: dict[str, list[float]] = {}
-    for o in study.of(column):
-        found.setdefault(o.group, []).append(o.value)
-    return found
+def common_seeds(study: Study, group: str, columns: Sequence[Column]) -> NDArray[np.float64]:
+    """Return the values of a configuration's runs that have all columns, [columns, runs]."""
+    runs: dict[str, dict[Column, float]] = {}
+    for o in study.observations:
+        if o.group == group and o.column in columns:
+            runs.setdefault(o.run, {})[o.column] = o.value
+    whole = [[found[c] for c in columns] for found in runs.values() if len(found) == len(columns)]
+    return np.array(whole, float).reshape(-1, len(columns)).T
 
 
 def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Path:
@@ -130,12 +141,16 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
         DisentangleError: no score of two runs or more varies.
     """
     check_suffix(path)
-    names = list(dict.fromkeys(column[0] for column in study.columns(scores)))
     shares, reasons = {}, []
-    for name in names:
+    together = families(study.columns(scores))
+    for columns in together:
+        alone = [c[0] for c, *_ in together].count(columns[0][0]) == 1
+        name = columns[0][0] if alone else study.headings[columns[0]]
+        found = [o for o in study.observations if o.column in columns]
+        runs = len({o.run for o in found})
         try:
-            found = [o for o in study.observations if o.column[0] == name]
-            shares[name] = variance_shares(found)
+            share, count = variance_shares(found)
+            shares[name] = share, f"{count} runs" if count == runs else f"{count} of {runs}"
         except DisentangleError as error:
             reasons.append(f"{name}: {error}")
     if not shares:
@@ -147,8 +162,8 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
         "method, protocols of one setting, and seeds. With few seeds the first ones are too large."
     )
     plate = Plate(study.about, COLUMN, high + 0.55, head)
-    axes = plate.axes(left, plate.head + 0.2, COLUMN - left - 0.55, high)
-    for row, (share, count) in enumerate(shares.values()):
+    axes = plate.axes(left, plate.head + 0.2, COLUMN - left - 0.85, high)
+    for row, (share, counted) in enumerate(shares.values()):
         start = 0.0
         for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
             box = {"color": colour, "edgecolor": "black", "linewidth": 0.5, "hatch": hatch}
@@ -165,7 +180,7 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
                     bbox={"fc": colour, "ec": "none", "pad": 0.6} if hatch else None,
                 )
             start += share[source]
-        axes.text(1.02, row, f"{count} runs", va="center", fontsize=SMALL, color=GREY)
+        axes.text(1.02, row, counted, va="center", fontsize=SMALL, color=GREY)
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set_ylim(len(shares) - 0.45, -0.55)
     axes.set_xlim(0, 1)
@@ -200,12 +215,15 @@ def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Pa
     """
     check_suffix(path)
     columns = [c for c in study.columns(scores) if direction(c) in ("more", "less", None)]
+    dropped = [study.headings[c] for c in study.columns(scores) if c not in columns]
     if len(columns) < 2:
-        raise UsageError("agreement takes two scores or more")
+        without = f"; of {', '.join(dropped)} neither more nor less is better" if dropped else ""
+        raise UsageError(f"agreement takes two scores or more{without}")
     r, n = rank_agreement(study, columns)
     kept = [i for i in range(len(columns)) if np.isfinite(np.delete(r[i], i)).any()]
     if not kept:
         raise DisentangleError("no two scores vary over three runs or more")
+    dropped += [study.headings[columns[i]] for i in range(len(columns)) if i not in kept]
     r, n = r[np.ix_(kept, kept)], n[np.ix_(kept, kept)]
     names = [study.headings[columns[i]] for i in kept]
     cell, longest = 0.27, max(map(len, names))
@@ -218,7 +236,8 @@ def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Pa
         f"Rank correlation of scores over {span(counts.tolist())} runs, in hundredths; scores of "
         "which less is better are turned round."
     )
-    head = "\n".join(lines(head, width))
+    if dropped:
+        head += f" Left out, as they do not vary or have no better side: {', '.join(dropped)}."
     plate = Plate(study.about, width, above + side + EDGE, head)
     axes = plate.axes(reach + 0.15, plate.head + above, side, side)
     shown = np.abs(np.nan_to_num(r))

@@ -11,6 +11,7 @@ from disentangle.cells import Column
 from disentangle.errors import DisentangleError
 from disentangle.ranking import direction
 from disentangle.study import Observation, Study
+from disentangle.summary import FEWEST
 
 SOURCES = ("method", "hyper-parameter", "protocol", "seed")
 """What a score's variance comes from."""
@@ -25,20 +26,22 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
     the seed hold a share of its noise.
 
     Args:
-        observations: of one score, in all protocols.
+        observations: of one score, in columns that differ in protocol alone; see `family`.
 
     Raises:
         DisentangleError: fewer than two runs have it in every protocol, or nothing varies.
     """
     protocols = {o.column for o in observations}
-    runs: dict[tuple[str, int], list[Observation]] = {}
+    runs: dict[str, list[Observation]] = {}
     for o in observations:
-        runs.setdefault((o.group, o.seed), []).append(o)
+        runs.setdefault(o.run, []).append(o)
     whole = [o for found in runs.values() if len(found) == len(protocols) for o in found]
-    count = len({(o.group, o.seed) for o in whole})
+    count = len({o.run for o in whole})
     if count < 2:
         raise DisentangleError(f"variance takes two runs with {len(protocols)} protocols each")
     y = np.array([o.value for o in whole])
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+        raise DisentangleError("nothing varies: every run has the same score")
     levels = [
         np.full(len(y), y.mean()),
         means(y, [o.model for o in whole]),
@@ -47,9 +50,24 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
         y,
     ]
     squares = [float(((b - a) ** 2).sum()) for a, b in pairwise(levels)]
-    if not sum(squares):
-        raise DisentangleError("nothing varies: every run has the same score")
     return dict(zip(SOURCES, np.array(squares) / sum(squares), strict=True)), count
+
+
+def family(column: Column) -> Column:
+    """Return what columns share that are one score under several protocols.
+
+    They may differ in the metric's knobs, the protocol, the representation and the factors.
+    """
+    name, metric, version = column[:3]
+    return (name, metric, version, *column[7:])
+
+
+def families(columns: Sequence[Column]) -> list[list[Column]]:
+    """Return the columns, those that differ in protocol alone together."""
+    found: dict[Column, list[Column]] = {}
+    for column in columns:
+        found.setdefault(family(column), []).append(column)
+    return list(found.values())
 
 
 def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]:
@@ -70,9 +88,7 @@ def rank_agreement(
     """
     from scipy.stats import spearmanr
 
-    values: dict[Column, dict[tuple[str, int], float]] = {
-        c: {(o.group, o.seed): o.value for o in study.of(c)} for c in columns
-    }
+    values = {c: {o.run: o.value for o in study.of(c)} for c in columns}
     signs = [-1 if direction(c) == "less" else 1 for c in columns]
     r = np.full((len(columns),) * 2, np.nan)
     n = np.zeros(r.shape, np.intp)
@@ -92,7 +108,8 @@ class Ranks:
 
     Attributes:
         rank: of each configuration's mean.
-        low: the 2.5th percentile of that rank as seeds are drawn anew; `high` the 97.5th.
+        low: the 2.5th percentile of that rank as seeds are drawn anew; `high` the 97.5th. NaN where
+            some configuration has fewer than five seeds.
     """
 
     rank: NDArray[np.float64]
@@ -100,18 +117,32 @@ class Ranks:
     high: NDArray[np.float64]
 
 
-def ranks(values: Sequence[Sequence[float]], *, less: bool = False, draws: int = 2_000) -> Ranks:
-    """Return the ranks of configurations by the mean over their seeds, with intervals.
+def ranks(
+    values: Sequence[NDArray[np.float64]], *, less: bool = False, draws: int = 2_000
+) -> list[Ranks]:
+    """Return for each protocol the ranks of configurations by the mean over their seeds.
 
     Args:
-        values: of each configuration, one a seed.
+        values: of each configuration, [protocols, seeds]; the seeds are the same in every protocol,
+            and are drawn together.
         less: whether less is better.
         draws: bootstrap samples; each draws the seeds of every configuration anew.
     """
     from scipy.stats import rankdata
 
     rng, sign = np.random.default_rng(0), 1 if less else -1
-    drawn = np.stack([rng.choice(v, (draws, len(v))).mean(axis=1) for v in values], axis=1)
-    spread = rankdata(sign * drawn, axis=1)
-    low, high = np.percentile(spread, [2.5, 97.5], axis=0)
-    return Ranks(rankdata([sign * float(np.mean(v)) for v in values]), low, high)
+    means_ = sign * np.stack([v.mean(axis=1) for v in values], axis=1)  # [protocol, configuration]
+    seeds = [v.shape[1] for v in values]
+    if min(seeds) < FEWEST:
+        none = np.full(len(values), np.nan)
+        return [Ranks(rankdata(row), none, none) for row in means_]
+    drawn = np.stack(
+        [
+            v[:, rng.integers(0, n, (draws, n))].mean(axis=2)
+            for v, n in zip(values, seeds, strict=True)
+        ],
+        axis=2,
+    )  # [protocol, draw, configuration]
+    spread = rankdata(sign * drawn, axis=2)
+    low, high = np.percentile(spread, [2.5, 97.5], axis=1)
+    return [Ranks(rankdata(row), a, b) for row, a, b in zip(means_, low, high, strict=True)]

@@ -1,10 +1,9 @@
-"""A table cut and ordered as its reader wants it; and what `--strict` refuses."""
+"""A table ordered as its reader wants it; and what `--strict` refuses."""
 
-import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle.cells import Cell, Column, Row
+from disentangle.cells import Cell, Column, Row, meaning
 from disentangle.chance import CORRECTED
 from disentangle.errors import UsageError, suggestion
 from disentangle.ranking import direction
@@ -12,24 +11,6 @@ from disentangle.table import Table, ordered
 
 BEFORE = ("model", "steps")
 """What rows are sorted by, beside knobs and scores."""
-
-
-def keep_columns(tables: Sequence[Table], patterns: Sequence[str]) -> None:
-    """Leave the columns of the scores that patterns such as `mig` and `dci/*` name; all, of none.
-
-    Raises:
-        UsageError: a pattern that names no score.
-    """
-    known = {column[0] for table in tables for column in table.columns}
-    for pattern in patterns:
-        if not fnmatch.filter(known, pattern):
-            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, known)}")
-    for table in tables:
-        table.columns = {
-            column: heading
-            for column, heading in table.columns.items()
-            if not patterns or any(fnmatch.fnmatch(column[0], pattern) for pattern in patterns)
-        }
 
 
 def check_strictly(tables: Sequence[Table]) -> None:
@@ -48,6 +29,15 @@ def check_strictly(tables: Sequence[Table]) -> None:
         for name, headings in found.items():
             if len(headings) > 1:
                 raise UsageError(f"--strict: {name} means several things: {', '.join(headings)}")
+    meanings: dict[str, set[Column]] = {}
+    for table in tables:
+        for column in table.columns:
+            if CORRECTED not in column:
+                meanings.setdefault(column[0], set()).add(meaning(column))
+    for name, different in meanings.items():
+        if len(different) > 1:
+            said = "; ".join(sorted(map(str, different)))
+            raise UsageError(f"--strict: {name} means several things over datasets: {said}")
     for trained, several in marks.items():
         if len(several) > 1:
             raise UsageError(
@@ -59,9 +49,9 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
     """Sort rows by scores, the best first, by knobs, `model` or `steps`; baselines stay.
 
     Raises:
-        UsageError: a name that there is in no table.
+        UsageError: a name that there is in no table, or that is several columns of one.
     """
-    settings = {name for table in tables for row in table.rows for name in row.settings}
+    settings = {name for table in tables for row in table.rows for name in row.every}
     scores = {column[0] for table in tables for column in table.columns}
     known = {*settings, *scores, *BEFORE}
     for name in names:
@@ -77,8 +67,12 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
 
 def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
     """Return what rows of a table are sorted by; those that lack it come last."""
-    column: Column | None = next((c for c in table.columns if c[0] == name), None)
-    if column is not None:
+    found = [c for c, heading in table.columns.items() if c[0] == name and CORRECTED not in heading]
+    if len(found) > 1:
+        several = ", ".join(table.columns[column] for column in found)
+        raise UsageError(f"--sort {name}: it is several columns: {several}; see --columns, --where")
+    if found:
+        (column,) = found
         sign = 1 if direction(column) == "less" else -1
 
         def by_score(row: Row) -> Any:
@@ -90,7 +84,7 @@ def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
         return lambda row: getattr(row, name)
 
     def by_setting(row: Row) -> Any:
-        told = {name: row.settings[name]} if name in row.settings else {}
+        told = {name: row.every[name]} if name in row.every else {}
         return not told, ordered(told)
 
     return by_setting

@@ -66,6 +66,10 @@ class Row:
     model: str
     settings: dict[str, Value] = field(default_factory=dict)
     """The knobs and trainer's options that a reader needs."""
+    every: dict[str, Value] = field(default_factory=dict)
+    """All of them."""
+    versions: tuple[int, int] = (0, 0)
+    """Of the model and its network."""
     source: str = ""
     """The file that the weights came from, in words, if they did."""
     steps: int | None = None
@@ -119,12 +123,22 @@ def number(value: float, like: float | None = None) -> str:
 
 def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -> Cell:
     """Return the cell of one score of so many runs."""
+    known = [s.value for s in scores if s.value is not None]
+    reasons = [s.reason for s in scores if s.reason]
+    if not all(map(math.isfinite, known)):
+        reasons.append("the score is not finite")
     return Cell(
-        values=tuple(s.value for s in scores if s.value is not None),
+        values=tuple(value for value in known if math.isfinite(value)),
         runs=runs,
-        reasons=tuple(dict.fromkeys(s.reason for s in scores if s.reason)),
+        reasons=tuple(dict.fromkeys(reasons)),
         statistic=statistic,
     )
+
+
+def meaning(column: Column) -> Column:
+    """Return what a column means whatever the dataset: metric, knobs, protocol and the like."""
+    name, metric, version, knobs, protocol, representation = column[:6]
+    return (name, metric, f"v{version}", knobs, protocol, representation, *column[9:])
 
 
 def identity(score: Score) -> Column:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import DataDir, File
 
 
@@ -49,26 +50,37 @@ def compare(
         typer.echo(line)
     if not rows:
         typer.echo("no setting differs")
+    differences = comparison.score_differences(a, b)
     lines = [["score", "A", "B", "seeds of both", "mean B - A", "p"]]
-    for found in comparison.score_differences(a, b):
-        told = [found.a, found.b, found.mean, found.p]
-        one, other, mean, p = ("" if value is None else number(value) for value in told)
+    for found in differences:
+        one, other, mean = (
+            "" if value is None else number(value) for value in (found.a, found.b, found.mean)
+        )
+        p = "" if found.p is None else "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
         lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
     typer.echo("")
     for line in columns(lines):
         typer.echo(line)
-    tested = len(lines) > 1 and any(line[-1] for line in lines[1:])
-    typer.echo(
-        "p: of such a difference by chance, by a permutation test over seeds that both have, "
-        "Holm-corrected for these scores; with fewer than 6 it cannot fall below 0.05"
-        if tested
-        else "No difference is tested: that takes two seeds or more that both were trained with."
-    )
-    comparison.check_comparable(a, b)
+    tested = [found for found in differences if found.p is not None]
+    if tested:
+        least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
+        typer.echo(
+            "p: of such a difference by chance, by a permutation test over the seeds that both "
+            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least that it can be"
+        )
+    elif a.record.group == b.record.group:
+        typer.echo("No difference is tested: A and B are the same configuration.")
+    else:
+        typer.echo("No difference is tested: that takes two seeds that both were trained with.")
     from disentangle.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
-    typer.echo(draw_aligned(a, b, path))
+    try:
+        typer.echo(draw_aligned(a, b, path))
+    except UsageError:
+        raise
+    except DisentangleError as error:
+        typer.echo(f"No picture: {error}")
 
 
 def columns(lines: list[list[str]]) -> list[str]:

@@ -34,9 +34,10 @@ Scores = Annotated[
 
 @figure.command(rich_help_panel="Of several runs")
 def sweep(
+    *,
     runs: RunPaths = None,
-    score: Score = "mig",
-    knob: Annotated[str, typer.Option(help="a knob, a trainer's option, or steps")] = "beta",
+    score: Score,
+    knob: Annotated[str, typer.Option(help="a knob, a trainer's option, or steps")],
     where: Where = None,
     output: Target = None,
     results: Results = RESULTS,
@@ -67,8 +68,9 @@ def rate_distortion(
 
 @figure.command(rich_help_panel="Of several runs")
 def protocols(
+    *,
     runs: RunPaths = None,
-    score: Score = "mig",
+    score: Score,
     where: Where = None,
     output: Target = None,
     results: Results = RESULTS,

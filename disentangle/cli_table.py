@@ -25,6 +25,8 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
 
     if paths:
         return [load_run(path) for path in paths], []
+    if results.is_file():
+        raise UsageError(f"{results}: a file, where a folder of runs is looked for")
     return load_all(results)
 
 
@@ -47,7 +49,7 @@ def table(
         str,
         typer.Option(
             metavar="RULE",
-            help="which setting of each model: all, default, udr, labels:N[:METRIC], oracle:SCORE",
+            help="which setting of each model: all, default, udr, labels:N:METRIC, oracle:SCORE",
         ),
     ] = "all",
     columns: Annotated[
@@ -104,8 +106,8 @@ def table(
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
     folder = results if study is None else results / study
-    if study is not None and not folder.is_dir():
-        raise UsageError(f"--study {study}: {folder} is not there")
+    if study is not None and (Path(study).name != study or not folder.is_dir()):
+        raise UsageError(f"--study {study}: no folder of that name is in {results}")
     found, problems = load(runs, folder)
     if not found and not problems:
         raise DisentangleError(f"{folder}: no run is there; train one first")
@@ -119,8 +121,14 @@ def table(
         )
     with counting("encoding") as progress:
         selection = select(found, choose, device=device, progress=progress)
-    made = make_tables(found, shown, corrected=corrected, statistic=statistic, selection=selection)
-    arrange.keep_columns(made, columns or ())
+    made = make_tables(
+        found,
+        shown,
+        corrected=corrected,
+        statistic=statistic,
+        selection=selection,
+        columns=columns or (),
+    )
     arrange.sort_rows(made, sort or ())
     if strict:
         arrange.check_strictly(made)
@@ -131,7 +139,12 @@ def table(
         show_tables(made)
     else:
         long = output_format == "csv-long"
-        text = export.as_long_csv(found) if long else export.FORMATS[output_format](made)
+        chosen = [run for run in found if selection.shows(run)]
+        text = (
+            export.as_long_csv(chosen, columns or ())
+            if long
+            else export.FORMATS[output_format](made)
+        )
         if output is None:
             typer.echo(text, nl=False)
         else:

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from disentangle.cells import Column, identity
 from disentangle.errors import DisentangleError
+from disentangle.headings import headings
 from disentangle.metric import Codes
 from disentangle.monitor import ACTIVE
 from disentangle.provenance import made_by
 from disentangle.record import RunRecord
-from disentangle.run import Run, find_runs, load_run
-from disentangle.scoring import read_scores
+from disentangle.run import Run
+from disentangle.scoring import current_scores
 from disentangle.summary import holm, paired
-from disentangle.table import headings
+from disentangle.table import load_all
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,16 @@ def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
 
 def by_column(run: Run) -> dict[Column, float]:
     """Return the scores that a run has, by what they mean."""
-    return {
-        identity(s): s.value
-        for s in read_scores(run)
-        if s.value is not None and s.weights == run.record.weights
-    }
+    return {identity(s): s.value for s in current_scores(run) if s.value is not None}
 
 
 def siblings(run: Run) -> dict[int, Run]:
     """Return the finished runs beside this one that differ from it in their seed alone."""
+    runs, _ = load_all(run.path.resolve().parent)
     found = {run.record.seed: run}
-    for path in find_runs(run.path.resolve().parent):
-        other = load_run(path)
-        same = other.record.group == run.record.group
-        if same and other.finished and other.record.dataset == run.record.dataset:
+    for other in runs:
+        same = (other.record.group, other.record.data) == (run.record.group, run.record.data)
+        if same and other.finished:
             found.setdefault(other.record.seed, other)
     return found
 
@@ -91,7 +88,7 @@ def score_differences(a: Run, b: Run) -> list[Difference]:
     The test is a permutation test of pairs, corrected for the number of scores (Holm).
     """
     mine, theirs = by_column(a), by_column(b)
-    kept = [s for run in (a, b) for s in read_scores(run) if identity(s) in {*mine, *theirs}]
+    kept = [s for run in (a, b) for s in current_scores(run) if s.value is not None]
     names = headings(kept, tuple(a.record.dataset.factors))
     pairs: dict[Column, tuple[list[float], list[float]]] = {}
     if a.record.group != b.record.group:

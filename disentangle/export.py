@@ -1,6 +1,7 @@
 """Tables as files: for people in Markdown, LaTeX and HTML, for programs in CSV and JSON."""
 
 import csv
+import fnmatch
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,20 +9,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from disentangle.cells import Cell
+from disentangle.cells import Cell, Column, meaning
 from disentangle.errors import UsageError
 from disentangle.files import write_text
 from disentangle.provenance import made_by
 from disentangle.record import describe, describe_view
 from disentangle.run import Run
-from disentangle.scoring import read_scores
-from disentangle.sheet import Sheet, html_page, latex, markdown
+from disentangle.scoring import current_scores, each_once
+from disentangle.sheet import Sheet, html_page, latex, markdown, plain
 from disentangle.table import Table, summed
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
     """Return all tables, one under another."""
-    parts = [f"## {sheet.title}\n\n{markdown(sheet)}" for sheet in sheets(tables)]
+    parts = [f"## {plain(sheet.title)}\n\n{markdown(sheet)}" for sheet in sheets(tables)]
     return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
 
 
@@ -41,9 +42,22 @@ def sheets(tables: Sequence[Table]) -> list[Sheet]:
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Return a line for each row: its settings, and of each score all that sums it up."""
+    """Return a line for each row: its settings, and of each score all that sums it up.
+
+    A heading means one thing in all tables: where it does not, what it means is added.
+    """
+    meanings: dict[str, set[Column]] = {}
+    for table in tables:
+        for column, heading in table.columns.items():
+            meanings.setdefault(heading, set()).add(meaning(column))
     source = {"made_by": made_by()}
-    records = [{**record, **source} for table in tables for record in table.records()]
+    records = []
+    for table in tables:
+        names = {
+            column: heading if len(meanings[heading]) == 1 else f"{heading} {meaning(column)}"
+            for column, heading in table.columns.items()
+        }
+        records += [{**record, **source} for record in table.records(names)]
     fields = list(dict.fromkeys(name for record in records for name in record))
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
@@ -128,8 +142,13 @@ def format_of(path: Path) -> str:
     return SUFFIXES[path.suffix]
 
 
-def as_long_csv(runs: Sequence[Run]) -> str:
-    """Return one line for each score of each run: what it is, what it is of, and its value."""
+def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
+    """Return one line for each score of each run: what it is, what it is of, and its value.
+
+    Args:
+        runs: of any datasets.
+        patterns: of the names of scores; all unless given.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fields = ("name", "value", "reason", "metric", "version", "protocol", "representation", "seed")
@@ -142,7 +161,7 @@ def as_long_csv(runs: Sequence[Run]) -> str:
         + ["metric_knobs", "factors", "view", "made_by"]
     )
     source = made_by()
-    for run in runs:
+    for run in each_once(runs)[0]:
         record = run.record
         mine = [
             run.path.name,
@@ -153,7 +172,9 @@ def as_long_csv(runs: Sequence[Run]) -> str:
             record.recipe["steps"],
             record.seed,
         ]
-        for score in read_scores(run) if run.finished else ():
+        for score in current_scores(run):
+            if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
+                continue
             knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]

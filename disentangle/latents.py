@@ -74,4 +74,4 @@ def measure_ranges(run: Run) -> Tensor | None:
     if isinstance(code, Posterior):
         rng = torch_rng(run.record.seed, "aggregate posterior", device=code.mean.device)
         z = torch.cat([code.sample(rng).cpu() for _ in range(DRAWS)])
-    return z.quantile(torch.tensor([TAIL, 1 - TAIL]), dim=0).T
+    return torch.from_numpy(np.quantile(z.numpy(), [TAIL, 1 - TAIL], axis=0).T).to(z.dtype)

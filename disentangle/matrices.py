@@ -13,7 +13,7 @@ from disentangle.latents import Latents, measure_latents
 from disentangle.plate import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Plate, check_suffix, title
 from disentangle.record import Score, describe, describe_view
 from disentangle.run import Run
-from disentangle.scoring import read_scores
+from disentangle.scoring import current_scores
 
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
@@ -63,7 +63,7 @@ def draw_matrices(
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:
     """Return the matrices of these names; see `draw_matrices`."""
-    scores = [score for score in read_scores(run) if score.detail]
+    scores = [score for score in current_scores(run) if score.detail]
     known = {name: d.axes for score in scores for name, d in score.detail.items()}
     details = details or [name for name, axes in known.items() if axes == BOTH]
     if not details:

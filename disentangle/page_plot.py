@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from disentangle.cells import Cell, identity
-from disentangle.record import RunRecord, describe_view
+from disentangle.record import RunRecord
 from disentangle.run import Run
-from disentangle.scoring import read_scores
+from disentangle.scoring import current_scores, each_once
 from disentangle.table import Table
 
 
 def runs_of(table: Table, runs: Sequence[Run]) -> list[Run]:
     """Return the runs that a table is made of, each once."""
-    mine: dict[tuple[str, str | None], Run] = {}
-    for run in runs:
-        about = run.record.dataset
-        trained = (about.name, describe_view(about.view))
-        if trained == table.trained and about.fingerprint == table.fingerprint:
-            mine[run.record.id, run.record.weights] = run
-    return list(mine.values())
+    data = (*table.trained, table.fingerprint)
+    return [run for run in each_once(runs)[0] if run.record.data == data]
 
 
 def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[str, Any]:
@@ -30,9 +25,8 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
     for run in runs:
         scores = {
             table.columns[identity(score)]: score.value
-            for score in (read_scores(run) if run.finished else ())
-            if score.weights == run.record.weights
-            and identity(score) in table.columns
+            for score in current_scores(run)
+            if identity(score) in table.columns
             and score.value is not None
             and math.isfinite(score.value)
         }

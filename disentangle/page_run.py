@@ -13,7 +13,7 @@ from disentangle.pictures import as_float
 from disentangle.progress import duration
 from disentangle.record import RunRecord, SettingRecord, describe_view
 from disentangle.run import Run
-from disentangle.scoring import read_scores
+from disentangle.scoring import current_scores
 from disentangle.seeds import numpy_rng
 from disentangle.sprites import data_uri
 
@@ -31,7 +31,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         bases: where the traversals start; see `figures.find_bases`.
     """
     record, latents = run.record, figures.measure_latents(run)
-    scores = [s for s in read_scores(run) if s.weights == record.weights]
+    scores = current_scores(run)
     return {
         "record": record,
         "state": state(run),

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from disentangle.baselines import read_baselines
 from disentangle.cells import identity, number
+from disentangle.chance import supervised
 from disentangle.charts import scale
 from disentangle.figures import Latents
+from disentangle.ranking import direction
 from disentangle.record import Score, describe, describe_view
 
 Baselines: TypeAlias = Mapping[str, Sequence[Score]]
@@ -80,9 +82,14 @@ def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str,
         "how": f"version {score.version}, {describe(dict(sorted(score.settings.items())))}",
         "value": None if score.value is None else number(score.value),
         "reason": score.reason or "",
-        "scale": "" if score.value is None else scale(score.value, marks),
+        "scale": scale(score.value, marks) if score.value is not None and graded(score) else "",
         "beside": ["" if value is None else number(value) for _, value in beside],
     }
+
+
+def graded(score: Score) -> bool:
+    """Say whether a score lies between 0 and 1: one that compares codes with factors."""
+    return supervised(identity(score)) and direction(identity(score)) == "more"
 
 
 def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:

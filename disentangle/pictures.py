@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
@@ -19,9 +18,6 @@ METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"png": ("Software", "Source"), "pdf": ("Creator", "Subject"), "svg": ("Creator", "Source")}
 )
 """Format -> where it says what made a figure, and what that shows."""
-
-Picture: TypeAlias = NDArray[np.uint8]
-"""RGB, [height, width, 3]."""
 
 
 def as_float(images: Tensor) -> Tensor:

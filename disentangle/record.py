@@ -159,10 +159,12 @@ class RunRecord(Record):
 
     @property
     def origin(self) -> str:
-        """Return in words where the model's settings came from."""
+        """Return in words where the settings came from, but for the length of training."""
         if self.imported is not None:
             return "imported"
-        given = any(s.origin == "given" and s.value != s.default for s in self.settings.values())
+        budget = ("steps", "seed", "precision", "compile")
+        mine = [*self.settings.values(), *(s for k, s in self.training.items() if k not in budget)]
+        given = any(s.origin == "given" and s.value != s.default for s in mine)
         if self.preset is not None:
             return f"preset {self.preset}" + (", changed" if given else "")
         return "by hand" if given else "default"
@@ -192,6 +194,18 @@ class RunRecord(Record):
         shared = self.configuration
         shared["training"].pop("seed")
         return json.dumps(shared, sort_keys=True)
+
+    @property
+    def data(self) -> tuple[str, str, str]:
+        """Return what was trained on: the dataset's name, the part of it, and its fingerprint.
+
+        Runs that differ in it share no table and no figure.
+        """
+        view = self.dataset.view
+        chosen = view.get("factors", ())
+        factors = f"factors {'+'.join(chosen)}" if isinstance(chosen, tuple) and chosen else ""
+        part = ", ".join(filter(None, [describe_view(view), factors]))
+        return self.dataset.name, part, self.dataset.fingerprint
 
     @property
     def id(self) -> str:

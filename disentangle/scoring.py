@@ -34,6 +34,30 @@ def read_scores(run: Run) -> tuple[Score, ...]:
         return ()
 
 
+def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
+    """Return the runs without copies, and how many were trained twice and came to other weights.
+
+    Of the latter, which differ in device or versions, the first that is finished is kept; of copies
+    the one with the most scores.
+    """
+    kept: dict[str, Run] = {}
+    others: set[tuple[str, str]] = set()
+    for run in sorted(runs, key=lambda run: not run.finished):
+        first = kept.setdefault(run.record.id, run)
+        if run.finished and run.record.weights != first.record.weights:
+            others.add((run.record.id, run.record.weights or ""))
+        elif first is not run and len(current_scores(run)) > len(current_scores(first)):
+            kept[run.record.id] = run
+    return list(kept.values()), len(others)
+
+
+def current_scores(run: Run) -> tuple[Score, ...]:
+    """Return the scores that a finished run has of the weights that it has now."""
+    if not run.finished:
+        return ()
+    return tuple(s for s in read_scores(run) if s.weights == run.record.weights)
+
+
 def score(
     run: Run | str | Path,
     metrics: Iterable[str] | None = None,

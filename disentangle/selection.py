@@ -5,17 +5,22 @@ The best seed is never chosen, and a choice by the score shown is said, and grey
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
-from disentangle.cells import number
+from disentangle.cells import Column, identity, number
 from disentangle.codes import Progress, silent
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import UsageError
+from disentangle.headings import headings, only
 from disentangle.ranking import direction
 from disentangle.record import RunRecord, Score
 from disentangle.run import Run
+from disentangle.scoring import current_scores, each_once, few_labels
 
-RULES = "all, default, udr, labels:N, labels:N:METRIC or oracle:SCORE"
+RULES = "all, default, udr, labels:N:METRIC or oracle:SCORE"
+Key: TypeAlias = tuple[tuple[str, str, str], str]
+"""A configuration on some data; see `key_of`."""
 SEED = 1
 """Of the metric that chooses by few labels: not that of the scores shown, so other images."""
 
@@ -27,16 +32,23 @@ class Selection:
     Attributes:
         kept: the configurations that are; None for every one.
         chosen: configuration -> how it was chosen.
-        grey: whether it was by the score shown.
+        grey: those that were chosen by the score shown.
+        absent: the data, and a model on it that is not shown, for it has not what chooses.
     """
 
-    kept: frozenset[str] | None = None
-    chosen: Mapping[str, str] = field(default_factory=dict)
-    grey: bool = False
+    kept: frozenset[Key] | None = None
+    chosen: Mapping[Key, str] = field(default_factory=dict)
+    grey: frozenset[Key] = frozenset()
+    absent: tuple[tuple[tuple[str, str, str], str], ...] = ()
 
     def shows(self, run: Run) -> bool:
         """Say whether a run's configuration is shown."""
-        return self.kept is None or run.record.group in self.kept
+        return self.kept is None or key_of(run.record) in self.kept
+
+
+def key_of(record: RunRecord) -> Key:
+    """Return what the runs of one row share, and no run of another table."""
+    return record.data, record.group
 
 
 EVERY = Selection()
@@ -55,8 +67,8 @@ def select(
         runs: all that there is to choose from.
         rule: `all`; `default` (those at the plugin's own settings or a preset's); `udr` (the
             highest mean UDR over seeds, without labels); `labels:N:METRIC` (the best mean of a
-            metric that saw N labelled images, MIG unless named); `oracle:SCORE` (the best mean of a
-            score as the table shows it).
+            metric that saw N labelled images); `oracle:SCORE` (the best mean of a score as the
+            table shows it).
         device: where images are encoded.
         progress: called while images are encoded.
 
@@ -66,18 +78,28 @@ def select(
     word, _, rest = rule.partition(":")
     if rule == "all":
         return EVERY
+    runs, _ = each_once(runs)
     if rule == "default":
-        kept = {r.record.group: r.record.origin for r in runs if plain(r.record)}
+        kept = {key_of(r.record): r.record.origin for r in runs if plain(r.record)}
+        if not kept:
+            raise UsageError("--choose default: every run's settings were given by hand")
         return Selection(frozenset(kept), kept)
     if rule == "udr":
         return best(runs, lambda group: mean_udr(group, device, progress), "UDR")
-    if word == "labels" and rest:
-        count, _, metric = rest.partition(":")
-        if not count.isdecimal() or int(count) < 2:
-            raise UsageError(f"--choose {rule}: N is a whole number of labelled images, 2 or more")
-        return by_labels(runs, int(count), metric or "mig", device, progress)
+    if word == "labels":
+        count, _, name = rest.partition(":")
+        if not count.isdecimal() or int(count) < 2 or not name:
+            raise UsageError(
+                f"--choose {rule}: write labels:N:METRIC, N a number of labelled images, 2 or more"
+            )
+        return by_labels(runs, int(count), name, device, progress)
     if word == "oracle" and rest:
-        return best(runs, lambda group: mean_score(group, rest), f"oracle ({rest})", grey=True)
+        columns = columns_named(runs, rest)
+
+        def worth(group: list[Run]) -> Worth | None:
+            return mean_score(group, columns.get(group[0].record.data))
+
+        return best(runs, worth, f"oracle ({rest})", grey=True)
     raise UsageError(f"--choose {rule}: the rules are {RULES}")
 
 
@@ -88,9 +110,22 @@ def plain(record: RunRecord) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Worth:
+    """What a configuration is chosen by: a number, and whether less of it is better."""
+
+    value: float
+    less: bool = False
+
+    @property
+    def goodness(self) -> float:
+        """Return a number of which more is better."""
+        return -self.value if self.less else self.value
+
+
 def best(
     runs: Sequence[Run],
-    worth: Callable[[list[Run]], float | None],
+    worth: Callable[[list[Run]], Worth | None],
     how: str,
     *,
     grey: bool = False,
@@ -101,34 +136,38 @@ def best(
         runs: all that there is to choose from.
         worth: of a configuration's finished runs; None if it is not known.
         how: what it is, in words.
-        grey: see `Selection`.
+        grey: whether that is the score shown.
     """
-    rivals: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    rivals: dict[tuple[tuple[str, str, str], str], dict[Key, list[Run]]] = {}
     for run in runs:
-        group = rivals.setdefault((run.record.model, run.record.dataset.fingerprint), {})
-        group.setdefault(run.record.group, []).append(run)
-    chosen: dict[str, str] = {}
-    for groups in rivals.values():
+        group = rivals.setdefault((run.record.data, run.record.model), {})
+        group.setdefault(key_of(run.record), []).append(run)
+    chosen: dict[Key, str] = {}
+    absent, picked = [], set()
+    for place, groups in rivals.items():
         if len(groups) == 1:
             chosen |= dict.fromkeys(groups, "the only one")
             continue
         worths = {}
         for key, members in groups.items():
             done = [run for run in members if run.finished]
-            value = worth(done) if done else None
-            if value is not None:
-                worths[key] = value
-        if worths:
-            top = max(worths, key=lambda key: worths[key])
-            without = len(groups) - len(worths)
-            lacking = f", {without} without it" if without else ""
-            chosen[top] = f"{how} {number(abs(worths[top]))}, best of {len(groups)}{lacking}"
+            found = worth(done) if done else None
+            if found is not None:
+                worths[key] = found
+        if not worths:
+            absent.append(place)
+            continue
+        top = max(worths, key=lambda key: worths[key].goodness)
+        without = len(groups) - len(worths)
+        lacking = f", {without} without it" if without else ""
+        picked.add(top)
+        chosen[top] = f"{how} {number(worths[top].value)}, best of {len(groups)}{lacking}"
     if not chosen:
-        raise UsageError(f"no configuration can be chosen by {how}: none has it")
-    return Selection(frozenset(chosen), chosen, grey)
+        raise UsageError(f"no configuration can be chosen by {how}: every run must have it")
+    return Selection(frozenset(chosen), chosen, frozenset(picked if grey else ()), tuple(absent))
 
 
-def mean_udr(group: list[Run], device: str, progress: Progress) -> float | None:
+def mean_udr(group: list[Run], device: str, progress: Progress) -> Worth | None:
     """Return the mean over a configuration's seeds of how well each comes back in the others."""
     from disentangle.udr import udr_of_runs
 
@@ -136,49 +175,66 @@ def mean_udr(group: list[Run], device: str, progress: Progress) -> float | None:
         return None
     scores = udr_of_runs(group, device=device, progress=progress).scores
     known = [score for score in scores if score is not None]
-    return float(np.mean(known)) if known else None
+    return Worth(float(np.mean(known))) if known else None
 
 
 def by_labels(
-    runs: Sequence[Run], count: int, metric: str, device: str, progress: Progress
+    runs: Sequence[Run], count: int, name: str, device: str, progress: Progress
 ) -> Selection:
-    """Choose by a metric that sees so many labelled images and no more."""
+    """Choose by a score, or the metric of one, that sees so many labelled images and no more."""
     from disentangle import registry
     from disentangle.plugin import knobs
-    from disentangle.scoring import few_labels
 
+    metric = name.partition("/")[0]
     kind = registry.metrics.load(metric)
     if "samples" not in knobs(kind):
         raise UsageError(f"--choose labels: '{metric}' has no knob 'samples', the images it sees")
 
-    def worth(group: list[Run]) -> float | None:
+    def worth(group: list[Run]) -> Worth | None:
         found = [few_labels(run, metric, count, SEED, device, progress) for run in group]
-        return _mean([score for scores in found for score in scores], metric)
+        scores = [score for scores in found for score in scores]
+        if name not in {score.name for score in scores}:
+            known = ", ".join(sorted({score.name for score in scores}))
+            raise UsageError(
+                f"--choose labels: '{metric}' has no score '{name}'; name one: {known}"
+            )
+        return _mean(scores, name, len(group))
 
-    return best(runs, worth, f"{count:,} labels ({metric})")
-
-
-def mean_score(group: list[Run], name: str) -> float | None:
-    """Return the mean over seeds of a score as it is kept; negative where less is better."""
-    from disentangle.scoring import read_scores
-
-    found = [
-        score
-        for run in group
-        for score in read_scores(run)
-        if score.name == name and score.weights == run.record.weights
-    ]
-    meanings = {(*score.column, score.seed) for score in found}
-    if len(meanings) > 1:
-        raise DisentangleError(
-            f"--choose oracle:{name}: it was scored in {len(meanings)} ways; keep the runs apart"
-        )
-    return _mean(found, name)
+    return best(runs, worth, f"{count:,} labels ({name})")
 
 
-def _mean(scores: Sequence[Score], name: str) -> float | None:
-    values = [s.value for s in scores if s.name == name and s.value is not None]
-    if not values:
+def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], Column]:
+    """Return by data the column of this score or heading.
+
+    Raises:
+        UsageError: no run has it, it is several columns, or neither more nor less of it is better.
+    """
+    scores: dict[tuple[str, str, str], list[Score]] = {}
+    for run in runs:
+        scores.setdefault(run.record.data, []).extend(current_scores(run))
+    found, errors = {}, []
+    for data, mine in scores.items():
+        try:
+            found[data] = only(headings(mine), name)
+        except UsageError as error:
+            errors.append(error)
+    if not found or any("several" in str(error) for error in errors):
+        raise UsageError(f"--choose oracle: {errors[-1]}")
+    for column in found.values():
+        if direction(column) not in ("more", "less"):
+            raise UsageError(f"--choose oracle: of '{name}' neither more nor less is better")
+    return found
+
+
+def mean_score(group: list[Run], column: Column | None) -> Worth | None:
+    """Return the mean over seeds of a score as it is kept, where every run has it."""
+    scores = [s for run in group for s in current_scores(run) if identity(s) == column]
+    return _mean(scores, column[0], len(group)) if column else None
+
+
+def _mean(scores: Sequence[Score], name: str, runs: int) -> Worth | None:
+    mine = [s for s in scores if s.name == name and s.value is not None]
+    values = [s.value for s in mine if s.value is not None]
+    if not values or len(values) < runs:
         return None
-    column = next(s.column for s in scores if s.name == name)
-    return float(np.mean(values)) * (-1 if direction(column) == "less" else 1)
+    return Worth(float(np.mean(values)), direction(mine[0].column) == "less")

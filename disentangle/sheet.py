@@ -59,8 +59,13 @@ def markdown(sheet: Sheet) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text that breaks no table in Markdown."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Return text that breaks no table in Markdown, nor is taken for more than text."""
+    return re.sub(r"([\\|*`])", r"\\\1", printable(text)).replace("<", "&lt;")
+
+
+def printable(text: str) -> str:
+    """Return text in one line, without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def _marked(cell: Text, strong: str, grey: str, escape: Callable[[str], str]) -> str:
@@ -79,15 +84,22 @@ LATEX = {
     ">": r"$>$",
     "|": r"$|$",
     '"': r"\textquotedbl{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
     **{c: f"\\{c}" for c in "&%$#_"},
 }
 """Characters -> what LaTeX takes for them."""
 
 
 def latex_text(text: str) -> str:
-    """Return text as LaTeX takes it; what its usual fonts lack becomes a question mark."""
-    text = " ".join(text.split())
-    return "".join(LATEX.get(c, c if c.isascii() else "?") for c in text)
+    """Return text as LaTeX takes it; what its T1 fonts lack becomes a question mark."""
+    return "".join(LATEX.get(c) or (c if in_fonts(c) else "?") for c in printable(text))
+
+
+def in_fonts(character: str) -> bool:
+    """Say whether T1 fonts have a character: ASCII, and the letters of Latin alphabets."""
+    return character.isascii() or (character.isalpha() and ord(character) < 0x180)
 
 
 def latex(sheet: Sheet) -> str:

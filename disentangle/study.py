@@ -1,14 +1,18 @@
 """Every score of many runs, as what figures over runs are made of."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from disentangle.cells import Column, identity
-from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.headings import headings, named, only
 from disentangle.record import RunRecord, Value, describe
 from disentangle.run import Run
-from disentangle.scoring import read_scores
-from disentangle.table import headings
+from disentangle.scoring import current_scores, each_once
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -16,14 +20,16 @@ class Observation:
     """One score of one run.
 
     Attributes:
+        run: which run it is of.
         model: of the run.
         group: what the runs of one configuration share.
-        settings: the knobs and trainer's options that a reader needs.
+        settings: every knob and trainer's option, but for the seed.
         seed: of the run.
         column: what the score means.
         value: the score.
     """
 
+    run: str
     model: str
     group: str
     settings: dict[str, Value]
@@ -61,11 +67,7 @@ class Study:
         """
         if not names:
             return list(self.headings)
-        known = {column[0] for column in self.headings} | set(self.headings.values())
-        for name in names:
-            if name not in known:
-                raise UsageError(f"no run has the score '{name}'{suggestion(name, known)}")
-        return [c for c, heading in self.headings.items() if {c[0], heading} & set(names)]
+        return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
 
     def column(self, name: str) -> Column:
         """Return the column of this name or heading.
@@ -73,11 +75,7 @@ class Study:
         Raises:
             UsageError: none has it, or several do: which they are.
         """
-        found = self.columns([name])
-        if len(found) > 1:
-            several = "', '".join(self.headings[column] for column in found)
-            raise UsageError(f"'{name}' is several scores; name one of '{several}'")
-        return found[0]
+        return only(self.headings, name)
 
     def of(self, column: Column) -> list[Observation]:
         """Return the observations of one column."""
@@ -85,44 +83,53 @@ class Study:
 
     def names(self) -> dict[str, str]:
         """Return a name for each configuration: its model, and what tells it from others of it."""
-        settings = {o.group: (o.model, o.settings) for o in self.observations}
-        names = {}
-        for group, (model, own) in settings.items():
-            others = [s for m, s in settings.values() if m == model]
-            told = {k: v for k, v in own.items() if any(s.get(k) != v for s in others)}
-            names[group] = f"{model} {describe(told)}".strip()
-        return names
+        return names_of({o.group: (o.model, o.settings) for o in self.observations})
+
+
+def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str]:
+    """Return a name for each thing: its model, and the settings that tell it from others of it."""
+    names = {}
+    for thing, (model, own) in things.items():
+        others = [s for m, s in things.values() if m == model]
+        told = {k: v for k, v in own.items() if any(s.get(k) != v for s in others)}
+        names[thing] = f"{model} {describe(told)}".strip()
+    return names
 
 
 def studies(runs: Iterable[Run]) -> list[Study]:
     """Return the scores of the finished runs, a study for each dataset and part of it."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in {(r.record.id, r.record.weights): r for r in runs if r.finished}.values():
-        about = run.record.dataset
-        groups.setdefault((about.name, f"{about.fingerprint} {about.view}"), []).append(run)
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    for run in each_once(run for run in runs if run.finished)[0]:
+        groups.setdefault(run.record.data, []).append(run)
     return [
-        study_of(f"{name} {mark[:10]}", group) for (name, mark), group in sorted(groups.items())
+        study_of(", ".join(filter(None, [name, part, mark[:10]])), group)
+        for (name, part, mark), group in sorted(groups.items())
     ]
 
 
 def study_of(dataset: str, runs: Sequence[Run]) -> Study:
     """Return the scores of runs on one dataset."""
-    kept = [(run, s) for run in runs for s in read_scores(run) if s.weights == run.record.weights]
-    scores = [s for _, s in kept if s.value is not None]
+    kept = [(run, s, s.value) for run in runs for s in current_scores(run)]
+    known = [(run, s, v) for run, s, v in kept if v is not None and math.isfinite(v)]
     observations = tuple(
         Observation(
-            run.record.model, run.record.group, told(run.record), run.record.seed, identity(s), v
+            run=run.record.id,
+            model=run.record.model,
+            group=run.record.group,
+            settings={k: v for k, v in settings(run.record).items() if k != "seed"},
+            seed=run.record.seed,
+            column=identity(score),
+            value=value,
         )
-        for run, s in kept
-        if (v := s.value) is not None
+        for run, score, value in known
     )
     usual = tuple(runs[0].record.dataset.factors)
-    return Study(dataset, observations, headings(scores, usual), len(runs))
+    return Study(dataset, observations, headings([s for _, s, _ in known], usual), len(runs))
 
 
-def told(record: RunRecord) -> dict[str, Value]:
-    """Return what tells configurations apart: knobs, trainer's options and steps."""
-    return {**record.told, "steps": record.recipe["steps"]}
+def settings(record: RunRecord) -> dict[str, Value]:
+    """Return every knob and trainer's option."""
+    return {**record.knobs, **record.recipe}
 
 
 def one_study(runs: Iterable[Run]) -> Study:

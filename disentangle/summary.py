@@ -79,12 +79,24 @@ def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary
 
 
 def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the two-sided probability of such a difference by chance (Mann and Whitney 1947)."""
-    from scipy.stats import mannwhitneyu
+    """Return the two-sided probability of such a difference by chance (Mann and Whitney 1947).
 
-    if not np.ptp([*a, *b]):
+    It is exact for few values, ties or not: then all ways to share the values out are counted.
+    """
+    from scipy.stats import PermutationMethod, mannwhitneyu
+
+    if not np.ptp([*a, *b]) or min(len(a), len(b)) < 2:
         return 1.0
-    return float(mannwhitneyu(a, b).pvalue)
+    if len({*a, *b}) == len(a) + len(b):
+        return float(mannwhitneyu(a, b).pvalue)
+    method = PermutationMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0))
+    return float(mannwhitneyu(a, b, method=method).pvalue)
+
+
+def above(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the probability that a value of `a` is above one of `b`; a tie counts half."""
+    x, y = np.asarray(a, float)[:, None], np.asarray(b, float)
+    return float(np.mean((x > y) + 0.5 * (x == y)))
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> float:
@@ -119,20 +131,24 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def best_of(groups: Sequence[Sequence[float]], *, less: bool = False) -> tuple[int | None, float]:
-    """Return which group is told apart from every other, and the largest probability of chance.
+def best_of(
+    groups: Sequence[Sequence[float]], *, less: bool = False, statistic: Statistic = "mean"
+) -> int | None:
+    """Return which group is told apart from every other; None where none is.
 
-    The one with the best mean is compared with each other one by `unpaired`, corrected by `holm`.
+    The one with the best statistic is compared with each other one by `unpaired`, corrected by
+    `holm`; and its values must tend to be the better ones, which a mean alone does not say.
 
     Args:
         groups: values of each of two methods or more.
         less: whether less is better.
-
-    Returns:
-        Its index, None where no group is told apart; and the largest corrected probability.
+        statistic: what makes a group the best.
     """
-    means = [(-1 if less else 1) * float(np.mean(values)) for values in groups]
-    best = int(np.argmax(means))
-    others = [unpaired(groups[best], values) for i, values in enumerate(groups) if i != best]
-    largest = max(holm(others), default=1.0)
-    return (best if largest < LEVEL else None), largest
+    sign = -1 if less else 1
+    signed = [[sign * value for value in values] for values in groups]
+    best = int(np.argmax([getattr(summarise(values), statistic) for values in signed]))
+    others = [values for i, values in enumerate(signed) if i != best]
+    if not all(above(signed[best], values) > 0.5 for values in others):
+        return None
+    chance = holm([unpaired(signed[best], values) for values in others])
+    return best if max(chance, default=1.0) < LEVEL else None

@@ -7,7 +7,7 @@ import numpy as np
 
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix
-from disentangle.study import Study
+from disentangle.study import Study, names_of
 from disentangle.summary import FEWEST, summarise
 
 MARKERS = "osD^vP*Xdp"
@@ -36,34 +36,38 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
     known = {name for o in found for name in o.settings}
     if knob not in known:
         raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, known)}")
-    points = [(o.model, o.settings[knob], o.value) for o in found if knob in o.settings]
-    words = [value for _, value, _ in points if isinstance(value, str)]
+    words = {str(o.settings[knob]) for o in found if isinstance(o.settings.get(knob), str | bool)}
     if words:
-        raise UsageError(f"'{knob}' is no number: {', '.join(sorted(set(words)))}")
-    models = sorted({model for model, _, _ in points})
-    plate, axes = panel(
-        study,
-        f"{study.headings[column]} against {knob}, {len(points)} runs. Each point is a run; lines "
-        f"join means over runs of one {knob}, bars are 95 % bootstrap intervals of {FEWEST} or "
-        "more.",
-        len(models),
+        raise UsageError(f"'{knob}' is no number: {', '.join(sorted(words))}")
+    lines: dict[str, list[tuple[float, float]]] = {}
+    having = [o for o in found if knob in o.settings]
+    others = {o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in having}
+    names = names_of(others)
+    for o in having:
+        lines.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
+    lacking = len(found) - len(having)
+    head = (
+        f"{study.headings[column]} against {knob}, {len(having)} runs"
+        + (f"; {lacking} more have no {knob}" if lacking else "")
+        + f". Each point is a run; lines join means over runs of one {knob}, bars are 95 % "
+        f"bootstrap intervals of {FEWEST} or more."
     )
-    for number, model in enumerate(models):
-        mine = [(float(x), y) for m, x, y in points if m == model and not isinstance(x, str)]
-        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
+    plate, axes = panel(study, head, sorted(lines))
+    for number, (name, mine) in enumerate(sorted(lines.items())):
+        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(lines))}
         axes.plot(*zip(*mine, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
         at = sorted({x for x, _ in mine})
         sums = [summarise([y for x, y in mine if x == value]) for value in at]
         line = STYLES[number % len(STYLES)]
         means = [one.mean for one in sums]
-        axes.plot(at, means, ls=line, lw=0.9, ms=4, label=model, **style)
+        axes.plot(at, means, ls=line, lw=0.9, ms=4, label=name, **style)
         for x, one in zip(at, sums, strict=True):
             if one.interval:
                 axes.plot([x, x], one.interval, lw=1.2, color=style["color"])
-    scale(axes, "x", [float(x) for _, x, _ in points if not isinstance(x, str)])
+    scale(axes, "x", [x for mine in lines.values() for x, _ in mine])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(study.headings[column], fontsize=SMALL, parse_math=False)
-    legend(axes, models)
+    legend(axes, sorted(lines))
     return plate.save(path)
 
 
@@ -73,6 +77,7 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
     Both are those of the metric `elbo`, in nats per image (Alemi et al. 2018).
 
     Raises:
+        UsageError: the runs' likelihoods differ.
         DisentangleError: no run has been scored by it.
     """
     check_suffix(path)
@@ -84,16 +89,20 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
         raise DisentangleError(
             "no run has rate and distortion; first: disentangle score --metric elbo:samples=10000"
         ) from None
-    rates = {(o.group, o.seed): o for o in study.of(rate)}
-    pairs = [
-        (rates[o.group, o.seed], o) for o in study.of(distortion) if (o.group, o.seed) in rates
-    ]
+    rates = {o.run: o for o in study.of(rate)}
+    pairs = [(rates[o.run], o) for o in study.of(distortion) if o.run in rates]
+    kinds = {str(o.settings.get("likelihood")) for _, o in pairs}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"distortions of {' and '.join(sorted(kinds))} likelihoods cannot be compared; choose "
+            "by --where likelihood="
+        )
     models = sorted({r.model for r, _ in pairs})
     head = (
         f"Rate and distortion of {len(pairs)} runs, of the metric elbo, in nats per image. "
         "On a grey line their sum, the negative evidence lower bound, is the same."
     )
-    plate, axes = panel(study, head, len(models))
+    plate, axes = panel(study, head, models)
     for number, model in enumerate(models):
         mine = [(r.value, d.value) for r, d in pairs if r.model == model]
         style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
@@ -110,23 +119,28 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
     return plate.save(path)
 
 
-def panel(study: Study, head: str, entries: int) -> tuple[Plate, Any]:
+def panel(study: Study, head: str, names: list[str]) -> tuple[Plate, Any]:
     """Return a plate and its one panel, with room for a legend below."""
-    rows = -(-entries // 2) if entries > 1 else 0
+    rows = -(-len(names) // across(names)) if len(names) > 1 else 0
     plate = Plate(study.about, COLUMN, HIGH + BELOW + (rows + 0.5) * LINE, head)
     axes = plate.axes(LEFT, plate.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return plate, axes
 
 
-def legend(axes: Any, models: list[str]) -> None:
+def across(names: list[str]) -> int:
+    """Return how many names of a legend stand side by side."""
+    return 2 if max(map(len, names)) < 20 else 1
+
+
+def legend(axes: Any, names: list[str]) -> None:
     """Name the lines below the panel, where there are several."""
-    if len(models) > 1:
+    if len(names) > 1:
         place = (0.5, -BELOW / HIGH)
         found = axes.legend(
             loc="upper center",
             bbox_to_anchor=place,
-            ncols=2,
+            ncols=across(names),
             fontsize=SMALL,
             frameon=False,
             borderpad=0,

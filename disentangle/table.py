@@ -1,5 +1,6 @@
 """The score table: one row a configuration, one column a score that means the same in every row."""
 
+import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,28 +9,16 @@ from typing import Any
 
 from disentangle.cells import Cell, Column, Row, cell_of, identity
 from disentangle.chance import CORRECTED, control_row, correct, odd
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.headings import headings
 from disentangle.literature import Paper
 from disentangle.ranking import mark_best
 from disentangle.record import RunRecord, Score, Value, describe, describe_view
 from disentangle.run import Run, find_runs, load_run, model_class
-from disentangle.scoring import read_scores
-from disentangle.selection import EVERY, Selection
+from disentangle.scoring import current_scores, each_once, read_scores
+from disentangle.selection import EVERY, Selection, key_of
 from disentangle.sheet import Sheet, Text, markdown
 from disentangle.summary import CLAIM, FEWEST, Statistic
-
-PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
-    ("metric", lambda s: s.metric),
-    ("version", lambda s: f"v{s.version}"),
-    ("knobs", lambda s: ", ".join(f"{k}={v}" for k, v in sorted(s.knobs.items())) or "default"),
-    ("protocol", lambda s: s.protocol),
-    ("representation", lambda s: s.representation),
-    ("factors", lambda s: "+".join(s.factors)),
-    ("view", lambda s: describe_view(s.view) or "all images"),
-    ("fingerprint", lambda s: f"dataset {s.fingerprint[:10]}"),
-    ("seed", lambda s: f"metric seed {s.seed}"),
-)
-"""What may tell two columns of one score apart, and how to say it."""
 
 
 @dataclass
@@ -55,6 +44,8 @@ class Table:
     statistic: Statistic = "mean"
     ranking: str = ""
     """What a marked cell means; empty where nothing was compared."""
+    absent: tuple[str, ...] = ()
+    """Models that are not shown, for they have not what a setting was chosen by."""
     papers: tuple[Paper, ...] = ()
     """What papers report of this dataset, never to be ranked with the rows."""
 
@@ -137,6 +128,8 @@ class Table:
             notes.append("Rows without steps are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
             notes.append("Corrected: (score - noise) / (oracle - noise).")
+        if self.absent:
+            notes.append(f"Not shown, as none of theirs has it: {', '.join(self.absent)}.")
         if any(row.grey for row in self.rows):
             notes.append("Grey: chosen by the score shown, so what is possible at best.")
         reasons = {
@@ -165,8 +158,12 @@ class Table:
             notes.append(f"A claim takes {CLAIM} seeds or more.")
         return notes
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return a record for each row: its settings, and of each score all that sums it up."""
+    def records(self, headings: Mapping[Column, str] | None = None) -> list[dict[str, Any]]:
+        """Return a record for each row: its settings, and of each score all that sums it up.
+
+        Args:
+            headings: of the columns; the table's own unless given.
+        """
         return [
             {
                 "dataset": self.dataset,
@@ -180,9 +177,10 @@ class Table:
                 "seeds": len(row.seeds),
                 "unfinished": row.unfinished,
                 "failed": row.failed,
+                "statistic": self.statistic,
                 **{
                     f"{heading} {name}": value
-                    for column, heading in self.columns.items()
+                    for column, heading in (headings or self.columns).items()
                     for name, value in summed(row.cells.get(column, Cell())).items()
                 },
             }
@@ -251,6 +249,7 @@ def make_tables(
     corrected: bool = False,
     statistic: Statistic = "mean",
     selection: Selection = EVERY,
+    columns: Sequence[str] = (),
 ) -> list[Table]:
     """Return a table for each dataset, by fingerprint, that these runs were trained on.
 
@@ -261,21 +260,40 @@ def make_tables(
             and noise.
         statistic: what is shown of several seeds first.
         selection: which configurations to show, and how they were chosen; see `selection.select`.
+        columns: the scores to show, by name or pattern, as `dci/*`; all unless given.
+
+    Raises:
+        UsageError: a pattern that names no score.
     """
-    datasets: dict[tuple[tuple[str, str], str], list[Run]] = {}
-    # A run named twice, or copied, is still one run.
-    for run in {(run.record.id, run.record.weights): run for run in runs}.values():
+    runs, twice = each_once(runs)
+    datasets: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
         if selection.shows(run):
-            about = run.record.dataset
-            trained = (about.name, describe_view(about.view))
-            datasets.setdefault((trained, about.fingerprint), []).append(run)
-    several = [trained for trained, _ in datasets]
-    tables = []
-    for (trained, mark), group in sorted(datasets.items()):
-        said = [*trained, mark[:10] if several.count(trained) > 1 else ""]
+            datasets.setdefault(run.record.data, []).append(run)
+    check_columns(
+        columns, [s for group in datasets.values() for r in group for s in current_scores(r)]
+    )
+    several = [(name, part) for name, part, _ in datasets]
+    found = []
+    for (name, part, mark), group in sorted(datasets.items()):
+        said = [name, part, mark[:10] if several.count((name, part)) > 1 else ""]
         title = ", ".join(filter(None, said))
-        tables.append(make_table(title, group, baselines, corrected, statistic, selection))
-    return tables
+        table = make_table(title, group, baselines, corrected, statistic, selection, columns)
+        if twice:
+            warning = (
+                f"Runs that were trained twice, to other weights, of which one is shown: {twice}."
+            )
+            table.warnings = (*table.warnings, warning)
+        found.append(table)
+    return found
+
+
+def check_columns(patterns: Sequence[str], scores: Sequence[Score]) -> None:
+    """Refuse a pattern that names no score."""
+    known = {score.name for score in scores}
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, known)}")
 
 
 def make_table(
@@ -285,22 +303,27 @@ def make_table(
     corrected: bool = False,
     statistic: Statistic = "mean",
     selection: Selection = EVERY,
+    patterns: Sequence[str] = (),
 ) -> Table:
     """Return the table of runs on one dataset."""
     groups: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.record.seed):
         groups.setdefault(run.record.group, []).append(run)
     scores = {
-        run.path: [s for s in read_scores(run) if s.weights == run.record.weights]
+        run.path: [
+            s
+            for s in current_scores(run)
+            if not patterns or any(fnmatch.fnmatch(s.name, pattern) for pattern in patterns)
+        ]
         for run in runs
-        if run.finished
     }
     every = [score for found in scores.values() for score in found]
     columns = headings(every, tuple(runs[0].record.dataset.factors))
     rows = []
-    for key, group in groups.items():
+    for group in groups.values():
         row = row_of(group)
-        row.chosen, row.grey = selection.chosen.get(key, row.chosen), selection.grey
+        how = selection.chosen.get(key_of(group[0].record))
+        row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
         done = [run for run in group if run.finished]
         for column in columns:
             found = [s for run in done for s in scores[run.path] if identity(s) == column]
@@ -308,7 +331,8 @@ def make_table(
                 row.cells[column] = cell_of(found, len(done), statistic)
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
-    ranking = mark_best(rows, columns)
+    say_versions(rows)
+    ranking = mark_best(rows, columns, statistic)
     controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
@@ -317,22 +341,33 @@ def make_table(
     if corrected:
         columns = correct(columns, rows, top, bottom)
     views = {describe_view(score.view) for score in every}
-    about = runs[0].record.dataset
-    trained = describe_view(about.view)
+    name, part, mark = runs[0].record.data
+    trained = describe_view(runs[0].record.dataset.view)
+    absent = [model for data, model in selection.absent if data == runs[0].record.data]
     return Table(
         title,
-        (about.name, trained),
-        about.fingerprint,
+        (name, part),
+        mark,
         rows,
         columns,
         protocols=tuple(sorted({score.protocol for score in every})),
-        scored="".join(views) if len(views) == 1 and views != {trained} else "",
+        scored="".join(views) or "all images" if len(views) == 1 and views != {trained} else "",
         warnings=warnings,
         representations=tuple(sorted({score.representation for score in every})),
         overlap=max((score.overlap or 0.0 for score in every), default=0.0),
         statistic=statistic,
         ranking=ranking,
+        absent=tuple(absent),
     )
+
+
+def say_versions(rows: Sequence[Row]) -> None:
+    """Tell the rows of a model apart by its version, and its network's, where these differ."""
+    for model in {row.model for row in rows}:
+        mine = [row for row in rows if row.model == model]
+        if len({row.versions for row in mine}) > 1:
+            for row in mine:
+                row.settings = {**row.settings, "version": ".".join(map(str, row.versions))}
 
 
 def row_of(group: Sequence[Run]) -> Row:
@@ -341,6 +376,8 @@ def row_of(group: Sequence[Run]) -> Row:
     return Row(
         model=record.model,
         settings=record.told,
+        every={**record.knobs, **record.recipe},
+        versions=(record.model_version, record.network_version),
         source=f"from {record.imported}" if record.imported else "",
         steps=record.recipe["steps"],
         imported=record.imported is not None and record.training["steps"].origin != "given",
@@ -368,34 +405,6 @@ def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]
         (k, isinstance(v, str), 0.0 if isinstance(v, str) else float(v), str(v))
         for k, v in settings.items()
     ]
-
-
-def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Column, str]:
-    """Return a heading for each column: the score's name, what is unusual, what tells it apart.
-
-    Args:
-        scores: of all columns.
-        factors: the usual ones.
-    """
-    examples = {identity(score): score for score in scores}
-    several = len({score.protocol for score in scores}) > 1
-    names: dict[Column, str] = {}
-    for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
-        namesakes = [other for other in examples.values() if other.name == score.name]
-        unusual = {
-            "knobs": bool(score.knobs),
-            "protocol": several,
-            "representation": score.representation != "mean",
-            "factors": bool(factors) and score.factors != factors,
-            "seed": score.seed != 0,
-        }
-        told = [
-            say(score)
-            for part, say in PARTS
-            if unusual.get(part) or len({say(other) for other in namesakes}) > 1
-        ]
-        names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
-    return names
 
 
 def tables(

@@ -22,7 +22,15 @@ CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 def facts(run: Run) -> dict[str, Any]:
     """Return what a run can be chosen by: model, dataset, preset, knobs and trainer's options."""
     record = run.record
-    about = {"model": record.model, "dataset": record.dataset.name, "preset": record.preset or ""}
+    name, part, fingerprint = record.data
+    about = {
+        "model": record.model,
+        "dataset": name,
+        "part": part or "all images",
+        "fingerprint": fingerprint[:10],
+        "preset": record.preset or "",
+        "supervision": record.supervision or "",
+    }
     return {**record.recipe, **record.knobs, **about}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from disentangle.arrange import check_strictly, keep_columns, sort_rows
+from disentangle.arrange import check_strictly, sort_rows
 from disentangle.errors import UsageError
 from disentangle.table import make_tables
 
@@ -32,18 +32,36 @@ def test_rows_are_sorted_by_scores_best_first_or_by_knobs(variant, names, betas)
     assert [row.settings["beta"] for row in tables[0].rows] == betas
 
 
-def test_columns_are_kept_by_name_or_pattern(variant):
-    tables = made(variant)
-    keep_columns(tables, ["elbo/*"])
-    assert list(tables[0].columns.values()) == ["elbo/total"]
-
-
-def test_unknown_names_are_refused(variant):
-    tables = made(variant)
+def test_columns_are_kept_by_name_or_pattern_and_the_caption_speaks_of_them(variant):
+    sap = {"name": "sap", "metric": "sap", "protocol": "disjoint", "representation": "sample"}
+    runs = [variant("a", values=[{"value": 0.1}, {"value": 0.2, **sap}])]
+    (table,) = make_tables(runs, columns=["mi*"])
+    assert list(table.columns.values()) == ["mig"]
+    assert "Protocol locatello2019; means of the posterior." in table.caption
     with pytest.raises(UsageError, match=r"--columns: no score 'mgi'; did you mean 'mig'"):
-        keep_columns(tables, ["mgi"])
+        make_tables(runs, columns=["mgi"])
+
+
+def test_unknown_and_ambiguous_orders_are_refused(variant):
     with pytest.raises(UsageError, match=r"--sort: no column 'bet'; did you mean 'beta'"):
-        sort_rows(tables, ["bet"])
+        sort_rows(made(variant), ["bet"])
+    two = [{"value": 0.1}, {"value": 0.2, "protocol": "disjoint"}]
+    with pytest.raises(UsageError, match="--sort mig: it is several columns"):
+        sort_rows(make_tables([variant("b", values=two)]), ["mig"])
+
+
+def test_rows_at_a_default_are_sorted_among_the_others(variant):
+    runs = [variant(str(n), knobs={"latents": n}) for n in (20, 10, 5)]
+    tables = make_tables(runs)
+    sort_rows(tables, ["latents"])
+    assert [row.every["latents"] for row in tables[0].rows] == [5, 10, 20]
+
+
+def test_strictly_one_score_means_one_thing_over_datasets(variant):
+    a = variant("a", values=[{"value": 0.1}])
+    b = variant("b", values=[{"value": 0.1, "version": 2}], fingerprint="f" * 64)
+    with pytest.raises(UsageError, match="mig means several things over datasets"):
+        check_strictly(make_tables([a, b]))
 
 
 def test_strictly_one_score_means_one_thing(variant):

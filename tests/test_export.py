@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,16 @@ import sys
 import pytest
 
 from disentangle.errors import UsageError
-from disentangle.export import FORMATS, as_csv, as_html, as_json, as_latex, as_markdown, format_of
+from disentangle.export import (
+    FORMATS,
+    as_csv,
+    as_html,
+    as_json,
+    as_latex,
+    as_long_csv,
+    as_markdown,
+    format_of,
+)
 from disentangle.literature import known_papers, papers_on
 from disentangle.summary import summarise
 from disentangle.table import make_tables
@@ -124,3 +134,42 @@ def test_papers_say_source_and_protocol():
         assert paper.link.startswith("https://")
         assert len(paper.protocol) > 40
         assert all(row.scores for row in paper.rows)
+
+
+def test_one_heading_of_the_wide_csv_means_one_thing(variant):
+    runs = [
+        variant("a", values=[{"value": 0.1}]),
+        variant("b", values=[{"value": 0.2, "protocol": "disjoint"}], fingerprint="f" * 64),
+    ]
+    rows = list(csv.DictReader(io.StringIO(as_csv(make_tables(runs)))))
+    names = [name for name in rows[0] if name.startswith("mig") and name.endswith("mean")]
+    assert len([name for name in names if "locatello2019" in name]) == 1
+    assert len([name for name in names if "disjoint" in name]) == 1
+    assert len(names) == 2
+
+
+def test_long_csv_has_the_runs_own_scores_once(variant):
+    scores = [{"value": 0.1}, {"value": 9.0, "weights": "0" * 64}]
+    run = variant("a", values=scores)
+    lines = as_long_csv([run, run]).splitlines()
+    assert len(lines) == 2
+    assert ",0.1," in lines[1]
+    assert len(as_long_csv([run], ["sap"]).splitlines()) == 1
+
+
+def test_what_is_not_finite_is_no_value(variant):
+    runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.5, math.nan))]
+    tables = make_tables(runs)
+    assert tables[0].body[0][-1] == "0.500 (1 of 2 runs)"
+    assert "the score is not finite" in tables[0].caption
+    assert "NaN" not in as_json(tables)
+
+
+@pytest.mark.parametrize("name", ["[bracket", "*star* `x`", "\x07bell", "caf\u00e9 \u4e2d"])
+def test_odd_names_break_neither_markdown_nor_latex(variant, name):
+    tables = make_tables([variant("a", values=[{"value": 0.5}], record={"model": name})])
+    text = as_latex(tables)
+    assert "\n[" not in text
+    assert "\x07" not in text + as_markdown(tables)
+    assert ("caf\u00e9 ?" in text) == ("caf" in name)
+    assert ("\\*star\\*" in as_markdown(tables)) == ("star" in name)

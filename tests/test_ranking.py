@@ -38,7 +38,7 @@ def test_score_without_a_direction_is_not_ranked(column):
 def test_rows_that_cannot_be_told_apart_are_not_marked():
     marked, said = best([row("a", LOW), row("b", HIGH), row("c", HIGH[::-1])])
     assert marked == []
-    assert said.startswith("No row is told apart")
+    assert said.startswith("No row can be told apart")
 
 
 def test_few_seeds_are_never_enough():
@@ -61,3 +61,11 @@ def test_what_is_partial_or_chosen_by_the_score_is_not_ranked(about):
 def test_baselines_are_not_ranked():
     oracle = Row("oracle", cells={MIG: Cell((1.0,) * 5, 5)})
     assert best([oracle, row("a", LOW)]) == ([], "")
+
+
+@pytest.mark.parametrize("about", [{"failed": 1}, {"grey": True}, {"runs": 6}], ids=str)
+def test_nothing_is_marked_where_a_row_that_is_not_compared_is_better(about):
+    better = row("c", (0.9, 0.9, 0.9, 0.9, 0.9), **about)
+    assert best([row("a", LOW), row("b", HIGH), better])[0] == []
+    worse = row("c", (0.3, 0.3, 0.3, 0.3, 0.3), **about)
+    assert best([row("a", LOW), row("b", HIGH), worse])[0] == ["b"]

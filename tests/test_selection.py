@@ -61,7 +61,7 @@ def test_choice_by_udr_says_so(few):
 
 
 def test_choice_by_labels_leaves_no_scores_behind(few):
-    select(few, "labels:20")
+    select(few, "labels:20:mig")
     assert not any((run.path / "scores.json").exists() for run in few)
 
 
@@ -70,7 +70,11 @@ def test_default_keeps_what_nobody_changed(sweep, run):
         name: setting.model_copy(update={"value": setting.default, "origin": "default"})
         for name, setting in run.record.settings.items()
     }
-    run.save_record(settings=settings)
+    training = {
+        name: setting.model_copy(update={"value": setting.default, "origin": "default"})
+        for name, setting in run.record.training.items()
+    }
+    run.save_record(settings=settings, training=training)
     (table,) = make_tables([*sweep, run], selection=select([*sweep, run], "default"))
     assert [row.chosen for row in table.rows] == ["default"]
 
@@ -85,9 +89,11 @@ def test_preset_is_told_and_so_is_what_was_changed(variant):
     ("rule", "said"),
     [
         ("best", "the rules are all, default, udr"),
-        ("labels:some", "N is a whole number"),
+        ("labels:some:mig", "N a number of labelled images"),
+        ("labels:20", "write labels:N:METRIC"),
         ("labels:20:dci", "'dci' has no knob 'samples'"),
-        ("oracle:sap", "none has it"),
+        ("oracle:sap", "no run has the score 'sap'"),
+        ("default", "given by hand"),
     ],
 )
 def test_rule_that_cannot_choose_is_refused(sweep, rule, said):
@@ -127,3 +133,76 @@ def test_conditions_hold_together(sweep):
 def test_condition_that_makes_no_sense_is_refused(sweep, condition, said):
     with pytest.raises(UsageError, match=said):
         where(sweep, [condition])
+
+
+def test_each_dataset_has_a_choice_of_its_own(variant):
+    runs = [
+        variant(f"{mark}{beta}", values=[{"value": value}], knobs={"beta": beta}, fingerprint=mark)
+        for mark, scores in (("a" * 64, (0.9, 0.1)), ("b" * 64, (0.2, 0.8)))
+        for beta, value in zip((1.0, 9.0), scores, strict=True)
+    ]
+    tables = make_tables(runs, selection=select(runs, "oracle:mig"))
+    assert [[(r.settings["beta"], r.chosen) for r in table.rows] for table in tables] == [
+        [(1.0, "oracle (mig) 0.900, best of 2")],
+        [(9.0, "oracle (mig) 0.800, best of 2")],
+    ]
+
+
+def test_oracle_compares_one_meaning_of_complete_sets(variant):
+    runs = [
+        variant("a0", seed=0, values=[{"value": 0.5}], knobs={"beta": 1.0}),
+        variant("a1", seed=1, values=[{"value": 0.5}], knobs={"beta": 1.0}),
+        variant("b0", seed=0, values=[{"value": 0.9}], knobs={"beta": 9.0}),
+        variant("b1", seed=1, knobs={"beta": 9.0}),
+    ]
+    assert shown(runs, "oracle:mig") == {(1.0, "oracle (mig) 0.500, best of 2, 1 without it", True)}
+    other = variant("c", values=[{"value": 0.9, "protocol": "disjoint"}], knobs={"beta": 5.0})
+    with pytest.raises(UsageError, match="'mig' is several scores; name one of"):
+        select([*runs, other], "oracle:mig")
+    ((beta, _, _),) = shown([*runs, other], "oracle:mig [disjoint]")
+    assert beta == 5.0
+
+
+def test_less_is_chosen_where_it_is_better_and_neither_where_there_is_no_better(variant):
+    total, kl = ({"name": name, "metric": "elbo"} for name in ("elbo/total", "elbo/kl"))
+    runs = [
+        variant(str(b), values=[{"value": v, **total}, {"value": v, **kl}], knobs={"beta": b})
+        for b, v in ((1.0, -499.0), (9.0, 20.0))
+    ]
+    assert shown(runs, "oracle:elbo/total") == {
+        (1.0, "oracle (elbo/total) -499.0, best of 2", True)
+    }
+    with pytest.raises(UsageError, match="neither more nor less is better"):
+        select(runs, "oracle:elbo/kl")
+
+
+def test_model_that_cannot_be_chosen_by_a_score_is_told(sweep, variant):
+    others = [variant(f"v{b}", knobs={"beta": b}, record={"model": "vae"}) for b in (1.0, 2.0)]
+    (table,) = make_tables([*sweep, *others], selection=select([*sweep, *others], "oracle:mig"))
+    assert [row.model for row in table.rows] == ["beta-vae"]
+    assert "Not shown, as none of theirs has it: vae." in table.caption
+
+
+@pytest.mark.parametrize("name", ["lr", "batch_size", "beta"])
+def test_any_option_that_was_given_makes_a_row_one_by_hand(run, name):
+    reset = {
+        part: {
+            k: s.model_copy(update={"value": s.default, "origin": "default"})
+            for k, s in getattr(run.record, part).items()
+        }
+        for part in ("settings", "training")
+    }
+    run.save_record(**reset)
+    assert run.record.origin == "default"
+    part = "settings" if name == "beta" else "training"
+    changed = {"value": 3, "origin": "given"}
+    values = {**reset[part], name: reset[part][name].model_copy(update=changed)}
+    run.save_record(preset="higgins2017", **{part: values})
+    assert run.record.origin == "preset higgins2017, changed"
+
+
+def test_runs_are_filtered_by_fingerprint_and_part(variant):
+    a = variant("a", fingerprint="a" * 64)
+    b = variant("b", view={"split": "train"})
+    assert where([a, b], [f"fingerprint={'a' * 10}"]) == [a]
+    assert where([a, b], ["part=split train"]) == [b]

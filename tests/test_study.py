@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
+from disentangle import sweeps
 from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
-from disentangle.analysis import rank_agreement, ranks, variance_shares
+from disentangle.analysis import families, rank_agreement, ranks, variance_shares
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.study import Observation, one_study
 from disentangle.sweeps import draw_rate_distortion, draw_sweep
@@ -42,7 +43,7 @@ def study(runs):
 def observed(y):
     """Return observations [method, setting, protocol, seed] of an array of such axes."""
     return [
-        Observation(f"m{m}", f"m{m}-{h}", {}, s, ("mig", p), float(y[m, h, p, s]))
+        Observation(f"{m}-{h}-{s}", f"m{m}", f"m{m}-{h}", {}, s, ("mig", p), float(y[m, h, p, s]))
         for m, h, p, s in np.ndindex(y.shape)
     ]
 
@@ -85,7 +86,7 @@ def test_runs_that_lack_a_protocol_are_left_out_of_the_variance():
 
 def test_variance_of_nothing_is_refused():
     with pytest.raises(DisentangleError, match="nothing varies"):
-        variance_shares(observed(np.ones((2, 1, 1, 2))))
+        variance_shares(observed(np.full((2, 1, 1, 3), 0.1)))
     with pytest.raises(DisentangleError, match="takes two runs"):
         variance_shares(observed(np.ones((1, 1, 1, 1))))
 
@@ -100,16 +101,59 @@ def test_agreement_is_scipys_and_turns_round_what_is_better_when_less(study):
 
 
 def test_ranks_are_of_means_and_less_can_be_better():
-    values = [[0.1, 0.2], [0.8, 0.9], [0.5, 0.5]]
-    assert ranks(values).rank.tolist() == [3, 1, 2]
-    assert ranks(values, less=True).rank.tolist() == [1, 3, 2]
-    assert ranks(values).low.tolist() == ranks(values).high.tolist() == [3, 1, 2]
+    values = [np.array([[x, x + 0.01, x, x, x], [-x] * 5]) for x in (0.1, 0.8, 0.5)]
+    first, second = ranks(values)
+    assert first.rank.tolist() == [3, 1, 2]
+    assert second.rank.tolist() == [1, 3, 2]
+    assert ranks(values, less=True)[0].rank.tolist() == [1, 3, 2]
+    assert first.low.tolist() == first.high.tolist() == [3, 1, 2]
 
 
 def test_ranks_that_seeds_could_change_have_wide_intervals():
-    values = [[0.0, 1.0, 0.2, 0.9], [0.1, 0.8, 0.3, 1.0]]
-    found = ranks(values)
+    values = [np.array([[0.0, 1.0, 0.2, 0.9, 0.5]]), np.array([[0.1, 0.8, 0.3, 1.0, 0.4]])]
+    (found,) = ranks(values)
     assert (found.low.tolist(), found.high.tolist()) == ([1, 1], [2, 2])
+
+
+def test_ranks_of_few_seeds_have_no_interval():
+    (found,) = ranks([np.array([[0.1, 0.2]]), np.array([[0.3, 0.4]])])
+    assert found.rank.tolist() == [2, 1]
+    assert np.isnan(found.low).all()
+
+
+def test_runs_at_a_default_are_part_of_a_sweep_and_other_settings_are_other_lines(
+    variant, tmp_path, monkeypatch
+):
+    runs = [variant(f"l{n}", values=[{"value": 0.1}], knobs={"latents": n}) for n in (5, 10, 20)]
+    runs += [variant("b", values=[{"value": 0.2}], knobs={"latents": 5, "beta": 9.0})]
+    heads, lines = [], []
+    monkeypatch.setattr("disentangle.sweeps.legend", lambda axes, names: lines.extend(names))
+    panel = sweeps.panel
+    monkeypatch.setattr(
+        "disentangle.sweeps.panel",
+        lambda study, head, names: heads.append(head) or panel(study, head, names),
+    )
+    draw_sweep(one_study(runs), "mig", "latents", tmp_path / "a.png")
+    assert heads[0].startswith("mig against latents, 4 runs.")
+    assert lines == ["beta-vae beta=2.0", "beta-vae beta=9.0"]
+
+
+def test_distortions_of_two_likelihoods_are_not_drawn_together(variant, tmp_path):
+    values = [{"value": 1.0, **BOUND[name]} for name in BOUND]
+    runs = [variant(k, values=values, knobs={"likelihood": k}) for k in ("bernoulli", "gaussian")]
+    with pytest.raises(UsageError, match="bernoulli and gaussian likelihoods"):
+        draw_rate_distortion(one_study(runs), tmp_path / "a.png")
+
+
+def test_versions_of_a_metric_are_no_protocols(variant):
+    columns = one_study(
+        [
+            variant(
+                "a", values=[{"value": 0.1}, {"value": 0.2, "version": 2}, {"value": 0.3, **SAMPLE}]
+            )
+        ]
+    ).columns()
+    assert sorted(map(len, families(columns))) == [1, 2]
 
 
 def test_configurations_are_named_by_what_tells_them_apart(study):
@@ -148,7 +192,7 @@ def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
         (lambda: draw_sweep(study, "mig", "beta", path), "'mig' is several scores; name one of"),
         (lambda: draw_sweep(study, "mgi", "beta", path), "did you mean 'mig'"),
         (lambda: draw_sweep(study, "mig [mean]", "bet", path), "did you mean 'beta'"),
-        (lambda: draw_sweep(study, "mig [mean]", "network", path), "no run with that score has"),
+        (lambda: draw_sweep(study, "mig [mean]", "network", path), "is no number: conv"),
         (lambda: draw_protocols(study, "elbo/kl", path), "was scored in one way only"),
         (lambda: draw_agreement(study, ["elbo/kl"], path), "takes two scores"),
         (lambda: draw_variance(study, ["elbo/total"], path), "no run has the score"),
@@ -169,9 +213,9 @@ def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
 def test_figures_of_runs_by_command(runs, command):
     results = runs[0].path.parent
     for kind, name in (
-        (["sweep", "--score", "elbo/kl"], "elbo-kl-against-beta"),
+        (["sweep", "--score", "elbo/kl", "--knob", "beta"], "elbo-kl-against-beta"),
         (["rate-distortion"], "rate-distortion"),
-        (["protocols"], "protocols-of-mig"),
+        (["protocols", "--score", "mig"], "protocols-of-mig"),
         (["variance", "--score", "mig"], "variance"),
         (["agreement", "--where", "beta>0"], "agreement"),
     ):

@@ -191,3 +191,27 @@ def test_numbers_of_a_cell_have_the_decimals_of_its_centre(variant, values, text
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate(values)]
     (table,) = make_tables(runs)
     assert table.body[0][-1] == text
+
+
+def test_other_scored_factors_are_another_table(variant):
+    runs = [variant("a"), variant("b", view={"factors": ("x", "y")})]
+    assert [table.dataset for table in make_tables(runs)] == ["tiny", "tiny, factors x+y"]
+
+
+def test_seed_that_was_trained_twice_counts_once_and_is_told(variant):
+    runs = [variant("a", values=[{"value": 0.1}])]
+    runs.append(variant("b", values=[{"value": 0.3}], record={"weights": "0" * 64}))
+    (table,) = make_tables(runs)
+    assert table.body[0][4] == "1"
+    assert "trained twice, to other weights, of which one is shown: 1." in table.caption
+
+
+def test_copy_without_scores_hides_none(variant):
+    runs = [variant("b"), variant("a", values=[{"value": 0.1}])]
+    assert make_tables(runs)[0].body[0][-1] == "0.100"
+
+
+def test_versions_are_told_where_they_differ(variant):
+    runs = [variant("a"), variant("b", record={"model_version": 2})]
+    (table,) = make_tables(runs)
+    assert {row[1] for row in table.body} == {"version=1.1", "version=2.1"}
