@@ -66,7 +66,7 @@ def compare(
         least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
         typer.echo(
             "p: of such a difference by chance, by a permutation test over the seeds that both "
-            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least that it can be"
+            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least there can be"
         )
     elif a.record.group == b.record.group:
         typer.echo("No difference is tested: A and B are the same configuration.")

@@ -90,7 +90,8 @@ def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
     if len({*a, *b}) == len(a) + len(b):
         return float(mannwhitneyu(a, b).pvalue)
     method = PermutationMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0))
-    return float(mannwhitneyu(a, b, method=method).pvalue)
+    first, second = sorted([sorted(a), sorted(b)])  # whichever comes first, the same samples
+    return float(mannwhitneyu(first, second, method=method).pvalue)
 
 
 def above(a: Sequence[float], b: Sequence[float]) -> float:
