@@ -52,7 +52,7 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
         UsageError: a name that there is in no table, or that is several columns of one.
     """
     settings = {name for table in tables for row in table.rows for name in row.every}
-    scores = {column[0] for table in tables for column in table.columns}
+    scores = {text for table in tables for c, h in table.columns.items() for text in (c[0], h)}
     known = {*settings, *scores, *BEFORE}
     for name in names:
         if name not in known:
@@ -67,10 +67,11 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
 
 def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
     """Return what rows of a table are sorted by; those that lack it come last."""
-    found = [c for c, heading in table.columns.items() if c[0] == name and CORRECTED not in heading]
+    found = [c for c, heading in table.columns.items() if name == heading]
+    found = found or [c for c in table.columns if c[0] == name and CORRECTED not in c]
     if len(found) > 1:
         several = ", ".join(table.columns[column] for column in found)
-        raise UsageError(f"--sort {name}: it is several columns: {several}; see --columns, --where")
+        raise UsageError(f"--sort {name}: it is several columns: {several}; name one of them")
     if found:
         (column,) = found
         sign = 1 if direction(column) == "less" else -1
