@@ -87,11 +87,14 @@ class Study:
 
 
 def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str]:
-    """Return a name for each thing: its model, and the settings that tell it from others of it."""
+    """Return a name for each thing: its model, and the settings that tell it from others of it.
+
+    A setting that another has not, as it came later, tells nothing.
+    """
     names = {}
     for thing, (model, own) in things.items():
         others = [s for m, s in things.values() if m == model]
-        told = {k: v for k, v in own.items() if any(s.get(k) != v for s in others)}
+        told = {k: v for k, v in own.items() if any(k in s and s[k] != v for s in others)}
         names[thing] = f"{model} {describe(told)}".strip()
     return names
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix
+from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, lines
 from disentangle.study import Study, names_of
 from disentangle.summary import FEWEST, summarise
 
 MARKERS = "osD^vP*Xdp"
 STYLES = ("-", "--", "-.", ":")
 LEFT, BELOW, HIGH = 0.5, 0.36, 1.9  # inches
-LINE = 0.14  # inches, of a legend
+LINE, LEGEND = 0.14, 2.6  # inches, of a legend: a line's height, and its width
 WIDE = 20
 """The ratio of the largest to the smallest value from which an axis is logarithmic."""
 
@@ -39,12 +39,12 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
     words = {str(o.settings[knob]) for o in found if isinstance(o.settings.get(knob), str | bool)}
     if words:
         raise UsageError(f"'{knob}' is no number: {', '.join(sorted(words))}")
-    lines: dict[str, list[tuple[float, float]]] = {}
+    curves: dict[str, list[tuple[float, float]]] = {}
     having = [o for o in found if knob in o.settings]
     others = {o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in having}
     names = names_of(others)
     for o in having:
-        lines.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
+        curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
     lacking = len(found) - len(having)
     head = (
         f"{study.headings[column]} against {knob}, {len(having)} runs"
@@ -52,9 +52,9 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
         + f". Each point is a run; lines join means over runs of one {knob}, bars are 95 % "
         f"bootstrap intervals of {FEWEST} or more."
     )
-    plate, axes = panel(study, head, sorted(lines))
-    for number, (name, mine) in enumerate(sorted(lines.items())):
-        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(lines))}
+    plate, axes = panel(study, head, sorted(curves))
+    for number, (name, mine) in enumerate(sorted(curves.items())):
+        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(curves))}
         axes.plot(*zip(*mine, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
         at = sorted({x for x, _ in mine})
         sums = [summarise([y for x, y in mine if x == value]) for value in at]
@@ -64,10 +64,10 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
         for x, one in zip(at, sums, strict=True):
             if one.interval:
                 axes.plot([x, x], one.interval, lw=1.2, color=style["color"])
-    scale(axes, "x", [x for mine in lines.values() for x, _ in mine])
+    scale(axes, "x", [x for mine in curves.values() for x, _ in mine])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(study.headings[column], fontsize=SMALL, parse_math=False)
-    legend(axes, sorted(lines))
+    legend(axes, sorted(curves))
     return plate.save(path)
 
 
@@ -121,8 +121,8 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
 
 def panel(study: Study, head: str, names: list[str]) -> tuple[Plate, Any]:
     """Return a plate and its one panel, with room for a legend below."""
-    rows = -(-len(names) // across(names)) if len(names) > 1 else 0
-    plate = Plate(study.about, COLUMN, HIGH + BELOW + (rows + 0.5) * LINE, head)
+    rows = sum(len(lines(name, LEGEND)) for name in names) / across(names)
+    plate = Plate(study.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head)
     axes = plate.axes(LEFT, plate.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return plate, axes
@@ -130,7 +130,7 @@ def panel(study: Study, head: str, names: list[str]) -> tuple[Plate, Any]:
 
 def across(names: list[str]) -> int:
     """Return how many names of a legend stand side by side."""
-    return 2 if max(map(len, names)) < 20 else 1
+    return 2 if max(map(len, names)) < 20 and len(names) > 1 else 1
 
 
 def legend(axes: Any, names: list[str]) -> None:
@@ -149,6 +149,7 @@ def legend(axes: Any, names: list[str]) -> None:
         )
         for text in found.get_texts():
             text.set_parse_math(False)
+            text.set_text("\n".join(lines(text.get_text(), LEGEND)))
 
 
 def shade(number: int, count: int) -> Any:
