@@ -368,7 +368,8 @@ def test_table_is_filtered_sorted_chosen_and_written(command, tmp_path):
     [
         (["--where", "beta>90"], 1, "no run is left by --where beta>90"),
         (["--where", "beta"], 2, "write a name"),
-        (["--study", "nothing"], 2, "is not there"),
+        (["--study", "nothing"], 2, "no folder of that name is in"),
+        (["--study", "../.."], 2, "no folder of that name is in"),
         (["--output", "t.xls"], 2, "name a file that ends with"),
         (["--columns", "nothing"], 2, "no score 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
