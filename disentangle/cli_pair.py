@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from disentangle.cli_table import aligned
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import DataDir, File
 
@@ -46,7 +47,7 @@ def compare(
     rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
     lines = [["", "A", "B"]]
     lines += [[("* " if differs and every else "") + name, x, y] for name, x, y, differs in rows]
-    for line in columns(lines):
+    for line in aligned(lines):
         typer.echo(line)
     if not rows:
         typer.echo("no setting differs")
@@ -59,7 +60,7 @@ def compare(
         p = "" if found.p is None else "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
         lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
     typer.echo("")
-    for line in columns(lines):
+    for line in aligned(lines):
         typer.echo(line)
     tested = [found for found in differences if found.p is not None]
     if tested:
@@ -81,12 +82,3 @@ def compare(
         raise
     except DisentangleError as error:
         typer.echo(f"No picture: {error}")
-
-
-def columns(lines: list[list[str]]) -> list[str]:
-    """Return lines of text, their columns aligned."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]

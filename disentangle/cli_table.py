@@ -197,12 +197,20 @@ def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
     lines = [["", *scores]]
     for name, mapping in found.items():
         lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        typer.echo("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+    for text in aligned(lines):
+        typer.echo(text)
     reasons: dict[str, list[str]] = {}
     for name, mapping in found.items():
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
         typer.echo(f"{', '.join(names)}: {reason}")
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Return lines of text, their columns aligned."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

@@ -51,8 +51,7 @@ def link(page: Path, beside: Path) -> str:
 def counts(runs: Sequence[Run]) -> dict[str, str]:
     """Return how much there is, by name."""
     records = [run.record for run in runs]
-    unfinished = sum(not run.finished and not run.record.failed for run in runs)
-    failed = sum(not run.finished and bool(run.record.failed) for run in runs)
+    unfinished, failed = (sum(run.state == s for run in runs) for s in ("unfinished", "failed"))
     seconds = sum(record.seconds or 0.0 for record in records)
     found = {
         "runs": len(runs),
@@ -71,7 +70,7 @@ def failures(runs: Sequence[Run]) -> list[str]:
         f"{run.record.model}, seed {run.record.seed}, run {run.record.id} failed: "
         f"{run.record.failed}"
         for run in runs
-        if run.record.failed and not run.finished
+        if run.state == "failed"
     ]
 
 
@@ -115,7 +114,6 @@ def key(value: float | None) -> str:
 def run_said(run: Run, address: str) -> dict[str, Any]:
     """Return one run in a line."""
     record, log = run.record, run.log
-    failed = "failed" if record.failed else "unfinished"
     active = log[-1].get("active") if log else None
     return {
         "dataset": record.dataset.name,
@@ -124,7 +122,7 @@ def run_said(run: Run, address: str) -> dict[str, Any]:
         "steps": record.recipe["steps"],
         "seed": record.seed,
         "active": "" if active is None else active,
-        "state": "finished" if run.finished else failed,
+        "state": run.state,
         "id": record.id,
         "href": address,
     }

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import filelock
 import torch
@@ -54,6 +54,13 @@ class Run:
     def finished(self) -> bool:
         """Say whether training went to its last step."""
         return self.record.finished is not None
+
+    @property
+    def state(self) -> Literal["finished", "failed", "unfinished"]:
+        """Return how far training is, or that it came to no end."""
+        if self.finished:
+            return "finished"
+        return "failed" if self.record.failed else "unfinished"
 
     @property
     def checkpoint_path(self) -> Path:

@@ -382,8 +382,8 @@ def row_of(group: Sequence[Run]) -> Row:
         steps=record.recipe["steps"],
         imported=record.imported is not None and record.training["steps"].origin != "given",
         seeds=sorted(run.record.seed for run in group if run.finished),
-        unfinished=sum(not run.finished and not run.record.failed for run in group),
-        failed=sum(not run.finished and bool(run.record.failed) for run in group),
+        unfinished=sum(run.state == "unfinished" for run in group),
+        failed=sum(run.state == "failed" for run in group),
         supervision=supervision(record),
         chosen="; ".join(sorted({run.record.origin for run in group})),
     )
