@@ -31,7 +31,8 @@ def report(
     file: File = None,
 ) -> None:
     """Write a page, whole in itself, of what a model learnt or of how a folder's runs did."""
-    from disentangle import pages
+    from disentangle import cli_table, pages
+    from disentangle.table import load_all
 
     if output is not None and output.suffix not in (".html", ".htm"):
         raise UsageError(f"--output {output}: name a file that ends with .html")
@@ -45,3 +46,5 @@ def report(
             where, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo
         )
     )
+    if not single:
+        cli_table.report(load_all(where)[1])

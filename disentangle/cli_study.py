@@ -58,7 +58,7 @@ def rate_distortion(
     output: Target = None,
     results: Results = RESULTS,
 ) -> None:
-    """Draw the rate and the distortion of each run."""
+    """Draw the rate and the distortion of each run, once it is scored by a metric of both."""
     from disentangle.sweeps import draw_rate_distortion
 
     study, problems = gathered(runs, where, results)

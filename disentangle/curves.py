@@ -8,6 +8,7 @@ import numpy as np
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, title
+from disentangle.ranking import metrics_with
 from disentangle.run import Run
 
 LITTLE = 0.1  # nats
@@ -44,7 +45,7 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
     if not entries and run.record.imported:
         raise DisentangleError(
             f"{run.path}: imported weights have no log; for the KL of each latent as it is: "
-            f"disentangle score {run.path} --metric elbo --detail"
+            f"disentangle score {run.path} {metrics_with('rate')} --detail"
         )
     if not entries:
         raise DisentangleError(

@@ -38,6 +38,8 @@ class Detail:
 
 Direction: TypeAlias = Literal["more", "less", "neither"]
 """Of a score: which is better."""
+Role: TypeAlias = Literal["rate", "distortion"]
+"""Of a score: nats per image that the code takes, or that an image takes given the code."""
 Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
 """Scores by name, or why there is none; and details by name."""
 
@@ -160,6 +162,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """Whether it reads the model itself, so that it is the same for every representation."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """By score, where it is not that more is better."""
+    roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
+    """By score, what a figure of rate and distortion takes it for."""
     most_latents: ClassVar[int] = 512
     """With more latents than this it says n/a, for it would take too long."""
     seconds: ClassVar[float] = 1.0

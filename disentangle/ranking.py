@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from disentangle import registry
 from disentangle.cells import Column, Row
 from disentangle.errors import DisentangleError
-from disentangle.metric import Direction
+from disentangle.metric import Direction, Role
 from disentangle.summary import LEVEL, Statistic, best_of
 
 TEST = f"Mann-Whitney tests, Holm-corrected for the rows compared, p below {LEVEL:g}"
@@ -17,6 +17,21 @@ def direction(column: Column) -> Direction | None:
         return registry.metrics.load(column[1]).better.get(column[0], "more")
     except DisentangleError:  # not installed here
         return None
+
+
+def role(column: Column) -> Role | None:
+    """Return what a figure of rate and distortion takes a column for, if for anything."""
+    try:
+        return registry.metrics.load(column[1]).roles.get(column[0])
+    except DisentangleError:  # not installed here
+        return None
+
+
+def metrics_with(wanted: Role) -> str:
+    """Return the options of `disentangle score` that give scores of a role."""
+    names = registry.metrics.entries
+    found = [name for name in names if wanted in registry.metrics.load(name).roles.values()]
+    return " or ".join(f"--metric {name}" for name in found) or "--metric NAME"
 
 
 def mark_best(rows: Sequence[Row], columns: Iterable[Column], statistic: Statistic = "mean") -> str:

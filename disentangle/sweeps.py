@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from disentangle.cells import Column
 from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.metric import Role
 from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, lines
+from disentangle.ranking import metrics_with, role
 from disentangle.study import Study, names_of
 from disentangle.summary import FEWEST, summarise
 
@@ -74,21 +77,14 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
 def draw_rate_distortion(study: Study, path: Path) -> Path:
     """Draw each run's rate, the KL of its posteriors, against its distortion, -E log p(x|z).
 
-    Both are those of the metric `elbo`, in nats per image (Alemi et al. 2018).
+    Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
 
     Raises:
-        UsageError: the runs' likelihoods differ.
-        DisentangleError: no run has been scored by it.
+        UsageError: the runs' likelihoods differ, or there are several rates.
+        DisentangleError: no run has been scored by such a metric.
     """
     check_suffix(path)
-    try:
-        rate, distortion = study.column("elbo/kl"), study.column("elbo/reconstruction")
-    except UsageError as error:
-        if "several" in str(error):
-            raise
-        raise DisentangleError(
-            "no run has rate and distortion; first: disentangle score --metric elbo:samples=10000"
-        ) from None
+    rate, distortion = one_of(study, "rate"), one_of(study, "distortion")
     rates = {o.run: o for o in study.of(rate)}
     pairs = [(rates[o.run], o) for o in study.of(distortion) if o.run in rates]
     kinds = {str(o.settings.get("likelihood")) for _, o in pairs}
@@ -99,7 +95,7 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {len(pairs)} runs, of the metric elbo, in nats per image. "
+        f"Rate and distortion of {len(pairs)} runs, by {rate[1]}, in nats per image. "
         "On a grey line their sum, the negative evidence lower bound, is the same."
     )
     plate, axes = panel(study, head, models)
@@ -117,6 +113,19 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
     axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
     legend(axes, models)
     return plate.save(path)
+
+
+def one_of(study: Study, wanted: Role) -> Column:
+    """Return the column of a role."""
+    found = [column for column in study.headings if role(column) == wanted]
+    if not found:
+        raise DisentangleError(
+            f"no run has a {wanted}; first: disentangle score {metrics_with(wanted)}"
+        )
+    if len(found) > 1:
+        several = "', '".join(study.headings[column] for column in found)
+        raise UsageError(f"there are several scores of {wanted}: '{several}'; choose by --where")
+    return found[0]
 
 
 def panel(study: Study, head: str, names: list[str]) -> tuple[Plate, Any]:

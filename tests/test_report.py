@@ -411,3 +411,13 @@ def test_missing_log_leaves_the_training_out(run):
     with pytest.raises(DisentangleError):
         pages.report(run.path / "nowhere")
     assert "Training" not in Page(pages.run_page(run)).text
+
+
+def test_run_that_cannot_be_read_is_on_the_page_and_fails_the_command(command, variant):
+    good, bad = variant("a", values=[{"value": 0.5}]), variant("b")
+    (bad.path / "run.json").write_text("{")
+    code, out, err = command("report", good.path.parent)
+    assert code == 1
+    assert "not a record of this version" in err
+    assert "not a record of this version" in (good.path.parent / "report.html").read_text()
+    assert out.strip().endswith("report.html")

@@ -40,6 +40,7 @@ class ELBO(Metric[Dataset]):
     """
 
     of_model = True
+    roles = MappingProxyType({"elbo/kl": "rate", "elbo/reconstruction": "distortion"})
     better = MappingProxyType(
         {
             "elbo/total": "less",
