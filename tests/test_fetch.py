@@ -380,7 +380,7 @@ def test_a_host_that_does_not_answer_is_given_up(
     getattr(host, stalls).clear()
     start = time.perf_counter()
     fail(remote(host), tmp_path, r"no answer for 0\.1 s")
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 20  # and not for ever
     assert left(tmp_path) == (PARTIAL if stalls == "end" else set())
 
 
