@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from disentangle.run import Run as Run
     from disentangle.run import load_run as load_run
     from disentangle.scoring import score as score
-    from disentangle.table import tables as tables
+    from disentangle.tabling import tables as tables
 
 __version__ = "0.1.0"
 
@@ -32,7 +32,7 @@ _HOMES = {
     "score": "scoring",
     "score_codes": "foreign",
     "score_encoder": "foreign",
-    "tables": "table",
+    "tables": "tabling",
     "train": "experiment",
 }
 """Public name -> the module that it is imported from when first used."""

@@ -7,7 +7,8 @@ from disentangle.cells import Cell, Column, Row, meaning
 from disentangle.chance import CORRECTED
 from disentangle.errors import UsageError, suggestion
 from disentangle.ranking import direction
-from disentangle.table import Table, ordered
+from disentangle.table import Table
+from disentangle.tabling import ordered
 
 BEFORE = ("model", "steps")
 """What rows are sorted by, beside knobs and scores."""

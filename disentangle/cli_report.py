@@ -32,7 +32,7 @@ def report(
 ) -> None:
     """Write a page, whole in itself, of what a model learnt or of how a folder's runs did."""
     from disentangle import cli_table, pages
-    from disentangle.table import load_all
+    from disentangle.tabling import load_all
 
     if output is not None and output.suffix not in (".html", ".htm"):
         raise UsageError(f"--output {output}: name a file that ends with .html")

@@ -116,7 +116,7 @@ def score_runs(
     """Score runs, one after another, and show and write the tables."""
     from disentangle import scoring
     from disentangle.progress import counting, say
-    from disentangle.table import make_tables
+    from disentangle.tabling import make_tables
 
     found, problems = load(runs, results)
     for run in found:

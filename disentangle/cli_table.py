@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
     """Return the runs named, or all that can be read, and why the others cannot."""
     from disentangle.run import load_run
-    from disentangle.table import load_all
+    from disentangle.tabling import load_all
 
     if paths:
         return [load_run(path) for path in paths], []
@@ -98,7 +98,7 @@ def table(
     from disentangle.literature import papers_on
     from disentangle.progress import counting
     from disentangle.selection import select
-    from disentangle.table import make_tables
+    from disentangle.tabling import make_tables
     from disentangle.where import where as those
 
     if study is not None and runs:
@@ -181,7 +181,7 @@ def show_tables(tables: Sequence["Table"]) -> None:
 def write_tables(runs: list["Run"], results: Path) -> None:
     """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
     from disentangle import export
-    from disentangle.table import load_all, make_tables
+    from disentangle.tabling import load_all, make_tables
 
     root = results.resolve()
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}

@@ -17,7 +17,7 @@ from disentangle.record import RunRecord
 from disentangle.run import Run
 from disentangle.scoring import current_scores
 from disentangle.summary import holm, paired
-from disentangle.table import load_all
+from disentangle.tabling import load_all
 
 
 @dataclass(frozen=True)

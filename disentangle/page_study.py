@@ -12,7 +12,8 @@ from disentangle.page_plot import plot, runs_of
 from disentangle.page_scores import baselines_near
 from disentangle.progress import duration
 from disentangle.run import Run
-from disentangle.table import Table, load_all, make_tables
+from disentangle.table import Table
+from disentangle.tabling import load_all, make_tables
 
 
 def about_study(

@@ -20,7 +20,7 @@ from disentangle.model import Code, Model
 from disentangle.options import check
 from disentangle.plugin import Plugin, knobs
 from disentangle.recipe import Training
-from disentangle.record import RunRecord, read_record
+from disentangle.record import RunRecord, Score, read_record
 from disentangle.seeds import initialising
 from disentangle.tensors import as_input, as_tensor
 
@@ -42,6 +42,7 @@ class Run:
         file: str | Path | None = None,
     ) -> None:
         self.path, self.record = path, record
+        self.scores_read: tuple[tuple[int, int, int], tuple[Score, ...]] | None = None
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:

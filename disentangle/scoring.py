@@ -27,11 +27,16 @@ from disentangle.run import Run, load_run
 
 
 def read_scores(run: Run) -> tuple[Score, ...]:
-    """Return the scores that a run has."""
+    """Return the scores that a run has; the file is read again only where it is another."""
+    file = run.path / "scores.json"
     try:
-        return read_record(ScoreFile, run.path / "scores.json").scores
-    except FileNotFoundError:
+        about = file.stat()
+        stamp = (about.st_ino, about.st_mtime_ns, about.st_size)
+        if run.scores_read is None or run.scores_read[0] != stamp:
+            run.scores_read = stamp, read_record(ScoreFile, file).scores
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    return run.scores_read[1]
 
 
 def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:

@@ -80,7 +80,7 @@ def select(
         return EVERY
     runs, _ = each_once(runs)
     if rule == "default":
-        kept = {key_of(r.record): r.record.origin for r in runs if plain(r.record)}
+        kept = {key_of(r.record): r.record.origin for r in runs if at_default(r.record)}
         if not kept:
             raise UsageError("--choose default: every run's settings were given by hand")
         return Selection(frozenset(kept), kept)
@@ -103,7 +103,7 @@ def select(
     raise UsageError(f"--choose {rule}: the rules are {RULES}")
 
 
-def plain(record: RunRecord) -> bool:
+def at_default(record: RunRecord) -> bool:
     """Say whether settings are a plugin's or a preset's own."""
     return record.origin == "default" or (
         record.origin.startswith("preset") and not record.origin.endswith("changed")

@@ -1,8 +1,8 @@
 """What a handful of seeds say: averages, an interval, and whether two methods can be told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,11 @@ def iqm(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     return mean
 
 
-STATISTICS = {"mean": np.mean, "median": np.median, "iqm": iqm}
+STATISTICS: dict[Statistic, Callable[..., Any]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "iqm": iqm,
+}
 
 
 def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary:
@@ -147,7 +151,7 @@ def best_of(
     """
     sign = -1 if less else 1
     signed = [[sign * value for value in values] for values in groups]
-    best = int(np.argmax([getattr(summarise(values), statistic) for values in signed]))
+    best = int(np.argmax([STATISTICS[statistic](np.asarray(values)) for values in signed]))
     others = [values for i, values in enumerate(signed) if i != best]
     if not all(above(signed[best], values) > 0.5 for values in others):
         return None

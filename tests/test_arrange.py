@@ -4,7 +4,7 @@ import pytest
 
 from disentangle.arrange import check_strictly, sort_rows
 from disentangle.errors import UsageError
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 
 def made(variant):

@@ -10,7 +10,7 @@ from disentangle.data import load_dataset
 from disentangle.errors import UsageError
 from disentangle.record import ScoreFile
 from disentangle.scoring import read_scores, score
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 pytestmark = pytest.mark.usefixtures("strangers")
 METRICS = ["mig:samples=75", "beta-vae-score:train=200,test=100,pairs=8"]

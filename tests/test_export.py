@@ -23,7 +23,7 @@ from disentangle.export import (
 )
 from disentangle.literature import known_papers, papers_on
 from disentangle.summary import summarise
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 VALUES = (0.2, 0.25, 0.3, 0.35, 0.9)
 

@@ -9,7 +9,7 @@ from disentangle.data import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.importing import import_weights
 from disentangle.scoring import score
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 pytestmark = pytest.mark.usefixtures("strangers")
 X = torch.rand((5, 1, 64, 64), generator=torch.Generator().manual_seed(0))

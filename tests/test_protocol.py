@@ -13,7 +13,7 @@ from disentangle.foreign import score_codes
 from disentangle.protocol import known_protocols, load_protocol
 from disentangle.scoring import read_scores, score
 from disentangle.sources import Part, Sampled
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 OPTIONS = {"steps": 3, "batch_size": 8, "figures": False, "device": "cpu"}
 QUICK = ["mig:samples=50", "sap:train=40,test=20"]

@@ -5,7 +5,7 @@ import pytest
 from disentangle.errors import UsageError
 from disentangle.experiment import train
 from disentangle.selection import select
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 from disentangle.where import where
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from disentangle.export import write_scores
 from disentangle.run import Run
-from disentangle.table import make_tables
+from disentangle.tabling import make_tables
 
 
 def test_seeds_of_a_configuration_are_one_row(variant):
