@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 SHOWN = 80
 """The most steps of a line that are drawn: a page is no log."""
 EARLY = 0.1
@@ -89,11 +91,21 @@ def bounds(steps: Sequence[int], lines: Sequence[Line]) -> tuple[float, float]:
     return (low, high + 0.04 * (high - low)) if low == 0 else (low, high)
 
 
-def spread(places: Sequence[float], apart: float, low: float, high: float) -> list[float]:
-    """Return places, in order from low to high, moved so that each is `apart` from the next."""
-    found: list[float] = []
-    for place in places:
-        found.append(max(place, found[-1] + apart if found else low))
-    for i in reversed(range(len(found))):
-        found[i] = min(found[i], high if i == len(found) - 1 else found[i + 1] - apart)
-    return found
+def spread(
+    places: Sequence[float], sizes: Sequence[float], high: float, low: float = 0.0
+) -> list[float]:
+    """Return the nearest places at which things of these sizes do not overlap.
+
+    Args:
+        places: wanted, of the middles, ascending.
+        sizes: of the things.
+        high: where the last may end, if there is room for all.
+        low: where the first may begin.
+    """
+    from scipy.optimize import isotonic_regression
+
+    # Without the room that those before it take, what must not overlap must only not descend.
+    before = low + np.cumsum(sizes) - np.asarray(sizes) / 2
+    free = max(0.0, high - low - sum(sizes))
+    moved = isotonic_regression(np.asarray(places) - before).x.clip(0, free) + before
+    return [float(place) for place in moved]

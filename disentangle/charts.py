@@ -11,6 +11,7 @@ from disentangle.cells import number
 WIDTH, HEIGHT = 350, 220
 LEFT, RIGHT, TOP, BOTTOM = 42, 92, 14, 24
 COLOURS = 8
+APART = 13.0  # pixels, of the names of lines
 """How many colours `style.css` has for lines; more lines are dashed."""
 
 
@@ -98,7 +99,9 @@ def _names(lines: Sequence[Line], strong: Sequence[Line], frame: Frame) -> Marku
     if weak:
         ends.append((frame.down(max(weak)), f"{len(weak)} inactive", "weak"))
     ends.sort()
-    places = spread([y for y, _, _ in ends], 13.0, TOP, HEIGHT - BOTTOM)
+    half = APART / 2
+    wanted, sizes = [y for y, _, _ in ends], [APART] * len(ends)
+    places = spread(wanted, sizes, HEIGHT - BOTTOM + half, TOP - half)
     return Markup("").join(
         Markup('<text class="name {}" x="{}" y="{:.1f}">{}</text>').format(
             look, WIDTH - RIGHT + 7, y + 4, label

@@ -1,11 +1,9 @@
 """The KL of each latent over training, from the run's log."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
+from disentangle.axes import spread
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.plate import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, title
 from disentangle.ranking import metrics_with
@@ -106,20 +104,3 @@ def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inch
             arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkA": 0},
             annotation_clip=False,
         )
-
-
-def spread(places: Sequence[float], sizes: Sequence[float], high: float) -> list[float]:
-    """Return the nearest places at which things of these sizes do not overlap, from 0 to `high`.
-
-    Args:
-        places: wanted, of the middles, ascending.
-        sizes: of the things.
-        high: where the last may end, if there is room for all.
-    """
-    from scipy.optimize import isotonic_regression
-
-    # Without the room that those before it take, what must not overlap must only not descend.
-    before = np.cumsum(sizes) - np.asarray(sizes) / 2
-    free = max(0.0, high - sum(sizes))
-    moved = isotonic_regression(np.asarray(places) - before).x.clip(0, free) + before
-    return [float(place) for place in moved]

@@ -45,8 +45,12 @@ def test_axis_starts_at_zero_unless_there_are_negative_values():
 
 
 def test_names_keep_apart_and_in_order():
-    assert spread([10, 11, 50], 13, 0, 100) == [10, 23, 50]
-    assert spread([95, 96, 97], 13, 0, 100) == [74, 87, 100]
+    assert spread([1.0, 5.0], [2.0, 2.0], 9.0) == [1.0, 5.0]
+    assert spread([4.0, 4.0, 8.0], [2.0, 2.0, 2.0], 9.0) == [3.0, 5.0, 8.0]
+    assert spread([0.0, 0.0], [2.0, 2.0], 9.0) == [1.0, 3.0]
+    assert spread([9.0, 9.0], [2.0, 2.0], 9.0) == [6.0, 8.0]
+    assert spread([10, 11, 50], [13] * 3, 106.5, -6.5) == [4, 17, 50]
+    assert spread([95, 96, 97], [13] * 3, 106.5, -6.5) == [74, 87, 100]
 
 
 def test_line_is_broken_where_there_is_no_number():

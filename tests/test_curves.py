@@ -49,13 +49,6 @@ def test_many_lines_that_end_together_are_told_apart(run, drawn):
     check_type(drawn[0])
 
 
-def test_labels_are_moved_apart_no_further_and_not_out_of_the_axes():
-    assert curves.spread([1.0, 5.0], [2.0, 2.0], 9.0) == [1.0, 5.0]
-    assert curves.spread([4.0, 4.0, 8.0], [2.0, 2.0, 2.0], 9.0) == [3.0, 5.0, 8.0]
-    assert curves.spread([0.0, 0.0], [2.0, 2.0], 9.0) == [1.0, 3.0]
-    assert curves.spread([9.0, 9.0], [2.0, 2.0], 9.0) == [6.0, 8.0]
-
-
 def test_log_without_kl_and_no_log_are_told_apart(run):
     (run.path / "log.jsonl").write_text('{"step": 100, "terms": {}}\n')
     with pytest.raises(UsageError, match="'beta-vae' has no KL"):
