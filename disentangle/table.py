@@ -143,7 +143,7 @@ class Table:
         named = {"mean": "Mean", "median": "Median", "iqm": "Inter-quartile mean"}[self.statistic]
         notes = []
         if any(n < FEWEST for n in sizes):
-            notes.append(f"{named} over seeds (each of fewer than {FEWEST}).")
+            notes.append(f"{named} over seeds (each seed's, where they are fewer than {FEWEST}).")
         if any(n >= FEWEST for n in sizes):
             notes.append(f"{named} over seeds ± standard deviation [95 % bootstrap interval].")
         if self.ranking:

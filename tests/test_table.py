@@ -17,7 +17,7 @@ def test_seeds_of_a_configuration_are_one_row(variant):
     assert table.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
     row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 (0.100, 0.200, 0.600)"]
     assert table.body == [row]
-    assert "Mean over seeds (each of fewer than 5)." in table.caption
+    assert "Mean over seeds (each seed's, where they are fewer than 5)." in table.caption
     assert "A claim takes 10 seeds or more." in table.caption
 
 
