@@ -11,7 +11,7 @@ from disentangle.run import Run
 
 LITTLE = 0.1  # nats
 STYLES = ("-", "--", "-.", ":")
-LEFT, RIGHT, BELOW = 0.46, 0.75, 0.36  # inches around the panels
+LEFT, RIGHT, BELOW = 0.58, 0.75, 0.36  # inches around the panels
 UPPER, LOWER, GAP = 1.7, 0.55, 0.1
 TYPE = SMALL * 1.25 / 72  # inches, of a line
 
@@ -86,7 +86,7 @@ def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inch
     """Name each line at its end, with a stroke to it; the axes are so many inches high."""
     named = sorted((value, name) for name, value in values.items())
     if others:
-        named.insert(0, (0.0, f"{others} others\nbelow {LITTLE:g}"))
+        named.insert(0, (0.0, f"{others} {'others' if values else 'latents'}\nbelow {LITTLE:g}"))
     top = axes.get_ylim()[1]
     height = TYPE / inches * top
     wanted = [value + (height / 2 if "\n" in name else 0) for value, name in named]

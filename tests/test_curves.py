@@ -59,3 +59,9 @@ def test_log_without_kl_and_no_log_are_told_apart(run):
     run.save_record(imported="model.pt")
     with pytest.raises(DisentangleError, match=r"no log; .* --metric elbo --detail"):
         curves.draw_kl(run)
+
+
+def test_small_numbers_leave_the_label_of_their_axis_whole(run, drawn):
+    write_log(run, [[0.0249, 0.0125, 0.0051]] * 3)
+    curves.draw_kl(run)
+    assert any("3 latents" in text for text in check_type(drawn[0]))
