@@ -102,8 +102,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         parameter, group = places[int(number)]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter).copy_(value)
-        elif group.get("fused"):
-            value = value.to(parameter.device)  # the count of steps, which a fused kernel reads
+        elif group.get("fused") or group.get("capturable"):
+            value = value.to(parameter.device)  # the count of steps, which a kernel reads
         optimizer.state[parameter][name] = value
 
 

@@ -7,14 +7,37 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FEW = 4
-"""Channels up to which the last layer of a decoder is faster as a matrix product on a CPU."""
+"""Channels of an image up to which its layers are faster as matrix products."""
+
+
+class FromImage(nn.Conv2d):
+    """A convolution 4x4, stride 2, padding 1, of the few channels of an image.
+
+    On a GPU a matrix product of the image's patches: torch's own gradient of the weights, where it
+    is to give the same bits each time, takes a fifth of a whole step.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [N, after, H / 2, W / 2] for x [N, before, H, W]."""
+        if x.device.type != "cuda" or self.in_channels > FEW:
+            return super().forward(x)
+        return self.by_product(x)
+
+    def by_product(self, x: Tensor) -> Tensor:
+        """Return the same by a matrix product, channels last."""
+        pixels = F.linear(patches(x), self.weight.flatten(1), self.bias)
+        return pixels.view(len(x), x.shape[2] // 2, x.shape[3] // 2, -1).permute(0, 3, 1, 2)
 
 
 class ToImage(nn.ConvTranspose2d):
     """A transposed convolution 4x4, stride 2, padding 1, to the few channels of an image.
 
     On a CPU the vector units have nothing to do over one output channel, and torch's takes six
-    times as long as here: one matrix product, and sums of its shifted parts.
+    times as long as here: one matrix product, and sums of its shifted parts. On a GPU its gradient
+    of the weights is what is slow, as in `FromImage`.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -22,9 +45,14 @@ class ToImage(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Return [N, after, 2H, 2W] for x [N, before, H, W]."""
-        plain = x.device.type != "cpu" or x.dtype != torch.float32 or self.out_channels > FEW
-        if plain or output_size is not None or torch.is_autocast_enabled("cpu"):
+        if self.out_channels > FEW or output_size is not None:
             return super().forward(x, output_size)
+        if x.device.type == "cuda":
+            image: Tensor = Widening.apply(x, self.weight, self.bias)
+            return image
+        plain = x.device.type != "cpu" or x.dtype != torch.float32
+        if plain or torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
         doubled: Tensor = Doubling.apply(x, self.weight, self.bias)
         return doubled
 
@@ -78,6 +106,37 @@ class Doubling(torch.autograd.Function):
         found: tuple[Tensor, Tensor, Tensor]
         found = torch.ops.aten.convolution_backward(grads[0], x, weight, *places)
         return found
+
+
+class Widening(torch.autograd.Function):
+    """Transposed convolution 4x4, stride 2, padding 1: the weights' gradient by a product."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep what the gradients need."""
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return [N, O, 2H, 2W] for x [N, C, H, W], weight [C, O, 4, 4] and bias [O]."""
+        return F.conv_transpose2d(x, weight, bias, 2, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients of x, weight and bias."""
+        x, weight = ctx.saved_tensors
+        grad = grads[0]
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(grad.dtype)
+        of_weight = (pixels.T @ patches(grad).flatten(0, 1)).to(weight.dtype)
+        of_x = F.conv2d(grad, weight.to(grad.dtype), None, 2, 1).to(x.dtype)
+        return of_x, of_weight.view_as(weight), grad.sum((0, 2, 3)).to(weight.dtype)
+
+
+def patches(x: Tensor) -> Tensor:
+    """Return the 4x4 patches, stride 2, padding 1, of x [N, C, H, W]: [N, HW / 4, 16 C]."""
+    return F.unfold(x, 4, padding=1, stride=2).transpose(1, 2)
 
 
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from disentangle.errors import UsageError
-from disentangle.layers import FromVector, ToImage
+from disentangle.layers import FromImage, FromVector, ToImage
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
@@ -32,8 +32,8 @@ class Network(ABC):
 
 def down(*channels: int) -> list[nn.Module]:
     """Return convolutions that halve the image each: 4x4, stride 2, padding 1, each with a ReLU."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(channels):
+    layers: list[nn.Module] = [FromImage(channels[0], channels[1]), nn.ReLU(inplace=True)]
+    for before, after in pairwise(channels[1:]):
         layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
     return layers
 

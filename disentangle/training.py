@@ -23,6 +23,7 @@ from disentangle.midway import Midway
 from disentangle.model import Batch, Model, Terms
 from disentangle.monitor import Report, averages, check_finite, measure
 from disentangle.recipe import Training
+from disentangle.replay import Replay, Update
 from disentangle.run import Run
 from disentangle.seeds import derive, numpy_rng
 from disentangle.tensors import as_input
@@ -61,9 +62,7 @@ def fit(
         keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
-    if training.compile:
-        for part in model.children():
-            part.compile()
+    update = updating(model, optimizers, training, device)
     every = min(100, max(1, steps // 10))
     history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
     done, seconds = resume(run, model, optimizers, history)
@@ -87,7 +86,11 @@ def fit(
         about = {"run": run.record.id, "step": done, "seconds": spent}
         checkpoint.save(run.checkpoint_path, checkpoint.pack(tensors), about)
 
-    with stop_signals() as stopped, (run.path / "log.jsonl").open("a", encoding="utf-8") as log:
+    with (
+        stop_signals() as stopped,
+        deterministic(),
+        (run.path / "log.jsonl").open("a", encoding="utf-8") as log,
+    ):
         for index in batches(len(dataset), size, training.seed, done, steps):
             rng.manual_seed(derive(training.seed, "noise", done))
             pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
@@ -99,22 +102,12 @@ def fit(
                 rng=rng,
                 pair=None if pair is None else feed(pair),
             )
-            with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
-                sets = term_sets(model.terms(batch))
-            for optimizer, terms in zip(optimizers, sets, strict=True):
-                parameters = [p for group in optimizer.param_groups for p in group["params"]]
-                optimizer.zero_grad(set_to_none=True)
-                loss = torch.stack(list(terms.values())).sum()
-                torch.autograd.backward(loss, inputs=parameters)
-                if training.clip:
-                    torch.nn.utils.clip_grad_norm_(parameters, training.clip)
-            for optimizer in optimizers:
-                optimizer.step()
+            sets = update(batch)
             for terms in sets:
                 for name, term in terms.items():
                     if name not in history:
                         history[name] = torch.zeros(every, device=device)
-                    history[name][done % every] = term.detach()
+                    history[name][done % every] = term
             done += 1
 
             entry = None
@@ -149,6 +142,38 @@ def fit(
     about = {"run": run.record.id, "step": done, "seconds": seconds}
     checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": model.state_dict()}), about)
     return seconds
+
+
+def updating(
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    training: Training,
+    device: torch.device,
+) -> Update:
+    """Return the function that takes one step on a batch, compiled or recorded where asked for."""
+    parameters = [
+        [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
+    ]
+
+    def update(batch: Batch) -> tuple[Terms, ...]:
+        with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
+            sets = term_sets(model.terms(batch))
+        for optimizer, mine, terms in zip(optimizers, parameters, sets, strict=True):
+            optimizer.zero_grad(set_to_none=True)
+            loss = torch.stack(list(terms.values())).sum()
+            torch.autograd.backward(loss, inputs=mine)
+            if training.clip:
+                torch.nn.utils.clip_grad_norm_(mine, training.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+        return tuple({name: term.detach() for name, term in terms.items()} for terms in sets)
+
+    if training.compile and device.type == "cuda":
+        return Replay(update, optimizers)
+    if training.compile:
+        for part in model.children():
+            part.compile()
+    return update
 
 
 def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
@@ -210,6 +235,17 @@ def start_log(run: Run, step: int) -> None:
     """Cut the log to the entries up to this step: the rest will come again."""
     lines = [json.dumps(entry) for entry in run.log if entry["step"] <= step]
     write_text(run.path / "log.jsonl", "".join(line + "\n" for line in lines))
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let a GPU's convolutions give the same bits each time: a resumed run must end like any."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from disentangle.layers import FromVector, ToImage, cross_entropy
+from disentangle.layers import FromImage, FromVector, ToImage, Widening, cross_entropy
 from disentangle.seeds import initialising, torch_rng
 
 
@@ -45,6 +45,25 @@ def test_image_and_gradients_are_torchs(n, before, after, height, width, last):
     for a, b in zip(*found, strict=True):
         assert a.shape == b.shape
         assert close(a, b)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 8), st.sampled_from([2, 4, 6]))
+def test_what_a_gpu_computes_is_torchs(n, few, many, side):
+    first, last = FromImage(few, many), ToImage(many, few)
+    plain = nn.Conv2d(few, many, 4, 2, 1), nn.ConvTranspose2d(many, few, 4, 2, 1)
+    found = []
+    for layer, other, compute, channels in (
+        (first, plain[0], first.by_product, few),
+        (last, plain[1], lambda x: Widening.apply(x, last.weight, last.bias), many),
+    ):
+        other.load_state_dict(layer.state_dict())
+        for function, mine in ((compute, layer), (other, other)):
+            x = torch.randn((n, channels, side, side), generator=torch_rng(0, "x"))
+            image = function(x.requires_grad_())
+            image.square().sum().backward()
+            found.append((image, x.grad, mine.weight.grad, mine.bias.grad))
+    for ours, torchs in (found[:2], found[2:]):
+        assert all(a.shape == b.shape and close(a, b) for a, b in zip(ours, torchs, strict=True))
 
 
 def test_jacobians_are_torchs():

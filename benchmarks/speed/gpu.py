@@ -1,0 +1,177 @@
+"""Training throughput on a GPU: our loop against those that users run, alone and several at once.
+
+The same network, batch and data (dSprites), each loop in a process of its own, in turn, round after
+round: `ours` as it comes, with `--precision bf16`, with `--compile`, with both; and the loops of
+`cpu.py`, here on the GPU (a DataLoader with a conversion per image, in the same process and with
+four workers; a bare loop over one batch that lies ready). Then several of ours share the GPU.
+
+    python benchmarks/speed/gpu.py
+"""
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from cpu import BATCH, BETA, LR, Items, array, endless, plain_network
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+import disentangle
+
+WARM, STEPS = 300, 2_300
+OURS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "bf16": {"precision": "bf16"},
+    "compile": {"compile": True},
+    "compile bf16": {"precision": "bf16", "compile": True},
+}
+
+
+def ours(network: str, steps: int, **options: Any) -> float:
+    """Return images a second of `disentangle.train`."""
+    times: dict[int, float] = {}
+
+    class Enough(Exception):
+        pass
+
+    def clock(step: int, total: int, entry: dict[str, Any] | None) -> None:
+        if step in (WARM, steps):
+            torch.cuda.synchronize()
+            times[step] = time.perf_counter()
+        if step == steps:
+            raise Enough
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Enough):
+        disentangle.train(
+            "beta-vae",
+            "dsprites",
+            network=network,
+            beta=BETA,
+            lr=LR,
+            steps=500_000,
+            results=folder,
+            figures=False,
+            device="cuda",
+            report=clock,
+            **options,
+        )
+    return BATCH * (steps - WARM) / (times[steps] - times[WARM])
+
+
+def usual(network: str, batches: Iterator[Tensor], steps: int) -> float:
+    """Return images a second of the loop that most replications have, on a GPU."""
+    encoder, decoder = (part.cuda() for part in plain_network(network))
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
+    warm, began = steps // 5, 0.0
+    for step in range(steps):
+        if step == warm:
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+        x = next(batches).cuda(non_blocking=True)
+        mean, log_variance = encoder(x).chunk(2, dim=1)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        output = torch.sigmoid(decoder(z))
+        error = F.binary_cross_entropy(output, x, reduction="sum") / len(x)
+        kl = -0.5 * (1 + log_variance - mean.pow(2) - log_variance.exp()).sum(1).mean()
+        loss = error + BETA * kl
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    torch.cuda.synchronize()
+    return BATCH * (steps - warm) / (time.perf_counter() - began)
+
+
+def loader(network: str, workers: int, steps: int) -> float:
+    """Return images a second of a DataLoader."""
+    items = DataLoader(
+        Items(), BATCH, shuffle=True, num_workers=workers, pin_memory=True, drop_last=True
+    )
+    return usual(network, endless(items), steps)
+
+
+def plain(network: str, steps: int) -> float:
+    """Return images a second without any loading."""
+    x = torch.from_numpy(array()[:BATCH, None]).float().cuda()
+    return usual(network, iter([x] * steps), steps)
+
+
+def measure(name: str, network: str, steps: int) -> float:
+    """Return images a second of the loop of this name."""
+    if name in OURS:
+        return ours(network, steps, **OURS[name])
+    if name == "plain":
+        return plain(network, steps // 2)
+    return loader(network, {"loader": 0, "workers": 4}[name], steps // 4)
+
+
+def start(name: str, network: str, steps: int) -> subprocess.Popen[str]:
+    """Start a loop in a process of its own."""
+    command = [sys.executable, __file__, "--one", name, network, "--steps", str(steps)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(process: subprocess.Popen[str]) -> float:
+    """Return what a loop found, or end with what it said."""
+    said, error = process.communicate()
+    if process.returncode:
+        sys.exit(f"{process.args}: {error}")
+    return float(said.splitlines()[-1])
+
+
+def main() -> None:
+    """Run the loops in turn, and print medians and ratios; or one of them, and print its figure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--together", type=int, nargs="*", default=[2, 4, 8])
+    parser.add_argument("--steps", type=int, default=STEPS, help="of each of our loops")
+    parser.add_argument("--one", nargs=2, metavar=("LOOP", "NETWORK"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        torch.set_num_threads(1)
+        print(json.dumps(measure(*options.one, options.steps)))
+        return
+    if not torch.cuda.is_available():
+        sys.exit("no GPU is here")
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; images a second", flush=True)
+    disentangle.load_dataset("dsprites")  # drawn once, before anything is timed
+    names = [*OURS, "loader", "workers", "plain"]
+    for network in options.networks:
+        found: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(options.rounds):
+            for name in names:
+                found[name].append(result(start(name, network, options.steps)))
+        peer = max(statistics.median(found[name]) for name in ("loader", "workers"))
+        print(f"\n{network}")
+        for name, values in found.items():
+            middle = statistics.median(values)
+            print(
+                f"  {name:12} {middle:7.0f} ({min(values):.0f} to {max(values):.0f})  "
+                f"{middle / peer:.2f} times the faster DataLoader; "
+                f"500,000 steps in {500_000 * BATCH / middle / 60:.1f} min",
+                flush=True,
+            )
+        for count in options.together:
+            for name in ("ours", "compile"):
+                running = [start(name, network, options.steps) for _ in range(count)]
+                speeds = [result(process) for process in running]
+                alone = statistics.median(found[name])
+                print(
+                    f"  {count} x {name}: {sum(speeds):.0f} in all, {sum(speeds) / alone:.2f} "
+                    "times one alone",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
