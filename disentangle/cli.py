@@ -15,6 +15,7 @@ from disentangle.cli_pair import compare
 from disentangle.cli_report import report
 from disentangle.cli_score import score
 from disentangle.cli_study import figure
+from disentangle.cli_sweep import sweep
 from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
 from disentangle.errors import DisentangleError, UsageError
@@ -36,7 +37,7 @@ app = typer.Typer(
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
 app.add_typer(figure, name="figure")
-for command in (watch, score, table, report, compare, baselines, udr, advise):
+for command in (watch, sweep, score, table, report, compare, baselines, udr, advise):
     app.command()(command)
 app.command("import")(import_command)
 app.command("traverse")(traversals)

@@ -27,6 +27,7 @@ from disentangle.parameters import (
     RunPath,
     ScoreEvery,
     Split,
+    StudyName,
     names,
 )
 
@@ -118,6 +119,7 @@ def model_command(name: str) -> Any:
         device: Device = "auto",
         checkpoint_every: Every = None,
         results: Results = RESULTS,
+        study: StudyName = "default",
         data_dir: DataDir = None,
         file: File = None,
         download: Download = False,
@@ -144,6 +146,7 @@ def model_command(name: str) -> Any:
                 device=device,
                 checkpoint_every=checkpoint_every,
                 results=results,
+                study=study,
                 data_dir=data_dir,
                 file=file,
                 download=download,

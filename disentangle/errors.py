@@ -20,6 +20,10 @@ class TrainingFailed(DisentangleError):
     """Training came to numbers that are not finite, and would again if it went on."""
 
 
+class Busy(DisentangleError):
+    """Another process is training or scoring this run."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; the table then says n/a and why."""
 

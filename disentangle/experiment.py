@@ -17,21 +17,19 @@ from disentangle.location import Progress, Say
 from disentangle.midway import Midway, midway_record
 from disentangle.model import Model
 from disentangle.monitor import Report, watching
-from disentangle.options import check, resolve
-from disentangle.preset import Settings, load_preset
-from disentangle.provenance import make_record, now
+from disentangle.preset import load_preset
+from disentangle.provenance import now
 from disentangle.recipe import Training
-from disentangle.record import DatasetRecord, MidwayRecord
+from disentangle.record import MidwayRecord
 from disentangle.run import Run, load_run
 from disentangle.settle import (
     advice,
     check_every,
-    dataset_defaults,
-    folder_name,
+    check_options,
+    configure,
     kl_weight,
-    name_of_model,
     own_path,
-    split_options,
+    run_folder,
     training_view,
 )
 from disentangle.training import fit
@@ -48,6 +46,7 @@ def train(
     device: str = "auto",
     checkpoint_every: int | None = None,
     results: str | Path = "results",
+    study: str = "default",
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
@@ -78,6 +77,7 @@ def train(
         checkpoint_every: steps between checkpoints; a tenth of the steps, at most 5,000, unless
             given.
         results: the folder below which the run's folder is made.
+        study: the folder in it of runs that belong together.
         data_dir: where datasets keep what they prepare.
         file: the dataset's own file or folder, where the user has it.
         download: whether the dataset may be downloaded.
@@ -111,10 +111,9 @@ def train(
     chosen_device = choose_device(device)
     check_every(checkpoint_every)
     midway = midway_record(keep, score_every, metrics)
-    theirs, mine = split_options(kind, options)
-    check(kind, mine, "given")
-    check(Training, theirs, "given")
-    chosen_preset = None if preset is None else load_preset(preset)
+    check_options(kind, options)
+    if preset is not None:
+        load_preset(preset)
     if isinstance(dataset, str):
         whole = data.load_dataset(
             dataset,
@@ -131,40 +130,22 @@ def train(
     else:
         raise UsageError(f"a dataset is a name or an opened Dataset, not {type(dataset).__name__}")
     opened = training_view(whole, split, factors, hold_out, hold_out_seed)
-    if not isinstance(opened, kind.needs):
-        raise UsageError(
-            f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
-            f"'{opened.name}' is only {opened.strength}"
-        )
-    wanted = Settings()
-    if preset is not None and chosen_preset is not None:
-        wanted = chosen_preset.choose(preset, name_of_model(model), opened.name)
-        if wanted.note and not set(mine) & {"beta", "beta_norm", "variance"}:
-            say(f"preset {preset}: {wanted.note}")
-    recipe = resolve(Training, theirs, preset=wanted.training)
-    if len(opened) < recipe["batch_size"].value:
-        raise UsageError(
-            f"a batch of {recipe['batch_size'].value} is more than the {len(opened)} images of "
-            f"'{opened.name}'; choose a smaller batch size"
-        )
-    settings = resolve(
-        kind,
-        mine,
-        preset=wanted.model,
-        dataset=dataset_defaults(kind, opened),
-        image_shape=opened.image_shape,
-    )
-    about = DatasetRecord.of(
+    record = configure(
+        model,
         opened,
-        data_dir=str(data_dir) if data_dir else None,
-        file=str(file) if file else str(own_path(dataset)) if own_path(dataset) else None,
-        image_size=image_size,
-        channels=channels,
+        options,
+        device=chosen_device,
+        preset=preset,
+        midway=midway,
+        found={
+            "data_dir": str(data_dir) if data_dir else None,
+            "file": str(file) if file else str(own_path(dataset)) if own_path(dataset) else None,
+            "image_size": image_size,
+            "channels": channels,
+        },
+        say=say,
     )
-    record = make_record(model, kind, settings, recipe, about, chosen_device, preset)
-    record = record.model_copy(update={"midway": midway})
-    names = (folder_name(name) for name in (about.name, record.model))
-    run = Run(results.joinpath("default", *names, record.id), record, opened)
+    run = Run(run_folder(results, study, record), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path, dataset=opened)
         if midway not in (MidwayRecord(), run.record.midway):

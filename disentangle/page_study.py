@@ -17,7 +17,11 @@ from disentangle.tabling import load_all, make_tables
 
 
 def about_study(
-    folder: Path, beside: Path, name: str, problems: Sequence[str] = ()
+    folder: Path,
+    beside: Path,
+    name: str,
+    problems: Sequence[str] = (),
+    only: Sequence[Run] | None = None,
 ) -> dict[str, Any]:
     """Return all that the template of a folder's page names.
 
@@ -26,8 +30,9 @@ def about_study(
         beside: the folder that the page will lie in: links to runs' pages start there.
         name: what the page of a run is called.
         problems: what is known to have gone wrong.
+        only: the runs to show; all below the folder unless given.
     """
-    runs, unread = load_all(folder)
+    runs, unread = load_all(folder) if only is None else (list(only), [])
     links = {run.path: link(run.path / name, beside) for run in runs}
     tables = make_tables(runs, baselines_near(folder))
     return {

@@ -89,9 +89,14 @@ def run_page(run: Run, bases: Sequence[str] | None = None) -> str:
     return render("run", about_run(run, bases))
 
 
-def study_page(folder: Path, beside: Path, problems: Sequence[str] = ()) -> str:
-    """Return the page of a folder of runs, to lie in the folder `beside`."""
-    return render("study", about_study(folder, beside, NAME, problems))
+def study_page(
+    folder: Path,
+    beside: Path,
+    problems: Sequence[str] = (),
+    only: Sequence[Run] | None = None,
+) -> str:
+    """Return the page of a folder of runs, or of some runs, to lie in the folder `beside`."""
+    return render("study", about_study(folder, beside, NAME, problems, only))
 
 
 def render(name: str, about: Mapping[str, Any]) -> str:

@@ -11,6 +11,10 @@ DatasetName = Annotated[
     typer.Argument(metavar="DATASET", help="a dataset's name, or the path of images of your own"),
 ]
 Results = Annotated[Path, typer.Option(help="folder of all runs")]
+StudyName = Annotated[
+    str,
+    typer.Option("--study", metavar="NAME", help="folder, in that, of runs that belong together"),
+]
 DATA = "Data"
 DataDir = Annotated[
     Path | None,

@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -46,12 +47,14 @@ def make_record(
     )
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Return the versions of what numbers depend on."""
     names = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn")
     return {name: importlib.metadata.version(name) for name in names}
 
 
+@cache
 def commit() -> str | None:
     """Return the commit of the source tree that this package runs from, if it runs from one."""
     source = Path(__file__).parent.parent

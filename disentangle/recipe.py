@@ -16,7 +16,9 @@ class Training(Plugin):
         default=0.01, min=0, only_if=("optimizer", "adamw"), added=True, help="of AdamW"
     )
     compile: bool = knob(
-        default=False, added=True, help="record the step on a GPU and replay it; compile the networks on a CPU"
+        default=False,
+        added=True,
+        help="record the step on a GPU and replay it; compile the networks on a CPU",
     )
     clip: float = knob(
         default=0.0, min=0, added=True, help="largest norm of the gradient; 0: none is clipped"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from disentangle.dataset import Dataset
+    from disentangle.executor import Executor
     from disentangle.location import Location
     from disentangle.metric import Metric
     from disentangle.model import Model
@@ -110,7 +111,8 @@ models: "Group[type[Model]]" = Group("model", "disentangle.model:Model")
 datasets: "Group[Callable[[Location], Dataset]]" = Group("dataset", "")
 metrics: "Group[type[Metric[Any]]]" = Group("metric", "disentangle.metric:Metric")
 networks: "Group[type[Network]]" = Group("network", "disentangle.networks:Network")
-groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks)
+executors: "Group[type[Executor]]" = Group("executor", "disentangle.executor:Executor")
+groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks, executors)
 
 
 def every_entry() -> list[Entry]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from disentangle import checkpoint, data, registry
 from disentangle.dataset import Dataset
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import Busy, DisentangleError, UsageError
 from disentangle.files import write_text
 from disentangle.model import Code, Model
 from disentangle.options import check
@@ -107,9 +107,9 @@ class Run:
         """Hold the run for this process: training, resuming and scoring exclude one another."""
         lock = filelock.FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0.5, poll_interval=0.05)  # others only look whether it is held
         except filelock.Timeout:
-            raise DisentangleError(
+            raise Busy(
                 f"{self.path}: another process is training or scoring this run; wait for it"
             ) from None
         except OSError as error:

@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import torch
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
 from disentangle.errors import UsageError, suggestion
+from disentangle.location import Say
 from disentangle.model import Model
-from disentangle.options import NORMALISED, option_knobs, resolve
+from disentangle.options import NORMALISED, check, option_knobs, resolve
 from disentangle.plugin import knobs
+from disentangle.preset import Settings, load_preset
+from disentangle.provenance import make_record
 from disentangle.recipe import Training
+from disentangle.record import DatasetRecord, MidwayRecord, RunRecord
 from disentangle.run import Run
 
 
@@ -62,6 +69,81 @@ def check_every(checkpoint_every: int | None) -> None:
     """Refuse a number of steps between checkpoints that is none."""
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
+
+
+def check_options(kind: type[Model], options: Mapping[str, Any]) -> None:
+    """Refuse options that a model and its trainer do not have, and values that none can take."""
+    theirs, mine = split_options(kind, options)
+    check(kind, mine, "given")
+    check(Training, theirs, "given")
+
+
+def configure(
+    model: str | type[Model],
+    dataset: Dataset,
+    options: Mapping[str, Any],
+    *,
+    device: torch.device,
+    preset: str | None = None,
+    midway: MidwayRecord = MidwayRecord(),  # noqa: B008 (it is frozen)
+    found: Mapping[str, Any] = MappingProxyType({}),
+    say: Say = lambda text: None,
+) -> RunRecord:
+    """Return the record of a training, which is all that is to be known before it starts.
+
+    Args:
+        model: a registered name, or a class.
+        dataset: what is trained on, opened.
+        options: the model's knobs and the trainer's options, as they were given.
+        device: where it is to train.
+        preset: the paper whose settings go before the dataset's and the plugins' own.
+        midway: what it is to do on its way.
+        found: how the dataset was opened, for the record; see `DatasetRecord`.
+        say: told what a user of the preset must know.
+
+    Raises:
+        UsageError: options that make no sense together, or on this dataset.
+    """
+    kind = registry.models.load(model) if isinstance(model, str) else model
+    theirs, mine = split_options(kind, options)
+    if not isinstance(dataset, kind.needs):
+        raise UsageError(
+            f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
+            f"'{dataset.name}' is only {dataset.strength}"
+        )
+    wanted = Settings()
+    if preset is not None:
+        wanted = load_preset(preset).choose(preset, name_of_model(model), dataset.name)
+        if wanted.note and not set(mine) & {"beta", "beta_norm", "variance"}:
+            say(f"preset {preset}: {wanted.note}")
+    recipe = resolve(Training, theirs, preset=wanted.training)
+    if len(dataset) < recipe["batch_size"].value:
+        raise UsageError(
+            f"a batch of {recipe['batch_size'].value} is more than the {len(dataset)} images of "
+            f"'{dataset.name}'; choose a smaller batch size"
+        )
+    settings = resolve(
+        kind,
+        mine,
+        preset=wanted.model,
+        dataset=dataset_defaults(kind, dataset),
+        image_shape=dataset.image_shape,
+    )
+    about = DatasetRecord.of(dataset, **found)
+    record = make_record(model, kind, settings, recipe, about, device, preset)
+    return record.model_copy(update={"midway": midway})
+
+
+def run_folder(results: Path, study: str, record: RunRecord) -> Path:
+    """Return the folder of a run.
+
+    Raises:
+        UsageError: the study's name is none of a folder.
+    """
+    if not study or Path(study).name != study or study.startswith(".") or "\0" in study:
+        raise UsageError(f"--study {study}: name one folder, as in --study beta-sweep")
+    names = (folder_name(name) for name in (record.dataset.name, record.model))
+    return results.joinpath(study, *names, record.id)
 
 
 def split_options(

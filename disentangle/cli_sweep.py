@@ -1,0 +1,173 @@
+"""`disentangle sweep`: run what is missing of a study, here or on a cluster."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.parameters import RESULTS, DataDir, Device, Results
+
+if TYPE_CHECKING:
+    from disentangle.executor import Executor
+
+WHERE = "Where it runs"
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="the study's file")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what is done, what is left and how long it takes")
+    ] = False,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", metavar="NAME", help="only runs on this one; may be repeated"),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:knob=value,...]",
+            rich_help_panel=WHERE,
+            help="the executor: 'disentangle list' names them, 'show' their knobs",
+        ),
+    ] = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=WHERE,
+            help="trainings at a time",
+            show_default="one a core, or GPU",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=WHERE,
+            help="of each training",
+            show_default="the cores, shared out",
+        ),
+    ] = None,
+    per_gpu: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=WHERE, help="trainings that share a GPU", show_default="1"
+        ),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=WHERE,
+            help="new starts of a training that dies without getting on",
+            show_default="3",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=WHERE, help="of a cluster, for an executor that takes one"),
+    ] = None,
+    device: Device = "auto",
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+) -> None:
+    """Run what is missing of a study; then write its tables, figures and page.
+
+    The same again continues. A changed file runs only what changed.
+    """
+    from disentangle.estimate import Estimate
+    from disentangle.plan import load_plan
+    from disentangle.progress import duration, say, working
+    from disentangle.supervisor import cores_here
+    from disentangle.sweep_view import View, showing
+    from disentangle.sweeping import finish, in_words, run_jobs, score_baselines, states_of
+
+    given = {
+        "jobs": jobs,
+        "threads": threads,
+        "per_gpu": per_gpu,
+        "retries": retries,
+        "address": address,
+    }
+    executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
+    width = executor.width(device)
+    with working() as preparing:
+        plan = load_plan(
+            file,
+            results=results,
+            device=device,
+            data_dir=data_dir,
+            datasets=datasets or (),
+            say=say,
+            progress=preparing,
+        )
+    states = states_of(plan)
+    say(in_words(plan, states))
+    for name, why in plan.absent.items():
+        say(f"{name} is not here, so its runs are not counted: {why}")
+    left = [job for job, state in states.items() if state not in ("done", "failed")]
+    estimate = None
+    if left:
+        estimate = Estimate(plan, width, cores_here(), device, say)
+        how = f"{width} at a time" if width > 1 else "one at a time"
+        source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
+        say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
+    if dry_run:
+        for job in left[:20] if len(left) > 20 else left:
+            say(f"  {states[job]}: {job.name}")
+        if len(left) > 20:
+            say(f"  and {len(left) - 20:,} more")
+        return
+    if plan.absent:
+        raise DisentangleError(
+            f"{', '.join(plan.absent)}: not here; get what is missing, or name what is there by "
+            "--dataset"
+        )
+    failed = {}
+    if left and estimate is not None:
+        seconds = {job: estimate.seconds(job, states[job]) for job in left}
+        with showing(View(plan.name, seconds, width, len(states))) as view:
+            try:
+                failed = run_jobs(executor, left, device, view.see)
+            except (KeyboardInterrupt, SystemExit):
+                say(f"stopped; every run goes on from its checkpoint with: {again(file)}")
+                raise
+    score_baselines(plan, results, device, say)
+    tables, made = finish(plan, results, device, say)
+    from disentangle.cli_table import show_tables
+
+    show_tables(tables)
+    for path in made:
+        typer.echo(path)
+    gone = [job for job in plan.jobs if job.state() == "failed"]
+    if failed or gone:
+        first = next(iter(failed.items()), None)
+        why = f": {first[0].name}: {first[1]}" if first else ""
+        names = {job.path for job in (*failed, *gone)}
+        raise DisentangleError(
+            f"{len(names)} of {len(plan.jobs)} runs failed{why}; their logs are in "
+            f"{plan.folder / 'logs'}"
+        )
+
+
+def executor_of(on: str, given: dict[str, Any]) -> "Executor":
+    """Return the executor of a name and knobs, as `local:per_gpu=2`, and of further knobs."""
+    from disentangle import registry
+    from disentangle.errors import suggestion
+    from disentangle.options import parse_given, parse_spec, resolve
+    from disentangle.plugin import knobs
+
+    name, text = parse_spec(on)
+    kind = registry.executors.load(name)
+    for knob in given:
+        if knob not in knobs(kind):
+            option = f"--{knob.replace('_', '-')}"
+            raise UsageError(f"executor '{name}' takes no {option}{suggestion(knob, knobs(kind))}")
+    settings = resolve(kind, {**parse_given(kind, text), **given})
+    return kind(**{knob: setting.value for knob, setting in settings.items()})
+
+
+def again(file: Path) -> str:
+    """Return the command that goes on with a study."""
+    return f"disentangle sweep {file}"

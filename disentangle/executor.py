@@ -1,0 +1,56 @@
+"""The executor contract: where and how the runs of a study are trained."""
+
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from disentangle.jobs import Job
+from disentangle.plugin import Plugin
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job.
+
+    Attributes:
+        job: which.
+        kind: `started`; `again`: it died, and will be started again from its last checkpoint;
+            `elsewhere`: another process is at it, so that it waits; `done`; `failed` for good.
+        why: for `again` and `failed`, in words.
+    """
+
+    job: Job
+    kind: Literal["started", "again", "elsewhere", "done", "failed"]
+    why: str = ""
+
+
+Events: TypeAlias = Generator[Event | None, None, None]
+"""What happens, as it happens; None now and then, while nothing does."""
+
+
+class Executor(Plugin):
+    """Runs jobs. Each is `worker.work(job.order)` in some process, which goes on from checkpoints.
+
+    An executor is a class like this, registered as `disentangle.executors`; its knobs are given by
+    `disentangle sweep FILE --on NAME:knob=value`.
+    """
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job], device: str) -> Events:
+        """Run jobs to their ends; yield what happens.
+
+        Every job comes to `done` or `failed`. Closing the generator, or an exception thrown into
+        it, stops all that it started within seconds, with a checkpoint each.
+
+        Args:
+            jobs: none of them twice, none of them done.
+            device: where to train: `auto`, or a device's name.
+
+        Raises:
+            DisentangleError: nothing can be run like this.
+        """
+
+    @abstractmethod
+    def width(self, device: str) -> int:
+        """Return how many jobs run at the same time, as far as it is known."""

@@ -1,0 +1,252 @@
+"""The plan of a study: its runs, settled for this machine, each once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from disentangle import data, registry
+from disentangle.dataset import Dataset
+from disentangle.device import choose_device
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.jobs import Asked, Job, Order, name_all
+from disentangle.location import Progress, Say
+from disentangle.record import DatasetRecord
+from disentangle.run import Run
+from disentangle.scoring import part_to_score
+from disentangle.settle import check_options, configure, own_path, run_folder, training_view
+from disentangle.studyfile import (
+    OPENING,
+    VIEW,
+    ScoresAsked,
+    StudyFile,
+    dataset_of,
+    expand,
+    read_study,
+)
+
+
+@dataclass
+class Plan:
+    """A study: its runs, and what becomes of them.
+
+    Attributes:
+        name: the file's, without its ending: the study's folder has it.
+        file: where it was read from.
+        said: what it says.
+        folder: where its tables, figures and page go.
+        jobs: its runs, each once.
+        absent: datasets that are not here -> why.
+        opened: each dataset or view of one that is trained on.
+    """
+
+    name: str
+    file: Path
+    said: StudyFile
+    folder: Path
+    jobs: list[Job] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    opened: dict[str, Dataset] = field(default_factory=dict)
+
+    def dataset(self, job: Job) -> Dataset:
+        """Return what a job trains on, as long as it is open."""
+        return self.opened[opening_of(job)]
+
+
+def load_plan(
+    file: str | Path,
+    *,
+    results: str | Path = "results",
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    datasets: Sequence[str] = (),
+    say: Say = lambda text: None,
+    progress: Progress = lambda done, total: None,
+) -> Plan:
+    """Return the study that a file describes, on this machine.
+
+    Args:
+        file: the study's.
+        results: the folder below which all runs lie.
+        device: where runs are to train.
+        data_dir: where datasets keep what they prepare.
+        datasets: names; runs on others are left out, if any is given.
+        say: told what is prepared, and what presets say of themselves.
+        progress: called while a dataset is prepared.
+
+    Raises:
+        UsageError: the file asks for what makes no sense; the message names the place.
+        DisentangleError: it cannot be read.
+    """
+    path = Path(file).expanduser().resolve()
+    planner = Planner(
+        results=Path(results).expanduser().resolve(),
+        device=device,
+        data_dir=None if data_dir is None else Path(data_dir).expanduser().resolve(),
+        datasets=tuple(datasets),
+        say=say,
+        progress=progress,
+    )
+    plan = planner.plan(path, ())
+    name_all(plan.jobs)
+    if not plan.jobs and not plan.absent:
+        raise UsageError(f"{file}: no run is on {' or '.join(datasets)}")
+    return plan
+
+
+@dataclass
+class Planner:
+    """Makes plans of files; what they share is opened once."""
+
+    results: Path
+    device: str
+    data_dir: Path | None
+    datasets: tuple[str, ...]
+    say: Say
+    progress: Progress
+    opened: dict[str, Dataset] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    scored: dict[str, DatasetRecord] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def plan(self, file: Path, above: tuple[Path, ...]) -> Plan:
+        """Return the plan of a file, with the runs of those it names."""
+        if file in above:
+            raise UsageError(f"{above[-1]}: runs_of: {file.name} asks for the runs of this one")
+        said = read_study(file)
+        asked = asked_of(said.scores, file)
+        for protocol in asked:
+            _ = protocol.wanted  # a slip in a metric's name shows here
+        plan = Plan(file.stem, file, said, self.results / file.stem)
+        jobs: dict[Path, Job] = {}
+        for name in said.runs_of:
+            for job in self.plan((file.parent / name).resolve(), (*above, file)).jobs:
+                jobs.setdefault(job.path, self.with_scores(job, asked))
+        for number, block in enumerate(said.runs):
+            where = f"{file.name}: runs.{number}"
+            for settings in expand({**said.defaults, **block}, where):
+                found = self.job(settings, plan, asked, where)
+                if found is not None:
+                    jobs.setdefault(found.path, found)
+        plan.jobs = list(jobs.values())
+        plan.absent, plan.opened = self.absent, self.opened
+        return plan
+
+    def job(
+        self, settings: dict[str, Any], plan: Plan, asked: tuple[Asked, ...], where: str
+    ) -> Job | None:
+        """Return the job of one combination; None where its dataset is left out, or not here."""
+        model, chosen = settings.pop("model"), settings.pop("dataset")
+        preset = settings.pop("preset", None)
+        try:
+            kind = registry.models.load(model)
+            check_options(kind, settings)
+            about = dataset_of(chosen, plan.file)
+            name = about.pop("name")
+            if self.datasets and name not in self.datasets:
+                return None
+            opened = self.open(name, about)
+            if opened is None:
+                return None
+            options = {"data_dir": None if self.data_dir is None else str(self.data_dir), **about}
+            found = {key: options.get(key) for key in ("data_dir", *OPENING)}
+            found["file"] = found["file"] or (str(own_path(name)) if own_path(name) else None)
+            record = configure(
+                model,
+                opened,
+                settings,
+                device=choose_device(self.device),
+                preset=preset,
+                found=found,
+                say=self.say_once,
+            )
+            path = run_folder(self.results, plan.name, record)
+            order = Order(
+                path=str(path),
+                results=str(self.results),
+                study=plan.name,
+                model=model,
+                dataset=name,
+                device=self.device,
+                options={**options, **settings, **({} if preset is None else {"preset": preset})},
+                asked=asked,
+                pictures=plan.said.pictures,
+            )
+            run = Run(path, record, opened)
+            return Job(order, record, tuple(self.part(run, one) for one in asked))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
+
+    def open(self, name: str, about: Mapping[str, Any]) -> Dataset | None:
+        """Return what is trained on, opened once; None where it is not here."""
+        key = key_of(name, about)
+        if name not in self.absent and key not in self.opened:
+            opening: dict[str, Any] = {k: about.get(k) for k in OPENING}
+            whole_key = key_of(name, opening) + " whole"
+            try:
+                if whole_key not in self.opened:
+                    self.opened[whole_key] = data.load_dataset(
+                        name,
+                        data_dir=self.data_dir,
+                        say=self.say,
+                        progress=self.progress,
+                        **opening,
+                    )
+            except UsageError:
+                raise
+            except DisentangleError as error:
+                self.absent[name] = str(error)
+                return None
+            self.opened[key] = training_view(
+                self.opened[whole_key],
+                about.get("split"),
+                about.get("factors"),
+                about.get("hold_out", ()),
+                about.get("hold_out_seed", 0),
+            )
+        return self.opened.get(key)
+
+    def part(self, run: Run, asked: Asked) -> DatasetRecord:
+        """Return the record of what is scored of a run."""
+        key = str((run.record.data, asked.split))
+        if key not in self.scored:
+            part = part_to_score(run, None, asked.split, None)
+            self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)
+        return self.scored[key]
+
+    def with_scores(self, job: Job, asked: tuple[Asked, ...]) -> Job:
+        """Return another study's job, asked for the scores of this one."""
+        opened = self.opened[opening_of(job)]
+        run = Run(job.path, job.record, opened)
+        order = job.order.model_copy(update={"asked": asked})
+        return Job(order, job.record, tuple(self.part(run, one) for one in asked))
+
+    def say_once(self, text: str) -> None:
+        """Tell the user what many runs would."""
+        if text not in self.told:
+            self.told.add(text)
+            self.say(text)
+
+
+def key_of(name: str, about: Mapping[str, Any]) -> str:
+    """Return what a dataset that is opened like this is known by."""
+    said = {key: about[key] for key in (*OPENING, *VIEW) if about.get(key) is not None}
+    return str((name, sorted(said.items())))
+
+
+def opening_of(job: Job) -> str:
+    """Return what the dataset of a job is known by."""
+    return key_of(job.order.dataset, job.order.options)
+
+
+def asked_of(scores: ScoresAsked, file: Path) -> tuple[Asked, ...]:
+    """Return what is asked of each run, once for each protocol."""
+    return tuple(
+        Asked(
+            metrics=scores.metrics,
+            protocol=str(file.parent / name) if name.endswith(".toml") else name,
+            seed=scores.seed,
+            split=scores.split,
+        )
+        for name in scores.protocols
+    )

@@ -1,0 +1,178 @@
+"""The verb `sweep`: run what is missing of a study, then make its tables, figures and page."""
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from disentangle import export
+from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
+from disentangle.baselines import baselines, read_baselines
+from disentangle.errors import DisentangleError
+from disentangle.executor import Event, Executor
+from disentangle.files import write_text
+from disentangle.jobs import Job, State
+from disentangle.literature import papers_on
+from disentangle.location import Say
+from disentangle.pages import NAME, study_page
+from disentangle.plan import Plan
+from disentangle.run import Run
+from disentangle.scoring import read_scores
+from disentangle.selection import select
+from disentangle.study import Study, studies
+from disentangle.studyfile import FigureAsked
+from disentangle.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.table import Table
+from disentangle.tabling import make_tables
+from disentangle.where import where
+
+Watch = Callable[[Event | None], None]
+"""Told of each event, and called with None now and then."""
+
+
+def states_of(plan: Plan) -> dict[Job, State]:
+    """Return how far each run of a study is."""
+    return {job: job.state() for job in plan.jobs}
+
+
+def in_words(plan: Plan, states: Mapping[Job, State]) -> str:
+    """Return how many runs there are, and how far they are."""
+    counts = Counter(states.values())
+    words: dict[State, str] = {
+        "done": "done",
+        "unscored": "to score",
+        "unfinished": "to go on with",
+        "new": "to begin",
+        "failed": "failed",
+    }
+    said = ", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key])
+    runs = "1 run" if len(states) == 1 else f"{len(states):,} runs"
+    return f"{plan.name}: {runs}{f': {said}' if said else ''}"
+
+
+def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch) -> dict[Job, str]:
+    """Run jobs to their ends; return of those that failed, why.
+
+    SIGINT, SIGTERM or SIGHUP stop all that runs, with checkpoints, and end this.
+    """
+    failed: dict[Job, str] = {}
+    with stop_signals(), closing(executor.run(jobs, device)) as events:
+        for event in events:
+            watch(event)
+            if event is not None and event.kind == "failed":
+                failed[event.job] = event.why
+    return failed
+
+
+@contextmanager
+def stop_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end this process as an interrupt does, with its workers stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> None:
+    """Score the baselines of each dataset of a study by what its runs are scored by."""
+    wanted = plan.said.baselines
+    done = set()
+    for job in plan.jobs:
+        if not wanted or job.record.data in done:
+            continue
+        done.add(job.record.data)
+        for asked in job.order.asked:
+            baselines(
+                plan.dataset(job),
+                asked.metrics,
+                only=wanted if isinstance(wanted, tuple) else None,
+                seed=asked.seed,
+                protocol=asked.protocol,
+                split=asked.split,
+                results=results,
+                device=device,
+                say=say,
+            )
+
+
+def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table], list[Path]]:
+    """Make a study's tables, figures and page of the runs that there are; return what was made."""
+    runs = [run for job in plan.jobs if (run := job.run()) is not None]
+    if not any(run.finished for run in runs):
+        return [], []
+    folder, asked = plan.folder, plan.said.tables
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "study.toml", plan.file.read_text(encoding="utf-8"))
+    shown = read_baselines(results) if plan.said.baselines or asked.corrected else {}
+    tables = make_tables(
+        runs,
+        shown,
+        corrected=asked.corrected,
+        statistic=asked.statistic,
+        selection=select(runs, asked.choose, device=device),
+        columns=asked.columns,
+    )
+    if asked.published:
+        for table in tables:
+            table.papers = tuple(papers_on(table.trained[0]))
+    made = export.write_scores(tables, runs, folder)
+    tex = folder / "scores.tex"
+    write_text(tex, export.as_latex(tables))
+    made.append(tex)
+    if any(read_scores(run) for run in runs):
+        made += draw_figures(plan.said.figures, runs, folder / "figures", say)
+    page = folder / NAME
+    write_text(page, study_page(folder, folder, only=runs))
+    return tables, [*made, page]
+
+
+def draw_figures(
+    wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
+) -> list[Path]:
+    """Draw the figures that a study asks for, one for each dataset; return the files."""
+    made = []
+    for figure in wanted:
+        found = studies(where(runs, figure.where))
+        for study in found:
+            names = [figure.kind, *scores_of(figure), *([figure.knob] if figure.knob else [])]
+            told = study.dataset.partition(",")[0] if len(found) > 1 else ""
+            name = "-".join(filter(None, [*names, told])).replace("/", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                made.append(draw(figure, study, folder / f"{name}.png"))
+            except DisentangleError as error:  # of an unfinished study, most often
+                say(f"not drawn: {name}: {error}")
+    return made
+
+
+def draw(figure: FigureAsked, study: Study, path: Path) -> Path:
+    """Draw one figure of a study."""
+    scores = scores_of(figure)
+    if figure.kind == "rate-distortion":
+        return draw_rate_distortion(study, path)
+    if figure.kind == "variance":
+        return draw_variance(study, scores, path)
+    if figure.kind == "agreement":
+        return draw_agreement(study, scores, path)
+    if figure.kind == "protocols":
+        return draw_protocols(study, scores[0], path)
+    return draw_sweep(study, scores[0], figure.knob or "", path)
+
+
+def scores_of(figure: FigureAsked) -> tuple[str, ...]:
+    """Return the scores that a figure names."""
+    return (figure.score,) if isinstance(figure.score, str) else figure.score or ()

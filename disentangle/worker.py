@@ -1,0 +1,107 @@
+"""What trains and scores one run of a study, in a process of its own.
+
+`python -m disentangle.worker` reads an order, a line of JSON, from its standard input. When that
+input ends it stops, with a checkpoint: whoever gave the order is then gone.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from disentangle.errors import Busy, DisentangleError, TrainingFailed, UsageError
+from disentangle.jobs import Order
+
+DONE, AGAIN, USAGE, FINAL, BUSY = 0, 1, 2, 64, 75
+"""Exit codes: done; it may go better another time; it makes no sense; it would fail again; another
+process is at this run."""
+GRACE = 30.0
+"""Seconds for a checkpoint, once nobody waits for this process any more."""
+
+
+def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
+    """Train a run, or what is left of it, and score it.
+
+    Raises:
+        Busy: another process is at this run.
+        TrainingFailed: its loss is not finite.
+        DisentangleError: something else went wrong; what was whole is kept.
+    """
+    from disentangle.experiment import train
+    from disentangle.progress import plain
+    from disentangle.scoring import score
+
+    run = train(
+        order.model,
+        order.dataset,
+        results=order.results,
+        study=order.study,
+        device=order.device,
+        figures=order.pictures,
+        report=plain(),
+        say=say,
+        **order.options,
+    )
+    if str(run.path) != order.path:
+        raise UsageError(
+            f"{order.path} was planned, and {run.path} was trained: the plugins or the dataset "
+            "here are others than where the study was planned"
+        )
+    for asked in order.asked:
+        metrics = None if asked.metrics is None else list(asked.metrics)
+        found = score(
+            run,
+            metrics,
+            seed=asked.seed,
+            protocol=asked.protocol,
+            split=asked.split,
+            device=order.device,
+        )
+        for name, value in found.items():
+            say(f"{name} {value:.3f} ({asked.protocol})")
+        for name, reason in found.unavailable.items():
+            say(f"{name}: n/a: {reason}")
+
+
+def main() -> int:
+    """Do one order; return an exit code that says how it went, and print why."""
+    from disentangle.progress import say
+
+    order = Order.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=stop_when_left, daemon=True).start()
+    set_threads()
+    try:
+        work(order, say)
+    except Busy as error:
+        say(f"error: {error}")
+        return BUSY
+    except TrainingFailed as error:
+        say(f"error: {error}")
+        return FINAL
+    except DisentangleError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    return DONE
+
+
+def set_threads() -> None:
+    """Use as many threads as the environment says, in torch too."""
+    import torch
+
+    if count := os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(int(count))
+
+
+def stop_when_left() -> None:
+    """Wait until standard input ends; then stop this process, with a checkpoint."""
+    while os.read(sys.stdin.fileno(), 1):  # no lock is held that the end of the process needs
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
