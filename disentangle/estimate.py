@@ -91,13 +91,13 @@ class Estimate:
         left, missing = 0.0, job.missing(run)
         if state != "unscored":
             log = run.log if run else []
-            left = self.step[kind] * (recipe["steps"] - (log[-1]["step"] if log else 0))
+            left = self.step[kind] * (int(recipe["steps"]) - int(log[-1]["step"] if log else 0))
         if not missing:
             return left
         if kind in self.scores:
             return left + self.scores[kind]
         images = job.scored[0].images  # of which most metrics need a part
-        encoding = self.step[kind] / recipe["batch_size"] / ENCODING * images
+        encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
         return left + encoding + seconds_of(missing)
 
     def all(self, states: dict[Job, State]) -> float:

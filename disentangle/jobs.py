@@ -27,6 +27,7 @@ class Asked(Record):
     """A name, or the absolute path of a file."""
     seed: int = 0
     split: str | None = None
+    factors: tuple[str, ...] | None = None
 
     @cached_property
     def wanted(self) -> Any:
@@ -122,6 +123,7 @@ class Job:
 def name_all(jobs: Sequence[Job]) -> None:
     """Name each job by its model, and by what tells it from the others: dataset, settings, seed."""
     datasets = {job.record.data[:2] for job in jobs}
+    several = len({name for name, _ in datasets}) < len(datasets)
     values: defaultdict[tuple[str, str], set[Any]] = defaultdict(set)
     for job in jobs:
         for key, value in settings_of(job).items():
@@ -129,7 +131,7 @@ def name_all(jobs: Sequence[Job]) -> None:
     for job in jobs:
         model, (dataset, part) = job.record.model, job.record.data[:2]
         told = {k: v for k, v in settings_of(job).items() if len(values[model, k]) > 1}
-        where = f"{dataset} ({part})" if part else dataset
+        where = f"{dataset} ({part or 'all images'})" if several else dataset
         job.name = " ".join([model, *([where] if len(datasets) > 1 else []), describe(told)])
 
 

@@ -135,8 +135,13 @@ class Widening(torch.autograd.Function):
 
 
 def patches(x: Tensor) -> Tensor:
-    """Return the 4x4 patches, stride 2, padding 1, of x [N, C, H, W]: [N, HW / 4, 16 C]."""
-    return F.unfold(x, 4, padding=1, stride=2).transpose(1, 2)
+    """Return the 4x4 patches, stride 2, padding 1, of x [N, C, H, W]: [N, HW / 4, 16 C].
+
+    By one copy of a view: torch's own takes a launch for each image on a GPU.
+    """
+    n, c, h, w = x.shape
+    views = F.pad(x, (1, 1, 1, 1)).unfold(2, 4, 2).unfold(3, 4, 2)
+    return views.permute(0, 2, 3, 1, 4, 5).reshape(n, h * w // 4, c * 16)
 
 
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:

@@ -208,9 +208,9 @@ class Planner:
 
     def part(self, run: Run, asked: Asked) -> DatasetRecord:
         """Return the record of what is scored of a run."""
-        key = str((run.record.data, asked.split))
+        key = str((run.record.data, asked.split, asked.factors))
         if key not in self.scored:
-            part = part_to_score(run, None, asked.split, None)
+            part = part_to_score(run, None, asked.split, asked.factors)
             self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)
         return self.scored[key]
 
@@ -239,14 +239,16 @@ def opening_of(job: Job) -> str:
     return key_of(job.order.dataset, job.order.options)
 
 
-def asked_of(scores: ScoresAsked, file: Path) -> tuple[Asked, ...]:
-    """Return what is asked of each run, once for each protocol."""
+def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> tuple[Asked, ...]:
+    """Return what is asked of each run, once for each protocol of each block."""
     return tuple(
         Asked(
-            metrics=scores.metrics,
+            metrics=block.metrics,
             protocol=str(file.parent / name) if name.endswith(".toml") else name,
-            seed=scores.seed,
-            split=scores.split,
+            seed=block.seed,
+            split=block.split,
+            factors=block.factors,
         )
-        for name in scores.protocols
+        for block in blocks
+        for name in block.protocols
     )

@@ -20,13 +20,14 @@ VIEW = ("split", "factors", "hold_out", "hold_out_seed")
 
 
 class ScoresAsked(Strict):
-    """`[scores]`: what every run is scored by."""
+    """`[[scores]]`: what every run is scored by."""
 
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
     protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
     """Names, or TOML files, which are looked for beside the study's file."""
     seed: int = Field(default=0, ge=0)
     split: str | None = None
+    factors: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class TablesAsked(Strict):
@@ -69,7 +70,7 @@ class StudyFile(Strict):
     """What every one of `runs` says unless it says otherwise."""
     runs: tuple[dict[str, Any], ...] = ()
     """Each is what `disentangle train` takes; a list stands for several runs."""
-    scores: ScoresAsked = ScoresAsked()
+    scores: tuple[ScoresAsked, ...] = (ScoresAsked(),)
     baselines: bool | tuple[str, ...] = False
     """Whether to score the baselines of each dataset too, or which."""
     pictures: bool = True

@@ -103,6 +103,7 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> None:
                 seed=asked.seed,
                 protocol=asked.protocol,
                 split=asked.split,
+                factors=asked.factors,
                 results=results,
                 device=device,
                 say=say,

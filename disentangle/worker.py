@@ -57,6 +57,7 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
             seed=asked.seed,
             protocol=asked.protocol,
             split=asked.split,
+            factors=asked.factors,
             device=order.device,
         )
         for name, value in found.items():

@@ -37,7 +37,7 @@ def test_recorded_step_is_the_step(model, options, tmp_path):
     plain = train(model, "tiny", results=tmp_path / "plain", **SMALL, **options)
     fast = train(model, "tiny", compile=True, results=tmp_path / "fast", **SMALL, **options)
     for name, value in weights(plain).items():
-        torch.testing.assert_close(weights(fast)[name], value, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(weights(fast)[name], value, rtol=1e-3, atol=5e-5)
 
 
 @pytest.mark.parametrize("options", [{"model": "annealed-vae"}, {"kl_warmup": 10}], ids=str)
