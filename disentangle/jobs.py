@@ -130,7 +130,8 @@ def name_all(jobs: Sequence[Job]) -> None:
             values[job.record.model, key].add(value)
     for job in jobs:
         model, (dataset, part) = job.record.model, job.record.data[:2]
-        told = {k: v for k, v in settings_of(job).items() if len(values[model, k]) > 1}
+        settings = settings_of(job)
+        told = {k: v for k, v in settings.items() if k == "seed" or len(values[model, k]) > 1}
         where = f"{dataset} ({part or 'all images'})" if several else dataset
         job.name = " ".join([model, *([where] if len(datasets) > 1 else []), describe(told)])
 

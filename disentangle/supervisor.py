@@ -28,6 +28,7 @@ LONGEST = 60.0
 """Seconds before a training that died is started again, at most; at first it is one."""
 ELSEWHERE = 5.0
 """Seconds between looks at a run that another process is at."""
+COMMAND = (sys.executable, "-P", "-m", "disentangle.worker")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -172,7 +173,7 @@ def start(attempt: Attempt, slot: int, place: Mapping[str, str]) -> Worker:
     try:
         begin = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "disentangle.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,256 @@
+"""Study files, and the plans that are made of them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.estimate import Estimate
+from disentangle.experiment import train
+from disentangle.plan import load_plan
+from disentangle.record import ScoreFile
+from disentangle.run import load_run
+from disentangle.scoring import score
+from disentangle.studyfile import expand, read_study
+
+pytestmark = pytest.mark.usefixtures("strangers")
+SMALL = """
+[defaults]
+dataset = "tiny"
+steps = 5
+batch_size = 8
+"""
+RUNS = SMALL + '[[runs]]\nmodel = "beta-vae"\nbeta = [1, 2]\nseeds = 2\n'
+SCORED = RUNS + '[[scores]]\nmetrics = ["mig"]\n'
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A function that writes a study's file and returns its path."""
+
+    def write(text, name="mine"):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def plan(study, tmp_path):
+    """A function that returns the plan of a study's text."""
+
+    def make(text, **options):
+        return load_plan(study(text), results=tmp_path / "results", device="cpu", **options)
+
+    return make
+
+
+def test_lists_are_grids():
+    found = list(expand({"model": ["a", "b"], "dataset": "d", "beta": [1, 2]}, ""))
+    assert [(one["model"], one["beta"]) for one in found] == [
+        ("a", 1), ("a", 2), ("b", 1), ("b", 2),
+    ]  # fmt: skip
+
+
+def test_seeds_is_their_number():
+    found = expand({"model": "a", "dataset": "d", "seeds": 3}, "")
+    assert [one["seed"] for one in found] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"dataset": "d"}, "no model is named"),
+        ({"model": "a"}, "no dataset is named"),
+        ({"model": "a", "dataset": "d", "seeds": 2, "seed": 1}, "seed or seeds, not both"),
+        ({"model": "a", "dataset": "d", "seeds": 0}, "at least 1"),
+        ({"model": "a", "dataset": "d", "seeds": [1, 2]}, "for a list write seed"),
+        ({"model": "a", "dataset": "d", "beta": []}, "beta is an empty list"),
+    ],
+    ids=str,
+)
+def test_block_that_makes_no_sense_is_refused(block, message):
+    with pytest.raises(UsageError, match=message):
+        list(expand(block, "here"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("about = \n", r"mine.toml: .*line 1"),
+        ("abuot = ''\n" + RUNS, "abuot: Extra inputs"),
+        ("about = ''\n", r"asks for no run: write \[\[runs\]\]"),
+        (SMALL + "runs_of = ['x.toml']\n", "runs_of"),
+        (RUNS + "[[figures]]\nkind = 'pie'\n", r"figures\.0\.kind"),
+        (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "is of one score"),
+        (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "no other"),
+        (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
+    ],
+    ids=str,
+)
+def test_file_that_is_no_study_names_the_place(text, message, study):
+    with pytest.raises(UsageError, match=message):
+        load_plan(study(text))
+
+
+def test_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(DisentangleError, match=r"no.toml: cannot be read: No such file"):
+        read_study(tmp_path / "no.toml")
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ('model = "beta-vae"\nbetta = 2', r"runs\.1: .*'betta'; did you mean 'beta'"),
+        ('model = "beta-vae"\nbeta = -1', r"runs\.1: beta must be .* at least 0; got -1"),
+        ('model = "bta-vae"', r"runs\.1: no model 'bta-vae'; did you mean"),
+        ('model = "vae"\npreset = "higgins"', r"runs\.1: no preset 'higgins'"),
+        ('model = "vae"\ndataset = { nmae = "tiny" }', r"runs\.1: a dataset is a name"),
+        ('model = "vae"\ndataset = { name = "tiny", part = 1 }', r"dataset: no 'part'"),
+        ('model = "vae"\ndataset = "tyny"', r"runs\.1: .*'tyny'; did you mean 'tiny'"),
+        ('model = "vae"\nbatch_size = 100000', r"runs\.1: a batch of 100000 is more"),
+    ],
+    ids=str,
+)
+def test_run_that_makes_no_sense_names_the_block(runs, message, plan):
+    with pytest.raises(UsageError, match=message):
+        plan(f"{RUNS}[[runs]]\n{runs}\n")
+
+
+def test_metric_that_makes_no_sense_is_refused_before_anything_runs(plan):
+    with pytest.raises(UsageError, match="no metric 'mgi'; did you mean 'mig'"):
+        plan(RUNS + '[[scores]]\nmetrics = ["mgi"]\n')
+
+
+def test_planned_run_is_the_one_that_is_trained(plan, tmp_path):
+    text = SMALL + (
+        '[[runs]]\nmodel = "beta-vae"\nbeta-norm = 0.01\nseed = 3\n'
+        'dataset = { name = "tiny", hold_out = ["0.2"] }\n'
+    )
+    job = plan(text).jobs[0]
+    order = job.order
+    run = train(
+        order.model,
+        order.dataset,
+        results=order.results,
+        study=order.study,
+        device="cpu",
+        figures=False,
+        **order.options,
+    )
+    assert run.path == job.path
+    assert run.record.dataset == job.record.dataset
+    assert run.record.settings == job.record.settings
+
+
+def test_run_that_two_blocks_ask_for_is_one(plan):
+    text = RUNS + '[[runs]]\nmodel = "beta-vae"\nbeta = [2, 3]\n'
+    found = plan(text).jobs
+    assert len(found) == 5
+    assert len({job.path for job in found}) == 5
+
+
+def test_runs_are_called_by_what_tells_them_apart(plan):
+    text = RUNS + '[[runs]]\nmodel = "vae"\nseed = [1, 5]\n'
+    names = [job.name for job in plan(text).jobs]
+    assert names[0] == "beta-vae beta=1.0, seed=0"
+    assert names[-1] == "vae seed=5"
+
+
+def test_state_follows_the_run(plan, tmp_path):
+    found = plan(SCORED)
+    job = found.jobs[0]
+    assert job.state() == "new"
+    run = train(
+        "beta-vae", "tiny", beta=1, steps=5, batch_size=8, seed=0, device="cpu", figures=False,
+        results=tmp_path / "results", study="mine",
+    )  # fmt: skip
+    assert job.state() == "unscored"
+    score(run, ["mig"])
+    assert job.state() == "done"
+    run.save_record(finished=None)
+    assert job.state() == "unfinished"
+    run.save_record(failed="it broke")
+    assert job.state() == "failed"
+
+
+def test_score_that_is_not_to_be_had_is_not_missing(plan, run, tmp_path):
+    job = plan(SMALL + '[[runs]]\nmodel = "vae"\n[[scores]]\nmetrics = ["mig"]\n').jobs[0]
+    made = train("vae", "tiny", steps=5, batch_size=8, device="cpu", figures=False,
+                 results=tmp_path / "results", study="mine")  # fmt: skip
+    score(made, ["mig"])
+    file = made.path / "scores.json"
+    (found,) = ScoreFile.model_validate_json(file.read_text()).scores
+    gone = found.model_copy(update={"value": None, "reason": "nothing to score"})
+    file.write_text(ScoreFile(scores=(gone,)).model_dump_json())
+    assert job.state() == "done"
+
+
+def test_dataset_that_is_not_here_is_said_with_its_remedy(plan):
+    found = plan(SMALL + '[[runs]]\nmodel = "vae"\ndataset = ["tiny", "celeba"]\n')
+    assert [job.order.dataset for job in found.jobs] == ["tiny"]
+    assert "data prepare celeba" in found.absent["celeba"]
+
+
+def test_datasets_can_be_left_out(plan):
+    text = SMALL + '[[runs]]\nmodel = "vae"\ndataset = ["tiny", "celeba"]\n'
+    found = plan(text, datasets=["tiny"])
+    assert len(found.jobs) == 1
+    assert not found.absent
+    with pytest.raises(UsageError, match="no run is on cars3d"):
+        plan(text, datasets=["cars3d"])
+
+
+def test_runs_of_another_study_stay_in_its_folder(plan, study, tmp_path):
+    study(SCORED, "other")
+    (tmp_path / "half.toml").write_text('about = "half"\npoints = "disjoint"\n')
+    found = plan(
+        'runs_of = ["other.toml"]\n[[scores]]\nmetrics = ["mig", "sap"]\n'
+        'protocols = ["half.toml"]\n'
+    )
+    assert len(found.jobs) == 4
+    assert {job.path.parents[2].name for job in found.jobs} == {"other"}
+    assert found.folder == tmp_path / "results" / "mine"
+    assert found.jobs[0].order.asked[0].metrics == ("mig", "sap")
+    assert found.jobs[0].order.asked[0].protocol == str(tmp_path / "half.toml")
+
+
+def test_studies_that_ask_for_each_other_are_refused(plan, study):
+    study('runs_of = ["mine.toml"]\n', "other")
+    with pytest.raises(UsageError, match=r"other.toml: runs_of: mine.toml asks"):
+        plan('runs_of = ["other.toml"]\n')
+
+
+def test_images_of_ones_own_lie_beside_the_file(plan, tmp_path):
+    np.savez(tmp_path / "mine.npz", images=np.zeros((64, 32, 32), np.uint8))
+    job = plan(SMALL + '[[runs]]\nmodel = "vae"\ndataset = "./mine.npz"\n').jobs[0]
+    assert job.order.dataset == str(tmp_path / "mine.npz")
+    assert job.record.dataset.file == str(tmp_path / "mine.npz")
+
+
+def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):
+    found = plan(RUNS)
+    states = {job: job.state() for job in found.jobs}
+    train("beta-vae", "tiny", beta=1, steps=5, batch_size=8, seed=0, device="cpu", figures=False,
+          results=tmp_path / "results", study="mine")  # fmt: skip
+    run = load_run(found.jobs[0].path)
+    slow = [{**entry, "images_per_second": 4.0} for entry in run.log]
+    (run.path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in slow))
+    estimate = Estimate(found, 2, 2, "cpu", lambda text: None)
+    assert estimate.measured == 0
+    job = found.jobs[1]
+    assert estimate.seconds(job, states[job]) >= 5 * 8 / 4
+
+
+def test_time_left_comes_from_a_trial_where_there_is_no_run(plan):
+    found = plan(RUNS)
+    said = []
+    estimate = Estimate(found, 2, 2, "cpu", said.append)
+    assert estimate.measured == 1
+    assert said == ["timing beta-vae on tiny"]
+    states = {job: job.state() for job in found.jobs}
+    each = [estimate.seconds(job, state) for job, state in states.items()]
+    assert estimate.all(states) == pytest.approx(sum(each) / 2)
+    assert min(each) > 0

@@ -1,0 +1,209 @@
+"""The local executor: what it does with processes that end well, die, wait or never end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from disentangle import supervisor
+from disentangle.errors import UsageError
+from disentangle.jobs import Job
+from disentangle.plan import load_plan
+from disentangle.supervisor import Local
+
+pytestmark = pytest.mark.usefixtures("strangers")
+FAKE = """
+import json, os, pathlib, signal, sys, threading, time
+order = json.loads(sys.stdin.readline())
+path = pathlib.Path(order["path"])
+tries = path.parent / (path.name + ".tries")
+count = int(tries.read_text()) + 1 if tries.exists() else 1
+tries.parent.mkdir(parents=True, exist_ok=True)
+tries.write_text(str(count))
+def get_on():
+    path.mkdir(exist_ok=True)
+    (path / "checkpoint.safetensors").write_text(str(time.time_ns()))
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job of a study."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[[runs]]\nmodel = "vae"\ndataset = "tiny"\nbatch_size = 8\nsteps = 5\n')
+    return load_plan(file, results=tmp_path / "results", device="cpu").jobs[0]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A function that puts a script in the place of the worker; the times are short."""
+
+    def put(script):
+        monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-c", FAKE + script))
+        monkeypatch.setattr(supervisor, "POLL", 0.01)
+        monkeypatch.setattr(supervisor, "LONGEST", 0.02)
+        monkeypatch.setattr(supervisor, "ELSEWHERE", 0.02)
+
+    return put
+
+
+def happened(executor, *jobs):
+    return [event for event in executor.run(jobs, "cpu") if event is not None]
+
+
+def tries(job):
+    return int((job.path.parent / f"{job.path.name}.tries").read_text())
+
+
+def test_job_that_ends_well_is_done(job, fake):
+    fake("sys.exit(0)")
+    assert [event.kind for event in happened(Local(), job)] == ["started", "done"]
+
+
+@pytest.mark.parametrize("code", [2, 64])
+def test_job_that_would_fail_again_is_not_tried_again(job, fake, code):
+    fake(f"print('error: no way'); sys.exit({code})")
+    events = happened(Local(), job)
+    assert [(event.kind, event.why) for event in events[1:]] == [("failed", "no way")]
+    assert tries(job) == 1
+
+
+def test_job_that_dies_is_tried_again_and_then_given_up(job, fake):
+    fake("print('Traceback'); print('MemoryError'); sys.exit(1)")
+    events = happened(Local(retries=2), job)
+    assert [event.kind for event in events] == [*["started", "again"] * 2, "started", "failed"]
+    assert events[1].why == "MemoryError"
+    assert events[-1].why == "MemoryError; it died 3 times without getting on"
+
+
+def test_job_that_gets_on_each_time_is_never_given_up(job, fake):
+    fake("get_on(); sys.exit(0 if count == 6 else 1)")
+    assert happened(Local(retries=1), job)[-1].kind == "done"
+    assert tries(job) == 6
+
+
+def test_job_that_was_killed_says_by_what(job, fake):
+    fake("os.kill(os.getpid(), signal.SIGKILL) if count == 1 else sys.exit(0)")
+    events = happened(Local(), job)
+    assert [event.kind for event in events] == ["started", "again", "started", "done"]
+    assert events[1].why == "killed by SIGKILL (out of memory?)"
+
+
+def test_job_that_another_process_is_at_waits_and_does_not_count_as_dead(job, fake):
+    fake("sys.exit(75 if count < 4 else 0)")
+    events = happened(Local(retries=0), job)
+    assert [event.kind for event in events] == [*["started", "elsewhere"] * 3, "started", "done"]
+
+
+def test_run_that_is_locked_is_not_started(job, fake, monkeypatch):
+    fake("sys.exit(0)")
+    looks = iter([True, True, False])
+    monkeypatch.setattr(Job, "busy", lambda self: next(looks))
+    assert [event.kind for event in happened(Local(), job)] == ["elsewhere", "started", "done"]
+    assert tries(job) == 1
+
+
+def test_run_that_another_process_finished_is_done(job, fake, monkeypatch):
+    fake("sys.exit(1)")
+    monkeypatch.setattr(Job, "state", lambda self: "done")
+    assert [event.kind for event in happened(Local(), job)] == ["done"]
+
+
+def test_one_failure_costs_the_others_nothing(tmp_path, fake):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[runs]]\nmodel = "vae"\ndataset = "tiny"\nseeds = 4\nbatch_size = 8\n')
+    jobs = load_plan(file, results=tmp_path / "results", device="cpu").jobs
+    fake("sys.exit(64 if order['options']['seed'] == 1 else 0)")
+    ends = {e.job.name: e.kind for e in happened(Local(jobs=1), *jobs) if e.kind != "started"}
+    assert ends == {
+        "vae seed=0": "done",
+        "vae seed=1": "failed",
+        "vae seed=2": "done",
+        "vae seed=3": "done",
+    }
+
+
+def test_each_worker_gets_its_threads(job, fake):
+    fake("print(os.environ['OMP_NUM_THREADS']); sys.exit(0)")
+    happened(Local(jobs=1, threads=1), job)
+    assert job.log.read_text() == "1\n"
+
+
+def test_more_threads_than_cores_are_refused(monkeypatch):
+    monkeypatch.setattr(supervisor, "cores_here", lambda: 4)
+    assert Local().width("cpu") == 4
+    assert Local(threads=2).width("cpu") == 2
+    assert Local(jobs=2).places("cpu")[0]["OMP_NUM_THREADS"] == "2"
+    with pytest.raises(UsageError, match="3 trainings of 2 threads are more than the 4 cores"):
+        Local(jobs=3, threads=2).places("cpu")
+
+
+def test_trainings_are_spread_over_the_gpus(monkeypatch):
+    monkeypatch.setattr(supervisor, "cores_here", lambda: 4)
+    monkeypatch.setattr(supervisor.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(supervisor.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    places = Local(per_gpu=2).places("cuda")
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in places] == ["0", "1", "0", "1"]
+    assert {place["OMP_NUM_THREADS"] for place in places} == {"1"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    assert [p["CUDA_VISIBLE_DEVICES"] for p in Local().places("cuda:1")] == ["7"]
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.01)
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    with open(f"/proc/{pid}/stat") as file:  # a zombie is gone as well
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_closing_stops_the_workers_gently(job, fake, tmp_path):
+    mark = tmp_path / "mark"
+    fake(
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (mark.write_text('saved'), sys.exit(143)))\n"
+        "mark.write_text('ready')\n"
+        "time.sleep(60)\n"
+    )
+    events = Local().run([job], "cpu")
+    assert next(events).kind == "started"
+    wait_for(lambda: mark.exists() and mark.read_text() == "ready")
+    events.close()
+    assert mark.read_text() == "saved"
+
+
+def test_worker_that_does_not_stop_is_killed_with_its_children(job, fake, tmp_path, monkeypatch):
+    mark = tmp_path / "mark"
+    fake(
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "import subprocess\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(mark)!r}).write_text(f'{{os.getpid()}} {{child.pid}} .')\n"
+        "time.sleep(60)\n"
+    )
+    monkeypatch.setattr(supervisor, "PATIENCE", 0.1)
+    events = Local().run([job], "cpu")
+    next(events)
+    wait_for(lambda: mark.exists() and mark.read_text().endswith("."))
+    events.close()
+    for pid in mark.read_text().split()[:2]:
+        wait_for(lambda pid=pid: gone(int(pid)))
+
+
+def test_worker_stops_when_nobody_waits_for_it(job, tmp_path):
+    code = "from disentangle import worker; worker.stop_when_left()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+        process.stdin.close()
+        assert process.wait(60) == -signal.SIGTERM

@@ -1,0 +1,220 @@
+"""`disentangle sweep`, through the real command and real workers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from disentangle import checkpoint
+from disentangle.experiment import train
+from disentangle.run import load_run
+
+pytestmark = pytest.mark.usefixtures("strangers")
+STUDY = """
+pictures = false
+
+[defaults]
+dataset = "tiny"
+batch_size = 8
+steps = {steps}
+
+[[runs]]
+model = "vae"
+seeds = {seeds}
+
+[[runs]]
+model = "beta-vae"
+beta = 2
+
+[[scores]]
+metrics = ["mig"]
+
+[[figures]]
+kind = "agreement"
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A function that writes a study's file, `mine.toml`, and returns its path."""
+
+    def write(steps=5, seeds=1, more=""):
+        path = tmp_path / "mine.toml"
+        path.write_text(STUDY.format(steps=steps, seeds=seeds) + more)
+        return path
+
+    return write
+
+
+def sweep(file, *words):
+    """Start the command in a session of its own, as a terminal would."""
+    command = [sys.executable, "-m", "disentangle", "sweep", str(file), "--device", "cpu", *words]
+    return subprocess.Popen(
+        command,
+        cwd=file.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def ended(process):
+    out, err = process.communicate(timeout=300)
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+def runs_in(folder):
+    return {path.parent.name: load_run(path.parent) for path in folder.rglob("run.json")}
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.02)
+
+
+def workers_of(folder):
+    """Return the processes that work on the runs of a folder, by the locks that they hold."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                files = [os.readlink(link) for link in (entry / "fd").iterdir()]
+            except OSError:
+                continue
+            if any(str(folder) in name and name.endswith(".log") for name in files):
+                found.append(int(entry.name))
+    return found
+
+
+def test_study_is_run_and_run_no_more(study, command, tmp_path):
+    file, folder = study(), tmp_path / "results" / "mine"
+    code, out, err = command("sweep", file, "--device", "cpu")
+    assert code == 0, err
+    assert "mine: 2 runs: 2 to begin" in err
+    assert {run.state for run in runs_in(folder).values()} == {"finished"}
+    names = ("scores.md", "scores.csv", "scores.tex", "report.html", "study.toml")
+    assert all((folder / name).exists() for name in names)
+    assert out.splitlines()[-1] == str(folder / "report.html")
+    assert "| vae " in (folder / "scores.md").read_text()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
+
+    code, _, err = command("sweep", file, "--device", "cpu")
+    assert (code, "started" in err) == (0, False)
+    assert "mine: 2 runs: 2 done" in err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")} == before
+
+    study(seeds=2)
+    code, _, err = command("sweep", file, "--device", "cpu")
+    assert code == 0
+    assert "mine: 3 runs: 2 done, 1 to begin" in err
+    assert err.count(": started") == 1
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.json*")}.items()
+
+
+def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
+    code, _, err = command("sweep", study(), "--dry-run", "--device", "cpu")
+    assert code == 0
+    assert "mine: 2 runs: 2 to begin" in err
+    assert "left: about" in err
+    assert "new: beta-vae" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp_path):
+    file = study(steps=8, more='[[runs]]\nmodel = "exploding"\n')
+    code, out, err = command("sweep", file, "--device", "cpu")
+    said = " ".join(err.split())
+    assert code == 1
+    assert "exploding seed=0: FAILED" in said
+    assert "1 of 3 runs failed: exploding seed=0: " in said
+    assert "'kl' is not finite" in said
+    assert "exploding" in out
+    states = {run.record.model: run.state for run in runs_in(tmp_path / "results").values()}
+    assert states == {"vae": "finished", "beta-vae": "finished", "exploding": "failed"}
+
+    code, _, err = command("sweep", file, "--device", "cpu")  # and is not tried again
+    assert (code, "started" in err) == (1, False)
+    assert "1 failed" in err
+
+
+def weights(run):
+    return checkpoint.unpack(run.load_checkpoint()[0], "model")
+
+
+@pytest.mark.parametrize("how", ["interrupt", "kill"])
+def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, tmp_path):
+    file, folder = study(steps=300), tmp_path / "results" / "mine"
+    first = sweep(file, "--jobs", "2", "--threads", "1")
+    wait_for(lambda: len(list(folder.rglob("checkpoint.safetensors"))) == 2)
+    workers = workers_of(folder)
+    if how == "kill":
+        first.kill()
+        os.kill(max(workers), signal.SIGKILL)
+    else:
+        first.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    code, _, err = ended(first)
+    if how == "interrupt":
+        assert code == 130
+        assert "stopped; every run goes on" in err
+        assert time.monotonic() - began < 60
+    wait_for(lambda: not workers_of(folder))  # no orphan
+    code, _, err = command("sweep", file, "--device", "cpu", "--jobs", "2", "--threads", "1")
+    assert code == 0, err
+    options = {"steps": 300, "batch_size": 8, "device": "cpu", "figures": False}
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    whole = train("vae", "tiny", results=tmp_path / "whole", **options)
+    torch.set_num_threads(before)
+    mine = runs_in(folder)[whole.record.id]
+    assert all(torch.equal(v, weights(mine)[k]) for k, v in weights(whole).items())
+    steps = [entry["step"] for entry in mine.log]
+    assert steps == sorted(set(steps))
+
+
+def test_two_sweeps_of_one_study_do_not_collide(study, tmp_path):
+    file, folder = study(), tmp_path / "results" / "mine"
+    both = [sweep(file, "--jobs", "1", "--threads", "1") for _ in range(2)]
+    for code, _, err in [ended(process) for process in both]:
+        assert code == 0, err
+    assert {run.state for run in runs_in(folder).values()} == {"finished"}
+    for log in (folder / "logs").glob("*.log"):
+        assert log.read_text().count("training on") == 1
+    for run in runs_in(folder).values():
+        steps = [entry["step"] for entry in run.log]
+        assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--on", "loca"], "no executor 'loca'; did you mean 'local'"),
+        (["--address", "somewhere"], "executor 'local' takes no --address"),
+        (["--on", "local:jobs=x"], "jobs must be a whole number"),
+        (["--device", "tpu"], "no device 'tpu'"),
+        (["--jobs", "1000", "--threads", "2"], "are more than"),
+    ],
+    ids=str,
+)
+def test_place_that_makes_no_sense_is_refused(words, message, study, command):
+    code, _, err = command("sweep", study(), *words)
+    assert code == 2
+    assert message in err
+
+
+def test_study_on_datasets_that_are_not_here_begins_nothing(study, command, tmp_path):
+    file = study(more='[[runs]]\nmodel = "vae"\ndataset = "celeba"\n')
+    code, _, err = command("sweep", file, "--device", "cpu")
+    assert code == 1
+    assert "data prepare celeba" in err
+    assert "name what is there by --dataset" in " ".join(err.split())
+    assert not (tmp_path / "results").exists()
