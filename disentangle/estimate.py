@@ -96,7 +96,7 @@ class Estimate:
             return left
         if kind in self.scores:
             return left + self.scores[kind]
-        images = job.scored[0].images  # of which most metrics need a part
+        images = max(part.images for part in job.scored)  # of which most metrics need a part
         encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
         return left + encoding + seconds_of(missing)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
@@ -24,6 +24,9 @@ from disentangle.studyfile import (
     expand,
     read_study,
 )
+
+Which: TypeAlias = tuple[tuple[str, ...] | None, Asked]
+"""The datasets whose runs are scored so, None for all, and the scores."""
 
 
 @dataclass
@@ -115,8 +118,8 @@ class Planner:
             raise UsageError(f"{above[-1]}: runs_of: {file.name} asks for the runs of this one")
         said = read_study(file)
         asked = asked_of(said.scores, file)
-        for protocol in asked:
-            _ = protocol.wanted  # a slip in a metric's name shows here
+        for _, one in asked:
+            _ = one.wanted  # a slip in a metric's name shows here
         plan = Plan(file.stem, file, said, self.results / file.stem)
         jobs: dict[Path, Job] = {}
         for name in said.runs_of:
@@ -133,7 +136,7 @@ class Planner:
         return plan
 
     def job(
-        self, settings: dict[str, Any], plan: Plan, asked: tuple[Asked, ...], where: str
+        self, settings: dict[str, Any], plan: Plan, asked: Sequence[Which], where: str
     ) -> Job | None:
         """Return the job of one combination; None where its dataset is left out, or not here."""
         model, chosen = settings.pop("model"), settings.pop("dataset")
@@ -169,11 +172,11 @@ class Planner:
                 dataset=name,
                 device=self.device,
                 options={**options, **settings, **({} if preset is None else {"preset": preset})},
-                asked=asked,
+                asked=chosen_for(opened.name, asked),
                 pictures=plan.said.pictures,
             )
             run = Run(path, record, opened)
-            return Job(order, record, tuple(self.part(run, one) for one in asked))
+            return Job(order, record, tuple(self.part(run, one) for one in order.asked))
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
 
@@ -214,12 +217,13 @@ class Planner:
             self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)
         return self.scored[key]
 
-    def with_scores(self, job: Job, asked: tuple[Asked, ...]) -> Job:
+    def with_scores(self, job: Job, asked: Sequence[Which]) -> Job:
         """Return another study's job, asked for the scores of this one."""
         opened = self.opened[opening_of(job)]
         run = Run(job.path, job.record, opened)
-        order = job.order.model_copy(update={"asked": asked})
-        return Job(order, job.record, tuple(self.part(run, one) for one in asked))
+        mine = chosen_for(job.record.dataset.name, asked)
+        order = job.order.model_copy(update={"asked": mine})
+        return Job(order, job.record, tuple(self.part(run, one) for one in mine))
 
     def say_once(self, text: str) -> None:
         """Tell the user what many runs would."""
@@ -239,16 +243,22 @@ def opening_of(job: Job) -> str:
     return key_of(job.order.dataset, job.order.options)
 
 
-def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> tuple[Asked, ...]:
-    """Return what is asked of each run, once for each protocol of each block."""
-    return tuple(
-        Asked(
-            metrics=block.metrics,
-            protocol=str(file.parent / name) if name.endswith(".toml") else name,
-            seed=block.seed,
-            split=block.split,
-            factors=block.factors,
-        )
-        for block in blocks
-        for name in block.protocols
-    )
+def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
+    """Return what is asked of runs, once for each protocol of each block."""
+    found = []
+    for block in blocks:
+        for name in block.protocols:
+            asked = Asked(
+                metrics=block.metrics,
+                protocol=str(file.parent / name) if name.endswith(".toml") else name,
+                seed=block.seed,
+                split=block.split,
+                factors=block.factors,
+            )
+            found.append((block.datasets, asked))
+    return found
+
+
+def chosen_for(dataset: str, asked: Sequence[Which]) -> tuple[Asked, ...]:
+    """Return what is asked of runs on a dataset."""
+    return tuple(one for names, one in asked if names is None or dataset in names)

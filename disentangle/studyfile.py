@@ -26,6 +26,8 @@ class ScoresAsked(Strict):
     protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
     """Names, or TOML files, which are looked for beside the study's file."""
     seed: int = Field(default=0, ge=0)
+    datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Those whose runs are scored so; all unless given."""
     split: str | None = None
     factors: tuple[str, ...] | None = Field(default=None, min_length=1)
 
