@@ -100,7 +100,9 @@ def read_study(file: Path) -> StudyFile:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file}: {where}: {first['msg']}") from error
+        blocks = first["type"] == "tuple_type" and isinstance(first["input"], dict)
+        why = f"write [[{where}]], as there may be several" if blocks else first["msg"]
+        raise UsageError(f"{file}: {where}: {why}") from error
     if not said.runs and not said.runs_of:
         raise UsageError(f"{file}: it asks for no run: write [[runs]], or runs_of = [...]")
     if said.defaults and not said.runs:

@@ -1,18 +1,22 @@
 """Study files, and the plans that are made of them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from disentangle import registry
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.estimate import Estimate
 from disentangle.experiment import train
-from disentangle.plan import load_plan
+from disentangle.plan import asked_of, load_plan
+from disentangle.preset import load_preset
 from disentangle.record import ScoreFile
 from disentangle.run import load_run
 from disentangle.scoring import score
-from disentangle.studyfile import expand, read_study
+from disentangle.settle import check_options
+from disentangle.studyfile import dataset_of, expand, read_study
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = """
@@ -87,6 +91,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "is of one score"),
         (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "no other"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
+        (RUNS + "[scores]\nseed = 1\n", r"scores: write \[\[scores\]\]"),
     ],
     ids=str,
 )
@@ -98,6 +103,24 @@ def test_file_that_is_no_study_names_the_place(text, message, study):
 def test_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(DisentangleError, match=r"no.toml: cannot be read: No such file"):
         read_study(tmp_path / "no.toml")
+
+
+STUDIES = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_shipped_study_asks_for_what_there_is(file):
+    said = read_study(file)
+    assert said.about
+    for block in said.runs:
+        for run in expand({**said.defaults, **block}, file.name):
+            kind = registry.models.load(run.pop("model"))
+            assert dataset_of(run.pop("dataset"), file)["name"] in registry.datasets.entries
+            if preset := run.pop("preset", None):
+                load_preset(preset)
+            check_options(kind, run)
+    for _, asked in asked_of(said.scores, file):
+        assert asked.wanted
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,16 @@ def test_python_blocks_run(code, strangers, tmp_path, monkeypatch, capsys):
     assert "mig" in capsys.readouterr().out
 
 
+def test_study_in_the_readme_is_one(strangers, tmp_path, command):
+    (text,) = [b for kind, b in BLOCKS if kind == "toml" and "[[runs]]" in b]
+    (tmp_path / "study.toml").write_text(
+        shrunk(text).replace("steps = 5000", "steps = 3\nbatch_size = 8")
+    )
+    code, _, err = command("sweep", "study.toml", "--dry-run", "--device", "cpu")
+    assert code == 0, err
+    assert "study: 15 runs: 15 to begin" in err
+
+
 def test_demo_runs_what_the_readme_says():
     demo = (ROOT / "benchmarks" / "demo.sh").read_text().splitlines()
     commands = [line for line in demo if "disentangle " in line and not line.startswith("#")]
