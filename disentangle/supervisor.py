@@ -179,7 +179,7 @@ def start(attempt: Attempt, slot: int, place: Mapping[str, str]) -> Worker:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **place, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
+            process_group=0,  # an interrupt from the terminal is ours to pass on
         )
     except BaseException:
         log.close()
