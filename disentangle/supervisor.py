@@ -1,70 +1,28 @@
 """The local executor: a process for each training on this machine, watched, and started again."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import IO
+from dataclasses import dataclass
 
 import torch
 
+from disentangle.attempts import Attempt, Waiting
+from disentangle.child import POLL, THREADS, Child, stop
 from disentangle.device import choose_device
 from disentangle.errors import UsageError
 from disentangle.executor import Event, Events, Executor
 from disentangle.jobs import Job
 from disentangle.plugin import knob
-from disentangle.worker import BUSY, DONE, FINAL, USAGE
-
-POLL = 0.2
-"""Seconds between looks at the processes."""
-PATIENCE = 20.0
-"""Seconds that processes get to write their checkpoints, once all are to stop."""
-LONGEST = 60.0
-"""Seconds before a training that died is started again, at most; at first it is one."""
-ELSEWHERE = 5.0
-"""Seconds between looks at a run that another process is at."""
-COMMAND = (sys.executable, "-P", "-m", "disentangle.worker")
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-@dataclass
-class Attempt:
-    """A job that waits, or runs.
-
-    Attributes:
-        died: how often it died since it last got on.
-        after: the time, of the monotonic clock, before which it is not started.
-        told: whether it was said that another process is at it.
-        mark: what of it is on disk, when it was started.
-    """
-
-    job: Job
-    died: int = 0
-    after: float = 0.0
-    told: bool = False
-    mark: tuple[int, ...] = ()
 
 
 @dataclass
 class Worker:
-    """A process that does a job, the log it writes to, and the place that it takes."""
+    """A process that does a job, and the place that it takes."""
 
     attempt: Attempt
     slot: int
-    process: subprocess.Popen[str]
-    log: IO[str]
-    start: int = field(default=0)
-    """Where in the log its own lines begin."""
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the process and to all that it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+    child: Child
 
 
 class Local(Executor):
@@ -108,146 +66,35 @@ class Local(Executor):
     def run(self, jobs: Sequence[Job], device: str) -> Events:
         """Run jobs to their ends; yield what happens; see `Executor.run`."""
         places = self.places(device)
-        waiting = deque(Attempt(job) for job in jobs)
+        waiting = Waiting(jobs, self.retries)
         running: list[Worker] = []
         try:
             while waiting or running:
-                for worker in [w for w in running if w.process.poll() is not None]:
-                    running.remove(worker)
-                    yield self.ended(worker, waiting)
+                for worker in list(running):
+                    end = worker.child.ended()
+                    if end is not None:
+                        running.remove(worker)
+                        yield waiting.ended(worker.attempt, *end)
                 free = set(range(len(places))) - {worker.slot for worker in running}
-                for _ in range(len(waiting)):
-                    if not free:
-                        break
-                    attempt = waiting.popleft()
-                    if attempt.after > time.monotonic():
-                        waiting.append(attempt)
-                        continue
-                    if attempt.job.busy():
-                        attempt.after = time.monotonic() + ELSEWHERE
-                        waiting.append(attempt)
-                        if not attempt.told:
-                            attempt.told = True
-                            yield Event(attempt.job, "elsewhere")
-                        continue
-                    state = attempt.job.state()
-                    if state in ("done", "failed"):  # by another process
-                        yield finished_elsewhere(attempt.job)
+                due = waiting.due()
+                while free and (found := next(due, None)):
+                    if isinstance(found, Event):
+                        yield found
                         continue
                     slot = free.pop()
-                    running.append(start(attempt, slot, places[slot]))
-                    yield Event(attempt.job, "started")
+                    running.append(Worker(found, slot, start(found.job, places[slot])))
+                    yield Event(found.job, "started")
                 yield None
                 time.sleep(POLL)
         finally:
-            stop(running)
-
-    def ended(self, worker: Worker, waiting: deque[Attempt]) -> Event:
-        """Return what became of a process that ended; put its job back where it may go better."""
-        attempt, code = worker.attempt, worker.process.returncode
-        close(worker)
-        job = attempt.job
-        if code == DONE:
-            return Event(job, "done")
-        why = last_words(worker, code)
-        if code in (USAGE, FINAL):
-            return Event(job, "failed", why)
-        if code == BUSY:
-            attempt.after = time.monotonic() + ELSEWHERE
-            waiting.append(attempt)
-            return Event(job, "elsewhere")
-        attempt.died = 1 if mark(job) != attempt.mark else attempt.died + 1
-        if attempt.died > self.retries:
-            return Event(job, "failed", f"{why}; it died {attempt.died} times without getting on")
-        attempt.after = time.monotonic() + min(LONGEST, 2.0 ** (attempt.died - 1))
-        waiting.append(attempt)
-        return Event(job, "again", why)
+            stop([worker.child for worker in running])
 
 
-def start(attempt: Attempt, slot: int, place: Mapping[str, str]) -> Worker:
-    """Start a process for a job, which stops when this one is gone."""
-    job = attempt.job
-    attempt.mark = mark(job)
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    log = job.log.open("a", encoding="utf-8")
-    try:
-        begin = log.tell()
-        process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **place, "PYTHONUNBUFFERED": "1"},
-            process_group=0,  # an interrupt from the terminal is ours to pass on
-        )
-    except BaseException:
-        log.close()
-        raise
-    worker = Worker(attempt, slot, process, log, begin)
+def start(job: Job, place: Mapping[str, str]) -> Child:
+    """Start a process for a job at a place."""
     device = "cuda" if "CUDA_VISIBLE_DEVICES" in place else job.order.device
     order = job.order.model_copy(update={"device": device})
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):  # it died at once: that is seen by its exit
-        process.stdin.write(order.model_dump_json() + "\n")
-        process.stdin.flush()
-    return worker
-
-
-def stop(running: Sequence[Worker]) -> None:
-    """Let all processes write a checkpoint and end; kill those that take too long."""
-    for worker in running:
-        worker.signal(signal.SIGTERM)
-    try:
-        until = time.monotonic() + PATIENCE
-        for worker in running:
-            with suppress(subprocess.TimeoutExpired):
-                worker.process.wait(max(0.0, until - time.monotonic()))
-    finally:  # also when a second interrupt comes
-        for worker in running:
-            worker.signal(signal.SIGKILL)
-            worker.process.wait()
-            close(worker)
-
-
-def close(worker: Worker) -> None:
-    """Close the files of a process that ended."""
-    worker.log.close()
-    if worker.process.stdin is not None:
-        with suppress(BrokenPipeError):
-            worker.process.stdin.close()
-
-
-def mark(job: Job) -> tuple[int, ...]:
-    """Return what tells whether a run got on: when its files were written."""
-    found = []
-    for name in ("run.json", "checkpoint.safetensors", "scores.json"):
-        try:
-            found.append((job.path / name).stat().st_mtime_ns)
-        except OSError:
-            found.append(0)
-    return tuple(found)
-
-
-def finished_elsewhere(job: Job) -> Event:
-    """Return what became of a job that another process did."""
-    run = job.run()
-    if run is not None and run.state == "failed":
-        return Event(job, "failed", run.record.failed or "")
-    return Event(job, "done")
-
-
-def last_words(worker: Worker, code: int) -> str:
-    """Return why a process ended: its last line, or the signal that killed it."""
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    with suppress(OSError), worker.attempt.job.log.open(encoding="utf-8", errors="replace") as file:
-        file.seek(worker.start)
-        lines = [line.strip() for line in file if line.strip()]
-        if lines:
-            return lines[-1].removeprefix("error: ")
-    return f"exit code {code}"
+    return Child(order.model_dump_json(), job.log, place)
 
 
 def cores_here() -> int:

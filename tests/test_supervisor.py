@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from disentangle import supervisor
+from disentangle import attempts, child, supervisor
 from disentangle.errors import UsageError
 from disentangle.jobs import Job
 from disentangle.plan import load_plan
@@ -42,10 +42,10 @@ def fake(monkeypatch):
     """A function that puts a script in the place of the worker; the times are short."""
 
     def put(script):
-        monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-c", FAKE + script))
+        monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", FAKE + script))
         monkeypatch.setattr(supervisor, "POLL", 0.01)
-        monkeypatch.setattr(supervisor, "LONGEST", 0.02)
-        monkeypatch.setattr(supervisor, "ELSEWHERE", 0.02)
+        monkeypatch.setattr(attempts, "LONGEST", 0.02)
+        monkeypatch.setattr(attempts, "ELSEWHERE", 0.02)
 
     return put
 
@@ -193,7 +193,7 @@ def test_worker_that_does_not_stop_is_killed_with_its_children(job, fake, tmp_pa
         f"pathlib.Path({str(mark)!r}).write_text(f'{{os.getpid()}} {{child.pid}} .')\n"
         "time.sleep(60)\n"
     )
-    monkeypatch.setattr(supervisor, "PATIENCE", 0.1)
+    monkeypatch.setattr(child, "PATIENCE", 0.1)
     events = Local().run([job], "cpu")
     next(events)
     wait_for(lambda: mark.exists() and mark.read_text().endswith("."))
