@@ -124,7 +124,8 @@ def connect(address: str) -> Any:
     try:
         ray.init(address or "local", **quiet, **({} if address else here))
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise DisentangleError(f"no Ray {address or 'here'}: {error}") from error
+        hint = "; if the cluster asks for a token, set RAY_AUTH_MODE=token" if address else ""
+        raise DisentangleError(f"no Ray {address or 'here'}: {error}{hint}") from error
     finally:  # with Ray's own handler, this process would abort within three seconds of a SIGTERM
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
