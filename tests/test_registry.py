@@ -13,6 +13,7 @@ BUILT_IN = {
     "dataset": {"dsprites"},
     "metric": {"beta-vae-score", "mig"},
     "network": {"conv", "burgess"},
+    "executor": {"local", "ray"},
 }
 
 
