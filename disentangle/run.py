@@ -5,24 +5,26 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from disentangle import checkpoint, data, registry
+from disentangle import data, registry
 from disentangle.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.files import write_text
-from disentangle.model import Code, Model
 from disentangle.options import check
 from disentangle.plugin import Plugin, knobs
 from disentangle.recipe import Training
 from disentangle.record import RunRecord, Score, read_record
 from disentangle.seeds import initialising
-from disentangle.tensors import as_input, as_tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from disentangle.model import Code, Model
 
 
 class Run:
@@ -161,7 +163,7 @@ class Run:
         view: dict[str, Any] = dict(self.record.dataset.view)
         return self.whole.view(**view) if view else self.whole
 
-    def build(self) -> Model:
+    def build(self) -> "Model":
         """Return the model as it was before its first step.
 
         Raises:
@@ -187,38 +189,48 @@ class Run:
             ) from error
         return model.float()
 
-    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def load_checkpoint(self) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         """Return the tensors and the metadata of this run's checkpoint.
 
         Raises:
             DisentangleError: it is missing, damaged, or another run's.
         """
-        tensors, about = checkpoint.load(self.checkpoint_path)
-        self._check_mine(about, self.checkpoint_path)
-        return tensors, about
+        return self._load(self.checkpoint_path)
 
-    def _check_mine(self, about: Mapping[str, object], path: Path) -> None:
+    def _load(self, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+        from disentangle import checkpoint
+
+        tensors, about = checkpoint.load(path)
         if about.get("run") != self.record.id:
             raise DisentangleError(
                 f"{path}: the checkpoint of run {about.get('run')}, and this is "
                 f"{self.record.id}; {checkpoint.REMEDY}"
             )
+        return tensors, about
+
+    def _restored(self, path: Path) -> "Model":
+        from disentangle import checkpoint
+
+        model = self.build()
+        tensors, _ = self._load(path)
+        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+        model.requires_grad_(False)
+        return model.eval()
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> "Model":
         """Return the trained model, for evaluation, on the CPU."""
-        model = self.build()
-        tensors, _ = self.load_checkpoint()
-        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), self.checkpoint_path)
-        if self.record.weights not in (None, checkpoint.digest(model.state_dict())):
+        from disentangle.checkpoint import digest
+
+        model = self._restored(self.checkpoint_path)
+        if self.record.weights not in (None, digest(model.state_dict())):
             raise DisentangleError(
                 f"{self.checkpoint_path}: not the weights that this run ended with; "
                 "put them back, or train the run again in another results folder"
             )
-        model.requires_grad_(False)
-        return model.eval()
+        return model
 
-    def model_at(self, step: int) -> Model:
+    def model_at(self, step: int) -> "Model":
         """Return the model as it was after a step that was kept, for evaluation, on the CPU.
 
         Raises:
@@ -227,30 +239,33 @@ class Run:
         if step not in self.kept:
             known = ", ".join(map(str, self.kept)) or "none"
             raise DisentangleError(f"{self.path}: step {step} was not kept; known: {known}")
-        model, path = self.build(), self.kept_path(step)
-        tensors, about = checkpoint.load(path)
-        self._check_mine(about, path)
-        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
-        model.requires_grad_(False)
-        return model.eval()
+        return self._restored(self.kept_path(step))
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """Return where the model is: on the CPU, unless somebody moved it."""
         return next(self.model.parameters()).device
 
-    def code(self, images: Tensor | ArrayLike) -> Code:
+    def code(self, images: "Tensor | ArrayLike") -> "Code":
         """Return the code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
+        import torch
+
+        from disentangle.tensors import as_input
+
         x = as_input(images, self.record.dataset.image_shape, self.device)
         with torch.no_grad():
             return self.model.encode(x)
 
-    def encode(self, images: Tensor | ArrayLike) -> Tensor:
+    def encode(self, images: "Tensor | ArrayLike") -> "Tensor":
         """Return the representation of images [N, C, H, W]: the means of q(z|x), [N, latents]."""
         return self.code(images).mean.cpu()
 
-    def decode(self, z: Tensor | ArrayLike) -> Tensor:
+    def decode(self, z: "Tensor | ArrayLike") -> "Tensor":
         """Return the expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
+        import torch
+
+        from disentangle.tensors import as_tensor
+
         latents = as_tensor(z)
         latents = latents.to(self.device, torch.float32)
         if latents.ndim != 2 or latents.shape[1] != self.model.latents:
@@ -261,7 +276,7 @@ class Run:
             return self.model.observation.mean(self.model.decode(latents)).cpu()
 
 
-def model_class(name: str) -> type[Model]:
+def model_class(name: str) -> "type[Model]":
     """Return the model class of a registered name, or of `module:name`."""
     found: type[Model] = data.by_reference(name) if ":" in name else registry.models.load(name)
     return found

@@ -3,15 +3,14 @@
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disentangle.chosen import Chosen, choose, listed
-from disentangle.codes import Encoder, Progress, RunSource, silent
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.files import write_text
-from disentangle.location import Say
+from disentangle.location import Progress, Say, silent
 from disentangle.measure import (
     ScoreMapping,
     Wanted,
@@ -24,6 +23,9 @@ from disentangle.progress import duration
 from disentangle.protocol import DEFAULT, Protocol, load_protocol
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
 from disentangle.run import Run, load_run
+
+if TYPE_CHECKING:
+    from disentangle.codes import Encoder, RunSource
 
 
 def read_scores(run: Run) -> tuple[Score, ...]:
@@ -97,6 +99,8 @@ def score(
         UsageError: an unknown metric, knob or protocol.
         DisentangleError: the run has no weights, or a metric failed; other scores are kept.
     """
+    from disentangle.codes import RunSource
+
     found = run if isinstance(run, Run) else load_run(run)
     rules = load_protocol(protocol)
     names = listed(metrics)
@@ -125,6 +129,8 @@ def few_labels(
     run: Run, metric: str, count: int, seed: int, device: str, progress: Progress = silent
 ) -> list[Score]:
     """Return a metric's scores of so many labelled images, drawn by `seed`; write nothing."""
+    from disentangle.codes import RunSource
+
     rules, place = load_protocol(DEFAULT), choose_device(device)
     scored = part_to_score(run, None, None, None)
     data = run.record.dataset if scored is None else DatasetRecord.of(scored)
@@ -137,7 +143,7 @@ def few_labels(
         source.save()
 
 
-def time_needed(wanted: Sequence[Wanted], source: Encoder) -> str:
+def time_needed(wanted: Sequence[Wanted], source: "Encoder") -> str:
     """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
     encoding = source.seconds_to_encode()
     return (
@@ -196,6 +202,15 @@ def part_to_score(
     return run.whole.view(**view)
 
 
+def scored_part(dataset: Dataset, split: str | None, factors: Sequence[str] | None) -> Dataset:
+    """Return what is scored of a dataset: what the user chose, or else its split to test on."""
+    if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
+        split = dataset.test_split
+    if split is None and factors is None:
+        return dataset
+    return dataset.view(split=split, factors=factors)
+
+
 def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> list[Score]:
     """Return the scores that need not be computed again.
 
@@ -206,7 +221,7 @@ def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> lis
     ]
 
 
-def _complete(run: Run, missing: Sequence[Wanted], source: RunSource, refused: str) -> None:
+def _complete(run: Run, missing: Sequence[Wanted], source: "RunSource", refused: str) -> None:
     """Compute the scores that a run lacks, and write each as soon as it is known."""
     failures = []
     for metric, about in missing:

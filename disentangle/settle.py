@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
 from disentangle.errors import UsageError, suggestion
-from disentangle.model import Model
 from disentangle.options import NORMALISED, option_knobs, resolve
 from disentangle.plugin import knobs
 from disentangle.recipe import Training
 from disentangle.run import Run
+
+if TYPE_CHECKING:
+    from disentangle.model import Model
 
 
 def training_view(
@@ -65,7 +67,7 @@ def check_every(checkpoint_every: int | None) -> None:
 
 
 def split_options(
-    kind: type[Model], options: Mapping[str, Any]
+    kind: "type[Model]", options: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the trainer's options and the model's knobs, as they were given."""
     own, trainers = option_knobs(kind), knobs(Training)
@@ -80,7 +82,7 @@ def split_options(
     return theirs, {k: v for k, v in options.items() if k in own}
 
 
-def name_of_model(model: str | type[Model]) -> str:
+def name_of_model(model: "str | type[Model]") -> str:
     """Return the registered name of a model, or `module:name` of a class."""
     return model if isinstance(model, str) else data.reference_of(model)
 
@@ -93,13 +95,13 @@ def settled(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str,
     return {name: setting.value for name, setting in found.items()}
 
 
-def kl_weight(model: str | type[Model], values: Mapping[str, Any]) -> float | None:
+def kl_weight(model: "str | type[Model]", values: Mapping[str, Any]) -> float | None:
     """Return the weight of the KL term in nats per image; None for a model without one."""
     kind = registry.models.load(model) if isinstance(model, str) else model
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
     return float(weights[0]) if len(weights) == 1 else None
 
 
-def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:
+def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:
     """Return what the dataset chooses unless the user does: the likelihood of its images."""
     return {"likelihood": dataset.likelihood} if "likelihood" in knobs(kind) else {}
