@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,12 +13,11 @@ from numpy.typing import ArrayLike
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
-from disentangle.errors import DisentangleError, UsageError
-from disentangle.files import write_text
-from disentangle.options import check
-from disentangle.plugin import Plugin, knobs
+from disentangle.errors import DisentangleError
+from disentangle.files import Stamp, stamp, write_text
+from disentangle.options import check_complete
 from disentangle.recipe import Training
-from disentangle.record import RunRecord, Score, read_record
+from disentangle.record import RunRecord, read_record
 from disentangle.seeds import initialising
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from disentangle.model import Code, Model
+    from disentangle.scoring import ScoresRead
 
 
 class Run:
@@ -44,7 +45,8 @@ class Run:
         file: str | Path | None = None,
     ) -> None:
         self.path, self.record = path, record
-        self.scores_read: tuple[tuple[int, int, int], tuple[Score, ...]] | None = None
+        self.recorded: Stamp | None = None
+        self.scores_read: ScoresRead | None = None
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:
@@ -301,28 +303,27 @@ def load_run(
         DisentangleError: no run is there, or its record was damaged or written by another version.
     """
     folder = Path(path).expanduser()
+    recorded = None
+    with contextlib.suppress(OSError):  # of which reading it says more
+        recorded = stamp(folder / "run.json")  # first, so that a later change shows
     try:
         record = read_record(RunRecord, folder / "run.json")
     except FileNotFoundError:
         raise DisentangleError(f"{folder}: no run is there (no run.json)") from None
     check_complete(Training, record.recipe, folder)
-    return Run(folder, record, dataset, data_dir, file)
-
-
-def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
-    """Refuse a record whose knobs are not the plugin's, with values that it takes.
-
-    One that was added to the plugin later may be missing: the run was made at its default.
-    """
-    try:
-        check(kind, values, "given")
-    except UsageError as error:
-        raise DisentangleError(f"{where / 'run.json'}: {error}") from error
-    missing = {name for name, knob in knobs(kind).items() if not knob.added} - set(values)
-    if missing:
-        raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
+    run = Run(folder, record, dataset, data_dir, file)
+    run.recorded = recorded
+    return run
 
 
 def find_runs(results: str | Path) -> list[Path]:
-    """Return the folders below `results` that hold a run, sorted."""
-    return sorted(path.parent for path in Path(results).rglob("run.json"))
+    """Return the folders below `results` that hold a run, sorted; none is looked for in a run."""
+    folders, found = [str(Path(results))], []
+    while folders:
+        folder = folders.pop()
+        if os.path.exists(os.path.join(folder, "run.json")):
+            found.append(Path(folder))
+            continue
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted(found)

@@ -3,13 +3,13 @@
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from disentangle.chosen import Chosen, choose, listed
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.files import write_text
+from disentangle.files import Stamp, stamp, write_text
 from disentangle.location import Progress, Say, silent
 from disentangle.measure import (
     ScoreMapping,
@@ -28,17 +28,31 @@ if TYPE_CHECKING:
     from disentangle.codes import Encoder, RunSource
 
 
-def read_scores(run: Run) -> tuple[Score, ...]:
-    """Return the scores that a run has; the file is read again only where it is another."""
+class ScoresRead(NamedTuple):
+    """What `scores.json` held when it had this stamp, with the details behind it or without."""
+
+    stamp: Stamp
+    scores: tuple[Score, ...]
+    detailed: bool = True
+
+
+def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
+    """Return the scores that a run has; the file is read again only where it is another.
+
+    Args:
+        run: the run.
+        detail: whether the details behind the scores are wanted, which an index leaves out.
+    """
     file = run.path / "scores.json"
-    try:
-        about = file.stat()
-        stamp = (about.st_ino, about.st_mtime_ns, about.st_size)
-        if run.scores_read is None or run.scores_read[0] != stamp:
-            run.scores_read = stamp, read_record(ScoreFile, file).scores
-    except (FileNotFoundError, NotADirectoryError):
+    now, known = stamp(file), run.scores_read
+    if now is None:
         return ()
-    return run.scores_read[1]
+    if known is None or known.stamp != now or (detail and not known.detailed):
+        try:
+            known = run.scores_read = ScoresRead(now, read_record(ScoreFile, file).scores)
+        except FileNotFoundError:
+            return ()
+    return known.scores
 
 
 def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
@@ -58,11 +72,11 @@ def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
     return list(kept.values()), len(others)
 
 
-def current_scores(run: Run) -> tuple[Score, ...]:
+def current_scores(run: Run, *, detail: bool = False) -> tuple[Score, ...]:
     """Return the scores that a finished run has of the weights that it has now."""
     if not run.finished:
         return ()
-    return tuple(s for s in read_scores(run) if s.weights == run.record.weights)
+    return tuple(s for s in read_scores(run, detail=detail) if s.weights == run.record.weights)
 
 
 def score(
