@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from disentangle.chosen import choose
-from disentangle.codes import Progress, silent
 from disentangle.controls import CONTROLS, Setting
 from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import Unavailable, UsageError, suggestion
 from disentangle.files import write_text
-from disentangle.foreign import scored_part
-from disentangle.location import Say
+from disentangle.location import Progress, Say, silent
 from disentangle.measure import ScoreMapping, measure, same_scores, wanted_scores
 from disentangle.metric import Source
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
+from disentangle.scoring import scored_part
 from disentangle.settle import folder_name
 
 

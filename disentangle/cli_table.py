@@ -1,5 +1,6 @@
 """Runs and their tables, as `score` and `table` read, show and write them."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
     """Return the runs named, or all that can be read, and why the others cannot."""
+    from disentangle.index import MANY
+    from disentangle.memory import uncollected
     from disentangle.run import load_run
     from disentangle.tabling import load_all
 
@@ -27,7 +30,11 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
         return [load_run(path) for path in paths], []
     if results.is_file():
         raise UsageError(f"{results}: a file, where a folder of runs is looked for")
-    return load_all(results)
+    with uncollected():
+        found = load_all(results)
+        if len(found[0]) >= MANY:
+            gc.freeze()  # for nothing of it is garbage before the command ends
+    return found
 
 
 def report(problems: list[str]) -> None:

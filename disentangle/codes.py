@@ -6,7 +6,6 @@ import time
 import warnings
 import zipfile
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from disentangle import data
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import Unavailable
 from disentangle.files import atomic
+from disentangle.location import Progress, silent
 from disentangle.memory import keep_freed_memory
 from disentangle.metric import Codes, Source
 from disentangle.model import Posterior
@@ -31,14 +31,8 @@ CACHE_BYTES = 4 * 2**30
 TRIAL = 256
 """Images that are encoded to tell how long the others will take."""
 
-Progress = Callable[[int, int], None]
-"""Called with the number of images encoded so far, and of all images."""
 Encoded = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """Means and, of a posterior, scales: [N, D] each."""
-
-
-def silent(done: int, total: int) -> None:
-    """Report nothing."""
 
 
 class Encoder(Source[Dataset]):

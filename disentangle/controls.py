@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.codes import Progress
 from disentangle.dataset import Dataset, Index, Labelled
-from disentangle.encoders import FunctionSource
 from disentangle.errors import Unavailable, UsageError
+from disentangle.location import Progress
 from disentangle.metric import Codes, Source
-from disentangle.networks import Conv
 from disentangle.seeds import initialising, numpy_rng
 from disentangle.sources import part_of
 
@@ -132,6 +130,8 @@ def ica(at: Setting) -> Source[Any]:
 
 def untrained(at: Setting) -> Source[Any]:
     """The network `conv` as it is before training, its ten means."""
+    from disentangle.networks import Conv
+
     try:
         with initialising(at.seed):
             encoder = Conv().encoder(at.dataset.image_shape, 2 * LATENTS).eval().to(at.device)
@@ -185,6 +185,8 @@ def projected(at: Setting, mean: NDArray[Any], components: NDArray[Any]) -> Sour
 
 def function_source(at: Setting, function: Callable[[Any], Any]) -> Source[Any]:
     """Return the codes that a function of images gives."""
+    from disentangle.encoders import FunctionSource
+
     return FunctionSource(
         function, at.dataset, device=at.device, progress=at.progress, disjoint=at.disjoint
     )

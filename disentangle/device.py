@@ -1,16 +1,21 @@
 """Where to compute: the device that was asked for, or an error, never another."""
 
-import torch
+from typing import TYPE_CHECKING
 
 from disentangle.errors import UsageError
 
+if TYPE_CHECKING:
+    import torch
 
-def choose_device(name: str = "auto") -> torch.device:
+
+def choose_device(name: str = "auto") -> "torch.device":
     """Return the device of this name; `auto` is CUDA, else MPS, else the CPU.
 
     Raises:
         UsageError: the device was named and is not here.
     """
+    import torch
+
     present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -30,8 +35,10 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: "torch.device") -> str:
     """Return the device, with the name of the GPU where it is one."""
+    import torch
+
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from disentangle.codes import CHUNK, Encoded, Encoder, Progress, silent
+from disentangle.codes import CHUNK, Encoded, Encoder
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.location import Progress, silent
 from disentangle.tensors import to_device
 
 Function = Callable[[Any], Any]

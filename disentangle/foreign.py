@@ -9,18 +9,17 @@ from numpy.typing import ArrayLike
 
 from disentangle.arrays import array_source
 from disentangle.chosen import choose, listed
-from disentangle.codes import Progress, silent
 from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.encoders import Function, FunctionSource, Input, evaluating
 from disentangle.errors import DisentangleError, UnavailableWarning
-from disentangle.location import Say
+from disentangle.location import Progress, Say, silent
 from disentangle.measure import ScoreMapping, Wanted, measure, wanted_scores
 from disentangle.metric import Source
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord
-from disentangle.scoring import check_seed, time_needed
+from disentangle.scoring import check_seed, scored_part, time_needed
 
 
 def score_encoder(
@@ -137,12 +136,3 @@ def _measure_all(wanted: Sequence[Wanted], source: Source[Any]) -> ScoreMapping:
     return ScoreMapping(
         [score for metric, about in wanted for score in measure(metric, source, about)]
     )
-
-
-def scored_part(dataset: Dataset, split: str | None, factors: Sequence[str] | None) -> Dataset:
-    """Return what is scored of a dataset: what the user chose, or else its split to test on."""
-    if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
-        split = dataset.test_split
-    if split is None and factors is None:
-        return dataset
-    return dataset.view(split=split, factors=factors)

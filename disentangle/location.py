@@ -14,6 +14,10 @@ Progress = Callable[[int, int], None]
 """Called with what is done so far, and with all that is to be done."""
 
 
+def silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class About:
     """What is known of a dataset before it is opened; `@about(...)` puts it on its function.

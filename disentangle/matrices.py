@@ -63,7 +63,7 @@ def draw_matrices(
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:
     """Return the matrices of these names; see `draw_matrices`."""
-    scores = [score for score in current_scores(run) if score.detail]
+    scores = [score for score in current_scores(run, detail=True) if score.detail]
     known = {name: d.axes for score in scores for name, d in score.detail.items()}
     details = details or [name for name, axes in known.items() if axes == BOTH]
     if not details:

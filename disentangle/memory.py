@@ -1,7 +1,10 @@
-"""Memory that is freed and soon wanted again: kept, where the C library can keep it."""
+"""Memory that is soon wanted again: kept, where the C library can; or not searched in vain."""
 
 import ctypes
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 LARGE = 2**30, 2**25
@@ -26,3 +29,18 @@ def keep_freed_memory() -> bool:
         return False  # another C library
     trims = bool(mallopt(TRIM, 2**31 - 1))
     return trims and any(mallopt(MMAP, size) for size in LARGE)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles among the objects that the block makes.
+
+    Of a million, none garbage, that would take longer than to make them.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

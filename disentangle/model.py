@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from disentangle import likelihood as likelihoods
 from disentangle import registry
 from disentangle.dataset import Dataset, Index
-from disentangle.plugin import Plugin, knob
+from disentangle.recipe import Common
 
 if TYPE_CHECKING:
     from disentangle.networks import Network
@@ -80,24 +80,12 @@ class Posterior(Code):
 C = TypeVar("C", bound=Code, default=Posterior)
 
 
-class Model(Plugin, nn.Module, Generic[C]):
+class Model(Common, nn.Module, Generic[C]):
     """A model of images by latents. A subclass is its paper's formula, in `terms`.
 
     `Model` encodes to a Gaussian posterior; a model whose code is another kind is a `Model[Code]`
     and has its own `encode`.
     """
-
-    latents: int = knob(default=10, min=1, help="number of latents")
-    network: str = knob(default="conv", help="encoder and decoder, by name")
-    likelihood: Literal["bernoulli", "gaussian", "gaussian-learned", "continuous-bernoulli"] = knob(
-        default="bernoulli", help="of the pixels given the latents; the dataset's unless given"
-    )
-    variance: float = knob(
-        default=0.5,
-        above=0,
-        only_if=("likelihood", "gaussian"),
-        help="of the Gaussian likelihood, per pixel; 0.5 is the summed squared error",
-    )
 
     needs: ClassVar[type[Dataset]] = Dataset
     """The strength of dataset that training requires."""

@@ -4,9 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, TypeAlias
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.plugin import Knob, Plugin, knobs
 
 NORMALISED = "_norm"
@@ -97,6 +98,20 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
         name: Setting(offered[name].check(value), offered[name].default, origin)
         for name, value in values.items()
     }
+
+
+def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
+    """Refuse a record whose knobs are not the plugin's, with values that it takes.
+
+    One that was added to the plugin later may be missing: the run was made at its default.
+    """
+    try:
+        check(kind, values, "given")
+    except UsageError as error:
+        raise DisentangleError(f"{where / 'run.json'}: {error}") from error
+    missing = {name for name, knob in knobs(kind).items() if not knob.added} - set(values)
+    if missing:
+        raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
 
 
 def _counterpart(name: str) -> str:

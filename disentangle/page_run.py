@@ -31,7 +31,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         bases: where the traversals start; see `figures.find_bases`.
     """
     record, latents = run.record, figures.measure_latents(run)
-    scores = current_scores(run)
+    scores = current_scores(run, detail=True)
     return {
         "record": record,
         "state": state(run),

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageDraw
-from torch import Tensor
-from torch.nn import functional
 
 from disentangle.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HEAD, MARGIN, FOOT = 16, 96, 12  # pixels above, beside and, for each line, below what moves
 METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -20,17 +20,19 @@ METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Format -> where it says what made a figure, and what that shows."""
 
 
-def as_float(images: Tensor) -> Tensor:
+def as_float(images: "Tensor") -> "Tensor":
     """Return uint8 images as float in [0, 1], and float images as they are."""
-    return images.to(torch.float32) / 255 if images.dtype == torch.uint8 else images
+    return images if images.is_floating_point() else images.float() / 255
 
 
-def mosaic(images: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def mosaic(images: "Tensor") -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return images [rows, columns, C, H, W] in [0, 1] as one uint8 picture, a pixel apart; RGB."""
+    from torch.nn import functional
+
     rows, _, channels, height, _ = images.shape
     apart = functional.pad(images, (0, 1, 0, 1), value=0.5)
     grid = apart.permute(0, 3, 1, 4, 2).reshape(rows * (height + 1), -1, channels)
-    picture = (grid[:-1, :-1].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    picture = (grid[:-1, :-1].clamp(0, 1) * 255).round().byte().numpy()
     return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
 
 
@@ -66,7 +68,7 @@ def save_figure(figure: Any, path: Path, software: str = "", source: str = "") -
 
 
 def save_animation(
-    blocks: Tensor,
+    blocks: "Tensor",
     heads: Sequence[str],
     labels: Sequence[str],
     strong: Sequence[bool],
@@ -112,7 +114,7 @@ def save_animation(
 
 
 def _frame(
-    images: Tensor,
+    images: "Tensor",
     heads: Sequence[str],
     labels: Sequence[str],
     strong: Sequence[bool],

@@ -2,14 +2,15 @@
 
 import textwrap
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from disentangle.errors import UsageError
 from disentangle.pictures import as_float, mosaic, save_figure, show
 from disentangle.provenance import made_by
 from disentangle.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its text
 SMALL = 7  # points; print needs no less
@@ -87,7 +88,7 @@ class Plate:
         axes.tick_params(labelsize=SMALL)
         return axes
 
-    def images(self, x: float, y: float, cell: float, images: Tensor) -> Any:
+    def images(self, x: float, y: float, cell: float, images: "Tensor") -> Any:
         """Show images [rows, columns, C, H, W] as a grid of square cells; return its axes."""
         rows, columns = images.shape[:2]
         axes = self.axes(x, y, columns * cell, rows * cell)

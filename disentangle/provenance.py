@@ -6,26 +6,31 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from disentangle import data, registry
 from disentangle.device import device_name
-from disentangle.model import Model
 from disentangle.options import Setting, normalised_forms
 from disentangle.record import DatasetRecord, RunRecord, SettingRecord
 
+if TYPE_CHECKING:
+    import torch
+
+    from disentangle.model import Model
+
 
 def make_record(
-    name: str | type[Model],
-    kind: type[Model],
+    name: "str | type[Model]",
+    kind: "type[Model]",
     settings: Mapping[str, Setting],
     recipe: Mapping[str, Setting],
     dataset: DatasetRecord,
-    device: torch.device,
+    device: "torch.device",
     preset: str | None = None,
 ) -> RunRecord:
     """Return the record of a run that is about to start."""
+    import torch
+
     values = {k: setting.value for k, setting in settings.items()}
     entry = registry.models.entry(name) if isinstance(name, str) else None
     return RunRecord(

@@ -1,8 +1,24 @@
-"""How a model is trained: the trainer's options, a record of knobs like any plugin's."""
+"""What every training is set by: the knobs of all models, and the trainer's own options."""
 
 from typing import Literal
 
 from disentangle.plugin import Plugin, knob
+
+
+class Common(Plugin):
+    """What every model has."""
+
+    latents: int = knob(default=10, min=1, help="number of latents")
+    network: str = knob(default="conv", help="encoder and decoder, by name")
+    likelihood: Literal["bernoulli", "gaussian", "gaussian-learned", "continuous-bernoulli"] = knob(
+        default="bernoulli", help="of the pixels given the latents; the dataset's unless given"
+    )
+    variance: float = knob(
+        default=0.5,
+        above=0,
+        only_if=("likelihood", "gaussian"),
+        help="of the Gaussian likelihood, per pixel; 0.5 is the summed squared error",
+    )
 
 
 class Training(Plugin):

@@ -12,7 +12,7 @@ from disentangle import data
 from disentangle.dataset import Dataset, Labelled
 from disentangle.errors import DisentangleError
 from disentangle.plugin import knobs
-from disentangle.recipe import Training
+from disentangle.recipe import Common, Training
 
 Value = bool | int | float | str
 View = dict[str, str | int | tuple[str, ...]]
@@ -137,9 +137,7 @@ class RunRecord(Record):
     @property
     def telling(self) -> dict[str, Value]:
         """Return the knobs that a reader needs: the model's own, and others that were changed."""
-        from disentangle.model import Model
-
-        shared = {*knobs(Model), "kl_warmup"}
+        shared = {*knobs(Common), "kl_warmup"}
         return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
 
     @property

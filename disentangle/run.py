@@ -2,27 +2,30 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from disentangle import checkpoint, data, registry
+from disentangle import data, registry
 from disentangle.dataset import Dataset
-from disentangle.errors import Busy, DisentangleError, UsageError
-from disentangle.files import write_text
-from disentangle.model import Code, Model
-from disentangle.options import check
-from disentangle.plugin import Plugin, knobs
+from disentangle.errors import Busy, DisentangleError
+from disentangle.files import Stamp, stamp, write_text
+from disentangle.options import check_complete
 from disentangle.recipe import Training
-from disentangle.record import RunRecord, Score, read_record
+from disentangle.record import RunRecord, read_record
 from disentangle.seeds import initialising
-from disentangle.tensors import as_input, as_tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from disentangle.model import Code, Model
+    from disentangle.scoring import ScoresRead
 
 
 class Run:
@@ -42,7 +45,8 @@ class Run:
         file: str | Path | None = None,
     ) -> None:
         self.path, self.record = path, record
-        self.scores_read: tuple[tuple[int, int, int], tuple[Score, ...]] | None = None
+        self.recorded: Stamp | None = None
+        self.scores_read: ScoresRead | None = None
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:
@@ -161,7 +165,7 @@ class Run:
         view: dict[str, Any] = dict(self.record.dataset.view)
         return self.whole.view(**view) if view else self.whole
 
-    def build(self) -> Model:
+    def build(self) -> "Model":
         """Return the model as it was before its first step.
 
         Raises:
@@ -187,38 +191,48 @@ class Run:
             ) from error
         return model.float()
 
-    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def load_checkpoint(self) -> "tuple[dict[str, Tensor], dict[str, Any]]":
         """Return the tensors and the metadata of this run's checkpoint.
 
         Raises:
             DisentangleError: it is missing, damaged, or another run's.
         """
-        tensors, about = checkpoint.load(self.checkpoint_path)
-        self._check_mine(about, self.checkpoint_path)
-        return tensors, about
+        return self._load(self.checkpoint_path)
 
-    def _check_mine(self, about: Mapping[str, object], path: Path) -> None:
+    def _load(self, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+        from disentangle import checkpoint
+
+        tensors, about = checkpoint.load(path)
         if about.get("run") != self.record.id:
             raise DisentangleError(
                 f"{path}: the checkpoint of run {about.get('run')}, and this is "
                 f"{self.record.id}; {checkpoint.REMEDY}"
             )
+        return tensors, about
+
+    def _restored(self, path: Path) -> "Model":
+        from disentangle import checkpoint
+
+        model = self.build()
+        tensors, _ = self._load(path)
+        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+        model.requires_grad_(False)
+        return model.eval()
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> "Model":
         """Return the trained model, for evaluation, on the CPU."""
-        model = self.build()
-        tensors, _ = self.load_checkpoint()
-        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), self.checkpoint_path)
-        if self.record.weights not in (None, checkpoint.digest(model.state_dict())):
+        from disentangle.checkpoint import digest
+
+        model = self._restored(self.checkpoint_path)
+        if self.record.weights not in (None, digest(model.state_dict())):
             raise DisentangleError(
                 f"{self.checkpoint_path}: not the weights that this run ended with; "
                 "put them back, or train the run again in another results folder"
             )
-        model.requires_grad_(False)
-        return model.eval()
+        return model
 
-    def model_at(self, step: int) -> Model:
+    def model_at(self, step: int) -> "Model":
         """Return the model as it was after a step that was kept, for evaluation, on the CPU.
 
         Raises:
@@ -227,30 +241,33 @@ class Run:
         if step not in self.kept:
             known = ", ".join(map(str, self.kept)) or "none"
             raise DisentangleError(f"{self.path}: step {step} was not kept; known: {known}")
-        model, path = self.build(), self.kept_path(step)
-        tensors, about = checkpoint.load(path)
-        self._check_mine(about, path)
-        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
-        model.requires_grad_(False)
-        return model.eval()
+        return self._restored(self.kept_path(step))
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """Return where the model is: on the CPU, unless somebody moved it."""
         return next(self.model.parameters()).device
 
-    def code(self, images: Tensor | ArrayLike) -> Code:
+    def code(self, images: "Tensor | ArrayLike") -> "Code":
         """Return the code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
+        import torch
+
+        from disentangle.tensors import as_input
+
         x = as_input(images, self.record.dataset.image_shape, self.device)
         with torch.no_grad():
             return self.model.encode(x)
 
-    def encode(self, images: Tensor | ArrayLike) -> Tensor:
+    def encode(self, images: "Tensor | ArrayLike") -> "Tensor":
         """Return the representation of images [N, C, H, W]: the means of q(z|x), [N, latents]."""
         return self.code(images).mean.cpu()
 
-    def decode(self, z: Tensor | ArrayLike) -> Tensor:
+    def decode(self, z: "Tensor | ArrayLike") -> "Tensor":
         """Return the expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
+        import torch
+
+        from disentangle.tensors import as_tensor
+
         latents = as_tensor(z)
         latents = latents.to(self.device, torch.float32)
         if latents.ndim != 2 or latents.shape[1] != self.model.latents:
@@ -261,7 +278,7 @@ class Run:
             return self.model.observation.mean(self.model.decode(latents)).cpu()
 
 
-def model_class(name: str) -> type[Model]:
+def model_class(name: str) -> "type[Model]":
     """Return the model class of a registered name, or of `module:name`."""
     found: type[Model] = data.by_reference(name) if ":" in name else registry.models.load(name)
     return found
@@ -286,28 +303,27 @@ def load_run(
         DisentangleError: no run is there, or its record was damaged or written by another version.
     """
     folder = Path(path).expanduser()
+    recorded = None
+    with contextlib.suppress(OSError):  # of which reading it says more
+        recorded = stamp(folder / "run.json")  # first, so that a later change shows
     try:
         record = read_record(RunRecord, folder / "run.json")
     except FileNotFoundError:
         raise DisentangleError(f"{folder}: no run is there (no run.json)") from None
     check_complete(Training, record.recipe, folder)
-    return Run(folder, record, dataset, data_dir, file)
-
-
-def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
-    """Refuse a record whose knobs are not the plugin's, with values that it takes.
-
-    One that was added to the plugin later may be missing: the run was made at its default.
-    """
-    try:
-        check(kind, values, "given")
-    except UsageError as error:
-        raise DisentangleError(f"{where / 'run.json'}: {error}") from error
-    missing = {name for name, knob in knobs(kind).items() if not knob.added} - set(values)
-    if missing:
-        raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
+    run = Run(folder, record, dataset, data_dir, file)
+    run.recorded = recorded
+    return run
 
 
 def find_runs(results: str | Path) -> list[Path]:
-    """Return the folders below `results` that hold a run, sorted."""
-    return sorted(path.parent for path in Path(results).rglob("run.json"))
+    """Return the folders below `results` that hold a run, sorted; none is looked for in a run."""
+    folders, found = [str(Path(results))], []
+    while folders:
+        folder = folders.pop()
+        if os.path.exists(os.path.join(folder, "run.json")):
+            found.append(Path(folder))
+            continue
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted(found)

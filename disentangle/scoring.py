@@ -3,15 +3,14 @@
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from disentangle.chosen import Chosen, choose, listed
-from disentangle.codes import Encoder, Progress, RunSource, silent
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.files import write_text
-from disentangle.location import Say
+from disentangle.files import Stamp, stamp, write_text
+from disentangle.location import Progress, Say, silent
 from disentangle.measure import (
     ScoreMapping,
     Wanted,
@@ -25,18 +24,35 @@ from disentangle.protocol import DEFAULT, Protocol, load_protocol
 from disentangle.record import DatasetRecord, Score, ScoreFile, read_record
 from disentangle.run import Run, load_run
 
+if TYPE_CHECKING:
+    from disentangle.codes import Encoder, RunSource
 
-def read_scores(run: Run) -> tuple[Score, ...]:
-    """Return the scores that a run has; the file is read again only where it is another."""
+
+class ScoresRead(NamedTuple):
+    """What `scores.json` held when it had this stamp, with the details behind it or without."""
+
+    stamp: Stamp
+    scores: tuple[Score, ...]
+    detailed: bool = True
+
+
+def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
+    """Return the scores that a run has; the file is read again only where it is another.
+
+    Args:
+        run: the run.
+        detail: whether the details behind the scores are wanted, which an index leaves out.
+    """
     file = run.path / "scores.json"
-    try:
-        about = file.stat()
-        stamp = (about.st_ino, about.st_mtime_ns, about.st_size)
-        if run.scores_read is None or run.scores_read[0] != stamp:
-            run.scores_read = stamp, read_record(ScoreFile, file).scores
-    except (FileNotFoundError, NotADirectoryError):
+    now, known = stamp(file), run.scores_read
+    if now is None:
         return ()
-    return run.scores_read[1]
+    if known is None or known.stamp != now or (detail and not known.detailed):
+        try:
+            known = run.scores_read = ScoresRead(now, read_record(ScoreFile, file).scores)
+        except FileNotFoundError:
+            return ()
+    return known.scores
 
 
 def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
@@ -56,11 +72,11 @@ def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
     return list(kept.values()), len(others)
 
 
-def current_scores(run: Run) -> tuple[Score, ...]:
+def current_scores(run: Run, *, detail: bool = False) -> tuple[Score, ...]:
     """Return the scores that a finished run has of the weights that it has now."""
     if not run.finished:
         return ()
-    return tuple(s for s in read_scores(run) if s.weights == run.record.weights)
+    return tuple(s for s in read_scores(run, detail=detail) if s.weights == run.record.weights)
 
 
 def score(
@@ -97,6 +113,8 @@ def score(
         UsageError: an unknown metric, knob or protocol.
         DisentangleError: the run has no weights, or a metric failed; other scores are kept.
     """
+    from disentangle.codes import RunSource
+
     found = run if isinstance(run, Run) else load_run(run)
     rules = load_protocol(protocol)
     names = listed(metrics)
@@ -125,6 +143,8 @@ def few_labels(
     run: Run, metric: str, count: int, seed: int, device: str, progress: Progress = silent
 ) -> list[Score]:
     """Return a metric's scores of so many labelled images, drawn by `seed`; write nothing."""
+    from disentangle.codes import RunSource
+
     rules, place = load_protocol(DEFAULT), choose_device(device)
     scored = part_to_score(run, None, None, None)
     data = run.record.dataset if scored is None else DatasetRecord.of(scored)
@@ -137,7 +157,7 @@ def few_labels(
         source.save()
 
 
-def time_needed(wanted: Sequence[Wanted], source: Encoder) -> str:
+def time_needed(wanted: Sequence[Wanted], source: "Encoder") -> str:
     """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
     encoding = source.seconds_to_encode()
     return (
@@ -196,6 +216,15 @@ def part_to_score(
     return run.whole.view(**view)
 
 
+def scored_part(dataset: Dataset, split: str | None, factors: Sequence[str] | None) -> Dataset:
+    """Return what is scored of a dataset: what the user chose, or else its split to test on."""
+    if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
+        split = dataset.test_split
+    if split is None and factors is None:
+        return dataset
+    return dataset.view(split=split, factors=factors)
+
+
 def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> list[Score]:
     """Return the scores that need not be computed again.
 
@@ -206,7 +235,7 @@ def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> lis
     ]
 
 
-def _complete(run: Run, missing: Sequence[Wanted], source: RunSource, refused: str) -> None:
+def _complete(run: Run, missing: Sequence[Wanted], source: "RunSource", refused: str) -> None:
     """Compute the scores that a run lacks, and write each as soon as it is known."""
     failures = []
     for metric, about in missing:

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 
 from disentangle.cells import Column, identity, number
-from disentangle.codes import Progress, silent
 from disentangle.errors import UsageError
 from disentangle.headings import headings, only
+from disentangle.location import Progress, silent
 from disentangle.ranking import direction
 from disentangle.record import RunRecord, Score
 from disentangle.run import Run

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
 from disentangle.errors import UsageError, suggestion
 from disentangle.location import Say
-from disentangle.model import Model
 from disentangle.options import NORMALISED, check, option_knobs, resolve
 from disentangle.plugin import knobs
 from disentangle.preset import Settings, load_preset
@@ -19,6 +16,11 @@ from disentangle.provenance import make_record
 from disentangle.recipe import Training
 from disentangle.record import DatasetRecord, MidwayRecord, RunRecord
 from disentangle.run import Run
+
+if TYPE_CHECKING:
+    import torch
+
+    from disentangle.model import Model
 
 
 def training_view(
@@ -71,7 +73,7 @@ def check_every(checkpoint_every: int | None) -> None:
         raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
 
 
-def check_options(kind: type[Model], options: Mapping[str, Any]) -> None:
+def check_options(kind: "type[Model]", options: Mapping[str, Any]) -> None:
     """Refuse options that a model and its trainer do not have, and values that none can take."""
     theirs, mine = split_options(kind, options)
     check(kind, mine, "given")
@@ -79,11 +81,11 @@ def check_options(kind: type[Model], options: Mapping[str, Any]) -> None:
 
 
 def configure(
-    model: str | type[Model],
+    model: "str | type[Model]",
     dataset: Dataset,
     options: Mapping[str, Any],
     *,
-    device: torch.device,
+    device: "torch.device",
     preset: str | None = None,
     midway: MidwayRecord = MidwayRecord(),  # noqa: B008 (it is frozen)
     found: Mapping[str, Any] = MappingProxyType({}),
@@ -147,7 +149,7 @@ def run_folder(results: Path, study: str, record: RunRecord) -> Path:
 
 
 def split_options(
-    kind: type[Model], options: Mapping[str, Any]
+    kind: "type[Model]", options: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the trainer's options and the model's knobs, as they were given."""
     own, trainers = option_knobs(kind), knobs(Training)
@@ -162,7 +164,7 @@ def split_options(
     return theirs, {k: v for k, v in options.items() if k in own}
 
 
-def name_of_model(model: str | type[Model]) -> str:
+def name_of_model(model: "str | type[Model]") -> str:
     """Return the registered name of a model, or `module:name` of a class."""
     return model if isinstance(model, str) else data.reference_of(model)
 
@@ -175,13 +177,13 @@ def settled(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str,
     return {name: setting.value for name, setting in found.items()}
 
 
-def kl_weight(model: str | type[Model], values: Mapping[str, Any]) -> float | None:
+def kl_weight(model: "str | type[Model]", values: Mapping[str, Any]) -> float | None:
     """Return the weight of the KL term in nats per image; None for a model without one."""
     kind = registry.models.load(model) if isinstance(model, str) else model
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
     return float(weights[0]) if len(weights) == 1 else None
 
 
-def dataset_defaults(kind: type[Model], dataset: Dataset) -> dict[str, Any]:
+def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:
     """Return what the dataset chooses unless the user does: the likelihood of its images."""
     return {"likelihood": dataset.likelihood} if "likelihood" in knobs(kind) else {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,10 @@ CLAIM = 10
 LEVEL = 0.05
 """The probability of a difference by chance below which two methods are told apart."""
 RESAMPLES = 5_000
+TAIL = (1 - 0.95) / 2
+"""The share of resamples on each side of an interval."""
+SMALL = 8
+"""Values up to which a test counts all ways, rather than take the normal approximation."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,11 @@ class Summary:
 
 def iqm(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Return the inter-quartile mean: of what is left when a quarter is cut off at each end."""
-    from scipy.stats import trim_mean
-
-    mean: NDArray[np.float64] = trim_mean(values, 0.25, axis=axis)
-    return mean
+    first = values.shape[axis] // 4
+    last = values.shape[axis] - first - 1
+    ordered = np.partition(values, (first, last), axis)
+    middle: NDArray[np.float64] = ordered.take(np.arange(first, last + 1), axis).mean(axis)
+    return middle
 
 
 STATISTICS: dict[Statistic, Callable[..., Any]] = {
@@ -54,23 +60,16 @@ STATISTICS: dict[Statistic, Callable[..., Any]] = {
 def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary:
     """Return what one value or more say; the interval is that of `statistic`.
 
-    The bootstrap draws from a fixed seed, so that a table is the same whenever it is made.
+    The bootstrap draws from a fixed seed, so that a table is the same whenever it is made; and once
+    for all cells of as many values, which scipy's own does for each.
     """
-    from scipy.stats import bootstrap
-
     x = np.asarray(values, float)
     interval = None
     if len(x) >= FEWEST:
         low = high = float(x[0])
         if np.ptp(x) > 0:
-            found = bootstrap(
-                (x,),
-                STATISTICS[statistic],
-                n_resamples=RESAMPLES,
-                method="percentile",
-                rng=np.random.default_rng(0),
-            ).confidence_interval
-            low, high = float(found.low), float(found.high)
+            drawn = STATISTICS[statistic](x.take(resamples(len(x))), axis=-1)
+            low, high = quantile(drawn, TAIL), quantile(drawn, 1 - TAIL)
         interval = (low, high)
     return Summary(
         n=len(x),
@@ -82,16 +81,31 @@ def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary
     )
 
 
+@lru_cache(maxsize=4)
+def resamples(n: int) -> NDArray[np.int64]:
+    """Return which of n values each resample of a bootstrap takes, [RESAMPLES, n]."""
+    return np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+
+
+def quantile(values: NDArray[np.float64], p: float) -> float:
+    """Return the p-quantile of values [N], interpolated; scipy's own takes ten times as long."""
+    at = p * len(values) + 1 - p
+    rank, beyond = int(at), at % 1
+    ordered = np.partition(values, (rank - 1, rank))
+    return float((1 - beyond) * ordered[rank - 1] + beyond * ordered[rank])
+
+
 def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the two-sided probability of such a difference by chance (Mann and Whitney 1947).
 
-    It is exact for few values, ties or not: then all ways to share the values out are counted.
+    It is exact for few values, ties or not: then all ways to share the values out are counted. For
+    more than 8 in each group it is the normal approximation, with its correction for ties.
     """
     from scipy.stats import PermutationMethod, mannwhitneyu
 
     if not np.ptp([*a, *b]) or min(len(a), len(b)) < 2:
         return 1.0
-    if len({*a, *b}) == len(a) + len(b):
+    if len({*a, *b}) == len(a) + len(b) or min(len(a), len(b)) > SMALL:
         return float(mannwhitneyu(a, b).pvalue)
     method = PermutationMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0))
     first, second = sorted([sorted(a), sorted(b)])  # whichever comes first, the same samples
@@ -149,11 +163,20 @@ def best_of(
         less: whether less is better.
         statistic: what makes a group the best.
     """
+
+    def centre(values: Sequence[float]) -> float:
+        return float(STATISTICS[statistic](np.asarray(values)))
+
     sign = -1 if less else 1
     signed = [[sign * value for value in values] for values in groups]
-    best = int(np.argmax([STATISTICS[statistic](np.asarray(values)) for values in signed]))
+    best = int(np.argmax([centre(values) for values in signed]))
     others = [values for i, values in enumerate(signed) if i != best]
     if not all(above(signed[best], values) > 0.5 for values in others):
         return None
-    chance = holm([unpaired(signed[best], values) for values in others])
-    return best if max(chance, default=1.0) < LEVEL else None
+    chance = []
+    # The nearest comes first, for one that is not told apart is enough.
+    for values in sorted(others, key=centre, reverse=True):
+        chance.append(unpaired(signed[best], values))
+        if chance[-1] >= LEVEL:
+            return None
+    return best if max(holm(chance), default=1.0) < LEVEL else None

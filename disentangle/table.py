@@ -80,11 +80,12 @@ class Table:
     @property
     def sheet(self) -> Sheet:
         """Return what there is to print."""
+        left = self.left
         return Sheet(
             title=self.dataset,
             head=self.head,
             body=[
-                [Text(say(row), grey=row.grey) for say in self.left.values()]
+                [Text(say(row), grey=row.grey) for say in left.values()]
                 + [
                     Text(row.cells.get(c, Cell()).text, strong=c in row.best, grey=row.grey)
                     for c in self.columns

@@ -1,14 +1,17 @@
 """From runs to score tables: one for each dataset, a row a configuration."""
 
 import fnmatch
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from disentangle.cells import Row, cell_of, identity
+from disentangle.cells import Column, Row, cell_of, identity
 from disentangle.chance import control_row, correct, odd
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.headings import headings
+from disentangle.index import LACKING, MANY, read_index, settled, write_index
+from disentangle.memory import uncollected
 from disentangle.ranking import mark_best
 from disentangle.record import RunRecord, Score, Value, describe_view
 from disentangle.run import Run, find_runs, load_run, model_class
@@ -46,9 +49,9 @@ def make_tables(
     for run in runs:
         if selection.shows(run):
             datasets.setdefault(run.record.data, []).append(run)
-    check_columns(
-        columns, [s for group in datasets.values() for r in group for s in current_scores(r)]
-    )
+    if columns:
+        scores = [s for group in datasets.values() for run in group for s in current_scores(run)]
+        check_columns(columns, scores)
     several = [(name, part) for name, part, _ in datasets]
     found = []
     for (name, part, mark), group in sorted(datasets.items()):
@@ -85,26 +88,16 @@ def make_table(
     groups: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.record.seed):
         groups.setdefault(run.record.group, []).append(run)
-    scores = {
-        run.path: [
-            s
-            for s in current_scores(run)
-            if not patterns or any(fnmatch.fnmatch(s.name, pattern) for pattern in patterns)
-        ]
-        for run in runs
-    }
-    every = [score for found in scores.values() for score in found]
-    columns = headings(every, tuple(runs[0].record.dataset.factors))
+    scores = {key: by_column(group, patterns) for key, group in groups.items()}
+    every = {column: found[0] for mine in scores.values() for column, found in mine.items()}
+    columns = headings(list(every.values()), tuple(runs[0].record.dataset.factors))
     rows = []
-    for group in groups.values():
+    for key, group in groups.items():
         row = row_of(group)
         how = selection.chosen.get(key_of(group[0].record))
         row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
-        done = [run for run in group if run.finished]
-        for column in columns:
-            found = [s for run in done for s in scores[run.path] if identity(s) == column]
-            if found:
-                row.cells[column] = cell_of(found, len(done), statistic)
+        done, mine = len([run for run in group if run.finished]), scores[key]
+        row.cells = {c: cell_of(mine[c], done, statistic) for c in columns if c in mine}
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
     say_versions(rows)
@@ -116,7 +109,7 @@ def make_table(
     rows = [*filter(None, [top]), *rows, *(row for row in controls.values() if row is not top)]
     if corrected:
         columns = correct(columns, rows, top, bottom)
-    views = {describe_view(score.view) for score in every}
+    views = {describe_view(score.view) for score in every.values()}
     name, part, mark = runs[0].record.data
     trained = describe_view(runs[0].record.dataset.view)
     absent = [model for data, model in selection.absent if data == runs[0].record.data]
@@ -126,15 +119,32 @@ def make_table(
         mark,
         rows,
         columns,
-        protocols=tuple(sorted({score.protocol for score in every})),
+        protocols=tuple(sorted({score.protocol for score in every.values()})),
         scored="".join(views) or "all images" if len(views) == 1 and views != {trained} else "",
         warnings=warnings,
-        representations=tuple(sorted({score.representation for score in every})),
-        overlap=max((score.overlap or 0.0 for score in every), default=0.0),
+        representations=tuple(sorted({score.representation for score in every.values()})),
+        overlap=max(
+            (s.overlap or 0.0 for mine in scores.values() for kept in mine.values() for s in kept),
+            default=0.0,
+        ),
         statistic=statistic,
         ranking=ranking,
         absent=tuple(absent),
     )
+
+
+def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[Column, list[Score]]:
+    """Return the scores of runs by what they mean, in the order of the runs.
+
+    Args:
+        runs: runs on one dataset.
+        patterns: of the names of scores; all unless given.
+    """
+    found: dict[Column, list[Score]] = {}
+    for score in (score for run in runs for score in current_scores(run)):
+        if not patterns or any(fnmatch.fnmatch(score.name, pattern) for pattern in patterns):
+            found.setdefault(identity(score), []).append(score)
+    return found
 
 
 def say_versions(rows: Sequence[Row]) -> None:
@@ -206,13 +216,24 @@ def tables(
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
-    """Return the runs below a folder, and of those that cannot be read, why."""
-    runs, problems = [], []
-    for path in find_runs(results):
-        try:
-            run = load_run(path)
-            read_scores(run)
-            runs.append(run)
-        except DisentangleError as error:
-            problems.append(str(error))
+    """Return the runs below a folder, and of those that cannot be read, why.
+
+    Where they are many, those whose files have not changed come from an index in the user's cache.
+    """
+    runs, lacking, problems = [], 0, []
+    with uncollected():
+        now, paths = time.time_ns(), find_runs(results)
+        index = read_index(results) if len(paths) >= MANY else None
+        for path in paths:
+            try:
+                run = index.recall(path, str(path.relative_to(results))) if index else None
+                if run is None:
+                    run = load_run(path)
+                    read_scores(run)
+                    lacking += settled(run, now)
+                runs.append(run)
+            except DisentangleError as error:
+                problems.append(str(error))
+        if index and lacking > LACKING * len(paths):
+            write_index(results, [run for run in runs if settled(run, now)])
     return runs, problems

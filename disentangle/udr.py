@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.codes import Progress, RunSource, silent
+from disentangle.codes import RunSource
 from disentangle.device import choose_device
 from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.location import Progress, silent
 from disentangle.metric import Codes
 from disentangle.run import Run, load_run
 from disentangle.seeds import numpy_rng

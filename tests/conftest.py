@@ -124,7 +124,7 @@ def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
 def strangers(strangers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stranger's plugins, importable and registered, here and in subprocesses."""
     monkeypatch.syspath_prepend(str(strangers_folder))
-    monkeypatch.setenv("PYTHONPATH", str(strangers_folder))
+    monkeypatch.setenv("PYTHONPATH", str(strangers_folder), prepend=os.pathsep)
     refresh()
     yield strangers_folder
     monkeypatch.undo()

@@ -1,9 +1,12 @@
-"""Memory: what is freed is kept for the next step."""
+"""Memory: what is freed is kept for the next step, and what is kept is not searched for garbage."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from disentangle.memory import uncollected
 
 PROGRAM = """
 import resource, torch
@@ -29,3 +32,12 @@ def test_freed_memory_is_used_again():
     assert done.returncode == 0, done.stderr
     before, after = map(int, done.stdout.split())
     assert after < before / 10
+
+
+def test_collection_is_as_it_was_after_a_block_without():
+    with uncollected():
+        assert not gc.isenabled()
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -218,6 +218,17 @@ def test_runs_are_found_below_a_folder(run):
     assert find_runs(run.path.parent) == [run.path]
 
 
+def test_runs_are_looked_for_in_every_folder_but_those_of_runs(tmp_path):
+    for name in ("b", "a/.hidden", "a/deep/er", "b/history"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "run.json").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_runs(tmp_path)]
+    assert found == ["a/.hidden", "a/deep/er", "b"]
+    assert find_runs(tmp_path / "b") == [tmp_path / "b"]
+    assert find_runs(tmp_path / "nowhere") == []
+
+
 def test_public_names_are_importable_and_lazy():
     for name in disentangle.__all__:
         assert getattr(disentangle, name) is not None

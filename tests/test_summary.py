@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from disentangle.summary import above, best_of, holm, iqm, paired, summarise, unpaired
+from disentangle import summary
+from disentangle.summary import above, best_of, holm, iqm, paired, quantile, summarise, unpaired
 
 numbers = st.floats(-100, 100, width=32)
 
@@ -38,6 +39,36 @@ def test_interval_of_a_mean_is_about_two_standard_errors_wide():
     values = np.random.default_rng(1).normal(size=400)
     low, high = summarise(values.tolist()).interval
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.08)
+
+
+@pytest.mark.parametrize("size", [5, 13, 50])
+@pytest.mark.parametrize("statistic", ["mean", "median", "iqm"])
+def test_interval_is_scipys(statistic, size):
+    values = np.random.default_rng(size).normal(size=size)
+    functions = {"mean": np.mean, "median": np.median, "iqm": trimmed}
+    known = stats.bootstrap(
+        (values,),
+        functions[statistic],
+        n_resamples=5_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert summarise(values.tolist(), statistic).interval == pytest.approx(known, rel=1e-12)
+
+
+def trimmed(values, axis=-1):
+    return stats.trim_mean(values, 0.25, axis=axis)
+
+
+@given(st.lists(numbers, min_size=4, max_size=30))
+def test_iqm_is_scipys_trimmed_mean(values):
+    assert iqm(np.asarray(values)) == pytest.approx(trimmed(np.asarray(values)))
+
+
+@given(st.lists(numbers, min_size=2, max_size=30), st.floats(0.01, 0.99))
+def test_quantile_is_numpys(values, p):
+    x = np.asarray(values)
+    assert quantile(x, p) == pytest.approx(float(np.quantile(x, p)), abs=1e-9)
 
 
 def test_interval_is_the_same_every_time():
@@ -91,6 +122,12 @@ def test_ties_do_not_make_few_values_enough():
     assert unpaired([1, 1, 1, 1], [0.8] * 4) == pytest.approx(2 / 70)
 
 
+def test_ties_of_many_values_are_corrected_for():
+    a, b = [i // 3 for i in range(30)], [i // 3 + 2 for i in range(20)]
+    known = stats.mannwhitneyu(a, b, method="asymptotic").pvalue
+    assert unpaired(a, b) == unpaired(b, a) == pytest.approx(known)
+
+
 def test_above_counts_a_tie_half():
     assert above([1, 2], [1, 3]) == 0.375
 
@@ -101,6 +138,14 @@ def test_best_is_told_apart_or_not():
     assert best_of([low, high], less=True) == 0
     assert best_of([low, high, [0.52, 0.53, 0.5, 0.51, 0.55]]) is None
     assert best_of([[0.1], [0.9]]) is None
+
+
+def test_one_rival_that_is_as_good_ends_the_comparison(monkeypatch):
+    tested = []
+    monkeypatch.setattr(summary, "unpaired", lambda a, b: tested.append(b) or unpaired(a, b))
+    groups = [[x + shift for x in (0.0, 0.1, 0.2, 0.3, 0.45)] for shift in (0.02, 0, 5, 4.99, 3)]
+    assert best_of(groups) is None
+    assert tested == [groups[3]]
 
 
 def test_one_large_value_does_not_make_the_others_best():

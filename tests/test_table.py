@@ -3,6 +3,8 @@
 import csv
 import io
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -215,3 +217,19 @@ def test_versions_are_told_where_they_differ(variant):
     runs = [variant("a"), variant("b", record={"model_version": 2})]
     (table,) = make_tables(runs)
     assert {row[1] for row in table.body} == {"version=1.1", "version=2.1"}
+
+
+def test_table_of_records_imports_no_heavy_package(variant):
+    elbo = {"metric": "elbo", "name": "elbo/total"}
+    for seed in range(5):
+        run = variant(f"s{seed}", seed=seed, values=({"value": seed / 10}, {**elbo, "value": seed}))
+    code = (
+        "import sys\nfrom disentangle.cli import main\n"
+        f"sys.argv = ['disentangle', 'table', '--results', {str(run.path.parent)!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "elbo/total" in result.stdout

@@ -7,16 +7,12 @@ import math
 from types import MappingProxyType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from disentangle.codes import CHUNK
 from disentangle.dataset import Dataset
 from disentangle.errors import Unavailable
 from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.model import Model
 from disentangle.plugin import knob
-from disentangle.tensors import to_device
 
 ACTIVE = 0.01
 """The variance of a latent's mean above which it is an active unit (Burda et al. 2016)."""
@@ -57,6 +53,12 @@ class ELBO(Metric[Dataset]):
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return the terms of the bound, and how many latents are active; behind it, their KL."""
+        import torch
+
+        from disentangle.codes import CHUNK
+        from disentangle.model import Model
+        from disentangle.tensors import to_device
+
         model = source.model
         if not isinstance(model, Model):
             raise Unavailable("needs a model that decodes, and these are codes alone")

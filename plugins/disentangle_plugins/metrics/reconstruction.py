@@ -4,31 +4,30 @@ SSIM, structural similarity: Wang et al. (2004), https://doi.org/10.1109/TIP.200
 """
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from disentangle.codes import CHUNK
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import Unavailable
 from disentangle.metric import Codes, Metric, Scores, Source
-from disentangle.model import Model
 from disentangle.plugin import knob
-from disentangle.tensors import to_device
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WINDOW, SIGMA, C1, C2 = 11, 1.5, 0.01**2, 0.03**2
 LEAST_ERROR = 1e-10
 """Of an image, for its PSNR: a perfect reconstruction has 100 dB, not infinitely many."""
 
 
-def psnr(x: Tensor, y: Tensor) -> Tensor:
+def psnr(x: "Tensor", y: "Tensor") -> "Tensor":
     """Return -10 log10 mean (x - y)^2 in dB, [N], of images [N, C, H, W] in [0, 1]; at most 100."""
     error = (x - y).square().flatten(1).mean(1)
     return -10 * error.clamp(min=LEAST_ERROR).log10()
 
 
-def ssim(x: Tensor, y: Tensor) -> Tensor:
+def ssim(x: "Tensor", y: "Tensor") -> "Tensor":
     """Return the mean of equation 13 over places and channels, [N].
 
     (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2)), its moments under
@@ -38,6 +37,8 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
         x: images in [0, 1], [N, C, H, W], with H and W at least 11.
         y: the images to compare them with.
     """
+    import torch
+
     at = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
     window = torch.softmax(-(at**2) / (2 * SIGMA**2), dim=0)
     # [place, pixel]: the window at each place; on a CPU some ten times faster than F.conv2d.
@@ -68,6 +69,12 @@ class Reconstruction(Metric[Dataset]):
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return `reconstruction/error`, `reconstruction/psnr` in dB and `reconstruction/ssim`."""
+        import torch
+
+        from disentangle.codes import CHUNK
+        from disentangle.model import Model
+        from disentangle.tensors import to_device
+
         model = source.model
         if not isinstance(model, Model):
             raise Unavailable("needs a model that decodes, and these are codes alone")
