@@ -97,7 +97,7 @@ def workers_of(folder):
 
 def test_study_is_run_and_run_no_more(study, command, tmp_path):
     file, folder = study(), tmp_path / "results" / "mine"
-    code, out, err = command("sweep", file, "--device", "cpu")
+    code, out, err = command("sweep", file, "--device", "cpu", "--on", "inline")
     assert code == 0, err
     assert "mine: 2 runs: 2 to begin" in err
     assert {run.state for run in runs_in(folder).values()} == {"finished"}
@@ -107,13 +107,13 @@ def test_study_is_run_and_run_no_more(study, command, tmp_path):
     assert "| vae " in (folder / "scores.md").read_text()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
 
-    code, _, err = command("sweep", file, "--device", "cpu")
+    code, _, err = command("sweep", file, "--device", "cpu", "--on", "inline")
     assert (code, "started" in err) == (0, False)
     assert "mine: 2 runs: 2 done" in err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")} == before
 
     study(seeds=2)
-    code, _, err = command("sweep", file, "--device", "cpu")
+    code, _, err = command("sweep", file, "--device", "cpu", "--on", "inline")
     assert code == 0
     assert "mine: 3 runs: 2 done, 1 to begin" in err
     assert err.count(": started") == 1
@@ -131,7 +131,7 @@ def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
 
 def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp_path):
     file = study(steps=8, more='[[runs]]\nmodel = "exploding"\n')
-    code, out, err = command("sweep", file, "--device", "cpu")
+    code, out, err = command("sweep", file, "--device", "cpu", "--on", "inline")
     said = " ".join(err.split())
     assert code == 1
     assert "exploding seed=0: FAILED" in said
@@ -141,9 +141,20 @@ def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp
     states = {run.record.model: run.state for run in runs_in(tmp_path / "results").values()}
     assert states == {"vae": "finished", "beta-vae": "finished", "exploding": "failed"}
 
-    code, _, err = command("sweep", file, "--device", "cpu")  # and is not tried again
+    code, _, err = command(
+        "sweep", file, "--device", "cpu", "--on", "inline"
+    )  # and is not tried again
     assert (code, "started" in err) == (1, False)
     assert "1 failed" in err
+
+
+def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path):
+    code, _, err = command("sweep", study(), "--device", "cpu", "--on", "inline:most=1")
+    assert code == 1
+    assert "1 of 2 runs failed: beta-vae seed=0: it is one too many" in " ".join(err.split())
+    assert len(runs_in(tmp_path / "results")) == 1
+    code, _, err = command("sweep", study(), "--on", "inline", "--jobs", "2")
+    assert (code, "executor 'inline' takes no --jobs" in err) == (2, True)
 
 
 def weights(run):

@@ -1,0 +1,30 @@
+"""An executor of somebody else's."""
+
+from collections.abc import Sequence
+
+from disentangle.errors import DisentangleError
+from disentangle.executor import Event, Events, Executor
+from disentangle.jobs import Job
+from disentangle.plugin import knob
+from disentangle.worker import work
+
+
+class Inline(Executor):
+    """Runs in this process, one after another."""
+
+    most: int = knob(default=100, min=1, help="runs that are trained")
+
+    def width(self, device: str) -> int:
+        return 1
+
+    def run(self, jobs: Sequence[Job], device: str) -> Events:
+        for number, job in enumerate(jobs):
+            if number >= self.most:
+                yield Event(job, "failed", "it is one too many")
+                continue
+            yield Event(job, "started")
+            try:
+                work(job.order)
+                yield Event(job, "done")
+            except DisentangleError as error:
+                yield Event(job, "failed", str(error))
