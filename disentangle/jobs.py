@@ -11,7 +11,7 @@ from disentangle.chosen import choose
 from disentangle.errors import DisentangleError
 from disentangle.measure import Wanted, same_scores, wanted_scores
 from disentangle.protocol import DEFAULT, load_protocol
-from disentangle.record import DatasetRecord, Record, RunRecord, describe
+from disentangle.record import DatasetRecord, Record, RunRecord, Score, describe
 from disentangle.run import Run, load_run
 from disentangle.scoring import read_scores
 
@@ -107,6 +107,15 @@ class Job:
             wanted = wanted_scores(chosen, rules, data, weights, asked.seed)
             found += [pair for pair in wanted if not same_scores(kept, pair[1])]
         return found
+
+    def asks(self, score: Score) -> bool:
+        """Say whether a score is one of those that were asked."""
+        for asked, data in zip(self.order.asked, self.scored, strict=True):
+            chosen, rules = asked.wanted
+            wanted = wanted_scores(chosen, rules, data, score.weights, asked.seed)
+            if any(same_scores([score], about) for _, about in wanted):
+                return True
+        return False
 
     def busy(self) -> bool:
         """Say whether another process is at this run."""

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from disentangle.errors import Busy, DisentangleError
 from disentangle.files import Stamp, stamp, write_text
 from disentangle.options import check_complete
 from disentangle.recipe import Training
-from disentangle.record import RunRecord, read_record
+from disentangle.record import RunRecord, Score, read_record
 from disentangle.seeds import initialising
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Run:
     Attributes:
         path: the run's folder.
         record: its `run.json`.
+        shows: says which of its scores go into tables and figures; all unless somebody chooses.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Run:
         file: str | Path | None = None,
     ) -> None:
         self.path, self.record = path, record
+        self.shows: Callable[[Score], bool] = lambda score: True
         self.recorded: Stamp | None = None
         self.scores_read: ScoresRead | None = None
         self.data_dir = data_dir or record.dataset.data_dir

@@ -76,7 +76,8 @@ def current_scores(run: Run, *, detail: bool = False) -> tuple[Score, ...]:
     """Return the scores that a finished run has of the weights that it has now."""
     if not run.finished:
         return ()
-    return tuple(s for s in read_scores(run, detail=detail) if s.weights == run.record.weights)
+    kept = read_scores(run, detail=detail)
+    return tuple(s for s in kept if s.weights == run.record.weights and run.shows(s))
 
 
 def score(

@@ -112,7 +112,11 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> None:
 
 def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table], list[Path]]:
     """Make a study's tables, figures and page of the runs that there are; return what was made."""
-    runs = [run for job in plan.jobs if (run := job.run()) is not None]
+    runs = []
+    for job in plan.jobs:
+        if (run := job.run()) is not None:
+            run.shows = job.asks
+            runs.append(run)
     if not any(run.finished for run in runs):
         return [], []
     folder, asked = plan.folder, plan.said.tables

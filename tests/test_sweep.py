@@ -13,6 +13,7 @@ import torch
 from disentangle import checkpoint
 from disentangle.experiment import train
 from disentangle.run import load_run
+from disentangle.scoring import score
 
 pytestmark = pytest.mark.usefixtures("strangers")
 STUDY = """
@@ -118,6 +119,18 @@ def test_study_is_run_and_run_no_more(study, command, tmp_path):
     assert "mine: 3 runs: 2 done, 1 to begin" in err
     assert err.count(": started") == 1
     assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.json*")}.items()
+
+
+def test_tables_show_the_scores_that_were_asked(study, command, tmp_path):
+    file = study()
+    command("sweep", file, "--device", "cpu", "--on", "inline")
+    for run in runs_in(tmp_path / "results").values():
+        score(run, ["mig:bins=7", "sap"])
+    code, out, _ = command("sweep", file, "--device", "cpu", "--on", "inline")
+    assert code == 0
+    assert "mig" in out
+    assert "sap" not in out
+    assert "bins=7" not in out
 
 
 def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
