@@ -111,6 +111,29 @@ def list_command(
 
 
 @app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Say all that a bug report needs: versions, devices, folders, datasets, broken plugins."""
+    import json
+
+    from disentangle.doctor import examine
+
+    found = examine(data_dir)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        for section, said in found.items():
+            typer.echo(section)
+            lines = said.items() if isinstance(said, dict) else enumerate(said or ["none"], 1)
+            for name, text in lines:
+                typer.echo(f"  {name!s:20} {text}")
+    if count := len(found["problems"]):
+        raise DisentangleError(f"plugins have problems: {count}")
+
+
+@app.command()
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="a plugin's name")]) -> None:
     """Show a plugin: its paper, its equation, its knobs and where it comes from."""
     from disentangle.errors import suggestion

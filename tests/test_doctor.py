@@ -1,0 +1,50 @@
+"""`disentangle doctor`: what a bug report needs."""
+
+import json
+
+import pytest
+
+from disentangle import doctor
+
+
+@pytest.fixture
+def healthy(monkeypatch):
+    """Plugins are not imported: that takes seconds, and is tested with the registry."""
+    monkeypatch.setattr(doctor.registry, "check_imports", lambda: iter(()))
+
+
+def test_report_names_versions_devices_folders_and_datasets(healthy, command, tmp_path):
+    code, out, _ = command("doctor", "--data-dir", tmp_path / "data")
+    assert code == 0
+    for text in ("disentangle-bench", "torch", "cpu", f"{tmp_path / 'data'}: ", "not made yet"):
+        assert text in out
+    assert "dsprites" in out
+
+
+def test_report_is_json_when_asked_for(healthy, command):
+    code, out, _ = command("doctor", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert list(found) == ["system", "packages", "devices", "folders", "datasets", "problems"]
+    assert found["problems"] == []
+
+
+def test_plugins_with_problems_are_named_with_their_distribution(strangers, command, monkeypatch):
+    broken = next(e for e in doctor.registry.every_entry() if e.name == "broken")
+    monkeypatch.setattr(
+        doctor.registry, "check_imports", lambda: iter([(broken, "cannot be imported")])
+    )
+    code, out, err = command("doctor")
+    assert code == 1
+    assert "model 'broken' of strangers: cannot be imported" in out
+    assert "model 'twin' is registered by strangers 3.1 and twins 0.2: uninstall one" in out
+    assert "plugins have problems: 2" in err
+
+
+def test_folder_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
+    assert doctor.folder(tmp_path).startswith(f"{tmp_path}: cannot be written to, ")
+
+
+def test_package_that_is_missing_is_said():
+    assert doctor.version("no-such-distribution") == "not installed"
