@@ -3,8 +3,10 @@
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from disentangle.errors import DisentangleError
 from disentangle.executor import Event
 from disentangle.jobs import Job
 from disentangle.worker import BUSY, DONE, FINAL, USAGE
@@ -54,9 +56,16 @@ class Waiting:
             attempt = self.attempts.popleft()
             if attempt.after > time.monotonic():
                 self.attempts.append(attempt)
-            elif attempt.job.busy():
+                continue
+            try:
+                busy = attempt.job.busy()
+                over = not busy and attempt.job.state() in ("done", "failed")  # by another process
+            except DisentangleError as error:  # damaged, or not to be written to
+                yield Event(attempt.job, "failed", str(error))
+                continue
+            if busy:
                 yield from self.elsewhere(attempt)
-            elif attempt.job.state() in ("done", "failed"):  # by another process
+            elif over:
                 yield finished_elsewhere(attempt.job)
             else:
                 attempt.mark = mark(attempt.job)
@@ -90,13 +99,18 @@ class Waiting:
 
 
 def mark(job: Job) -> tuple[int, ...]:
-    """Return what tells whether a run got on: when its files were written."""
+    """Return what tells whether a run got on: when it was written, and how many scores it lacks.
+
+    Not when its scores were written: each start writes those anew that are not to be had.
+    """
     found = []
-    for name in ("run.json", "checkpoint.safetensors", "scores.json"):
+    for name in ("run.json", "checkpoint.safetensors"):
         try:
             found.append((job.path / name).stat().st_mtime_ns)
         except OSError:
             found.append(0)
+    with suppress(DisentangleError):
+        found.append(len(job.missing(job.run())))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from disentangle.chosen import choose
-from disentangle.errors import DisentangleError
+from disentangle.errors import Busy
 from disentangle.measure import Wanted, same_scores, wanted_scores
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord, Record, RunRecord, Score, describe
@@ -118,14 +118,18 @@ class Job:
         return False
 
     def busy(self) -> bool:
-        """Say whether another process is at this run."""
+        """Say whether another process is at this run.
+
+        Raises:
+            DisentangleError: its record is damaged, or its folder cannot be written to.
+        """
         run = self.run()
         if run is None:
             return False
         try:
             with run.lock():
                 return False
-        except DisentangleError:
+        except Busy:
             return True
 
 

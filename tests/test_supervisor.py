@@ -112,6 +112,33 @@ def test_run_that_another_process_finished_is_done(job, fake, monkeypatch):
     assert [event.kind for event in happened(Local(), job)] == ["done"]
 
 
+def test_scores_written_anew_are_no_progress(job, fake):
+    """A metric that fails must not be tried for ever because another is n/a each time."""
+    fake("path.mkdir(exist_ok=True); (path / 'scores.json').write_text('{}'); sys.exit(1)")
+    events = happened(Local(retries=1), job)
+    assert events[-1].kind == "failed"
+    assert tries(job) == 2
+
+
+@pytest.mark.parametrize("broken", ["run.json", ".lock"])
+def test_run_that_cannot_be_looked_at_fails_alone(broken, tmp_path, fake):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[runs]]\nmodel = "vae"\ndataset = "tiny"\nseeds = 2\nbatch_size = 8\n')
+    jobs = load_plan(file, results=tmp_path / "results", device="cpu").jobs
+    jobs[0].path.mkdir(parents=True)
+    (jobs[0].path / "run.json").write_text(jobs[0].record.model_dump_json())
+    (jobs[0].path / broken).unlink(missing_ok=True)
+    if broken == ".lock":
+        (jobs[0].path / broken).mkdir()  # so that no lock can be had
+    else:
+        (jobs[0].path / broken).write_text("{")
+    fake("sys.exit(0)")
+    ends = {event.job.name: event for event in happened(Local(jobs=1), *jobs)}
+    assert ends["vae seed=1"].kind == "done"
+    assert ends["vae seed=0"].kind == "failed"
+    assert str(jobs[0].path) in ends["vae seed=0"].why
+
+
 def test_one_failure_costs_the_others_nothing(tmp_path, fake):
     file = tmp_path / "mine.toml"
     file.write_text('[[runs]]\nmodel = "vae"\ndataset = "tiny"\nseeds = 4\nbatch_size = 8\n')
