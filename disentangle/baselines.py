@@ -61,9 +61,7 @@ def baselines(
     """
     rules = load_protocol(protocol)
     chosen, place = choose(metrics, rules), choose_device(device)
-    for name in only or ():
-        if name not in CONTROLS:
-            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
+    check_names(only or ())
     opened = load_dataset(dataset, say=say) if isinstance(dataset, str) else dataset
     opened = scored_part(opened, split, factors)
     data = DatasetRecord.of(opened)
@@ -89,6 +87,13 @@ def baselines(
             [score for _, about in wanted for score in same_scores(kept, about)]
         )
     return found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that no baseline has."""
+    for name in names:
+        if name not in CONTROLS:
+            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
 
 
 def read_baseline(path: Path) -> tuple[Score, ...]:

@@ -55,7 +55,11 @@ class Estimate:
             if found is None:
                 self.measured += 1
                 say(f"timing {jobs[0].record.model} on {jobs[0].record.dataset.name}")
-                found = self.trial(jobs[0])
+                try:
+                    found = self.trial(jobs[0])
+                except Exception as error:  # a plugin's: its runs will say so, and cost no others
+                    say(f"it cannot be timed: {error}")
+                    found = 0.0
             self.step[kind] = found
             if scoring := scored_seconds(jobs):
                 self.scores[kind] = scoring

@@ -94,8 +94,14 @@ class Job:
         if run is None:
             return "new"
         if run.state == "finished":
-            return "unscored" if self.missing(run) else "done"
+            return "unscored" if self.undrawn(run) or self.missing(run) else "done"
         return run.state
+
+    def undrawn(self, run: Run) -> bool:
+        """Say whether figures of the run are wanted and not there."""
+        from disentangle.figures import FILES  # which imports much that a worker needs late
+
+        return self.order.pictures and not all((run.figures / name).exists() for name in FILES)
 
     def missing(self, run: Run | None) -> Sequence[Wanted]:
         """Return the scores that were asked and are not there; of no run, all of them."""

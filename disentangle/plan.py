@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from disentangle import data, registry
+from disentangle.baselines import check_names
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.jobs import Asked, Job, Order, name_all
 from disentangle.location import Progress, Say
+from disentangle.options import option_knobs
 from disentangle.record import DatasetRecord
 from disentangle.run import Run
 from disentangle.scoring import part_to_score
+from disentangle.selection import check_rule
 from disentangle.settle import check_options, configure, own_path, run_folder, training_view
 from disentangle.studyfile import (
     OPENING,
@@ -22,8 +25,10 @@ from disentangle.studyfile import (
     StudyFile,
     dataset_of,
     expand,
-    read_study,
+    parse_study,
+    read_text,
 )
+from disentangle.where import parse
 
 Which: TypeAlias = tuple[tuple[str, ...] | None, Asked]
 """The datasets whose runs are scored so, None for all, and the scores."""
@@ -36,6 +41,7 @@ class Plan:
     Attributes:
         name: the file's, without its ending: the study's folder has it.
         file: where it was read from.
+        text: its text, as it was read.
         said: what it says.
         folder: where its tables, figures and page go.
         jobs: its runs, each once.
@@ -45,6 +51,7 @@ class Plan:
 
     name: str
     file: Path
+    text: str
     said: StudyFile
     folder: Path
     jobs: list[Job] = field(default_factory=list)
@@ -82,6 +89,8 @@ def load_plan(
         DisentangleError: it cannot be read.
     """
     path = Path(file).expanduser().resolve()
+    if path.name.startswith("."):
+        raise UsageError(f"{file}: its name is its folder's, so it starts with no dot; rename it")
     planner = Planner(
         results=Path(results).expanduser().resolve(),
         device=device,
@@ -111,16 +120,20 @@ class Planner:
     absent: dict[str, str] = field(default_factory=dict)
     scored: dict[str, DatasetRecord] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    """Datasets that runs are on, those left out too."""
 
     def plan(self, file: Path, above: tuple[Path, ...]) -> Plan:
         """Return the plan of a file, with the runs of those it names."""
         if file in above:
             raise UsageError(f"{above[-1]}: runs_of: {file.name} asks for the runs of this one")
-        said = read_study(file)
+        text = read_text(file)
+        said = parse_study(text, file)
+        check_ends(said, file)
         asked = asked_of(said.scores, file)
         for _, one in asked:
             _ = one.wanted  # a slip in a metric's name shows here
-        plan = Plan(file.stem, file, said, self.results / file.stem)
+        plan = Plan(file.stem, file, text, said, self.results / file.stem)
         jobs: dict[Path, Job] = {}
         for name in said.runs_of:
             for job in self.plan((file.parent / name).resolve(), (*above, file)).jobs:
@@ -132,6 +145,13 @@ class Planner:
                 if found is not None:
                     jobs.setdefault(found.path, found)
         plan.jobs = list(jobs.values())
+        for number, block_scores in enumerate(said.scores):
+            for name in block_scores.datasets or ():
+                if name not in self.named:
+                    raise UsageError(
+                        f"{file.name}: scores.{number}: no run is on a dataset '{name}'"
+                        f"{suggestion(name, self.named)}"
+                    )
         plan.absent, plan.opened = self.absent, self.opened
         return plan
 
@@ -142,10 +162,19 @@ class Planner:
         model, chosen = settings.pop("model"), settings.pop("dataset")
         preset = settings.pop("preset", None)
         try:
+            for key, value in (("model", model), ("preset", preset)):
+                if not isinstance(value, str | None):
+                    raise UsageError(f"{key} must be text; got {value!r}")
             kind = registry.models.load(model)
+            for key in (*OPENING, *VIEW):
+                if key in settings and key not in option_knobs(kind):
+                    raise UsageError(
+                        f"{key} is said of the dataset: dataset = {{ name = ..., {key} = ... }}"
+                    )
             check_options(kind, settings)
             about = dataset_of(chosen, plan.file)
             name = about.pop("name")
+            self.named.add(f"./{Path(name).name}" if data.is_path(name) else name)
             if self.datasets and name not in self.datasets:
                 return None
             opened = self.open(name, about)
@@ -230,6 +259,19 @@ class Planner:
         if text not in self.told:
             self.told.add(text)
             self.say(text)
+
+
+def check_ends(said: StudyFile, file: Path) -> None:
+    """Refuse now what would be refused after the last run."""
+    try:
+        if isinstance(said.baselines, tuple):
+            check_names(said.baselines)
+        check_rule(said.tables.choose)
+        for figure in said.figures:
+            for condition in figure.where:
+                parse(condition)
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
 
 
 def key_of(name: str, about: Mapping[str, Any]) -> str:

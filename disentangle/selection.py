@@ -9,10 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from disentangle import registry
 from disentangle.cells import Column, identity, number
 from disentangle.errors import UsageError
 from disentangle.headings import headings, only
 from disentangle.location import Progress, silent
+from disentangle.plugin import knobs
 from disentangle.ranking import direction
 from disentangle.record import RunRecord, Score
 from disentangle.run import Run
@@ -75,6 +77,7 @@ def select(
     Raises:
         UsageError: a rule that there is not, or that cannot choose among these.
     """
+    check_rule(rule)
     word, _, rest = rule.partition(":")
     if rule == "all":
         return EVERY
@@ -88,19 +91,31 @@ def select(
         return best(runs, lambda group: mean_udr(group, device, progress), "UDR")
     if word == "labels":
         count, _, name = rest.partition(":")
+        return by_labels(runs, int(count), name, device, progress)
+    columns = columns_named(runs, rest)
+
+    def worth(group: list[Run]) -> Worth | None:
+        return mean_score(group, columns.get(group[0].record.data))
+
+    return best(runs, worth, f"oracle ({rest})", grey=True)
+
+
+def check_rule(rule: str) -> None:
+    """Refuse what is no rule, whatever there is to choose from."""
+    word, _, rest = rule.partition(":")
+    if word == "labels":
+        count, _, name = rest.partition(":")
         if not count.isdecimal() or int(count) < 2 or not name:
             raise UsageError(
                 f"--choose {rule}: write labels:N:METRIC, N a number of labelled images, 2 or more"
             )
-        return by_labels(runs, int(count), name, device, progress)
-    if word == "oracle" and rest:
-        columns = columns_named(runs, rest)
-
-        def worth(group: list[Run]) -> Worth | None:
-            return mean_score(group, columns.get(group[0].record.data))
-
-        return best(runs, worth, f"oracle ({rest})", grey=True)
-    raise UsageError(f"--choose {rule}: the rules are {RULES}")
+        metric = name.partition("/")[0]
+        if "samples" not in knobs(registry.metrics.load(metric)):
+            raise UsageError(
+                f"--choose labels: '{metric}' has no knob 'samples', the images it sees"
+            )
+    elif rule not in ("all", "default", "udr") and not (word == "oracle" and rest):
+        raise UsageError(f"--choose {rule}: the rules are {RULES}")
 
 
 def at_default(record: RunRecord) -> bool:
@@ -182,13 +197,7 @@ def by_labels(
     runs: Sequence[Run], count: int, name: str, device: str, progress: Progress
 ) -> Selection:
     """Choose by a score, or the metric of one, that sees so many labelled images and no more."""
-    from disentangle import registry
-    from disentangle.plugin import knobs
-
     metric = name.partition("/")[0]
-    kind = registry.metrics.load(metric)
-    if "samples" not in knobs(kind):
-        raise UsageError(f"--choose labels: '{metric}' has no knob 'samples', the images it sees")
 
     def worth(group: list[Run]) -> Worth | None:
         found = [few_labels(run, metric, count, SEED, device, progress) for run in group]

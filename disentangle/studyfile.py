@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
 
 from disentangle import data
 from disentangle.errors import DisentangleError, UsageError
@@ -15,8 +15,23 @@ from disentangle.protocol import DEFAULT
 from disentangle.summary import Statistic
 
 OPENING = ("file", "image_size", "channels")
+SEEDS = 1_000_000
+"""More are a slip."""
 VIEW = ("split", "factors", "hold_out", "hold_out_seed")
 """What may be said of a dataset beside its name: how it is opened, and which part is taken."""
+
+
+class DatasetAsked(Strict):
+    """`dataset = { ... }`: a dataset by more than its name."""
+
+    name: StrictStr
+    file: StrictStr | None = None
+    image_size: StrictInt | None = None
+    channels: StrictInt | None = None
+    split: StrictStr | None = None
+    factors: tuple[StrictStr, ...] | None = Field(default=None, min_length=1)
+    hold_out: tuple[StrictStr, ...] = ()
+    hold_out_seed: StrictInt = Field(default=0, ge=0)
 
 
 class ScoresAsked(Strict):
@@ -82,32 +97,57 @@ class StudyFile(Strict):
 
 
 def read_study(file: Path) -> StudyFile:
-    """Return what a study's file says.
+    """Return what a study's file says; see `read_text` and `parse_study`."""
+    return parse_study(read_text(file), file)
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a study's file.
 
     Raises:
-        DisentangleError: it is not there, is no TOML, or says what no study says; the message names
-            the line or the key.
+        DisentangleError: it cannot be read.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DisentangleError(f"{file}: cannot be read: {reason}") from error
+
+
+def parse_study(text: str, file: Path) -> StudyFile:
+    """Return what the text of a study's file says.
+
+    Raises:
+        UsageError: it is no TOML, or says what no study says; the message names the line or the
+            key.
+    """
     try:
         said = StudyFile(**tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        blocks = first["type"] == "tuple_type" and isinstance(first["input"], dict)
-        why = f"write [[{where}]], as there may be several" if blocks else first["msg"]
-        raise UsageError(f"{file}: {where}: {why}") from error
+        raise UsageError(f"{file}: {said_of(error)}") from error
     if not said.runs and not said.runs_of:
         raise UsageError(f"{file}: it asks for no run: write [[runs]], or runs_of = [...]")
     if said.defaults and not said.runs:
         raise UsageError(f"{file}: [defaults] are of [[runs]], and there are none")
     return said
+
+
+def said_of(error: ValidationError) -> str:
+    """Return the place and the reason of an error, in the words of TOML."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("bool", "str"))
+    kind, given = first["type"], first["input"]
+    if where == "baselines":
+        return "baselines: write true, false or a list of names"
+    if kind == "tuple_type" and isinstance(given, dict) and where in ("runs", "scores", "figures"):
+        return f"{where}: write [[{where}]], as there may be several"
+    if kind == "tuple_type":
+        return f"{where}: write a list: [...]; got {given!r}"
+    if kind in ("dict_type", "model_type"):
+        return f"{where}: write a table; got {given!r}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
@@ -124,8 +164,8 @@ def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         seeds = given.pop("seeds")
         if "seed" in given:
             raise UsageError(f"{where}: give seed or seeds, not both")
-        if type(seeds) is not int or seeds < 1:
-            raise UsageError(f"{where}: seeds is their number, at least 1; for a list write seed")
+        if type(seeds) is not int or not 1 <= seeds <= SEEDS:
+            raise UsageError(f"{where}: seeds is their number, 1 or more; for a list write seed")
         given["seed"] = list(range(seeds))
     axes = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
     for key, values in axes.items():
@@ -148,6 +188,10 @@ def dataset_of(chosen: Any, file: Path) -> dict[str, Any]:
     for key in about:
         if key not in known:
             raise UsageError(f"dataset: no '{key}'; known: {', '.join(known)}")
+    try:
+        DatasetAsked(**about)
+    except ValidationError as error:
+        raise UsageError(f"dataset.{said_of(error)}") from error
     found = dict(about)
     if data.is_path(found["name"]):
         found["name"] = str((file.parent / found["name"]).resolve())

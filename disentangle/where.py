@@ -46,15 +46,26 @@ def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
     """
     found = list(runs)
     for text in conditions:
-        parts = CONDITION.fullmatch(text)
-        if parts is None:
-            raise UsageError(f"--where {text}: write a name, one of {' '.join(TESTS)}, and a value")
-        name, sign, value = parts[1].replace("-", "_"), parts[2].replace("==", "="), parts[3]
+        name, sign, value = parse(text)
         known = {key for run in runs for key in facts(run)}
         if runs and name not in known:
             raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, known)}")
         found = [run for run in found if holds(facts(run).get(name), sign, value, text)]
     return found
+
+
+def parse(condition: str) -> tuple[str, str, str]:
+    """Return the name, the sign and the value of a condition.
+
+    Raises:
+        UsageError: it is none.
+    """
+    parts = CONDITION.fullmatch(condition)
+    if parts is None:
+        raise UsageError(
+            f"--where {condition}: write a name, one of {' '.join(TESTS)}, and a value"
+        )
+    return parts[1].replace("-", "_"), parts[2].replace("==", "="), parts[3]
 
 
 def holds(fact: Any, sign: str, text: str, condition: str) -> bool:

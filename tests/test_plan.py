@@ -10,6 +10,7 @@ from disentangle import registry
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.estimate import Estimate
 from disentangle.experiment import train
+from disentangle.figures import FILES
 from disentangle.plan import asked_of, load_plan
 from disentangle.preset import load_preset
 from disentangle.record import ScoreFile
@@ -69,8 +70,9 @@ def test_seeds_is_their_number():
         ({"dataset": "d"}, "no model is named"),
         ({"model": "a"}, "no dataset is named"),
         ({"model": "a", "dataset": "d", "seeds": 2, "seed": 1}, "seed or seeds, not both"),
-        ({"model": "a", "dataset": "d", "seeds": 0}, "at least 1"),
+        ({"model": "a", "dataset": "d", "seeds": 0}, "1 or more"),
         ({"model": "a", "dataset": "d", "seeds": [1, 2]}, "for a list write seed"),
+        ({"model": "a", "dataset": "d", "seeds": 10**20}, "is their number"),
         ({"model": "a", "dataset": "d", "beta": []}, "beta is an empty list"),
     ],
     ids=str,
@@ -92,6 +94,14 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "no other"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
         (RUNS + "[scores]\nseed = 1\n", r"scores: write \[\[scores\]\]"),
+        ("runs_of = 'other.toml'\n", r"runs_of: write a list: \[...\]; got 'other.toml'"),
+        ("tables = 1\n" + RUNS, "tables: write a table; got 1"),
+        ("baselines = 'pca'\n" + RUNS, "baselines: write true, false or a list of names"),
+        ("baselines = ['pcb']\n" + RUNS, "mine.toml: no baseline 'pcb'; did you mean 'pca'"),
+        (RUNS + "[tables]\nchoose = 'best'\n", "mine.toml: --choose best: the rules are"),
+        (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
+        (RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n", "--where beta: write"),
+        (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],
     ids=str,
 )
@@ -133,6 +143,18 @@ def test_shipped_study_asks_for_what_there_is(file):
         ('model = "vae"\ndataset = { nmae = "tiny" }', r"runs\.1: a dataset is a name"),
         ('model = "vae"\ndataset = { name = "tiny", part = 1 }', r"dataset: no 'part'"),
         ('model = "vae"\ndataset = "tyny"', r"runs\.1: .*'tyny'; did you mean 'tiny'"),
+        ("model = 3", r"runs\.1: model must be text; got 3"),
+        ('model = "vae"\npreset = true', r"runs\.1: preset must be text; got True"),
+        (
+            'model = "vae"\nhold_out = ["0.2"]',
+            r"hold_out is said of the dataset: dataset = \{ name",
+        ),
+        ('model = "vae"\ndataset = { name = "tiny", split = 1 }', r"runs\.1: dataset\.split: "),
+        (
+            'model = "vae"\ndataset = { name = "tiny", hold_out = "0.2" }',
+            r"runs\.1: dataset\.hold_out: write a list: \[...\]; got '0.2'",
+        ),
+        ('model = "vae"\ndataset = { name = "tiny", hold_out_seed = true }', "hold_out_seed: "),
         ('model = "vae"\nbatch_size = 100000', r"runs\.1: a batch of 100000 is more"),
     ],
     ids=str,
@@ -192,6 +214,10 @@ def test_state_follows_the_run(plan, tmp_path):
     )  # fmt: skip
     assert job.state() == "unscored"
     score(run, ["mig"])
+    assert job.state() == "unscored"  # its figures are wanted too
+    for name in FILES:
+        (run.figures / name).parent.mkdir(exist_ok=True)
+        (run.figures / name).touch()
     assert job.state() == "done"
     run.save_record(finished=None)
     assert job.state() == "unfinished"
@@ -200,7 +226,8 @@ def test_state_follows_the_run(plan, tmp_path):
 
 
 def test_score_that_is_not_to_be_had_is_not_missing(plan, run, tmp_path):
-    job = plan(SMALL + '[[runs]]\nmodel = "vae"\n[[scores]]\nmetrics = ["mig"]\n').jobs[0]
+    text = "pictures = false\n" + SMALL
+    job = plan(text + '[[runs]]\nmodel = "vae"\n[[scores]]\nmetrics = ["mig"]\n').jobs[0]
     made = train("vae", "tiny", steps=5, batch_size=8, device="cpu", figures=False,
                  results=tmp_path / "results", study="mine")  # fmt: skip
     score(made, ["mig"])
@@ -265,6 +292,22 @@ def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):
     assert estimate.measured == 0
     job = found.jobs[1]
     assert estimate.seconds(job, states[job]) >= 5 * 8 / 4
+
+
+def test_file_whose_name_begins_with_a_dot_is_refused(study):
+    with pytest.raises(UsageError, match=r"starts with no dot; rename it"):
+        load_plan(study(RUNS, ".mine"))
+
+
+def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
+    def broken(run, device):
+        raise RuntimeError("of course")
+
+    monkeypatch.setattr("disentangle.estimate.time_steps", broken)
+    found, said = plan(RUNS), []
+    estimate = Estimate(found, 2, 2, "cpu", said.append)
+    assert said[-1] == "it cannot be timed: of course"
+    assert estimate.all({job: job.state() for job in found.jobs}) > 0
 
 
 def test_time_left_comes_from_a_trial_where_there_is_no_run(plan):
