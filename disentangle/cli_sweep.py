@@ -1,5 +1,7 @@
 """`disentangle sweep`: run what is missing of a study, here or on a cluster."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,28 +129,32 @@ def sweep(
     failed = {}
     if left and estimate is not None:
         seconds = {job: estimate.seconds(job, states[job]) for job in left}
-        with showing(View(plan.name, seconds, width, len(states))) as view:
+        done = list(states.values()).count("done")
+        with showing(View(plan.name, seconds, width, len(states), done)) as view:
             try:
                 failed = run_jobs(executor, left, device, view.see)
             except (KeyboardInterrupt, SystemExit):
-                say(f"stopped; every run goes on from its checkpoint with: {again(file)}")
+                say(f"stopped; every run goes on from its checkpoint with: {again()}")
                 raise
-    score_baselines(plan, results, device, say)
+    without = score_baselines(plan, results, device, say)
     tables, made = finish(plan, results, device, say)
     from disentangle.cli_table import show_tables
 
     show_tables(tables)
     for path in made:
         typer.echo(path)
-    gone = [job for job in plan.jobs if job.state() == "failed"]
-    if failed or gone:
-        first = next(iter(failed.items()), None)
-        why = f": {first[0].name}: {first[1]}" if first else ""
-        names = {job.path for job in (*failed, *gone)}
+    for job in plan.jobs:  # those of earlier times too
+        run = job.run()
+        if run is not None and run.state == "failed":
+            failed.setdefault(job, run.record.failed or "")
+    if failed:
+        first, why = next(iter(failed.items()))
         raise DisentangleError(
-            f"{len(names)} of {len(plan.jobs)} runs failed{why}; their logs are in "
-            f"{plan.folder / 'logs'}"
+            f"{len(failed)} of {len(plan.jobs)} runs failed: {first.name}: {why}; their logs are "
+            f"in {first.log.parent}"
         )
+    if without:
+        raise DisentangleError("; ".join(without))
 
 
 def executor_of(on: str, given: dict[str, Any]) -> "Executor":
@@ -168,6 +174,6 @@ def executor_of(on: str, given: dict[str, Any]) -> "Executor":
     return kind(**{knob: setting.value for knob, setting in settings.items()})
 
 
-def again(file: Path) -> str:
-    """Return the command that goes on with a study."""
-    return f"disentangle sweep {file}"
+def again() -> str:
+    """Return the command that was given, which goes on with a study."""
+    return shlex.join(["disentangle", *sys.argv[1:]])

@@ -31,12 +31,16 @@ class View:
     Attributes:
         left: each job that waits or runs -> the seconds it needs, about.
         width: jobs at a time.
-        total: all runs of the study, done ones included.
+        total: all runs of the study.
+        done: those of them that are.
+        failed: likewise.
     """
 
-    def __init__(self, name: str, left: Mapping[Job, float], width: int, total: int) -> None:
+    def __init__(
+        self, name: str, left: Mapping[Job, float], width: int, total: int, done: int
+    ) -> None:
         self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
-        self.done, self.failed = total - len(left), 0
+        self.done, self.failed = done, total - done - len(left)
         self.running: dict[Job, dict[str, Any] | None] = {}
         self.looked = time.monotonic()
         self.live: Live | None = None

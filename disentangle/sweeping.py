@@ -21,7 +21,7 @@ from disentangle.location import Say
 from disentangle.pages import NAME, study_page
 from disentangle.plan import Plan
 from disentangle.run import Run
-from disentangle.scoring import read_scores
+from disentangle.scoring import part_to_score, read_scores
 from disentangle.selection import select
 from disentangle.study import Study, studies
 from disentangle.studyfile import FigureAsked
@@ -44,7 +44,7 @@ def in_words(plan: Plan, states: Mapping[Job, State]) -> str:
     counts = Counter(states.values())
     words: dict[State, str] = {
         "done": "done",
-        "unscored": "to score",
+        "unscored": "to score or draw",
         "unfinished": "to go on with",
         "new": "to begin",
         "failed": "failed",
@@ -79,7 +79,8 @@ def stop_signals() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, leave) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in heard}  # nohup ignores SIGHUP
     try:
         yield
     finally:
@@ -87,27 +88,36 @@ def stop_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> None:
-    """Score the baselines of each dataset of a study by what its runs are scored by."""
+def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:
+    """Score the baselines of each dataset of a study by what its runs are scored by.
+
+    Returns:
+        Why some could not be scored; the others are.
+    """
     wanted = plan.said.baselines
-    done = set()
+    done, failures = set(), []
     for job in plan.jobs:
         if not wanted or job.record.data in done:
             continue
         done.add(job.record.data)
+        run = Run(job.path, job.record, plan.dataset(job))
         for asked in job.order.asked:
-            baselines(
-                plan.dataset(job),
-                asked.metrics,
-                only=wanted if isinstance(wanted, tuple) else None,
-                seed=asked.seed,
-                protocol=asked.protocol,
-                split=asked.split,
-                factors=asked.factors,
-                results=results,
-                device=device,
-                say=say,
-            )
+            part = part_to_score(run, None, asked.split, asked.factors)
+            try:
+                baselines(
+                    run.dataset if part is None else part,
+                    asked.metrics,
+                    only=wanted if isinstance(wanted, tuple) else None,
+                    seed=asked.seed,
+                    protocol=asked.protocol,
+                    results=results,
+                    device=device,
+                    say=say,
+                )
+            except DisentangleError as error:
+                failures.append(f"baselines of {job.record.dataset.name}: {error}")
+                say(f"not scored: {failures[-1]}")
+    return failures
 
 
 def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table], list[Path]]:
@@ -121,7 +131,7 @@ def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table
         return [], []
     folder, asked = plan.folder, plan.said.tables
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "study.toml", plan.file.read_text(encoding="utf-8"))
+    write_text(folder / "study.toml", plan.text)
     shown = read_baselines(results) if plan.said.baselines or asked.corrected else {}
     tables = make_tables(
         runs,

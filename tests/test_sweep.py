@@ -11,9 +11,15 @@ import pytest
 import torch
 
 from disentangle import checkpoint
+from disentangle.baselines import read_baselines
+from disentangle.cli_sweep import again
+from disentangle.executor import Event
 from disentangle.experiment import train
+from disentangle.plan import load_plan
 from disentangle.run import load_run
 from disentangle.scoring import score
+from disentangle.sweep_view import View
+from disentangle.sweeping import score_baselines, stop_signals
 
 pytestmark = pytest.mark.usefixtures("strangers")
 STUDY = """
@@ -242,3 +248,50 @@ def test_study_on_datasets_that_are_not_here_begins_nothing(study, command, tmp_
     assert "data prepare celeba" in err
     assert "name what is there by --dataset" in " ".join(err.split())
     assert not (tmp_path / "results").exists()
+
+
+def test_ignored_hangup_stays_ignored():
+    """As `nohup` wants it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_baseline_that_fails_costs_the_tables_nothing(study, command, tmp_path):
+    file = study(more='[[scores]]\nmetrics = ["failing"]\n')
+    file.write_text('baselines = ["pca"]\n' + file.read_text())
+    code, _, err = command("sweep", file, "--device", "cpu", "--retries", "0")
+    assert code == 1
+    assert "not scored: baselines of tiny: " in err
+    assert "2 of 2 runs failed: " in " ".join(err.split())
+    folder = tmp_path / "results" / "mine"
+    assert "| pca " in (folder / "scores.md").read_text()
+    assert (folder / "study.toml").read_text() == file.read_text()
+
+
+def test_baselines_are_scored_on_what_runs_are(study, tmp_path):
+    file = study()
+    file.write_text(file.read_text().replace('"tiny"', '{ name = "tiny", hold_out = ["0.2"] }'))
+    plan = load_plan(file, results=tmp_path, device="cpu")
+    plan.said = plan.said.model_copy(update={"baselines": ("pca",)})
+    assert score_baselines(plan, tmp_path, "cpu", lambda text: None) == []
+    (found,) = read_baselines(tmp_path)["pca"]
+    assert found.view == plan.jobs[0].scored[0].view
+    assert found.view["split"] == "test"
+
+
+def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
+    job = load_plan(study(), device="cpu").jobs[0]
+    view = View("mine", {job: 1.0}, width=1, total=3, done=1)
+    view.see(Event(job, "done"))
+    assert "done (2 of 3)" in capsys.readouterr().err
+    assert "2 of 3 done, 1 failed" in view.line()
+
+
+def test_command_that_goes_on_is_the_one_that_was_given(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/disentangle", "sweep", "my study.toml", "--jobs", "1"])
+    assert again() == "disentangle sweep 'my study.toml' --jobs 1"
