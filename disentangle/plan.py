@@ -132,7 +132,10 @@ class Planner:
         check_ends(said, file)
         asked = asked_of(said.scores, file)
         for _, one in asked:
-            _ = one.wanted  # a slip in a metric's name shows here
+            try:
+                _ = one.wanted  # a slip in a metric's name shows here
+            except UsageError as error:
+                raise UsageError(f"{file}: scores: {error}") from error
         plan = Plan(file.stem, file, text, said, self.results / file.stem)
         jobs: dict[Path, Job] = {}
         for name in said.runs_of:

@@ -165,7 +165,7 @@ def test_run_that_makes_no_sense_names_the_block(runs, message, plan):
 
 
 def test_metric_that_makes_no_sense_is_refused_before_anything_runs(plan):
-    with pytest.raises(UsageError, match="no metric 'mgi'; did you mean 'mig'"):
+    with pytest.raises(UsageError, match=r"mine.toml: scores: no metric 'mgi'; did you mean 'mig'"):
         plan(RUNS + '[[scores]]\nmetrics = ["mgi"]\n')
 
 
