@@ -98,10 +98,15 @@ class Job:
         return run.state
 
     def undrawn(self, run: Run) -> bool:
-        """Say whether figures of the run are wanted and not there."""
+        """Say whether figures of the run are wanted and not there, and can be drawn.
+
+        A run without weights, as published ones are, is what it is.
+        """
         from disentangle.figures import FILES  # which imports much that a worker needs late
 
-        return self.order.pictures and not all((run.figures / name).exists() for name in FILES)
+        if not self.order.pictures or not run.checkpoint_path.exists():
+            return False
+        return not all((run.figures / name).exists() for name in FILES)
 
     def missing(self, run: Run | None) -> Sequence[Wanted]:
         """Return the scores that were asked and are not there; of no run, all of them."""
