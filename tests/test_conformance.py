@@ -11,7 +11,7 @@ from disentangle.model import Model
 from disentangle.plugin import knobs
 from disentangle.seeds import initialising
 from disentangle.testing import conformance
-from disentangle.testing.models import subject, values
+from disentangle.testing.trial import subject, values
 
 HERE = data_folder()
 """The user's own data, looked up before the tests get a cache of their own."""

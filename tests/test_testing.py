@@ -75,6 +75,13 @@ class Summed(Right):
         return q.kl().sum()
 
 
+class Total(Right):
+    """It returns the sum of its terms."""
+
+    def terms(self, batch):
+        return sum(super().terms(batch).values())
+
+
 class Unused(Right):
     """It has a layer that no term uses."""
 
@@ -239,6 +246,7 @@ def test_wrong_model_breaks_one_rule(kind, rule, message):
     [
         (OneForEachImage, "terms are finite scalars", "term 'kl' is a tensor [6], not one number"),
         (NotFinite, "terms are finite scalars", "term 'kl' is nan on random images"),
+        (Total, "terms are finite scalars", "terms() returns Tensor: return terms by name"),
         (OwnNoise, "same seed gives the same terms", "draw from batch.rng"),
         (NoOpponent, "opponent has terms of its own", "2 set(s) of terms, and opponent() no opt"),
         (BadDefault, "knobs say what they are", "gamma must be a finite number at least 0"),

@@ -170,7 +170,7 @@ def says_source(thing: Any, what: str) -> None:
     made = own.startswith(f"{getattr(thing, '__name__', '')}(")  # by dataclass, for want of one
     require(
         bool(own.strip()) and not made,
-        f"{what} has no docstring: say in it what it computes, and which equation that is",
+        f"{what} has no docstring: say in it what this is; of a model or a metric, the equation",
     )
     require(
         SOURCE.search(documentation(thing)) is not None,

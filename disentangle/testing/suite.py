@@ -13,6 +13,7 @@ from disentangle.model import Model
 from disentangle.testing import datasets as dataset_rules
 from disentangle.testing import metrics as metric_rules
 from disentangle.testing import models as model_rules
+from disentangle.testing import trial
 from disentangle.testing.check import Check, checks
 
 Shape = tuple[int, int, int]
@@ -105,7 +106,7 @@ def conformance(
 
 
 def _model(model: str | type[Model], image_shape: Shape) -> Iterator[Check]:
-    subject = partial(model_rules.subject, image_shape=image_shape)
+    subject = partial(trial.subject, image_shape=image_shape)
     return checks(model_rules.rules, "model", model, subject)
 
 
