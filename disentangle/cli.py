@@ -11,6 +11,7 @@ from disentangle import __version__, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
 from disentangle.cli_figure import traversals
+from disentangle.cli_new import new
 from disentangle.cli_pair import compare
 from disentangle.cli_report import report
 from disentangle.cli_score import score
@@ -37,7 +38,7 @@ app = typer.Typer(
 app.add_typer(training, name="train")
 app.add_typer(data, name="data")
 app.add_typer(figure, name="figure")
-for command in (watch, sweep, score, table, report, compare, baselines, udr, advise):
+for command in (watch, sweep, score, table, report, compare, baselines, udr, advise, new):
     app.command()(command)
 app.command("import")(import_command)
 app.command("traverse")(traversals)

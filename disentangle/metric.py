@@ -160,6 +160,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """Whether it means what it says only where the factors are independent of one another."""
     of_model: ClassVar[bool] = False
     """Whether it reads the model itself, so that it is the same for every representation."""
+    ordered: ClassVar[bool] = False
+    """Whether the order of latents matters to it."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """By score, where it is not that more is better."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})

@@ -20,6 +20,7 @@ from scipy.io import savemat
 from disentangle.dataset import Grid
 from disentangle.errors import DisentangleError
 from disentangle.location import Location
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import cars3d
 
 NAMES = ["car_001_mesh", "car_010_mesh", "car_100_mesh"]
@@ -240,3 +241,9 @@ def test_a_wrong_archive_is_refused(tmp_path: Path, wrong: str) -> None:
     assert path.name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {left.name for left in tmp_path.glob("cars3d/*")} <= {".lock"}
+
+
+def test_it_keeps_the_rules_of_a_dataset(tmp_path: Path) -> None:
+    data = cars3d.open(at(tmp_path, file=as_tar(tmp_path / "cars.tar", files())))
+    for check in check_dataset(data):
+        check()

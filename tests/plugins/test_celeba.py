@@ -15,6 +15,7 @@ import disentangle
 from disentangle.dataset import Labelled
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.location import Location
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import celeba
 
 COUNT = 24
@@ -416,3 +417,8 @@ def test_run_opens_its_faces_again(run: disentangle.Run) -> None:
     again = disentangle.load_run(run.path).dataset
     assert again.view_record == {"split": "train"}
     assert numbers(again.images([0, 11])) == [0, 11]
+
+
+def test_it_keeps_the_rules_of_a_dataset(faces: Labelled) -> None:
+    for check in check_dataset(faces):
+        check()

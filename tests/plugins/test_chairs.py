@@ -17,6 +17,7 @@ from PIL import Image
 from disentangle.dataset import Grid, Labelled
 from disentangle.errors import DisentangleError
 from disentangle.location import Location
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import chairs
 
 Files = dict[str, bytes]
@@ -369,3 +370,8 @@ def test_wrong_archive_leaves_what_was_prepared_before(every: Files, tmp_path: P
         chairs.open(at(tmp_path, file=tar))
     assert chairs.open(at(tmp_path)).fingerprint == first
     assert left_behind(tmp_path) == {"images.npy", "prepared.json"}
+
+
+def test_it_keeps_the_rules_of_a_dataset(grid: Grid) -> None:
+    for check in check_dataset(grid):
+        check()

@@ -14,6 +14,7 @@ import pytest
 from disentangle.dataset import Dataset, Grid
 from disentangle.errors import DisentangleError
 from disentangle.location import Location, about_of
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import mpi3d
 
 NAMES = [
@@ -193,3 +194,9 @@ def test_a_wrong_file_is_refused(tmp_path: Path, wrong: str) -> None:
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {left.name for left in tmp_path.glob("mpi3d-toy/*")} <= {".lock"}
+
+
+def test_it_keeps_the_rules_of_a_dataset(tmp_path: Path) -> None:
+    data = mpi3d.open_toy(at(tmp_path, file=write(tmp_path / "mine.npz")))
+    for check in check_dataset(data):
+        check()

@@ -14,6 +14,7 @@ import pytest
 from disentangle.dataset import Grid, Labelled
 from disentangle.errors import DisentangleError
 from disentangle.location import Location
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import shapes3d
 
 NAMES = ["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"]
@@ -290,3 +291,9 @@ def test_more_images_than_the_limit_are_refused(
     path = write(tmp_path / "3dshapes.h5")
     with pytest.raises(DisentangleError, match="with N up to 95"):
         shapes3d.open(at(tmp_path, file=path))
+
+
+def test_it_keeps_the_rules_of_a_dataset(tmp_path: Path) -> None:
+    data = shapes3d.open(at(tmp_path, file=write(tmp_path / "3dshapes.h5")))
+    for check in check_dataset(data):
+        check()

@@ -14,6 +14,7 @@ from PIL import Image
 from disentangle.dataset import Grid, Labelled
 from disentangle.errors import DisentangleError
 from disentangle.location import Location
+from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import smallnorb
 
 NAMES = ["category", "instance", "elevation", "azimuth", "lighting"]
@@ -251,3 +252,9 @@ def test_what_is_no_folder_of_the_six_files_is_refused(
     with pytest.raises(DisentangleError, match="six files in one folder") as caught:
         smallnorb.open(at(tmp_path, file=tmp_path / "norb"))
     check(str(caught.value), tmp_path / "norb", tmp_path)
+
+
+def test_it_keeps_the_rules_of_a_dataset(tmp_path: Path) -> None:
+    data = smallnorb.open(at(tmp_path, file=write(tmp_path / "norb", files())))
+    for check in check_dataset(data):
+        check()

@@ -1,0 +1,90 @@
+"""A model on trial: built at its defaults, and given a few random images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from unittest import SkipTest
+
+import numpy as np
+from torch import Tensor
+
+from disentangle import registry
+from disentangle.dataset import Index
+from disentangle.model import Batch, Model, Terms
+from disentangle.seeds import initialising, numpy_rng, torch_rng
+from disentangle.testing.check import require
+from disentangle.testing.examples import Speckle
+from disentangle.training import term_sets
+
+Shape = tuple[int, int, int]
+N = 6
+"""Images of a batch."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model class, and images to try it on."""
+
+    kind: type[Model]
+    name: str
+    data: Speckle
+
+    def build(self, seed: int = 0) -> Model:
+        """Return a model at its defaults, whose weights come from a seed."""
+        model = self.kind()
+        with initialising(seed):
+            model.build(self.data.image_shape)
+        return model.float()
+
+    def batch(self, model: Model, copies: int = 1, step: int = 3) -> Batch:
+        """Return the same few images, each so many times, with pairs where the model takes them."""
+        index = np.tile(np.arange(N), copies)
+        pair = model.pair(self.data, np.arange(N), numpy_rng(0, "pairs"))
+        second = None if pair is None else self.images(np.tile(pair, copies))
+        rng = torch_rng(0, "noise")
+        x = self.images(index)
+        return Batch(x=x, step=step, steps=10, dataset_size=len(self.data), rng=rng, pair=second)
+
+    def images(self, index: Index) -> Tensor:
+        """Return images in [0, 1]."""
+        return self.data.images(index).float() / 255
+
+
+def subject(model: str | type[Model], image_shape: Shape) -> Subject:
+    """Return a model, given by name or as a class, with images of a shape."""
+    kind = registry.models.load(model) if isinstance(model, str) else model
+    data = Speckle({"a": 2, "b": 3, "c": 4}, image_shape=image_shape)
+    if not isinstance(data, kind.needs):
+        raise SkipTest(f"no example of {kind.needs.__name__}, which the model needs, is at hand")
+    return Subject(kind, model if isinstance(model, str) else "", data)
+
+
+def values(model: Model, batch: Batch) -> list[dict[str, float]]:
+    """Return the sets of terms as numbers, each term checked to be one."""
+    return [{name: scalar(name, term) for name, term in s.items()} for s in sets(model, batch)]
+
+
+def sets(model: Model, batch: Batch) -> tuple[Terms, ...]:
+    """Return the sets of terms."""
+    found = term_sets(model.terms(batch))
+    for terms in found:
+        require(
+            isinstance(terms, Mapping),
+            f"terms() returns {type(terms).__name__}: return terms by name; their sum is the loss",
+        )
+    return found
+
+
+def scalar(name: str, term: Tensor) -> float:
+    """Return a term as a number."""
+    form = f"a tensor {list(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
+    require(
+        form == "a tensor []",
+        f"term '{name}' is {form}, not one number: average it over the batch, as in "
+        "q.kl().sum(1).mean()",
+    )
+    require(
+        bool(term.isfinite()),
+        f"term '{name}' is {term.item()} on random images, before any training: look for a "
+        "logarithm or a division at 0",
+    )
+    return term.item()
