@@ -33,7 +33,7 @@ USE = {
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="model|dataset|metric", help="what it is to be")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="model, dataset or metric")],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="the plugin's, and its package's: my-vae")
     ],
