@@ -81,7 +81,6 @@ def sweep(
     from disentangle.estimate import Estimate
     from disentangle.plan import load_plan
     from disentangle.progress import duration, say, working
-    from disentangle.supervisor import cores_here
     from disentangle.sweep_view import View, showing
     from disentangle.sweeping import finish, in_words, run_jobs, score_baselines, states_of
 
@@ -111,7 +110,7 @@ def sweep(
     left = [job for job, state in states.items() if state not in ("done", "failed")]
     estimate = None
     if left:
-        estimate = Estimate(plan, width, cores_here(), device, say)
+        estimate = Estimate(plan, width, executor.threads_each(device), device, say)
         how = f"{width} at a time" if width > 1 else "one at a time"
         source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
         say(f"left: about {duration(estimate.all(states))}, {how}, {source}")

@@ -40,10 +40,10 @@ class Estimate:
     """
 
     def __init__(
-        self, plan: Plan, width: int, cores: int, device: str, say: Callable[[str], None]
+        self, plan: Plan, width: int, threads: int, device: str, say: Callable[[str], None]
     ) -> None:
-        self.plan, self.width, self.device = plan, width, choose_device(device)
-        self.threads = max(1, cores // max(1, width))
+        self.plan, self.width, self.threads = plan, width, threads
+        self.device = choose_device(device)
         self.step: dict[Kind, float] = {}
         self.scores: dict[Kind, float] = {}
         self.measured = 0

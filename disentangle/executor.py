@@ -1,5 +1,6 @@
 """The executor contract: where and how the runs of a study are trained."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -54,3 +55,14 @@ class Executor(Plugin):
     @abstractmethod
     def width(self, device: str) -> int:
         """Return how many jobs run at the same time, as far as it is known."""
+
+    def threads_each(self, device: str) -> int:
+        """Return the threads of each training, as far as it is known."""
+        return max(1, cores_here() // max(1, self.width(device)))
+
+
+def cores_here() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

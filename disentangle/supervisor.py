@@ -11,7 +11,7 @@ from disentangle.attempts import Attempt, Waiting
 from disentangle.child import POLL, THREADS, Child, stop
 from disentangle.device import choose_device
 from disentangle.errors import UsageError
-from disentangle.executor import Event, Events, Executor
+from disentangle.executor import Event, Events, Executor, cores_here
 from disentangle.jobs import Job
 from disentangle.plugin import knob
 
@@ -38,6 +38,10 @@ class Local(Executor):
     def width(self, device: str) -> int:
         """Return how many trainings run at the same time."""
         return len(self.places(device))
+
+    def threads_each(self, device: str) -> int:
+        """Return the threads of each training."""
+        return int(self.places(device)[0][THREADS[0]])
 
     def places(self, device: str) -> list[dict[str, str]]:
         """Return the environment of each training at a time: its threads, its GPU.
@@ -95,13 +99,6 @@ def start(job: Job, place: Mapping[str, str]) -> Child:
     device = "cuda" if "CUDA_VISIBLE_DEVICES" in place else job.order.device
     order = job.order.model_copy(update={"device": device})
     return Child(order.model_dump_json(), job.log, place)
-
-
-def cores_here() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visible_gpus(device: torch.device) -> list[str]:

@@ -288,7 +288,7 @@ def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):
     run = load_run(found.jobs[0].path)
     slow = [{**entry, "images_per_second": 4.0} for entry in run.log]
     (run.path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in slow))
-    estimate = Estimate(found, 2, 2, "cpu", lambda text: None)
+    estimate = Estimate(found, 2, 1, "cpu", lambda text: None)
     assert estimate.measured == 0
     job = found.jobs[1]
     assert estimate.seconds(job, states[job]) >= 5 * 8 / 4
@@ -305,7 +305,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
 
     monkeypatch.setattr("disentangle.estimate.time_steps", broken)
     found, said = plan(RUNS), []
-    estimate = Estimate(found, 2, 2, "cpu", said.append)
+    estimate = Estimate(found, 2, 1, "cpu", said.append)
     assert said[-1] == "it cannot be timed: of course"
     assert estimate.all({job: job.state() for job in found.jobs}) > 0
 
@@ -313,7 +313,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
 def test_time_left_comes_from_a_trial_where_there_is_no_run(plan):
     found = plan(RUNS)
     said = []
-    estimate = Estimate(found, 2, 2, "cpu", said.append)
+    estimate = Estimate(found, 2, 1, "cpu", said.append)
     assert estimate.measured == 1
     assert said == ["timing beta-vae on tiny"]
     states = {job: job.state() for job in found.jobs}

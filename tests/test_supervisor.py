@@ -163,7 +163,7 @@ def test_more_threads_than_cores_are_refused(monkeypatch):
     monkeypatch.setattr(supervisor, "cores_here", lambda: 4)
     assert Local().width("cpu") == 4
     assert Local(threads=2).width("cpu") == 2
-    assert Local(jobs=2).places("cpu")[0]["OMP_NUM_THREADS"] == "2"
+    assert Local(jobs=2).threads_each("cpu") == 2
     with pytest.raises(UsageError, match="3 trainings of 2 threads are more than the 4 cores"):
         Local(jobs=3, threads=2).places("cpu")
 

@@ -13,10 +13,9 @@ from typing import Any
 from disentangle.attempts import Attempt, Waiting
 from disentangle.child import PATIENCE, POLL, THREADS, attend
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.executor import Event, Events, Executor
+from disentangle.executor import Event, Events, Executor, cores_here
 from disentangle.jobs import Job
 from disentangle.plugin import knob
-from disentangle.supervisor import cores_here
 from disentangle.worker import AGAIN
 
 LEAST = 100 * 2**20
@@ -49,6 +48,10 @@ class Ray(Executor):
             asked = " and ".join(f"{need:g} {kind}" for kind, need in needs.items())
             raise UsageError(f"a training of {asked} does not fit on this machine; ask for less")
         return width
+
+    def threads_each(self, device: str) -> int:
+        """Return the threads of each training."""
+        return self.cpus
 
     def needs(self, ray: Any, device: str) -> dict[str, float]:
         """Return the resources of each training, by Ray's names."""
