@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from disentangle.run import Run as Run
     from disentangle.run import load_run as load_run
     from disentangle.scoring import score as score
+    from disentangle.sweeping import sweep as sweep
     from disentangle.tabling import tables as tables
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "score": "scoring",
     "score_codes": "foreign",
     "score_encoder": "foreign",
+    "sweep": "sweeping",
     "tables": "tabling",
     "train": "experiment",
 }

@@ -2,16 +2,13 @@
 
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import RESULTS, DataDir, Device, Results
-
-if TYPE_CHECKING:
-    from disentangle.executor import Executor
 
 WHERE = "Where it runs"
 
@@ -78,11 +75,13 @@ def sweep(
 
     The same again continues. A changed file runs only what changed.
     """
+    from disentangle.cli_table import show_tables
     from disentangle.estimate import Estimate
+    from disentangle.executor import executor_of
     from disentangle.plan import load_plan
     from disentangle.progress import duration, say, working
     from disentangle.sweep_view import View, showing
-    from disentangle.sweeping import finish, in_words, run_jobs, score_baselines, states_of
+    from disentangle.sweeping import check_present, complete, in_words, left_of, states_of
 
     given = {
         "jobs": jobs,
@@ -107,7 +106,7 @@ def sweep(
     say(in_words(plan, states))
     for name, why in plan.absent.items():
         say(f"{name} is not here, so its runs are not counted: {why}")
-    left = [job for job, state in states.items() if state not in ("done", "failed")]
+    left = left_of(states)
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
@@ -120,57 +119,20 @@ def sweep(
         if len(left) > 20:
             say(f"  and {len(left) - 20:,} more")
         return
-    if plan.absent:
-        raise DisentangleError(
-            f"{', '.join(plan.absent)}: not here; get what is missing, or name what is there by "
-            "--dataset"
-        )
-    failed = {}
-    if left and estimate is not None:
-        seconds = {job: estimate.seconds(job, states[job]) for job in left}
-        done = list(states.values()).count("done")
-        with showing(View(plan.name, seconds, width, len(states), done)) as view:
-            try:
-                failed = run_jobs(executor, left, device, view.see)
-            except (KeyboardInterrupt, SystemExit):
-                say(f"stopped; every run goes on from its checkpoint with: {again()}")
-                raise
-    without = score_baselines(plan, results, device, say)
-    tables, made = finish(plan, results, device, say)
-    from disentangle.cli_table import show_tables
-
-    show_tables(tables)
-    for path in made:
+    check_present(plan)
+    seconds = {job: estimate.seconds(job, states[job]) for job in left} if estimate else {}
+    done = list(states.values()).count("done")
+    view = View(plan.name, seconds, width, len(states), done)
+    try:
+        with showing(view) if left else nullcontext():
+            found = complete(plan, executor, left, results, device, say, view.see)
+    except (KeyboardInterrupt, SystemExit):
+        say(f"stopped; every run goes on from its checkpoint with: {again()}")
+        raise
+    show_tables(found.tables)
+    for path in found.files:
         typer.echo(path)
-    for job in plan.jobs:  # those of earlier times too
-        run = job.run()
-        if run is not None and run.state == "failed":
-            failed.setdefault(job, run.record.failed or "")
-    if failed:
-        first, why = next(iter(failed.items()))
-        raise DisentangleError(
-            f"{len(failed)} of {len(plan.jobs)} runs failed: {first.name}: {why}; their logs are "
-            f"in {first.log.parent}"
-        )
-    if without:
-        raise DisentangleError("; ".join(without))
-
-
-def executor_of(on: str, given: dict[str, Any]) -> "Executor":
-    """Return the executor of a name and knobs, as `local:per_gpu=2`, and of further knobs."""
-    from disentangle import registry
-    from disentangle.errors import suggestion
-    from disentangle.options import parse_given, parse_spec, resolve
-    from disentangle.plugin import knobs
-
-    name, text = parse_spec(on)
-    kind = registry.executors.load(name)
-    for knob in given:
-        if knob not in knobs(kind):
-            option = f"--{knob.replace('_', '-')}"
-            raise UsageError(f"executor '{name}' takes no {option}{suggestion(knob, knobs(kind))}")
-    settings = resolve(kind, {**parse_given(kind, text), **given})
-    return kind(**{knob: setting.value for knob, setting in settings.items()})
+    found.check(plan)
 
 
 def again() -> str:

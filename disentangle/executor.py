@@ -2,12 +2,15 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from disentangle import registry
+from disentangle.errors import UsageError, suggestion
 from disentangle.jobs import Job
-from disentangle.plugin import Plugin
+from disentangle.options import parse_given, parse_spec, resolve
+from disentangle.plugin import Plugin, knobs
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,18 @@ class Executor(Plugin):
     def threads_each(self, device: str) -> int:
         """Return the threads of each training, as far as it is known."""
         return max(1, cores_here() // max(1, self.width(device)))
+
+
+def executor_of(on: str, given: Mapping[str, Any]) -> Executor:
+    """Return the executor of a name and knobs, as `local:per_gpu=2`, and of further knobs."""
+    name, text = parse_spec(on)
+    kind = registry.executors.load(name)
+    for knob in given:
+        if knob not in knobs(kind):
+            option = f"--{knob.replace('_', '-')}"
+            raise UsageError(f"executor '{name}' takes no {option}{suggestion(knob, knobs(kind))}")
+    settings = resolve(kind, {**parse_given(kind, text), **given})
+    return kind(**{knob: setting.value for knob, setting in settings.items()})
 
 
 def cores_here() -> int:

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -13,13 +14,13 @@ from disentangle import export
 from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
 from disentangle.baselines import baselines, read_baselines
 from disentangle.errors import DisentangleError
-from disentangle.executor import Event, Executor
+from disentangle.executor import Event, Executor, executor_of
 from disentangle.files import write_text
 from disentangle.jobs import Job, State
 from disentangle.literature import papers_on
-from disentangle.location import Say
+from disentangle.location import Progress, Say
 from disentangle.pages import NAME, study_page
-from disentangle.plan import Plan
+from disentangle.plan import Plan, load_plan
 from disentangle.run import Run
 from disentangle.scoring import part_to_score, read_scores
 from disentangle.selection import select
@@ -32,6 +33,118 @@ from disentangle.where import where
 
 Watch = Callable[[Event | None], None]
 """Told of each event, and called with None now and then."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of a study.
+
+    Attributes:
+        tables: its score tables, one for each dataset.
+        files: its tables, figures and page.
+        failed: runs that failed, now or earlier -> why.
+        without: why baselines have no scores.
+    """
+
+    tables: list[Table]
+    files: list[Path]
+    failed: dict[Job, str]
+    without: list[str]
+
+    def check(self, plan: Plan) -> None:
+        """Refuse what lacks something.
+
+        Raises:
+            DisentangleError: a run failed, or a baseline; all else was made.
+        """
+        if self.failed:
+            first, why = next(iter(self.failed.items()))
+            raise DisentangleError(
+                f"{len(self.failed)} of {len(plan.jobs)} runs failed: {first.name}: {why}; their "
+                f"logs are in {first.log.parent}"
+            )
+        if self.without:
+            raise DisentangleError("; ".join(self.without))
+
+
+def sweep(
+    file: str | Path,
+    *,
+    on: str = "local",
+    results: str | Path = "results",
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    datasets: Sequence[str] = (),
+    say: Say = lambda text: None,
+    progress: Progress = lambda done, total: None,
+) -> list[Table]:
+    """Run what is missing of a study; write its tables, figures and page; return its tables.
+
+    Args:
+        file: the study's.
+        on: the executor, with knobs where wanted: `"local:per_gpu=2"`.
+        results: the folder below which all runs lie.
+        device: where runs are trained; see `train`.
+        data_dir: where datasets keep what they prepare.
+        datasets: names; runs on others are left out, if any is given.
+        say: told what is prepared, and what baselines are scored.
+        progress: called while a dataset is prepared.
+
+    Raises:
+        UsageError: the file, or the executor, asks for what makes no sense.
+        DisentangleError: a dataset is not here, and nothing was begun; or runs failed, and all that
+            could be made of the others was.
+    """
+    executor = executor_of(on, {})
+    plan = load_plan(
+        file,
+        results=results,
+        device=device,
+        data_dir=data_dir,
+        datasets=datasets,
+        say=say,
+        progress=progress,
+    )
+    check_present(plan)
+    done = complete(plan, executor, left_of(states_of(plan)), Path(results), device, say)
+    done.check(plan)
+    return done.tables
+
+
+def check_present(plan: Plan) -> None:
+    """Refuse a study on datasets that are not here, before anything begins."""
+    if plan.absent:
+        raise DisentangleError(
+            f"{', '.join(plan.absent)}: not here; get what is missing, or name what is there by "
+            "--dataset"
+        )
+
+
+def left_of(states: Mapping[Job, State]) -> list[Job]:
+    """Return the jobs that are to be run."""
+    return [job for job, state in states.items() if state not in ("done", "failed")]
+
+
+def complete(
+    plan: Plan,
+    executor: Executor,
+    left: Sequence[Job],
+    results: Path,
+    device: str,
+    say: Say,
+    watch: Watch = lambda event: None,
+) -> Swept:
+    """Run what is left of a study, score its baselines, and make its tables, figures and page."""
+    if not plan.said.baselines:
+        plan.opened.clear()  # each worker has its own
+    failed = run_jobs(executor, left, device, watch) if left else {}
+    without = score_baselines(plan, results, device, say)
+    tables, files = finish(plan, results, device, say)
+    for job in plan.jobs:
+        run = job.run()
+        if run is not None and run.state == "failed":
+            failed.setdefault(job, run.record.failed or "")
+    return Swept(tables, files, failed, without)
 
 
 def states_of(plan: Plan) -> dict[Job, State]:

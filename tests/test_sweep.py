@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import disentangle
 from disentangle import checkpoint
 from disentangle.baselines import read_baselines
 from disentangle.cli_sweep import again
@@ -137,6 +138,13 @@ def test_tables_show_the_scores_that_were_asked(study, command, tmp_path):
     assert "mig" in out
     assert "sap" not in out
     assert "bins=7" not in out
+
+
+def test_study_is_run_from_python(study, tmp_path):
+    tables = disentangle.sweep(study(), on="inline", results=tmp_path / "results", device="cpu")
+    assert [row.model for row in tables[0].rows] == ["beta-vae", "vae"]
+    with pytest.raises(disentangle.UsageError, match="no executor 'outline'"):
+        disentangle.sweep(study(), on="outline")
 
 
 def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
