@@ -129,6 +129,8 @@ def sweep(
     except (KeyboardInterrupt, SystemExit):
         say(f"stopped; every run goes on from its checkpoint with: {again()}")
         raise
+    if datasets:
+        say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
     show_tables(found.tables)
     for path in found.files:
         typer.echo(path)
