@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from disentangle.cli_sweep import executor_of
+from disentangle.executor import executor_of
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.experiment import train
 from disentangle.plan import load_plan
