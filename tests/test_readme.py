@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from disentangle.scoring import current_scores
+from disentangle.tabling import load_all
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -89,3 +92,16 @@ def test_files_that_the_readme_links_to_exist():
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert links
     assert all((ROOT / link).exists() for link in links)
+
+
+def test_published_results_are_whole_and_small():
+    runs, problems = load_all(ROOT / "results" / "quick")
+    assert not problems
+    assert len(runs) == 12
+    assert all(run.finished and run.log and current_scores(run) for run in runs)
+    published = subprocess.run(
+        ["git", "ls-files", "-z", "results"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = [ROOT / name for name in published.stdout.split("\0") if name]
+    assert not [file for file in files if file.suffix == ".safetensors"]
+    assert sum(file.stat().st_size for file in files if file.exists()) < 30e6
