@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from disentangle.executor import executor_of
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.executor import executor_of
 from disentangle.experiment import train
 from disentangle.plan import load_plan
 from disentangle.scoring import read_scores
