@@ -16,13 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from cpu import BATCH, BETA, LR, Items, array, endless, plain_network
-from torch import Tensor
-from torch.nn import functional as F
+from cpu import BATCH, BETA, LR, Items, array, endless, usual
 from torch.utils.data import DataLoader
 
 import disentangle
@@ -67,42 +64,18 @@ def ours(network: str, steps: int, **options: Any) -> float:
     return BATCH * (steps - WARM) / (times[steps] - times[WARM])
 
 
-def usual(network: str, batches: Iterator[Tensor], steps: int) -> float:
-    """Return images a second of the loop that most replications have, on a GPU."""
-    encoder, decoder = (part.cuda() for part in plain_network(network))
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
-    warm, began = steps // 5, 0.0
-    for step in range(steps):
-        if step == warm:
-            torch.cuda.synchronize()
-            began = time.perf_counter()
-        x = next(batches).cuda(non_blocking=True)
-        mean, log_variance = encoder(x).chunk(2, dim=1)
-        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        output = torch.sigmoid(decoder(z))
-        error = F.binary_cross_entropy(output, x, reduction="sum") / len(x)
-        kl = -0.5 * (1 + log_variance - mean.pow(2) - log_variance.exp()).sum(1).mean()
-        loss = error + BETA * kl
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        loss.item()
-    torch.cuda.synchronize()
-    return BATCH * (steps - warm) / (time.perf_counter() - began)
-
-
 def loader(network: str, workers: int, steps: int) -> float:
     """Return images a second of a DataLoader."""
     items = DataLoader(
         Items(), BATCH, shuffle=True, num_workers=workers, pin_memory=True, drop_last=True
     )
-    return usual(network, endless(items), steps)
+    return usual(network, endless(items), "cuda", steps, steps // 5)
 
 
 def plain(network: str, steps: int) -> float:
     """Return images a second without any loading."""
     x = torch.from_numpy(array()[:BATCH, None]).float().cuda()
-    return usual(network, iter([x] * steps), steps)
+    return usual(network, iter([x] * steps), "cuda", steps, steps // 5)
 
 
 def measure(name: str, network: str, steps: int) -> float:
