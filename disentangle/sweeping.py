@@ -11,7 +11,6 @@ from types import FrameType
 from typing import NoReturn
 
 from disentangle import export
-from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
 from disentangle.baselines import baselines, read_baselines
 from disentangle.errors import DisentangleError
 from disentangle.executor import Event, Executor, executor_of
@@ -24,12 +23,9 @@ from disentangle.plan import Plan, load_plan
 from disentangle.run import Run
 from disentangle.scoring import part_to_score, read_scores
 from disentangle.selection import select
-from disentangle.study import Study, studies
-from disentangle.studyfile import FigureAsked
-from disentangle.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.study_figures import draw_figures
 from disentangle.table import Table
 from disentangle.tabling import make_tables
-from disentangle.where import where
 
 Watch = Callable[[Event | None], None]
 """Told of each event, and called with None now and then."""
@@ -266,41 +262,3 @@ def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs))
     return tables, [*made, page]
-
-
-def draw_figures(
-    wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
-) -> list[Path]:
-    """Draw the figures that a study asks for, one for each dataset; return the files."""
-    made = []
-    for figure in wanted:
-        found = studies(where(runs, figure.where))
-        for study in found:
-            names = [figure.kind, *scores_of(figure), *([figure.knob] if figure.knob else [])]
-            told = study.dataset.partition(",")[0] if len(found) > 1 else ""
-            name = "-".join(filter(None, [*names, told])).replace("/", "-")
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                made.append(draw(figure, study, folder / f"{name}.png"))
-            except DisentangleError as error:  # of an unfinished study, most often
-                say(f"not drawn: {name}: {error}")
-    return made
-
-
-def draw(figure: FigureAsked, study: Study, path: Path) -> Path:
-    """Draw one figure of a study."""
-    scores = scores_of(figure)
-    if figure.kind == "rate-distortion":
-        return draw_rate_distortion(study, path)
-    if figure.kind == "variance":
-        return draw_variance(study, scores, path)
-    if figure.kind == "agreement":
-        return draw_agreement(study, scores, path)
-    if figure.kind == "protocols":
-        return draw_protocols(study, scores[0], path)
-    return draw_sweep(study, scores[0], figure.knob or "", path)
-
-
-def scores_of(figure: FigureAsked) -> tuple[str, ...]:
-    """Return the scores that a figure names."""
-    return (figure.score,) if isinstance(figure.score, str) else figure.score or ()

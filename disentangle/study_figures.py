@@ -1,0 +1,51 @@
+"""The figures that a study's file asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
+from disentangle.errors import DisentangleError
+from disentangle.location import Say
+from disentangle.run import Run
+from disentangle.study import Study, studies
+from disentangle.studyfile import FigureAsked
+from disentangle.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.where import where
+
+
+def draw_figures(
+    wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
+) -> list[Path]:
+    """Draw the figures that a study asks for, one for each dataset; return the files."""
+    made = []
+    for figure in wanted:
+        found = studies(where(runs, figure.where))
+        for study in found:
+            names = [figure.kind, *scores_of(figure), *([figure.knob] if figure.knob else [])]
+            told = study.dataset.partition(",")[0] if len(found) > 1 else ""
+            name = "-".join(filter(None, [*names, told])).replace("/", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                made.append(draw(figure, study, folder / f"{name}.png"))
+            except DisentangleError as error:  # of an unfinished study, most often
+                say(f"not drawn: {name}: {error}")
+    return made
+
+
+def draw(figure: FigureAsked, study: Study, path: Path) -> Path:
+    """Draw one figure of a study."""
+    scores = scores_of(figure)
+    if figure.kind == "rate-distortion":
+        return draw_rate_distortion(study, path)
+    if figure.kind == "variance":
+        return draw_variance(study, scores, path)
+    if figure.kind == "agreement":
+        return draw_agreement(study, scores, path)
+    if figure.kind == "protocols":
+        return draw_protocols(study, scores[0], path)
+    return draw_sweep(study, scores[0], figure.knob or "", path)
+
+
+def scores_of(figure: FigureAsked) -> tuple[str, ...]:
+    """Return the scores that a figure names."""
+    return (figure.score,) if isinstance(figure.score, str) else figure.score or ()
