@@ -96,11 +96,6 @@ class StudyFile(Strict):
     figures: tuple[FigureAsked, ...] = ()
 
 
-def read_study(file: Path) -> StudyFile:
-    """Return what a study's file says; see `read_text` and `parse_study`."""
-    return parse_study(read_text(file), file)
-
-
 def read_text(file: Path) -> str:
     """Return the text of a study's file.
 

@@ -17,7 +17,7 @@ from disentangle.record import ScoreFile
 from disentangle.run import load_run
 from disentangle.scoring import score
 from disentangle.settle import check_options
-from disentangle.studyfile import dataset_of, expand, read_study
+from disentangle.studyfile import dataset_of, expand, parse_study, read_text
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = """
@@ -112,7 +112,7 @@ def test_file_that_is_no_study_names_the_place(text, message, study):
 
 def test_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(DisentangleError, match=r"no.toml: cannot be read: No such file"):
-        read_study(tmp_path / "no.toml")
+        read_text(tmp_path / "no.toml")
 
 
 STUDIES = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.toml"))
@@ -120,7 +120,7 @@ STUDIES = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.toml"))
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
 def test_shipped_study_asks_for_what_there_is(file):
-    said = read_study(file)
+    said = parse_study(read_text(file), file)
     assert said.about
     for block in said.runs:
         for run in expand({**said.defaults, **block}, file.name):
