@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from playwright import sync_api as playwright
@@ -246,3 +248,11 @@ def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
 
     for scheme in ("light", "dark"):
         assert min(run_page(color_scheme=scheme).evaluate(measure, DARK)) >= 4.5
+
+
+def test_labels_of_baselines_keep_apart_on_the_published_page(visit):
+    page = visit(Path(__file__).parents[1] / "results" / "quick" / "report.html")
+    labels = page.locator("text.beside")
+    tops = [float(labels.nth(i).get_attribute("y")) for i in range(labels.count())]
+    assert len(tops) == 7
+    assert all(b - a >= 12 for a, b in pairwise(tops))

@@ -143,9 +143,12 @@ function startPlot(figure) {
       draw(svg, "text", place, x.label(value));
     }
     if (knob !== "model") draw(svg, "text", { class: "middle", x: (left + width - right) / 2, y: height - 4 }, knob + (x.log ? " (log scale)" : ""));
-    for (const [name, of] of lines) {
+    let below = -Infinity;
+    for (const [name, of] of lines.sort(([, a], [, b]) => b[score] - a[score])) {
       draw(svg, "path", { class: "baseline", d: `M${left} ${down(of[score])}H${width - right}` });
-      draw(svg, "text", { x: width - right + 7, y: down(of[score]) + 4 }, name);
+      const y = Math.max(down(of[score]) + 4, below); // no label lies on the one above it
+      draw(svg, "text", { class: "beside", x: width - right + 7, y }, name);
+      below = y + 12;
     }
     for (const point of shown) {
       const place = models.indexOf(point.model);
