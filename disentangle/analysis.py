@@ -58,8 +58,9 @@ def family(column: Column) -> Column:
 
     They may differ in the metric's knobs, the protocol, the representation and the factors.
     """
-    name, metric, version = column[:3]
-    return (name, metric, version, *column[7:])
+    name, metric, version, view = *column[:3], column[7]
+    part = tuple((key, value) for key, value in view if key != "factors")
+    return (name, metric, version, part, *column[8:])
 
 
 def families(columns: Sequence[Column]) -> list[list[Column]]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from disentangle import registry
 from disentangle.errors import DisentangleError, Unavailable, UsageError, suggestion
+from disentangle.isolation import watched
 from disentangle.metric import Detail, Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.protocol import Protocol, load_protocol
@@ -62,8 +63,11 @@ class Chosen:
             raise Unavailable(f"{source.latents} latents are more than {self.kind.most_latents}")
         rng = numpy_rng(seed, f"metric {self.name}")
         found = Found({}, {}, {})
+        whose = registry.who("metric", self.name)
         try:
-            for name, value in self.metric.score(source, rng).items():
+            with watched(whose, "draw from the rng that score() is given", restore=True):
+                scores = self.metric.score(source, rng)
+            for name, value in scores.items():
                 if isinstance(value, Detail):
                     found.details[name] = value
                 elif isinstance(value, Unavailable):
@@ -75,9 +79,7 @@ class Chosen:
         except DisentangleError:
             raise
         except Exception as error:
-            raise DisentangleError(
-                f"metric '{self.name}' failed: {type(error).__name__}: {error}"
-            ) from error
+            raise DisentangleError(f"{whose} failed: {type(error).__name__}: {error}") from error
         return found
 
 

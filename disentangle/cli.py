@@ -1,13 +1,16 @@
 """The command line: `disentangle VERB`. Each verb imports what it needs when it runs."""
 
+import logging
 import sys
-from typing import Annotated
+import traceback
+import warnings
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from disentangle import __version__, registry
+from disentangle import __version__, completion, registry
 from disentangle.cli_compare import advise, baselines, import_command, udr
 from disentangle.cli_data import data
 from disentangle.cli_figure import traversals
@@ -19,14 +22,9 @@ from disentangle.cli_study import figure
 from disentangle.cli_sweep import sweep
 from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
-from disentangle.errors import DisentangleError, UsageError
-from disentangle.parameters import (
-    DataDir,
-    Device,
-    Every,
-    File,
-    RunPath,
-)
+from disentangle.errors import DisentangleError, PluginWarning, UsageError
+from disentangle.parameters import AsJson, DataDir, Device, Every, File, RunPath, print_json
+from disentangle.progress import WARNING, manner, say
 
 app = typer.Typer(
     help="Train, score and compare models of disentangled representation learning.",
@@ -56,8 +54,21 @@ def root(
     show_version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="show the version")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="say nothing but results, warnings and errors")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="also say which plugins are used; errors with their traceback"
+        ),
+    ] = False,
 ) -> None:
     """Train, score and compare models of disentangled representation learning."""
+    if quiet and verbose:
+        raise UsageError("--quiet or --verbose: one of them")
+    manner.quiet, manner.verbose = quiet, verbose
+    logging.getLogger("disentangle").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
 
 @app.command()
@@ -87,43 +98,52 @@ def resume(
 @app.command("list")
 def list_command(
     check: Annotated[bool, typer.Option("--check", help="import each and report")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models, datasets, metrics, networks, protocols and presets that there are."""
     if check:
+        checked = list(registry.check_imports()) if as_json else registry.check_imports()
+        if as_json:
+            print_json([{**vars(entry), "problem": problem} for entry, problem in checked])
         problems = 0
-        for entry, problem in registry.check_imports():
+        for entry, problem in checked:
             problems += bool(problem)
-            typer.echo(f"{entry.kind:8} {entry.name:20} {problem or 'ok'}")
+            if not as_json:
+                typer.echo(f"{entry.kind:8} {entry.name:20} {problem or 'ok'}")
         if problems:
             raise DisentangleError(f"{problems} plugins have problems")
         return
-    for group in registry.groups:
-        typer.echo(f"{group.kind}s")
-        for name, entries in group.entries.items():
-            where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
-            typer.echo(f"  {name:20} {'' if len(entries) == 1 else 'AMBIGUOUS: '}{where}")
     from disentangle.preset import known_presets
     from disentangle.protocol import known_protocols
 
-    for title, known in (("protocols", known_protocols()), ("presets", known_presets())):
+    abouts = {
+        "protocols": {name: known.about for name, known in known_protocols().items()},
+        "presets": {name: known.about for name, known in known_presets().items()},
+    }
+    if as_json:
+        entries = registry.every_entry()
+        print_json({"plugins": [{**vars(e), "unfit": e.unfit} for e in entries], **abouts})
+        return
+    for group in registry.groups:
+        typer.echo(f"{group.kind}s")
+        for name, claims in group.entries.items():
+            where = " and ".join(f"{e.distribution} {e.version}" for e in claims)
+            unfit = "".join(f"; NOT FOR THIS VERSION: {e.unfit}" for e in claims if e.unfit)
+            typer.echo(f"  {name:20} {'' if len(claims) == 1 else 'AMBIGUOUS: '}{where}{unfit}")
+    for title, known in abouts.items():
         typer.echo(title)
-        for name, thing in known.items():
-            typer.echo(f"  {name:20} {thing.about}")
+        for name, about in known.items():
+            typer.echo(f"  {name:20} {about}")
 
 
 @app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    data_dir: DataDir = None,
-) -> None:
+def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Say all that a bug report needs: versions, devices, folders, datasets, broken plugins."""
-    import json
-
     from disentangle.doctor import examine
 
     found = examine(data_dir)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
     else:
         for section, said in found.items():
             typer.echo(section)
@@ -135,7 +155,13 @@ def doctor(
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="a plugin's name")]) -> None:
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="a plugin's name", autocompletion=completion.plugins),
+    ],
+    as_json: AsJson = False,
+) -> None:
     """Show a plugin: its paper, its equation, its knobs and where it comes from."""
     from disentangle.errors import suggestion
     from disentangle.options import option_knobs
@@ -145,21 +171,39 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="a plugin's na
     if not found:
         every = [entry.name for entry in registry.every_entry()]
         raise UsageError(f"no plugin '{name}'{suggestion(name, every)}")
+    told = []
     for group in found:
         plugin, entry = group.load(name), group.entry(name)
-        typer.echo(f"{group.kind} {name}, from {entry.distribution} {entry.version}\n")
-        typer.echo(documentation(plugin) + "\n")
+        about, offered = documentation(plugin), []
         if isinstance(plugin, type) and issubclass(plugin, Plugin):
-            for knob in option_knobs(plugin).values():
-                default = "" if knob.default is None else f" [default: {knob.default}]"
-                typer.echo(f"  {knob.name:12} {knob.help} ({knob.domain()}){default}")
+            offered = list(option_knobs(plugin).values())
+        if as_json:
+            knobs = [
+                {"name": k.name, "help": k.help, "takes": k.domain(), "default": k.default}
+                for k in offered
+            ]
+            told.append({**vars(entry), "about": about, "knobs": knobs})
+            continue
+        typer.echo(f"{group.kind} {name}, from {entry.distribution} {entry.version}\n")
+        typer.echo(about + "\n")
+        for knob in offered:
+            default = "" if knob.default is None else f" [default: {knob.default}]"
+            typer.echo(f"  {knob.name:12} {knob.help} ({knob.domain()}){default}")
+    if as_json:
+        print_json(told)
 
 
 def main() -> None:
     """Run the command line; a user's mistake gives one line and no traceback."""
+    from disentangle.isolation import blame, prints_told
+
+    warnings.showwarning = show_warning
+    logging.basicConfig(format="%(message)s")
     try:
-        app()
+        with prints_told(lambda text: say(WARNING + text)):
+            app()
     except DisentangleError as error:
+        show_traceback()
         fail(str(error), error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -172,6 +216,24 @@ def main() -> None:
         if stopped.code == 130:
             fail("interrupted", 130)
         raise
+    except Exception as error:
+        show_traceback()
+        if whose := blame(error):
+            fail(f"{whose}; with the traceback: disentangle --verbose ...", 1)
+        say("A fault of disentangle itself; please report it, with what 'disentangle doctor' says.")
+        raise
+
+
+def show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Show a warning as a line; those of libraries only where the user wants to know all."""
+    if issubclass(category, PluginWarning) or manner.verbose:
+        say(f"{WARNING}{message}")
+
+
+def show_traceback() -> None:
+    """Print the traceback of what goes wrong, for a user who wants to know all."""
+    if manner.verbose:
+        traceback.print_exc()
 
 
 def fail(message: str, code: int) -> None:

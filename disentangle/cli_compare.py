@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from disentangle import completion
 from disentangle.cli_table import load, report, show_baselines
 from disentangle.errors import UsageError
 from disentangle.parameters import (
     RESULTS,
+    AsJson,
     DataDir,
     DatasetName,
     Device,
@@ -21,6 +23,7 @@ from disentangle.parameters import (
     ScoreSeed,
     Split,
     names,
+    print_json,
 )
 
 
@@ -40,6 +43,7 @@ def baselines(
     split: Split = None,
     factors: Factors = None,
     device: Device = "auto",
+    as_json: AsJson = False,
     results: Results = RESULTS,
     data_dir: DataDir = None,
     file: File = None,
@@ -65,7 +69,10 @@ def baselines(
             progress=progress,
             say=say,
         )
-    show_baselines(found)
+    if as_json:
+        print_json({name: scores.as_dict() for name, scores in found.items()})
+    else:
+        show_baselines(found)
 
 
 def udr(
@@ -76,6 +83,7 @@ def udr(
     samples: Annotated[int, typer.Option(min=2, help="images to compare the codes of")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="of their draw")] = 0,
     device: Device = "auto",
+    as_json: AsJson = False,
     results: Results = RESULTS,
 ) -> None:
     """Rank runs without labels: by how well each one's latents come back in the others (UDR).
@@ -91,17 +99,26 @@ def udr(
         groups = [group for group in groups if len(group) > 1]
         if not groups:
             raise UsageError(f"{results}: UDR takes two finished runs or more on the same images")
+    told = []
     for group in [found] if runs else groups:
         with counting(f"encoding {group[0].record.dataset.name}") as progress:
             ranking = udr_of_runs(
                 group, samples, seed, method=method, device=device, progress=progress
             )
-        typer.echo(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
         rows = zip(ranking.scores, ranking.reasons, group, strict=True)
+        if as_json:
+            told += [
+                {"run": str(run.path), "dataset": run.record.dataset.name, "udr": v, "reason": why}
+                for v, why, run in rows
+            ]
+            continue
+        typer.echo(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
         for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
             said = f"n/a: {reason}" if value is None else f"{value:.4f}"
             about = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
             typer.echo(f"  {said:8} {run.path}  {about}")
+    if as_json:
+        print_json(told)
     report(problems)
 
 
@@ -109,10 +126,18 @@ def import_command(
     weights: Annotated[
         Path, typer.Argument(metavar="FILE", help="a state dict, torch's or safetensors")
     ],
-    model: Annotated[str, typer.Option(help="the model, such as beta-vae")],
-    dataset: Annotated[str, typer.Option(help="what it was trained on")],
+    model: Annotated[
+        str,
+        typer.Option(help="the model, such as beta-vae", autocompletion=completion.models),
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="what it was trained on", autocompletion=completion.datasets)
+    ],
     layout: Annotated[str, typer.Option(help="own, or disentangling-vae")] = "own",
-    network: Annotated[str, typer.Option(help="encoder and decoder, by name")] = "burgess",
+    network: Annotated[
+        str,
+        typer.Option(help="encoder and decoder, by name", autocompletion=completion.networks),
+    ] = "burgess",
     knob: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="beta=4, latents=10, steps=345600; repeatable"),
@@ -154,7 +179,12 @@ def import_command(
 
 
 def advise(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="a model, such as beta-vae")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="a model, such as beta-vae", autocompletion=completion.models
+        ),
+    ],
     dataset: DatasetName,
     beta: Annotated[
         float | None, typer.Option(min=0, help="weight of the KL term", show_default="the model's")

@@ -7,7 +7,15 @@ import typer
 
 from disentangle import registry
 from disentangle.errors import DisentangleError
-from disentangle.parameters import Channels, DataDir, DatasetName, Download, ImageSize
+from disentangle.parameters import (
+    AsJson,
+    Channels,
+    DataDir,
+    DatasetName,
+    Download,
+    ImageSize,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from disentangle.dataset import Dataset
@@ -26,7 +34,7 @@ def data_group() -> None:
 
 
 @data.command("list")
-def list_command(data_dir: DataDir = None) -> None:
+def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the datasets: images, download, licence, and whether and where each is ready.
 
     Images of your own are listed too, once they are prepared.
@@ -46,6 +54,9 @@ def list_command(data_dir: DataDir = None) -> None:
         rows.append((name, images, said, known.licence, state(name, known, data_dir)))
     for name, folder, said in own_states(data_dir):
         rows.append((name, "", "none", "yours", f"{said}, in {folder}"))
+    if as_json:
+        print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
+        return
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

@@ -69,6 +69,7 @@ def package(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
         "function": module,
         "target": "open" if kind == "dataset" else class_name(name),
         "version": __version__,
+        "next": next_contract(),
         "use": USE[kind].format(name=name),
     }
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
@@ -116,3 +117,11 @@ def class_name(name: str) -> str:
     """Return the name of a class: BetaVAE for beta-vae."""
     words = name.split("-")
     return "".join(w.upper() if CAPITALS.fullmatch(w) else w.capitalize() for w in words)
+
+
+def next_contract() -> str:
+    """Return the first version whose contract may be another than this one's."""
+    from packaging.version import Version
+
+    now = Version(__version__)
+    return f"{now.major + 1}" if now.major else f"0.{now.minor + 1}"

@@ -7,7 +7,7 @@ import typer
 
 from disentangle.cli_table import aligned
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.parameters import DataDir, File
+from disentangle.parameters import AsJson, DataDir, File, print_json
 
 
 def compare(
@@ -24,9 +24,7 @@ def compare(
             show_default="in RUN_A's figures",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print it for programs, and do not draw")
-    ] = False,
+    as_json: AsJson = False,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
@@ -34,15 +32,13 @@ def compare(
 
     Scores are tested over all seeds that both configurations were trained with.
     """
-    import json
-
     from disentangle import comparison
     from disentangle.cells import number
     from disentangle.run import load_run
 
     a, b = (load_run(path, data_dir=data_dir, file=file) for path in (first, second))
     if as_json:
-        typer.echo(json.dumps(comparison.as_json(a, b), indent=2))
+        print_json(comparison.as_json(a, b))  # and draws nothing
         return
     rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
     lines = [["", "A", "B"]]

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from disentangle import completion
 from disentangle.cli_table import load, report, show_tables, write_tables
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.parameters import (
     RESULTS,
+    AsJson,
     DataDir,
     Device,
     Factors,
@@ -21,6 +23,7 @@ from disentangle.parameters import (
     ScoreSeed,
     Split,
     names,
+    print_json,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ def score(
     detail: Annotated[
         bool, typer.Option("--detail", help="also show which latent serves which factor, and more")
     ] = False,
+    as_json: AsJson = False,
     device: Device = "auto",
     codes: Annotated[
         Path | None,
@@ -57,7 +61,12 @@ def score(
         ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(rich_help_panel=OTHER, help="whose images the encoder gets")
+        str | None,
+        typer.Option(
+            rich_help_panel=OTHER,
+            help="whose images the encoder gets",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     takes: Annotated[
         str, typer.Option(rich_help_panel=OTHER, help="float (0 to 1) or uint8 (0 to 255) images")
@@ -78,6 +87,8 @@ def score(
     from disentangle.device import choose_device
     from disentangle.protocol import load_protocol
 
+    if as_json and detail:
+        raise UsageError("--json or --detail: --output, or a run's scores.json, has the details")
     choose(metric, load_protocol(protocol))
     choose_device(device)
     common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
@@ -93,16 +104,17 @@ def score(
     if codes is not None:
         if split is not None or factors is not None:
             raise UsageError("--split and --factors choose from a dataset, and these are arrays")
-        show_scores(score_npz(codes, common), output, detail)
+        show_scores(score_npz(codes, common), output, detail, as_json)
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder needs --dataset: whose images it gets")
         where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
         opening = {"data_dir": data_dir, "file": file}
-        show_scores(score_function(encoder, dataset, {**common, **where}, opening), output, detail)
+        found = score_function(encoder, dataset, {**common, **where}, opening)
+        show_scores(found, output, detail, as_json)
     else:
         where = {"split": split, "factors": names(factors), "device": device}
-        score_runs(runs, results, {**common, **where}, detail, data_dir, file)
+        score_runs(runs, results, {**common, **where}, detail, as_json, data_dir, file)
 
 
 def score_runs(
@@ -110,6 +122,7 @@ def score_runs(
     results: Path,
     options: Mapping[str, Any],
     detail: bool,
+    as_json: bool,
     data_dir: Path | None,
     file: Path | None,
 ) -> None:
@@ -126,6 +139,7 @@ def score_runs(
         say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
     if not ready and not problems:
         raise DisentangleError(f"{results}: no finished run is there; train one first")
+    told = {}
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
@@ -133,13 +147,19 @@ def score_runs(
             except (DisentangleError, OSError) as error:
                 problems.append(str(error))
                 continue
+        told[str(run.path)] = scores.as_dict()
         listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
         if detail:
             show_details(scores)
-    show_tables(make_tables(ready))
-    write_tables(ready, results)
+    if as_json:
+        print_json(told)
+    else:
+        show_tables(make_tables(ready))
+    for path in write_tables(ready, results):
+        if not as_json:
+            typer.echo(path)
     report(problems)
 
 
@@ -179,21 +199,25 @@ def score_function(
         return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
 
 
-def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool) -> None:
+def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
     """Print scores, one a line, and write their records where that was asked for."""
     from disentangle.files import write_text
     from disentangle.record import ScoreFile
 
     width = max(len(name) for name in [*scores, *scores.unavailable])
-    for name, value in scores.items():
-        typer.echo(f"{name:{width}}  {value:.4f}")
-    for name, reason in scores.unavailable.items():
-        typer.echo(f"{name:{width}}  n/a: {reason}")
+    if as_json:
+        print_json(scores.as_dict())
+    else:
+        for name, value in scores.items():
+            typer.echo(f"{name:{width}}  {value:.4f}")
+        for name, reason in scores.unavailable.items():
+            typer.echo(f"{name:{width}}  n/a: {reason}")
     if detail:
         show_details(scores)
     if output is not None:
         write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
-        typer.echo(output)
+        if not as_json:
+            typer.echo(output)
 
 
 def show_details(scores: "ScoreMapping") -> None:

@@ -2,13 +2,19 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from disentangle.parameters import RESULTS, DataDir, Device, Results
+from disentangle import completion
+from disentangle.parameters import RESULTS, AsJson, DataDir, Device, Results, print_json
+
+if TYPE_CHECKING:
+    from disentangle.jobs import Job, State
+    from disentangle.plan import Plan
 
 WHERE = "Where it runs"
 
@@ -20,7 +26,12 @@ def sweep(
     ] = False,
     datasets: Annotated[
         list[str] | None,
-        typer.Option("--dataset", metavar="NAME", help="only runs on this one; may be repeated"),
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            help="only runs on this one; may be repeated",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     on: Annotated[
         str,
@@ -28,6 +39,7 @@ def sweep(
             metavar="NAME[:knob=value,...]",
             rich_help_panel=WHERE,
             help="the executor: 'disentangle list' names them, 'show' their knobs",
+            autocompletion=completion.executors,
         ),
     ] = "local",
     jobs: Annotated[
@@ -67,6 +79,7 @@ def sweep(
         str | None,
         typer.Option(rich_help_panel=WHERE, help="of a cluster, for an executor that takes one"),
     ] = None,
+    as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
     data_dir: DataDir = None,
@@ -113,6 +126,9 @@ def sweep(
         how = f"{width} at a time" if width > 1 else "one at a time"
         source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
         say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
+    if dry_run and as_json:
+        print_json({**told(plan, states), "seconds_left": estimate.all(states) if estimate else 0})
+        return
     if dry_run:
         for job in left[:20] if len(left) > 20 else left:
             say(f"  {states[job]}: {job.name}")
@@ -131,10 +147,21 @@ def sweep(
         raise
     if datasets:
         say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
-    show_tables(found.tables)
-    for path in found.files:
-        typer.echo(path)
+    if as_json:
+        print_json({**told(plan, states_of(plan)), "files": list(map(str, found.files))})
+    else:
+        show_tables(found.tables)
+        for path in found.files:
+            typer.echo(path)
     found.check(plan)
+
+
+def told(plan: "Plan", states: "Mapping[Job, State]") -> dict[str, Any]:
+    """Return how far a study is, for programs."""
+    runs = [
+        {"name": job.name, "state": state, "path": str(job.path)} for job, state in states.items()
+    ]
+    return {"study": plan.name, "runs": runs, "not_here": plan.absent}
 
 
 def again() -> str:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.parameters import RESULTS, Device, Results, RunPaths
+from disentangle.parameters import RESULTS, AsJson, Device, Results, RunPaths
 
 if TYPE_CHECKING:
     from disentangle.measure import ScoreMapping
@@ -87,6 +87,7 @@ def table(
         Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
         typer.Option("--format", help="what to print"),
     ] = "terminal",
+    as_json: AsJson = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -110,6 +111,9 @@ def table(
 
     if study is not None and runs:
         raise UsageError("--study names a folder of runs: name it, or name runs")
+    if as_json and output_format not in ("terminal", "json"):
+        raise UsageError(f"--json or --format {output_format}: one of them")
+    output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
     folder = results if study is None else results / study
@@ -185,17 +189,18 @@ def show_tables(tables: Sequence["Table"]) -> None:
     typer.echo(made_by())
 
 
-def write_tables(runs: list["Run"], results: Path) -> None:
+def write_tables(runs: list["Run"], results: Path) -> list[Path]:
     """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
     from disentangle import export
     from disentangle.tabling import load_all, make_tables
 
     root = results.resolve()
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
+    written = []
     for folder in sorted(folders):
         every, _ = load_all(folder)
-        for path in export.write_scores(make_tables(every), every, folder):
-            typer.echo(path)
+        written += export.write_scores(make_tables(every), every, folder)
+    return written
 
 
 def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:

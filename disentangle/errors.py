@@ -28,6 +28,10 @@ class Unavailable(DisentangleError):
     """A metric cannot be computed here; the table then says n/a and why."""
 
 
+class PluginWarning(UserWarning):
+    """A plugin does what harms others, or its own results."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric was left out of a mapping of scores, for the reason given."""
 

@@ -6,17 +6,17 @@ from disentangle.cells import Column, identity
 from disentangle.errors import UsageError, suggestion
 from disentangle.record import Score, describe, describe_view
 
-PARTS: tuple[tuple[str, Callable[[Score], str]], ...] = (
-    ("metric", lambda s: s.metric),
-    ("version", lambda s: f"v{s.version}"),
-    ("knobs", lambda s: describe(dict(sorted(s.knobs.items()))) or "default"),
-    ("protocol", lambda s: s.protocol),
-    ("representation", lambda s: s.representation),
-    ("factors", lambda s: "+".join(s.factors)),
-    ("view", lambda s: describe_view(s.view) or "all images"),
-    ("fingerprint", lambda s: f"dataset {s.fingerprint[:10]}"),
-    ("seed", lambda s: f"metric seed {s.seed}"),
-)
+PARTS: dict[str, Callable[[Score], str]] = {
+    "metric": lambda s: s.metric,
+    "version": lambda s: f"v{s.version}",
+    "knobs": lambda s: describe(dict(sorted(s.knobs.items()))) or "default",
+    "protocol": lambda s: s.protocol,
+    "representation": lambda s: s.representation,
+    "factors": lambda s: describe_factors(s.factors),
+    "view": lambda s: describe_view(s.view) or "all images",
+    "fingerprint": lambda s: f"dataset {s.fingerprint[:10]}",
+    "seed": lambda s: f"metric seed {s.seed}",
+}
 """What may tell two columns of one score apart, and how to say it."""
 
 
@@ -28,6 +28,11 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
         factors: the usual ones.
     """
     examples = {identity(score): score for score in scores}
+
+    def in_words(score: Score) -> str:
+        return describe_factors(score.factors, factors)
+
+    parts = {**PARTS, "factors": in_words}
     several = len({score.protocol for score in scores}) > 1
     names: dict[Column, str] = {}
     for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
@@ -41,11 +46,20 @@ def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Col
         }
         told = [
             say(score)
-            for part, say in PARTS
+            for part, say in parts.items()
             if unusual.get(part) or len({say(other) for other in namesakes}) > 1
         ]
         names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
     return names
+
+
+def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
+    """Return factors in words: by what is missing where these are fewer."""
+    missing = [name for name in usual if name not in factors]
+    known = [name for name in usual if name in factors]
+    if list(factors) != known or len(missing) >= len(factors):
+        return "+".join(factors)
+    return f"without {'+'.join(missing)}" if missing else "all factors"
 
 
 def named(columns: Mapping[Column, str], name: str) -> list[Column]:

@@ -42,6 +42,10 @@ class ScoreMapping(dict[str, float]):
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
         self.records = tuple(records)
 
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the scores, and why others could not be had, for programs."""
+        return {"scores": dict(self), "unavailable": self.unavailable}
+
 
 def knobs_of(score: Score) -> str:
     """Return the knobs that are not at their defaults, in words."""

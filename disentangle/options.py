@@ -181,6 +181,8 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
     """
     import typer
 
+    from disentangle import completion
+
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     names = {p.name for p in own}
@@ -194,6 +196,7 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
             help=declared.help + (f" ({declared.bounds})" if declared.bounds else ""),
             rich_help_panel=panel,
             show_default=declared.default is not None,
+            autocompletion=completion.networks if name == "network" else None,
         )
         extra.append(
             inspect.Parameter(

@@ -1,14 +1,21 @@
 """Parameters that several commands share."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from disentangle import completion
 
 RESULTS = Path("results")
 DatasetName = Annotated[
     str,
-    typer.Argument(metavar="DATASET", help="a dataset's name, or the path of images of your own"),
+    typer.Argument(
+        metavar="DATASET",
+        help="a dataset's name, or the path of images of your own",
+        autocompletion=completion.datasets,
+    ),
 ]
 Results = Annotated[Path, typer.Option(help="folder of all runs")]
 StudyName = Annotated[
@@ -88,11 +95,17 @@ MetricNames = Annotated[
         "--metric",
         metavar="NAME[:knob=value,...]",
         help="a metric, or 'all'; may be repeated",
+        autocompletion=completion.metrics,
         show_default="the default ones",
     ),
 ]
 ProtocolName = Annotated[
-    str, typer.Option(metavar="NAME|TOML", help="locatello2019, disjoint, or a file of your own")
+    str,
+    typer.Option(
+        metavar="NAME|TOML",
+        help="locatello2019, disjoint, or a file of your own",
+        autocompletion=completion.protocols,
+    ),
 ]
 ScoreSeed = Annotated[int, typer.Option("--seed", min=0, help="of the metrics' sampling")]
 PresetName = Annotated[
@@ -101,5 +114,12 @@ PresetName = Annotated[
         "--preset",
         metavar="NAME",
         help="a paper's settings: `disentangle list` names them",
+        autocompletion=completion.presets,
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+
+
+def print_json(found: Any) -> None:
+    """Print what was found for a program that reads standard output."""
+    typer.echo(json.dumps(found, indent=2))

@@ -16,11 +16,30 @@ if TYPE_CHECKING:
 console = Console(stderr=True, emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
+WARNING = "WARNING: "
+"""What a line begins with that `--quiet` leaves."""
+
+
+@dataclass
+class Manner:
+    """How much the command line says beside its results.
+
+    Attributes:
+        quiet: only warnings and errors.
+        verbose: also which plugins and files are used, and whole tracebacks.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+
+
+manner = Manner()
 
 
 def say(text: str) -> None:
     """Print a line for the user, beside the results on standard output."""
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    if not manner.quiet or text.startswith(WARNING):
+        console.print(escape(text), soft_wrap=True, highlight=False)
 
 
 def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
@@ -59,7 +78,7 @@ class Following:
 @contextmanager
 def following() -> Iterator[Following]:
     """Yield what `train` reports to."""
-    if console.is_terminal:
+    if console.is_terminal and not manner.quiet:
         with bars() as progress:
             yield Following(live(progress), counter(progress, "{0:.0f} %"))
     else:
@@ -80,7 +99,7 @@ def working(text: str = "{0:.0f} %") -> Iterator[Callable[[int, int], None]]:
     Args:
         text: how to say it, with the percentage, what is done, and all.
     """
-    if console.is_terminal:
+    if console.is_terminal and not manner.quiet:
         with bars() as progress:
             yield counter(progress, text)
     else:

@@ -2,19 +2,23 @@
 
 import importlib.metadata
 import json
+import logging
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from disentangle import __version__
 from disentangle.errors import DisentangleError, UsageError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from packaging.specifiers import SpecifierSet
 
     from disentangle.dataset import Dataset
     from disentangle.executor import Executor
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
     from disentangle.networks import Network
 
 P = TypeVar("P")
+
+log = logging.getLogger("disentangle")
+
+OWN = "disentangle-bench"
+"""The distribution whose version is that of the contracts; a plugin's distribution requires it."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,25 @@ class Entry:
     distribution: str
     version: str
 
+    @property
+    def who(self) -> str:
+        """Return the plugin and whose it is, in words."""
+        return f"{self.kind} '{self.name}' of {self.distribution} {self.version}"
+
+    @property
+    def unfit(self) -> str:
+        """Return why this plugin is not for the contract that is here; empty where it is."""
+        if self.distribution == OWN or __version__ in (wanted := required(self.distribution)):
+            return ""
+        return f"it is made for {OWN} {wanted}, and this is {__version__}"
+
     def load(self) -> Any:
         """Import the plugin; whatever goes wrong in there becomes one message."""
+        if self.unfit:
+            raise DisentangleError(
+                f"{self.who}: {self.unfit}; install another version of {self.distribution}, "
+                f"or of {OWN}"
+            )
         module, _, attribute = self.target.partition(":")
         try:
             found: Any = import_module(module)
@@ -45,10 +71,34 @@ class Entry:
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
             raise DisentangleError(
-                f"{self.kind} '{self.name}' of {self.distribution} {self.version} cannot be "
-                f"imported from {self.target}: {type(error).__name__}: {error}"
+                f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: {error}"
             ) from error
+        log.debug("%s, from %s", self.who, getattr(sys.modules[module], "__file__", None))
         return found
+
+
+@cache
+def required(distribution: str) -> "SpecifierSet":
+    """Return the versions of this project that a distribution is made for, as it declares."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+
+    try:
+        lines = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        lines = []
+    found = SpecifierSet(prereleases=True)
+    for line in map(Requirement, lines):
+        if canonicalize_name(line.name) == OWN and (line.marker is None or line.marker.evaluate()):
+            found &= line.specifier
+    return found
+
+
+def who(kind: str, name: str) -> str:
+    """Return a plugin and whose it is, in words; of a class that is not registered, its name."""
+    entries = next(group for group in groups if group.kind == kind).entries.get(name, ())
+    return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
 
 
 class Group(Generic[P]):

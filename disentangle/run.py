@@ -189,7 +189,8 @@ class Run:
         except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise DisentangleError(
-                f"'{self.record.model}' cannot be built with {self.record.summary}: {reason}"
+                f"{registry.who('model', self.record.model)} cannot be built with "
+                f"{self.record.summary}: {reason}"
             ) from error
         return model.float()
 

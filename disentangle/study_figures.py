@@ -17,16 +17,20 @@ def draw_figures(
     wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
 ) -> list[Path]:
     """Draw the figures that a study asks for, one for each dataset; return the files."""
-    made = []
+    made: list[Path] = []
     for figure in wanted:
         found = studies(where(runs, figure.where))
         for study in found:
-            names = [figure.kind, *scores_of(figure), *([figure.knob] if figure.knob else [])]
+            scores = scores_of(figure)
             told = study.dataset.partition(",")[0] if len(found) > 1 else ""
-            name = "-".join(filter(None, [*names, told])).replace("/", "-")
+            names = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, told]
+            name = "-".join(filter(None, names)).replace("/", "-")
+            path = folder / f"{name}.png"
+            if path in made:
+                path = folder / f"{name}-{len(made) + 1}.png"
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                made.append(draw(figure, study, folder / f"{name}.png"))
+                made.append(draw(figure, study, path))
             except DisentangleError as error:  # of an unfinished study, most often
                 say(f"not drawn: {name}: {error}")
     return made

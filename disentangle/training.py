@@ -13,11 +13,12 @@ from types import FrameType
 import torch
 from torch import Tensor
 
-from disentangle import checkpoint
+from disentangle import checkpoint, registry
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import DisentangleError
 from disentangle.feeding import Feeder
 from disentangle.files import write_text
+from disentangle.isolation import watched_once
 from disentangle.memory import keep_freed_memory
 from disentangle.midway import Midway
 from disentangle.model import Batch, Model, Terms
@@ -62,7 +63,11 @@ def fit(
         keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
-    update = updating(model, optimizers, training, device)
+    update = watched_once(
+        updating(model, optimizers, training, device),
+        registry.who("model", run.record.model),
+        "a run that is stopped and resumed will end with other weights; draw from batch.rng",
+    )
     every = min(100, max(1, steps // 10))
     history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
     done, seconds = resume(run, model, optimizers, history)

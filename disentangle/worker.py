@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 from disentangle.errors import Busy, DisentangleError, TrainingFailed, UsageError
@@ -68,6 +69,7 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
 
 def main() -> int:
     """Do one order; return an exit code that says how it went, and print why."""
+    from disentangle.isolation import blame
     from disentangle.progress import say
 
     order = Order.model_validate_json(sys.stdin.readline())
@@ -84,6 +86,12 @@ def main() -> int:
     except DisentangleError as error:
         say(f"error: {error}")
         return error.exit_code
+    except Exception as error:
+        if not (whose := blame(error)):
+            raise
+        traceback.print_exc()
+        say(f"error: {whose}")
+        return AGAIN
     return DONE
 
 

@@ -37,6 +37,7 @@ def refresh() -> None:
     """Make the registry look again."""
     for group in registry.groups:
         group.__dict__.pop("entries", None)
+    registry.required.cache_clear()
 
 
 @pytest.fixture(scope="session")

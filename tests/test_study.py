@@ -156,6 +156,14 @@ def test_versions_of_a_metric_are_no_protocols(variant):
     assert sorted(map(len, families(columns))) == [1, 2]
 
 
+def test_other_factors_are_another_protocol_of_the_same_score(variant):
+    kept = ("side", "x")
+    fewer = {"factors": kept, "view": {"factors": kept}}
+    study = one_study([variant("a", values=[{"value": 0.1}, {"value": 0.2, **fewer}])])
+    assert list(map(len, families(study.columns()))) == [2]
+    assert sorted(study.headings.values()) == ["mig [all factors]", "mig [without y]"]
+
+
 def test_configurations_are_named_by_what_tells_them_apart(study):
     assert sorted(study.names().values()) == [
         "beta-vae beta=1.0",

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from disentangle.errors import DisentangleError
+from disentangle.isolation import GENERATORS
 from disentangle.plugin import documentation
 
 S = TypeVar("S")
@@ -121,18 +122,6 @@ class Check:
 STREAM = 20_261_126  # a seed that nobody else takes
 
 
-def _legacy() -> tuple[Any, ...]:
-    state: Any = np.random.get_state()  # noqa: NPY002
-    return tuple(part.tobytes() if isinstance(part, np.ndarray) else part for part in state)
-
-
-GLOBALS: dict[str, Callable[[], Any]] = {
-    "torch's": lambda: torch.get_rng_state().numpy().tobytes(),
-    "NumPy's": _legacy,
-    "random's": random.getstate,
-}
-
-
 @contextlib.contextmanager
 def undisturbed(what: str, remedy: str) -> Iterator[None]:
     """Refuse a block that prints, or that seeds or draws from a global generator.
@@ -147,15 +136,15 @@ def undisturbed(what: str, remedy: str) -> Iterator[None]:
         torch.default_generator.manual_seed(STREAM)  # so that seeding with 0 shows
         np.random.seed(STREAM)  # noqa: NPY002
         random.seed(STREAM)
-        before = {name: state() for name, state in GLOBALS.items()}
+        before = {name: state() for name, state in GENERATORS.items()}
         try:
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                 yield
-            after = {name: state() for name, state in GLOBALS.items()}
+            after = {name: state() for name, state in GENERATORS.items()}
         finally:
             np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(random_state)
-    for name in GLOBALS:
+    for name in GENERATORS:
         require(
             before[name] == after[name],
             f"{what} seeds or draws from {name} global generator, which others use too: {remedy}",

@@ -1,0 +1,200 @@
+"""Plugins that misbehave: each is told by whose it is, and leaves the others working."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import pytest
+from conftest import refresh
+
+from disentangle import registry
+from disentangle.errors import DisentangleError, PluginWarning
+from disentangle.experiment import train
+from disentangle.isolation import GENERATORS
+from disentangle.scoring import score
+
+ROGUES = '''
+"""Plugins that nobody should write."""
+
+import numpy as np
+import torch
+
+from disentangle.dataset import Dataset
+from disentangle.metric import Metric
+from disentangle.model import Model
+
+
+class Sound(Model):
+    """A VAE, but for what the others do."""
+
+    def before(self):
+        """Nothing."""
+
+    def terms(self, batch):
+        """Return the two terms."""
+        self.before()
+        q = self.encode(batch.x)
+        return {
+            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
+            "kl": q.kl().sum(1).mean(),
+        }
+
+
+class Raising(Sound):
+    """It raises in training."""
+
+    def before(self):
+        raise RuntimeError("no such luck")
+
+
+class Unbuildable(Sound):
+    """It raises when it is built."""
+
+    def build(self, image_shape):
+        raise RuntimeError("no such layer")
+
+
+class Chatty(Sound):
+    """It prints in training."""
+
+    def before(self):
+        print("look at me", end="!\\n")
+
+
+class Seeding(Sound):
+    """It seeds the world in training."""
+
+    def before(self):
+        torch.manual_seed(0)
+
+
+class SeedingScore(Metric[Dataset]):
+    """It seeds the world."""
+
+    def score(self, source, rng):
+        np.random.seed(0)
+        return {"seeding": 1.0}
+'''
+METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
+STEPS = ["--steps", "3", "--batch-size", "8", "--device", "cpu"]
+SMALL = {"steps": 3, "batch_size": 8, "figures": False, "device": "cpu"}
+
+
+def install(folder, name, entries, more="", version="1.0"):
+    """Write what a package manager leaves of a distribution."""
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(METADATA.format(name=name, version=version, more=more))
+    (info / "entry_points.txt").write_text(entries)
+
+
+@pytest.fixture
+def rogues(strangers, tmp_path, monkeypatch):
+    """A folder on the path, with a distribution of rogues in it; others may be put beside it."""
+    folder = tmp_path / "site"
+    install(
+        folder,
+        "rogues",
+        "[disentangle.models]\n"
+        "raising = rogues:Raising\nunbuildable = rogues:Unbuildable\n"
+        "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
+        "[disentangle.metrics]\nseeding-score = rogues:SeedingScore\n",
+    )
+    (folder / "rogues.py").write_text(ROGUES)
+    monkeypatch.syspath_prepend(str(folder))
+    refresh()
+    yield folder
+    monkeypatch.undo()
+    sys.modules.pop("rogues", None)
+    refresh()
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "where"),
+    [
+        ("raising", "failed: RuntimeError: no such luck (rogues.py, line ", ", in before)"),
+        ("unbuildable", "cannot be built with", ": no such layer"),
+    ],
+)
+def test_model_that_raises_is_named_with_its_distribution(rogues, command, model, message, where):
+    code, out, err = command("train", model, "tiny", *STEPS)
+    assert (code, out) == (1, "")
+    assert f"model '{model}' of rogues 1.0 " in err
+    assert message in err
+    assert where in err
+    assert command("train", "sound", "tiny", *STEPS, "--results", "others")[0] == 0
+
+
+def test_verbose_adds_the_traceback(rogues, tmp_path):
+    call = [sys.executable, "-m", "disentangle", "--verbose", "train", "raising", "tiny", *STEPS]
+    env = {**os.environ, "PYTHONPATH": f"{rogues}{os.pathsep}{os.environ['PYTHONPATH']}"}
+    result = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "model 'raising' of rogues 1.0, from " in result.stderr
+
+
+def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
+    code, out, err = command("train", "chatty", "tiny", *STEPS)
+    assert code == 0
+    assert out.count("\n") == 1  # the run's path
+    assert "look at me" not in out
+    assert "WARNING: model 'chatty' of rogues 1.0 printed: look at me!" in err
+
+
+def test_model_that_seeds_the_world_is_told(rogues, tmp_path):
+    with pytest.warns(PluginWarning, match="'seeding' of rogues 1.0 seeds or draws from torch's"):
+        run = train("seeding", "tiny", results=tmp_path, **SMALL)
+    assert run.finished
+
+
+def test_metric_that_seeds_the_world_is_told_and_others_are_not_moved(rogues, run):
+    before = GENERATORS["NumPy's"]()
+    with pytest.warns(PluginWarning, match="'seeding-score' of rogues 1.0 .* from NumPy's global"):
+        found = score(run, ["seeding-score", "spread"])
+    assert set(found) == {"seeding", "spread"}
+    assert GENERATORS["NumPy's"]() == before
+
+
+def test_sound_plugin_is_not_warned_of(rogues, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PluginWarning)
+        assert train("sound", "tiny", results=tmp_path, **SMALL).finished
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [("<0.1", False), (">=0.1,<0.2", True), (">=7", False), ("", True), ("; extra == 'x'", True)],
+)
+def test_distribution_for_another_contract_is_refused_before_it_is_imported(rogues, wanted, fits):
+    install(
+        rogues,
+        "ancients",
+        "[disentangle.models]\nancient = rogues:Sound\n",
+        f"Requires-Dist: Disentangle_Bench{wanted}\n",
+    )
+    refresh()
+    if fits:
+        assert registry.models.load("ancient")
+        return
+    with pytest.raises(DisentangleError) as caught:
+        registry.models.load("ancient")
+    said = f"model 'ancient' of ancients 1.0: it is made for disentangle-bench {wanted}, and this"
+    assert said in str(caught.value)
+    assert "rogues" not in sys.modules
+    assert registry.models.load("sound")
+
+
+def test_list_says_what_is_for_another_contract(rogues, command):
+    install(
+        rogues,
+        "elders",
+        "[disentangle.models]\nelder = rogues:Sound\n",
+        "Requires-Dist: disentangle-bench<0.1\n",
+    )
+    refresh()
+    assert "NOT FOR THIS VERSION: it is made for disentangle-bench <0.1" in command("list")[1]
+    listed = json.loads(command("list", "--json")[1])["plugins"]
+    assert [p["name"] for p in listed if p["unfit"]] == ["elder"]
