@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "disentangle-example"
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
-BLOCKS = re.findall(r'^```(?:python|toml) title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(
+    r'^```(?:python|toml) title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE
+)
 COMMANDS = re.findall(r"^\$ (disentangle (?:list|show|train|score|table).*)$", PAGE, re.MULTILINE)
 
 

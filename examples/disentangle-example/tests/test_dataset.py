@@ -2,6 +2,7 @@
 
 import numpy as np
 from disentangle.testing import conformance
+
 from disentangle_example.dataset import XYSquares
 
 test_conformance = conformance(datasets=["xy-squares"])

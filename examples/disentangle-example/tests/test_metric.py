@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from disentangle.testing import conformance
+
 from disentangle_example.metric import count
 
 test_conformance = conformance(metrics=["z-max-variance"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 from disentangle.testing import conformance
+
 from disentangle_example.model import CyclicalVAE
 
 test_conformance = conformance(models=["cyclical-vae"])
