@@ -14,6 +14,8 @@ from disentangle.errors import Unavailable
 from disentangle.plugin import Plugin
 
 D = TypeVar("D", bound=Dataset)
+D_co = TypeVar("D_co", bound=Dataset, covariant=True)
+"""So that a source of a grid is one of a labelled dataset too, which most of its methods take."""
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
@@ -44,7 +46,7 @@ Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
 """Scores by name, or why there is none; and details by name."""
 
 
-class Source(ABC, Generic[D]):
+class Source(ABC, Generic[D_co]):
     """What a metric reads: the codes of images, and all that the dataset knows of these.
 
     Every image is encoded at most once for a checkpoint, whatever the metrics ask for.
@@ -56,7 +58,7 @@ class Source(ABC, Generic[D]):
         overlap: of the last `train_test`, the share of test images that are among those fitted on.
     """
 
-    dataset: D
+    dataset: D_co
     model: Any = None
     disjoint: bool = False
     overlap: float | None = None
@@ -93,7 +95,9 @@ class Source(ABC, Generic[D]):
             Unavailable: the encoder gives codes without a posterior.
         """
 
-    def fit_test(self, n: int, m: int, rng: np.random.Generator) -> "tuple[Source[D], Source[D]]":
+    def fit_test(
+        self, n: int, m: int, rng: np.random.Generator
+    ) -> "tuple[Source[D_co], Source[D_co]]":
         """Return the sources of `n` points to fit on, and of `m` to test on.
 
         They are this source itself, as in the reference protocol; or where it is `disjoint`, parts

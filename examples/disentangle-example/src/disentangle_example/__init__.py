@@ -1,0 +1,1 @@
+"""A model, a dataset and a metric for disentangle."""

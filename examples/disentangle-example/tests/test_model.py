@@ -1,0 +1,15 @@
+"""CyclicalVAE against the contract of a model, and against what its equation says."""
+
+import numpy as np
+from disentangle.testing import conformance
+
+from disentangle_example.model import CyclicalVAE
+
+test_conformance = conformance(models=["cyclical-vae"])
+
+
+def test_weight_rises_anew_in_each_cycle() -> None:
+    """Two cycles of ten steps, of which the first five are a rise."""
+    model = CyclicalVAE(beta=4.0, cycles=2)
+    cycle = [0.0, 0.8, 1.6, 2.4, 3.2, 4.0, 4.0, 4.0, 4.0, 4.0]
+    np.testing.assert_allclose([model.weight(step, 20) for step in range(20)], cycle * 2)
