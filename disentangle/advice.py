@@ -64,7 +64,8 @@ def verdict(beta: float, found: Prediction) -> str:
     return (
         "Collapse is unstable here, which is no promise. Close to the onset training leaves it "
         "slowly, and at a high learning rate, which kills ReLUs, never. Watch the number of active "
-        "latents; try a smaller --lr, or a weight that rises from 0 (--kl-warmup STEPS)."
+        "latents; try a smaller --lr, or, where the model has it, a weight that rises from 0 "
+        "(--kl-warmup STEPS)."
     )
 
 

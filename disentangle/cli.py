@@ -23,7 +23,16 @@ from disentangle.cli_sweep import sweep
 from disentangle.cli_table import table
 from disentangle.cli_train import training, watch
 from disentangle.errors import DisentangleError, PluginWarning, UsageError
-from disentangle.parameters import AsJson, DataDir, Device, Every, File, RunPath, print_json
+from disentangle.parameters import (
+    AsJson,
+    DataDir,
+    Device,
+    DrawFigures,
+    Every,
+    File,
+    RunPath,
+    print_json,
+)
 from disentangle.progress import WARNING, manner, say
 
 app = typer.Typer(
@@ -76,6 +85,7 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: Every = None,
+    figures: DrawFigures = True,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
@@ -89,6 +99,7 @@ def resume(
             load_run(run, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
+            figures=figures,
             report=watch.report,
             say=say,
         )

@@ -14,6 +14,7 @@ from disentangle.parameters import (
     DatasetName,
     Device,
     Download,
+    DrawFigures,
     Every,
     Factors,
     File,
@@ -132,6 +133,7 @@ def model_command(name: str) -> Any:
         keep: Keep = None,
         score_every: ScoreEvery = None,
         metric: MetricNames = None,
+        figures: DrawFigures = True,
         **options: Any,
     ) -> None:
         from disentangle import experiment
@@ -159,6 +161,7 @@ def model_command(name: str) -> Any:
                 keep=keep,
                 score_every=score_every,
                 metrics=metric,
+                figures=figures,
                 report=watch.report,
                 progress=watch.progress,
                 say=say,

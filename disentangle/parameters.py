@@ -85,6 +85,9 @@ Keep = Annotated[
 ScoreEvery = Annotated[
     int | None, typer.Option(min=1, help="steps between scores, which go to the log")
 ]
+DrawFigures = Annotated[
+    bool, typer.Option("--figures/--no-figures", help="whether to draw the run's figures at the end")
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
 RunPaths = Annotated[
     list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")
