@@ -37,4 +37,4 @@ docs: .venv/developing
 	@touch $@ .venv/installed
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist site
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache dist site

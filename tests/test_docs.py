@@ -5,13 +5,14 @@ import json
 import re
 import shlex
 import sys
+import tomllib
 import types
 
 import pytest
 import typer.core
 from blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
 
-from disentangle import data, registry
+from disentangle import data, figures, registry
 from disentangle.chosen import choose
 from disentangle.plugin import knobs
 from disentangle.preset import load_preset
@@ -53,6 +54,7 @@ def test_code_runs(name, strangers, tmp_path, command, monkeypatch):
     module = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(figures, "files_of", lambda run: [])  # drawn in the README's test
     shell = Shell(command, tmp_path, module)
     before = set(sys.modules)
     for block in blocks_of(TEXTS[name]):
@@ -202,3 +204,14 @@ def test_numbers_of_oracle_and_noise_are_those_that_were_measured():
     assert set(rows) == shared
     for name, numbers in rows.items():
         assert numbers == [f"{found[name]:.3f}" for found in measured], name
+
+
+def pages_of(entries):
+    for entry in entries:
+        for said in entry.values():
+            yield from [said] if isinstance(said, str) else pages_of(said)
+
+
+def test_navigation_has_every_page_once():
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    assert sorted(pages_of(site["nav"])) == sorted(NAMES)

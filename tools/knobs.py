@@ -5,7 +5,7 @@ An extension of Griffe, which reads source text and imports nothing.
 
 from typing import Any
 
-from griffe import Attribute, Class, Docstring, ExprCall, Extension
+from griffe import Attribute, Class, ExprCall, ExprKeyword, Extension
 
 
 class Knobs(Extension):
@@ -26,7 +26,7 @@ class Knobs(Extension):
         if found:
             lines = [row(name, cls.members[name], call) for name, call in found.items()]
             said.append("\n".join(["Attributes: Knobs", *lines]))
-        cls.docstring = Docstring("\n\n".join(said), lineno=cls.docstring.lineno, parent=cls)
+        cls.docstring.value = "\n\n".join(said)
 
 
 def knob_of(member: Any) -> ExprCall | None:
@@ -35,9 +35,10 @@ def knob_of(member: Any) -> ExprCall | None:
     return call if isinstance(call, ExprCall) and str(call.function) == "knob" else None
 
 
-def row(name: str, member: Attribute, call: ExprCall) -> str:
+def row(name: str, member: Any, call: ExprCall) -> str:
     """Return a line of the table: name, type, what it is, default and bounds."""
-    said = {argument.name: str(argument.value) for argument in call.arguments}
+    given = [argument for argument in call.arguments if isinstance(argument, ExprKeyword)]
+    said = {argument.name: str(argument.value) for argument in given}
     bounds = [
         f"{word} {said[key]}"
         for key, word in (("min", "at least"), ("above", "above"), ("max", "at most"))
