@@ -98,7 +98,8 @@ class Shell:
             captured = CAPTURED.match(line)
             words = shlex.split(captured[2] if captured else line, comments=True)
             code, out, err = self.command(*(self.filled(word) for word in words[1:]))
-            assert code == 0, (line, err)
+            broken = "plugins have problems" in err  # those of the tests, on purpose
+            assert code == 0 or broken, (line, err)
             if captured:
                 self.variables[captured[1]] = out.strip()
             self.printed += out
