@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types clean
+.PHONY: demo test check lint types docs clean
 
 demo: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/demo.sh
@@ -10,7 +10,7 @@ demo: .venv/installed
 test: .venv/developing
 	$(BIN)/python -m pytest -n 2
 
-check: lint types test
+check: lint types docs test
 
 lint: .venv/developing
 	$(BIN)/ruff format --check .
@@ -18,6 +18,9 @@ lint: .venv/developing
 
 types: .venv/developing
 	$(BIN)/mypy
+
+docs: .venv/developing
+	$(BIN)/zensical build --clean --strict
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -34,4 +37,4 @@ types: .venv/developing
 	@touch $@ .venv/installed
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache dist site

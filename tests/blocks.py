@@ -1,0 +1,142 @@
+"""The code blocks of the README and the documentation, made to run on a tiny dataset."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+from disentangle import protocol, registry
+from disentangle.chosen import choose
+from disentangle.plan import load_plan
+
+ROOT = Path(__file__).parents[1]
+SHRINK = (
+    ("shape=heart,scale=0.5", "side=2,x=1"),
+    ("shape,scale", "side,x"),
+    ("chairs-parametric", "tiny"),
+    ("dsprites", "tiny"),
+    ("data prepare tiny", "data prepare dsprites"),
+    ("data verify tiny", "data verify dsprites"),
+    ("--steps 3000", "--steps 3 --batch-size 8"),
+    ("--steps 4000", "--steps 20 --batch-size 8"),
+    ("--steps 5000", "--steps 3 --batch-size 8"),
+    ("steps=5000", "steps=3, batch_size=8"),
+    ("steps = 5000", "steps = 3\nbatch_size = 8"),
+    ("200_000", "70"),
+    ("500000", "50"),
+    ("1000", "10"),
+)
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHELL = re.compile(r"[|><;&]|^\s*(for|if|while)\b", re.MULTILINE)
+"""What a block holds whose lines are not commands by themselves."""
+CAPTURED = re.compile(r"(\w+)=\$\((disentangle .*)\)")
+
+
+class Block(NamedTuple):
+    """A code block: its language, its text, and the file that its title names, if any."""
+
+    kind: str
+    text: str
+    file: str = ""
+
+
+def shrunk(text: str) -> str:
+    """Return code with tiny datasets, few steps and small numbers in place of those it names."""
+    for large, small in SHRINK:
+        text = text.replace(large, small)
+    return text
+
+
+def blocks_of(page: str) -> list[Block]:
+    """Return the code blocks of a page, in order."""
+    found = []
+    for kind, options, text in BLOCK.findall(page):
+        title = re.search(r'title="([^"]+)"', options)
+        found.append(Block(kind, text, title[1] if title else ""))
+    return found
+
+
+def commands_of(text: str) -> list[str]:
+    """Return the lines that start with `disentangle` or keep what it prints, each whole."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("disentangle ") or CAPTURED.match(line)]
+
+
+class Shell:
+    """Runs the blocks of one page in order, in one folder, as a reader would.
+
+    Commands run in this process, as each start of one takes seconds; a block that needs a shell
+    gets one.
+    """
+
+    def __init__(self, command, folder, module):
+        self.command, self.folder, self.variables = command, folder, {}
+        self.names = module.__dict__
+        self.printed = ""
+
+    def run(self, block):
+        text = shrunk(block.text)
+        if block.file:
+            path = self.folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        if block.kind == "sh":
+            self.script(text) if SHELL.search(bare(text)) else self.lines(text)
+        elif block.kind == "python" and not block.file:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(text, "page", "exec"), self.names)
+            self.printed += printed.getvalue()
+
+    def lines(self, text):
+        for line in commands_of(text):
+            captured = CAPTURED.match(line)
+            words = shlex.split(captured[2] if captured else line, comments=True)
+            code, out, err = self.command(*(self.filled(word) for word in words[1:]))
+            broken = "plugins have problems" in err  # those of the tests, on purpose
+            assert code == 0 or broken, (line, err)
+            if captured:
+                self.variables[captured[1]] = out.strip()
+            self.printed += out
+
+    def filled(self, word):
+        return re.sub(r"\$\{?(\w+)\}?", lambda name: self.variables[name[1]], word)
+
+    def script(self, text):
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        result = subprocess.run(
+            ["sh", "-eu", "-c", text],
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, **self.variables},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, (text, result.stderr)
+        self.printed += result.stdout
+
+
+def bare(text):
+    """Return a script without what it quotes, its comments and what it captures."""
+    text = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|#.*", "", text)
+    return re.sub(CAPTURED, "", text)
+
+
+def check_toml(text, folder):
+    """Refuse what is neither a study, nor a protocol, nor a part of a pyproject.toml."""
+    said = tomllib.loads(text)
+    if "project" in said:
+        groups = {f"disentangle.{group.kind}s" for group in registry.groups}
+        named = said["project"].get("entry-points", {})
+        assert {name for name in named if name.startswith("disentangle.")} <= groups
+    elif "runs" in said or "runs_of" in said:
+        file = folder / "study.toml"
+        file.write_text(shrunk(text))
+        plan = load_plan(file, results=folder / "planned", device="cpu")
+        assert plan.jobs or plan.absent
+    else:
+        choose(None, protocol.parse("mine", text.encode(), "mine.toml"))

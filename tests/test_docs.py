@@ -1,0 +1,220 @@
+"""The documentation: its code runs, its links lead somewhere, and it leaves no plugin out."""
+
+import importlib
+import json
+import re
+import shlex
+import sys
+import tomllib
+import types
+
+import pytest
+import typer.core
+from blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
+
+from disentangle import data, figures, registry
+from disentangle.chosen import choose
+from disentangle.plugin import knobs
+from disentangle.preset import load_preset
+from disentangle.protocol import known_protocols, load_protocol
+from disentangle.recipe import Common, Training
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+TEXTS = {page.name: page.read_text() for page in PAGES}
+NAMES = list(TEXTS)
+PLACEHOLDERS = {"MODEL": "vae", "DATASET": "dsprites", "METRIC": "mig"}
+LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def built_in(group):
+    return [
+        entry.name
+        for entries in group.entries.values()
+        for entry in entries
+        if entry.distribution == "disentangle-bench"
+    ]
+
+
+def prose(text):
+    return re.sub(r"`[^`\n]*`", "``", BLOCK.sub("", text))
+
+
+def anchors(text):
+    """Return the ids that a page's headings get, those of documented objects included."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.MULTILINE)
+    named = set(re.findall(r"\{ ?#([\w-]+) ?\}", text))
+    objects = set(re.findall(r"^::: (\S+)$", text, re.MULTILINE))
+    plain = (re.sub(r"[^\w\s-]", "", heading.lower()).strip() for heading in headings)
+    return named | objects | {re.sub(r"[-\s]+", "-", heading) for heading in plain}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if re.search("^```(sh|python)", TEXTS[n], re.M)])
+def test_code_runs(name, strangers, tmp_path, command, monkeypatch):
+    module = types.ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(figures, "files_of", lambda run: [])  # drawn in the README's test
+    monkeypatch.setattr(registry, "check_imports", lambda: [])  # as some are broken on purpose
+    shell = Shell(command, tmp_path, module)
+    before = set(sys.modules)
+    for block in blocks_of(TEXTS[name]):
+        shell.run(block)
+    for added in set(sys.modules) - before:
+        if str(tmp_path) in (getattr(sys.modules[added], "__file__", None) or ""):
+            del sys.modules[added]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_toml_is_what_it_seems(name, strangers, tmp_path):
+    for block in blocks_of(TEXTS[name]):
+        if block.kind == "toml":
+            check_toml(block.text, tmp_path)
+
+
+@pytest.fixture
+def parse(monkeypatch, command):
+    """A function that takes a line apart as the command line does, and does no more."""
+    seen = []
+    monkeypatch.setattr(typer.core.TyperCommand, "invoke", lambda self, at: seen.append(at.params))
+
+    def taken(line):
+        words = [w for w in shlex.split(line, comments=True)[1:] if w not in ("...", "…")]
+        code, _, err = command(*(PLACEHOLDERS.get(word, word) for word in words))
+        assert code == 0, (line, err)
+        return seen.pop() if seen else {}
+
+    return taken
+
+
+@pytest.mark.parametrize("name", [*NAMES, "README.md"])
+def test_commands_that_cannot_run_here_exist(name, parse):
+    text = TEXTS.get(name) or (ROOT / name).read_text()
+    for block in blocks_of(text):
+        for line in commands_of(block.text) if block.kind == "text" else ():
+            if re.match(r"disentangle \d", line):
+                continue  # what a figure says of its maker
+            said = parse(line)
+            dataset = said.get("dataset")
+            if isinstance(dataset, str) and not data.is_path(dataset):
+                assert ":" in dataset or dataset in registry.datasets.entries, line
+            if isinstance(said.get("preset"), str):
+                load_preset(said["preset"])
+            if isinstance(said.get("network"), str):
+                assert said["network"] in registry.networks.entries, line
+            rules = said.get("protocol") or "locatello2019"
+            if not str(rules).endswith(".toml"):
+                load_protocol(rules)
+            if wanted := said.get("metric"):
+                choose(wanted, load_protocol())
+
+
+@pytest.mark.parametrize("name", [*NAMES, "README.md"])
+def test_links_lead_somewhere(name):
+    text = TEXTS.get(name) or (ROOT / name).read_text()
+    folder = DOCS if name in TEXTS else ROOT
+    for _, link in LINK.findall(prose(text)):
+        if re.match(r"https?://|mailto:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = folder / path if path else folder / name
+        assert target.exists(), f"{name}: {link}"
+        if name in TEXTS:
+            assert target.resolve().is_relative_to(DOCS), f"{name}: {link} is not on the site"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), f"{name}: {link}"
+
+
+@pytest.mark.parametrize(
+    ("page", "group"),
+    [
+        ("models.md", registry.models),
+        ("models.md", registry.networks),
+        ("metrics.md", registry.metrics),
+        ("datasets.md", registry.datasets),
+    ],
+)
+def test_every_built_in_plugin_is_on_its_page(page, group):
+    for name in built_in(group):
+        assert f"`{name}`" in TEXTS[page], f"{page} does not name {name}"
+
+
+@pytest.mark.parametrize(
+    ("page", "group"), [("models.md", registry.models), ("metrics.md", registry.metrics)]
+)
+def test_definitions_are_those_of_the_code(page, group):
+    for name in built_in(group):
+        kind = group.load(name)
+        assert f"::: {kind.__module__}.{kind.__qualname__}\n" in TEXTS[page]
+
+
+def test_documented_objects_exist():
+    for text in TEXTS.values():
+        for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
+            module, _, attribute = name.rpartition(".")
+            try:
+                found = importlib.import_module(module)
+            except ImportError:  # a class's attribute
+                module, _, owner = module.rpartition(".")
+                found = getattr(importlib.import_module(module), owner)
+            assert hasattr(found, attribute), name
+
+
+def test_every_public_name_is_documented():
+    import disentangle
+
+    homes = {n: f"disentangle.{home}.{n}" for n, home in disentangle._HOMES.items()}
+    missing = [n for n, home in homes.items() if f"::: {home}\n" not in TEXTS["api.md"]]
+    assert not missing
+
+
+def test_protocols_and_presets_are_named():
+    for name in known_protocols():
+        assert f"`{name}`" in TEXTS["metrics.md"]
+    for path in (ROOT / "disentangle" / "presets").glob("*.toml"):
+        assert f"`{path.stem}`" in TEXTS["models.md"]
+
+
+def test_common_knobs_are_in_the_table_with_their_defaults():
+    for knob in [*knobs(Common).values(), *knobs(Training).values()]:
+        assert f"| `{knob.name}` | {written(knob.default)} |" in TEXTS["models.md"]
+
+
+def written(default):
+    text = f"{default:,}" if isinstance(default, int) and default > 999 else f"{default}"
+    return f"`{text}`" if isinstance(default, str) else text.lower()
+
+
+def baseline(name):
+    (path,) = (ROOT / "results" / "baselines").glob(f"dsprites-*/{name}.json")
+    scores = json.loads(path.read_text())["scores"]
+    return {
+        s["name"]: s["value"]
+        for s in scores
+        if s["protocol"] == "locatello2019" and not (s["knobs"] or s["view"])
+    }
+
+
+def test_numbers_of_oracle_and_noise_are_those_that_were_measured():
+    table = TEXTS["concepts.md"]
+    rows = {
+        name: numbers
+        for name, *numbers in re.findall(
+            r"^\| `([\w/-]+)` \| (-?[\d.]+) \| (-?[\d.]+) \| (-?[\d.]+) \|", table, re.MULTILINE
+        )
+    }
+    measured = [baseline(name) for name in ("oracle", "rotation", "noise")]
+    assert set(rows) == {n for n in measured[0] if all(m.get(n) is not None for m in measured)}
+    for name, numbers in rows.items():
+        assert numbers == [f"{found[name]:.3f}" for found in measured], name
+
+
+def pages_of(entries):
+    for entry in entries:
+        for said in entry.values():
+            yield from [said] if isinstance(said, str) else pages_of(said)
+
+
+def test_navigation_has_every_page_once():
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    assert sorted(pages_of(site["nav"])) == sorted(NAMES)
