@@ -86,7 +86,8 @@ ScoreEvery = Annotated[
     int | None, typer.Option(min=1, help="steps between scores, which go to the log")
 ]
 DrawFigures = Annotated[
-    bool, typer.Option("--figures/--no-figures", help="whether to draw the run's figures at the end")
+    bool,
+    typer.Option("--figures/--no-figures", help="whether to draw the run's figures at the end"),
 ]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
 RunPaths = Annotated[

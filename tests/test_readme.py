@@ -1,56 +1,44 @@
-"""The README's commands and code run: on a tiny dataset, for a few steps."""
+"""The README: its commands and code run, and its numbers are those that were published."""
 
-import os
-import shlex
+import json
 import subprocess
-import sys
-from pathlib import Path
+import types
 
 import pytest
-from blocks import ROOT, blocks_of, shrunk
+from blocks import ROOT, Shell, blocks_of, check_toml
 
 from disentangle.scoring import current_scores
 from disentangle.tabling import load_all
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = [(block.kind, block.text) for block in blocks_of(README)]
+BLOCKS = blocks_of(README)
+STUDIES = {"quick": 12, "beta-sweep": 25, "protocols": 15}
+SHOWN = ["beta-vae-score", "factor-vae-score", "mig", "dci-lgbm/disentanglement"]
+ROWS = {
+    "beta-VAE, beta 16": ("beta-vae", 16.0),
+    "beta-VAE, beta 8": ("beta-vae", 8.0),
+    "beta-VAE, beta 4": ("beta-vae", 4.0),
+    "beta-VAE, beta 2": ("beta-vae", 2.0),
+    "beta-VAE, beta 1 (VAE)": ("beta-vae", 1.0),
+    "beta-TCVAE, beta 4": ("beta-tcvae", 4.0),
+    "FactorVAE, gamma 10": ("factor-vae", None),
+    "DIP-VAE-II": ("dip-vae-ii", None),
+}
 
 
-def test_shell_blocks_with_disentangle_run(strangers, tmp_path, command):
-    """Those that need a shell through one; the others' commands, as each start takes seconds."""
-    blocks = [shrunk(b) for kind, b in BLOCKS if kind == "sh" and "disentangle " in b]
-    scripts = [b for b in blocks if "$(" in b]
-    others = [b for b in blocks if "$(" not in b]
-    assert (len(scripts), len(others)) == (2, 4)
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    shell = ["sh", "-eu", "-c", "".join(scripts)]
-    result = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert "mig 0." in result.stderr
-    printed = ""
-    for line in "".join(others).splitlines():
-        code, out, err = command(*shlex.split(line, comments=True)[1:])
-        assert code == 0, (line, err)
-        printed += out
-    assert "], corrected" in printed
-    assert "mig [bins=40" in (tmp_path / "results" / "scores.md").read_text()
+def test_shell_blocks_run(strangers, tmp_path, command):
+    shell = Shell(command, tmp_path, types.ModuleType("readme"))
+    for block in BLOCKS:
+        if block.kind == "sh" and "disentangle " in block.text:
+            shell.run(block)
+    assert (tmp_path / "results" / "scores.md").exists()
+    assert list(tmp_path.glob("results/default/tiny/beta-vae/*/figures/traversals.png"))
 
 
-@pytest.mark.parametrize(
-    "code", [b for kind, b in BLOCKS if kind == "python" and "import disentangle" in b]
-)
-def test_python_blocks_run(code, strangers, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    exec(compile(shrunk(code), "README.md", "exec"), {})
-    assert "mig" in capsys.readouterr().out
-
-
-def test_study_in_the_readme_is_one(strangers, tmp_path, command):
-    (text,) = [b for kind, b in BLOCKS if kind == "toml" and "[[runs]]" in b]
-    (tmp_path / "study.toml").write_text(shrunk(text))
-    code, _, err = command("sweep", "study.toml", "--dry-run", "--device", "cpu")
-    assert code == 0, err
-    assert "study: 15 runs: 15 to begin" in err
+def test_toml_is_what_it_seems(strangers, tmp_path):
+    for block in BLOCKS:
+        if block.kind == "toml":
+            check_toml("[project]\nname = 'x'\n" + block.text, tmp_path)
 
 
 def test_demo_runs_what_the_readme_says():
@@ -61,15 +49,55 @@ def test_demo_runs_what_the_readme_says():
 
 def test_leaf_in_the_readme_is_the_leaf():
     leaf = (ROOT / "plugins" / "disentangle_plugins" / "models" / "beta_vae.py").read_text()
-    (shown,) = [b for kind, b in BLOCKS if kind == "python" and "class BetaVAE" in b]
+    (shown,) = [block.text for block in BLOCKS if block.kind == "python"]
     assert shown in leaf
 
 
-def test_published_results_are_whole_and_small():
-    runs, problems = load_all(ROOT / "results" / "quick")
+def usual(scores, factors):
+    """Return the scores of the default protocol, by name."""
+    return {
+        s.name: s.value
+        for s in scores
+        if (s.protocol, s.representation, s.knobs) == ("locatello2019", "mean", {})
+        and s.factors == factors
+    }
+
+
+def test_numbers_in_the_readme_are_those_that_were_published():
+    found = {}
+    for study in ("beta-sweep", "protocols"):
+        for run in load_all(ROOT / "results" / study)[0]:
+            if run.record.dataset.name == "dsprites":
+                key = run.record.model, run.record.knobs.get("beta")
+                factors = tuple(run.record.dataset.factors)
+                found.setdefault(key, []).append(usual(current_scores(run), factors))
+    told = {
+        row: [sum(s[name] for s in found[k]) / len(found[k]) for name in SHOWN]
+        for row, k in ROWS.items()
+    }
+    for row, name in (("the factors themselves", "oracle"), ("noise", "noise")):
+        (path,) = (ROOT / "results" / "baselines").glob(f"dsprites-*/{name}.json")
+        scores = json.loads(path.read_text())["scores"]
+        held = {
+            s["name"]: s["value"]
+            for s in scores
+            if s["view"].get("split") == "test" and len(s["factors"]) == 5 and not s["knobs"]
+        }
+        told[row] = [held[name] for name in SHOWN]
+    assert all(len(runs) == 5 for runs in found.values())
+    for row, values in told.items():
+        assert f"| {row} | {' | '.join(f'{value:.3f}' for value in values)} |\n" in README
+
+
+@pytest.mark.parametrize(("study", "count"), STUDIES.items())
+def test_published_studies_are_whole(study, count):
+    runs, problems = load_all(ROOT / "results" / study)
     assert not problems
-    assert len(runs) == 12
+    assert len(runs) == count
     assert all(run.finished and run.log and current_scores(run) for run in runs)
+
+
+def test_published_results_hold_no_weights_and_are_small():
     published = subprocess.run(
         ["git", "ls-files", "-z", "results"], cwd=ROOT, capture_output=True, text=True, check=True
     )
