@@ -12,6 +12,7 @@ from disentangle.page_plot import plot, runs_of
 from disentangle.page_scores import baselines_near
 from disentangle.progress import duration
 from disentangle.run import Run
+from disentangle.sprites import figure_uri
 from disentangle.table import Table
 from disentangle.tabling import load_all, make_tables
 
@@ -22,6 +23,8 @@ def about_study(
     name: str,
     problems: Sequence[str] = (),
     only: Sequence[Run] | None = None,
+    tables: Sequence[Table] | None = None,
+    pictures: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Return all that the template of a folder's page names.
 
@@ -31,16 +34,24 @@ def about_study(
         name: what the page of a run is called.
         problems: what is known to have gone wrong.
         only: the runs to show; all below the folder unless given.
+        tables: of these runs; the usual ones unless given.
+        pictures: PNG files to show after them.
     """
     runs, unread = load_all(folder) if only is None else (list(only), [])
     links = {run.path: link(run.path / name, beside) for run in runs}
-    tables = make_tables(runs, baselines_near(folder))
+    if tables is None:
+        tables = make_tables(runs, baselines_near(folder))
     return {
         "name": folder.resolve().name,
         "counts": counts(runs),
         "tables": [
             {**table_said(table), "plot": plot(table, runs_of(table, runs), links)}
             for table in tables
+        ],
+        "pictures": [
+            {"name": path.stem.replace("-", " "), "uri": uri, "width": width}
+            for path in pictures
+            for uri, width in [figure_uri(path)]
         ],
         "runs": [run_said(run, links[run.path]) for run in runs],
         "problems": [*unread, *problems, *failures(runs)],

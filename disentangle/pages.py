@@ -15,6 +15,7 @@ from disentangle.page_run import about_run
 from disentangle.page_study import about_study
 from disentangle.provenance import made_by
 from disentangle.run import Run, find_runs, load_run
+from disentangle.table import Table
 
 PARTS = Path(__file__).parent / "page"
 NAME = "report.html"
@@ -94,9 +95,11 @@ def study_page(
     beside: Path,
     problems: Sequence[str] = (),
     only: Sequence[Run] | None = None,
+    tables: Sequence[Table] | None = None,
+    pictures: Sequence[Path] = (),
 ) -> str:
-    """Return the page of a folder of runs, or of some runs, to lie in the folder `beside`."""
-    return render("study", about_study(folder, beside, NAME, problems, only))
+    """Return the page of a folder of runs to lie in the folder `beside`; see `about_study`."""
+    return render("study", about_study(folder, beside, NAME, problems, only, tables, pictures))
 
 
 def render(name: str, about: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""Sprite sheets: many small pictures in one WebP, embedded in a page as text."""
+"""Pictures in a page: sprite sheets, many small ones in one WebP, and drawn figures, as text."""
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from disentangle.errors import DisentangleError
+from disentangle.plate import DPI
 
 QUALITY = 80
+INCH, COLOURS = 120, 48
+"""Pixels of a page to an inch of a figure, so that its small type can be read; colours kept."""
 LARGEST = 16_383
 """The most pixels that a WebP has on a side."""
 
@@ -48,3 +52,17 @@ def webp(picture: NDArray[np.uint8]) -> bytes:
 def data_uri(images: Tensor) -> str:
     """Return images [rows, columns, C, H, W] in [0, 1] as a sprite sheet, in a data URI."""
     return "data:image/webp;base64," + base64.b64encode(webp(sprite_sheet(images))).decode()
+
+
+def figure_uri(path: Path) -> tuple[str, int]:
+    """Return a drawn figure in a data URI, in the few colours that it has, and its width in a page.
+
+    Args:
+        path: a PNG of `plate.DPI` pixels an inch.
+    """
+    out = io.BytesIO()
+    with Image.open(path) as picture:
+        width = round(picture.width * INCH / DPI)
+        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few.save(out, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), width

@@ -257,8 +257,10 @@ def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
     made.append(tex)
+    drawn = []
     if any(read_scores(run) for run in runs):
-        made += draw_figures(plan.said.figures, runs, folder / "figures", say)
+        drawn = draw_figures(plan.said.figures, runs, folder / "figures", say)
+    made += drawn
     page = folder / NAME
-    write_text(page, study_page(folder, folder, only=runs))
+    write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))
     return tables, [*made, page]
