@@ -34,6 +34,8 @@ class Chosen:
         self, spec: str, knobs: Mapping[str, Any] = MappingProxyType({}), *, named: bool = True
     ) -> None:
         self.name, text = parse_spec(spec)
+        if "," in self.name:
+            raise UsageError(f"'{spec}': one metric at a time; --metric may be repeated")
         self.named = named
         self.kind = registry.metrics.load(self.name)
         settings = resolve(self.kind, parse_given(self.kind, text), preset=knobs)

@@ -94,6 +94,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
         (["score", "--metric", "mig:bins"], "is not NAME:knob=value"),
+        (["score", "--metric", "mig,sap"], "'mig,sap': one metric at a time"),
         (["show", "betavae"], "no plugin 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["train", "vae"], "Missing argument"),

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_sprites import opened
 
 import disentangle
@@ -16,6 +17,7 @@ from disentangle.experiment import train
 from disentangle.page_run import VALUES
 from disentangle.record import DetailRecord, ScoreFile
 from disentangle.scoring import read_scores, score
+from disentangle.tabling import make_tables as tables
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -316,6 +318,18 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     assert float(keys[0]) == pytest.approx(0.2)
     assert keys[1:3] == ["", "0.9"]
     assert "n/a: why not" in page.text
+
+
+def test_figures_of_a_study_are_in_its_page(variant, tmp_path):
+    path = tmp_path / "sweep-mig.png"
+    Image.new("RGB", (500, 250), "white").save(path)
+    made = tables([variant("a", values=[{"value": 0.1}])])
+    folder = tmp_path / "variants"
+    page = Page(pages.study_page(folder, folder, tables=made, pictures=[path]))
+    (image,) = page.all("img")
+    assert image["alt"] == "sweep mig"
+    assert image["width"] == "240"  # two inches
+    assert image["src"].startswith("data:image/png;base64,")
 
 
 def test_plot_has_every_seed_and_the_settings_that_vary(variant, tmp_path):
