@@ -18,6 +18,8 @@ from disentangle.plugin import knobs
 from disentangle.preset import load_preset
 from disentangle.protocol import known_protocols, load_protocol
 from disentangle.recipe import Common, Training
+from disentangle.scoring import current_scores
+from disentangle.tabling import load_all
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -207,6 +209,19 @@ def test_numbers_of_oracle_and_noise_are_those_that_were_measured():
     assert set(rows) == {n for n in measured[0] if all(m.get(n) is not None for m in measured)}
     for name, numbers in rows.items():
         assert numbers == [f"{found[name]:.3f}" for found in measured], name
+
+
+def test_numbers_in_the_quickstart_are_those_that_were_published():
+    names = ["beta-vae-score", "factor-vae-score", "mig", "sap", "modularity"]
+    rows = {"the factors (oracle)": [baseline("oracle")], "noise": [baseline("noise")]}
+    for run in load_all(ROOT / "results" / "quick")[0]:
+        row = {"vae": "VAE", "beta-vae": "beta-VAE, beta 4"}.get(run.record.model, "")
+        found = {s.name: s.value for s in current_scores(run)}
+        rows.setdefault(row, []).append(found)
+    for row, runs in rows.items():
+        means = [sum(found[name] for found in runs) / len(runs) for name in names]
+        if row:
+            assert f"| {row} | {' | '.join(f'{m:.3f}' for m in means)} |\n" in TEXTS["index.md"]
 
 
 def pages_of(entries):
