@@ -92,7 +92,8 @@ class Waiting:
             return Event(job, "elsewhere")
         attempt.died = 1 if mark(job) != attempt.mark else attempt.died + 1
         if attempt.died > self.retries:
-            return Event(job, "failed", f"{why}; it died {attempt.died} times without getting on")
+            times = "once" if attempt.died == 1 else f"{attempt.died} times"
+            return Event(job, "failed", f"{why}; it died {times} without getting on")
         attempt.after = time.monotonic() + min(LONGEST, 2.0 ** (attempt.died - 1))
         self.attempts.append(attempt)
         return Event(job, "again", why)

@@ -80,7 +80,7 @@ class Chosen:
                     found.unavailable[name] = f"it came out as {value}"
         except DisentangleError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DisentangleError(f"{whose} failed: {type(error).__name__}: {error}") from error
         return found
 

@@ -226,6 +226,8 @@ def main() -> None:
     except SystemExit as stopped:  # what typer makes of an interrupt, without a word
         if stopped.code == 130:
             fail("interrupted", 130)
+        if whose := blame(stopped):
+            fail(f"{whose}: a plugin is not to end the process", 1)
         raise
     except Exception as error:
         show_traceback()

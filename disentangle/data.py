@@ -11,7 +11,7 @@ from typing import Any
 import platformdirs
 
 from disentangle import npz, registry
-from disentangle.dataset import Dataset
+from disentangle.dataset import Dataset, Labelled
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.fetch import verify as check_file
 from disentangle.location import About, Location, Progress, Say, about_of
@@ -84,16 +84,37 @@ def load_dataset(
             opens = opener(name)
             check_takes(name, about_of(opens), place)
             dataset = opens(place)
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"it opened as {type(dataset).__name__}, no Dataset")
+        check_first(dataset)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
         raise DisentangleError(
-            f"dataset '{name}' cannot be opened: {type(error).__name__}: {error}"
+            f"{registry.who('dataset', name)} cannot be opened: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(dataset, Dataset):
-        raise DisentangleError(f"dataset '{name}' opened as {type(dataset).__name__}, no Dataset")
     dataset.name = place.name
     return dataset
+
+
+def check_first(dataset: Dataset) -> None:
+    """Refuse a dataset whose first image, or its labels, are not what its contract says.
+
+    Raises:
+        TypeError: the image is none of bytes.
+        ValueError: it has another shape, or a label is outside its factor.
+    """
+    image = dataset.images([0])
+    if image.dtype.itemsize != 1 or image.is_floating_point() or image.dtype.is_signed:
+        raise TypeError(f"its images are {image.dtype}; they are to be uint8, 0 to 255")
+    if tuple(image.shape) != (1, *dataset.image_shape):
+        raise ValueError(f"an image is {tuple(image.shape[1:])}, and not {dataset.image_shape}")
+    if isinstance(dataset, Labelled):
+        for value, (name, size) in zip(
+            dataset.every_label([0])[0], dataset.every_factor.items(), strict=True
+        ):
+            if not 0 <= value < size:
+                raise ValueError(f"a label of factor '{name}' is {value}, outside 0 to {size - 1}")
 
 
 def location(

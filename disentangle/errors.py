@@ -20,6 +20,14 @@ class TrainingFailed(DisentangleError):
     """Training came to numbers that are not finite, and would again if it went on."""
 
 
+class BrokenContract(DisentangleError):
+    """A plugin returned what its contract does not allow."""
+
+
+class ScoringFailed(DisentangleError):
+    """Metrics failed, and would again; what other metrics found is kept."""
+
+
 class Busy(DisentangleError):
     """Another process is training or scoring this run."""
 

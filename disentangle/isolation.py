@@ -4,6 +4,7 @@ import random
 import sys
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from disentangle import registry
 from disentangle.errors import PluginWarning
 from disentangle.registry import Entry
 
+MOST = 5
+"""Lines of a plugin's prints that are told."""
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -52,7 +55,7 @@ def blame(error: BaseException) -> str:
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         if whose := owner(frame, known):
             file, function = Path(frame.f_code.co_filename).name, frame.f_code.co_name
-            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
             return f"{whose} failed: {what} ({file}, line {line}, in {function})"
     return ""
 
@@ -68,6 +71,7 @@ class Attributed:
     def __init__(self, output: TextIO, say: Callable[[str], None]) -> None:
         self._output, self._say = output, say
         self._lines: dict[str, str] = {}
+        self._told: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
@@ -79,7 +83,11 @@ class Attributed:
             return self._output.write(text)
         *lines, self._lines[whose] = (self._lines.get(whose, "") + text).split("\n")
         for line in lines:
-            self._say(f"{whose} printed: {line}")
+            self._told[whose] += 1
+            if self._told[whose] <= MOST:
+                self._say(f"{whose} printed: {line}")
+            elif self._told[whose] == MOST + 1:
+                self._say(f"{whose} prints more, which is not shown")
         return len(text)
 
 

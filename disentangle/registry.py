@@ -71,7 +71,8 @@ class Entry:
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
             raise DisentangleError(
-                f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: {error}"
+                f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: "
+                + " ".join(str(error).split())
             ) from error
         log.debug("%s, from %s", self.who, getattr(sys.modules[module], "__file__", None))
         return found
@@ -142,7 +143,7 @@ class Group(Generic[P]):
         """Return the plugin of this name, imported and checked against its contract."""
         entry = self.entry(name)
         plugin: P = entry.load()
-        self.check(plugin, f"{self.kind} '{name}' of {entry.distribution}")
+        self.check(plugin, entry.who)
         return plugin
 
     def check(self, plugin: object, who: str) -> None:
@@ -155,6 +156,16 @@ class Group(Generic[P]):
         contract = getattr(import_module(module), attribute)
         if not (isinstance(plugin, type) and issubclass(plugin, contract)):
             raise DisentangleError(f"{who} is no subclass of {module}.{attribute}")
+        for name in dir(contract):
+            if getattr(getattr(plugin, name), "__isabstractmethod__", False):
+                raise DisentangleError(f"{who} has no method {name}(), which its contract asks for")
+        from disentangle.plugin import Plugin, knobs
+
+        try:
+            for declared in knobs(plugin).values() if issubclass(plugin, Plugin) else ():
+                declared.check(declared.default)
+        except (UsageError, TypeError) as error:
+            raise DisentangleError(f"{who} has a knob that is none: {error}") from error
 
 
 models: "Group[type[Model]]" = Group("model", "disentangle.model:Model")
@@ -192,7 +203,7 @@ def check_imports(timeout: float = 120.0) -> Iterator[tuple[Entry, str]]:
                 yield entries[done], json.loads(line)[1]
                 done += 1
         if done < len(entries):
-            yield entries[done], f"importing it {fate}"
+            yield entries[done], f"{entries[done].who}: importing it {fate}"
             done += 1
 
 
@@ -201,7 +212,7 @@ def _import_from(start: int) -> None:
     for number, entry in list(enumerate(every_entry()))[start:]:
         try:
             group = next(group for group in groups if group.kind == entry.kind)
-            group.check(entry.load(), f"{entry.kind} '{entry.name}' of {entry.distribution}")
+            group.check(entry.load(), entry.who)
             problem = ""
         except DisentangleError as error:
             problem = str(error)

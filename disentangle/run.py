@@ -188,8 +188,9 @@ class Run:
                 model.build(self.record.dataset.image_shape)
         except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
+            network = registry.who("network", self.record.knobs["network"])
             raise DisentangleError(
-                f"{registry.who('model', self.record.model)} cannot be built with "
+                f"{registry.who('model', self.record.model)} cannot be built with {network} and "
                 f"{self.record.summary}: {reason}"
             ) from error
         return model.float()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from disentangle.chosen import Chosen, choose, listed
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, ScoringFailed, UsageError
 from disentangle.files import Stamp, stamp, write_text
 from disentangle.location import Progress, Say, silent
 from disentangle.measure import (
@@ -112,7 +112,8 @@ def score(
 
     Raises:
         UsageError: an unknown metric, knob or protocol.
-        DisentangleError: the run has no weights, or a metric failed; other scores are kept.
+        ScoringFailed: a metric failed; the scores of others are kept.
+        DisentangleError: the run has no weights.
     """
     from disentangle.codes import RunSource
 
@@ -251,4 +252,4 @@ def _complete(run: Run, missing: Sequence[Wanted], source: "RunSource", refused:
             source.save()
         write_text(run.path / "scores.json", file.model_dump_json(indent=2) + "\n")
     if failures:
-        raise DisentangleError(f"{run.path}: " + "; ".join(failures))
+        raise ScoringFailed(f"{run.path}: " + "; ".join(failures))

@@ -71,7 +71,7 @@ class View:
         said = {
             "started": "started",
             "done": f"done ({self.done} of {self.total})",
-            "again": f"died, and goes on from its checkpoint: {event.why}",
+            "again": f"died, and is started again: {event.why}",
             "elsewhere": "waits: another process is at it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
         }[kind]

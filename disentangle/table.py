@@ -118,7 +118,7 @@ class Table:
                 notes.append(f"All {model}: {describe(own)}.")
         notes += self.reading
         if self.overlap:
-            notes.append(f"Up to {100 * self.overlap:.2g} % of test images were also fitted on.")
+            notes.append(f"Up to {share(self.overlap)} % of test images were also fitted on.")
         if any(row.baseline for row in self.rows):
             notes.append("Rows without steps are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
@@ -235,3 +235,8 @@ def seeds(row: Row) -> str:
 def counts(row: Row) -> tuple[tuple[int, str], ...]:
     """Return how many runs of a row are missing, and why."""
     return (row.unfinished, "unfinished"), (row.failed, "failed")
+
+
+def share(part: float) -> str:
+    """Return a part of 1 as a percentage, with two digits where it is small."""
+    return f"{100 * part:.2g}" if part < 0.095 else f"{100 * part:.0f}"

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from types import FrameType
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from disentangle import checkpoint, registry
 from disentangle.dataset import Dataset, Index
-from disentangle.errors import DisentangleError
+from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.feeding import Feeder
 from disentangle.files import write_text
 from disentangle.isolation import watched_once
@@ -63,9 +63,10 @@ def fit(
         keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
+    whose = registry.who("model", run.record.model)
     update = watched_once(
         updating(model, optimizers, training, device),
-        registry.who("model", run.record.model),
+        whose,
         "a run that is stopped and resumed will end with other weights; draw from batch.rng",
     )
     every = min(100, max(1, steps // 10))
@@ -107,7 +108,10 @@ def fit(
                 rng=rng,
                 pair=None if pair is None else feed(pair),
             )
-            sets = update(batch)
+            try:
+                sets = update(batch)
+            except BrokenContract as error:
+                raise BrokenContract(f"{whose} cannot be trained: {error}") from error
             for terms in sets:
                 for name, term in terms.items():
                     if name not in history:
@@ -199,8 +203,24 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
 
 
 def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
-    """Return the sets of terms: the model's, and its opponent's where it has one."""
-    return terms if isinstance(terms, tuple) else (terms,)
+    """Return the sets of terms: the model's, and its opponent's where it has one.
+
+    Raises:
+        BrokenContract: they are no mappings of names to scalars.
+    """
+    sets = terms if isinstance(terms, tuple) else (terms,)
+    for one in sets:
+        if not isinstance(one, Mapping) or not one:
+            raise BrokenContract(
+                f"terms() returned {type(one).__name__}, no mapping of names to terms"
+            )
+        for name, term in one.items():
+            if not isinstance(term, Tensor) or term.ndim:
+                what = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
+                raise BrokenContract(
+                    f"term '{name}' is {what}, no scalar: take its mean over the batch"
+                )
+    return sets
 
 
 def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:

@@ -12,7 +12,13 @@ import time
 import traceback
 from collections.abc import Callable
 
-from disentangle.errors import Busy, DisentangleError, TrainingFailed, UsageError
+from disentangle.errors import (
+    Busy,
+    DisentangleError,
+    ScoringFailed,
+    TrainingFailed,
+    UsageError,
+)
 from disentangle.jobs import Order
 
 DONE, AGAIN, USAGE, FINAL, BUSY = 0, 1, 2, 64, 75
@@ -28,6 +34,7 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
     Raises:
         Busy: another process is at this run.
         TrainingFailed: its loss is not finite.
+        ScoringFailed: a metric failed; all others were tried.
         DisentangleError: something else went wrong; what was whole is kept.
     """
     from disentangle.experiment import train
@@ -50,21 +57,28 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
             f"{order.path} was planned, and {run.path} was trained: the plugins or the dataset "
             "here are others than where the study was planned"
         )
+    failures = []
     for asked in order.asked:
         metrics = None if asked.metrics is None else list(asked.metrics)
-        found = score(
-            run,
-            metrics,
-            seed=asked.seed,
-            protocol=asked.protocol,
-            split=asked.split,
-            factors=asked.factors,
-            device=order.device,
-        )
+        try:
+            found = score(
+                run,
+                metrics,
+                seed=asked.seed,
+                protocol=asked.protocol,
+                split=asked.split,
+                factors=asked.factors,
+                device=order.device,
+            )
+        except ScoringFailed as error:
+            failures.append(str(error))
+            continue
         for name, value in found.items():
             say(f"{name} {value:.3f} ({asked.protocol})")
         for name, reason in found.unavailable.items():
             say(f"{name}: n/a: {reason}")
+    if failures:
+        raise ScoringFailed("; ".join(failures))
 
 
 def main() -> int:
@@ -80,7 +94,7 @@ def main() -> int:
     except Busy as error:
         say(f"error: {error}")
         return BUSY
-    except TrainingFailed as error:
+    except (TrainingFailed, ScoringFailed) as error:
         say(f"error: {error}")
         return FINAL
     except DisentangleError as error:

@@ -167,7 +167,7 @@ def test_data_folder_is_given_or_from_the_environment_or_in_the_cache(monkeypatc
 
 
 def test_dataset_that_fails_to_open_is_named(strangers):
-    with pytest.raises(DisentangleError, match="'unopenable' cannot be opened: RuntimeError"):
+    with pytest.raises(DisentangleError, match=r"of strangers 3\.1 cannot be opened: Runtime"):
         load_dataset("unopenable")
 
 

@@ -13,7 +13,7 @@ from disentangle import registry
 from disentangle.errors import DisentangleError, PluginWarning
 from disentangle.experiment import train
 from disentangle.isolation import GENERATORS
-from disentangle.scoring import score
+from disentangle.scoring import read_scores, score
 
 ROGUES = '''
 """Plugins that nobody should write."""
@@ -24,6 +24,7 @@ import torch
 from disentangle.dataset import Dataset
 from disentangle.metric import Metric
 from disentangle.model import Model
+from disentangle.plugin import knob
 
 
 class Sound(Model):
@@ -70,6 +71,30 @@ class Seeding(Sound):
         torch.manual_seed(0)
 
 
+class Vector(Sound):
+    """Its term is a vector."""
+
+    def terms(self, batch):
+        return {"kl": self.encode(batch.x).kl().sum(1)}
+
+
+class Bare(Model):
+    """It has no terms."""
+
+
+class WrongKnob(Sound):
+    """Its knob's default is out of its bounds."""
+
+    w: float = knob(default=-1.0, min=0, help="what it weighs")
+
+
+class Leaving(Metric[Dataset]):
+    """It ends the process."""
+
+    def score(self, source, rng):
+        raise SystemExit(3)
+
+
 class SeedingScore(Metric[Dataset]):
     """It seeds the world."""
 
@@ -100,7 +125,9 @@ def rogues(strangers, tmp_path, monkeypatch):
         "[disentangle.models]\n"
         "raising = rogues:Raising\nunbuildable = rogues:Unbuildable\n"
         "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
-        "[disentangle.metrics]\nseeding-score = rogues:SeedingScore\n",
+        "vector = rogues:Vector\nbare = rogues:Bare\nwrong-knob = rogues:WrongKnob\n"
+        "[disentangle.metrics]\n"
+        "seeding-score = rogues:SeedingScore\nleaving = rogues:Leaving\n",
     )
     (folder / "rogues.py").write_text(ROGUES)
     monkeypatch.syspath_prepend(str(folder))
@@ -125,6 +152,26 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
     assert message in err
     assert where in err
     assert command("train", "sound", "tiny", *STEPS, "--results", "others")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("vector", "cannot be trained: term 'kl' is [8], no scalar: take its mean"),
+        ("bare", "has no method terms(), which its contract asks for"),
+        ("wrong-knob", "has a knob that is none: w must be a finite number at least 0; got -1.0"),
+    ],
+)
+def test_model_that_breaks_its_contract_is_named(rogues, command, model, message):
+    code, out, err = command("train", model, "tiny", *STEPS)
+    assert (code, out) == (1, "")
+    assert f"error: model '{model}' of rogues 1.0 {message}" in err
+
+
+def test_metric_that_ends_the_process_costs_the_others_nothing(rogues, run):
+    with pytest.raises(DisentangleError, match=r"'leaving' of rogues 1\.0 failed: SystemExit"):
+        score(run, ["leaving", "spread"])
+    assert [s.name for s in read_scores(run)] == ["spread"]
 
 
 def test_verbose_adds_the_traceback(rogues, tmp_path):

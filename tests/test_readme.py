@@ -12,7 +12,7 @@ from disentangle.tabling import load_all
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = blocks_of(README)
-STUDIES = {"quick": 12, "beta-sweep": 25, "protocols": 15}
+STUDIES = {"quick": 12, "beta-sweep": 34, "protocols": 15}
 SHOWN = ["beta-vae-score", "factor-vae-score", "mig", "dci-lgbm/disentanglement"]
 ROWS = {
     "beta-VAE, beta 16": ("beta-vae", 16.0),
