@@ -10,7 +10,7 @@ from disentangle.parameters import DataDir, File, RunPath
 if TYPE_CHECKING:
     from disentangle.run import Run
 
-figure = typer.Typer(help="Draw a figure of a run.", no_args_is_help=True)
+figure = typer.Typer(help="Draw a figure of a run, or of many.", no_args_is_help=True)
 
 Output = Annotated[
     Path | None,
@@ -25,7 +25,7 @@ Count = Annotated[int, typer.Option(min=1, max=1024, help="number of images")]
 
 @figure.callback()
 def figure_group() -> None:
-    """Draw a figure of a run."""
+    """Draw a figure of a run, or of many."""
 
 
 @figure.command()

@@ -166,7 +166,7 @@ def updating(
 
     def update(batch: Batch) -> tuple[Terms, ...]:
         with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
-            sets = term_sets(model.terms(batch))
+            sets = checked(term_sets(model.terms(batch)))
         for optimizer, mine, terms in zip(optimizers, parameters, sets, strict=True):
             optimizer.zero_grad(set_to_none=True)
             loss = torch.stack(list(terms.values())).sum()
@@ -203,12 +203,16 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
 
 
 def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
-    """Return the sets of terms: the model's, and its opponent's where it has one.
+    """Return the sets of terms: the model's, and its opponent's where it has one."""
+    return terms if isinstance(terms, tuple) else (terms,)
+
+
+def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
+    """Return the sets of terms, if that is what they are.
 
     Raises:
         BrokenContract: they are no mappings of names to scalars.
     """
-    sets = terms if isinstance(terms, tuple) else (terms,)
     for one in sets:
         if not isinstance(one, Mapping) or not one:
             raise BrokenContract(

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
+import torch
 from conftest import refresh
 
 from disentangle import registry
@@ -192,12 +194,14 @@ def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
 
 
 def test_model_that_seeds_the_world_is_told(rogues, tmp_path):
+    torch.manual_seed(7)
     with pytest.warns(PluginWarning, match="'seeding' of rogues 1.0 seeds or draws from torch's"):
         run = train("seeding", "tiny", results=tmp_path, **SMALL)
     assert run.finished
 
 
 def test_metric_that_seeds_the_world_is_told_and_others_are_not_moved(rogues, run):
+    np.random.seed(7)  # noqa: NPY002
     before = GENERATORS["NumPy's"]()
     with pytest.warns(PluginWarning, match="'seeding-score' of rogues 1.0 .* from NumPy's global"):
         found = score(run, ["seeding-score", "spread"])
