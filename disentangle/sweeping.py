@@ -169,8 +169,10 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
     SIGINT, SIGTERM or SIGHUP stop all that runs, with checkpoints, and end this.
     """
     failed: dict[Job, str] = {}
-    with stop_signals(), closing(executor.run(jobs, device)) as events:
+    with stop_signals() as heard, closing(executor.run(jobs, device)) as events:
         for event in events:
+            if heard:  # what a handler raises is lost where a destructor runs
+                raise leaving(heard[0])
             watch(event)
             if event is not None and event.kind == "failed":
                 failed[event.job] = event.why
@@ -178,23 +180,34 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
 
 
 @contextmanager
-def stop_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end this process as an interrupt does, with its workers stopped."""
+def stop_signals() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP end this process as an interrupt does, with its workers stopped.
+
+    Yields a list of the signals that came.
+    """
+    heard_of: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield heard_of
         return
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+        heard_of.append(number)
+        raise leaving(number)
 
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, leave) for number in heard}  # nohup ignores SIGHUP
     try:
-        yield
+        yield heard_of
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leaving(number: int) -> BaseException:
+    """Return what ends this process for a signal."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:
