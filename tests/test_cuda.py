@@ -18,10 +18,6 @@ SMALL = {"batch_size": 16, "figures": False, "device": "cuda", "steps": 60}
 MODELS = ["beta-vae", "factor-vae", "beta-tcvae", "dip-vae-i", "dip-vae-ii", "ada-gvae", "qlae"]
 
 
-def flat(tensors):
-    return torch.cat([tensor.flatten().double() for tensor in tensors.values()])
-
-
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)
 @pytest.mark.parametrize("model", ["beta-vae", "factor-vae"])
 def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options, tmp_path):
@@ -38,13 +34,10 @@ def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options,
 @pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adamw"}], ids=str)
 @pytest.mark.parametrize("model", MODELS)
 def test_recorded_step_is_the_step(model, options, tmp_path):
-    """Within a hundredth of the way that the weights went: qlae's codes jump at a rounding."""
-    chosen = {**SMALL, **options}
-    plain = train(model, "tiny", results=tmp_path / "plain", **chosen)
-    fast = train(model, "tiny", compile=True, results=tmp_path / "fast", **chosen)
-    first = train(model, "tiny", results=tmp_path / "first", **{**chosen, "steps": 1})
-    whole, recorded, start = (flat(weights(run)) for run in (plain, fast, first))
-    assert (recorded - whole).norm() < 0.01 * (whole - start).norm()
+    plain = train(model, "tiny", results=tmp_path / "plain", **SMALL, **options)
+    fast = train(model, "tiny", compile=True, results=tmp_path / "fast", **SMALL, **options)
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(fast)[name], value, rtol=1e-3, atol=5e-5)
 
 
 @pytest.mark.parametrize("options", [{"model": "annealed-vae"}, {"kl_warmup": 10}], ids=str)
