@@ -10,7 +10,38 @@ FEW = 4
 """Channels of an image up to which its layers are faster as matrix products."""
 
 
-class FromImage(nn.Conv2d):
+def on_cpu(x: Tensor) -> bool:
+    """Say whether x is computed with in single precision on a CPU, where torch is slow."""
+    single = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return x.device.type == "cpu" and single
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose bias is added apart on a CPU: within it, its gradient is slow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [N, after, height, width] for x [N, before, H, W]."""
+        if not on_cpu(x) or self.bias is None:
+            return super().forward(x)
+        found = F.conv2d(x, self.weight, None, self.stride, self.padding)
+        return found.add_(self.bias.view(-1, 1, 1))
+
+
+class Transposed(nn.ConvTranspose2d):
+    """A transposed convolution whose bias is added apart on a CPU.
+
+    Within it the gradient of the bias, a sum over pixels, takes a fourth of that of the weights.
+    """
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return [N, after, height, width] for x [N, before, H, W]."""
+        if not on_cpu(x) or self.bias is None or output_size is not None:
+            return super().forward(x, output_size)
+        found = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding)  # type: ignore[arg-type]
+        return found.add_(self.bias.view(-1, 1, 1))
+
+
+class FromImage(Convolution):
     """A convolution 4x4, stride 2, padding 1, of the few channels of an image.
 
     On a GPU a matrix product of the image's patches: torch's own gradient of the weights, where it
@@ -32,7 +63,7 @@ class FromImage(nn.Conv2d):
         return pixels.view(len(x), x.shape[2] // 2, x.shape[3] // 2, -1).permute(0, 3, 1, 2)
 
 
-class ToImage(nn.ConvTranspose2d):
+class ToImage(Transposed):
     """A transposed convolution 4x4, stride 2, padding 1, to the few channels of an image.
 
     On a CPU the vector units have nothing to do over one output channel, and torch's takes six
@@ -50,8 +81,7 @@ class ToImage(nn.ConvTranspose2d):
         if x.device.type == "cuda":
             image: Tensor = Widening.apply(x, self.weight, self.bias)
             return image
-        plain = x.device.type != "cpu" or x.dtype != torch.float32
-        if plain or torch.is_autocast_enabled("cpu"):
+        if not on_cpu(x):
             return super().forward(x)
         doubled: Tensor = Doubling.apply(x, self.weight, self.bias)
         return doubled
@@ -100,12 +130,11 @@ class Doubling(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradients of x, weight and bias: torch's own, which is fast."""
+        """Return the gradients of x and weight, torch's own, which are fast, and of bias."""
         x, weight = ctx.saved_tensors
-        places = ([weight.shape[1]], [2, 2], [1, 1], [1, 1], True, [0, 0], 1, [True, True, True])
-        found: tuple[Tensor, Tensor, Tensor]
-        found = torch.ops.aten.convolution_backward(grads[0], x, weight, *places)
-        return found
+        places = (None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, [True, True, False])
+        of_x, of_weight, _ = torch.ops.aten.convolution_backward(grads[0], x, weight, *places)
+        return of_x, of_weight, grads[0].sum((0, 2, 3))
 
 
 class Widening(torch.autograd.Function):

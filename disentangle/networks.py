@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from disentangle.errors import UsageError
-from disentangle.layers import FromImage, FromVector, ToImage
+from disentangle.layers import Convolution, FromImage, FromVector, ToImage, Transposed
 
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
@@ -34,7 +34,7 @@ def down(*channels: int) -> list[nn.Module]:
     """Return convolutions that halve the image each: 4x4, stride 2, padding 1, each with a ReLU."""
     layers: list[nn.Module] = [FromImage(channels[0], channels[1]), nn.ReLU(inplace=True)]
     for before, after in pairwise(channels[1:]):
-        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
+        layers += [Convolution(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
     return layers
 
 
@@ -42,7 +42,7 @@ def up(*channels: int) -> list[nn.Module]:
     """Return transposed convolutions that double the image each; no ReLU after the last."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels[:-1]):
-        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
+        layers += [Transposed(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
     return [*layers, ToImage(channels[-2], channels[-1])]
 
 
@@ -143,7 +143,11 @@ class Locatello(Network):
         only_64("locatello", image_shape)
         return nn.Sequential(
             *down(image_shape[0], 32, 32),
-            *[layer for c in (32, 64) for layer in (nn.Conv2d(c, 64, 2, 2), nn.ReLU(inplace=True))],
+            *[
+                layer
+                for c in (32, 64)
+                for layer in (Convolution(c, 64, 2, 2), nn.ReLU(inplace=True))
+            ],
             nn.Flatten(),
             *dense(64 * 4 * 4, 256),
             nn.Linear(256, outputs),

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from disentangle.layers import FromImage, FromVector, ToImage, Widening, cross_entropy
+from disentangle.layers import (
+    Convolution,
+    FromImage,
+    FromVector,
+    ToImage,
+    Transposed,
+    Widening,
+    cross_entropy,
+)
 from disentangle.seeds import initialising, torch_rng
 
 
@@ -45,6 +53,23 @@ def test_image_and_gradients_are_torchs(n, before, after, height, width, last):
     for a, b in zip(*found, strict=True):
         assert a.shape == b.shape
         assert close(a, b)
+
+
+@given(
+    st.sampled_from([(Convolution, nn.Conv2d), (Transposed, nn.ConvTranspose2d)]),
+    st.sampled_from([(4, 2, 1), (2, 2, 0), (3, 1, 0)]), st.integers(1, 5), st.integers(1, 5),
+    st.booleans(),
+)  # fmt: skip
+def test_convolution_and_its_gradients_are_torchs(kinds, form, before, after, bias):
+    fast, plain = (kind(before, after, *form, bias=bias) for kind in kinds)
+    plain.load_state_dict(fast.state_dict())
+    found = []
+    for layer in (fast, plain):
+        x = torch.randn((3, before, 6, 6), generator=torch_rng(0, "x")).requires_grad_()
+        image = layer(x)
+        image.square().sum().backward()
+        found.append((image, x.grad, *(p.grad for p in layer.parameters())))
+    assert all(a.shape == b.shape and close(a, b) for a, b in zip(*found, strict=True))
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 8), st.sampled_from([2, 4, 6]))

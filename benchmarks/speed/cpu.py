@@ -38,7 +38,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import disentangle
 from disentangle import registry
-from disentangle.layers import ToImage
 from disentangle.model import Batch
 from disentangle.seeds import initialising, torch_rng
 
@@ -50,12 +49,16 @@ def plain_network(network: str) -> tuple[nn.Module, nn.Module]:
     model = registry.models.load("beta-vae")(network=network, likelihood="bernoulli")
     with initialising(0):
         model.build((1, 64, 64))
-    last = model.decoder[-1]
-    if isinstance(last, ToImage):
-        plain = nn.ConvTranspose2d(last.in_channels, last.out_channels, 4, 2, 1)
-        plain.load_state_dict(last.state_dict())
-        model.decoder[-1] = plain
-    return model.encoder, model.decoder
+    return torchs_own(model.encoder), torchs_own(model.decoder)
+
+
+def torchs_own(module: nn.Module) -> nn.Module:
+    """Return a network with torch's own layer in the place of each of ours."""
+    for layer in module.modules():
+        for kind in (nn.Conv2d, nn.ConvTranspose2d):
+            if isinstance(layer, kind):
+                layer.__class__ = kind
+    return module
 
 
 def array() -> np.ndarray:
