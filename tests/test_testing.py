@@ -23,13 +23,15 @@ from disentangle.testing import Violation, check_dataset, check_metric, check_mo
 
 
 def broken(checks):
-    """Return the rules that are broken, each with its message."""
+    """Return the rules that are broken, each with its message; a cause is told once."""
     found = {}
     for check in checks:
         try:
             check()
         except Violation as violation:
             found[check.name] = str(violation)
+        except SkipTest:
+            continue
     return found
 
 
@@ -52,6 +54,13 @@ class Right(Model):
 
     def kl(self, q):
         return q.kl().sum(1).mean()
+
+
+class Unbuildable(Right):
+    """It cannot be built."""
+
+    def build(self, image_shape):
+        raise RuntimeError("no such layer")
 
 
 class OneForEachImage(Right):
@@ -259,6 +268,25 @@ def test_model_that_cannot_be_tried_fails_with_its_reason(kind, rule, message):
         check()
     assert str(caught.value).startswith(f"model '{kind.__name__}'")
     assert message in str(caught.value)
+
+
+def test_one_cause_is_told_once():
+    failed, skipped = [], []
+    checks = list(check_model(Unbuildable))
+    for check in checks:
+        try:
+            check()
+        except RuntimeError:
+            failed.append(check)
+        except SkipTest as reason:
+            skipped.append(str(reason))
+    assert len(failed) == 1
+    assert len(skipped) > 5
+    assert set(skipped) == {
+        f"model 'Unbuildable': fails as '{failed[0].name}' does; mend that first"
+    }
+    with pytest.raises(RuntimeError, match="no such layer"):  # as often as it is asked
+        failed[0]()
 
 
 def test_what_a_plugin_raises_itself_says_what_was_checked():

@@ -81,11 +81,13 @@ class Check:
         plugin: the kind and the name of the plugin: `model 'my-vae'`.
         rule: what is checked.
         subject: returns the plugin, imported or opened when first called.
+        broken: what went wrong in checks of this plugin before -> the rule of the first of them.
     """
 
     plugin: str
     rule: Rule[Any]
     subject: Callable[[], Any]
+    broken: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -102,21 +104,33 @@ class Check:
 
         Raises:
             Violation: the plugin breaks the rule; the message says how to mend it.
-            SkipTest: the rule does not concern this plugin, or its images are not here.
+            SkipTest: the rule does not concern this plugin, or its images are not here; or it comes
+                to nothing by what another rule has failed for already.
         """
-        subject = self.subject()
-        excuse = self.rule.excuse(subject)
-        if excuse:
-            raise SkipTest(f"{self.plugin} {excuse}")
         try:
+            subject = self.subject()
+            excuse = self.rule.excuse(subject)
+            if excuse:
+                raise SkipTest(f"{self.plugin} {excuse}")
             self.rule.function(subject)
+        except SkipTest:
+            raise
         except Violation as found:
+            self._tell_once(found)
             raise Violation(f"{self.plugin}: {found}") from None
         except DisentangleError as error:
+            self._tell_once(error)
             raise Violation(f"{self.plugin}, {self.name}: {error}") from error
         except Exception as error:
+            self._tell_once(error)
             error.add_note(f"while checking of {self.plugin}: {self.name}")
             raise
+
+    def _tell_once(self, error: Exception) -> None:
+        """Skip a rule that fails for what another has failed for: one cause is told once."""
+        first = self.broken.setdefault(f"{type(error).__name__}: {error}", self.name)
+        if first != self.name:
+            raise SkipTest(f"{self.plugin}: fails as '{first}' does; mend that first") from None
 
 
 STREAM = 20_261_126  # a seed that nobody else takes
@@ -174,9 +188,9 @@ def checks(
     """Yield a check for each rule; the plugin is neither imported nor opened until one runs."""
     name = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", "")
     name = name or getattr(plugin, "name", "") or type(plugin).__name__
-    loaded = _once(partial(subject, plugin))
+    loaded, broken = _once(partial(subject, plugin)), dict[str, str]()
     for rule in rules.all:
-        yield Check(f"{kind} '{name}'", rule, loaded)
+        yield Check(f"{kind} '{name}'", rule, loaded, broken)
 
 
 def _once(make: Callable[[], S]) -> Callable[[], S]:
