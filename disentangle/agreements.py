@@ -32,14 +32,15 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
         path: a PNG, PDF or SVG.
 
     Raises:
-        UsageError: the score comes in one protocol only, has no better and worse, or too many
-            configurations have it in all protocols, or fewer than two.
+        UsageError: the score has no better and worse, or too many configurations have it in all
+            protocols, or fewer than two.
+        DisentangleError: it comes in one protocol only.
     """
     check_suffix(path)
     every = study.columns([score])
     columns = max(families(every), key=len)
     if len(columns) < 2:
-        raise UsageError(
+        raise DisentangleError(
             f"'{score}' was scored in one way only; first: disentangle score --metric "
             f"{columns[0][1]} --protocol disjoint, or with other knobs"
         )

@@ -12,7 +12,8 @@ import pytest
 from disentangle.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
-TRAIN = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]
+PICTURED = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]
+TRAIN = [*PICTURED, "--no-figures"]
 
 
 def trained_path(out):
@@ -20,7 +21,7 @@ def trained_path(out):
 
 
 def test_train_score_traverse_table(command, tmp_path):
-    code, out, err = command(*TRAIN, "--beta", 3, "--latents", 4, "--seed", 5)
+    code, out, err = command(*PICTURED, "--beta", 3, "--latents", 4, "--seed", 5)
     assert code == 0
     assert "training on cpu" in err
     assert "images/s" in err
@@ -95,7 +96,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
         (["score", "--metric", "mig:bins"], "is not NAME:knob=value"),
         (["score", "--metric", "mig,sap"], "'mig,sap': one metric at a time"),
-        (["show", "betavae"], "no plugin 'betavae'; did you mean 'beta-vae'?"),
+        (["show", "betavae"], "nothing is called 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["train", "vae"], "Missing argument"),
     ],
@@ -131,7 +132,7 @@ def test_failure_exits_with_1_and_one_line(command, words, message):
 
 def test_absent_device_exits_with_2(command, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    for words in ([*TRAIN[:-1], "cuda"], ["score", "--device", "cuda"]):
+    for words in ([*PICTURED[:-1], "cuda"], ["score", "--device", "cuda"]):
         code, _, err = command(*words)
         assert code == 2
         assert "device 'cuda' is not on this machine" in err
@@ -208,9 +209,25 @@ def test_show_gives_paper_equation_and_knobs(command):
     assert code == 0
     assert "Higgins et al. (2017), https://openreview.net" in out
     assert "beta KL(q(z|x) || p(z))" in out
-    assert "beta_norm" in out
+    assert "  --beta-norm " in out
     assert "[default: 4.0]" in out
     assert "from disentangle-bench" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            "disjoint",
+            ["protocol disjoint", "points: disjoint", "knobs: infomec out_of_sample=True"],
+        ),
+        ("higgins2017", ["preset higgins2017", "datasets: dsprites", "model: beta 4.0"]),
+    ],
+)
+def test_show_says_what_a_file_says(command, name, lines):
+    code, out, _ = command("show", name)
+    assert code == 0
+    assert all(line in out for line in lines)
 
 
 @pytest.mark.parametrize("name", ["mig", "conv", "dsprites"])

@@ -14,7 +14,7 @@ from disentangle.prepare import Content, Preparation
 from disentangle.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
-QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu"]
+QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu", "--no-figures"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ BLOCKS = re.findall(
     r'^```(?:python|toml) title="([^"]+)"\n(.*?)^```$', PAGE, re.DOTALL | re.MULTILINE
 )
 SHRINK = (
-    ("--steps 1000", "--steps 3 --batch-size 8 --latents 3"),
+    ("--steps 1000", "--steps 3 --batch-size 8 --latents 3 --no-figures"),
     ("z-max-variance", "z-max-variance:votes=20,images=8,variances=200"),
     ("--metric mig", "--metric mig:samples=200"),
 )

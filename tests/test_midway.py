@@ -177,9 +177,9 @@ def test_progress_shows_scores():
 
 def test_command_line_keeps_and_scores(command, tmp_path):
     code, out, err = command(
-        "train", "vae", "tiny", "--steps", "8", "--batch-size", "8", "--keep", "every:4",
-        "--score-every", "4", "--metric", "mig:bins=5", "--results", str(tmp_path),
-        "--device", "cpu",
+        "train", "vae", "tiny", "--steps", "8", "--batch-size", "8", "--no-figures",
+        "--keep", "every:4", "--score-every", "4", "--metric", "mig:bins=5",
+        "--results", str(tmp_path), "--device", "cpu",
     )  # fmt: skip
     assert code == 0, err
     run = disentangle.load_run(out.strip())

@@ -10,7 +10,7 @@ import pytest
 
 from disentangle.progress import manner
 
-TINY = ["--steps", "3", "--batch-size", "8", "--device", "cpu"]
+TINY = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--no-figures"]
 
 
 @pytest.fixture(autouse=True)

@@ -201,7 +201,6 @@ def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
         (lambda: draw_sweep(study, "mgi", "beta", path), "did you mean 'mig'"),
         (lambda: draw_sweep(study, "mig [mean]", "bet", path), "did you mean 'beta'"),
         (lambda: draw_sweep(study, "mig [mean]", "network", path), "is no number: conv"),
-        (lambda: draw_protocols(study, "elbo/kl", path), "was scored in one way only"),
         (lambda: draw_agreement(study, ["elbo/kl"], path), "takes two scores"),
         (lambda: draw_variance(study, ["elbo/total"], path), "no run has the score"),
         (lambda: draw_sweep(study, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
@@ -212,6 +211,8 @@ def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
     ):
         with pytest.raises(UsageError, match=said):
             draw()
+    with pytest.raises(DisentangleError, match="was scored in one way only"):
+        draw_protocols(study, "elbo/kl", path)
     with pytest.raises(DisentangleError, match="score --metric elbo"):
         draw_rate_distortion(one_study([variant("d", values=[{"value": 0.5}])]), path)
     with pytest.raises(DisentangleError, match="no finished run"):

@@ -334,11 +334,10 @@ def test_traversal_of_a_quantised_latent_shows_its_values():
 
 
 MODELS = sorted(set(registry.models.entries))
+NETWORKS = sorted(registry.networks.entries)
 COMBINED = [
-    (model, network, likelihood)
-    for model in MODELS
-    for network in sorted(registry.networks.entries)
-    for likelihood in ("bernoulli", "gaussian")
+    *((model, "conv", likelihood) for model in MODELS for likelihood in ("bernoulli", "gaussian")),
+    *(("beta-vae", network, "bernoulli") for network in NETWORKS if network != "conv"),
 ]
 
 
