@@ -128,6 +128,7 @@ def score_runs(
 ) -> None:
     """Score runs, one after another, and show and write the tables."""
     from disentangle import scoring
+    from disentangle.isolation import refusal
     from disentangle.progress import counting, say
     from disentangle.tabling import make_tables
 
@@ -144,8 +145,11 @@ def score_runs(
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
                 scores = scoring.score(run, progress=progress, say=say, **options)
-            except (DisentangleError, OSError) as error:
+            except DisentangleError as error:
                 problems.append(str(error))
+                continue
+            except OSError as error:
+                problems.append(f"{run.path}: {refusal(error)}")
                 continue
         told[str(run.path)] = scores.as_dict()
         listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())

@@ -90,7 +90,7 @@ def sweep(
     """
     from disentangle.cli_table import show_tables
     from disentangle.estimate import Estimate
-    from disentangle.executor import executor_of
+    from disentangle.executor import executor_of, width_of
     from disentangle.plan import load_plan
     from disentangle.progress import duration, say, working
     from disentangle.sweep_view import View, showing
@@ -104,7 +104,7 @@ def sweep(
         "address": address,
     }
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
-    width = executor.width(device)
+    width = width_of(executor, device)
     with working() as preparing:
         plan = load_plan(
             file,

@@ -172,7 +172,8 @@ def model_command(name: str) -> Any:
     command.__doc__ = escape(documentation(kind))
     single = typer.Typer(rich_markup_mode="rich", add_completion=False)
     trained = with_knobs(command, Training, "Training")
-    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
+    whose = registry.who("model", name)
+    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)", whose))
     return get_command(single)
 
 

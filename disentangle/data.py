@@ -8,10 +8,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 
 from disentangle import npz, registry
-from disentangle.dataset import Dataset, Labelled
+from disentangle.dataset import Dataset, Labelled, check_labels
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.fetch import verify as check_file
 from disentangle.location import About, Location, Progress, Say, about_of
@@ -21,6 +22,8 @@ from disentangle.prepare import read_images, read_prepared
 
 WIDTH = 60
 """Letters of a source that are shown in a list."""
+SOME = 8
+"""Images of a dataset that are looked at when it is opened."""
 
 
 def data_folder(given: str | Path | None = None) -> Path:
@@ -86,7 +89,7 @@ def load_dataset(
             dataset = opens(place)
         if not isinstance(dataset, Dataset):
             raise TypeError(f"it opened as {type(dataset).__name__}, no Dataset")
-        check_first(dataset)
+        check_some(dataset)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -97,24 +100,26 @@ def load_dataset(
     return dataset
 
 
-def check_first(dataset: Dataset) -> None:
-    """Refuse a dataset whose first image, or its labels, are not what its contract says.
+def check_some(dataset: Dataset) -> None:
+    """Refuse a dataset of which a few images, or their labels, are not what its contract says.
 
     Raises:
-        TypeError: the image is none of bytes.
-        ValueError: it has another shape, or a label is outside its factor.
+        TypeError: the images are none of bytes.
+        ValueError: there is none, they have another shape, or a label is outside its factor.
     """
-    image = dataset.images([0])
-    if image.dtype.itemsize != 1 or image.is_floating_point() or image.dtype.is_signed:
-        raise TypeError(f"its images are {image.dtype}; they are to be uint8, 0 to 255")
-    if tuple(image.shape) != (1, *dataset.image_shape):
-        raise ValueError(f"an image is {tuple(image.shape[1:])}, and not {dataset.image_shape}")
+    if not len(dataset):
+        raise ValueError("it has no image")
+    index = np.unique(np.linspace(0, len(dataset) - 1, SOME, dtype=np.int64))
+    images = dataset.images(index)
+    if images.dtype.itemsize != 1 or images.is_floating_point() or images.dtype.is_signed:
+        raise TypeError(f"its images are {images.dtype}; they are to be uint8, 0 to 255")
+    if tuple(images.shape) != (len(index), *dataset.image_shape):
+        raise ValueError(
+            f"{len(index)} images are {list(images.shape)}, and not "
+            f"{[len(index), *dataset.image_shape]}"
+        )
     if isinstance(dataset, Labelled):
-        for value, (name, size) in zip(
-            dataset.every_label([0])[0], dataset.every_factor.items(), strict=True
-        ):
-            if not 0 <= value < size:
-                raise ValueError(f"a label of factor '{name}' is {value}, outside 0 to {size - 1}")
+        check_labels(dataset.every_label(index), dataset.every_factor)
 
 
 def location(

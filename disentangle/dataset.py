@@ -231,3 +231,17 @@ class Grid(Labelled):
         other = rng.integers(0, len(self), len(index))
         sharing: Index = other + (index // stride % size - other // stride % size) * stride
         return sharing
+
+
+def check_labels(labels: Index, factors: Mapping[str, int]) -> None:
+    """Refuse labels [N, K] outside their factors.
+
+    Raises:
+        ValueError: one is; or there are not as many as factors.
+    """
+    if labels.ndim != 2 or labels.shape[1] != len(factors):
+        raise ValueError(f"labels are {list(labels.shape)}, and not [N, {len(factors)}]")
+    for column, (name, size) in zip(labels.T, factors.items(), strict=True):
+        wrong = column[(column < 0) | (column >= size)]
+        if wrong.size:
+            raise ValueError(f"a label of factor '{name}' is {wrong[0]}, outside 0 to {size - 1}")

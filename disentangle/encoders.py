@@ -166,7 +166,8 @@ def _from_file(path: Path) -> Function:
     except Exception as error:  # a wrong file fails in any way
         reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
-            f"{path}: neither a TorchScript file nor an exported program: {reason}"
+            f"{path}: neither a TorchScript file nor an exported program: {reason}; weights alone, "
+            "a state dict, are taken up by: disentangle import MODEL DATASET FILE"
         ) from error
     finally:
         logging.disable(logging.NOTSET)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from disentangle import registry
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import BrokenContract, UsageError, suggestion
 from disentangle.jobs import Job
 from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.plugin import Plugin, knobs
@@ -74,6 +74,22 @@ def executor_of(on: str, given: Mapping[str, Any]) -> Executor:
             raise UsageError(f"executor '{name}' takes no {option}{suggestion(knob, knobs(kind))}")
     settings = resolve(kind, {**parse_given(kind, text), **given})
     return kind(**{knob: setting.value for knob, setting in settings.items()})
+
+
+def width_of(executor: Executor, device: str) -> int:
+    """Return how many jobs an executor runs at the same time.
+
+    Raises:
+        BrokenContract: it says no number of jobs.
+    """
+    width = executor.width(device)
+    if type(width) is not int or width < 1:
+        kind = type(executor)
+        raise BrokenContract(
+            f"{kind.__module__}:{kind.__qualname__}.width() returned {width!r}, which is no number "
+            "of jobs at a time"
+        )
+    return width
 
 
 def cores_here() -> int:

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from disentangle import registry
 from disentangle.dataset import Dataset, Index
+from disentangle.errors import BrokenContract
 from disentangle.tensors import to_device
 
 SHARE = 0.5
@@ -52,6 +54,11 @@ class Feeder:
         """Return images [N, C, H, W] of this index [N], channels last."""
         if self.images is None:
             images = self.dataset.images(index)
+            if images.dtype is not torch.uint8 or len(images) != len(index):
+                raise BrokenContract(
+                    f"{registry.who('dataset', self.dataset.name)} gave {len(images)} images of "
+                    f"{images.dtype} for {len(index)}: they are to be uint8, one for each index"
+                )
             return to_device(self._pinned(images), self.device)
         place = self._pinned(torch.from_numpy(self.dataset._index(index)))
         chosen = self.images.index_select(0, place.to(self.device, non_blocking=True))

@@ -43,21 +43,35 @@ def owner(frame: FrameType, known: Mapping[str, set[Entry]]) -> str:
     module = frame.f_globals.get("__name__", "")
     entries = known.get(module) or known.get(module.partition(".")[0]) or set()
     kind = type(frame.f_locals.get("self"))
-    named = {e for e in entries if e.target == f"{kind.__module__}:{kind.__qualname__}"}
+    meant = f"{kind.__module__}:{kind.__qualname__}", f"{module}:{frame.f_code.co_qualname}"
+    named = {e for e in entries if e.target in meant}
     if len(named or entries) == 1:
         return next(iter(named or entries)).who
     return " and ".join(sorted({f"{e.distribution} {e.version}" for e in entries}))
 
 
-def blame(error: BaseException) -> str:
-    """Return which plugin raised an error, what and where; empty where none had a hand in it."""
+def culprit(error: BaseException) -> tuple[str, str]:
+    """Return which plugin raised an error, and where; empty where none had a hand in it."""
     known = homes()
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         if whose := owner(frame, known):
             file, function = Path(frame.f_code.co_filename).name, frame.f_code.co_name
-            what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-            return f"{whose} failed: {what} ({file}, line {line}, in {function})"
-    return ""
+            return whose, f"{file}, line {line}, in {function}"
+    return "", ""
+
+
+def blame(error: BaseException) -> str:
+    """Return which plugin raised an error, what and where; empty where none had a hand in it."""
+    whose, where = culprit(error)
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    return f"{whose} failed: {what} ({where})" if whose else ""
+
+
+def refusal(error: OSError) -> str:
+    """Return what the system refused, in words, and which plugin asked for it, if one did."""
+    where = f"{error.filename}: " if error.filename else ""
+    whose, _ = culprit(error)
+    return f"{where}{error.strerror or error}" + (f" (asked for by {whose})" if whose else "")
 
 
 class Attributed:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Dataset, Index, Labelled
-from disentangle.errors import Unavailable
+from disentangle import registry
+from disentangle.dataset import Dataset, Index, Labelled, check_labels
+from disentangle.errors import BrokenContract, Unavailable
 from disentangle.plugin import Plugin
 
 D = TypeVar("D", bound=Dataset)
@@ -144,8 +145,18 @@ class Source(ABC, Generic[D_co]):
         return self.dataset.factors
 
     def labels(self: "Source[Labelled]", index: Index) -> Index:
-        """Return the labels of the scored factors at `index`, [N, K]."""
-        return self.dataset.labels(index)
+        """Return the labels of the scored factors at `index`, [N, K].
+
+        Raises:
+            BrokenContract: one is outside its factor.
+        """
+        labels = self.dataset.labels(index)
+        try:
+            check_labels(labels, self.dataset.factors)
+        except ValueError as error:
+            whose = registry.who("dataset", self.dataset.name)
+            raise BrokenContract(f"{whose} cannot be scored: {error}") from None
+        return labels
 
     def sharing(
         self: "Source[Labelled]", factor: str, index: Index, rng: np.random.Generator

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from disentangle import registry
 from disentangle.errors import TrainingFailed
 from disentangle.model import Model, Posterior
 from disentangle.run import Run
@@ -45,7 +46,8 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
         return
     kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
     raise TrainingFailed(
-        f"{run.path}: training stopped: {reason} ({kept}); try a smaller --lr, or smaller weights"
+        f"{run.path}: training of {registry.who('model', run.record.model)} stopped: {reason} "
+        f"({kept}); try a smaller --lr, or smaller weights"
     )
 
 

@@ -103,7 +103,9 @@ def knob(
         above: the exclusive lower bound.
         max: the largest value allowed.
         normalised: the knob is the weight of a KL term in nats per image, so the core also offers
-            its normalised form, beta_norm = beta M / N (Higgins et al. 2017).
+            its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and says before
+            training whether it is large enough for collapse. Not for the weight of another function
+            of the KL, as |KL - C| is.
         only_if: (other knob, value): the knob does nothing unless the other has this value, so
             that giving it elsewhere is an error.
         added: the knob came after the plugin's first release and changes nothing at its default, so

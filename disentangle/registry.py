@@ -213,6 +213,7 @@ def _import_from(start: int) -> None:
         try:
             group = next(group for group in groups if group.kind == entry.kind)
             group.check(entry.load(), entry.who)
+            group.entry(entry.name)
             problem = ""
         except DisentangleError as error:
             problem = str(error)

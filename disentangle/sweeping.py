@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from disentangle import export
 from disentangle.baselines import baselines, read_baselines
-from disentangle.errors import DisentangleError
+from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.executor import Event, Executor, executor_of
 from disentangle.files import write_text
 from disentangle.jobs import Job, State
@@ -173,6 +173,11 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
         for event in events:
             if heard:  # what a handler raises is lost where a destructor runs
                 raise leaving(heard[0])
+            if event is not None and not isinstance(event, Event):
+                kind = type(executor)
+                raise BrokenContract(
+                    f"{kind.__module__}:{kind.__qualname__}.run() yielded {event!r}, and no Event"
+                )
             watch(event)
             if event is not None and event.kind == "failed":
                 failed[event.job] = event.why

@@ -214,10 +214,12 @@ def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
         BrokenContract: they are no mappings of names to scalars.
     """
     for one in sets:
-        if not isinstance(one, Mapping) or not one:
+        if not isinstance(one, Mapping):
             raise BrokenContract(
                 f"terms() returned {type(one).__name__}, no mapping of names to terms"
             )
+        if not one:
+            raise BrokenContract("terms() returned no term: there is nothing to minimise")
         for name, term in one.items():
             if not isinstance(term, Tensor) or term.ndim:
                 what = list(term.shape) if isinstance(term, Tensor) else type(term).__name__

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from disentangle.errors import (
+    BrokenContract,
     Busy,
     DisentangleError,
     ScoringFailed,
@@ -24,6 +25,11 @@ from disentangle.jobs import Order
 DONE, AGAIN, USAGE, FINAL, BUSY = 0, 1, 2, 64, 75
 """Exit codes: done; it may go better another time; it makes no sense; it would fail again; another
 process is at this run."""
+SLIPS = (
+    *(TypeError, ValueError, AttributeError, LookupError, NameError, ImportError),
+    *(ArithmeticError, AssertionError, NotImplementedError),
+)
+"""What a plugin's own code does wrong, and would again; memory or a file may be there next time."""
 GRACE = 30.0
 """Seconds for a checkpoint, once nobody waits for this process any more."""
 
@@ -94,7 +100,7 @@ def main() -> int:
     except Busy as error:
         say(f"error: {error}")
         return BUSY
-    except (TrainingFailed, ScoringFailed) as error:
+    except (TrainingFailed, ScoringFailed, BrokenContract) as error:
         say(f"error: {error}")
         return FINAL
     except DisentangleError as error:
@@ -105,7 +111,7 @@ def main() -> int:
             raise
         traceback.print_exc()
         say(f"error: {whose}")
-        return AGAIN
+        return FINAL if isinstance(error, SLIPS) else AGAIN
     return DONE
 
 

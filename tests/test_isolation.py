@@ -15,7 +15,9 @@ from disentangle import registry
 from disentangle.errors import DisentangleError, PluginWarning
 from disentangle.experiment import train
 from disentangle.isolation import GENERATORS
+from disentangle.plan import load_plan
 from disentangle.scoring import read_scores, score
+from disentangle.worker import AGAIN, FINAL
 
 ROGUES = '''
 """Plugins that nobody should write."""
@@ -23,7 +25,8 @@ ROGUES = '''
 import numpy as np
 import torch
 
-from disentangle.dataset import Dataset
+from disentangle.dataset import Dataset, Labelled
+from disentangle.executor import Executor
 from disentangle.metric import Metric
 from disentangle.model import Model
 from disentangle.plugin import knob
@@ -50,6 +53,13 @@ class Raising(Sound):
 
     def before(self):
         raise RuntimeError("no such luck")
+
+
+class Mistyped(Sound):
+    """Its code is wrong, and will be the next time."""
+
+    def before(self):
+        len(3)
 
 
 class Unbuildable(Sound):
@@ -90,6 +100,88 @@ class WrongKnob(Sound):
     w: float = knob(default=-1.0, min=0, help="what it weighs")
 
 
+class Infinite(Sound):
+    """Its loss is not finite."""
+
+    def terms(self, batch):
+        return {"loss": self.encode(batch.x).mean.sum() / 0}
+
+
+class Clashing(Sound):
+    """Its knob is called like an option of the command."""
+
+    steps: int = knob(default=1, help="nothing")
+
+
+class Dots(Labelled):
+    """One dot in each of 60 images; `wrong` is the index of an image that breaks the contract."""
+
+    image_shape = (1, 64, 64)
+    fingerprint = "d" * 64
+    source = "drawn"
+    every_factor = {"x": 3, "y": 4}
+    nuisance = frozenset()
+    values = {}
+
+    def __init__(self, wrong_label=None, wrong_image=None):
+        self.wrong_label, self.wrong_image = wrong_label, wrong_image
+
+    def __len__(self):
+        return 60
+
+    def every_label(self, index):
+        index = self._index(index)
+        labels = np.stack([index % 3, index % 4], 1)
+        labels[index == self.wrong_label] = 9
+        return labels
+
+    def images(self, index):
+        index = self._index(index)
+        images = torch.zeros((len(index), 1, 64, 64), dtype=torch.uint8)
+        images[torch.arange(len(index)), 0, torch.as_tensor(index), 0] = 255
+        return images.float() / 255 if (index == self.wrong_image).any() else images
+
+
+def unread(location):
+    """Its file is not there."""
+    return open("/nowhere/images.npz")
+
+
+def last_label(location):
+    """The label of its last image is none."""
+    return Dots(wrong_label=59)
+
+
+def some_label(location):
+    """The label of one image is none."""
+    return Dots(wrong_label=1)
+
+
+def some_image(location):
+    """One image is none of bytes."""
+    return Dots(wrong_image=1)
+
+
+class Wide(Executor):
+    """It does not know how many jobs it runs."""
+
+    def width(self, device):
+        return "many"
+
+    def run(self, jobs, device):
+        yield None
+
+
+class Mumbling(Wide):
+    """It yields no events."""
+
+    def width(self, device):
+        return 1
+
+    def run(self, jobs, device):
+        yield "done"
+
+
 class Leaving(Metric[Dataset]):
     """It ends the process."""
 
@@ -105,7 +197,7 @@ class SeedingScore(Metric[Dataset]):
         return {"seeding": 1.0}
 '''
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
-STEPS = ["--steps", "3", "--batch-size", "8", "--device", "cpu"]
+STEPS = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--no-figures"]
 SMALL = {"steps": 3, "batch_size": 8, "figures": False, "device": "cpu"}
 
 
@@ -125,9 +217,14 @@ def rogues(strangers, tmp_path, monkeypatch):
         folder,
         "rogues",
         "[disentangle.models]\n"
-        "raising = rogues:Raising\nunbuildable = rogues:Unbuildable\n"
+        "raising = rogues:Raising\nmistyped = rogues:Mistyped\nunbuildable = rogues:Unbuildable\n"
         "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
         "vector = rogues:Vector\nbare = rogues:Bare\nwrong-knob = rogues:WrongKnob\n"
+        "infinite = rogues:Infinite\nclashing = rogues:Clashing\n"
+        "[disentangle.datasets]\n"
+        "unread = rogues:unread\nlast-label = rogues:last_label\n"
+        "some-label = rogues:some_label\nsome-image = rogues:some_image\n"
+        "[disentangle.executors]\nwide = rogues:Wide\nmumbling = rogues:Mumbling\n"
         "[disentangle.metrics]\n"
         "seeding-score = rogues:SeedingScore\nleaving = rogues:Leaving\n",
     )
@@ -168,6 +265,76 @@ def test_model_that_breaks_its_contract_is_named(rogues, command, model, message
     code, out, err = command("train", model, "tiny", *STEPS)
     assert (code, out) == (1, "")
     assert f"error: model '{model}' of rogues 1.0 {message}" in err
+
+
+def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):
+    code, _, err = command("train", "infinite", "tiny", *STEPS)
+    assert code == 1
+    assert "'loss' is not finite at step 1" in err
+    assert "training of model 'infinite' of rogues 1.0 stopped: " in err
+
+
+def test_knob_that_is_called_like_an_option_is_told(rogues, command):
+    code, _, err = command("train", "clashing", "tiny", *STEPS)
+    assert code == 2
+    assert "model 'clashing' of rogues 1.0 has a knob 'steps', which the command uses" in err
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("unread", "/nowhere/images.npz: No such file or directory (asked for by dataset 'unread'"),
+        ("last-label", "a label of factor 'x' is 9, outside 0 to 2"),
+        ("some-image", "gave 8 images of torch.float32 for 8: they are to be uint8"),
+    ],
+)
+def test_dataset_that_breaks_its_contract_is_named(rogues, command, dataset, message):
+    code, _, err = command("train", "vae", dataset, *STEPS[2:], "--steps", "9")
+    assert code == 1
+    assert message in err
+    assert f"dataset '{dataset}' of rogues 1.0" in err
+
+
+def test_label_that_is_none_is_told_when_it_is_read(rogues, tmp_path):
+    run = train("vae", "some-label", results=tmp_path, **SMALL)
+    with pytest.raises(DisentangleError, match=r"dataset 'some-label' of rogues 1\.0 cannot be"):
+        score(run, ["mig"])
+
+
+@pytest.mark.parametrize(("model", "code"), [("mistyped", FINAL), ("raising", AGAIN)])
+def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code):
+    (tmp_path / "mine.toml").write_text(
+        f'[[runs]]\nmodel = "{model}"\ndataset = "tiny"\nsteps = 3\nbatch_size = 8\n'
+    )
+    order = load_plan(tmp_path / "mine.toml", results=tmp_path, device="cpu").jobs[0].order
+    with subprocess.Popen(
+        [sys.executable, "-m", "disentangle.worker"],
+        env={**os.environ, "PYTHONPATH": f"{rogues}{os.pathsep}{os.environ['PYTHONPATH']}"},
+        stdin=subprocess.PIPE,  # which stays open: a worker that nobody waits for stops
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdin.write(order.model_dump_json() + "\n")
+        process.stdin.flush()
+        said = process.stderr.read()
+    assert process.returncode == code, said
+    assert f"error: model '{model}' of rogues 1.0 failed: " in said
+
+
+@pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        ("wide", "rogues:Wide.width() returned 'many', which is no number of jobs at a time"),
+        ("mumbling", "rogues:Mumbling.run() yielded 'done', and no Event"),
+    ],
+)
+def test_executor_that_breaks_its_contract_is_told(rogues, command, tmp_path, executor, message):
+    (tmp_path / "mine.toml").write_text(
+        '[[runs]]\nmodel = "vae"\ndataset = "tiny"\nsteps = 3\nbatch_size = 8\n'
+    )
+    code, _, err = command("sweep", "mine.toml", "--device", "cpu", "--on", executor)
+    assert code == 1
+    assert message in err
 
 
 def test_metric_that_ends_the_process_costs_the_others_nothing(rogues, run):

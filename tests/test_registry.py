@@ -74,5 +74,6 @@ def test_check_imports_reports_each_plugin_even_one_that_ends_the_process(strang
     assert "1987" in problems["model", "broken", "strangers.broken:Nothing"]
     deadly = problems["model", "deadly", "strangers.deadly:Nothing"]
     assert "ended the process (exit code 7)" in deadly
+    assert "model 'twin' is ambiguous" in problems["model", "twin", "strangers.model:Duel"]
     assert problems["model", "half-vae", "strangers.model:HalfVAE"] == ""
     assert problems["network", "conv", "disentangle.networks:Conv"] == ""
