@@ -65,6 +65,8 @@ class Entry:
                 f"or of {OWN}"
             )
         module, _, attribute = self.target.partition(":")
+        if module not in sys.modules:  # said before it can end the process
+            log.debug("importing %s", self.who)
         try:
             found: Any = import_module(module)
             for part in filter(None, attribute.split(".")):

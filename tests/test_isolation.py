@@ -352,6 +352,13 @@ def test_verbose_adds_the_traceback(rogues, tmp_path):
     assert "model 'raising' of rogues 1.0, from " in result.stderr
 
 
+def test_verbose_says_which_plugin_ended_the_process(strangers, tmp_path):
+    call = [sys.executable, "-m", "disentangle", "--verbose", "show", "deadly"]
+    result = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 7
+    assert result.stderr.splitlines()[-1] == "importing model 'deadly' of strangers 3.1"
+
+
 def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
     code, out, err = command("train", "chatty", "tiny", *STEPS)
     assert code == 0
