@@ -68,7 +68,7 @@ class Estimate:
         """Return the seconds a step of runs on such a device; None if there is none."""
         found: list[float] = []
         for job in jobs:
-            run = job.run() if len(found) < LOGS else None
+            run = job.look()[0] if len(found) < LOGS else None
             if run is None or run.record.device.partition(" ")[0] != self.device.type:
                 continue
             speeds = [e["images_per_second"] for e in run.log if e.get("images_per_second")]
@@ -114,7 +114,7 @@ def scored_seconds(jobs: list[Job]) -> float:
     """Return the seconds that all scores of a finished run took, encoding included; 0 of none."""
     found: list[float] = []
     for job in jobs:
-        run = job.run() if len(found) < LOGS else None
+        run = job.look()[0] if len(found) < LOGS else None
         if run is not None and run.finished and not job.missing(run):
             asked = {(s.metric, s.representation, s.protocol): s.seconds for s in read_scores(run)}
             found.append(sum(asked.values()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from disentangle.chosen import choose
-from disentangle.errors import Busy
+from disentangle.errors import Busy, DisentangleError
 from disentangle.measure import Wanted, same_scores, wanted_scores
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord, Record, RunRecord, Score, describe
@@ -88,9 +88,22 @@ class Job:
         """
         return load_run(self.path) if (self.path / "run.json").exists() else None
 
+    def look(self) -> tuple[Run | None, str]:
+        """Return the run with its scores read, if it has begun; and why it cannot be read."""
+        try:
+            run = self.run()
+            if run is not None:
+                read_scores(run)
+            return run, ""
+        except DisentangleError as error:
+            return None, str(error)
+
     def state(self) -> State:
-        """Return how far the run is."""
-        run = self.run()
+        """Return how far the run is, on disk."""
+        return self.state_of(self.run())
+
+    def state_of(self, run: Run | None) -> State:
+        """Return how far a run of this job is."""
         if run is None:
             return "new"
         if run.state == "finished":

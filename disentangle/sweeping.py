@@ -135,17 +135,28 @@ def complete(
         plan.opened.clear()  # each worker has its own
     failed = run_jobs(executor, left, device, watch) if left else {}
     without = score_baselines(plan, results, device, say)
-    tables, files = finish(plan, results, device, say)
+    runs = []
     for job in plan.jobs:
-        run = job.run()
-        if run is not None and run.state == "failed":
+        run, damage = job.look()
+        if damage:
+            failed.setdefault(job, damage)
+        if run is None:
+            continue
+        if run.state == "failed":
             failed.setdefault(job, run.record.failed or "")
+        run.shows = job.asks
+        runs.append(run)
+    tables, files = finish(plan, runs, results, device, say)
     return Swept(tables, files, failed, without)
 
 
 def states_of(plan: Plan) -> dict[Job, State]:
-    """Return how far each run of a study is."""
-    return {job: job.state() for job in plan.jobs}
+    """Return how far each run of a study is; one that cannot be read counts as failed."""
+    states: dict[Job, State] = {}
+    for job in plan.jobs:
+        run, damage = job.look()
+        states[job] = "failed" if damage else job.state_of(run)
+    return states
 
 
 def in_words(plan: Plan, states: Mapping[Job, State]) -> str:
@@ -247,13 +258,10 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[st
     return failures
 
 
-def finish(plan: Plan, results: Path, device: str, say: Say) -> tuple[list[Table], list[Path]]:
+def finish(
+    plan: Plan, runs: list[Run], results: Path, device: str, say: Say
+) -> tuple[list[Table], list[Path]]:
     """Make a study's tables, figures and page of the runs that there are; return what was made."""
-    runs = []
-    for job in plan.jobs:
-        if (run := job.run()) is not None:
-            run.shows = job.asks
-            runs.append(run)
     if not any(run.finished for run in runs):
         return [], []
     folder, asked = plan.folder, plan.said.tables

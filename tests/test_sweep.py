@@ -181,6 +181,25 @@ def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp
     assert "1 failed" in err
 
 
+@pytest.mark.parametrize("file", ["run.json", "scores.json"])
+def test_damaged_run_is_said_and_costs_the_others_nothing(study, command, tmp_path, file):
+    path = study()
+    command("sweep", path, "--device", "cpu", "--on", "inline")
+    folder = tmp_path / "results" / "mine"
+    (whole,) = [run for run in runs_in(folder).values() if run.record.model == "vae"]
+    (damaged,) = [run.path for run in runs_in(folder).values() if run.record.model != "vae"]
+    (damaged / file).write_text("{")
+    code, out, err = command("sweep", path, "--device", "cpu", "--on", "inline")
+    said = " ".join(err.split())
+    assert code == 1
+    assert "mine: 2 runs: 1 done, 1 failed" in said
+    assert f"1 of 2 runs failed: beta-vae seed=0: {damaged / file}: not a record of this" in said
+    assert "move it out of the way" in said
+    assert "| vae " in out
+    assert (damaged / file).read_text() == "{"
+    assert load_run(whole.path).finished
+
+
 def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path):
     code, _, err = command("sweep", study(), "--device", "cpu", "--on", "inline:most=1")
     assert code == 1
