@@ -12,7 +12,7 @@ from disentangle.controls import CONTROLS, Setting
 from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
-from disentangle.errors import Unavailable, UsageError, suggestion
+from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion
 from disentangle.files import write_text
 from disentangle.location import Progress, Say, silent
 from disentangle.measure import ScoreMapping, measure, same_scores, wanted_scores
@@ -53,11 +53,11 @@ def baselines(
         say: called with the name of each baseline when its turn comes.
 
     Returns:
-        The scores by baseline; `.unavailable` says of others why they could not be had.
+        The scores by baseline; `.unavailable` says of others why they could not be had, `.failed`
+        of which metrics that is a fault.
 
     Raises:
         UsageError: an unknown baseline, metric or knob.
-        DisentangleError: a metric failed.
     """
     rules = load_protocol(protocol)
     chosen, place = choose(metrics, rules), choose_device(device)
@@ -71,6 +71,7 @@ def baselines(
         path = folder / f"{name}.json"
         wanted = wanted_scores(chosen, rules, data, f"baseline {name}", seed)
         kept = list(read_baseline(path))
+        failed: dict[str, str] = {}
         missing = [(m, about) for m, about in wanted if not same_scores(kept, about)]
         if missing:
             say(f"{data.name}: {name}")
@@ -80,11 +81,15 @@ def baselines(
             except Unavailable as error:
                 source = str(error)
             for metric, about in missing:
-                kept += measure(metric, source, about)
+                try:
+                    kept += measure(metric, source, about)
+                except MetricFailed as error:
+                    failed[metric.name] = str(error)
+                    continue
                 folder.mkdir(parents=True, exist_ok=True)
                 write_text(path, ScoreFile(scores=tuple(kept)).model_dump_json(indent=2) + "\n")
         found[name] = ScoreMapping(
-            [score for _, about in wanted for score in same_scores(kept, about)]
+            [score for _, about in wanted for score in same_scores(kept, about)], failed
         )
     return found
 

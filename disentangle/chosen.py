@@ -6,13 +6,24 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from disentangle import registry
-from disentangle.errors import DisentangleError, Unavailable, UsageError, suggestion
+from disentangle.errors import (
+    BrokenContract,
+    DisentangleError,
+    MetricFailed,
+    Unavailable,
+    UsageError,
+    suggestion,
+)
 from disentangle.isolation import watched
 from disentangle.metric import Detail, Metric, Source
 from disentangle.options import parse_given, parse_spec, resolve
 from disentangle.protocol import Protocol, load_protocol
 from disentangle.seeds import numpy_rng
+
+UNSAID = "its metric does not say why"
 
 
 class Found(NamedTuple):
@@ -48,7 +59,7 @@ class Chosen:
 
         Raises:
             Unavailable: the dataset is not what the metric needs, or no score is defined.
-            DisentangleError: the metric failed.
+            MetricFailed: the metric raised, or returned what it is not to.
         """
         if not isinstance(source.dataset, self.kind.needs):
             raise Unavailable(
@@ -69,20 +80,55 @@ class Chosen:
         try:
             with watched(whose, "draw from the rng that score() is given", restore=True):
                 scores = self.metric.score(source, rng)
-            for name, value in scores.items():
-                if isinstance(value, Detail):
-                    found.details[name] = value
-                elif isinstance(value, Unavailable):
-                    found.unavailable[name] = str(value)
-                elif math.isfinite(value):
-                    found.values[name] = float(value)
-                else:
-                    found.unavailable[name] = f"it came out as {value}"
+            check_scores(self.name, scores, source)
+        except BrokenContract as error:
+            raise MetricFailed(f"{whose}: {error}") from error
+        except Unavailable as error:
+            raise Unavailable(str(error) or UNSAID) from error
         except DisentangleError:
             raise
         except (Exception, SystemExit) as error:
-            raise DisentangleError(f"{whose} failed: {type(error).__name__}: {error}") from error
+            raise MetricFailed(f"{whose} failed: {type(error).__name__}: {error}") from error
+        for name, value in scores.items():
+            if isinstance(value, Detail):
+                found.details[name] = value
+            elif isinstance(value, Unavailable):
+                found.unavailable[name] = str(value) or UNSAID
+            elif math.isfinite(value):
+                found.values[name] = float(value)
+            else:
+                found.unavailable[name] = f"it came out as {value}"
         return found
+
+
+def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
+    """Refuse what a metric is not to return.
+
+    Raises:
+        BrokenContract: no scores by names of the metric's own, or a detail of another size.
+    """
+    if not isinstance(scores, Mapping):
+        raise BrokenContract(f"score() returned {type(scores).__name__}, and no scores by name")
+    if all(isinstance(value, Detail) for value in scores.values()):
+        raise BrokenContract("score() returned no score: where none is defined, raise Unavailable")
+    for name, value in scores.items():
+        if str(name).partition("/")[0] != metric:
+            raise BrokenContract(
+                f"score '{name}' is not called '{metric}' or '{metric}/part', so that tables could "
+                "not tell whose it is"
+            )
+        if isinstance(value, Detail):
+            sizes = {"latent": lambda: source.latents, "factor": lambda: len(source.factors)}
+            shape = tuple(sizes[axis]() for axis in value.axes)
+            if np.shape(value.values) != shape:
+                raise BrokenContract(
+                    f"detail '{name}' along {' and '.join(value.axes)} is "
+                    f"{list(np.shape(value.values))}, and not {list(shape)}"
+                )
+        elif isinstance(value, bool) or not isinstance(
+            value, Unavailable | float | int | np.number
+        ):
+            raise BrokenContract(f"score '{name}' is {type(value).__name__}, and no number")
 
 
 def listed(metrics: Iterable[str] | None) -> list[str] | None:

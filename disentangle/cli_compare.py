@@ -73,6 +73,7 @@ def baselines(
         print_json({name: scores.as_dict() for name, scores in found.items()})
     else:
         show_baselines(found)
+    report(list(dict.fromkeys(why for scores in found.values() for why in scores.failed.values())))
 
 
 def udr(

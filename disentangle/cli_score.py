@@ -222,6 +222,7 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
         write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
         if not as_json:
             typer.echo(output)
+    report(list(scores.failed.values()))
 
 
 def show_details(scores: "ScoreMapping") -> None:

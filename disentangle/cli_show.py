@@ -141,8 +141,10 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     else:
         for section, said in found.items():
             typer.echo(section)
-            lines = said.items() if isinstance(said, dict) else enumerate(said or ["none"], 1)
+            lines = said.items() if isinstance(said, dict) else enumerate(said, 1)
             for name, text in lines:
                 typer.echo(f"  {name!s:20} {text}")
+            if not said:
+                typer.echo("  none")
     if count := len(found["problems"]):
         raise DisentangleError(f"plugins have problems: {count}")

@@ -95,7 +95,9 @@ def watch(
             found = follow(found, report, once=once)
     finally:
         close()
-    state = "finished" if found.finished else "not finished"
+    state = "finished" if found.finished else found.record.failed or "not finished"
+    if state == "not finished" and not once:
+        state += f", and nobody trains it (disentangle resume {found.path})"
     if log := found.log:
         state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
     say(state)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shlex
 from importlib import import_module
 from math import prod
@@ -12,9 +13,10 @@ import numpy as np
 import platformdirs
 
 from disentangle import npz, registry
-from disentangle.dataset import Dataset, Labelled, check_labels
+from disentangle.dataset import Dataset, Grid, Labelled, check_labels
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.fetch import verify as check_file
+from disentangle.isolation import watched
 from disentangle.location import About, Location, Progress, Say, about_of
 from disentangle.manifest import read_manifest
 from disentangle.own import open_own, own_folder
@@ -89,7 +91,9 @@ def load_dataset(
             dataset = opens(place)
         if not isinstance(dataset, Dataset):
             raise TypeError(f"it opened as {type(dataset).__name__}, no Dataset")
-        check_some(dataset)
+        harm = "an index must give the same image each time; draw from a generator of its own"
+        with watched(registry.who("dataset", name), harm, restore=True):
+            check_some(dataset)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -105,10 +109,15 @@ def check_some(dataset: Dataset) -> None:
 
     Raises:
         TypeError: the images are none of bytes.
-        ValueError: there is none, they have another shape, or a label is outside its factor.
+        ValueError: there is none, they have another shape, a label is outside its factor, or the
+            fingerprint is none.
     """
     if not len(dataset):
         raise ValueError("it has no image")
+    if not re.fullmatch(r"[0-9a-f]{64}", dataset.fingerprint):
+        raise ValueError(f"its fingerprint is {dataset.fingerprint!r}, and not 64 hex digits")
+    if isinstance(dataset, Grid) and len(dataset) != prod(dataset.every_factor.values()):
+        raise ValueError(f"it has {len(dataset)} images, and its factors have other combinations")
     index = np.unique(np.linspace(0, len(dataset) - 1, SOME, dtype=np.int64))
     images = dataset.images(index)
     if images.dtype.itemsize != 1 or images.is_floating_point() or images.dtype.is_signed:

@@ -88,13 +88,4 @@ def datasets(data_dir: str | Path | None) -> dict[str, str]:
 
 def problems() -> list[str]:
     """Return what is wrong with plugins: names that two register, and what cannot be imported."""
-    found = []
-    for group in registry.groups:
-        for name, entries in group.entries.items():
-            if len(entries) > 1:
-                both = " and ".join(f"{e.distribution} {e.version}" for e in entries)
-                found.append(f"{group.kind} '{name}' is registered by {both}: uninstall one")
-    for entry, problem in registry.check_imports():
-        if problem:
-            found.append(f"{entry.kind} '{entry.name}' of {entry.distribution}: {problem}")
-    return found
+    return list(dict.fromkeys(problem for _, problem in registry.check_imports() if problem))

@@ -24,6 +24,10 @@ class BrokenContract(DisentangleError):
     """A plugin returned what its contract does not allow."""
 
 
+class MetricFailed(DisentangleError):
+    """A metric raised, or returned what its contract does not allow."""
+
+
 class ScoringFailed(DisentangleError):
     """Metrics failed, and would again; what other metrics found is kept."""
 

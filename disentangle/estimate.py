@@ -10,6 +10,7 @@ import torch
 
 from disentangle.device import choose_device
 from disentangle.feeding import Feeder
+from disentangle.isolation import blame
 from disentangle.jobs import Job, State
 from disentangle.measure import seconds_of
 from disentangle.memory import keep_freed_memory
@@ -57,8 +58,8 @@ class Estimate:
                 say(f"timing {jobs[0].record.model} on {jobs[0].record.dataset.name}")
                 try:
                     found = self.trial(jobs[0])
-                except Exception as error:  # a plugin's: its runs will say so, and cost no others
-                    say(f"it cannot be timed: {error}")
+                except (Exception, SystemExit) as error:  # a plugin's, which its runs will say
+                    say(f"it cannot be timed: {blame(error) or error}")
                     found = 0.0
             self.step[kind] = found
             if scoring := scored_seconds(jobs):

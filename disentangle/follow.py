@@ -8,9 +8,12 @@ from disentangle.errors import UsageError
 from disentangle.monitor import Report
 from disentangle.run import Run, load_run
 
+PATIENCE = 10
+"""Looks at a run that nobody trains, before it is left alone: somebody may be about to begin."""
+
 
 def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -> Run:
-    """Report each entry of a run's log, and those that come until the run is finished.
+    """Report each entry of a run's log, and those that come while it is trained.
 
     A run that was stopped and goes on has cut its log: what is new behind the cut is told again.
 
@@ -23,7 +26,7 @@ def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -
     Returns:
         The run as it is now.
     """
-    steps, told = int(run.record.recipe["steps"]), 0
+    steps, told, left = int(run.record.recipe["steps"]), 0, PATIENCE
     while True:
         run = load_run(run.path)  # before the log, whose last entry comes before the run's end
         entries = [entry for entry in run.log if "terms" in entry]
@@ -32,7 +35,8 @@ def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -
             if entry["step"] > told:
                 told = entry["step"]
                 report(told, steps, entry)
-        if once or run.finished:
+        left = PATIENCE if run.busy() else left - 1
+        if once or run.state != "unfinished" or not left:
             return run
         time.sleep(poll)
 

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -13,10 +12,9 @@ from disentangle.data import load_dataset
 from disentangle.dataset import Dataset
 from disentangle.device import choose_device
 from disentangle.encoders import Function, FunctionSource, Input, evaluating
-from disentangle.errors import DisentangleError, UnavailableWarning
+from disentangle.errors import UnavailableWarning
 from disentangle.location import Progress, Say, silent
-from disentangle.measure import ScoreMapping, Wanted, measure, wanted_scores
-from disentangle.metric import Source
+from disentangle.measure import ScoreMapping, measure_each, wanted_scores
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord
 from disentangle.scoring import check_seed, scored_part, time_needed
@@ -55,11 +53,12 @@ def score_encoder(
         say: called with a line of text about how long it will take, where that is long.
 
     Returns:
-        The scores; what could not be had is in `.unavailable`, with the reason.
+        The scores; what could not be had is in `.unavailable`, with the reason, and in `.failed`
+        where that is a fault of the metric.
 
     Raises:
         UsageError: an unknown metric, or an encoder that does not give codes [N, D].
-        DisentangleError: a metric failed.
+        DisentangleError: the encoder failed.
     """
     rules = load_protocol(protocol)
     names = listed(metrics)
@@ -75,7 +74,7 @@ def score_encoder(
         wanted = wanted_scores(chosen, rules, DatasetRecord.of(opened), called, seed)
         if "all" in (names or ()):
             say(time_needed(wanted, source))
-        return _measure_all(wanted, source)
+        return measure_each(wanted, source)
 
 
 def score_codes(
@@ -104,7 +103,8 @@ def score_codes(
         names: of the factors.
 
     Returns:
-        The scores; what could not be had is in `.unavailable`, with the reason, and is warned of.
+        The scores; what could not be had is in `.unavailable`, with the reason, and is warned of;
+        in `.failed` where that is a fault of the metric.
 
     Raises:
         UsageError: arrays that do not fit together, or an unknown metric or knob.
@@ -115,24 +115,7 @@ def score_codes(
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = rules.disjoint
     wanted = wanted_scores(chosen, rules, DatasetRecord.of(source.dataset), source.digest, seed)
-    records = []
-    for metric, about in wanted:
-        try:
-            records += measure(metric, source, about)
-        except DisentangleError as error:
-            records += measure(metric, str(error), about)
-    found = ScoreMapping(records)
+    found = measure_each(wanted, source)
     for metric_name, reason in found.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
     return found
-
-
-def _measure_all(wanted: Sequence[Wanted], source: Source[Any]) -> ScoreMapping:
-    """Return all scores of a source.
-
-    Raises:
-        DisentangleError: a metric failed.
-    """
-    return ScoreMapping(
-        [score for metric, about in wanted for score in measure(metric, source, about)]
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from disentangle.chosen import choose
-from disentangle.errors import Busy, DisentangleError
+from disentangle.errors import DisentangleError
 from disentangle.measure import Wanted, same_scores, wanted_scores
 from disentangle.protocol import DEFAULT, load_protocol
 from disentangle.record import DatasetRecord, Record, RunRecord, Score, describe
@@ -148,13 +148,7 @@ class Job:
             DisentangleError: its record is damaged, or its folder cannot be written to.
         """
         run = self.run()
-        if run is None:
-            return False
-        try:
-            with run.lock():
-                return False
-        except Busy:
-            return True
+        return run is not None and run.busy()
 
 
 def name_all(jobs: Sequence[Job]) -> None:

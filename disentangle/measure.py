@@ -4,10 +4,12 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from disentangle import registry
 from disentangle.chosen import Chosen, Found
-from disentangle.errors import Unavailable
+from disentangle.errors import MetricFailed, Unavailable
 from disentangle.metric import Detail, Source
 from disentangle.protocol import Protocol, Representation
 from disentangle.record import DatasetRecord, DetailRecord, Score
@@ -24,10 +26,13 @@ class ScoreMapping(dict[str, float]):
 
     Attributes:
         unavailable: of the other scores, why they could not be had.
+        failed: of those, by metric, what went wrong in the metric itself.
         records: all that is known of each score.
     """
 
-    def __init__(self, records: Sequence[Score]) -> None:
+    def __init__(
+        self, records: Sequence[Score], failed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         both = len({record.representation for record in records}) > 1
         forms: dict[str, set[str]] = {}
         for s in records:
@@ -39,7 +44,9 @@ class ScoreMapping(dict[str, float]):
 
         named = [(called(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
+        self.failed = dict(failed)
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
+        self.unavailable |= self.failed
         self.records = tuple(records)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
@@ -107,7 +114,7 @@ def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any])
         about: as of `identity`.
 
     Raises:
-        DisentangleError: the metric failed.
+        MetricFailed: the metric raised, or returned what it is not to.
     """
     began = time.perf_counter()
     found, overlap = Found({}, {}, {}), None
@@ -123,6 +130,7 @@ def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any])
         found.unavailable[metric.name] = str(error)
     seconds = round(time.perf_counter() - began, 3)
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    packages |= {e.distribution: e.version for e in registry.metrics.entries.get(metric.name, ())}
     details = {name: detail_record(detail) for name, detail in found.details.items()}
     return [
         Score(
@@ -137,6 +145,18 @@ def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any])
         )
         for number, name in enumerate([*found.values, *found.unavailable])
     ]
+
+
+def measure_each(wanted: Sequence[Wanted], source: Source[Any]) -> ScoreMapping:
+    """Return the scores of several metrics; one that fails costs the others nothing."""
+    records: list[Score] = []
+    failed: dict[str, str] = {}
+    for metric, about in wanted:
+        try:
+            records += measure(metric, source, about)
+        except MetricFailed as error:
+            failed[metric.name] = str(error)
+    return ScoreMapping(records, failed)
 
 
 def detail_record(detail: Detail) -> DetailRecord:

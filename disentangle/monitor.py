@@ -44,7 +44,11 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
         reason = f"a weight is not finite after step {done}"
     else:
         return
-    kept = "its last good checkpoint is kept" if run.checkpoint_path.exists() else "it is too early"
+    kept = (
+        "its last good checkpoint is kept"
+        if run.checkpoint_path.exists()
+        else "no checkpoint is there yet"
+    )
     raise TrainingFailed(
         f"{run.path}: training of {registry.who('model', run.record.model)} stopped: {reason} "
         f"({kept}); try a smaller --lr, or smaller weights"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional, TypeAlias
 
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.plugin import Knob, Plugin, knobs
+from disentangle.registry import called
 
 NORMALISED = "_norm"
 """What follows the name of a KL weight in the name of its normalised form."""
@@ -88,7 +89,7 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
     offered = option_knobs(cls)
     for name in values:
         if name not in offered:
-            raise UsageError(f"{cls.__name__} has no knob '{name}'{suggestion(name, offered)}")
+            raise UsageError(f"{called(cls)} has no knob '{name}'{suggestion(name, offered)}")
         if _counterpart(name) in values:
             weight = name.removesuffix(NORMALISED)
             raise UsageError(
@@ -179,7 +180,7 @@ def with_knobs(
     `function` keeps its own parameters and takes the knobs as **knobs.
 
     Raises:
-        UsageError: a knob is named like a parameter that the function has already.
+        DisentangleError: a knob is named like a parameter that the function has already.
     """
     import typer
 
@@ -191,7 +192,7 @@ def with_knobs(
     extra = []
     for name, declared in option_knobs(cls).items():
         if name in names:
-            raise UsageError(
+            raise DisentangleError(
                 f"{whose or cls.__name__} has a knob '{name}', which the command uses itself: "
                 "choose another name"
             )

@@ -104,6 +104,13 @@ def who(kind: str, name: str) -> str:
     return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
 
 
+def called(plugin: type) -> str:
+    """Return what users call a plugin; of a class that is not registered, its name."""
+    target = f"{plugin.__module__}:{plugin.__qualname__}"
+    found = [entry for entry in every_entry() if entry.target == target]
+    return f"{found[0].kind} '{found[0].name}'" if len(found) == 1 else plugin.__name__
+
+
 class Group(Generic[P]):
     """The plugins of one kind: an entry-point group and the contract that its members keep."""
 
@@ -167,7 +174,7 @@ class Group(Generic[P]):
             for declared in knobs(plugin).values() if issubclass(plugin, Plugin) else ():
                 declared.check(declared.default)
         except (UsageError, TypeError) as error:
-            raise DisentangleError(f"{who} has a knob that is none: {error}") from error
+            raise DisentangleError(f"{who} declares a knob wrongly: {error}") from error
 
 
 models: "Group[type[Model]]" = Group("model", "disentangle.model:Model")

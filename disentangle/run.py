@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from disentangle import data, registry
 from disentangle.dataset import Dataset
-from disentangle.errors import Busy, DisentangleError
+from disentangle.errors import Busy, DisentangleError, UsageError
 from disentangle.files import Stamp, stamp, write_text
 from disentangle.options import check_complete
 from disentangle.recipe import Training
@@ -127,6 +127,14 @@ class Run:
         finally:
             lock.release()
 
+    def busy(self) -> bool:
+        """Say whether another process is training or scoring this run."""
+        try:
+            with self.lock():
+                return False
+        except Busy:
+            return True
+
     @cached_property
     def whole(self) -> Dataset:
         """Return the dataset without the view that was trained on, checked to be the same."""
@@ -173,7 +181,13 @@ class Run:
         Raises:
             DisentangleError: the plugin is another version, or cannot be built like this.
         """
-        kind = model_class(self.record.model)
+        try:
+            kind = model_class(self.record.model)
+        except UsageError as error:
+            raise DisentangleError(
+                f"{self.path}: {error}; it was trained with that of {self.record.distribution}: "
+                "install it"
+            ) from error
         versions = (kind.version, registry.networks.load(self.record.knobs["network"]).version)
         recorded = (self.record.model_version, self.record.network_version)
         if versions != recorded:

@@ -159,7 +159,7 @@ def split_options(
     for name in options:
         if name not in own and name not in trainers:
             known = suggestion(name, [*own, *trainers])
-            raise UsageError(f"{kind.__name__} has no option '{name}'{known}")
+            raise UsageError(f"{registry.called(kind)} has no option '{name}'{known}")
     theirs = {k: v for k, v in options.items() if k in trainers}
     return theirs, {k: v for k, v in options.items() if k in own}
 

@@ -146,8 +146,9 @@ def one_study(runs: Iterable[Run]) -> Study:
     if not found:
         raise DisentangleError("no finished run is there; train one first")
     if len(found) > 1:
-        several = ", ".join(study.dataset for study in found)
+        several = "; ".join(study.dataset for study in found)
         raise UsageError(
-            f"a figure is of one dataset, and these runs are on {several}; use --where"
+            f"a figure is of one dataset and one part of it, and these runs are on {several}; "
+            "choose by --where dataset=NAME, or name runs"
         )
     return found[0]

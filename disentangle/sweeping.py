@@ -54,10 +54,11 @@ class Swept:
             DisentangleError: a run failed, or a baseline; all else was made.
         """
         if self.failed:
-            first, why = next(iter(self.failed.items()))
+            first = next(job for job in plan.jobs if job in self.failed)
+            why = self.failed[first]
             raise DisentangleError(
-                f"{len(self.failed)} of {len(plan.jobs)} runs failed: {first.name}: {why}; their "
-                f"logs are in {first.log.parent}"
+                f"{len(self.failed)} of {len(plan.jobs)} runs failed, or lack scores: "
+                f"{first.name}: {why}; their logs are in {first.log.parent}"
             )
         if self.without:
             raise DisentangleError("; ".join(self.without))
@@ -241,8 +242,9 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[st
         run = Run(job.path, job.record, plan.dataset(job))
         for asked in job.order.asked:
             part = part_to_score(run, None, asked.split, asked.factors)
+            reasons: list[str] = []
             try:
-                baselines(
+                found = baselines(
                     run.dataset if part is None else part,
                     asked.metrics,
                     only=wanted if isinstance(wanted, tuple) else None,
@@ -252,8 +254,11 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[st
                     device=device,
                     say=say,
                 )
+                reasons += dict.fromkeys(w for s in found.values() for w in s.failed.values())
             except DisentangleError as error:
-                failures.append(f"baselines of {job.record.dataset.name}: {error}")
+                reasons.append(str(error))
+            for reason in reasons:
+                failures.append(f"baselines of {job.record.dataset.name}: {reason}")
                 say(f"not scored: {failures[-1]}")
     return failures
 

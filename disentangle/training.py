@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from types import FrameType
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from disentangle import checkpoint, registry
+from disentangle.contracts import check_networks, checked, named, term_sets
 from disentangle.dataset import Dataset, Index
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.feeding import Feeder
@@ -77,6 +78,8 @@ def fit(
         dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
         dataset.image_shape,
     ).to(device)
+    with named(whose):
+        check_networks(model, probe[:2])
     feed = Feeder(dataset, device, images=(steps - done) * size)
     rng = torch.Generator(device)
     began = ticked = time.perf_counter()
@@ -108,10 +111,8 @@ def fit(
                 rng=rng,
                 pair=None if pair is None else feed(pair),
             )
-            try:
+            with named(whose):
                 sets = update(batch)
-            except BrokenContract as error:
-                raise BrokenContract(f"{whose} cannot be trained: {error}") from error
             for terms in sets:
                 for name, term in terms.items():
                     if name not in history:
@@ -170,6 +171,8 @@ def updating(
         for optimizer, mine, terms in zip(optimizers, parameters, sets, strict=True):
             optimizer.zero_grad(set_to_none=True)
             loss = torch.stack(list(terms.values())).sum()
+            if not loss.requires_grad:
+                raise BrokenContract("no gradient reaches its terms: something detaches them")
             torch.autograd.backward(loss, inputs=mine)
             if training.clip:
                 torch.nn.utils.clip_grad_norm_(mine, training.clip)
@@ -200,33 +203,6 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     else:
         optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]
-
-
-def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
-    """Return the sets of terms: the model's, and its opponent's where it has one."""
-    return terms if isinstance(terms, tuple) else (terms,)
-
-
-def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
-    """Return the sets of terms, if that is what they are.
-
-    Raises:
-        BrokenContract: they are no mappings of names to scalars.
-    """
-    for one in sets:
-        if not isinstance(one, Mapping):
-            raise BrokenContract(
-                f"terms() returned {type(one).__name__}, no mapping of names to terms"
-            )
-        if not one:
-            raise BrokenContract("terms() returned no term: there is nothing to minimise")
-        for name, term in one.items():
-            if not isinstance(term, Tensor) or term.ndim:
-                what = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
-                raise BrokenContract(
-                    f"term '{name}' is {what}, no scalar: take its mean over the batch"
-                )
-    return sets
 
 
 def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:

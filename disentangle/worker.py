@@ -27,7 +27,7 @@ DONE, AGAIN, USAGE, FINAL, BUSY = 0, 1, 2, 64, 75
 process is at this run."""
 SLIPS = (
     *(TypeError, ValueError, AttributeError, LookupError, NameError, ImportError),
-    *(ArithmeticError, AssertionError, NotImplementedError),
+    *(ArithmeticError, AssertionError, NotImplementedError, SystemExit),
 )
 """What a plugin's own code does wrong, and would again; memory or a file may be there next time."""
 GRACE = 30.0
@@ -106,7 +106,7 @@ def main() -> int:
     except DisentangleError as error:
         say(f"error: {error}")
         return error.exit_code
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not (whose := blame(error)):
             raise
         traceback.print_exc()

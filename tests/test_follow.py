@@ -3,7 +3,7 @@
 import pytest
 
 from disentangle.experiment import train
-from disentangle.follow import follow, for_tensorboard
+from disentangle.follow import PATIENCE, follow, for_tensorboard
 from disentangle.run import load_run
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
@@ -76,6 +76,21 @@ def test_watch_says_how_far_it_is(trained, command):
     assert "not finished: step 12 of 12" in command("watch", trained.path, "--once")[2]
     code, out, _ = command("watch", trained.path, "--once", "--tensorboard")
     assert list((trained.path / "tensorboard").glob("events.*"))
+
+
+def test_run_that_failed_is_not_waited_for(run, command):
+    run.save_record(finished=None, failed="'kl' is not finite at step 6")
+    code, _, err = command("watch", run.path)
+    assert code == 0
+    assert "'kl' is not finite at step 6" in err
+
+
+def test_run_that_nobody_trains_is_left_alone(run, meanwhile):
+    run.save_record(finished=None)
+    looks = []
+    meanwhile(*[lambda: looks.append(1)] * 20)
+    assert not follow(run, lambda *entry: None).finished
+    assert len(looks) == PATIENCE - 1
 
 
 def test_watch_of_nothing_is_refused(command, tmp_path):

@@ -120,9 +120,20 @@ def test_metrics_are_named_in_any_way(metrics):
     assert not said  # a line about time is for "all" of them
 
 
-def test_failing_metric_is_named():
-    with pytest.raises(DisentangleError, match=r"'failing' of strangers 3\.1 failed: ZeroDivision"):
-        score_encoder(corner, "tiny", ["failing"], device="cpu")
+def test_failing_metric_is_named_and_costs_the_others_nothing():
+    found = score_encoder(corner, "tiny", ["failing", "mig"], device="cpu")
+    assert set(found) == {"mig"}
+    assert "'failing' of strangers 3.1 failed: ZeroDivision" in found.failed["failing"]
+    assert found.unavailable["failing"] == found.failed["failing"]
+
+
+def test_failing_metric_of_arrays_fails_the_command(command, tmp_path):
+    z = np.arange(100.0).reshape(50, 2)
+    np.savez(tmp_path / "codes.npz", codes=z, factors=(z[:, :1] // 20).astype(int))
+    code, out, err = command("score", "--codes", "codes.npz", "--metric", "failing")
+    assert code == 1
+    assert "n/a: metric 'failing' of strangers 3.1 failed" in out
+    assert "error: metric 'failing' of strangers 3.1 failed" in err
 
 
 def linear():

@@ -26,8 +26,9 @@ import numpy as np
 import torch
 
 from disentangle.dataset import Dataset, Labelled
+from disentangle.errors import Unavailable
 from disentangle.executor import Executor
-from disentangle.metric import Metric
+from disentangle.metric import Detail, Metric
 from disentangle.model import Model
 from disentangle.plugin import knob
 
@@ -90,6 +91,35 @@ class Vector(Sound):
         return {"kl": self.encode(batch.x).kl().sum(1)}
 
 
+class Tuple(Sound):
+    """Its code is none."""
+
+    def encode(self, x):
+        q = super().encode(x)
+        return q.mean, q.log_variance
+
+
+class Narrow(Sound):
+    """Its images are smaller."""
+
+    def decode(self, z):
+        return super().decode(z)[..., 1:]
+
+
+class Detached(Sound):
+    """Nothing learns from its loss."""
+
+    def terms(self, batch):
+        return {"kl": self.encode(batch.x).kl().sum(1).mean().detach()}
+
+
+class Leaver(Sound):
+    """It ends the process in training."""
+
+    def before(self):
+        raise SystemExit(0)
+
+
 class Bare(Model):
     """It has no terms."""
 
@@ -142,6 +172,19 @@ class Dots(Labelled):
         return images.float() / 255 if (index == self.wrong_image).any() else images
 
 
+class SeedingDots(Dots):
+    """It seeds the world when it is read."""
+
+    def images(self, index):
+        np.random.seed(0)
+        return super().images(index)
+
+
+def seeding_images(location):
+    """Its images are drawn after a seed."""
+    return SeedingDots()
+
+
 def unread(location):
     """Its file is not there."""
     return open("/nowhere/images.npz")
@@ -189,12 +232,47 @@ class Leaving(Metric[Dataset]):
         raise SystemExit(3)
 
 
+class Misnamed(Metric[Dataset]):
+    """Its number would stand in another metric's column."""
+
+    def score(self, source, rng):
+        return {"mig": 1.0}
+
+
+class Empty(Metric[Dataset]):
+    """It has no score."""
+
+    def score(self, source, rng):
+        return {}
+
+
+class Listed(Metric[Dataset]):
+    """Its scores have no names."""
+
+    def score(self, source, rng):
+        return [1.0]
+
+
+class Broad(Metric[Dataset]):
+    """Its detail has another size than there are latents."""
+
+    def score(self, source, rng):
+        return {"broad": 1.0, "broad/each": Detail(("latent",), np.zeros(99))}
+
+
+class Silent(Metric[Dataset]):
+    """It does not say why."""
+
+    def score(self, source, rng):
+        return {"silent": Unavailable()}
+
+
 class SeedingScore(Metric[Dataset]):
     """It seeds the world."""
 
     def score(self, source, rng):
         np.random.seed(0)
-        return {"seeding": 1.0}
+        return {"seeding-score": 1.0}
 '''
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
 STEPS = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--no-figures"]
@@ -220,13 +298,17 @@ def rogues(strangers, tmp_path, monkeypatch):
         "raising = rogues:Raising\nmistyped = rogues:Mistyped\nunbuildable = rogues:Unbuildable\n"
         "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
         "vector = rogues:Vector\nbare = rogues:Bare\nwrong-knob = rogues:WrongKnob\n"
-        "infinite = rogues:Infinite\nclashing = rogues:Clashing\n"
+        "tuple = rogues:Tuple\nnarrow = rogues:Narrow\ndetached = rogues:Detached\n"
+        "leaver = rogues:Leaver\ninfinite = rogues:Infinite\nclashing = rogues:Clashing\n"
         "[disentangle.datasets]\n"
         "unread = rogues:unread\nlast-label = rogues:last_label\n"
+        "seeding-images = rogues:seeding_images\n"
         "some-label = rogues:some_label\nsome-image = rogues:some_image\n"
         "[disentangle.executors]\nwide = rogues:Wide\nmumbling = rogues:Mumbling\n"
         "[disentangle.metrics]\n"
-        "seeding-score = rogues:SeedingScore\nleaving = rogues:Leaving\n",
+        "seeding-score = rogues:SeedingScore\nleaving = rogues:Leaving\n"
+        "misnamed = rogues:Misnamed\nempty = rogues:Empty\nlisted = rogues:Listed\n"
+        "broad = rogues:Broad\nsilent = rogues:Silent\n",
     )
     (folder / "rogues.py").write_text(ROGUES)
     monkeypatch.syspath_prepend(str(folder))
@@ -257,14 +339,72 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
     ("model", "message"),
     [
         ("vector", "cannot be trained: term 'kl' is [8], no scalar: take its mean"),
+        ("tuple", "cannot be trained: encode() returned tuple: it is to be a Posterior"),
+        (
+            "narrow",
+            "cannot be trained: decode() gave [2, 1, 64, 63], and not images [2, 1, 64, 64]",
+        ),
+        ("detached", "cannot be trained: no gradient reaches its terms"),
         ("bare", "has no method terms(), which its contract asks for"),
-        ("wrong-knob", "has a knob that is none: w must be a finite number at least 0; got -1.0"),
+        ("wrong-knob", "declares a knob wrongly: w must be a finite number at least 0; got -1.0"),
     ],
 )
 def test_model_that_breaks_its_contract_is_named(rogues, command, model, message):
     code, out, err = command("train", model, "tiny", *STEPS)
     assert (code, out) == (1, "")
     assert f"error: model '{model}' of rogues 1.0 {message}" in err
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("misnamed", "score 'mig' is not called 'misnamed' or 'misnamed/part'"),
+        ("empty", "score() returned no score"),
+        ("listed", "score() returned list, and no scores by name"),
+        ("broad", "detail 'broad/each' along latent is [99], and not [10]"),
+    ],
+)
+def test_metric_that_breaks_its_contract_costs_the_others_nothing(rogues, run, metric, message):
+    with pytest.raises(DisentangleError) as caught:
+        score(run, [metric, "spread"])
+    assert f"metric '{metric}' of rogues 1.0: {message}" in str(caught.value)
+    assert [s.name for s in read_scores(run)] == ["spread"]
+
+
+def test_metric_that_does_not_say_why_is_told_so(rogues, run):
+    assert score(run, ["silent"]).unavailable == {"silent": "its metric does not say why"}
+
+
+def test_failing_metric_costs_the_baselines_nothing_but_its_own(rogues, command):
+    words = ["--metric", "misnamed", "--metric", "mig", "--only", "oracle"]
+    code, out, err = command("baselines", "tiny", *words)
+    assert code == 1
+    assert out.splitlines()[0].split() == ["mig"]
+    assert err.count("metric 'misnamed' of rogues 1.0: score 'mig'") == 1
+
+
+def test_score_records_whose_metric_it_is(rogues, run):
+    score(run, ["silent"])
+    (found,) = read_scores(run)
+    assert found.packages["rogues"] == "1.0"
+
+
+def test_model_that_ends_the_process_does_not_stop_a_study(rogues, command, tmp_path):
+    rows = [f'[[runs]]\nmodel = "{m}"\ndataset = "tiny"\nsteps = 3\n' for m in ("leaver", "vae")]
+    (tmp_path / "mine.toml").write_text("\n".join(rows))
+    code, _, err = command("sweep", "mine.toml", "--dry-run", "--device", "cpu")
+    assert code == 0
+    assert "it cannot be timed: model 'leaver' of rogues 1.0 failed: SystemExit: 0" in err
+
+
+def test_run_whose_model_is_not_installed_any_more_says_what_to_install(rogues, command, tmp_path):
+    code, out, _ = command("train", "sound", "tiny", *STEPS)
+    (rogues / "rogues-1.0.dist-info" / "entry_points.txt").write_text("")
+    refresh()
+    code, _, err = command("traverse", out.strip())
+    assert code == 1
+    assert "no model 'sound'" in err
+    assert "it was trained with that of rogues 1.0: install it" in " ".join(err.split())
 
 
 def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):
@@ -276,7 +416,7 @@ def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):
 
 def test_knob_that_is_called_like_an_option_is_told(rogues, command):
     code, _, err = command("train", "clashing", "tiny", *STEPS)
-    assert code == 2
+    assert code == 1
     assert "model 'clashing' of rogues 1.0 has a knob 'steps', which the command uses" in err
 
 
@@ -374,12 +514,18 @@ def test_model_that_seeds_the_world_is_told(rogues, tmp_path):
     assert run.finished
 
 
+def test_dataset_that_seeds_the_world_is_told(rogues, tmp_path):
+    np.random.seed(7)  # noqa: NPY002
+    with pytest.warns(PluginWarning, match="'seeding-images' of rogues 1.0 seeds .* NumPy's"):
+        assert train("vae", "seeding-images", results=tmp_path, **SMALL).finished
+
+
 def test_metric_that_seeds_the_world_is_told_and_others_are_not_moved(rogues, run):
     np.random.seed(7)  # noqa: NPY002
     before = GENERATORS["NumPy's"]()
     with pytest.warns(PluginWarning, match="'seeding-score' of rogues 1.0 .* from NumPy's global"):
         found = score(run, ["seeding-score", "spread"])
-    assert set(found) == {"seeding", "spread"}
+    assert set(found) == {"seeding-score", "spread"}
     assert GENERATORS["NumPy's"]() == before
 
 

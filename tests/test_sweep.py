@@ -168,7 +168,7 @@ def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp
     said = " ".join(err.split())
     assert code == 1
     assert "exploding seed=0: FAILED" in said
-    assert "1 of 3 runs failed: exploding seed=0: " in said
+    assert "1 of 3 runs failed, or lack scores: exploding seed=0: " in said
     assert "'kl' is not finite" in said
     assert "exploding" in out
     states = {run.record.model: run.state for run in runs_in(tmp_path / "results").values()}
@@ -193,7 +193,7 @@ def test_damaged_run_is_said_and_costs_the_others_nothing(study, command, tmp_pa
     said = " ".join(err.split())
     assert code == 1
     assert "mine: 2 runs: 1 done, 1 failed" in said
-    assert f"1 of 2 runs failed: beta-vae seed=0: {damaged / file}: not a record of this" in said
+    assert f"1 of 2 runs failed, or lack scores: beta-vae seed=0: {damaged / file}: not a" in said
     assert "move it out of the way" in said
     assert "| vae " in out
     assert (damaged / file).read_text() == "{"
@@ -203,7 +203,9 @@ def test_damaged_run_is_said_and_costs_the_others_nothing(study, command, tmp_pa
 def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path):
     code, _, err = command("sweep", study(), "--device", "cpu", "--on", "inline:most=1")
     assert code == 1
-    assert "1 of 2 runs failed: beta-vae seed=0: it is one too many" in " ".join(err.split())
+    assert "1 of 2 runs failed, or lack scores: beta-vae seed=0: it is one too many" in " ".join(
+        err.split()
+    )
     assert len(runs_in(tmp_path / "results")) == 1
     code, _, err = command("sweep", study(), "--on", "inline", "--jobs", "2")
     assert (code, "executor 'inline' takes no --jobs" in err) == (2, True)
@@ -301,7 +303,7 @@ def test_baseline_that_fails_costs_the_tables_nothing(study, command, tmp_path):
     assert code == 1
     assert "died" not in err  # it would fail again
     assert "not scored: baselines of tiny: " in err
-    assert "2 of 2 runs failed: " in " ".join(err.split())
+    assert "2 of 2 runs failed, or lack scores: " in " ".join(err.split())
     folder = tmp_path / "results" / "mine"
     assert "| pca " in (folder / "scores.md").read_text()
     assert (folder / "study.toml").read_text() == file.read_text()

@@ -289,6 +289,17 @@ def test_one_cause_is_told_once():
         failed[0]()
 
 
+def test_plugin_that_ends_the_process_is_told():
+    class Leaver(Right):
+        """It ends the process."""
+
+        def terms(self, batch):
+            raise SystemExit(0)
+
+    (message,) = broken(check_model(Leaver)).values()
+    assert message.startswith("model 'Leaver' ends the process (SystemExit(0)): ")
+
+
 def test_what_a_plugin_raises_itself_says_what_was_checked():
     class Raises(Right):
         """It raises."""

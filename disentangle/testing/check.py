@@ -121,6 +121,10 @@ class Check:
         except DisentangleError as error:
             self._tell_once(error)
             raise Violation(f"{self.plugin}, {self.name}: {error}") from error
+        except SystemExit as error:
+            ends = Violation(f"{self.plugin} ends the process ({error!r}): raise an error instead")
+            self._tell_once(ends)
+            raise ends from error
         except Exception as error:
             self._tell_once(error)
             error.add_note(f"while checking of {self.plugin}: {self.name}")

@@ -87,11 +87,16 @@ def test_accuracy_falls_as_noise_is_added_to_the_factors(classifier, monkeypatch
     assert scores == sorted(scores, reverse=True)
 
 
-def test_sizes_that_are_not_there_are_left_out():
+def test_sizes_that_are_not_there_say_why():
     z, v = small(n=300)  # 200 of them to fit on
     found = score(z, v[:, :1])
-    names = {name for name in found if name.count("/") == 1}
-    assert names == {"downstream/10", "downstream/100"}
+    missing = {name for name, value in found.items() if isinstance(value, Unavailable)}
+    assert missing == {"downstream/1000", "downstream/10000", "downstream/efficiency"}
+    assert str(found["downstream/1000"]) == "200 images to fit on are fewer"
+    assert {name for name in found if name.count("/") == 1} - missing == {
+        "downstream/10",
+        "downstream/100",
+    }
     with pytest.raises(Unavailable, match="7 images to fit on are fewer than 10"):
         score(z[:10], v[:10])
 

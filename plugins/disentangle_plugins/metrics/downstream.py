@@ -126,11 +126,16 @@ class Downstream(Metric[Labelled]):
             raise Unavailable("every factor is constant in these samples")
         with small_fit():
             of_factor = accuracies(z, v, test_z, test_v, rng, self.classifier)
-        found: dict[str, float | Detail] = {}
+        found: dict[str, float | Detail | Unavailable] = {}
         mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
         for n, accuracy in of_factor.items():
             found[f"downstream/{n}"] = mean[n]
             found[f"downstream/{n}/factors"] = Detail(("factor",), accuracy)
+        for n in SIZES:
+            if n not in mean:
+                found[f"downstream/{n}"] = Unavailable(f"{len(z)} images to fit on are fewer")
         if mean.get(10_000):
             found["downstream/efficiency"] = mean[100] / mean[10_000]
+        else:
+            found["downstream/efficiency"] = Unavailable("needs an accuracy from 10,000 labels")
         return found
