@@ -1,5 +1,6 @@
 """`disentangle list`, `show` and `doctor`: what there is, what it is, and whether it works."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -95,6 +96,8 @@ def show(
 
 def about_plugin(group: registry.Group[Any], name: str) -> dict[str, Any]:
     """Return what is to be said of a plugin: whose it is, its documentation and its knobs."""
+    from disentangle.data import state
+    from disentangle.location import about_of
     from disentangle.options import option_knobs
     from disentangle.plugin import Plugin, documentation
 
@@ -107,7 +110,17 @@ def about_plugin(group: registry.Group[Any], name: str) -> dict[str, Any]:
     knobs = [
         {"name": k.name, "help": k.help, "takes": k.domain(), "default": k.default} for k in offered
     ]
-    return {**vars(entry), "about": documentation(plugin), "knobs": knobs}
+    told = {**vars(entry), "about": documentation(plugin), "knobs": knobs}
+    if group.kind == "dataset":
+        known = about_of(plugin)
+        told["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
+        told["says"] = {
+            "images": f"{known.images:,}" if known.images else "not known before it is opened",
+            "licence": known.licence,
+            **({"home": known.home} if known.home else {}),
+            "state": state(name, known),
+        }
+    return told
 
 
 def lines_of(said: dict[str, Any]) -> list[str]:

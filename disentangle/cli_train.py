@@ -174,8 +174,7 @@ def model_command(name: str) -> Any:
     command.__doc__ = escape(documentation(kind))
     single = typer.Typer(rich_markup_mode="rich", add_completion=False)
     trained = with_knobs(command, Training, "Training")
-    whose = registry.who("model", name)
-    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)", whose))
+    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
     return get_command(single)
 
 

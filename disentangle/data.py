@@ -168,7 +168,10 @@ def check_takes(name: str, about: About, place: Location) -> None:
     """Refuse a file or a download for a dataset that takes none."""
     if about.files:
         return
-    for option, wanted in (("--file", place.file is not None), ("--download", place.download)):
+    for option, wanted in (
+        ("file of yours", place.file is not None),
+        ("--download", place.download),
+    ):
         if wanted:
             raise UsageError(f"'{name}' takes no {option}: it needs no published file")
 

@@ -172,15 +172,11 @@ def parse_given(cls: type[Plugin], given: Mapping[str, str]) -> dict[str, Any]:
     return {k: offered[k].parse(v) if k in offered else v for k, v in given.items()}
 
 
-def with_knobs(
-    function: Callable[..., Any], cls: type[Plugin], panel: str, whose: str = ""
-) -> Callable[..., Any]:
+def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> Callable[..., Any]:
     """Return `function` with one keyword-only option for each knob, for Typer to read.
 
-    `function` keeps its own parameters and takes the knobs as **knobs.
-
-    Raises:
-        DisentangleError: a knob is named like a parameter that the function has already.
+    `function` keeps its own parameters and takes the knobs as **knobs, none of which is called as
+    one of these: see `registry.taken`.
     """
     import typer
 
@@ -188,14 +184,8 @@ def with_knobs(
 
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    names = {p.name for p in own}
     extra = []
     for name, declared in option_knobs(cls).items():
-        if name in names:
-            raise DisentangleError(
-                f"{whose or cls.__name__} has a knob '{name}', which the command uses itself: "
-                "choose another name"
-            )
         kind: Any = Literal[declared.choices] if declared.choices else declared.type
         kind = Optional[kind] if declared.default is None else kind  # noqa: UP045
         option = typer.Option(

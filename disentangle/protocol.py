@@ -87,4 +87,4 @@ def parse(name: str, content: bytes, where: str) -> Protocol:
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         reason = str(error)
-    raise DisentangleError(f"{where}: not a protocol: {reason}")
+    raise UsageError(f"{where}: not a protocol: {reason}")

@@ -4,6 +4,12 @@ from typing import Literal
 
 from disentangle.plugin import Plugin, knob
 
+TAKEN = frozenset(
+    "dataset preset device checkpoint_every results study data_dir file download image_size "
+    "channels split factors hold_out hold_out_seed keep score_every metric figures".split()
+)
+"""What `disentangle train` calls its other parameters, so that no knob can be called so."""
+
 
 class Common(Plugin):
     """What every model has."""

@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -104,6 +104,14 @@ def who(kind: str, name: str) -> str:
     return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
 
 
+def taken() -> Set[str]:
+    """Return the names that no knob of a model can have."""
+    from disentangle.plugin import knobs
+    from disentangle.recipe import TAKEN, Training
+
+    return TAKEN | set(knobs(Training))
+
+
 def called(plugin: type) -> str:
     """Return what users call a plugin; of a class that is not registered, its name."""
     target = f"{plugin.__module__}:{plugin.__qualname__}"
@@ -173,6 +181,10 @@ class Group(Generic[P]):
         try:
             for declared in knobs(plugin).values() if issubclass(plugin, Plugin) else ():
                 declared.check(declared.default)
+                if self.kind == "model" and declared.name in taken():
+                    raise TypeError(
+                        f"disentangle train uses the name '{declared.name}' itself; choose another"
+                    )
         except (UsageError, TypeError) as error:
             raise DisentangleError(f"{who} declares a knob wrongly: {error}") from error
 

@@ -153,9 +153,6 @@ def split_options(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the trainer's options and the model's knobs, as they were given."""
     own, trainers = option_knobs(kind), knobs(Training)
-    for name in own:
-        if name in trainers:
-            raise UsageError(f"{kind.__name__} has a knob '{name}', which the trainer uses itself")
     for name in options:
         if name not in own and name not in trainers:
             known = suggestion(name, [*own, *trainers])

@@ -230,6 +230,14 @@ def test_show_says_what_a_file_says(command, name, lines):
     assert all(line in out for line in lines)
 
 
+def test_show_of_a_dataset_says_what_is_known_of_it(command):
+    code, out, _ = command("show", "dsprites")
+    assert code == 0
+    assert "  images: 737,280" in out
+    assert "  licence: " in out
+    assert "Raises" not in out
+
+
 @pytest.mark.parametrize("name", ["mig", "conv", "dsprites"])
 def test_show_knows_every_kind_of_plugin(command, name):
     code, out, _ = command("show", name)

@@ -248,11 +248,13 @@ def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):
     assert message in err
 
 
-@pytest.mark.parametrize("words", [["--file", "x"], ["--download"]])
-def test_file_that_a_dataset_does_not_take_is_refused(command, words):
+@pytest.mark.parametrize(
+    ("words", "what"), [(["--file", "x"], "file of yours"), (["--download"], "--download")]
+)
+def test_file_that_a_dataset_does_not_take_is_refused(command, words, what):
     code, _, err = command("train", "vae", "tiny", *QUICK, *words)
     assert code == 2
-    assert f"'tiny' takes no {words[0]}" in err
+    assert f"'tiny' takes no {what}" in err
 
 
 def test_grid_and_labels_are_shown_one_row_a_factor(command, npz, tmp_path):

@@ -417,7 +417,8 @@ def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):
 def test_knob_that_is_called_like_an_option_is_told(rogues, command):
     code, _, err = command("train", "clashing", "tiny", *STEPS)
     assert code == 1
-    assert "model 'clashing' of rogues 1.0 has a knob 'steps', which the command uses" in err
+    assert "model 'clashing' of rogues 1.0 declares a knob wrongly: " in err
+    assert "uses the name 'steps' itself" in err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disentangle import registry
+from disentangle.cli_train import model_command
 from disentangle.errors import UsageError
 from disentangle.options import normalised_forms, option_knobs, parse_spec, resolve
 
@@ -75,3 +76,9 @@ def test_spec_of_a_metric():
 def test_bad_spec_of_a_metric_is_refused(text):
     with pytest.raises(UsageError, match="is not NAME:knob=value"):
         parse_spec(text)
+
+
+def test_names_that_the_command_takes_are_those_that_no_knob_can_have():
+    kind = registry.models.load("vae")
+    names = {parameter.name for parameter in model_command("vae").params} - {"help"}
+    assert registry.taken() == names - set(option_knobs(kind))
