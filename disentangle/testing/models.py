@@ -38,7 +38,7 @@ def knobs_say_what_they_are(s: Subject) -> None:
 def knobs_survive(s: Subject) -> None:
     """Command line, record, model and training leave every knob as it was given."""
     if s.name:
-        model_command(s.name)  # which refuses a knob that is named like an option of its own
+        model_command(s.name)  # can be made, with the command's own options
     knob_rules.survive(s.kind)
     model = s.build()
     sets(model, s.batch(model))
