@@ -326,6 +326,18 @@ def test_weights_of_means_are_scaled_to_nats_per_image():
     assert losses(model)["quantisation"] == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_gradient_of_values_is_that_of_those_that_were_chosen():
+    model = built(QLAE)
+    c = torch.randn((6, model.latents), generator=torch_rng(0, "c"))
+    weights = torch.randn((6, model.latents), generator=torch_rng(1, "c"))
+    v = model.quantise(c)
+    nearest = (c[:, :, None] - model.codebook).abs().argmin(2)
+    assert torch.equal(v, model.codebook.gather(1, nearest.T).T)
+    (v * weights).sum().backward()
+    expected = torch.zeros_like(model.codebook).scatter_add(1, nearest.T, weights.T)
+    assert torch.allclose(model.codebook.grad, expected, atol=1e-6)
+
+
 def test_traversal_of_a_quantised_latent_shows_its_values():
     model = built(QLAE)
     assert torch.allclose(model.traversal(1, 10), torch.linspace(-0.5, 0.5, 10))

@@ -35,9 +35,14 @@ class QLAE(Model[Code]):
         self.pixels = int(torch.Size(image_shape).numel())
 
     def quantise(self, c: Tensor) -> Tensor:
-        """Return the value nearest to each entry of c [N, D]; its gradient is the codebook's."""
-        nearest = (c.detach()[:, :, None] - self.codebook.detach()).abs().argmin(2)  # [n, d]
-        return self.codebook.gather(1, nearest.T).T
+        """Return the value nearest to each entry of c [N, D]; its gradient is the codebook's.
+
+        By a sum over [n, d, value]: a GPU adds up the gradient of an index in no fixed order.
+        """
+        distance = (c.detach()[:, :, None] - self.codebook.detach()).abs()
+        nearest = distance.argmin(2, keepdim=True)
+        chosen = nearest == torch.arange(self.values, device=c.device)
+        return torch.where(chosen, self.codebook, 0.0).sum(2)
 
     def encode(self, x: Tensor) -> Code:
         """Return the quantised code of images, whose gradient is that of the encoder's output."""
