@@ -38,6 +38,8 @@ def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
         if not one:
             raise BrokenContract("terms() returned no term: there is nothing to minimise")
         for name, term in one.items():
+            if not isinstance(name, str):
+                raise BrokenContract(f"a term is called {name!r}, which is no text")
             if not isinstance(term, Tensor) or term.ndim:
                 what = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
                 raise BrokenContract(

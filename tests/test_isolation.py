@@ -91,6 +91,13 @@ class Vector(Sound):
         return {"kl": self.encode(batch.x).kl().sum(1)}
 
 
+class Numbered(Sound):
+    """Its terms have no names."""
+
+    def terms(self, batch):
+        return dict(enumerate(super().terms(batch).values()))
+
+
 class Tuple(Sound):
     """Its code is none."""
 
@@ -298,7 +305,8 @@ def rogues(strangers, tmp_path, monkeypatch):
         "raising = rogues:Raising\nmistyped = rogues:Mistyped\nunbuildable = rogues:Unbuildable\n"
         "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
         "vector = rogues:Vector\nbare = rogues:Bare\nwrong-knob = rogues:WrongKnob\n"
-        "tuple = rogues:Tuple\nnarrow = rogues:Narrow\ndetached = rogues:Detached\n"
+        "numbered = rogues:Numbered\ntuple = rogues:Tuple\nnarrow = rogues:Narrow\n"
+        "detached = rogues:Detached\n"
         "leaver = rogues:Leaver\ninfinite = rogues:Infinite\nclashing = rogues:Clashing\n"
         "[disentangle.datasets]\n"
         "unread = rogues:unread\nlast-label = rogues:last_label\n"
@@ -338,6 +346,7 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        ("numbered", "cannot be trained: a term is called 0, which is no text"),
         ("vector", "cannot be trained: term 'kl' is [8], no scalar: take its mean"),
         ("tuple", "cannot be trained: encode() returned tuple: it is to be a Posterior"),
         (

@@ -115,6 +115,14 @@ class SeedsWeights(Right):
         super().build(image_shape)
 
 
+class Doubles(Right):
+    """It changes what all tensors are made of."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        torch.set_default_dtype(torch.float64)
+
+
 class OwnNoise(Right):
     """It draws noise from torch's global generator."""
 
@@ -287,6 +295,12 @@ def test_one_cause_is_told_once():
     }
     with pytest.raises(RuntimeError, match="no such layer"):  # as often as it is asked
         failed[0]()
+
+
+def test_model_that_changes_what_tensors_are_made_of_is_told():
+    found = broken(check_model(Doubles))
+    assert any("changes torch's default dtype to torch.float64" in m for m in found.values())
+    assert torch.get_default_dtype() == torch.float32
 
 
 def test_plugin_that_ends_the_process_is_told():

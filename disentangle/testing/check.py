@@ -107,12 +107,17 @@ class Check:
             SkipTest: the rule does not concern this plugin, or its images are not here; or it comes
                 to nothing by what another rule has failed for already.
         """
+        numbers = torch.get_default_dtype()
         try:
             subject = self.subject()
             excuse = self.rule.excuse(subject)
             if excuse:
                 raise SkipTest(f"{self.plugin} {excuse}")
             self.rule.function(subject)
+            require(
+                torch.get_default_dtype() == numbers,
+                f"it changes torch's default dtype to {torch.get_default_dtype()}, for all others",
+            )
         except SkipTest:
             raise
         except Violation as found:
@@ -129,6 +134,8 @@ class Check:
             self._tell_once(error)
             error.add_note(f"while checking of {self.plugin}: {self.name}")
             raise
+        finally:
+            torch.set_default_dtype(numbers)
 
     def _tell_once(self, error: Exception) -> None:
         """Skip a rule that fails for what another has failed for: one cause is told once."""
