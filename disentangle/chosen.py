@@ -111,12 +111,8 @@ def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
         raise BrokenContract(f"score() returned {type(scores).__name__}, and no scores by name")
     if all(isinstance(value, Detail) for value in scores.values()):
         raise BrokenContract("score() returned no score: where none is defined, raise Unavailable")
+    check_names(metric, scores)
     for name, value in scores.items():
-        if str(name).partition("/")[0] != metric:
-            raise BrokenContract(
-                f"score '{name}' is not called '{metric}' or '{metric}/part', so that tables could "
-                "not tell whose it is"
-            )
         if isinstance(value, Detail):
             sizes = {"latent": lambda: source.latents, "factor": lambda: len(source.factors)}
             shape = tuple(sizes[axis]() for axis in value.axes)
@@ -129,6 +125,20 @@ def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
             value, Unavailable | float | int | np.number
         ):
             raise BrokenContract(f"score '{name}' is {type(value).__name__}, and no number")
+
+
+def check_names(metric: str, scores: Iterable[str]) -> None:
+    """Refuse scores that are not called after their metric.
+
+    Raises:
+        BrokenContract: one is not.
+    """
+    for name in scores:
+        if str(name).partition("/")[0] != metric:
+            raise BrokenContract(
+                f"score '{name}' is not called '{metric}' or '{metric}/part', so that tables could "
+                "not tell whose it is"
+            )
 
 
 def listed(metrics: Iterable[str] | None) -> list[str] | None:

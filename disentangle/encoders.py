@@ -167,7 +167,7 @@ def _from_file(path: Path) -> Function:
         reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
             f"{path}: neither a TorchScript file nor an exported program: {reason}; weights alone, "
-            "a state dict, are taken up by: disentangle import MODEL DATASET FILE"
+            "a state dict, are taken up by: disentangle import FILE --model MODEL --dataset DATASET"
         ) from error
     finally:
         logging.disable(logging.NOTSET)

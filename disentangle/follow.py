@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from disentangle.errors import UsageError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.monitor import Report
 from disentangle.run import Run, load_run
 
@@ -35,10 +35,20 @@ def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -
             if entry["step"] > told:
                 told = entry["step"]
                 report(told, steps, entry)
-        left = PATIENCE if run.busy() else left - 1
-        if once or run.state != "unfinished" or not left:
+        if once or run.state != "unfinished":
+            return run
+        left = PATIENCE if may_be_trained(run) else left - 1
+        if not left:
             return run
         time.sleep(poll)
+
+
+def may_be_trained(run: Run) -> bool:
+    """Say whether somebody trains a run; of one that is not ours to lock, nobody knows."""
+    try:
+        return run.busy()
+    except DisentangleError:
+        return True
 
 
 def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from disentangle.errors import DisentangleError
 from disentangle.experiment import train
 from disentangle.follow import PATIENCE, follow, for_tensorboard
-from disentangle.run import load_run
+from disentangle.run import Run, load_run
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
 
@@ -91,6 +92,18 @@ def test_run_that_nobody_trains_is_left_alone(run, meanwhile):
     meanwhile(*[lambda: looks.append(1)] * 20)
     assert not follow(run, lambda *entry: None).finished
     assert len(looks) == PATIENCE - 1
+
+
+def test_run_of_somebody_else_is_waited_for_and_not_written_to(run, meanwhile, monkeypatch):
+    def locked(self):
+        raise DisentangleError("cannot write there")
+
+    finished = run.record.finished
+    run.save_record(finished=None)
+    monkeypatch.setattr(Run, "lock", locked)
+    assert not follow(run, lambda *entry: None, once=True).finished
+    meanwhile(*[lambda: None] * PATIENCE, lambda: run.save_record(finished=finished))
+    assert follow(run, lambda *entry: None).finished
 
 
 def test_watch_of_nothing_is_refused(command, tmp_path):

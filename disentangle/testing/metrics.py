@@ -11,6 +11,7 @@ import numpy as np
 
 from disentangle import registry
 from disentangle.arrays import array_source
+from disentangle.chosen import check_names
 from disentangle.dataset import Labelled
 from disentangle.errors import Unavailable
 from disentangle.metric import Detail, Metric, Scores, Source
@@ -135,12 +136,8 @@ def scores_are_finite_numbers(s: Subject) -> None:
     for what, found in (("an oracle", s.oracle), ("noise", s.noise)):
         scores = numbers(found, what)
         require(bool(scores), f"{what} has no score: {dict(found)}")
-        for name in found if s.name else ():
-            require(
-                name.partition("/")[0] == s.name,
-                f"score '{name}' is not called '{s.name}' or '{s.name}/part', so that tables could "
-                "not tell whose it is",
-            )
+        if s.name:
+            check_names(s.name, found)
     strange = {*s.kind.better, *s.kind.roles} - set(s.oracle)
     require(not strange, f"better and roles name {sorted(strange)}, and there is no such score")
 
