@@ -1,0 +1,237 @@
+"""Record what disentangle does, and compare two records: a guard for changes of structure.
+
+    python tools/behaviour.py record before.json     # on one commit
+    python tools/behaviour.py record after.json      # on another, on the same machine
+    python tools/behaviour.py compare before.json after.json
+
+A record has two parts. `numbers` are what must never change by accident: run ids, digests of final
+weights, logs, every score, the published tables and all numbers on the published pages. `words` are
+help texts, what `show` prints and the text of pages. `compare` exits with 1 if a number differs;
+differences in words are counted, and shown with --words.
+
+Takes some three minutes on two cores. Only the command line and the public functions are used.
+"""
+
+import argparse
+import difflib
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+ROOT = Path(__file__).parents[1]
+PUBLISHED = ("quick", "beta-sweep", "protocols")
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "vae": ("vae", {}),
+    "beta-vae, normalised": ("beta-vae", {"beta_norm": 0.01, "seed": 1}),
+    "beta-vae, clipped": ("beta-vae", {"beta": 4.0, "clip": 1.0, "optimizer": "adagrad"}),
+    "beta-vae, held out": ("beta-vae", {"hold_out": ["0.25"], "kl_warmup": 5}),
+    "beta-vae, preset": ("beta-vae", {"preset": "locatello2019", "network": "conv", "beta": 2.0}),
+    "factor-vae": ("factor-vae", {"score_every": 6, "metrics": ["mig"]}),
+    "beta-tcvae": ("beta-tcvae", {"likelihood": "gaussian-learned"}),
+    "dip-vae-ii": ("dip-vae-ii", {"likelihood": "gaussian", "variance": 0.1}),
+    "ada-gvae": ("ada-gvae", {"network": "burgess", "optimizer": "adamw"}),
+    "annealed-vae": ("annealed-vae", {"likelihood": "continuous-bernoulli"}),
+    "qlae": ("qlae", {"keep": "every:6"}),
+}
+"""Short trainings: name -> model and options."""
+SCORED = ("vae", "beta-vae, held out", "qlae")
+"""Those that are scored by all metrics."""
+SIZES = {
+    ("samples",): "dcimig infomec irs jemmig mcc mig mig-sup modularity reconstruction sap-r2 "
+    "total-correlation",
+    ("train", "test"): "beta-vae-score dci dci-es dci-lgbm explicitness sap",
+    ("train", "test", "variances"): "factor-vae-score",
+    ("test",): "downstream",
+}
+"""Knobs that say how many images a metric reads -> the metrics that have them."""
+PROTOCOL = """
+about = "small samples, so that all metrics take seconds"
+points = "independent"
+representations = ["mean", "sample"]
+"""
+
+
+def main() -> int:
+    """Record or compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    recording = verbs.add_parser("record")
+    recording.add_argument("file", type=Path)
+    comparing = verbs.add_parser("compare")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
+    comparing.add_argument("--words", action="store_true", help="show how words differ")
+    given = parser.parse_args()
+    if given.verb == "compare":
+        return compare(given.before, given.after, given.words)
+    with tempfile.TemporaryDirectory() as folder:
+        found = record(Path(folder))
+    given.file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    return 0
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """Return the record, made in this empty folder."""
+    os.environ["DISENTANGLE_CACHE"] = str(folder / "cache")
+    numbers: dict[str, Any] = {}
+    words: dict[str, Any] = {}
+    data = dataset(folder / "grid.npz")
+    runs = {}
+    for name in RUNS:
+        runs[name] = trained(name, data, folder / "results")
+        numbers[f"run {name}"] = run_numbers(runs[name])
+    for name in SCORED:
+        numbers[f"scores {name}"] = all_scores(runs[name], folder)
+    page = folder / "run.html"
+    disentangle("report", runs["vae"], "--output", page)
+    numbers["page of a run"], words["page of a run"] = page_of(page)
+    for study in PUBLISHED:
+        numbers[f"table {study}"] = table(study)
+        disentangle("report", ROOT / "results" / study, "--output", page)
+        numbers[f"page {study}"], words[f"page {study}"] = page_of(page)
+    listed = json.loads(disentangle("list", "--json"))
+    numbers["plugins"] = [f"{p['kind']} {p['name']}" for p in listed["plugins"]]
+    for plugin in listed["plugins"]:
+        words[f"show {plugin['kind']} {plugin['name']}"] = disentangle("show", plugin["name"])
+    for verb in verbs_of(()):
+        words[f"help {' '.join(verb)}"] = disentangle(*verb, "--help")
+    return {"numbers": numbers, "words": words}
+
+
+def dataset(file: Path) -> Path:
+    """Write a grid of 144 images, 32 x 32, with its factors; return its path."""
+    import numpy as np
+
+    axes = {"side": 3, "x": 4, "y": 4, "shade": 3}
+    factors = np.array(list(product(*map(range, axes.values()))))
+    images = np.zeros((len(factors), 32, 32), np.uint8)
+    for image, (side, x, y, shade) in zip(images, factors, strict=True):
+        image[2 + 6 * y : 6 + 6 * y + 2 * side, 2 + 6 * x : 6 + 6 * x + 2 * side] = 85 * (shade + 1)
+    np.savez(file, images=images, factors=factors, factor_names=np.array(list(axes)))
+    return file
+
+
+def trained(name: str, data: Path, results: Path) -> Path:
+    """Train one of the runs; return its folder."""
+    import torch
+
+    import disentangle
+
+    torch.set_num_threads(1)
+    model, options = RUNS[name]
+    folder = results / re.sub(r"\W+", "-", name)
+    fixed = {"steps": 12, "batch_size": 16, "lr": 1e-3, "figures": False, "device": "cpu"}
+    run = disentangle.train(model, str(data), results=folder, **{**fixed, **options})
+    return Path(run.path)
+
+
+def run_numbers(path: Path) -> dict[str, Any]:
+    """Return what a run is and what came of it, but for times, versions and places."""
+    made = json.loads((path / "run.json").read_text())
+    lines = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+    return {
+        "id": path.name,
+        "files": sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()),
+        "record": {
+            k: made[k]
+            for k in ("settings", "training", "normalised", "preset", "midway", "weights")
+        },
+        "fields": sorted(made),
+        "log": [without(line, "images_per_second", "seconds") for line in lines],
+    }
+
+
+def all_scores(path: Path, folder: Path) -> list[dict[str, Any]]:
+    """Score a run by all metrics, under a protocol of small samples; return what was written."""
+    from disentangle import score
+
+    protocol = folder / "small.toml"
+    lines = [PROTOCOL]
+    for knobs, metrics in SIZES.items():
+        for name in metrics.split():
+            lines += [f"[knobs.{name}]", *(f"{knob} = 240" for knob in knobs)]
+    protocol.write_text("\n".join(lines) + "\n")
+    score(path, ["all"], protocol=protocol, device="cpu")
+    scores = json.loads((path / "scores.json").read_text())["scores"]
+    return [without(one, "seconds", "packages") for one in scores]
+
+
+def table(study: str) -> Any:
+    """Return the tables of a published study, as numbers and identities."""
+    words = ("--results", ROOT / "results", "--study", study, "--baselines", "--corrected")
+    return without(json.loads(disentangle("table", *words, "--format", "json")), "made_by")
+
+
+def page_of(file: Path) -> tuple[list[str], list[str]]:
+    """Return the numbers on a page and its lines of text, but for what says who made it when."""
+    text = file.read_text()
+    text = re.sub(r"<style.*?</style>|disentangle \d[^<]*", "", text, flags=re.DOTALL)
+    text = re.sub(r"/tmp/\w+", "", text)
+    shown = html.unescape(
+        re.sub(r"<[^>]*>", "\n", re.sub(r"<script.*?</script>", "", text, flags=re.S))
+    )
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    return re.findall(r"\d+(?:\.\d+)?", text), lines
+
+
+def verbs_of(prefix: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return all commands and groups, the root first."""
+    text = disentangle(*prefix, "--help")
+    after = re.split(r"─ (?:Commands|Models|Train.*?|Look.*?|[A-Z][\w ,]*?) ─+╮", text)
+    found = [prefix]
+    if "COMMAND" in text.partition("╭")[0]:
+        for part in after[1:]:
+            for name in re.findall(r"^│ ([a-z][\w-]*)  ", part.partition("╰")[0], re.MULTILINE):
+                found += verbs_of((*prefix, name))
+    return found
+
+
+def disentangle(*words: object) -> str:
+    """Return what a command prints."""
+    line = [sys.executable, "-m", "disentangle", *map(str, words)]
+    env = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
+    done = subprocess.run(line, capture_output=True, text=True, env=env)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(line)} exited with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return an entry without these fields."""
+    return {k: v for k, v in entry.items() if k not in names}
+
+
+def compare(before: Path, after: Path, show: bool) -> int:
+    """Print how two records differ; return 1 if a number does."""
+    old, new = (json.loads(file.read_text()) for file in (before, after))
+    wrong = 0
+    for part in ("numbers", "words"):
+        for key in sorted({*old[part], *new[part]}):
+            texts = [lines_of(one[part].get(key)) for one in (old, new)]
+            if texts[0] == texts[1]:
+                continue
+            differing = list(difflib.unified_diff(*texts, "before", "after", lineterm="", n=0))
+            print(f"{part}: {key}: {len(differing) - 2} lines differ")
+            if part == "numbers" or show:
+                print("\n".join(differing[:400]))
+            wrong += part == "numbers"
+    print(f"{wrong} differences in numbers" if wrong else "all numbers are the same")
+    return int(bool(wrong))
+
+
+def lines_of(value: Any) -> list[str]:
+    """Return a value as lines to compare."""
+    text = value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True)
+    return text.splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
