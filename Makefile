@@ -15,6 +15,7 @@ check: lint types docs test
 lint: .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
 
 types: .venv/developing
 	$(BIN)/mypy

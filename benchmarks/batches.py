@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from disentangle import registry
-from disentangle.model import Batch
-from disentangle.pixels import as_dataset
-from disentangle.prepare import Content, Preparation
-from disentangle.seeds import initialising
-from disentangle.tensors import to_device
+from disentangle._utils.seeds import initialising
+from disentangle._utils.tensors import to_device
+from disentangle.contracts import registry
+from disentangle.contracts.model import Batch
+from disentangle.data.array_datasets import as_dataset
+from disentangle.data.prepared import Content, Preparation
 
 
 def main() -> None:

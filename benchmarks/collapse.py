@@ -26,11 +26,11 @@ import torch
 from torch import nn
 
 import disentangle
-from disentangle.dataset import Dataset
-from disentangle.run import Run
-from disentangle.seeds import numpy_rng, torch_rng
-from disentangle.spectrum import predict
-from disentangle.tensors import as_input
+from disentangle._utils.seeds import numpy_rng, torch_rng
+from disentangle._utils.tensors import as_input
+from disentangle.contracts.dataset import Dataset
+from disentangle.runs.run import Run
+from disentangle.training.collapse import predict
 
 COLUMNS = "dataset network beta/onset beta warm-up lr seed".split()
 COLUMNS += "active spread kl error decoder growth dead".split()

@@ -22,11 +22,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from disentangle import registry, score_codes
-from disentangle.options import resolve
-from disentangle.provenance import make_record, now
-from disentangle.recipe import Training
-from disentangle.record import DatasetRecord, RunRecord, Score, ScoreFile
+from disentangle import score_codes
+from disentangle._utils.versions import now
+from disentangle.contracts import registry
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.settings import resolve
+from disentangle.runs.records import DatasetRecord, RunRecord
+from disentangle.runs.score_records import Score, ScoreFile
+from disentangle.training.configuration import make_record
 
 DATASETS = ("cars3d", "dsprites", "mpi3d-toy", "shapes3d", "smallnorb", "chairs", "mpi3d-real")
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}

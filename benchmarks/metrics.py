@@ -22,11 +22,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from disentangle.chosen import Chosen
-from disentangle.dataset import Grid
-from disentangle.decode import cores
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Grid
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Source
+from disentangle.scoring.metric_spec import Chosen
 
 SIZES = {
     "dsprites": {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32},

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from disentangle.archive import pieces
-from disentangle.decode import centre_crop, cores, decoded, flat, resized
+from disentangle._utils.device import cores
+from disentangle.data.archive import pieces
+from disentangle.data.image_files import centre_crop, decoded, flat, resized
 
 WIDTH, HEIGHT, CROP, SIDE = 178, 218, 148, 64
 LEFT, TOP = (WIDTH - CROP) // 2, (HEIGHT - CROP) // 2

@@ -1,5 +1,5 @@
 """`python -m disentangle` is the command `disentangle`."""
 
-from disentangle.cli import main
+from disentangle.cli.app import main
 
 main()

@@ -11,9 +11,10 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from disentangle import protocol, registry
-from disentangle.chosen import choose
-from disentangle.plan import load_plan
+from disentangle.contracts import registry
+from disentangle.scoring import protocol
+from disentangle.scoring.metric_spec import choose
+from disentangle.studies.plan import load_plan
 
 ROOT = Path(__file__).parents[1]
 SHRINK = (

@@ -15,12 +15,13 @@ import hypothesis
 import pytest
 import torch
 
-from disentangle import registry
-from disentangle.cli import main
-from disentangle.experiment import train
-from disentangle.record import ScoreFile
-from disentangle.run import Run, load_run
-from disentangle.scoring import read_scores, score
+from disentangle.cli.app import main
+from disentangle.contracts import entry_points
+from disentangle.runs.run import Run, load_run
+from disentangle.runs.score_records import ScoreFile
+from disentangle.runs.scores import read_scores
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -35,9 +36,8 @@ Version: 0.2
 
 def refresh() -> None:
     """Make the registry look again."""
-    for group in registry.groups:
-        group.__dict__.pop("entries", None)
-    registry.required.cache_clear()
+    entry_points.entries_of.cache_clear()
+    entry_points.required.cache_clear()
 
 
 @pytest.fixture(scope="session")

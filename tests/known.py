@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from disentangle.dataset import Grid
+from disentangle.contracts.dataset import Grid
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Source
 
 GOLDEN = Path(__file__).parent / "golden"
 ARRAYS = np.load(GOLDEN / "golden_public.npz")

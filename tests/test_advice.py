@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle import advice
-from disentangle.advice import advise
-from disentangle.data import load_dataset
-from disentangle.dataset import Dataset
-from disentangle.experiment import train
-from disentangle.spectrum import bernoulli_onset, eigenvalues, predict
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.loading import load_dataset
+from disentangle.training import collapse as advice
+from disentangle.training.collapse import advise, bernoulli_onset, eigenvalues, predict
+from disentangle.training.train import train
 
 
 class Images(Dataset):

@@ -19,8 +19,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from disentangle import archive
-from disentangle.archive import Piece, pieces, uncompressed
+from disentangle.data import archive
+from disentangle.data.archive import Piece, pieces, uncompressed
 from disentangle.errors import DisentangleError
 
 FILES = {"b/2.jpg": b"two" * 100, "a.jpg": b"one", "b/10.jpg": b"", "b/c/d.jpg": bytes(3000)}

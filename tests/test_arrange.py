@@ -2,9 +2,9 @@
 
 import pytest
 
-from disentangle.arrange import check_strictly, sort_rows
 from disentangle.errors import UsageError
-from disentangle.tabling import make_tables
+from disentangle.score_tables.build import make_tables
+from disentangle.score_tables.sorting import check_strictly, sort_rows
 
 
 def made(variant):

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from disentangle.baselines import baselines, read_baselines
-from disentangle.codes import RunSource
-from disentangle.controls import CONTROLS, LATENTS, Setting
-from disentangle.data import load_dataset
+from disentangle.data.loading import load_dataset
 from disentangle.errors import UsageError
-from disentangle.record import ScoreFile
-from disentangle.scoring import read_scores, score
-from disentangle.tabling import make_tables
+from disentangle.runs.score_records import ScoreFile
+from disentangle.runs.scores import read_scores
+from disentangle.score_tables.build import make_tables
+from disentangle.scoring.baselines import baselines, read_baselines
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.controls import CONTROLS, LATENTS, Setting
+from disentangle.scoring.score_runs import score
 
 pytestmark = pytest.mark.usefixtures("strangers")
 METRICS = ["mig:samples=75", "beta-vae-score:train=200,test=100,pairs=8"]

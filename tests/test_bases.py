@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from disentangle.bases import find_bases
 from disentangle.errors import UsageError
+from disentangle.figures.bases import find_bases
 
 
 def test_bases_are_what_the_words_say(run):

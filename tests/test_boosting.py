@@ -11,8 +11,8 @@ from known import ARRAYS, case_arrays, golden, name_of
 from scipy.special import expit, softmax
 from sklearn.ensemble import GradientBoostingClassifier
 
-from disentangle import boosting
-from disentangle.boosting import Boosting, Unclear
+from disentangle.maths import gradient_boosting as boosting
+from disentangle.maths.gradient_boosting import Boosting, Unclear
 
 STAGES = 12
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright import sync_api as playwright
 
-from disentangle import pages
+from disentangle.reports import pages
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -60,7 +60,7 @@ def visit(browser):
 @pytest.fixture
 def run_page(run, visit, monkeypatch):
     """The page of a run whose latents all are active, and make images lighter or darker."""
-    monkeypatch.setattr("disentangle.latents.ACTIVE", -1.0)
+    monkeypatch.setattr("disentangle.figures.latents.ACTIVE", -1.0)
     shape = run.record.dataset.image_shape
     monkeypatch.setattr(
         run, "decode", lambda z: z.sum(1).sigmoid().view(-1, 1, 1, 1).repeat(1, *shape)
@@ -244,7 +244,7 @@ def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
         return (both[0] + 0.05) / (both[1] + 0.05);
       });
     }"""
-    from disentangle.page_scores import DARK
+    from disentangle.reports.scores_section import DARK
 
     for scheme in ("light", "dark"):
         assert min(run_page(color_scheme=scheme).evaluate(measure, DARK)) >= 4.5

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from disentangle.axes import Line, bounds, spread, thin, ticks
-from disentangle.charts import line_chart, scale
+from disentangle.figures.canvas import spread
+from disentangle.reports.svg_charts import Line, bounds, line_chart, scale, thin, ticks
 
 
 @pytest.mark.parametrize(

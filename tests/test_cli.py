@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disentangle.run import load_run
+from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
 PICTURED = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]
@@ -258,7 +258,8 @@ def test_help_of_a_model_has_its_own_knobs_in_their_own_panel(command):
 
 def test_help_of_train_lists_models_without_importing_them():
     code = (
-        "import sys\nfrom disentangle.cli import main\nsys.argv = ['disentangle', 'train', '-h']\n"
+        "import sys\nfrom disentangle.cli.app import main\n"
+        "sys.argv = ['disentangle', 'train', '-h']\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
@@ -332,7 +333,9 @@ def test_wrong_codes_file_is_named(command, tmp_path):
 
 def test_all_metrics_first_say_their_time(command, monkeypatch):
     command(*TRAIN)
-    monkeypatch.setattr("disentangle.scoring._complete", lambda *a: None)  # it would take long
+    monkeypatch.setattr(
+        "disentangle.scoring.score_runs._complete", lambda *a: None
+    )  # it would take long
     code, _, err = command("score", "--metric", "all")
     assert code == 0
     assert "metrics: at most 0 s to encode the images, then some" in err

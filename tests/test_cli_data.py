@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disentangle.data import state_of
-from disentangle.prepare import Content, Preparation
-from disentangle.run import load_run
+from disentangle.data.prepared import Content, Preparation
+from disentangle.data.status import state_of
+from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
 QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu", "--no-figures"]
@@ -104,7 +104,7 @@ def test_interrupt_of_a_preparation_is_said(command, photos, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("disentangle.own.survey", interrupted)
+    monkeypatch.setattr("disentangle.data.user_images.survey", interrupted)
     code, _, err = command("data", "prepare", photos)
     assert code == 130
     assert last(err) == "error: interrupted"

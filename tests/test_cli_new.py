@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.cli_new import class_name, package
+from disentangle.cli.new import class_name, package
 from disentangle.errors import UsageError
 
 ROOT = Path(__file__).parents[1]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disentangle.comparison import match, score_differences, side_by_side
-from disentangle.experiment import train
+from disentangle.figures.aligned import match
+from disentangle.score_tables.comparison import score_differences, side_by_side
+from disentangle.training.train import train
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_other_protocols_are_other_lines(variant):
 
 
 def test_compare_prints_and_draws(command, strangers, tmp_path, monkeypatch):
-    monkeypatch.setattr("disentangle.comparison.ACTIVE", 0.0)
+    monkeypatch.setattr("disentangle.figures.aligned.ACTIVE", 0.0)
     options = {"steps": 20, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-3}
     a, b = (
         train("beta-vae", "tiny", beta=beta, results=tmp_path, **options).path for beta in (1, 2)

@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from disentangle import registry
-from disentangle.data import about, data_folder, state
-from disentangle.model import Model
-from disentangle.plugin import knobs
-from disentangle.seeds import initialising
+from disentangle._utils.files import data_folder
+from disentangle._utils.seeds import initialising
+from disentangle.contracts import registry
+from disentangle.contracts.model import Model
+from disentangle.contracts.plugin import knobs
+from disentangle.data.status import about, state
 from disentangle.testing import conformance
 from disentangle.testing.trial import subject, values
 

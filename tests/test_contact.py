@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from disentangle.contact import COLUMNS, draw_contact_sheet, find_rows
-from disentangle.data import load_dataset
-from disentangle.dataset import Grid
+from disentangle.contracts.dataset import Grid
+from disentangle.data.loading import load_dataset
 from disentangle.errors import UsageError
+from disentangle.figures.contact_sheet import COLUMNS, draw_contact_sheet, find_rows
 
 pytestmark = pytest.mark.usefixtures("strangers")
 

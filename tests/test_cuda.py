@@ -6,15 +6,15 @@ import pytest
 import torch
 from test_training import logged, stop_at, weights
 
-from disentangle import registry
-from disentangle.data import load_dataset
+from disentangle._utils.seeds import initialising, numpy_rng
+from disentangle.contracts import registry
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.model import Batch
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.experiment import train
-from disentangle.feeding import Feeder
-from disentangle.model import Batch
-from disentangle.recipe import Training
-from disentangle.seeds import initialising, numpy_rng
-from disentangle.training import Interrupted, deterministic, make_optimizers, updating
+from disentangle.training.batches import Feeder
+from disentangle.training.loop import Interrupted, deterministic, make_optimizers, updating
+from disentangle.training.train import train
 
 pytestmark = [
     pytest.mark.usefixtures("strangers"),

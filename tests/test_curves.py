@@ -5,8 +5,9 @@ import json
 import pytest
 from looks import check_type
 
-from disentangle import curves, plate
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.figures import canvas as plate
+from disentangle.figures import kl_curves as curves
 
 
 def write_log(run, kls):

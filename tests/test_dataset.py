@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle.data import data_folder, load_dataset
-from disentangle.dataset import Dataset, Grid, Labelled
+from disentangle._utils.files import data_folder
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, Unavailable, UsageError
 
 

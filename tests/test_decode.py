@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disentangle import decode as module
-from disentangle.archive import pieces
-from disentangle.decode import (
+from disentangle.data import image_files as module
+from disentangle.data.archive import pieces
+from disentangle.data.image_files import (
     BLOCK,
     centre_crop,
     decode,

@@ -12,14 +12,16 @@ import pytest
 import typer.core
 from blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
 
-from disentangle import data, figures, registry
-from disentangle.chosen import choose
-from disentangle.plugin import knobs
-from disentangle.preset import load_preset
-from disentangle.protocol import known_protocols, load_protocol
-from disentangle.recipe import Common, Training
-from disentangle.scoring import current_scores
-from disentangle.tabling import load_all
+from disentangle.contracts import registry
+from disentangle.contracts.common_options import Common, Training
+from disentangle.contracts.plugin import knobs
+from disentangle.data import loading as data
+from disentangle.figures import run_figures as figures
+from disentangle.runs.collection import load_all
+from disentangle.runs.scores import current_scores
+from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.protocol import known_protocols, load_protocol
+from disentangle.training.preset import load_preset
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))

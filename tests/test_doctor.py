@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from disentangle import doctor
+from disentangle.cli import doctor
+from disentangle.contracts import entry_points
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_report_is_json_when_asked_for(healthy, command):
 
 
 def test_plugins_with_problems_are_named_with_their_distribution(strangers, command, monkeypatch):
-    broken = next(e for e in doctor.registry.every_entry() if e.name == "broken")
+    broken = next(e for e in entry_points.every_entry() if e.name == "broken")
     monkeypatch.setattr(
         doctor.registry,
         "check_imports",

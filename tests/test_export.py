@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from disentangle.errors import UsageError
-from disentangle.export import (
+from disentangle.score_tables.build import make_tables
+from disentangle.score_tables.export import (
     FORMATS,
     as_csv,
     as_html,
@@ -21,9 +22,8 @@ from disentangle.export import (
     as_markdown,
     format_of,
 )
-from disentangle.literature import known_papers, papers_on
-from disentangle.summary import summarise
-from disentangle.tabling import make_tables
+from disentangle.score_tables.published import known_papers, papers_on
+from disentangle.score_tables.statistics import summarise
 
 VALUES = (0.2, 0.25, 0.3, 0.35, 0.9)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle import feeding
-from disentangle.data import load_dataset
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.feeding import Feeder, whole
+from disentangle.training import batches as feeding
+from disentangle.training.batches import Feeder, whole
 
 CPU = torch.device("cpu")
 

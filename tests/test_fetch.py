@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from disentangle import fetch as module
+from disentangle.data import download as module
+from disentangle.data.download import Remote, checksum, fetch, verify
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote, checksum, fetch, verify
 
 CONTENT = bytes(range(256)) * 1024  # 256 KiB: several blocks
 OTHER = CONTENT[::-1]
@@ -405,7 +405,7 @@ def test_a_second_process_waits_for_the_first(page: Callable[..., Page], tmp_pat
     host.go.clear()
     code = (
         "import pathlib, sys\n"
-        "from disentangle.fetch import Remote, fetch\n"
+        "from disentangle.data.download import Remote, fetch\n"
         f"fetch(Remote(name={NAME!r}, urls=({host.url!r},)), pathlib.Path(sys.argv[1]))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as first:
@@ -444,7 +444,7 @@ def test_a_full_disk_is_explained(page: Callable[..., Page], tmp_path: Path) -> 
 def test_pooch_is_quiet(page: Callable[..., Page], tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from disentangle.fetch import Remote, fetch\n"
+        "from disentangle.data.download import Remote, fetch\n"
         "assert not {'pooch', 'requests'} & set(sys.modules)\n"
         f"fetch(Remote(name={NAME!r}, urls=({page().url!r},)), pathlib.Path(sys.argv[1]))\n"
     )

@@ -7,12 +7,20 @@ import torch
 from looks import check_type
 from PIL import Image
 
-from disentangle import figures, grids, plate
-from disentangle.cli import app
+from disentangle._utils.versions import made_by
+from disentangle.cli.app import app
 from disentangle.errors import UsageError
-from disentangle.experiment import train
-from disentangle.provenance import made_by
-from disentangle.scoring import score
+from disentangle.figures import canvas as plate
+from disentangle.figures import reconstructions as grids
+from disentangle.figures.bases import find_bases
+from disentangle.figures.canvas import title
+from disentangle.figures.kl_curves import draw_kl
+from disentangle.figures.latents import measure_latents
+from disentangle.figures.reconstructions import draw_reconstructions, draw_samples
+from disentangle.figures.run_figures import draw_all, files_of
+from disentangle.runs.layout import FILES
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 
 KINDS = ("traversals", "reconstructions", "samples", "matrices", "kl")
 
@@ -26,7 +34,7 @@ def drawn(monkeypatch):
 
 
 def test_latents_are_sorted_by_kl_active_first_and_inactive_ones_say_so(run, monkeypatch):
-    from disentangle.model import Posterior
+    from disentangle.contracts.model import Posterior
 
     class Code(Posterior):
         def kl(self):
@@ -35,7 +43,7 @@ def test_latents_are_sorted_by_kl_active_first_and_inactive_ones_say_so(run, mon
     mean = torch.randn((6, 4), generator=torch.Generator().manual_seed(0))
     mean[:, 3] = 0.0
     monkeypatch.setattr(run, "code", lambda images: Code(mean, torch.zeros(6, 4)))
-    latents = figures.measure_latents(run)
+    latents = measure_latents(run)
     assert latents.order == [1, 2, 0, 3]
     assert latents.active == [True, True, True, False]
     assert latents.labels[0] == "z1  KL 5.00"
@@ -43,8 +51,8 @@ def test_latents_are_sorted_by_kl_active_first_and_inactive_ones_say_so(run, mon
 
 
 def test_all_figures_are_drawn_and_open(run):
-    paths = figures.draw_all(run)
-    assert [p.name for p in paths] == list(figures.files_of(run))
+    paths = draw_all(run)
+    assert [p.name for p in paths] == list(files_of(run))
     assert {p.name for p in paths} == {
         "traversals.png",
         "traversals.gif",
@@ -61,13 +69,13 @@ def test_all_figures_are_drawn_and_open(run):
 def test_model_without_a_posterior_is_drawn_without_prior_and_kl_and_once(strangers, tmp_path):
     options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": tmp_path}
     run = train("plain-code", "tiny", **options)
-    assert {p.name for p in run.figures.iterdir()} == set(figures.FILES)
+    assert {p.name for p in run.figures.iterdir()} == set(FILES)
     with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
-        figures.find_bases(run, ["prior"])
+        find_bases(run, ["prior"])
     with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
-        figures.draw_samples(run)
+        draw_samples(run)
     with pytest.raises(UsageError, match="'plain-code' has no KL"):
-        figures.draw_kl(run)
+        draw_kl(run)
     before = (run.figures / "traversals.png").stat().st_mtime_ns
     train("plain-code", "tiny", **options)
     assert (run.figures / "traversals.png").stat().st_mtime_ns == before
@@ -102,26 +110,25 @@ def test_a_name_of_no_format_is_refused(run, command, tmp_path, kind):
     assert not (tmp_path / "figure.jpg").exists()
 
 
-@pytest.mark.parametrize("kind", ["reconstructions", "kl"])
-def test_formats_are_what_their_names_say_and_tell_their_source(run, tmp_path, kind):
-    draw = getattr(figures, f"draw_{kind}")
+@pytest.mark.parametrize("draw", [draw_reconstructions, draw_kl])
+def test_formats_are_what_their_names_say_and_tell_their_source(run, tmp_path, draw):
     with Image.open(draw(run, output=tmp_path / "made" / "a.PNG")) as image:
         assert image.format == "PNG"
         assert image.text["Software"] == made_by()
-        assert image.text["Source"] == figures.title(run)
+        assert image.text["Source"] == title(run)
     pdf = draw(run, output=tmp_path / "a.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert made_by().replace("(", r"\(").replace(")", r"\)").encode() in pdf
     assert f"run {run.record.id}".encode() in pdf
     assert b"/FontFile2" in pdf  # TrueType: text is text
     svg = draw(run, output=tmp_path / "a.svg").read_text()
-    assert f"<dc:source>{figures.title(run)}</dc:source>" in svg
+    assert f"<dc:source>{title(run)}</dc:source>" in svg
     assert f"<dc:title>{made_by()}</dc:title>" in svg
     assert re.search(r"<(text|tspan)[^>]*>[^<]*beta-vae on tiny", svg)
 
 
 def test_source_is_written_below(run, drawn):
-    figures.draw_samples(run, 8)
+    draw_samples(run, 8)
     said = " ".join(" ".join(check_type(drawn[0])).split())
     assert f"run {run.record.id}" in said
     assert made_by() in said
@@ -129,13 +136,13 @@ def test_source_is_written_below(run, drawn):
 
 def test_unfinished_run_says_so_in_its_title(run):
     run.save_record(finished=None)
-    assert "5 steps, UNFINISHED, seed 0" in figures.title(run)
+    assert "5 steps, UNFINISHED, seed 0" in title(run)
 
 
 @pytest.mark.parametrize(("count", "rows"), [(3, 1), (8, 1), (9, 2)])
 def test_reconstructions_lie_below_their_images_a_column_wide(run, drawn, monkeypatch, count, rows):
     monkeypatch.setattr(run, "decode", lambda z: torch.zeros(len(z), 1, 64, 64))
-    figures.draw_reconstructions(run, count)
+    draw_reconstructions(run, count)
     assert drawn[0].get_figwidth() == plate.COLUMN
     assert len(drawn[0].axes) == rows
     first = drawn[0].axes[0].images[0].get_array()
@@ -150,8 +157,8 @@ def test_samples_are_decoded_draws_of_the_prior_by_the_runs_seed(run, drawn, mon
     monkeypatch.setattr(
         run, "decode", lambda z: seen.append(z) or torch.ones(len(z), 1, 64, 64) * 0.25
     )
-    figures.draw_samples(run, 10)
-    figures.draw_samples(run, 10)
+    draw_samples(run, 10)
+    draw_samples(run, 10)
     assert seen[0].shape == (10, 10)
     assert (seen[0] == seen[1]).all()
     assert abs(float(seen[0].std()) - 1) < 0.2

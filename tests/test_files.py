@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.files import atomic, write_json, write_text
+from disentangle._utils.files import atomic, write_json, write_text
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:

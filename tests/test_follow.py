@@ -3,9 +3,9 @@
 import pytest
 
 from disentangle.errors import DisentangleError
-from disentangle.experiment import train
-from disentangle.follow import PATIENCE, follow, for_tensorboard
-from disentangle.run import Run, load_run
+from disentangle.runs.run import Run, load_run
+from disentangle.training.follow import PATIENCE, follow, for_tensorboard
+from disentangle.training.train import train
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
 
@@ -21,7 +21,7 @@ def meanwhile(monkeypatch):
 
     def plan(*doings):
         todo = iter(doings)
-        monkeypatch.setattr("disentangle.follow.time.sleep", lambda _: next(todo)())
+        monkeypatch.setattr("disentangle.training.follow.time.sleep", lambda _: next(todo)())
 
     return plan
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle.data import load_dataset
-from disentangle.encoders import evaluating, load_encoder
+from disentangle.contracts.source import Source
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.foreign import score_encoder
-from disentangle.metric import Source
+from disentangle.scoring.encoders import evaluating, load_encoder
+from disentangle.scoring.score_external import score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=75"]

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from known import ARRAYS, defined, golden
 from scipy.stats import entropy
 
+from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
-from disentangle.importance import completeness, disentanglement, parts
-from disentangle.metric import Detail
+from disentangle.maths.importance import completeness, disentanglement, parts
 
 
 @pytest.mark.parametrize("value", golden("aggregate"), ids=lambda v: v["case"])

@@ -5,11 +5,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from disentangle.data import load_dataset
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.importing import import_weights
-from disentangle.scoring import score
-from disentangle.tabling import make_tables
+from disentangle.score_tables.build import make_tables
+from disentangle.scoring.score_runs import score
+from disentangle.training.import_weights import import_weights
 
 pytestmark = pytest.mark.usefixtures("strangers")
 X = torch.rand((5, 1, 64, 64), generator=torch.Generator().manual_seed(0))

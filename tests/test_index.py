@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from disentangle import index, tabling
-from disentangle.index import place_of, read_index, write_index
-from disentangle.run import find_runs, load_run
-from disentangle.scoring import read_scores
-from disentangle.tabling import load_all
+from disentangle.runs import collection, index
+from disentangle.runs.collection import find_runs, load_all
+from disentangle.runs.index import place_of, read_index, write_index
+from disentangle.runs.run import load_run
+from disentangle.runs.scores import read_scores
 
 
 @pytest.fixture
 def results(variant, tmp_path, monkeypatch):
     """A folder of four runs, enough and old enough for an index, in a cache of its own."""
     monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(tabling, "MANY", 2)
+    monkeypatch.setattr(collection, "MANY", 2)
     monkeypatch.setattr(index, "SETTLED", 0)
     for seed in range(4):
         knobs = {"beta": 2.0, "latents": 4} if seed % 2 else {"beta": 4.0}
@@ -42,7 +42,7 @@ def held(results):
 def without_index(results, monkeypatch):
     """Return what the folders hold."""
     with monkeypatch.context() as patch:
-        patch.setattr(tabling, "MANY", 1_000)
+        patch.setattr(collection, "MANY", 1_000)
         return held(results)
 
 
@@ -55,7 +55,7 @@ def recalled(results):
 
 def test_runs_are_read_from_the_index_the_second_time(results, monkeypatch):
     first = held(results)
-    monkeypatch.setattr(tabling, "load_run", None)
+    monkeypatch.setattr(collection, "load_run", None)
     assert held(results) == first
     assert recalled(results) == ["s0", "s1", "s2", "s3"]
 
@@ -208,13 +208,13 @@ def test_details_are_read_from_the_folder_where_they_are_wanted(results):
 
 
 def test_few_runs_have_no_index(results, monkeypatch):
-    monkeypatch.setattr(tabling, "MANY", 5)
+    monkeypatch.setattr(collection, "MANY", 5)
     load_all(results)
     assert not place_of(results)[0].exists()
 
 
 def test_index_is_not_written_again_for_a_few_runs(results, variant, monkeypatch):
-    monkeypatch.setattr(tabling, "LACKING", 0.3)
+    monkeypatch.setattr(collection, "LACKING", 0.3)
     load_all(results)
     variant("s4", seed=4)
     time.sleep(0.02)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from known import ARRAYS, case_arrays, golden
 from sklearn.metrics import mutual_info_score
 
-from disentangle import information as module
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, gaps, joint, mutual_information
+from disentangle.maths import information as module
+from disentangle.maths.information import discretise, entropies, gaps, joint, mutual_information
 
 SEEDS = st.integers(0, 2**32 - 1)
 

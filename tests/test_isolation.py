@@ -11,13 +11,14 @@ import pytest
 import torch
 from conftest import refresh
 
-from disentangle import registry
+from disentangle.contracts import registry
+from disentangle.contracts.isolation import GENERATORS
 from disentangle.errors import DisentangleError, PluginWarning
-from disentangle.experiment import train
-from disentangle.isolation import GENERATORS
-from disentangle.plan import load_plan
-from disentangle.scoring import read_scores, score
-from disentangle.worker import AGAIN, FINAL
+from disentangle.runs.scores import read_scores
+from disentangle.scoring.score_runs import score
+from disentangle.studies.plan import load_plan
+from disentangle.studies.process import AGAIN, FINAL
+from disentangle.training.train import train
 
 ROGUES = '''
 """Plugins that nobody should write."""
@@ -25,12 +26,12 @@ ROGUES = '''
 import numpy as np
 import torch
 
-from disentangle.dataset import Dataset, Labelled
+from disentangle.contracts.dataset import Dataset, Labelled
 from disentangle.errors import Unavailable
-from disentangle.executor import Executor
-from disentangle.metric import Detail, Metric
-from disentangle.model import Model
-from disentangle.plugin import knob
+from disentangle.studies.executor import Executor
+from disentangle.contracts.metric import Detail, Metric
+from disentangle.contracts.model import Model
+from disentangle.contracts.plugin import knob
 
 
 class Sound(Model):
@@ -458,7 +459,7 @@ def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code
     )
     order = load_plan(tmp_path / "mine.toml", results=tmp_path, device="cpu").jobs[0].order
     with subprocess.Popen(
-        [sys.executable, "-m", "disentangle.worker"],
+        [sys.executable, "-m", "disentangle.studies.worker"],
         env={**os.environ, "PYTHONPATH": f"{rogues}{os.pathsep}{os.environ['PYTHONPATH']}"},
         stdin=subprocess.PIPE,  # which stays open: a worker that nobody waits for stops
         stderr=subprocess.PIPE,

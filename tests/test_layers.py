@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from disentangle.layers import (
+from disentangle._utils.seeds import initialising, torch_rng
+from disentangle.nn.layers import (
     Convolution,
     FromImage,
     FromVector,
@@ -18,7 +19,6 @@ from disentangle.layers import (
     Widening,
     cross_entropy,
 )
-from disentangle.seeds import initialising, torch_rng
 
 
 def both(before, after):

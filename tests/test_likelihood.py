@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
-from disentangle import likelihood as likelihoods
-from disentangle import registry
+from disentangle._utils.seeds import torch_rng
+from disentangle.contracts import registry
 from disentangle.errors import UsageError
-from disentangle.experiment import train
-from disentangle.seeds import torch_rng
+from disentangle.nn import likelihoods as likelihoods
+from disentangle.training.train import train
 
 SHAPE = (5, 3, 4, 4)
 LOGITS = torch.randn(SHAPE, generator=torch_rng(0, "logits"))

@@ -5,11 +5,12 @@ import pytest
 from looks import check_type
 from matplotlib.colors import to_rgb
 
-from disentangle import matrices, plate
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.latents import Latents
-from disentangle.record import DetailRecord
-from disentangle.scoring import score
+from disentangle.figures import canvas as plate
+from disentangle.figures import matrices
+from disentangle.figures.latents import Latents
+from disentangle.runs.score_records import DetailRecord
+from disentangle.scoring.score_runs import score
 
 
 def details(**values):

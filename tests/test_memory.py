@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from disentangle.memory import uncollected
+from disentangle._utils.memory import uncollected
 
 PROGRAM = """
 import resource, torch
-from disentangle.memory import keep_freed_memory
+from disentangle._utils.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 import disentangle
-from disentangle import checkpoint
-from disentangle.dataset import Dataset
+from disentangle._utils.console import describe
+from disentangle._utils.seeds import torch_rng
+from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.experiment import train
-from disentangle.midway import midway_record
-from disentangle.progress import describe
-from disentangle.seeds import torch_rng
-from disentangle.training import Interrupted
+from disentangle.runs import checkpoint
+from disentangle.training.loop import Interrupted
+from disentangle.training.periodic import midway_record
+from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}

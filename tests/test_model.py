@@ -5,11 +5,11 @@ import torch
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Normal, kl_divergence
 
-from disentangle import registry
+from disentangle._utils.seeds import initialising, torch_rng
+from disentangle.contracts import registry
+from disentangle.contracts.model import Batch, Posterior
 from disentangle.errors import UsageError
-from disentangle.likelihood import Bernoulli, Gaussian
-from disentangle.model import Batch, Posterior
-from disentangle.seeds import initialising, torch_rng
+from disentangle.nn.likelihoods import Bernoulli, Gaussian
 
 SHAPE = (1, 64, 64)
 

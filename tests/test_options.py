@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle import registry
-from disentangle.cli_train import model_command
+from disentangle.cli.train import model_command
+from disentangle.contracts import entry_points, registry
+from disentangle.contracts.settings import normalised_forms, option_knobs, parse_spec, resolve
 from disentangle.errors import UsageError
-from disentangle.options import normalised_forms, option_knobs, parse_spec, resolve
 
 SHAPE = (1, 64, 64)
 BetaVAE = registry.models.load("beta-vae")
@@ -81,4 +81,4 @@ def test_bad_spec_of_a_metric_is_refused(text):
 def test_names_that_the_command_takes_are_those_that_no_knob_can_have():
     kind = registry.models.load("vae")
     names = {parameter.name for parameter in model_command("vae").params} - {"help"}
-    assert registry.taken() == names - set(option_knobs(kind))
+    assert entry_points.taken() == names - set(option_knobs(kind))

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageOps
 
 import disentangle
-from disentangle.data import load_dataset
-from disentangle.dataset import Dataset, Grid, Labelled
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 
 ORIENTATION, RESOLUTION_UNIT = 0x112, 0x128
@@ -375,7 +375,7 @@ def every(*sizes):
 
 @pytest.mark.parametrize("block", [1, 5 * 32 * 32, 2**30])
 def test_full_grid_in_any_order_becomes_a_grid_in_row_major_order(npz, monkeypatch, block):
-    monkeypatch.setattr("disentangle.own.BLOCK", block)
+    monkeypatch.setattr("disentangle.data.user_images.BLOCK", block)
     images, labels = noise(24, 32, 32), every(2, 3, 4)
     shuffled = np.random.default_rng(0).permutation(24)
     data = npz(images=images[shuffled], factors=labels[shuffled], names=["a", "b", "c"])
@@ -564,7 +564,7 @@ def test_large_images_are_read_a_few_at_a_time(npz, monkeypatch):
     real = zipfile.ZipExtFile.read
     spy = lambda file, n=-1: read.append(n) or real(file, n)  # noqa: E731
     monkeypatch.setattr(zipfile.ZipExtFile, "read", spy)
-    monkeypatch.setattr("disentangle.own.BLOCK", 10_000)
+    monkeypatch.setattr("disentangle.data.user_images.BLOCK", 10_000)
     npz(images=noise(20, 90, 90))
     assert 8100 <= max(read) <= 10_000
 

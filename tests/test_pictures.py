@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from disentangle.pictures import MARGIN, mosaic, save_animation
+from disentangle.figures.image_grids import MARGIN, mosaic, save_animation
 
 
 def test_picture_is_in_rows_and_columns_a_pixel_apart():

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disentangle import registry
+from disentangle.contracts import registry
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.estimate import Estimate
-from disentangle.experiment import train
-from disentangle.figures import FILES
-from disentangle.plan import asked_of, load_plan
-from disentangle.preset import load_preset
-from disentangle.record import ScoreFile
-from disentangle.run import load_run
-from disentangle.scoring import score
-from disentangle.settle import check_options
-from disentangle.studyfile import dataset_of, expand, parse_study, read_text
+from disentangle.runs.layout import FILES
+from disentangle.runs.run import load_run
+from disentangle.runs.score_records import ScoreFile
+from disentangle.scoring.score_runs import score
+from disentangle.studies.estimate import Estimate
+from disentangle.studies.plan import asked_of, load_plan
+from disentangle.studies.study_file import dataset_of, expand, parse_study, read_text
+from disentangle.training.configuration import check_options
+from disentangle.training.preset import load_preset
+from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = """
@@ -303,7 +303,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
     def broken(run, device):
         raise RuntimeError("of course")
 
-    monkeypatch.setattr("disentangle.estimate.time_steps", broken)
+    monkeypatch.setattr("disentangle.studies.estimate.time_steps", broken)
     found, said = plan(RUNS), []
     estimate = Estimate(found, 2, 1, "cpu", said.append)
     assert said[-1] == "it cannot be timed: of course"

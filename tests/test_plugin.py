@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from torch import nn
 
+from disentangle.contracts.plugin import Plugin, knob, knobs
 from disentangle.errors import UsageError
-from disentangle.plugin import Plugin, knob, knobs
 
 
 class Recipe(Plugin):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from disentangle.data.manifest import stamp_of
+from disentangle.data.prepared import Content, Preparation, reordered
 from disentangle.errors import DisentangleError
-from disentangle.manifest import stamp_of
-from disentangle.prepare import Content, Preparation, reordered
 
 SHAPE = (6, 4)
 ROWS = np.arange(24, dtype=np.uint8).reshape(SHAPE)
@@ -118,7 +118,9 @@ def test_copied_images_are_checked_once_and_then_trusted(tmp_path, monkeypatch):
     copied = shutil.copytree(tmp_path / "set", tmp_path / "copy", copy_function=shutil.copyfile)
     read = []
     real = hashlib.sha256
-    monkeypatch.setattr("disentangle.prepare.hashlib.sha256", lambda *a: read.append(a) or real(*a))
+    monkeypatch.setattr(
+        "disentangle.data.prepared.hashlib.sha256", lambda *a: read.append(a) or real(*a)
+    )
     for _ in range(2):
         Preparation(folder=copied, version=1).load()
     assert len(read) == 1
@@ -198,7 +200,7 @@ def test_good_images_stay_until_others_are_written(tmp_path, monkeypatch):
     with pytest.raises(DisentangleError, match="refused"):
         other.get(lambda stack: Content(blocks=refused(), shape=SHAPE, source="other"))
     with monkeypatch.context() as patch:
-        patch.setattr("disentangle.prepare.write_manifest", killed)
+        patch.setattr("disentangle.data.prepared.write_manifest", killed)
         with pytest.raises(KeyboardInterrupt):
             other.get(lambda stack: Content(blocks=[ROWS], shape=SHAPE, source="other"))
     again = Preparation(folder=tmp_path / "set", version=1).load()
@@ -235,7 +237,7 @@ def test_each_of_several_files_that_changes_makes_the_images_anew(tmp_path):
 
 @pytest.mark.parametrize("block", [1, 8, 2**20])
 def test_images_are_put_in_order_by_way_of_a_file(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("disentangle.prepare.BLOCK", block)
+    monkeypatch.setattr("disentangle.data.prepared.BLOCK", block)
     place = np.array([3, 0, 5, 1, 4, 2])
     blocks = (ROWS[i : i + 4] for i in (0, 4))
     found = np.concatenate(list(reordered(blocks, place, SHAPE, tmp_path)))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from disentangle import registry
+from disentangle.contracts import registry
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.settings import check
 from disentangle.errors import UsageError
-from disentangle.experiment import train
-from disentangle.options import check
-from disentangle.preset import known_presets, load_preset
-from disentangle.recipe import Training
+from disentangle.training.preset import known_presets, load_preset
+from disentangle.training.train import train
 
 OPTIONS = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
 PRESETS = known_presets()

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from known import Coded, identity
 
-from disentangle.chosen import choose
+from disentangle.contracts.source import Part, Sampled
 from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
-from disentangle.experiment import train
-from disentangle.foreign import score_codes
-from disentangle.protocol import known_protocols, load_protocol
-from disentangle.scoring import read_scores, score
-from disentangle.sources import Part, Sampled
-from disentangle.tabling import make_tables
+from disentangle.runs.scores import read_scores
+from disentangle.score_tables.build import make_tables
+from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.protocol import known_protocols, load_protocol
+from disentangle.scoring.score_external import score_codes
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 
 OPTIONS = {"steps": 3, "batch_size": 8, "figures": False, "device": "cpu"}
 QUICK = ["mig:samples=50", "sap:train=40,test=20"]
@@ -143,7 +144,7 @@ def test_disjoint_scores_what_was_held_out_by_means_and_by_samples(strangers, tm
 
 
 def test_sampled_codes_are_the_posteriors_and_always_the_same(run):
-    from disentangle.codes import RunSource
+    from disentangle.scoring.codes import RunSource
 
     base = RunSource(run)
     index = np.arange(len(run.dataset))

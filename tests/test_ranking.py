@@ -2,8 +2,8 @@
 
 import pytest
 
-from disentangle.cells import Cell, Row
-from disentangle.ranking import mark_best
+from disentangle.score_tables.cells import Cell, Row
+from disentangle.score_tables.ranking import mark_best
 
 MIG = ("mig", "mig")
 BOUND = ("elbo/total", "elbo")

@@ -7,8 +7,8 @@ import types
 import pytest
 from blocks import ROOT, Shell, blocks_of, check_toml
 
-from disentangle.scoring import current_scores
-from disentangle.tabling import load_all
+from disentangle.runs.collection import load_all
+from disentangle.runs.scores import current_scores
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = blocks_of(README)

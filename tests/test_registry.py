@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from disentangle import registry
+from disentangle.contracts import entry_points, registry
 from disentangle.errors import DisentangleError, UsageError
 
 BUILT_IN = {
@@ -26,9 +26,9 @@ def test_built_ins_are_registered_by_entry_points(group):
 
 def test_listing_imports_neither_torch_nor_a_plugin():
     code = (
-        "import sys, disentangle, disentangle.cli\n"
-        "from disentangle import registry\n"
-        "assert registry.every_entry()\n"
+        "import sys, disentangle, disentangle.cli.app\n"
+        "from disentangle.contracts import entry_points\n"
+        "assert entry_points.every_entry()\n"
         "heavy = {'torch', 'numpy', 'sklearn', 'matplotlib', 'disentangle_plugins'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -70,10 +70,10 @@ def test_plugin_of_the_wrong_kind_is_refused(strangers):
 
 def test_check_imports_reports_each_plugin_even_one_that_ends_the_process(strangers):
     problems = {(e.kind, e.name, e.target): p for e, p in registry.check_imports()}
-    assert len(problems) == len(registry.every_entry())
+    assert len(problems) == len(entry_points.every_entry())
     assert "1987" in problems["model", "broken", "strangers.broken:Nothing"]
     deadly = problems["model", "deadly", "strangers.deadly:Nothing"]
     assert "ended the process (exit code 7)" in deadly
     assert "model 'twin' is ambiguous" in problems["model", "twin", "strangers.model:Duel"]
     assert problems["model", "half-vae", "strangers.model:HalfVAE"] == ""
-    assert problems["network", "conv", "disentangle.networks:Conv"] == ""
+    assert problems["network", "conv", "disentangle.nn.networks:Conv"] == ""

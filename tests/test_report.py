@@ -11,13 +11,17 @@ from PIL import Image
 from test_sprites import opened
 
 import disentangle
-from disentangle import figures, pages
 from disentangle.errors import DisentangleError
-from disentangle.experiment import train
-from disentangle.page_run import VALUES
-from disentangle.record import DetailRecord, ScoreFile
-from disentangle.scoring import read_scores, score
-from disentangle.tabling import make_tables as tables
+from disentangle.figures.bases import Base, default_bases, find_bases
+from disentangle.figures.latents import measure_latents
+from disentangle.figures.traversals import traverse
+from disentangle.reports import pages
+from disentangle.reports.run_page import VALUES
+from disentangle.runs.score_records import DetailRecord, ScoreFile
+from disentangle.runs.scores import read_scores
+from disentangle.score_tables.build import make_tables as tables
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -110,7 +114,7 @@ def test_policy_forbids_the_network_and_comes_before_all_it_governs(page):
 
 
 def test_each_latent_has_a_labelled_slider_active_ones_first(run, page):
-    latents = figures.measure_latents(run)
+    latents = measure_latents(run)
     sliders = page.all("input", type="range")
     assert [s["aria-label"].split(",")[0] for s in sliders] == [f"z{d}" for d in latents.order]
     assert {(s["min"], s["max"]) for s in sliders} == {("0", str(VALUES - 1))}
@@ -119,8 +123,8 @@ def test_each_latent_has_a_labelled_slider_active_ones_first(run, page):
 
 def test_sliders_have_the_models_values_and_start_at_the_bases_own(run, page):
     told = json.loads(page.scripts[0])
-    order = figures.measure_latents(run).order
-    bases = figures.find_bases(run, figures.default_bases(run))
+    order = measure_latents(run).order
+    bases = find_bases(run, default_bases(run))
     values = [run.model.traversal(d, VALUES) for d in order]
     assert [[float(v.replace("\N{MINUS SIGN}", "-")) for v in row] for row in told["values"]] == [
         pytest.approx(v.tolist(), abs=0.006) for v in values
@@ -140,14 +144,12 @@ def test_sheets_hold_the_traversals_of_each_base(run, page):
         "",
         *(f"#traversals:has(#base-{i}:checked)" for i in (1, 2, 3)),
     ]
-    order = figures.measure_latents(run).order
+    order = measure_latents(run).order
     height, width = (n + 2 for n in run.record.dataset.image_shape[1:])
-    for (_, uri), base in zip(
-        rules, figures.find_bases(run, figures.default_bases(run)), strict=True
-    ):
+    for (_, uri), base in zip(rules, find_bases(run, default_bases(run)), strict=True):
         sheet = opened(uri)
         assert sheet.shape[:2] == (10 * height, VALUES * width)
-        block = figures.traverse(run, base, order, VALUES)
+        block = traverse(run, base, order, VALUES)
         cells = sheet.reshape(10, height, VALUES, width, 4)[:, 1:-1, :, 1:-1, 0]
         wanted = (block[:, :, 0] * 255).round().numpy().transpose(0, 2, 1, 3)
         assert np.abs(cells - wanted).mean() < 6
@@ -223,7 +225,7 @@ def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
 
 
 def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
-    order = figures.measure_latents(run).order
+    order = measure_latents(run).order
     values = [[d / 10, None] for d in range(10)]
     detail = {"mig/information": DetailRecord(axes=("latent", "factor"), values=values)}
     give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one", "two")})
@@ -407,10 +409,10 @@ def test_page_of_a_colour_dataset_has_colour(run, monkeypatch):
         "decode",
         lambda z: torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).repeat(len(z), 1, 8, 8),
     )
-    base = figures.Base("here", "h", torch.zeros(10))
-    monkeypatch.setattr("disentangle.page_run.figures.find_bases", lambda run, specs: [base])
+    base = Base("here", "h", torch.zeros(10))
+    monkeypatch.setattr("disentangle.reports.run_page.find_bases", lambda run, specs: [base])
     monkeypatch.setattr(
-        "disentangle.page_run.reconstructions",
+        "disentangle.reports.run_page.reconstructions",
         lambda run: {"sheet": "data:image/webp;base64,", "count": 1},
     )
     page = Page(pages.run_page(run))

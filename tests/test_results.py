@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.provenance import commit
-from disentangle.record import RunRecord, ScoreFile, read_record
-from disentangle.seeds import derive
+from disentangle._utils.seeds import derive
+from disentangle._utils.versions import commit
+from disentangle.runs.records import RunRecord, read_record
+from disentangle.runs.score_records import ScoreFile
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

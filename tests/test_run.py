@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 import disentangle
-from disentangle import checkpoint
 from disentangle.errors import DisentangleError
-from disentangle.run import find_runs, load_run
-from disentangle.scoring import read_scores
+from disentangle.runs import checkpoint
+from disentangle.runs.collection import find_runs
+from disentangle.runs.run import load_run
+from disentangle.runs.scores import read_scores
 
 
 def test_record_is_read_back_as_it_was_written(trained, run):
@@ -149,7 +150,7 @@ def test_moved_data_is_found_where_it_is_said_to_be(run, tmp_path, monkeypatch):
         seen.update(options)
         return opened
 
-    monkeypatch.setattr("disentangle.data.load_dataset", load_dataset)
+    monkeypatch.setattr("disentangle.data.loading.load_dataset", load_dataset)
     assert load_run(run.path, data_dir=tmp_path, file="f").dataset is opened
     assert seen == {"data_dir": tmp_path, "file": "f", "image_size": None, "channels": None}
 

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from disentangle.arrays import array_source
-from disentangle.chosen import choose
-from disentangle.codes import RunSource
-from disentangle.data import load_dataset
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
-from disentangle.experiment import train
-from disentangle.foreign import score_codes
-from disentangle.record import ScoreFile
-from disentangle.scoring import read_scores, score
+from disentangle.runs.score_records import ScoreFile
+from disentangle.runs.scores import read_scores
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.score_external import score_codes
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 
 DEFAULT = {"beta-vae-score", "factor-vae-score", "mig", "modularity", "sap"}
 QUICK = "beta-vae-score:train=60,test=30,pairs=4"

@@ -3,10 +3,10 @@
 import pytest
 
 from disentangle.errors import UsageError
-from disentangle.experiment import train
-from disentangle.selection import select
-from disentangle.tabling import make_tables
-from disentangle.where import where
+from disentangle.runs.filters import where
+from disentangle.score_tables.build import make_tables
+from disentangle.score_tables.selection import select
+from disentangle.training.train import train
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from disentangle.progress import manner
+from disentangle._utils.console import manner
 
 TINY = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--no-figures"]
 
@@ -37,7 +37,7 @@ def test_list_as_json(command, strangers):
 
 
 def test_check_as_json_says_each_problem_and_fails(command, strangers, monkeypatch):
-    from disentangle import registry
+    from disentangle.contracts import registry
 
     entry = registry.models.entry("broken")
     monkeypatch.setattr(registry, "check_imports", lambda: iter([(entry, "of 1987")]))

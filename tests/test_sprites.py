@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from disentangle import sprites
 from disentangle.errors import DisentangleError
+from disentangle.reports import sprites
 
 
 def opened(uri):

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
-from disentangle import sweeps
-from disentangle.agreements import draw_agreement, draw_protocols, draw_variance
-from disentangle.analysis import families, rank_agreement, ranks, variance_shares
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.study import Observation, one_study
-from disentangle.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.figures import sweeps
+from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
+from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.score_tables.analysis import families, rank_agreement, ranks, variance_shares
+from disentangle.score_tables.observations import Observation, one_study
 
 SAMPLE = {"representation": "sample"}
 BOUND = {
@@ -127,10 +127,12 @@ def test_runs_at_a_default_are_part_of_a_sweep_and_other_settings_are_other_line
     runs = [variant(f"l{n}", values=[{"value": 0.1}], knobs={"latents": n}) for n in (5, 10, 20)]
     runs += [variant("b", values=[{"value": 0.2}], knobs={"latents": 5, "beta": 9.0})]
     heads, lines = [], []
-    monkeypatch.setattr("disentangle.sweeps.legend", lambda axes, names: lines.extend(names))
+    monkeypatch.setattr(
+        "disentangle.figures.sweeps.legend", lambda axes, names: lines.extend(names)
+    )
     panel = sweeps.panel
     monkeypatch.setattr(
-        "disentangle.sweeps.panel",
+        "disentangle.figures.sweeps.panel",
         lambda study, head, names: heads.append(head) or panel(study, head, names),
     )
     draw_sweep(one_study(runs), "mig", "latents", tmp_path / "a.png")

@@ -6,8 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from disentangle import summary
-from disentangle.summary import above, best_of, holm, iqm, paired, quantile, summarise, unpaired
+from disentangle.score_tables import statistics as summary
+from disentangle.score_tables.statistics import (
+    above,
+    best_of,
+    holm,
+    iqm,
+    paired,
+    quantile,
+    summarise,
+    unpaired,
+)
 
 numbers = st.floats(-100, 100, width=32)
 

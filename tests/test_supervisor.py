@@ -8,11 +8,13 @@ import time
 
 import pytest
 
-from disentangle import attempts, child, supervisor
 from disentangle.errors import UsageError
-from disentangle.jobs import Job
-from disentangle.plan import load_plan
-from disentangle.supervisor import Local
+from disentangle.studies import local_executor as supervisor
+from disentangle.studies import process as child
+from disentangle.studies import retries as attempts
+from disentangle.studies.jobs import Job
+from disentangle.studies.local_executor import Local
+from disentangle.studies.plan import load_plan
 
 pytestmark = pytest.mark.usefixtures("strangers")
 FAKE = """
@@ -230,7 +232,7 @@ def test_worker_that_does_not_stop_is_killed_with_its_children(job, fake, tmp_pa
 
 
 def test_worker_stops_when_nobody_waits_for_it(job, tmp_path):
-    code = "from disentangle import worker; worker.stop_when_left()"
+    code = "from disentangle.studies import worker; worker.stop_when_left()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         process.stdin.close()
         assert process.wait(60) == -signal.SIGTERM

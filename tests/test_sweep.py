@@ -11,16 +11,16 @@ import pytest
 import torch
 
 import disentangle
-from disentangle import checkpoint
-from disentangle.baselines import read_baselines
-from disentangle.cli_sweep import again
-from disentangle.executor import Event
-from disentangle.experiment import train
-from disentangle.plan import load_plan
-from disentangle.run import load_run
-from disentangle.scoring import score
-from disentangle.sweep_view import View
-from disentangle.sweeping import score_baselines, stop_signals
+from disentangle.cli.sweep import again
+from disentangle.cli.sweep_view import View
+from disentangle.runs import checkpoint
+from disentangle.runs.run import load_run
+from disentangle.scoring.baselines import read_baselines
+from disentangle.scoring.score_runs import score
+from disentangle.studies.executor import Event
+from disentangle.studies.plan import load_plan
+from disentangle.studies.sweep import score_baselines, stop_signals
+from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 STUDY = """

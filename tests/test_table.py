@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from disentangle.export import write_scores
-from disentangle.run import Run
-from disentangle.tabling import make_tables
+from disentangle.runs.run import Run
+from disentangle.score_tables.build import make_tables
+from disentangle.score_tables.export import write_scores
 
 
 def test_seeds_of_a_configuration_are_one_row(variant):
@@ -224,7 +224,7 @@ def test_table_of_records_imports_no_heavy_package(variant):
     for seed in range(5):
         run = variant(f"s{seed}", seed=seed, values=({"value": seed / 10}, {**elbo, "value": seed}))
     code = (
-        "import sys\nfrom disentangle.cli import main\n"
+        "import sys\nfrom disentangle.cli.app import main\n"
         f"sys.argv = ['disentangle', 'table', '--results', {str(run.path.parent)!r}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'sklearn', 'matplotlib'} & set(sys.modules)\n"

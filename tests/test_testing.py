@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from disentangle.dataset import Dataset, Grid, Labelled
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
+from disentangle.contracts.metric import Detail, Metric
+from disentangle.contracts.model import Model, Posterior
+from disentangle.contracts.plugin import knob
 from disentangle.errors import Unavailable, UsageError
-from disentangle.metric import Detail, Metric
-from disentangle.model import Model, Posterior
-from disentangle.plugin import knob
 from disentangle.testing import Violation, check_dataset, check_metric, check_model, conformance
 
 

@@ -15,13 +15,13 @@ import torch
 from safetensors import SafetensorError
 
 import disentangle
-from disentangle import checkpoint
-from disentangle.device import choose_device
+from disentangle._utils.device import choose_device
+from disentangle.contracts.common_options import Training
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.experiment import train
-from disentangle.figures import draw_traversals
-from disentangle.recipe import Training
-from disentangle.training import Interrupted, batches, make_optimizers
+from disentangle.figures.traversals import draw_traversals
+from disentangle.runs import checkpoint
+from disentangle.training.loop import Interrupted, batches, make_optimizers
+from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
@@ -450,7 +450,7 @@ def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_pat
 
 
 def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypatch):
-    monkeypatch.setattr("disentangle.monitor.PATIENCE", 5)
+    monkeypatch.setattr("disentangle.training.monitor.PATIENCE", 5)
     said = []
     options = {"steps": 40, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-2}
     train("beta-vae", "tiny", beta=1e5, results=tmp_path, say=said.append, **options)
@@ -481,7 +481,7 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     ids=str,
 )
 def test_warning_says_whether_collapse_is_being_left(spread, told):
-    from disentangle.monitor import watching
+    from disentangle.training.monitor import watching
 
     said = []
     watched = watching(lambda *a: None, said.append, "help")
@@ -492,7 +492,7 @@ def test_warning_says_whether_collapse_is_being_left(spread, told):
 
 
 def test_latents_that_live_bring_no_warning():
-    from disentangle.monitor import watching
+    from disentangle.training.monitor import watching
 
     said, seen = [], []
     watched = watching(lambda *a: seen.append(a), said.append, "help")

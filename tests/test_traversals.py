@@ -10,12 +10,15 @@ import torch
 from looks import check_type
 from PIL import ExifTags, Image
 
-from disentangle import figures, plate, traversals
-from disentangle.bases import Base
-from disentangle.latents import measure_latents, measure_ranges
-from disentangle.model import Code, Posterior
-from disentangle.pictures import mosaic
-from disentangle.provenance import made_by
+from disentangle._utils.versions import made_by
+from disentangle.contracts.model import Code, Posterior
+from disentangle.figures import canvas as plate
+from disentangle.figures import traversals
+from disentangle.figures.bases import Base, find_bases
+from disentangle.figures.canvas import title
+from disentangle.figures.image_grids import mosaic
+from disentangle.figures.latents import measure_latents, measure_ranges
+from disentangle.figures.traversals import draw_traversals, traverse
 
 
 def test_traversal_goes_from_minus_3_to_3_inclusive(run):
@@ -78,7 +81,7 @@ def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(
 ):
     found = []
     monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
-    figures.draw_traversals(run, bases, run.path / "a.png", span=span)
+    draw_traversals(run, bases, run.path / "a.png", span=span)
     assert found[0].get_figwidth() == width
     said = check_type(found[0])
     assert len([text for text in said if text.startswith("z")]) == 10 * -(-len(bases) // 2)
@@ -86,30 +89,30 @@ def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(
 
 
 def test_vector_formats_hold_the_images_pixel_for_pixel(run, tmp_path):
-    (path,) = figures.draw_traversals(run, ["first"], tmp_path / "a.svg")
+    (path,) = draw_traversals(run, ["first"], tmp_path / "a.svg")
     svg = path.read_text()
-    order = figures.measure_latents(run).order
-    (base,) = figures.find_bases(run, ["first"])
-    expected = mosaic(figures.traverse(run, base, order, traversals.COLUMNS))
+    order = measure_latents(run).order
+    (base,) = find_bases(run, ["first"])
+    expected = mosaic(traverse(run, base, order, traversals.COLUMNS))
     shown = re.findall(r'href="data:image/png;base64,([^"]+)"', svg)
     pictures = [np.array(Image.open(io.BytesIO(base64.b64decode(s))).convert("RGB")) for s in shown]
     assert any(p.shape == expected.shape and (p == expected).all() for p in pictures)
     assert f">z{order[0]}  KL " in svg
-    (path,) = figures.draw_traversals(run, ["first"], tmp_path / "a.pdf")
+    (path,) = draw_traversals(run, ["first"], tmp_path / "a.pdf")
     assert f"/Width {expected.shape[1]}".encode() in path.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_motion_goes_there_and_back_and_tells_its_source(run, tmp_path, suffix):
-    (path,) = figures.draw_traversals(run, ["first"], tmp_path / f"a{suffix}")
+    (path,) = draw_traversals(run, ["first"], tmp_path / f"a{suffix}")
     with Image.open(path) as image:
         assert image.n_frames == 2 * traversals.FRAMES - 2
         if suffix == ".gif":
-            assert image.info["comment"].decode() == f"{figures.title(run)}; {made_by()}"
+            assert image.info["comment"].decode() == f"{title(run)}; {made_by()}"
         else:
             exif = image.getexif()
             assert exif[ExifTags.Base.Software] == made_by()
-            assert exif[ExifTags.Base.ImageDescription] == figures.title(run)
+            assert exif[ExifTags.Base.ImageDescription] == title(run)
 
 
 def test_traverse_takes_the_options_of_its_figure(run, command, tmp_path):

@@ -8,11 +8,12 @@ from known import ARRAYS, golden
 from scipy.stats import spearmanr
 from sklearn.linear_model import Lasso
 
-from disentangle.codes import RunSource
+from disentangle._utils.seeds import numpy_rng
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.experiment import train
-from disentangle.seeds import numpy_rng
-from disentangle.udr import agreement, lasso, pairwise, ranks, standardise, udr, udr_of_runs
+from disentangle.maths.probes import standardise
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.udr import agreement, lasso, pairwise, ranks, udr, udr_of_runs
+from disentangle.training.train import train
 
 CODES, KL = ARRAYS["udr/codes"].astype(np.float64), ARRAYS["udr/kl"]
 METHODS = ["lasso", "spearman"]

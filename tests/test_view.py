@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle.dataset import Dataset, Grid, Labelled
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.errors import UsageError
 
 

@@ -37,9 +37,9 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 import disentangle
-from disentangle import registry
-from disentangle.model import Batch
-from disentangle.seeds import initialising, torch_rng
+from disentangle._utils.seeds import initialising, torch_rng
+from disentangle.contracts import registry
+from disentangle.contracts.model import Batch
 
 BATCH, WARM, STEPS, IMAGES, BETA, LR = 64, 15, 115, 20_000, 4.0, 5e-4
 

@@ -13,9 +13,9 @@ from unittest import SkipTest
 import numpy as np
 import torch
 
+from disentangle.contracts.isolation import GENERATORS
+from disentangle.contracts.plugin import documentation
 from disentangle.errors import DisentangleError
-from disentangle.isolation import GENERATORS
-from disentangle.plugin import documentation
 
 S = TypeVar("S")
 

@@ -10,14 +10,14 @@ from unittest import SkipTest
 import numpy as np
 import torch
 
-from disentangle import data
-from disentangle.dataset import Dataset, Grid, Index, Labelled
+from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts.common_options import Common
+from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
+from disentangle.contracts.plugin import knobs
+from disentangle.data import loading, status
+from disentangle.data.location import about_of
+from disentangle.data.user_images import check_names
 from disentangle.errors import Unavailable
-from disentangle.location import about_of
-from disentangle.own import check_names
-from disentangle.plugin import knobs
-from disentangle.recipe import Common
-from disentangle.seeds import numpy_rng
 from disentangle.testing.check import Rules, require, says_source, undisturbed
 
 MOST = 32
@@ -49,14 +49,14 @@ def subject(dataset: str | Dataset, data_dir: str | Path | None = None) -> Subje
     """
     if isinstance(dataset, Dataset):
         return Subject(dataset, lambda: dataset)
-    opens = data.opener(dataset)
+    opens = loading.opener(dataset)
     known = about_of(opens)
-    state = data.state(dataset, known, data_dir)
+    state = status.state(dataset, known, data_dir)
     if state.startswith("not here"):
         raise SkipTest(f"the images of '{dataset}' are {state}")
 
     def again() -> Dataset:
-        return data.load_dataset(dataset, data_dir=data_dir)
+        return loading.load_dataset(dataset, data_dir=data_dir)
 
     return Subject(again(), again, opens)
 

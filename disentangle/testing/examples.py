@@ -10,11 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from disentangle.dataset import Grid, Index
+from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
+from disentangle.contracts.dataset import Grid, Index
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Codes, Source
-from disentangle.model import Batch, Model, Terms
-from disentangle.seeds import initialising, numpy_rng, torch_rng
 
 Kind: TypeAlias = Literal["oracle", "noise", "constant"]
 

@@ -6,10 +6,11 @@ from typing import Any
 import typer
 from typer.main import get_command
 
+from disentangle.cli.knob_options import with_knobs
+from disentangle.contracts.plugin import Knob, Plugin, knobs
+from disentangle.contracts.settings import parse_given, parse_spec
 from disentangle.errors import UsageError
-from disentangle.options import parse_given, parse_spec, with_knobs
-from disentangle.plugin import Knob, Plugin, knobs
-from disentangle.record import SettingRecord
+from disentangle.runs.records import SettingRecord
 from disentangle.testing.check import require
 
 

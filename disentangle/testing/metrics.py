@@ -9,13 +9,14 @@ from unittest import SkipTest
 
 import numpy as np
 
-from disentangle import registry
-from disentangle.arrays import array_source
-from disentangle.chosen import check_names
-from disentangle.dataset import Labelled
+from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts import registry
+from disentangle.contracts.dataset import Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Detail, Metric, Scores, Source
-from disentangle.seeds import numpy_rng
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.metric_spec import check_names
 from disentangle.testing import knobs as knob_rules
 from disentangle.testing.check import Rules, Violation, require, says_source, undisturbed
 from disentangle.testing.examples import Known

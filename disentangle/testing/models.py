@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disentangle import checkpoint
-from disentangle.cli_train import model_command
-from disentangle.model import Code, Posterior
-from disentangle.recipe import Training
-from disentangle.seeds import numpy_rng
+from disentangle._utils.seeds import numpy_rng
+from disentangle.cli.train import model_command
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.model import Code, Posterior
+from disentangle.runs import checkpoint
 from disentangle.testing import knobs as knob_rules
 from disentangle.testing.check import Rules, require, says_source, undisturbed
 from disentangle.testing.trial import N, Subject, sets, values
-from disentangle.training import make_optimizers, updating
+from disentangle.training.loop import make_optimizers, updating
 
 RNG = "draw from batch.rng, as in q.sample(batch.rng)"
 

@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from disentangle import registry
-from disentangle.dataset import Dataset
+from disentangle.contracts import entry_points, registry
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.metric import Metric
+from disentangle.contracts.model import Model
 from disentangle.errors import UsageError, suggestion
-from disentangle.metric import Metric
-from disentangle.model import Model
 from disentangle.testing import datasets as dataset_rules
 from disentangle.testing import metrics as metric_rules
 from disentangle.testing import models as model_rules
@@ -89,7 +89,7 @@ def conformance(
         *(c for m in [*metrics, *_of(registry.metrics, distribution)] for c in _metric(m)),
     ]
     if not every:
-        known = {entry.distribution for entry in registry.every_entry()}
+        known = {entry.distribution for entry in entry_points.every_entry()}
         raise UsageError(
             f"no plugin of '{distribution}' is installed{suggestion(distribution, known)}; after a "
             "change of pyproject.toml: pip install -e ."
@@ -119,7 +119,7 @@ def _metric(metric: str | type[Metric[Any]]) -> Iterator[Check]:
     return checks(metric_rules.rules, "metric", metric, metric_rules.subject)
 
 
-def _of(group: registry.Group[Any], distribution: str | None) -> list[str]:
+def _of(group: entry_points.Group[Any], distribution: str | None) -> list[str]:
     """Return the names that a distribution registers in a group."""
     wanted = _plain(distribution or "")
     return [

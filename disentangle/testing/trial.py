@@ -7,13 +7,13 @@ from unittest import SkipTest
 import numpy as np
 from torch import Tensor
 
-from disentangle import registry
-from disentangle.contracts import term_sets
-from disentangle.dataset import Index
-from disentangle.model import Batch, Model, Terms
-from disentangle.seeds import initialising, numpy_rng, torch_rng
+from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
+from disentangle.contracts import registry
+from disentangle.contracts.dataset import Index
+from disentangle.contracts.model import Batch, Model, Terms
 from disentangle.testing.check import require
 from disentangle.testing.examples import Speckle
+from disentangle.training.checks import term_sets
 
 Shape = tuple[int, int, int]
 N = 6

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from disentangle.location import Location
+from disentangle.data.location import Location
 from disentangle_plugins.datasets import dsprites
 
 

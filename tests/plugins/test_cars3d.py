@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from disentangle.dataset import Grid
+from disentangle.contracts.dataset import Grid
+from disentangle.data.location import Location
 from disentangle.errors import DisentangleError
-from disentangle.location import Location
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import cars3d
 

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 import disentangle
-from disentangle.dataset import Labelled
+from disentangle.contracts.dataset import Labelled
+from disentangle.data.location import Location
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.location import Location
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import celeba
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from disentangle.dataset import Grid, Labelled
+from disentangle.contracts.dataset import Grid, Labelled
+from disentangle.data.location import Location
 from disentangle.errors import DisentangleError
-from disentangle.location import Location
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import chairs
 

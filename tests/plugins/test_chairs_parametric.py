@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disentangle.dataset import Grid
-from disentangle.location import Location
+from disentangle.contracts.dataset import Grid
+from disentangle.data.location import Location
 from disentangle_plugins.datasets import chairs_parametric
 from disentangle_plugins.datasets.chairs_parametric import (
     ABOUT,

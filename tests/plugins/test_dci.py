@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import ARRAYS, case_arrays, defined, golden, name_of, small
 
-from disentangle import boosting
-from disentangle.arrays import array_source
+from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
-from disentangle.importance import completeness, disentanglement
-from disentangle.metric import Detail
+from disentangle.maths import gradient_boosting as boosting
+from disentangle.maths.importance import completeness, disentanglement
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.dci import DCI, probe
 
 TOYS = [v for v in golden("dci_disentanglement", sklearn="1.9.1") if v["case"][:3] == "toy"]

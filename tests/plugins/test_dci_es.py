@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from known import small
 from sklearn.tree import DecisionTreeClassifier
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.dci_es import DCIES, DEPTHS, curves, explicitness, votes
 
 

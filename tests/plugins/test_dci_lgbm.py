@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import ENCODERS, Coded, case_arrays, defined, golden, name_of, small
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
-from disentangle.importance import disentanglement
+from disentangle.maths.importance import disentanglement
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.dci_lgbm import DCILightGBM, probe
 
 TOYS = [v for v in golden("dci_disentanglement", sklearn="1.9.1") if v["case"][:3] == "toy"]

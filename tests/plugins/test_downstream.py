@@ -10,9 +10,9 @@ from known import ENCODERS, Coded, case_arrays, golden, small
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import KFold
 
-from disentangle import boosting
-from disentangle.arrays import ArraySource, array_source
 from disentangle.errors import Unavailable
+from disentangle.maths import gradient_boosting as boosting
+from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle_plugins.metrics.downstream import Downstream, boosted, logistic
 
 CASES = {v["case"]: v for v in golden("dci_informativeness_test", sklearn="1.9.1")}

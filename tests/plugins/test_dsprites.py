@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
+from disentangle.data.download import Remote
+from disentangle.data.location import About, Location
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote
-from disentangle.location import About, Location
 from disentangle_plugins.datasets import dsprites
 from disentangle_plugins.datasets.dsprites import AXES, BLOCK, COUNT, DSprites
 
@@ -207,7 +207,7 @@ def nothing_but_a_lock(folder: Path) -> bool:
 def test_two_processes_prepare_once(place: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from disentangle.location import Location\n"
+        "from disentangle.data.location import Location\n"
         "from disentangle_plugins.datasets import dsprites\n"
         "said = []\n"
         "place = Location(folder=pathlib.Path(sys.argv[1]), say=said.append)\n"

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from disentangle.arrays import array_source
-from disentangle.codes import CHUNK, RunSource
-from disentangle.dataset import Dataset
+from disentangle._utils.device import CHUNK
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.model import Model
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.experiment import train
-from disentangle.metric import Source
-from disentangle.model import Model
-from disentangle.scoring import score
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 from disentangle_plugins.metrics.elbo import ELBO, kl_of_latents
 
 QUICK = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}

@@ -17,8 +17,8 @@ from known import (
 )
 from sklearn.metrics import roc_auc_score
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.explicitness import Explicitness, area, explicitness
 
 TEST = [v for v in golden("explicitness_test", sklearn="1.9.1") if v["value"] is not None]

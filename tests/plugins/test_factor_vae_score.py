@@ -16,8 +16,8 @@ from known import (
     rotation,
 )
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.factor_vae_score import (
     FactorVAEScore,
     count,

@@ -8,10 +8,11 @@ from known import ARRAYS, ENCODERS, Coded, case_arrays, defined, golden, small
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
 
-from disentangle.arrays import ArraySource, array_source
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, mutual_information
-from disentangle.neighbours import neighbours_information, standardised
+from disentangle.maths.information import discretise, entropies, mutual_information
+from disentangle.maths.knn_information import neighbours_information
+from disentangle.maths.probes import standardised
+from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle_plugins.metrics.infomec import (
     InfoMEC,
     explicitness,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from known import ENCODERS, Coded, identity, small
 from scipy.stats import pearsonr, spearmanr
 
-from disentangle.arrays import ArraySource, array_source
 from disentangle.errors import Unavailable
+from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle_plugins.metrics.mcc import MCC, correlations, mcc
 
 

@@ -21,10 +21,10 @@ from known import (
     small,
 )
 
-from disentangle.arrays import ArrayDataset, array_source
-from disentangle.chosen import Chosen
+from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
-from disentangle.metric import Detail
+from disentangle.scoring.arrays import ArrayDataset, array_source
+from disentangle.scoring.metric_spec import Chosen
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.mig import MIG, mig
 
@@ -151,7 +151,7 @@ def test_beta_vae_score_of_rows_that_share_no_value_is_unavailable():
 def test_beta_vae_score_of_codes_too_wide_for_a_table_is_the_same(monkeypatch):
     few = BetaVAEScore(train=200, test=100)
     expected = few.score(Coded(rotation), np.random.default_rng(0))
-    monkeypatch.setattr("disentangle.metric.TABLE", 0)
+    monkeypatch.setattr("disentangle.contracts.source.TABLE", 0)
     assert few.score(Coded(rotation), np.random.default_rng(0)) == expected
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from known import DSPRITES, ENCODERS, SHAPES3D, Coded, case_arrays, golden, published, small
 
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, gaps, mutual_information
+from disentangle.maths.information import discretise, entropies, gaps, mutual_information
 from disentangle_plugins.metrics.mig import MIG, mig, normalised_information
 
 SIZES = {"dsprites": DSPRITES, "shapes3d": SHAPES3D}

@@ -8,7 +8,7 @@ from known import Coded, case_arrays, golden, identity, noise, small
 from sklearn.metrics import mutual_info_score
 
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies
+from disentangle.maths.information import discretise, entropies
 from disentangle_plugins.metrics.mig import mig
 from disentangle_plugins.metrics.mig_sup import MIGSup, mig_sup
 

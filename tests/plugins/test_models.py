@@ -9,14 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from disentangle import registry
-from disentangle.aggregate import log_densities, log_normal, log_prior, log_weights
-from disentangle.covariance import covariance, off_diagonal
-from disentangle.data import load_dataset
-from disentangle.experiment import train
-from disentangle.model import Batch, Posterior
-from disentangle.plugin import knobs
-from disentangle.seeds import initialising, torch_rng
+from disentangle._utils.seeds import initialising, torch_rng
+from disentangle.contracts import registry
+from disentangle.contracts.model import Batch, Posterior
+from disentangle.contracts.plugin import knobs
+from disentangle.data.loading import load_dataset
+from disentangle.maths.aggregate_posterior import (
+    covariance,
+    log_densities,
+    log_normal,
+    log_prior,
+    log_weights,
+    off_diagonal,
+)
+from disentangle.training.train import train
 from disentangle_plugins.models.ada_gvae import AdaGVAE, divergence, share
 from disentangle_plugins.models.annealed_vae import AnnealedVAE
 from disentangle_plugins.models.beta_tcvae import BetaTCVAE

@@ -18,8 +18,8 @@ from known import (
     small,
 )
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.modularity import Modularity, modularities
 
 REVIEW = [v for v in golden("ubi_modularity") if v["value"] != "nan"]  # of a constant latent

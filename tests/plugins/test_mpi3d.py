@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disentangle.dataset import Dataset, Grid
+from disentangle.contracts.dataset import Dataset, Grid
+from disentangle.data.location import Location, about_of
 from disentangle.errors import DisentangleError
-from disentangle.location import Location, about_of
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import mpi3d
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.executor import executor_of
-from disentangle.experiment import train
-from disentangle.plan import load_plan
-from disentangle.scoring import read_scores
+from disentangle.runs.scores import read_scores
+from disentangle.studies.executor import executor_of
+from disentangle.studies.plan import load_plan
+from disentangle.training.train import train
 from disentangle_plugins.executors.ray import ALONE, QUIET, Ray, reason
 
 LIMIT = 120.0

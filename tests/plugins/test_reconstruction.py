@@ -6,15 +6,15 @@ import torch
 from scipy.ndimage import correlate1d
 from torch import nn
 
-from disentangle.arrays import array_source
-from disentangle.codes import CHUNK, RunSource
-from disentangle.dataset import Dataset
+from disentangle._utils.device import CHUNK
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.model import Model
+from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import Unavailable
-from disentangle.experiment import train
-from disentangle.metric import Source
-from disentangle.model import Model
-from disentangle.scoring import score
-from disentangle.sources import Sampled
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.score_runs import score
+from disentangle.training.train import train
 from disentangle_plugins.metrics.reconstruction import Reconstruction, psnr, ssim
 
 QUICK = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}

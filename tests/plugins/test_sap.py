@@ -18,10 +18,10 @@ from known import (
 )
 from sklearn.svm import LinearSVC
 
-from disentangle.arrays import array_source
 from disentangle.errors import Unavailable
-from disentangle.information import gaps
-from disentangle.svm import machines
+from disentangle.maths.information import gaps
+from disentangle.maths.linear_svm import machines
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.sap import SAP, accuracies
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -17,7 +17,7 @@ from known import (
 )
 
 from disentangle.errors import Unavailable
-from disentangle.information import gaps
+from disentangle.maths.information import gaps
 from disentangle_plugins.metrics.sap_r2 import SAPR2, squared_correlations
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from disentangle.dataset import Grid, Labelled
+from disentangle.contracts.dataset import Grid, Labelled
+from disentangle.data.location import Location
 from disentangle.errors import DisentangleError
-from disentangle.location import Location
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import smallnorb
 

@@ -16,10 +16,10 @@ from known import (
     single_run,
 )
 
-from disentangle.arrays import array_source
-from disentangle.dataset import Dataset
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Source
+from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.total_correlation import (
     TotalCorrelation,
     gaussian_total_correlation,

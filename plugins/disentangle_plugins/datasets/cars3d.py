@@ -15,15 +15,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from disentangle.archive import LIMIT, Piece, pieces, uncompressed
-from disentangle.dataset import Dataset
-from disentangle.decode import resized
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.archive import LIMIT, Piece, pieces, uncompressed
+from disentangle.data.array_datasets import as_dataset
+from disentangle.data.download import Remote
+from disentangle.data.image_files import resized
+from disentangle.data.location import About, Location, about
+from disentangle.data.npz import counted, reason
+from disentangle.data.prepared import Content, Preparation, Rows
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.npz import counted, reason
-from disentangle.pixels import as_dataset
-from disentangle.prepare import Content, Preparation, Rows
 
 ABOUT = About(
     images=17_568,

@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from disentangle.archive import pieces
-from disentangle.dataset import Dataset
-from disentangle.decode import centre_crop, decoded, flat, resized
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.archive import pieces
+from disentangle.data.array_datasets import LabelledPixels
+from disentangle.data.download import Remote
+from disentangle.data.image_files import centre_crop, decoded, flat, resized
+from disentangle.data.location import About, Location, about
+from disentangle.data.prepared import Content, Preparation
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.pixels import LabelledPixels
-from disentangle.prepare import Content, Preparation
 
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 ARCHIVE, ATTRIBUTES, PARTITION = (

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 import numpy as np
 from PIL import Image
 
-from disentangle.archive import pieces, uncompressed
-from disentangle.dataset import Dataset
-from disentangle.decode import centre_crop, decoded, flat, resized
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.archive import pieces, uncompressed
+from disentangle.data.array_datasets import as_dataset, grid_order
+from disentangle.data.download import Remote
+from disentangle.data.image_files import centre_crop, decoded, flat, resized
+from disentangle.data.location import About, Location, about
+from disentangle.data.prepared import Content, Preparation
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.pixels import as_dataset, grid_order
-from disentangle.prepare import Content, Preparation
 
 ABOUT = About(
     images=86_366,

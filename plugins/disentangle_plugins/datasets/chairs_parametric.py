@@ -25,11 +25,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle.dataset import Dataset
-from disentangle.location import About, Location, about
-from disentangle.npz import counted
-from disentangle.pixels import as_dataset
-from disentangle.prepare import Content, Preparation
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.array_datasets import as_dataset
+from disentangle.data.location import About, Location, about
+from disentangle.data.npz import counted
+from disentangle.data.prepared import Content, Preparation
 
 AXES: Mapping[str, Sequence[Any]] = {
     "legs": ("straight", "splayed", "pedestal", "cantilever"),

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import npz
-from disentangle.dataset import Grid
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.manifest import Manifest
-from disentangle.prepare import Content, Preparation
+from disentangle.contracts.dataset import Grid
+from disentangle.data import npz
+from disentangle.data.download import Remote
+from disentangle.data.location import About, Location, about
+from disentangle.data.manifest import Manifest
+from disentangle.data.prepared import Content, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,12 +10,12 @@ from math import prod
 
 import numpy as np
 
-from disentangle import npz
-from disentangle.dataset import Dataset
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.pixels import as_dataset
-from disentangle.prepare import Content, Preparation, Rows
+from disentangle.contracts.dataset import Dataset
+from disentangle.data import npz
+from disentangle.data.array_datasets import as_dataset
+from disentangle.data.download import Remote
+from disentangle.data.location import About, Location, about
+from disentangle.data.prepared import Content, Preparation, Rows
 
 FACTORS = {
     "object_color": 6,

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.dataset import Dataset
+from disentangle.contracts.dataset import Dataset
+from disentangle.data.array_datasets import as_dataset, grid_order
+from disentangle.data.download import Remote
+from disentangle.data.location import About, Location, about
+from disentangle.data.npz import counted, reason
+from disentangle.data.prepared import Content, Preparation, Rows, reordered
 from disentangle.errors import DisentangleError
-from disentangle.fetch import Remote
-from disentangle.location import About, Location, about
-from disentangle.npz import counted, reason
-from disentangle.pixels import as_dataset, grid_order
-from disentangle.prepare import Content, Preparation, Rows, reordered
 
 ABOUT = About(
     images=480_000,

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from disentangle.attempts import Attempt, Waiting
-from disentangle.child import PATIENCE, POLL, THREADS, attend
+from disentangle._utils.device import cores_here
+from disentangle.contracts.plugin import knob
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.executor import Event, Events, Executor, cores_here
-from disentangle.jobs import Job
-from disentangle.plugin import knob
-from disentangle.worker import AGAIN
+from disentangle.studies.executor import Event, Events, Executor
+from disentangle.studies.jobs import Job
+from disentangle.studies.process import AGAIN, PATIENCE, POLL, THREADS, attend
+from disentangle.studies.retries import Attempt, Waiting
 
 LEAST = 100 * 2**20
 """Bytes of Ray's object store here: nothing large goes through it."""

@@ -5,11 +5,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.fits import small_fit
-from disentangle.metric import Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.probes import small_fit
 
 BLOCK = 2**19
 """Numbers that are worked on at once, 4 MiB: of the codes of some points' pairs."""

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from disentangle.dataset import Index, Labelled
-from disentangle.decode import cores
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.fits import small_fit
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.probes import small_fit
 
 Numbers = NDArray[np.float64]
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.dataset import Index, Labelled
-from disentangle.decode import cores
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.importance import Numbers, parts
-from disentangle.metric import Codes, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.importance import Numbers, parts
 
 
 def probe(

@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.boosting import Boosting, Run
-from disentangle.dataset import Index, Labelled
-from disentangle.decode import cores
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.fits import small_fit
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.gradient_boosting import Boosting, Run
+from disentangle.maths.probes import small_fit
 
 SIZES = (10, 100, 1_000, 10_000)
 """Numbers of labelled images."""

@@ -9,10 +9,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Dataset
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
 
 ACTIVE = 0.01
 """The variance of a latent's mean above which it is an active unit (Burda et al. 2016)."""
@@ -55,9 +56,9 @@ class ELBO(Metric[Dataset]):
         """Return the terms of the bound, and how many latents are active; behind it, their KL."""
         import torch
 
-        from disentangle.codes import CHUNK
-        from disentangle.model import Model
-        from disentangle.tensors import to_device
+        from disentangle._utils.device import CHUNK
+        from disentangle._utils.tensors import to_device
+        from disentangle.contracts.model import Model
 
         model = source.model
         if not isinstance(model, Model):

@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
-from disentangle.decode import cores
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.fits import small_fit
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.probes import small_fit
 
 
 def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np.float64]:

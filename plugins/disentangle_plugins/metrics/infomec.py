@@ -5,13 +5,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.fits import small_fit
-from disentangle.information import entropies, mutual_information
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.neighbours import neighbours_information, standardised
-from disentangle.plugin import knob
+from disentangle.maths.information import entropies, mutual_information
+from disentangle.maths.knn_information import neighbours_information
+from disentangle.maths.probes import small_fit, standardised
 
 Numbers = NDArray[np.float64]
 

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from disentangle.dataset import Labelled
+from disentangle.contracts.dataset import Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Detail, Metric, Scores, Source
-from disentangle.plugin import knob
 
 Numbers = NDArray[np.float64]
 

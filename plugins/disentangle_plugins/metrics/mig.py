@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, gaps, mutual_information
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.information import discretise, entropies, gaps, mutual_information
 
 
 def mig(z: Codes, v: Index, bins: int = 20) -> float:

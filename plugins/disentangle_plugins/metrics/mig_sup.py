@@ -5,11 +5,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, entropies, gaps, mutual_information
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.information import discretise, entropies, gaps, mutual_information
 
 Entropy = Literal["latent", "factor"]
 

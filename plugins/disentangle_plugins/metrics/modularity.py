@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Labelled
+from disentangle.contracts.dataset import Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, mutual_information
-from disentangle.metric import Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.information import discretise, mutual_information
 
 ROUNDING = 1e-12
 """Information, in nats, that is as good as none."""

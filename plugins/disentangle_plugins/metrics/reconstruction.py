@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from disentangle.dataset import Dataset, Index
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.metric import Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.metric import Codes, Metric, Scores, Source
-from disentangle.plugin import knob
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,9 +72,9 @@ class Reconstruction(Metric[Dataset]):
         """Return `reconstruction/error`, `reconstruction/psnr` in dB and `reconstruction/ssim`."""
         import torch
 
-        from disentangle.codes import CHUNK
-        from disentangle.model import Model
-        from disentangle.tensors import to_device
+        from disentangle._utils.device import CHUNK
+        from disentangle._utils.tensors import to_device
+        from disentangle.contracts.model import Model
 
         model = source.model
         if not isinstance(model, Model):

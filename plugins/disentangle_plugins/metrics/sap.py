@@ -3,12 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.information import gaps
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
-from disentangle.svm import highest, machines
+from disentangle.maths.information import gaps
+from disentangle.maths.linear_svm import highest, machines
 
 
 def accuracies(

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.dataset import Index, Labelled
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.information import gaps
-from disentangle.metric import Codes, Detail, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.information import gaps
 
 LEAST_VARIANCE = 1e-12
 """A latent with no more than this tells nothing, as in the reference."""

@@ -5,11 +5,12 @@ from typing import cast
 
 import numpy as np
 
-from disentangle.dataset import Dataset, Labelled
+from disentangle.contracts.dataset import Dataset, Labelled
+from disentangle.contracts.metric import Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
-from disentangle.information import discretise, mutual_information
-from disentangle.metric import Codes, Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.maths.information import discretise, mutual_information
 
 
 def gaussian_total_correlation(covariance: Codes) -> float:

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from disentangle.dataset import Dataset, Grid, Index
-from disentangle.model import Batch, Model, Posterior, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.dataset import Dataset, Grid, Index
+from disentangle.contracts.model import Batch, Model, Posterior, Terms
+from disentangle.contracts.plugin import knob
 
 
 class AdaGVAE(Model):

@@ -3,8 +3,8 @@
 https://arxiv.org/abs/1804.03599.
 """
 
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class AnnealedVAE(Model):

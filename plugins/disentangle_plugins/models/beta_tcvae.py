@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from disentangle.aggregate import log_densities, log_prior, log_weights
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
+from disentangle.maths.aggregate_posterior import log_densities, log_prior, log_weights
 
 
 class BetaTCVAE(Model):

@@ -1,7 +1,7 @@
 """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class BetaVAE(Model):

@@ -1,8 +1,8 @@
 """DIP-VAE-I: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
-from disentangle.covariance import covariance, off_diagonal
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
+from disentangle.maths.aggregate_posterior import covariance, off_diagonal
 
 
 class DIPVAEI(Model):

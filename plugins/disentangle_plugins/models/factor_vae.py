@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from disentangle.dataset import Dataset, Index
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
 
 UNITS, LAYERS = 1000, 6
 

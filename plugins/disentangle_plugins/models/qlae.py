@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle import registry
-from disentangle.model import Batch, Code, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts import registry
+from disentangle.contracts.model import Batch, Code, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class QLAE(Model[Code]):

@@ -1,7 +1,7 @@
 """VAE: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114."""
 
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class VAE(Model):

@@ -4,8 +4,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from disentangle.dataset import Grid
-from disentangle.location import About, Location, about
+from disentangle.contracts.dataset import Grid
+from disentangle.data.location import About, Location, about
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:

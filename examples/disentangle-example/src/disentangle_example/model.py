@@ -2,8 +2,8 @@
 
 from math import ceil
 
-from disentangle.model import Batch, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class CyclicalVAE(Model):

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
-from disentangle.dataset import Dataset, Grid
-from disentangle.location import Location
+from disentangle.contracts.dataset import Dataset, Grid
+from disentangle.data.location import Location
 
 SIZES = (4, 8, 12)
 

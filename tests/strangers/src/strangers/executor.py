@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from disentangle.contracts.plugin import knob
 from disentangle.errors import DisentangleError
-from disentangle.executor import Event, Events, Executor
-from disentangle.jobs import Job
-from disentangle.plugin import knob
-from disentangle.worker import work
+from disentangle.studies.executor import Event, Events, Executor
+from disentangle.studies.jobs import Job
+from disentangle.studies.worker import work
 
 
 class Inline(Executor):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from disentangle.dataset import Dataset, Labelled
-from disentangle.metric import Metric, Scores, Source
-from disentangle.plugin import knob
+from disentangle.contracts.dataset import Dataset, Labelled
+from disentangle.contracts.metric import Metric, Scores
+from disentangle.contracts.plugin import knob
+from disentangle.contracts.source import Source
 
 
 class Spread(Metric[Dataset]):

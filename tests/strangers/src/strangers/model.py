@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle.model import Batch, Code, Model, Terms
-from disentangle.plugin import knob
+from disentangle.contracts.model import Batch, Code, Model, Terms
+from disentangle.contracts.plugin import knob
 
 
 class HalfVAE(Model):

@@ -1,0 +1,1 @@
+"""What every part needs and nobody outside: files, random streams, devices, text."""

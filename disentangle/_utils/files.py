@@ -1,0 +1,93 @@
+"""Files that are either whole or not there: written beside their place, then moved into it."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import platformdirs
+
+from disentangle.errors import DisentangleError
+
+
+def data_folder(given: str | Path | None = None) -> Path:
+    """Return the data folder: as given, else DISENTANGLE_DATA, else one in the user's cache.
+
+    Raises:
+        DisentangleError: it is a file.
+    """
+    chosen = given or os.environ.get("DISENTANGLE_DATA") or cache_folder() / "data"
+    folder = Path(chosen).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise DisentangleError(f"{folder} is no folder: choose another one with --data-dir")
+    return folder
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: DISENTANGLE_CACHE, else the user's cache."""
+    chosen = os.environ.get("DISENTANGLE_CACHE") or platformdirs.user_cache_dir("disentangle")
+    return Path(chosen).expanduser().resolve()
+
+
+class Stamp(NamedTuple):
+    """What tells a file from another that takes its place, times in nanoseconds since the epoch."""
+
+    inode: int
+    modified: int
+    changed: int
+    size: int
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return the stamp of a file, if it is there."""
+    try:
+        about = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Stamp(about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`, which becomes `path` if the block succeeds.
+
+    The block creates the file and closes it. A reader sees the old file or the new one, never a
+    part of either, even after a power cut; a block that fails leaves the old one as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # which is what the user knows of
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all, with line ends as they are."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` as indented JSON; what JSON cannot say raises before any writing."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    # Only then does the new name outlive a power cut. Windows opens no folders, and needs none.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,61 @@
+"""`disentangle advise`: what the spectrum predicts of posterior collapse."""
+
+from typing import Annotated
+
+import typer
+
+from disentangle.cli import completion
+from disentangle.cli.parameters import DataDir, DatasetName, File, Split
+
+
+def advise(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="a model, such as beta-vae", autocompletion=completion.models
+        ),
+    ],
+    dataset: DatasetName,
+    beta: Annotated[
+        float | None, typer.Option(min=0, help="weight of the KL term", show_default="the model's")
+    ] = None,
+    beta_norm: Annotated[
+        float | None, typer.Option(min=0, help="beta times latents over pixels; instead of beta")
+    ] = None,
+    latents: Annotated[int | None, typer.Option(min=1, show_default="the model's")] = None,
+    likelihood: Annotated[str | None, typer.Option(show_default="the dataset's")] = None,
+    variance: Annotated[float | None, typer.Option(help="of the Gaussian", show_default="0.5")] = (
+        None
+    ),
+    split: Split = None,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
+    from disentangle._utils.console import say, working
+    from disentangle.data.loading import load_dataset
+    from disentangle.training.collapse import advise as ask
+    from disentangle.training.configuration import kl_weight, settled, training_view
+
+    given = {
+        "beta": beta,
+        "beta_norm": beta_norm,
+        "latents": latents,
+        "likelihood": likelihood,
+        "variance": variance,
+    }
+    with working() as preparing:
+        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    opened = training_view(opened, split, None, (), 0)
+    values = settled(model, opened, {k: v for k, v in given.items() if v is not None})
+    weight = kl_weight(model, values)
+    if weight is None:
+        typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")
+    for line in ask(
+        opened,
+        1.0 if weight is None else weight,
+        values["latents"],
+        values["likelihood"],
+        values["variance"],
+    ):
+        typer.echo(line)

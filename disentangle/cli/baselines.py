@@ -1,0 +1,74 @@
+"""`disentangle baselines`, `udr` and `advise`: what scores are worth, and what to expect."""
+
+from typing import Annotated
+
+import typer
+
+from disentangle.cli.output import fail_if_any, show_baselines
+from disentangle.cli.parameters import (
+    RESULTS,
+    AsJson,
+    DataDir,
+    DatasetName,
+    Device,
+    Factors,
+    File,
+    MetricNames,
+    ProtocolName,
+    Results,
+    ScoreSeed,
+    Split,
+    names,
+    print_json,
+)
+
+
+def baselines(
+    dataset: DatasetName,
+    metric: MetricNames = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="oracle, rotation, pca, ica, untrained, pixels or noise; may be repeated",
+            show_default="all",
+        ),
+    ] = None,
+    protocol: ProtocolName = "locatello2019",
+    seed: ScoreSeed = 0,
+    split: Split = None,
+    factors: Factors = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Score the factors themselves, noise and untrained controls: what a model's score is worth."""
+    from disentangle._utils.console import counting, say, working
+    from disentangle.data.loading import load_dataset
+    from disentangle.scoring.baselines import baselines as score_them
+
+    with working() as preparing:
+        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    with counting(f"encoding {opened.name}") as progress:
+        found = score_them(
+            opened,
+            metric,
+            only=only,
+            seed=seed,
+            protocol=protocol,
+            split=split,
+            factors=names(factors),
+            results=results,
+            device=device,
+            progress=progress,
+            say=say,
+        )
+    if as_json:
+        print_json({name: scores.as_dict() for name, scores in found.items()})
+    else:
+        show_baselines(found)
+    fail_if_any(
+        list(dict.fromkeys(why for scores in found.values() for why in scores.failed.values()))
+    )

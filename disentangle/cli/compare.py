@@ -1,0 +1,80 @@
+"""`disentangle compare`: two runs side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from disentangle.cli.output import aligned
+from disentangle.cli.parameters import AsJson, DataDir, File, print_json
+from disentangle.errors import DisentangleError, UsageError
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="a run's folder")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="another's")],
+    every: Annotated[
+        bool, typer.Option("--all", help="also settings that do not differ; * marks those that do")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG",
+            help="where to draw the traversals, latents matched by the correlation of their codes",
+            show_default="in RUN_A's figures",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Compare two runs: their settings, their scores, and their latents one by one.
+
+    Scores are tested over all seeds that both configurations were trained with.
+    """
+    from disentangle.runs.run import load_run
+    from disentangle.score_tables import comparison
+    from disentangle.score_tables.cells import number
+
+    a, b = (load_run(path, data_dir=data_dir, file=file) for path in (first, second))
+    if as_json:
+        print_json(comparison.as_json(a, b))  # and draws nothing
+        return
+    rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
+    lines = [["", "A", "B"]]
+    lines += [[("* " if differs and every else "") + name, x, y] for name, x, y, differs in rows]
+    for line in aligned(lines):
+        typer.echo(line)
+    if not rows:
+        typer.echo("no setting differs")
+    differences = comparison.score_differences(a, b)
+    lines = [["score", "A", "B", "seeds of both", "mean B - A", "p"]]
+    for found in differences:
+        one, other, mean = (
+            "" if value is None else number(value) for value in (found.a, found.b, found.mean)
+        )
+        p = "" if found.p is None else "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
+        lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
+    typer.echo("")
+    for line in aligned(lines):
+        typer.echo(line)
+    tested = [found for found in differences if found.p is not None]
+    if tested:
+        least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
+        typer.echo(
+            "p: of such a difference by chance, by a permutation test over the seeds that both "
+            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least there can be"
+        )
+    elif a.record.group == b.record.group:
+        typer.echo("No difference is tested: A and B are the same configuration.")
+    else:
+        typer.echo("No difference is tested: that takes two seeds that both were trained with.")
+    from disentangle.figures.aligned import draw_aligned
+
+    path = output or a.figures / f"compared-with-{b.record.id}.png"
+    try:
+        typer.echo(draw_aligned(a, b, path))
+    except UsageError:
+        raise
+    except DisentangleError as error:
+        typer.echo(f"No picture: {error}")

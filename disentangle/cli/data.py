@@ -1,0 +1,157 @@
+"""`disentangle data`: which datasets there are, and how to get, see and check them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from disentangle.cli.parameters import (
+    AsJson,
+    Channels,
+    DataDir,
+    DatasetName,
+    Download,
+    ImageSize,
+    print_json,
+)
+from disentangle.contracts import registry
+from disentangle.errors import DisentangleError
+
+if TYPE_CHECKING:
+    from disentangle.contracts.dataset import Dataset
+
+
+data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
+
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="PATH", help="its file or folder, where you have it"),
+]
+
+
+@data.callback()
+def data_group() -> None:
+    """List, prepare, show and verify datasets."""
+
+
+@data.command("list")
+def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List the datasets: images, download, licence, and whether and where each is ready.
+
+    Images of your own are listed too, once they are prepared.
+    """
+    from disentangle._utils.files import data_folder
+    from disentangle.data.status import about, own_states, state
+
+    rows = [("dataset", "images", "download", "licence", "state")]
+    for name in registry.datasets.entries:
+        try:
+            known = about(name)
+        except DisentangleError as error:
+            rows.append((name, "", "", "", str(error)))
+            continue
+        images = f"{known.images:,}" if known.images else ""
+        size = f"{known.size / 1e6:,.0f} MB" if known.size else "size unstated"
+        said = size if known.files else "none"
+        rows.append((name, images, said, known.licence, state(name, known, data_dir)))
+    for name, folder, said in own_states(data_dir):
+        rows.append((name, "", "none", "yours", f"{said}, in {folder}"))
+    if as_json:
+        print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
+        return
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        typer.echo("  ".join([*cells, row[-1]]))
+    typer.echo(f"\nPrepared images lie in {data_folder(data_dir)}")
+
+
+@data.command()
+def prepare(
+    name: DatasetName,
+    source: From = None,
+    download: Download = False,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Prepare a dataset: from your file or folder, from a download, or drawn; once."""
+    describe(opened(name, source, download, image_size, channels, data_dir))
+
+
+@data.command()
+def show(
+    name: DatasetName,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="the picture", show_default="./NAME.png")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the images that are shown")] = 0,
+    source: From = None,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw a contact sheet, one row a factor, to see what each of them does."""
+    from disentangle.figures.contact_sheet import draw_contact_sheet
+
+    dataset = opened(name, source, False, image_size, channels, data_dir)
+    path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
+    typer.echo(draw_contact_sheet(dataset, path, seed))
+
+
+@data.command()
+def verify(
+    name: DatasetName,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Read a prepared dataset through, and compare it with what was written, byte by byte."""
+    from disentangle.data.status import verify as check
+
+    for line in check(name, data_dir=data_dir, image_size=image_size, channels=channels):
+        typer.echo(line)
+
+
+def opened(
+    name: str,
+    source: Path | None,
+    download: bool,
+    image_size: int | None,
+    channels: int | None,
+    data_dir: Path | None,
+) -> "Dataset":
+    """Open a dataset, and show how that goes."""
+    from disentangle._utils.console import say, working
+    from disentangle.data.loading import load_dataset
+
+    with working() as progress:
+        return load_dataset(
+            name,
+            data_dir=data_dir,
+            file=source,
+            download=download,
+            image_size=image_size,
+            channels=channels,
+            say=say,
+            progress=progress,
+        )
+
+
+def describe(dataset: "Dataset") -> None:
+    """Print what a dataset is."""
+    from disentangle.contracts.dataset import Labelled
+
+    channels, height, width = dataset.image_shape
+    typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
+    typer.echo(f"source       {dataset.source}")
+    typer.echo(f"fingerprint  {dataset.fingerprint}")
+    if isinstance(dataset, Labelled):
+        sizes = [
+            f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
+            for factor, size in dataset.every_factor.items()
+        ]
+        typer.echo(f"{dataset.strength:12} {', '.join(sizes)}")
+    parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
+    if parts:
+        typer.echo("splits       " + ", ".join(f"{k} {n:,}" for k, n in parts.items()))

@@ -1,0 +1,65 @@
+"""`disentangle import`: weights that were trained elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from disentangle.cli import completion
+from disentangle.cli.parameters import RESULTS, DataDir, File, Results
+
+
+def import_command(
+    weights: Annotated[
+        Path, typer.Argument(metavar="FILE", help="a state dict, torch's or safetensors")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="the model, such as beta-vae", autocompletion=completion.models),
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="what it was trained on", autocompletion=completion.datasets)
+    ],
+    layout: Annotated[str, typer.Option(help="own, or disentangling-vae")] = "own",
+    network: Annotated[
+        str,
+        typer.Option(help="encoder and decoder, by name", autocompletion=completion.networks),
+    ] = "burgess",
+    knob: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="beta=4, latents=10, steps=345600; repeatable"),
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Take up weights that were trained elsewhere, as a run that scores and traverses."""
+    from disentangle._utils.console import say, working
+    from disentangle.contracts import registry
+    from disentangle.contracts.common_options import Training
+    from disentangle.contracts.plugin import knobs
+    from disentangle.contracts.settings import parse_given, parse_spec
+    from disentangle.training.import_weights import import_weights
+
+    _, given = parse_spec(f"{model}:{','.join(knob or ())}")
+    trainers = {k: v for k, v in given.items() if k in knobs(Training)}
+    mine = {k: v for k, v in given.items() if k not in trainers}
+    options = {
+        "network": network,
+        **parse_given(registry.models.load(model), mine),
+        **parse_given(Training, trainers),
+    }
+    with working() as preparing:
+        run = import_weights(
+            weights,
+            model=model,
+            dataset=dataset,
+            layout=layout,
+            results=results,
+            data_dir=data_dir,
+            data_file=file,
+            say=say,
+            progress=preparing,
+            **options,
+        )
+    typer.echo(run.path)

@@ -1,0 +1,47 @@
+"""A plugin's knobs as options of a command."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Optional
+
+from disentangle.contracts.plugin import Plugin
+from disentangle.contracts.settings import option_knobs
+
+
+def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> Callable[..., Any]:
+    """Return `function` with one keyword-only option for each knob, for Typer to read.
+
+    `function` keeps its own parameters and takes the knobs as **knobs, none of which is called as
+    one of these: see `entry_points.taken`.
+    """
+    import typer
+
+    from disentangle.cli import completion
+
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    extra = []
+    for name, declared in option_knobs(cls).items():
+        kind: Any = Literal[declared.choices] if declared.choices else declared.type
+        kind = Optional[kind] if declared.default is None else kind  # noqa: UP045
+        option = typer.Option(
+            help=declared.help + (f" ({declared.bounds})" if declared.bounds else ""),
+            rich_help_panel=panel,
+            show_default=declared.default is not None,
+            autocompletion=completion.networks if name == "network" else None,
+        )
+        extra.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=declared.default,
+                annotation=Annotated[kind, option],
+            )
+        )
+
+    def command(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    command.__doc__ = function.__doc__
+    command.__signature__ = signature.replace(parameters=[*own, *extra])  # type: ignore[attr-defined]
+    return command

@@ -1,0 +1,127 @@
+"""`disentangle new`: a package with a plugin of one's own, which is whole and passes its tests."""
+
+import builtins
+import importlib.util
+import keyword
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from disentangle._utils.versions import __version__
+from disentangle.contracts import registry
+from disentangle.errors import DisentangleError, UsageError
+
+Kind: TypeAlias = Literal["model", "dataset", "metric"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+CAPITALS = re.compile(r"[a-z]{0,3}(ae|gan)|[^aeiouy]+")
+"""A word that is written in capitals in the name of a class: vae, tcvae, mcc."""
+GENERAL = frozenset(
+    "about batch codes grid index knob labelled location metric model ndarray np scores source "
+    "standardised tensor terms unavailable".split()
+)
+"""Names whose class or function would be called like something that its file imports."""
+USE = {
+    "model": "disentangle train {name} dsprites --steps 3000",
+    "dataset": "disentangle train beta-vae {name} --steps 3000",
+    "metric": "disentangle score RUN --metric {name}",
+}
+
+
+def new(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="model, dataset or metric")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="the plugin's, and its package's: my-vae")
+    ],
+) -> None:
+    """Begin a plugin of your own: write a package in a folder NAME, with its tests."""
+    folder = Path(name)
+    for path, text in package(kind, name):
+        path = folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    typer.echo(f"{folder}: a package with the {kind} '{name}'; now\n")
+    typer.echo(
+        f"  pip install -e './{name}[test]'\n  pytest {name}\n  {USE[kind].format(name=name)}"
+    )
+
+
+def package(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the files of a new package, each with its text.
+
+    Raises:
+        UsageError: the name is no name of a distribution, or is taken.
+        DisentangleError: a file or folder of this name is here.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    check_name(kind, name)
+    module = name.replace("-", "_")
+    words = {
+        "kind": kind,
+        "name": name,
+        "module": module,
+        "cls": class_name(name),
+        "function": module,
+        "target": "open" if kind == "dataset" else class_name(name),
+        "version": __version__,
+        "next": next_contract(),
+        "use": USE[kind].format(name=name),
+    }
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    for root in (TEMPLATES / "package", TEMPLATES / kind):
+        for file in sorted(path for path in root.rglob("*") if path.is_file()):
+            path = str(file.relative_to(root)).replace("MODULE", module).removesuffix(".jinja")
+            text = file.read_text(encoding="utf-8")
+            yield Path(path), environment.from_string(text).render(words)
+
+
+def check_name(kind: Kind, name: str) -> None:
+    """Refuse a name that cannot be a plugin's and a package's, or that something else has."""
+    if not NAME.fullmatch(name):
+        better = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+        raise UsageError(
+            f"'{name}' is no name: lower-case letters and digits, words joined by hyphens, the "
+            "first a letter" + (f"; '{better}' is one" if NAME.fullmatch(better) else "")
+        )
+    group = next(group for group in registry.groups if group.kind == kind)
+    if name in group.entries:
+        whose = " and ".join(f"{e.distribution} {e.version}" for e in group.entries[name])
+        raise UsageError(f"{kind} '{name}' is taken: it comes with {whose}; choose another name")
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or hasattr(builtins, module) or name in GENERAL:
+        raise UsageError(
+            f"'{name}' means something already in Python or in the {kind}'s file; "
+            "choose another name"
+        )
+    if Path(name).exists():
+        raise DisentangleError(f"{name} is here already, and nothing is overwritten: move it away")
+    if importlib.util.find_spec(module) is not None or is_installed(name):
+        raise UsageError(f"'{name}' is a module or package that is here already; choose another")
+
+
+def is_installed(distribution: str) -> bool:
+    """Say whether a distribution of this name is installed."""
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def class_name(name: str) -> str:
+    """Return the name of a class: BetaVAE for beta-vae."""
+    words = name.split("-")
+    return "".join(w.upper() if CAPITALS.fullmatch(w) else w.capitalize() for w in words)
+
+
+def next_contract() -> str:
+    """Return the first version whose contract may be another than this one's."""
+    from packaging.version import Version
+
+    now = Version(__version__)
+    return f"{now.major + 1}" if now.major else f"0.{now.minor + 1}"

@@ -1,0 +1,245 @@
+"""`disentangle score`: of runs, of arrays of codes, or of any encoder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from disentangle.cli import completion
+from disentangle.cli.output import fail_if_any, load, show_tables, write_tables
+from disentangle.cli.parameters import (
+    RESULTS,
+    AsJson,
+    DataDir,
+    Device,
+    Factors,
+    File,
+    MetricNames,
+    ProtocolName,
+    Results,
+    RunPaths,
+    ScoreSeed,
+    Split,
+    names,
+    print_json,
+)
+from disentangle.errors import DisentangleError, UsageError
+
+if TYPE_CHECKING:
+    from disentangle.scoring.measure import ScoreMapping
+
+
+OTHER = "Codes and encoders that were not trained here"
+
+
+def score(
+    runs: RunPaths = None,
+    metric: MetricNames = None,
+    protocol: ProtocolName = "locatello2019",
+    seed: ScoreSeed = 0,
+    split: Split = None,
+    factors: Factors = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="also show which latent serves which factor, and more")
+    ] = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NPZ",
+            rich_help_panel=OTHER,
+            help="arrays codes, factors and, if there are any, names, test_codes, test_factors",
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE|FILE",
+            rich_help_panel=OTHER,
+            help="a function of images, or a TorchScript file or exported program that you trust",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=OTHER,
+            help="whose images the encoder gets",
+            autocompletion=completion.datasets,
+        ),
+    ] = None,
+    takes: Annotated[
+        str, typer.Option(rich_help_panel=OTHER, help="float (0 to 1) or uint8 (0 to 255) images")
+    ] = "float",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="where to write the records"),
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Score runs: those named, or all below the results folder that lack a score.
+
+    With --codes or --encoder, score what was not trained here.
+    """
+    from disentangle._utils.device import choose_device
+    from disentangle.scoring.metric_spec import choose
+    from disentangle.scoring.protocol import load_protocol
+
+    if as_json and detail:
+        raise UsageError("--json or --detail: --output, or a run's scores.json, has the details")
+    choose(metric, load_protocol(protocol))
+    choose_device(device)
+    common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
+    others = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
+    if len(others) > 1:
+        raise UsageError(f"one thing is scored at a time: {' or '.join(others)}")
+    if encoder is None and (dataset is not None or takes != "float"):
+        raise UsageError("--dataset and --takes go with --encoder: a run knows its own dataset")
+    if output is not None and codes is None and encoder is None:
+        raise UsageError("--output goes with --codes or --encoder: a run keeps its scores itself")
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise UsageError(f"--output {output}: name a file, in a folder that is there")
+    if codes is not None:
+        if split is not None or factors is not None:
+            raise UsageError("--split and --factors choose from a dataset, and these are arrays")
+        show_scores(score_npz(codes, common), output, detail, as_json)
+    elif encoder is not None:
+        if dataset is None:
+            raise UsageError("--encoder needs --dataset: whose images it gets")
+        where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
+        opening = {"data_dir": data_dir, "file": file}
+        found = score_function(encoder, dataset, {**common, **where}, opening)
+        show_scores(found, output, detail, as_json)
+    else:
+        where = {"split": split, "factors": names(factors), "device": device}
+        score_runs(runs, results, {**common, **where}, detail, as_json, data_dir, file)
+
+
+def score_runs(
+    runs: list[Path] | None,
+    results: Path,
+    options: Mapping[str, Any],
+    detail: bool,
+    as_json: bool,
+    data_dir: Path | None,
+    file: Path | None,
+) -> None:
+    """Score runs, one after another, and show and write the tables."""
+    from disentangle._utils.console import counting, say
+    from disentangle.contracts.isolation import refusal
+    from disentangle.score_tables.build import make_tables
+    from disentangle.scoring.score_runs import score as score_run
+
+    found, problems = load(runs, results)
+    for run in found:
+        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
+    ready = [run for run in found if run.finished or runs]
+    if len(ready) < len(found):
+        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
+    if not ready and not problems:
+        raise DisentangleError(f"{results}: no finished run is there; train one first")
+    told = {}
+    for run in ready:
+        with counting(f"encoding {run.record.dataset.name}") as progress:
+            try:
+                scores = score_run(run, progress=progress, say=say, **options)
+            except DisentangleError as error:
+                problems.append(str(error))
+                continue
+            except OSError as error:
+                problems.append(f"{run.path}: {refusal(error)}")
+                continue
+        told[str(run.path)] = scores.as_dict()
+        listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
+        say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
+        if detail:
+            show_details(scores)
+    if as_json:
+        print_json(told)
+    else:
+        show_tables(make_tables(ready))
+    for path in write_tables(ready, results):
+        if not as_json:
+            typer.echo(path)
+    fail_if_any(problems)
+
+
+def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
+    """Return the scores of the arrays in a file."""
+    import warnings
+
+    from disentangle.data import npz
+    from disentangle.errors import UnavailableWarning
+    from disentangle.scoring.score_external import score_codes
+
+    known = ("codes", "factors", "names", "test_codes", "test_factors")
+    with npz.opened(path, "codes and factors") as arrays:
+        if not {"codes", "factors"} <= set(arrays.keys):
+            raise ValueError(f"it holds {', '.join(arrays.keys) or 'nothing'}, not both of them")
+        found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}
+    if "names" in found:
+        found["names"] = [str(name) for name in npz.words(found["names"]).ravel()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnavailableWarning)  # the table says so
+        return score_codes(**found, **options)
+
+
+def score_function(
+    reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
+) -> "ScoreMapping":
+    """Return the scores of an encoder on a dataset."""
+    from disentangle._utils.console import counting, say, working
+    from disentangle.data.loading import load_dataset
+    from disentangle.scoring.encoders import load_encoder
+    from disentangle.scoring.score_external import score_encoder
+
+    encoder, name = load_encoder(reference)
+    with working() as preparing:
+        opened = load_dataset(dataset, say=say, progress=preparing, **opening)
+    with counting(f"encoding {opened.name}") as progress:
+        return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
+
+
+def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
+    """Print scores, one a line, and write their records where that was asked for."""
+    from disentangle._utils.files import write_text
+    from disentangle.runs.score_records import ScoreFile
+
+    width = max(len(name) for name in [*scores, *scores.unavailable])
+    if as_json:
+        print_json(scores.as_dict())
+    else:
+        for name, value in scores.items():
+            typer.echo(f"{name:{width}}  {value:.4f}")
+        for name, reason in scores.unavailable.items():
+            typer.echo(f"{name:{width}}  n/a: {reason}")
+    if detail:
+        show_details(scores)
+    if output is not None:
+        write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
+        if not as_json:
+            typer.echo(output)
+    fail_if_any(list(scores.failed.values()))
+
+
+def show_details(scores: "ScoreMapping") -> None:
+    """Print what is behind scores: a row a latent, a column a factor."""
+    for record in scores.records:
+        for name, detail in record.detail.items():
+            typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")
+            rows = [v if isinstance(v, list) else [v] for v in detail.values]
+            columns = record.factors if detail.axes[-1] == "factor" else [""]
+            if detail.axes == ("factor",):
+                rows = [[row[0] for row in rows]]
+            widths = [max(7, len(column)) for column in columns]
+            if detail.axes[-1] == "factor":
+                heads = [f"{c:>{w}}" for c, w in zip(columns, widths, strict=False)]
+                typer.echo("  ".join([" " * 9, *heads]).rstrip())
+            for number, row in enumerate(rows):
+                label = f"latent {number}" if detail.axes[0] == "latent" else ""
+                cells = ["n/a" if value is None else f"{value:.3f}" for value in row]
+                typer.echo(f"{label:9}  " + "  ".join(f"{c:>7}" for c in cells))

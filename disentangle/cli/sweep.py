@@ -1,0 +1,171 @@
+"""`disentangle sweep`: run what is missing of a study, here or on a cluster."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from disentangle.cli import completion
+from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, print_json
+
+if TYPE_CHECKING:
+    from disentangle.studies.jobs import Job, State
+    from disentangle.studies.plan import Plan
+
+
+WHERE = "Where it runs"
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="the study's file")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what is done, what is left and how long it takes")
+    ] = False,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            help="only runs on this one; may be repeated",
+            autocompletion=completion.datasets,
+        ),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[:knob=value,...]",
+            rich_help_panel=WHERE,
+            help="the executor: 'disentangle list' names them, 'show' their knobs",
+            autocompletion=completion.executors,
+        ),
+    ] = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=WHERE,
+            help="trainings at a time",
+            show_default="one a core, or GPU",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=WHERE,
+            help="of each training",
+            show_default="the cores, shared out",
+        ),
+    ] = None,
+    per_gpu: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=WHERE, help="trainings that share a GPU", show_default="1"
+        ),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=WHERE,
+            help="new starts of a training that dies without getting on",
+            show_default="3",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=WHERE, help="of a cluster, for an executor that takes one"),
+    ] = None,
+    as_json: AsJson = False,
+    device: Device = "auto",
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+) -> None:
+    """Run what is missing of a study; then write its tables, figures and page.
+
+    The same again continues. A changed file runs only what changed.
+    """
+    from disentangle._utils.console import say, working
+    from disentangle._utils.text import duration
+    from disentangle.cli.output import show_tables
+    from disentangle.cli.sweep_view import View, showing
+    from disentangle.studies.estimate import Estimate
+    from disentangle.studies.executor import executor_of, width_of
+    from disentangle.studies.plan import load_plan
+    from disentangle.studies.sweep import check_present, complete, in_words, left_of, states_of
+
+    given = {
+        "jobs": jobs,
+        "threads": threads,
+        "per_gpu": per_gpu,
+        "retries": retries,
+        "address": address,
+    }
+    executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
+    width = width_of(executor, device)
+    with working() as preparing:
+        plan = load_plan(
+            file,
+            results=results,
+            device=device,
+            data_dir=data_dir,
+            datasets=datasets or (),
+            say=say,
+            progress=preparing,
+        )
+    states = states_of(plan)
+    say(in_words(plan, states))
+    for name, why in plan.absent.items():
+        say(f"{name} is not here, so its runs are not counted: {why}")
+    left = left_of(states)
+    estimate = None
+    if left:
+        estimate = Estimate(plan, width, executor.threads_each(device), device, say)
+        how = f"{width} at a time" if width > 1 else "one at a time"
+        source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
+        say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
+    if dry_run and as_json:
+        print_json({**told(plan, states), "seconds_left": estimate.all(states) if estimate else 0})
+        return
+    if dry_run:
+        for job in left[:20] if len(left) > 20 else left:
+            say(f"  {states[job]}: {job.name}")
+        if len(left) > 20:
+            say(f"  and {len(left) - 20:,} more")
+        return
+    check_present(plan)
+    seconds = {job: estimate.seconds(job, states[job]) for job in left} if estimate else {}
+    done = list(states.values()).count("done")
+    view = View(plan.name, seconds, width, len(states), done)
+    try:
+        with showing(view) if left else nullcontext():
+            found = complete(plan, executor, left, results, device, say, view.see)
+    except (KeyboardInterrupt, SystemExit):
+        say(f"stopped; every run goes on from its checkpoint with: {again()}")
+        raise
+    if datasets:
+        say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
+    if as_json:
+        print_json({**told(plan, states_of(plan)), "files": list(map(str, found.files))})
+    else:
+        show_tables(found.tables)
+        for path in found.files:
+            typer.echo(path)
+    found.check(plan)
+
+
+def told(plan: "Plan", states: "Mapping[Job, State]") -> dict[str, Any]:
+    """Return how far a study is, for programs."""
+    runs = [
+        {"name": job.name, "state": state, "path": str(job.path)} for job, state in states.items()
+    ]
+    return {"study": plan.name, "runs": runs, "not_here": plan.absent}
+
+
+def again() -> str:
+    """Return the command that was given, which goes on with a study."""
+    return shlex.join(["disentangle", *sys.argv[1:]])

@@ -1,0 +1,164 @@
+"""How a study goes, for people: all running jobs at a glance, live in a terminal, else in lines."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from disentangle._utils.console import console, say
+from disentangle._utils.text import duration
+from disentangle.studies.executor import Event
+from disentangle.studies.jobs import Job
+
+EVERY = 30.0
+"""Seconds between lines about all jobs, where there is no terminal."""
+LOOK = 1.0
+"""Seconds between looks at the runs' logs, in a terminal."""
+TAIL = 65_536
+"""Bytes at the end of a log that hold its last entry."""
+
+
+class View:
+    """What is known of a study that runs.
+
+    Attributes:
+        left: each job that waits or runs -> the seconds it needs, about.
+        width: jobs at a time.
+        total: all runs of the study.
+        done: those of them that are.
+        failed: likewise.
+    """
+
+    def __init__(
+        self, name: str, left: Mapping[Job, float], width: int, total: int, done: int
+    ) -> None:
+        self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
+        self.done, self.failed = done, total - done - len(left)
+        self.running: dict[Job, dict[str, Any] | None] = {}
+        self.looked = time.monotonic()
+        self.live: Live | None = None
+
+    def see(self, event: Event | None) -> None:
+        """Take up an event, or none; show what is to be shown."""
+        if event is not None:
+            self.take(event)
+        elif time.monotonic() - self.looked >= (LOOK if self.live else EVERY):
+            self.looked = time.monotonic()
+            self.running = {job: last_entry(job.path / "log.jsonl") for job in self.running}
+            if self.live is None:
+                say(self.line())
+        if self.live is not None:
+            self.live.update(self.table())
+
+    def take(self, event: Event) -> None:
+        """Take up an event, and say it."""
+        job, kind = event.job, event.kind
+        if kind == "started":
+            self.running[job] = None
+        else:
+            self.running.pop(job, None)
+        if kind in ("done", "failed"):
+            self.left.pop(job, None)
+            self.done += kind == "done"
+            self.failed += kind == "failed"
+        said = {
+            "started": "started",
+            "done": f"done ({self.done} of {self.total})",
+            "again": f"died, and is started again: {event.why}",
+            "elsewhere": "waits: another process is at it",
+            "failed": f"FAILED: {event.why} (log: {job.log})",
+        }[kind]
+        if self.live is None or kind in ("again", "failed"):
+            say(f"{job.name}: {said}")
+
+    def seconds(self) -> float:
+        """Return about how long it will take yet."""
+        each = []
+        for job, seconds in self.left.items():
+            entry = self.running.get(job)
+            each.append(remaining(job, entry) if entry else seconds)
+        return max(max(each, default=0.0), sum(each) / self.width)
+
+    def line(self) -> str:
+        """Return how the study goes, in a line."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
+        return (
+            f"{self.name}: {self.done} of {self.total} done{failed}, about "
+            f"{duration(self.seconds())} left. Running: {running or 'none'}"
+        )
+
+    def table(self) -> Group:
+        """Return how the study goes, as a table of what runs."""
+        table = Table("run", "step", "images/s", "loss", "active", "left", box=None, pad_edge=False)
+        for job, entry in self.running.items():
+            table.add_row(Text(job.name), *(Text(text) for text in cells(job, entry)))
+        failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
+        head = (
+            f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{failed}, "
+            f"{len(self.running)} running, about {duration(self.seconds())} left"
+        )
+        return Group(Text.from_markup(head), table)
+
+
+@contextmanager
+def showing(view: View) -> Iterator[View]:
+    """Show a view live where there is a terminal."""
+    if not console.is_terminal:
+        yield view
+        return
+    with Live(view.table(), console=console, refresh_per_second=4, transient=True) as live:
+        view.live = live
+        yield view
+    view.live = None
+
+
+def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
+    """Return how a run goes, cell by cell."""
+    if entry is None:
+        return ["starting", "", "", "", ""]
+    if entry["step"] >= job.record.recipe["steps"]:
+        return ["scoring", "", f"{sum(entry['terms'].values()):.1f}", str(entry["active"]), ""]
+    return [
+        f"{entry['step']:,} of {job.record.recipe['steps']:,}",
+        f"{entry['images_per_second']:,.0f}",
+        f"{sum(entry['terms'].values()):.1f}",
+        str(entry["active"]),
+        duration(remaining(job, entry)),
+    ]
+
+
+def progress(job: Job, entry: Mapping[str, Any] | None) -> str:
+    """Return how a run goes, in words."""
+    return " ".join(filter(None, cells(job, entry)[:1]))
+
+
+def remaining(job: Job, entry: Mapping[str, Any]) -> float:
+    """Return the seconds of training that a run has left, by its speed so far."""
+    left: float = entry["seconds"] / entry["step"] * (job.record.recipe["steps"] - entry["step"])
+    return left
+
+
+def last_entry(path: Path) -> dict[str, Any] | None:
+    """Return the last whole entry of a run's log; None if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        with suppress(json.JSONDecodeError, UnicodeDecodeError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and "step" in entry:
+                return entry
+    return None

@@ -1,0 +1,131 @@
+"""Runs and their tables, as `score` and `table` read, show and write them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from disentangle.cli.output import fail_if_any, load, show_tables
+from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
+from disentangle.errors import DisentangleError, UsageError
+
+
+def table(
+    runs: RunPaths = None,
+    study: Annotated[
+        str | None, typer.Option(metavar="NAME", help="only this folder of the results")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME>=VALUE", help="only such runs, as beta>=4; may be repeated"),
+    ] = None,
+    choose: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="which setting of each model: all, default, udr, labels:N:METRIC, oracle:SCORE",
+        ),
+    ] = "all",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCORE", help="only these scores, as 'dci/*'; may be repeated"),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="order of rows: a score, a knob, model or steps"),
+    ] = None,
+    statistic: Annotated[
+        Literal["mean", "median", "iqm"], typer.Option(help="what is shown of several seeds")
+    ] = "mean",
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
+    ] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="also (score - noise) / (oracle - noise); with these"),
+    ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="also show what papers report of the dataset")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="refuse a score that comes in two columns")
+    ] = False,
+    output_format: Annotated[
+        Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
+        typer.Option("--format", help="what to print"),
+    ] = "terminal",
+    as_json: AsJson = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="write it, and print no table; a name that ends with .md, .tex, .html, .csv or "
+            ".json says the format",
+        ),
+    ] = None,
+    device: Device = "auto",
+    results: Results = RESULTS,
+) -> None:
+    """Show the score table: one row a configuration, its seeds together."""
+    from disentangle._utils.console import counting
+    from disentangle._utils.files import write_text
+    from disentangle.runs.filters import where as those
+    from disentangle.score_tables import export, sorting
+    from disentangle.score_tables.build import make_tables
+    from disentangle.score_tables.published import papers_on
+    from disentangle.score_tables.selection import select
+    from disentangle.scoring.baselines import read_baselines
+
+    if study is not None and runs:
+        raise UsageError("--study names a folder of runs: name it, or name runs")
+    if as_json and output_format not in ("terminal", "json"):
+        raise UsageError(f"--json or --format {output_format}: one of them")
+    output_format = "json" if as_json else output_format
+    if output is not None and output_format == "terminal":
+        output_format = export.format_of(output)  # type: ignore[assignment]
+    folder = results if study is None else results / study
+    if study is not None and (Path(study).name != study or not folder.is_dir()):
+        raise UsageError(f"--study {study}: no folder of that name is in {results}")
+    found, problems = load(runs, folder)
+    if not found and not problems:
+        raise DisentangleError(f"{folder}: no run is there; train one first")
+    found = those(found, where or ())
+    if not found and where:
+        raise DisentangleError(f"{folder}: no run is left by --where {' --where '.join(where)}")
+    shown = read_baselines(results) if with_baselines or corrected else {}
+    if not shown and (with_baselines or corrected):
+        raise DisentangleError(
+            f"{results}: no baseline is there; first: disentangle baselines DATASET"
+        )
+    with counting("encoding") as progress:
+        selection = select(found, choose, device=device, progress=progress)
+    made = make_tables(
+        found,
+        shown,
+        corrected=corrected,
+        statistic=statistic,
+        selection=selection,
+        columns=columns or (),
+    )
+    sorting.sort_rows(made, sort or ())
+    if strict:
+        sorting.check_strictly(made)
+    if published:
+        for one in made:
+            one.papers = tuple(papers_on(one.trained[0]))
+    if output_format == "terminal":
+        show_tables(made)
+    else:
+        long = output_format == "csv-long"
+        chosen = [run for run in found if selection.shows(run)]
+        text = (
+            export.as_long_csv(chosen, columns or ())
+            if long
+            else export.FORMATS[output_format](made)
+        )
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            write_text(output, text)
+            typer.echo(output)
+    fail_if_any(problems)

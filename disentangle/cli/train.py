@@ -1,0 +1,185 @@
+"""`disentangle train MODEL DATASET`: a subcommand for each model plugin, made on demand."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
+
+from disentangle.cli.parameters import (
+    RESULTS,
+    Channels,
+    DataDir,
+    DatasetName,
+    Device,
+    Download,
+    DrawFigures,
+    Every,
+    Factors,
+    File,
+    HoldOut,
+    HoldOutSeed,
+    ImageSize,
+    Keep,
+    MetricNames,
+    PresetName,
+    Results,
+    RunPath,
+    ScoreEvery,
+    Split,
+    StudyName,
+    names,
+)
+from disentangle.contracts import registry
+
+
+class ModelGroup(TyperGroup):
+    """`disentangle train`: a subcommand for each model plugin, imported when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all models, importing none."""
+        return list(registry.models.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that says where the model comes from, for the group's help."""
+        entries = registry.models.entries.get(cmd_name, ())
+        where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
+        note = f"from {where}" if len(entries) == 1 else f"ambiguous: from {where}"
+        return TyperCommand(cmd_name, help=note) if entries else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the model's real command, with its own knobs as options."""
+        if args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        return args[0], model_command(args[0]), args[1:]
+
+
+training = typer.Typer(
+    cls=ModelGroup,
+    help="Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options.",
+    no_args_is_help=True,
+)
+
+
+@training.callback()
+def train_group() -> None:
+    """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
+
+
+def watch(
+    run: RunPath,
+    once: Annotated[
+        bool, typer.Option("--once", help="what there is now, without waiting for more")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="also write it all to RUN/tensorboard")
+    ] = False,
+) -> None:
+    """Show how a training goes, from its log, until it is finished."""
+    from disentangle._utils.console import describe, following, say
+    from disentangle.runs.run import load_run
+    from disentangle.training.follow import follow, for_tensorboard
+
+    found = load_run(run)
+    steps = int(found.record.recipe["steps"])
+    board, close = for_tensorboard(found) if tensorboard else (None, lambda: None)
+    try:
+        with following() as seen:
+
+            def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
+                if not once:
+                    seen.report(step, steps, entry)
+                if board is not None:
+                    board(step, steps, entry)
+
+            found = follow(found, report, once=once)
+    finally:
+        close()
+    state = "finished" if found.finished else found.record.failed or "not finished"
+    if state == "not finished" and not once:
+        state += f", and nobody trains it (disentangle resume {found.path})"
+    if log := found.log:
+        state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
+    say(state)
+    typer.echo(found.path / "tensorboard" if tensorboard else found.path)
+
+
+def model_command(name: str) -> Any:
+    """Return the command `disentangle train NAME`, made from the model's knobs."""
+    from typer.main import get_command
+
+    from disentangle.cli.knob_options import with_knobs
+    from disentangle.contracts.common_options import Training
+    from disentangle.contracts.plugin import documentation, knobs
+    from disentangle.contracts.settings import option_knobs
+
+    kind = registry.models.load(name)
+    given = {*option_knobs(kind), *knobs(Training)}
+
+    def command(
+        ctx: typer.Context,
+        dataset: DatasetName,
+        preset: PresetName = None,
+        device: Device = "auto",
+        checkpoint_every: Every = None,
+        results: Results = RESULTS,
+        study: StudyName = "default",
+        data_dir: DataDir = None,
+        file: File = None,
+        download: Download = False,
+        image_size: ImageSize = None,
+        channels: Channels = None,
+        split: Split = None,
+        factors: Factors = None,
+        hold_out: HoldOut = None,
+        hold_out_seed: HoldOutSeed = 0,
+        keep: Keep = None,
+        score_every: ScoreEvery = None,
+        metric: MetricNames = None,
+        figures: DrawFigures = True,
+        **options: Any,
+    ) -> None:
+        from disentangle._utils.console import following, say
+        from disentangle.training import train
+
+        chosen = {k: options[k] for k in given if was_given(ctx, k)}
+        with following() as watch:
+            run = train.train(
+                name,
+                dataset,
+                preset=preset,
+                device=device,
+                checkpoint_every=checkpoint_every,
+                results=results,
+                study=study,
+                data_dir=data_dir,
+                file=file,
+                download=download,
+                image_size=image_size,
+                channels=channels,
+                split=split,
+                factors=names(factors),
+                hold_out=hold_out or (),
+                hold_out_seed=hold_out_seed,
+                keep=keep,
+                score_every=score_every,
+                metrics=metric,
+                figures=figures,
+                report=watch.report,
+                progress=watch.progress,
+                say=say,
+                **chosen,
+            )
+        typer.echo(run.path)
+
+    command.__doc__ = escape(documentation(kind))
+    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    trained = with_knobs(command, Training, "Training")
+    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
+    return get_command(single)
+
+
+def was_given(ctx: typer.Context, name: str) -> bool:
+    """Say whether the user typed this option, rather than leaving it at its default."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

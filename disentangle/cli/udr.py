@@ -1,0 +1,56 @@
+"""`disentangle udr`: runs ranked without labels."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from disentangle.cli.output import fail_if_any, load
+from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
+from disentangle.errors import UsageError
+
+
+def udr(
+    runs: RunPaths = None,
+    method: Annotated[
+        Literal["lasso", "spearman"], typer.Option(help="what makes two latents similar")
+    ] = "lasso",
+    samples: Annotated[int, typer.Option(min=2, help="images to compare the codes of")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="of their draw")] = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    results: Results = RESULTS,
+) -> None:
+    """Rank runs without labels: by how well each one's latents come back in the others (UDR).
+
+    Runs are compared with those on the same images.
+    """
+    from disentangle._utils.console import counting
+    from disentangle.scoring.udr import group_runs, udr_of_runs
+
+    found, problems = load(runs, results)
+    groups = group_runs([run for run in found if run.finished or runs])
+    if not runs:
+        groups = [group for group in groups if len(group) > 1]
+        if not groups:
+            raise UsageError(f"{results}: UDR takes two finished runs or more on the same images")
+    told = []
+    for group in [found] if runs else groups:
+        with counting(f"encoding {group[0].record.dataset.name}") as progress:
+            ranking = udr_of_runs(
+                group, samples, seed, method=method, device=device, progress=progress
+            )
+        rows = zip(ranking.scores, ranking.reasons, group, strict=True)
+        if as_json:
+            told += [
+                {"run": str(run.path), "dataset": run.record.dataset.name, "udr": v, "reason": why}
+                for v, why, run in rows
+            ]
+            continue
+        typer.echo(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
+        for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
+            said = f"n/a: {reason}" if value is None else f"{value:.4f}"
+            about = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
+            typer.echo(f"  {said:8} {run.path}  {about}")
+    if as_json:
+        print_json(told)
+    fail_if_any(problems)

@@ -1,0 +1,248 @@
+"""The dataset contract: images by index, and, where known, their factors of variation.
+
+Three strengths, as types, known once a dataset is opened: a `Dataset` has images, a `Labelled` one
+also the values of its factors, and a `Grid` exactly one image for every combination of them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from math import prod
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from disentangle.errors import Unavailable, UsageError, suggestion
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Index: TypeAlias = NDArray[np.int64]
+ViewRecord: TypeAlias = Mapping[str, str | int | tuple[str, ...]]
+"""What a view chose: its split and its factors, if not the dataset's own, and what is held out."""
+
+
+class Dataset(ABC):
+    """Images by index.
+
+    Attributes:
+        image_shape: (channels, height, width).
+        fingerprint: 64 hex digits that change when the images or their order do.
+        source: where the images came from, for the record.
+        likelihood: the likelihood that fits these images, unless the user names another.
+        name: the registered name.
+        train_split: the split that is trained on, unless the user names another.
+        test_split: the split that is scored, unless the user names another.
+        view_record: what `view` chose; empty for the whole dataset.
+        whole: the dataset that this one is a view of, or itself.
+    """
+
+    image_shape: tuple[int, int, int]
+    fingerprint: str
+    source: str
+    likelihood: str = "bernoulli"
+    name: str = ""
+    train_split: str = "all"
+    test_split: str = "all"
+    strength: ClassVar[str] = "images"
+    view_record: ViewRecord = MappingProxyType({})
+    base: "Dataset | None" = None
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def images(self, index: ArrayLike) -> "Tensor":
+        """Return the images at `index` [N] as uint8 [N, C, H, W], 0 to 255."""
+
+    @property
+    def splits(self) -> Mapping[str, Index]:
+        """Return the named parts of the dataset; every dataset has `all`."""
+        return {"all": np.arange(len(self))}
+
+    @property
+    def whole(self) -> "Dataset":
+        """Return the dataset that this one is a view of, or itself."""
+        return self if self.base is None else self.base.whole
+
+    def origin(self, index: ArrayLike) -> Index:
+        """Return where the images of a view lie in the whole dataset."""
+        return self._index(index)
+
+    def view(
+        self,
+        *,
+        split: str | None = None,
+        factors: Sequence[str] | None = None,
+        hold_out: Sequence[str] = (),
+        hold_out_seed: int = 0,
+    ) -> "Dataset":
+        """Return a part of the images, or a choice of scored factors, which remembers what it is.
+
+        Args:
+            split: the name of a split; all images unless given, with `hold_out` those not held out.
+            factors: names of the factors to score, in place of the dataset's own choice.
+            hold_out: what makes the splits `train` and `test`: a share of all images (`"0.2"`),
+                combinations (`"shape=heart,scale=0.5"`; an image is held out if one of them fits
+                it), or a share of a factor's values (`"identity=20%"`). Of a dataset with splits of
+                its own, `train` stays within its training split and `test` within its test split.
+            hold_out_seed: of the shares.
+
+        Raises:
+            UsageError: the dataset has no such split, factor or value.
+        """
+        from disentangle.contracts.views import make_view
+
+        return make_view(self, split, factors, tuple(hold_out), hold_out_seed)
+
+    def _index(self, index: ArrayLike) -> Index:
+        """Return `index` as int64 [N], refusing what lies outside."""
+        array = np.asarray(index)
+        if array.size and array.dtype.kind not in "iu":
+            raise UsageError(f"an index is made of whole numbers, not {array.dtype}")
+        if array.ndim > 1:
+            raise UsageError(f"an index is [N], not {list(array.shape)}")
+        array = np.atleast_1d(array.astype(np.int64))
+        if array.size and (array.min() < 0 or array.max() >= len(self)):
+            raise UsageError(
+                f"{self.name or 'the dataset'} has images 0 to {len(self) - 1}; "
+                f"asked for {array.min()} to {array.max()}"
+            )
+        return array
+
+
+class Labelled(Dataset):
+    """A dataset that knows the factors of variation of each image.
+
+    Attributes:
+        every_factor: name -> number of values, scored or not, in the order of the labels.
+        nuisance: the factors that are present but not scored; constant ones always are.
+        values: factor -> what its values are called, in order; for those that have names.
+        dependence: why the factors are not independent of one another; empty where they are.
+            Metrics that assume independent factors then run only if asked for by name.
+    """
+
+    every_factor: Mapping[str, int]
+    nuisance: frozenset[str] = frozenset()
+    values: Mapping[str, Sequence[str]] = MappingProxyType({})
+    dependence: str = ""
+    strength: ClassVar[str] = "labelled"
+
+    @abstractmethod
+    def every_label(self, index: ArrayLike) -> Index:
+        """Return the labels of all factors, scored or not, [N, len(every_factor)]."""
+
+    @property
+    def factors(self) -> dict[str, int]:
+        """Return the scored factors: name -> number of values."""
+        return {
+            name: size
+            for name, size in self.every_factor.items()
+            if size > 1 and name not in self.nuisance
+        }
+
+    def labels(self, index: ArrayLike) -> Index:
+        """Return the labels of the scored factors, int64 [N, K], 0 to number of values - 1."""
+        columns = [i for i, name in enumerate(self.every_factor) if name in self.factors]
+        return self.every_label(index)[:, columns]
+
+    def sharing(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
+        """Return for each image another, drawn uniformly among those with its value of `factor`.
+
+        Raises:
+            Unavailable: an image is the only one with its value.
+        """
+        order, rank, start, count = self._by_value(factor)
+        index = self._index(index)
+        first, size = start[index], count[index]
+        if (size < 2).any():
+            raise Unavailable(f"factor '{factor}' has values that only one image has")
+        # An offset of 1 to size - 1 from the image's own place never comes back to it.
+        offset = 1 + (rng.random(len(index)) * (size - 1)).astype(np.int64)
+        return order[first + (rank[index] - first + offset) % size]
+
+    def column(self, factor: str) -> int:
+        """Return the column of a factor among all labels."""
+        if factor not in self.every_factor:
+            known = suggestion(factor, self.every_factor)
+            raise UsageError(f"{self.name} has no factor '{factor}'{known}")
+        return list(self.every_factor).index(factor)
+
+    def _by_value(self, factor: str) -> tuple[Index, Index, Index, Index]:
+        """Return the images sorted by value, and of each image its rank, group start and size."""
+        if "_groups" not in self.__dict__:
+            self._groups: dict[str, tuple[Index, Index, Index, Index]] = {}
+        if factor not in self._groups:
+            value = self.every_label(np.arange(len(self)))[:, self.column(factor)]
+            order = np.argsort(value, kind="stable")
+            rank = np.empty_like(order)
+            rank[order] = np.arange(len(order))
+            counts = np.bincount(value)
+            starts = np.cumsum(counts) - counts
+            self._groups[factor] = (order, rank, starts[value], counts[value])
+        return self._groups[factor]
+
+
+class Grid(Labelled):
+    """Exactly one image for every combination of factors, in row-major order of the axes."""
+
+    strength: ClassVar[str] = "grid"
+
+    def __init__(self, axes: Mapping[str, int], nuisance: Sequence[str] = ()) -> None:
+        self.every_factor = dict(axes)
+        self.nuisance = frozenset(nuisance)
+        sizes = list(axes.values())
+        self._strides = np.array([prod(sizes[i + 1 :]) for i in range(len(sizes))], np.int64)
+        self._sizes = np.array(sizes, np.int64)
+
+    def __len__(self) -> int:
+        return prod(self.every_factor.values())
+
+    def every_label(self, index: ArrayLike) -> Index:
+        """Return the coordinates of the images, [N, number of axes]."""
+        labels: Index = self._index(index)[:, None] // self._strides % self._sizes
+        return labels
+
+    def index(self, labels: ArrayLike) -> Index:
+        """Return the index [N] of the images at `labels` [N, number of axes]: the inverse."""
+        array = np.atleast_2d(np.asarray(labels))
+        if array.dtype.kind not in "iu":
+            raise UsageError(f"labels are whole numbers, not {array.dtype}")
+        array = array.astype(np.int64)
+        if array.shape[1] != len(self._sizes) or (array < 0).any() or (array >= self._sizes).any():
+            raise UsageError(
+                f"{self.name or 'the grid'} has axes {dict(self.every_factor)}; "
+                f"labels of shape {array.shape} go outside it"
+            )
+        index: Index = array @ self._strides
+        return index
+
+    def sharing(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
+        """Return for each image another that shares its value of `factor`.
+
+        Every other axis is drawn afresh, as the reference protocols do, so that an image may meet
+        itself, with probability one over the number of combinations of the other axes.
+        """
+        axis = self.column(factor)
+        stride, size = self._strides[axis], self._sizes[axis]
+        index = self._index(index)
+        # Another image's coordinates, but for the one that is shared.
+        other = rng.integers(0, len(self), len(index))
+        sharing: Index = other + (index // stride % size - other // stride % size) * stride
+        return sharing
+
+
+def check_labels(labels: Index, factors: Mapping[str, int]) -> None:
+    """Refuse labels [N, K] outside their factors.
+
+    Raises:
+        ValueError: one is; or there are not as many as factors.
+    """
+    if labels.ndim != 2 or labels.shape[1] != len(factors):
+        raise ValueError(f"labels are {list(labels.shape)}, and not [N, {len(factors)}]")
+    for column, (name, size) in zip(labels.T, factors.items(), strict=True):
+        wrong = column[(column < 0) | (column >= size)]
+        if wrong.size:
+            raise ValueError(f"a label of factor '{name}' is {wrong[0]}, outside 0 to {size - 1}")

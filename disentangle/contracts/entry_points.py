@@ -1,0 +1,214 @@
+"""The registry: plugins by name, found by entry points, imported when used and not before."""
+
+import importlib.metadata
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from disentangle._utils.versions import __version__
+from disentangle.errors import DisentangleError, UsageError, suggestion
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from disentangle.nn.networks import Network
+
+
+def by_reference(reference: str) -> Any:
+    """Return the object that `module:attribute` names."""
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"'{reference}' cannot be imported: {error}") from error
+
+
+def reference_of(thing: object) -> str:
+    """Return `module:name` of a class, or of an object's class, for a record."""
+    cls = thing if isinstance(thing, type) else type(thing)
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+P = TypeVar("P")
+
+log = logging.getLogger("disentangle")
+
+OWN = "disentangle-bench"
+"""The distribution whose version is that of the contracts; a plugin's distribution requires it."""
+
+
+KINDS = ("model", "dataset", "metric", "network", "executor")
+"""Kinds of plugins; `disentangle.models` and so on are their groups of entry points."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One plugin as its distribution declares it, not yet imported."""
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+    @property
+    def who(self) -> str:
+        """Return the plugin and whose it is, in words."""
+        return f"{self.kind} '{self.name}' of {self.distribution} {self.version}"
+
+    @property
+    def unfit(self) -> str:
+        """Return why this plugin is not for the contract that is here; empty where it is."""
+        if self.distribution == OWN or __version__ in (wanted := required(self.distribution)):
+            return ""
+        return f"it is made for {OWN} {wanted}, and this is {__version__}"
+
+    def load(self) -> Any:
+        """Import the plugin; whatever goes wrong in there becomes one message."""
+        if self.unfit:
+            raise DisentangleError(
+                f"{self.who}: {self.unfit}; install another version of {self.distribution}, "
+                f"or of {OWN}"
+            )
+        module, _, attribute = self.target.partition(":")
+        if module not in sys.modules:  # said before it can end the process
+            log.debug("importing %s", self.who)
+        try:
+            found: Any = import_module(module)
+            for part in filter(None, attribute.split(".")):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:
+            raise DisentangleError(
+                f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: "
+                + " ".join(str(error).split())
+            ) from error
+        log.debug("%s, from %s", self.who, getattr(sys.modules[module], "__file__", None))
+        return found
+
+
+@cache
+def required(distribution: str) -> "SpecifierSet":
+    """Return the versions of this project that a distribution is made for, as it declares."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import canonicalize_name
+
+    try:
+        lines = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        lines = []
+    found = SpecifierSet(prereleases=True)
+    for line in map(Requirement, lines):
+        if canonicalize_name(line.name) == OWN and (line.marker is None or line.marker.evaluate()):
+            found &= line.specifier
+    return found
+
+
+def who(kind: str, name: str) -> str:
+    """Return a plugin and whose it is, in words; of a class that is not registered, its name."""
+    entries = entries_of(kind).get(name, ())
+    return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
+
+
+def taken() -> Set[str]:
+    """Return the names that no knob of a model can have."""
+    from disentangle.contracts.common_options import TAKEN, Training
+    from disentangle.contracts.plugin import knobs
+
+    return TAKEN | set(knobs(Training))
+
+
+def called(plugin: type) -> str:
+    """Return what users call a plugin; of a class that is not registered, its name."""
+    target = f"{plugin.__module__}:{plugin.__qualname__}"
+    found = [entry for entry in every_entry() if entry.target == target]
+    return f"{found[0].kind} '{found[0].name}'" if len(found) == 1 else plugin.__name__
+
+
+@cache
+def entries_of(kind: str) -> dict[str, tuple[Entry, ...]]:
+    """Return what is registered of a kind, by name; a name with two entries is ambiguous."""
+    found: defaultdict[str, set[Entry]] = defaultdict(set)
+    for point in importlib.metadata.entry_points(group=f"disentangle.{kind}s"):
+        distribution, version = "an unknown distribution", "?"
+        if point.dist is not None:
+            distribution, version = point.dist.name, point.dist.version
+        found[point.name].add(Entry(kind, point.name, point.value, distribution, version))
+    return {
+        name: tuple(sorted(entries, key=lambda e: (e.distribution, e.target)))
+        for name, entries in sorted(found.items())
+    }
+
+
+class Group(Generic[P]):
+    """The plugins of one kind: an entry-point group and the contract that its members keep."""
+
+    def __init__(self, kind: str, contract: str) -> None:
+        self.kind = kind
+        self._contract = contract
+
+    @property
+    def entries(self) -> dict[str, tuple[Entry, ...]]:
+        """Return what is registered, by name; a name with two entries is ambiguous."""
+        return entries_of(self.kind)
+
+    def entry(self, name: str) -> Entry:
+        """Return the one entry of this name.
+
+        Raises:
+            UsageError: no plugin has this name, or more than one has.
+        """
+        entries = self.entries.get(name, ())
+        if not entries:
+            raise UsageError(f"no {self.kind} '{name}'{suggestion(name, self.entries)}")
+        if len(entries) > 1:
+            claims = " and ".join(f"{e.distribution} ({e.target})" for e in entries)
+            raise UsageError(
+                f"{self.kind} '{name}' is ambiguous: {claims} both register it; uninstall one"
+            )
+        return entries[0]
+
+    def load(self, name: str) -> P:
+        """Return the plugin of this name, imported and checked against its contract."""
+        entry = self.entry(name)
+        plugin: P = entry.load()
+        self.check(plugin, entry.who)
+        return plugin
+
+    def check(self, plugin: object, who: str) -> None:
+        """Refuse what does not keep the contract of this group."""
+        if not self._contract:
+            if not callable(plugin):
+                raise DisentangleError(f"{who} is no function open(location) -> Dataset")
+            return
+        module, _, attribute = self._contract.partition(":")
+        contract = getattr(import_module(module), attribute)
+        if not (isinstance(plugin, type) and issubclass(plugin, contract)):
+            raise DisentangleError(f"{who} is no subclass of {module}.{attribute}")
+        for name in dir(contract):
+            if getattr(getattr(plugin, name), "__isabstractmethod__", False):
+                raise DisentangleError(f"{who} has no method {name}(), which its contract asks for")
+        from disentangle.contracts.plugin import Plugin, knobs
+
+        try:
+            for declared in knobs(plugin).values() if issubclass(plugin, Plugin) else ():
+                declared.check(declared.default)
+                if self.kind == "model" and declared.name in taken():
+                    raise TypeError(
+                        f"disentangle train uses the name '{declared.name}' itself; choose another"
+                    )
+        except (UsageError, TypeError) as error:
+            raise DisentangleError(f"{who} declares a knob wrongly: {error}") from error
+
+
+networks: "Group[type[Network]]" = Group("network", "disentangle.nn.networks:Network")
+
+
+def every_entry() -> list[Entry]:
+    """Return all entries of all groups, ambiguous ones included."""
+    return [e for kind in KINDS for entries in entries_of(kind).values() for e in entries]

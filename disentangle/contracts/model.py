@@ -1,0 +1,156 @@
+"""The model contract: encode, decode, and the terms whose sum is the loss."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from typing_extensions import TypeVar
+
+from disentangle.contracts import entry_points
+from disentangle.contracts.common_options import Common
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.nn import likelihoods
+
+if TYPE_CHECKING:
+    from disentangle.nn.networks import Network
+
+
+Terms: TypeAlias = Mapping[str, Tensor]
+"""Scalars in nats per image, by name; their sum is the loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What a training step gives to a model."""
+
+    x: Tensor
+    """Images, float32 [N, C, H, W] in [0, 1]."""
+    step: int
+    """The number of the step, from 0; `steps` is the number of all."""
+    steps: int
+    dataset_size: int
+    rng: torch.Generator
+    """The source of noise, on the device of `x`."""
+    pair: Tensor | None = None
+    """A second image for each, for models that learn from pairs."""
+
+    def risen(self, steps: int) -> float:
+        """Return how far a rise over the first `steps` steps has come, 0 to 1; 1 if there is none.
+
+        A model whose KL term's weight rises has the knob `kl_warmup`, of which advice speaks.
+        """
+        return min(1.0, self.step / steps) if steps else 1.0
+
+
+@dataclass(frozen=True)
+class Code:
+    """What an encoder says of images: their latents."""
+
+    mean: Tensor
+    """[N, D]: the representation that metrics read."""
+    discrete: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Posterior(Code):
+    """q(z|x) = N(mean, diag exp(log_variance)), against the prior p(z) = N(0, I)."""
+
+    log_variance: Tensor
+
+    @property
+    def scale(self) -> Tensor:
+        """Return the standard deviations, [N, D]."""
+        return (0.5 * self.log_variance).exp()
+
+    def sample(self, rng: torch.Generator) -> Tensor:
+        """Return one z ~ q(z|x) for each image, [N, D], differentiable in mean and scale."""
+        noise = torch.randn(
+            self.mean.shape, generator=rng, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return self.mean + self.scale * noise
+
+    def kl(self) -> Tensor:
+        """Return KL(q(z_d|x) || p(z_d)) in nats, [N, D] (Kingma & Welling 2014, appendix B)."""
+        return 0.5 * (self.mean**2 + self.log_variance.exp() - self.log_variance - 1)
+
+
+C = TypeVar("C", bound=Code, default=Posterior)
+
+
+class Model(Common, nn.Module, Generic[C]):
+    """A model of images by latents. A subclass is its paper's formula, in `terms`.
+
+    `Model` encodes to a Gaussian posterior; a model whose code is another kind is a `Model[Code]`
+    and has its own `encode`.
+    """
+
+    needs: ClassVar[type[Dataset]] = Dataset
+    """The strength of dataset that training requires."""
+    supervision: ClassVar[str] = ""
+    """What training takes from labels, in words; empty for an unsupervised model."""
+
+    def __post_init__(self) -> None:
+        nn.Module.__init__(self)
+        super().__post_init__()
+
+    def build(self, image_shape: tuple[int, int, int]) -> None:
+        """Make the modules for images of (channels, height, width); the core calls this once."""
+        network: Network = entry_points.networks.load(self.network)()
+        self.encoder = network.encoder(image_shape, 2 * self.latents)
+        self.decoder = network.decoder(self.latents, image_shape)
+        self.make_observation()
+
+    def make_observation(self) -> None:
+        """Make what the likelihood learns, if anything: one log variance, at first that of 0.5."""
+        if self.likelihood == "gaussian-learned":
+            self.log_variance = nn.Parameter(torch.tensor(0.5).log())
+
+    def encode(self, x: Tensor) -> C:
+        """Return q(z|x) of images [N, C, H, W] in [0, 1]: the encoder's mean and log variance."""
+        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        return cast(C, Posterior(mean, log_variance))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the parameters of the likelihood for latents [N, D]: one logit a pixel."""
+        parameters: Tensor = self.decoder(z)
+        return parameters.float()
+
+    def reconstruction(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return -log p(x|z) in nats per image: summed over pixels, averaged over the batch."""
+        return self.observation.nll(self.decode(z), x).mean()
+
+    @property
+    def observation(self) -> likelihoods.Likelihood:
+        """Return the likelihood p(x|z) as an object."""
+        learnt: Tensor | None = getattr(self, "log_variance", None)
+        return likelihoods.make(self.likelihood, self.variance, learnt)
+
+    def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
+        """Return for each image of a batch another, for `Batch.pair`; None if none is needed."""
+        return None
+
+    @abstractmethod
+    def terms(self, batch: Batch) -> Terms | tuple[Terms, Terms]:
+        """Return the terms of the loss; an adversarial model returns its opponent's as well."""
+
+    def opponent(self) -> torch.optim.Optimizer | None:
+        """Return the optimiser of the opponent's parameters; a model without one has None.
+
+        The trainer steps it on the second set of terms, and every other parameter on the first.
+        """
+        return None
+
+    def traversal(self, latent: int, n: int) -> Tensor:
+        """Return the values that a traversal of this latent shows, in order, both ends included.
+
+        They are `n`, or fewer where latents take fewer; of each latent equally many.
+        """
+        return torch.linspace(-3, 3, n)
+
+
+ACTIVE = 0.01
+"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""

@@ -1,0 +1,171 @@
+"""Knobs as options: where each value comes from, and how the command line offers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from disentangle.contracts.entry_points import called
+from disentangle.contracts.plugin import Knob, Plugin, knobs
+from disentangle.errors import DisentangleError, UsageError, suggestion
+
+NORMALISED = "_norm"
+"""What follows the name of a KL weight in the name of its normalised form."""
+
+
+Origin: TypeAlias = Literal["given", "preset", "dataset", "default"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The value of a knob and where it came from."""
+
+    value: Any
+    default: Any
+    origin: Origin
+
+
+def option_knobs(cls: type[Plugin]) -> dict[str, Knob]:
+    """Return the knobs that a user may give: the plugin's own and the normalised forms."""
+    offered = {}
+    for name, declared in knobs(cls).items():
+        offered[name] = declared
+        if declared.normalised:
+            offered[name + NORMALISED] = Knob(
+                name=name + NORMALISED,
+                type=float,
+                default=None,
+                min=declared.min,
+                max=declared.max,
+                help=f"{name} times latents over pixels (Higgins et al.); instead of {name}",
+            )
+    return offered
+
+
+def resolve(
+    cls: type[Plugin],
+    given: Mapping[str, Any],
+    *,
+    preset: Mapping[str, Any] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+) -> dict[str, Setting]:
+    """Return every knob of a plugin, resolved: given > preset > dataset > default.
+
+    A normalised weight is converted here, so that the plugin sees only its own knob.
+
+    Raises:
+        UsageError: an unknown or contradictory knob, or a value out of bounds.
+    """
+    settings = check(cls, given, "given")
+    lower = check(cls, preset or {}, "preset"), check(cls, dataset or {}, "dataset")
+    for layer in lower:
+        for name, setting in layer.items():
+            if name not in settings and _counterpart(name) not in settings:
+                settings[name] = setting
+    declared = knobs(cls)
+    for name, knob in declared.items():
+        settings.setdefault(name, Setting(knob.default, knob.default, "default"))
+        normalised = settings.get(name + NORMALISED)
+        if normalised is not None:
+            if image_shape is None:
+                raise UsageError(f"{name}{NORMALISED} needs a dataset: its images set the scale")
+            latents = settings.get("latents", Setting(declared["latents"].default, 0, "default"))
+            value = knob.check(normalised.value * prod(image_shape) / latents.value)
+            settings[name] = Setting(value, knob.default, normalised.origin)
+    settings = {name: settings[name] for name in declared}
+    _check_used(declared, settings)
+    return {name: _used(declared[name], settings) for name in declared}
+
+
+def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[str, Setting]:
+    """Return these values as settings, each checked on its own.
+
+    Raises:
+        UsageError: an unknown knob, a value out of bounds, or a weight given in both its forms.
+    """
+    offered = option_knobs(cls)
+    for name in values:
+        if name not in offered:
+            raise UsageError(f"{called(cls)} has no knob '{name}'{suggestion(name, offered)}")
+        if _counterpart(name) in values:
+            weight = name.removesuffix(NORMALISED)
+            raise UsageError(
+                f"give {weight} or {weight}{NORMALISED}, not both: one determines the other"
+            )
+    return {
+        name: Setting(offered[name].check(value), offered[name].default, origin)
+        for name, value in values.items()
+    }
+
+
+def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
+    """Refuse a record whose knobs are not the plugin's, with values that it takes.
+
+    One that was added to the plugin later may be missing: the run was made at its default.
+    """
+    try:
+        check(kind, values, "given")
+    except UsageError as error:
+        raise DisentangleError(f"{where / 'run.json'}: {error}") from error
+    missing = {name for name, knob in knobs(kind).items() if not knob.added} - set(values)
+    if missing:
+        raise DisentangleError(f"{where / 'run.json'}: {', '.join(sorted(missing))} is missing")
+
+
+def _counterpart(name: str) -> str:
+    """Return the other name of a KL weight: beta for beta_norm, beta_norm for beta."""
+    return name.removesuffix(NORMALISED) if name.endswith(NORMALISED) else name + NORMALISED
+
+
+def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
+    """Return a knob's setting, or its default where a preset gave one that does nothing."""
+    setting = settings[knob.name]
+    if setting.origin == "preset" and knob.only_if is not None:
+        other, needed = knob.only_if
+        if settings[other].value != needed:
+            return Setting(knob.default, knob.default, "default")
+    return setting
+
+
+def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:
+    """Refuse a value that would silently do nothing."""
+    for name, setting in settings.items():
+        if setting.origin != "given" or declared[name].only_if is None:
+            continue
+        other, needed = declared[name].only_if or ("", "")
+        if settings[other].value != needed:
+            raise UsageError(
+                f"{name} does nothing while {other} is {settings[other].value}; "
+                f"leave it out or choose {other} {needed}"
+            )
+
+
+def normalised_forms(
+    cls: type[Plugin], values: Mapping[str, Any], image_shape: tuple[int, int, int]
+) -> dict[str, float]:
+    """Return the normalised form of each KL weight: beta_norm = beta M / N."""
+    return {
+        name + NORMALISED: values[name] * values["latents"] / prod(image_shape)
+        for name, declared in knobs(cls).items()
+        if declared.normalised
+    }
+
+
+def parse_spec(text: str) -> tuple[str, dict[str, str]]:
+    """Return name and knobs of `NAME[:knob=value,...]`, as in `mig:bins=40`."""
+    name, _, rest = text.partition(":")
+    given: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value or key.replace("-", "_") in given:
+            raise UsageError(f"'{text}' is not NAME:knob=value,knob=value")
+        given[key.replace("-", "_")] = value
+    return name, given
+
+
+def parse_given(cls: type[Plugin], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return values that were written as text in the types of the knobs."""
+    offered = option_knobs(cls)
+    return {k: offered[k].parse(v) if k in offered else v for k, v in given.items()}

@@ -1,0 +1,90 @@
+"""Datasets whose images lie in one array, in memory or mapped into it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
+from disentangle.data.prepared import Prepared, Rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Pixels(Dataset):
+    """Images in an array [N, H, W, C] of bytes: channels last, as networks take them fastest."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.rows: Rows = prepared.rows
+        height, width, channels = self.rows.shape[1:]
+        self.image_shape = (channels, height, width)
+        self.source = prepared.manifest.source
+        self.fingerprint = prepared.manifest.fingerprint
+        self._names, self._part = prepared.manifest.splits, _part(prepared)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def images(self, index: ArrayLike) -> "Tensor":
+        """Return the images at `index`, uint8 [N, C, H, W], channels last in memory."""
+        from torch import from_numpy
+
+        return from_numpy(self.rows[self._index(index)]).permute(0, 3, 1, 2)
+
+    @property
+    def splits(self) -> Mapping[str, Index]:
+        """Return the named parts of the dataset."""
+        named = {name: np.flatnonzero(self._part == i) for i, name in enumerate(self._names)}
+        return {"all": np.arange(len(self)), **named}
+
+
+class LabelledPixels(Pixels, Labelled):
+    """Images in an array, with labels."""
+
+    def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
+        super().__init__(prepared)
+        self.values = prepared.manifest.factors
+        self.every_factor = {name: len(values) for name, values in self.values.items()}
+        self.nuisance = frozenset(nuisance)
+        if prepared.labels is None:
+            raise ValueError("labelled images without labels")
+        self._labels = prepared.labels[:, : len(self.every_factor)].astype(np.int64)
+
+    def every_label(self, index: ArrayLike) -> Index:
+        """Return the labels of all factors, [N, number of factors]."""
+        return self._labels[self._index(index)]
+
+
+class GridPixels(Pixels, Grid):
+    """Images in an array, one for every combination of the factors, in row-major order."""
+
+    def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
+        self.values = prepared.manifest.factors
+        Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
+        Pixels.__init__(self, prepared)
+
+
+def as_dataset(prepared: Prepared, nuisance: Sequence[str] = ()) -> Pixels:
+    """Return prepared images as the strongest dataset that they make."""
+    if not prepared.manifest.factors:
+        return Pixels(prepared)
+    kind = GridPixels if prepared.manifest.grid else LabelledPixels
+    return kind(prepared, nuisance)
+
+
+def grid_order(labels: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Index | None:
+    """Return the order of the rows that makes labels [N, K] a row-major grid, if there is one."""
+    if len(labels) != np.prod([int(size) for size in sizes]):
+        return None
+    place = np.ravel_multi_index(tuple(labels.T), tuple(sizes))
+    order = np.argsort(place, kind="stable")
+    return order if (place[order] == np.arange(len(place))).all() else None
+
+
+def _part(prepared: Prepared) -> NDArray[np.int32] | None:
+    if prepared.labels is None or not prepared.manifest.splits:
+        return None
+    part: NDArray[np.int32] = prepared.labels[:, -1]
+    return part

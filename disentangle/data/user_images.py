@@ -1,0 +1,240 @@
+"""A user's own images: a folder or archive of image files, or an npz with or without factors."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.data import npz
+from disentangle.data.archive import Piece, pieces, uncompressed
+from disentangle.data.array_datasets import as_dataset, grid_order
+from disentangle.data.image_files import PIXELS, decoded, flat, header, resized, square
+from disentangle.data.location import Location, usable
+from disentangle.data.prepared import Content, Preparation, Rows, reordered
+from disentangle.errors import DisentangleError, UsageError
+
+VERSION = 1
+SIDES = (32, 64, 128)
+"""The sides that networks take; images that all have one of them keep it."""
+SIDE = 64
+"""The side of all other images."""
+SUFFIXES = frozenset(".bmp .gif .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split())
+BLOCK = 64 * 2**20
+"""Bytes of an npz that are read at once."""
+NAMES = 2**20
+"""Bytes that the names of factors may have."""
+TURNS: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What sets an image of this EXIF orientation upright."""
+
+
+def open_own(location: Location, image_size: int | None, channels: int | None) -> Dataset:
+    """Open images of the user's own, prepared once.
+
+    The size and the channels are those given. Otherwise images that all are squares of one side
+    that networks take keep it, and all others get 64 x 64; and they are grey if all files are grey.
+    What is no square is cropped to its centre; then it is resized (LANCZOS).
+
+    Args:
+        location: its `file` is the folder, archive or npz.
+        image_size: the side in pixels.
+        channels: 1 (grey) or 3 (RGB).
+
+    Raises:
+        UsageError: a size or number of channels that makes no sense.
+        DisentangleError: nothing is there, or it cannot be used.
+    """
+    path = usable(location.file)
+    if image_size is not None and not 8 <= image_size <= 1024:
+        raise UsageError(f"--image-size is from 8 to 1024 pixels; got {image_size}")
+    if channels not in (None, 1, 3):
+        raise UsageError(f"--channels is 1 (grey) or 3 (RGB); got {channels}")
+    preparation = Preparation(
+        folder=own_folder(location, image_size, channels),
+        version=VERSION,
+        given=path,
+        say=location.say,
+    )
+
+    def make(stack: ExitStack) -> Content:
+        if path.suffix.lower() == ".npz":
+            return from_npz(path, image_size, channels, location, preparation.folder)
+        plain = stack.enter_context(uncompressed(path, preparation.folder))
+        return from_files(path, plain, image_size, channels, location)
+
+    return as_dataset(preparation.get(make))
+
+
+def own_folder(location: Location, image_size: int | None, channels: int | None) -> Path:
+    """Return where images of the user's own are prepared, with these options."""
+    return location.folder / f"{image_size or 'auto'}x{channels or 'auto'}"
+
+
+def from_files(
+    path: Path, plain: Path, side: int | None, channels: int | None, location: Location
+) -> Content:
+    """Return the content of a folder, tar or zip of image files, sorted by name.
+
+    Args:
+        path: as the user knows it.
+        plain: the same, uncompressed.
+        side: in pixels, as for `open_own`; `channels` likewise.
+        location: for messages.
+    """
+    found = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
+    if not found:
+        raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
+    if side is None or channels is None:
+        location.say(f"{path}: looking at the size of {len(found):,} images")
+        sizes, grey = survey(found)
+        side = side or kept_side(sizes)
+        channels = channels or (1 if grey else 3)
+    location.say(f"{path}: {len(found):,} images, to {side} x {side}, {channels} channels")
+
+    def fit(image: Image.Image) -> Image.Image:
+        return resized(square(flat(upright(image), channels)), side)
+
+    return Content(
+        blocks=decoded(found, fit, progress=location.progress),
+        shape=(len(found), side, side, channels),
+        source=f"{len(found)} image files",
+    )
+
+
+def survey(found: list[Piece]) -> tuple[Counter[tuple[int, int]], bool]:
+    """Return how often each (width, height) comes, and whether every image is grey."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for piece in found:
+        image = header(piece)
+        sizes[image.size] += 1
+        grey = grey and image.mode in ("1", "L", "LA")
+    return sizes, grey
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return the image turned as its EXIF data say, whatever else they say, or get wrong."""
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
+
+
+def kept_side(sizes: Counter[tuple[int, int]]) -> int:
+    """Return the side of images that come in these sizes, when the user names none."""
+    if len(sizes) == 1:
+        ((width, height),) = sizes
+        if width == height and width in SIDES:
+            return width
+    return SIDE
+
+
+def from_npz(
+    path: Path, side: int | None, channels: int | None, location: Location, folder: Path
+) -> Content:
+    """Return the content of an npz: `images` [N, H, W(, C)], `factors` [N, K] and their `names`.
+
+    Args:
+        path: the file.
+        side: in pixels, as for `open_own`; `channels` likewise.
+        location: for messages.
+        folder: for images that have to be put in order.
+    """
+    with npz.opened(path, "images") as arrays:
+        if "images" not in arrays.keys:
+            raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
+        shape, dtype = arrays.header("images")
+        check_images(shape, dtype)
+        height, width, depth = (*shape[1:], 1)[:3]
+        side = side or kept_side(Counter({(width, height): 1}))
+        channels = channels or depth
+        factors, labels, place = read_factors(arrays, shape[0])
+    as_they_are = (height, width, depth) == (side, side, channels)
+    target = (shape[0], side, side, channels)
+
+    def blocks() -> Iterator[Rows]:
+        with npz.opened(path, "images") as arrays:
+            read = arrays.blocks("images", max(1, BLOCK // (height * width * depth)))
+            for block in npz.counted(read, shape[0], location.progress):
+                images = block.reshape(len(block), height, width, depth)
+                yield images if as_they_are else np.stack([fitted(i) for i in images])
+
+    def fitted(image: Rows) -> Rows:
+        made = Image.fromarray(image[:, :, 0] if depth == 1 else image)
+        return np.asarray(resized(square(flat(made, channels)), side)).reshape(target[1:])
+
+    return Content(
+        blocks=blocks() if place is None else reordered(blocks(), place, target, folder),
+        shape=target,
+        source=path.name,
+        factors=factors,
+        labels=labels,
+    )
+
+
+def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
+    """Refuse an array that does not hold images."""
+    if dtype != np.uint8:
+        raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255")
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        raise ValueError(
+            f"'images' has shape {shape}; store [N, H, W], or [N, H, W, C] with 1 or 3 channels"
+        )
+    if min(shape) < 1:
+        raise ValueError(f"'images' has shape {shape}: there is none")
+    if shape[1] * shape[2] > PIXELS:
+        raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels an image")
+
+
+def read_factors(
+    arrays: npz.Npz, count: int
+) -> tuple[dict[str, tuple[str, ...]], Index | None, Index | None]:
+    """Return the factors with their values, the labels [N, K], and each image's place in a grid.
+
+    Where every combination is there exactly once there are no labels, and the images are put in
+    row-major order; None says that they are in it.
+    """
+    if "factors" not in arrays.keys:
+        return {}, None, None
+    factors = arrays.array("factors", npz.LABELS)
+    factors = factors[:, None] if factors.ndim == 1 else factors
+    if factors.ndim != 2 or len(factors) != count or not factors.shape[1]:
+        raise ValueError(f"'factors' has shape {factors.shape}, not [{count}, K]")
+    if factors.dtype.kind not in "biufUS" or (
+        factors.dtype.kind == "f" and not np.isfinite(factors).all()
+    ):
+        raise ValueError(f"'factors' ({factors.dtype}) are no finite numbers and no words")
+    factors = npz.words(factors)
+    names = [f"factor{k}" for k in range(factors.shape[1])]
+    if "names" in arrays.keys:
+        names = [str(name) for name in np.ravel(npz.words(arrays.array("names", NAMES)))]
+        if len(names) != factors.shape[1] or len(set(names)) != len(names):
+            raise ValueError(f"'names' are {names}, and there are {factors.shape[1]} factors")
+        check_names(names)
+    values, columns = zip(*(np.unique(c, return_inverse=True) for c in factors.T), strict=True)
+    labels = np.stack(columns, 1).astype(np.int64)
+    said = {n: tuple(str(v) for v in u.tolist()) for n, u in zip(names, values, strict=True)}
+    order = grid_order(labels, [len(u) for u in values])
+    if order is None:
+        return said, labels, None
+    return said, None, None if (order == np.arange(count)).all() else np.argsort(order)
+
+
+def check_names(names: list[str]) -> None:
+    """Refuse names by which a factor could not be named on the command line, or shown."""
+    for name in names:
+        if not name or name != name.strip() or not name.isprintable() or set(name) & set("=,"):
+            raise ValueError(
+                f"'names' holds {name!r}; a factor's name is a text in one line, with neither '=' "
+                "nor ',' in it nor spaces around it"
+            )

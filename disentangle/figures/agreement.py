@@ -1,0 +1,266 @@
+"""Figures of how far scores can be trusted: over protocols, over seeds, and against one another."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.figures.canvas import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Plate, check_suffix
+from disentangle.figures.sweeps import MARKERS, STYLES, shade
+from disentangle.runs.score_records import Column
+from disentangle.score_tables.analysis import (
+    SOURCES,
+    families,
+    rank_agreement,
+    ranks,
+    variance_shares,
+)
+from disentangle.score_tables.observations import Study
+from disentangle.score_tables.statistics import FEWEST
+from disentangle.scoring.metric_traits import direction
+
+HATCHES = ("", "////", "....", "")
+SHADES = ("0.15", "0.55", "0.8", "1.0")
+MOST = 12
+"""Configurations whose ranks one figure can show."""
+
+
+def draw_protocols(study: Study, score: str, path: Path) -> Path:
+    """Draw the rank of each configuration under each protocol of a score, with seed intervals.
+
+    Args:
+        study: the runs.
+        score: the name of a score that there is in several protocols, knobs or representations.
+        path: a PNG, PDF or SVG.
+
+    Raises:
+        UsageError: the score has no better and worse, or too many configurations have it in all
+            protocols, or fewer than two.
+        DisentangleError: it comes in one protocol only.
+    """
+    check_suffix(path)
+    every = study.columns([score])
+    columns = max(families(every), key=len)
+    if len(columns) < 2:
+        raise DisentangleError(
+            f"'{score}' was scored in one way only; first: disentangle score --metric "
+            f"{columns[0][1]} --protocol disjoint, or with other knobs"
+        )
+    if direction(columns[0]) not in ("more", "less"):
+        raise UsageError(f"of '{score}' neither more nor less is better: there is no rank")
+    names = study.names()
+    values = {g: common_seeds(study, g, columns) for g in names}
+    groups = [g for g in names if values[g].size]
+    if not 2 <= len(groups) <= MOST:
+        raise UsageError(
+            f"{len(groups)} configurations have runs with '{score}' in all its protocols, and a "
+            f"figure shows 2 to {MOST}; choose them by --where"
+        )
+    found = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
+    seeds = [values[g].shape[1] for g in groups]
+    told = [study.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
+    wide = max(len(names[g]) for g in groups) * 0.55 * SMALL / 72
+    page = PAGE if len(columns) > 3 or wide > 1.2 else COLUMN
+    right = min(wide + 0.2, page / 2)
+    high = 0.26 * len(groups) + 0.2
+    below = LINE * max(len(wrapped(text)) for text in told) + 0.1
+    head = (
+        f"Rank of {len(groups)} configurations by {score}, 1 the best, under each protocol: of the "
+        f"mean over {span(seeds)} seeds that have all of them; "
+        + (
+            "bars are 95 % bootstrap intervals over seeds."
+            if min(seeds) >= FEWEST
+            else f"no intervals, as these take {FEWEST} seeds."
+        )
+    )
+    if len(columns) < len(every):
+        head += f" {len(every) - len(columns)} columns of other versions, parts or seeds left out."
+    plate = Plate(study.about, page, high + below + EDGE, head)
+    axes = plate.axes(0.3, plate.head + EDGE, page - 0.3 - right, high)
+    last = sorted(range(len(groups)), key=lambda i: found[-1].rank[i])
+    for i in range(len(groups)):
+        shift = (i - (len(groups) - 1) / 2) * 0.3 / len(groups)
+        x = np.arange(len(columns)) + shift
+        y = [one.rank[i] for one in found]
+        ends = [(one.low[i], one.high[i]) for one in found]
+        style: dict[str, Any] = {"color": shade(i, len(groups)), "lw": 0.9}
+        style |= {"ls": STYLES[i % len(STYLES)], "marker": MARKERS[i % len(MARKERS)], "ms": 4}
+        axes.plot(x, y, **style)
+        for place, (low, top) in zip(x, ends, strict=True):
+            axes.plot([place, place], [low, top], color=style["color"], lw=0.7)
+        slot = last.index(i) + 1
+        label_at(axes, (len(columns) - 1, y[-1]), slot, names[groups[i]], style["color"])
+    axes.set_ylim(len(groups) + 0.5, 0.5)
+    axes.set_xlim(-0.4, len(columns) - 0.6)
+    axes.set_yticks(range(1, len(groups) + 1))
+    axes.set_xticks(range(len(columns)), ["\n".join(wrapped(text)) for text in told])
+    for text in axes.get_xticklabels():
+        text.set_parse_math(False)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+    return plate.save(path)
+
+
+def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any) -> None:
+    """Name a line at its right end, in a slot of its own where it ends in a tie."""
+    axes.annotate(
+        name,
+        end,
+        xytext=(end[0] + 0.45, slot),
+        fontsize=SMALL,
+        va="center",
+        annotation_clip=False,
+        parse_math=False,
+        arrowprops={"arrowstyle": "-", "lw": 0.4, "color": colour, "shrinkB": 3},
+    )
+
+
+def wrapped(text: str) -> list[str]:
+    """Return what tells a protocol apart, a part a line."""
+    return text.split("; ")
+
+
+def span(counts: Sequence[int]) -> str:
+    """Return one number, or two as a range."""
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def common_seeds(study: Study, group: str, columns: Sequence[Column]) -> NDArray[np.float64]:
+    """Return the values of a configuration's runs that have all columns, [columns, runs]."""
+    runs: dict[str, dict[Column, float]] = {}
+    for o in study.observations:
+        if o.group == group and o.column in columns:
+            runs.setdefault(o.run, {})[o.column] = o.value
+    whole = [[found[c] for c in columns] for found in runs.values() if len(found) == len(columns)]
+    return np.array(whole, float).reshape(-1, len(columns)).T
+
+
+def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Path:
+    """Draw for each score what its variance comes from: method, setting, protocol and seed.
+
+    Raises:
+        UsageError: an unknown score.
+        DisentangleError: no score of two runs or more varies.
+    """
+    check_suffix(path)
+    shares, reasons = {}, []
+    together = families(study.columns(scores))
+    for columns in together:
+        alone = [c[0] for c, *_ in together].count(columns[0][0]) == 1
+        name = columns[0][0] if alone else study.headings[columns[0]]
+        found = [o for o in study.observations if o.column in columns]
+        runs = len({o.run for o in found})
+        try:
+            share, count = variance_shares(found)
+            shares[name] = share, f"{count} runs" if count == runs else f"{count} of {runs}"
+        except DisentangleError as error:
+            reasons.append(f"{name}: {error}")
+    if not shares:
+        raise DisentangleError("no score can be taken apart: " + "; ".join(reasons))
+    left = min(1.6, 0.56 * SMALL / 72 * max(map(len, shares)) + 0.15)
+    high = 0.24 * len(shares) + 0.05
+    head = (
+        "Shares of each score's sum of squares over runs, nested: between methods, settings of one "
+        "method, protocols of one setting, and seeds. With few seeds the first ones are too large."
+    )
+    plate = Plate(study.about, COLUMN, high + 0.55, head)
+    axes = plate.axes(left, plate.head + 0.2, COLUMN - left - 0.85, high)
+    for row, (share, counted) in enumerate(shares.values()):
+        start = 0.0
+        for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
+            box = {"color": colour, "edgecolor": "black", "linewidth": 0.5, "hatch": hatch}
+            axes.barh(row, share[source], left=start, height=0.7, **box)
+            if share[source] > 0.12:
+                axes.text(
+                    start + share[source] / 2,
+                    row,
+                    f"{100 * share[source]:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=SMALL,
+                    color="white" if colour == SHADES[0] else "black",
+                    bbox={"fc": colour, "ec": "none", "pad": 0.6} if hatch else None,
+                )
+            start += share[source]
+        axes.text(1.02, row, counted, va="center", fontsize=SMALL, color=GREY)
+    axes.set_yticks(range(len(shares)), list(shares))
+    axes.set_ylim(len(shares) - 0.45, -0.55)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    key(plate, plate.head + 0.02)
+    return plate.save(path)
+
+
+def key(plate: Plate, y: float) -> None:
+    """Say which shade is which source, in a line."""
+    x = EDGE
+    for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
+        box = plate.axes(x, y + 0.015, 0.14, 0.09)
+        box.set_facecolor(colour)
+        box.bar(0, 1, width=9, color=colour, hatch=hatch, linewidth=0)
+        box.set_xlim(-1, 1)
+        box.set_ylim(0, 1)
+        box.set_xticks([])
+        box.set_yticks([])
+        plate.text(x + 0.18, y, source, va="top")
+        x += 0.32 + 0.56 * SMALL / 72 * len(source)
+
+
+def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Path:
+    """Draw the rank correlation of each two scores over runs (Locatello et al. 2019, figure 2).
+
+    Raises:
+        UsageError: an unknown score, or fewer than two.
+        DisentangleError: no two scores vary over three runs.
+    """
+    check_suffix(path)
+    columns = [c for c in study.columns(scores) if direction(c) in ("more", "less", None)]
+    dropped = [study.headings[c] for c in study.columns(scores) if c not in columns]
+    if len(columns) < 2:
+        without = f"; of {', '.join(dropped)} neither more nor less is better" if dropped else ""
+        raise UsageError(f"agreement takes two scores or more{without}")
+    r, n = rank_agreement(study, columns)
+    kept = [i for i in range(len(columns)) if np.isfinite(np.delete(r[i], i)).any()]
+    if not kept:
+        raise DisentangleError("no two scores vary over three runs or more")
+    dropped += [study.headings[columns[i]] for i in range(len(columns)) if i not in kept]
+    r, n = r[np.ix_(kept, kept)], n[np.ix_(kept, kept)]
+    names = [study.headings[columns[i]] for i in kept]
+    cell, longest = 0.27, max(map(len, names))
+    reach = 0.55 * SMALL / 72 * longest
+    above = reach * math.sin(math.radians(40)) + LINE
+    side = cell * len(names)
+    width = max(COLUMN, reach + 0.15 + side + reach * 0.77)
+    counts = n[~np.eye(len(n), dtype=bool)]
+    head = (
+        f"Rank correlation of scores over {span(counts.tolist())} runs, in hundredths; scores of "
+        "which less is better are turned round."
+    )
+    if dropped:
+        head += f" Left out, as they do not vary or have no better side: {', '.join(dropped)}."
+    plate = Plate(study.about, width, above + side + EDGE, head)
+    axes = plate.axes(reach + 0.15, plate.head + above, side, side)
+    shown = np.abs(np.nan_to_num(r))
+    axes.pcolormesh(shown, cmap="Greys", vmin=0, vmax=1, edgecolors="0.85", linewidth=0.4)
+    axes.invert_yaxis()
+    for i, j in np.ndindex(r.shape):
+        text = "n/a" if math.isnan(r[i, j]) else f"{round(100 * float(r[i, j]))}"
+        colour = "white" if shown[i, j] > 0.62 else "black"
+        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=SMALL, color=colour)
+    middles = np.arange(len(names)) + 0.5
+    axes.set_yticks(middles, names)
+    axes.xaxis.set_ticks_position("top")
+    axes.set_xticks(middles, names, rotation=40, ha="left", rotation_mode="anchor")
+    for text in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+        text.set_parse_math(False)
+    axes.tick_params(length=0, pad=2)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return plate.save(path)

@@ -1,0 +1,142 @@
+"""The traversals of two runs beside one another, each latent by the one that is most like it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from disentangle.contracts.model import ACTIVE
+from disentangle.contracts.source import Codes
+from disentangle.errors import DisentangleError
+from disentangle.figures.bases import Base, find_bases
+from disentangle.figures.canvas import EDGE, PAGE, Plate, check_suffix, title
+from disentangle.figures.latents import probe
+from disentangle.figures.traversals import traverse
+from disentangle.runs.run import Run
+
+COLUMNS = 9
+LEFT, GAP, ABOVE = 0.35, 0.85, 0.2  # inches
+
+
+def draw_aligned(a: Run, b: Run, path: Path) -> Path:
+    """Draw the traversals of two runs from one image, matched latents side by side.
+
+    The second run's row moves the other way where the two latents are negatively correlated, so
+    that both show the same change.
+
+    Args:
+        a: the first run, whose seed image both start from.
+        b: the second.
+        path: a PNG, PDF or SVG.
+
+    Raises:
+        DisentangleError: the runs were trained on different images, or every latent is inactive.
+    """
+    check_suffix(path)
+    check_comparable(a, b)
+    images = a.dataset.images(probe(a))
+    pairs = match(a.encode(images).double().numpy(), b.encode(images).double().numpy())
+    if not pairs:
+        raise DisentangleError(f"no latent of {a.path} or {b.path} is active: nothing to align")
+    (start,) = find_bases(a, ["seed"])
+    assert start.image is not None
+    bases = (start, Base(start.label, start.short, b.encode(start.image[None])[0], start.image))
+    cell = (PAGE - LEFT - GAP - EDGE) / (2 * COLUMNS)
+    head = (
+        f"A: {title(a)}\nB: {title(b)}\nLatents are matched by the correlation r of their codes, "
+        "but for those inactive in both. Both runs start at A's seed image; each row goes from end "
+        "to end of a latent."
+    )
+    about = f"runs {a.record.id} and {b.record.id}"
+    plate = Plate(about, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
+    for number, (run, base) in enumerate(zip((a, b), bases, strict=True)):
+        latents = [pair.b if number else pair.a for pair in pairs]
+        block = traverse(run, base, latents, COLUMNS)
+        labels = [f"z{latent}" for latent in latents]
+        if number:
+            back = torch.tensor([pair.correlation < 0 for pair in pairs])
+            block[back] = block[back].flip(1)
+            labels = [name + told(pair) for name, pair in zip(labels, pairs, strict=True)]
+        x, y = LEFT + number * (COLUMNS * cell + GAP), plate.head
+        plate.text(x, y + ABOVE - 0.03, f"{'AB'[number]}: {short(run)}", va="bottom")
+        axes = plate.images(x, y + ABOVE, cell, block)
+        size = (axes.get_ylim()[0] + 1) / len(pairs)
+        axes.set_yticks([size * (r + 0.5) for r in range(len(pairs))], labels, linespacing=1.0)
+    return plate.save(path)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A latent of one run and the one of another that moves most like it.
+
+    Attributes:
+        a: the first run's latent.
+        b: the second's.
+        correlation: of their codes, -1 to 1.
+    """
+
+    a: int
+    b: int
+    correlation: float
+
+
+def told(pair: Match) -> str:
+    """Return how alike two latents are, in few words."""
+    if not pair.correlation:
+        return "\nno match"
+    way = ", reversed" if pair.correlation < 0 else ""
+    return f"{way}\n|r| {abs(pair.correlation):.2f}"
+
+
+def short(run: Run) -> str:
+    """Return a run in few words."""
+    return f"{run.record.model}, seed {run.record.seed}"
+
+
+def match(a: Codes, b: Codes) -> list[Match]:
+    """Return pairs of latents, by the assignment of the greatest sum of |correlation|.
+
+    Args:
+        a: codes of images by one model, [N, D].
+        b: codes of the same images by another, [N, E].
+
+    Returns:
+        min(D, E) pairs, the most alike first. An inactive latent is like none, and pairs of which
+        both are inactive are left out.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    r = correlations(a, b)
+    active = a.var(axis=0) > ACTIVE, b.var(axis=0) > ACTIVE
+    rows, columns = linear_sum_assignment(-np.abs(r))
+    pairs = [
+        Match(int(i), int(j), float(r[i, j]))
+        for i, j in zip(rows, columns, strict=True)
+        if active[0][i] or active[1][j]
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair.correlation))
+
+
+def correlations(a: Codes, b: Codes) -> NDArray[np.float64]:
+    """Return the correlation of each latent of `a` with each of `b`, [D, E]; 0 for inactive."""
+    from disentangle.maths.probes import standardise
+
+    left, right = (standardise(z) * (z.var(axis=0) > ACTIVE) for z in (a, b))
+    r: NDArray[np.float64] = left.T @ right / len(a)
+    return r
+
+
+def check_comparable(a: Run, b: Run) -> None:
+    """Refuse to align runs of different images.
+
+    Raises:
+        DisentangleError: their datasets differ.
+    """
+    if a.record.dataset.fingerprint != b.record.dataset.fingerprint:
+        raise DisentangleError(
+            f"the traversals cannot be aligned: {a.path} was trained on "
+            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]}, and {b.path} on "
+            f"'{b.record.dataset.name}' {b.record.dataset.fingerprint[:10]}"
+        )

@@ -1,0 +1,83 @@
+"""The bases of traversals: images of the dataset, and samples of the prior."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from disentangle._utils.seeds import numpy_rng, torch_rng
+from disentangle.errors import UsageError
+from disentangle.figures.latents import has_prior
+from disentangle.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where a traversal starts: latents [D], what they are, and the image, if it is one."""
+
+    label: str
+    short: str
+    z: Tensor
+    image: Tensor | None = None
+
+
+def default_bases(run: Run) -> tuple[str, ...]:
+    """Return a seed image, the first image and, where there is a prior, two samples of it."""
+    return ("seed", "first", "prior:2") if has_prior(run) else ("seed", "first")
+
+
+def draw_prior(run: Run, number: int, purpose: str) -> Tensor:
+    """Return samples of the prior, [number, D], by the run's seed and this purpose.
+
+    Raises:
+        UsageError: the model has none.
+    """
+    if not has_prior(run):
+        raise UsageError(
+            f"'{run.record.model}' has no prior to draw from, for its codes have no posterior"
+        )
+    rng = torch_rng(run.record.seed, purpose)
+    return torch.randn((number, run.model.latents), generator=rng)
+
+
+def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
+    """Return the bases that these words name.
+
+    Args:
+        run: the run.
+        specs: `seed` (an image drawn by the run's seed), `first` (the first image), `prior` (a
+            sample of p(z)), each with a count where wanted (`first:3`), or the number of an image.
+
+    Raises:
+        UsageError: another word, or an image that the dataset does not have.
+    """
+    bases: list[Base] = []
+    for spec in specs:
+        word, _, count = spec.partition(":")
+        if count and not (count.isdecimal() and 0 < int(count) <= 20):
+            raise UsageError(f"--base {spec}: the count is a whole number from 1 to 20")
+        number = int(count or 1)
+        if word == "prior":
+            for i, sample in enumerate(draw_prior(run, number, "prior"), 1):
+                bases.append(Base(f"sample {i} of the prior", f"prior {i}", sample))
+            continue
+        if word == "seed":
+            rng_images = numpy_rng(run.record.seed, "seed image")
+            chosen = rng_images.integers(0, len(run.dataset), number).tolist()
+        elif word == "first":
+            chosen = list(range(number))
+        elif word.isdecimal() and not count:
+            chosen = [int(word)]
+        else:
+            raise UsageError(
+                f"--base {spec}: a base is seed, first or prior, each with :COUNT where wanted, "
+                "or the number of an image"
+            )
+        for i in chosen:
+            if i >= len(run.dataset):
+                raise UsageError(f"--base {spec}: the dataset has {len(run.dataset)} images")
+            image = run.dataset.images([i])
+            kind = "seed image" if word == "seed" else "image"
+            bases.append(Base(f"{kind} {i}", f"#{i}", run.encode(image)[0], image[0]))
+    return bases

@@ -1,0 +1,151 @@
+"""The pieces that figures are made of: image grids, motion, files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageDraw
+
+from disentangle._utils.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+HEAD, MARGIN, FOOT = 16, 96, 12  # pixels above, beside and, for each line, below what moves
+METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"png": ("Software", "Source"), "pdf": ("Creator", "Subject"), "svg": ("Creator", "Source")}
+)
+"""Format -> where it says what made a figure, and what that shows."""
+
+
+def as_float(images: "Tensor") -> "Tensor":
+    """Return uint8 images as float in [0, 1], and float images as they are."""
+    return images if images.is_floating_point() else images.float() / 255
+
+
+def mosaic(images: "Tensor") -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return images [rows, columns, C, H, W] in [0, 1] as one uint8 picture, a pixel apart; RGB."""
+    from torch.nn import functional
+
+    rows, _, channels, height, _ = images.shape
+    apart = functional.pad(images, (0, 1, 0, 1), value=0.5)
+    grid = apart.permute(0, 3, 1, 4, 2).reshape(rows * (height + 1), -1, channels)
+    picture = (grid[:-1, :-1].clamp(0, 1) * 255).round().byte().numpy()
+    return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
+
+
+def show(axes: Any, picture: np.ndarray[Any, Any]) -> None:
+    """Show a picture pixel for pixel, without a frame."""
+    axes.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0), interpolation="lanczos")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def save_figure(figure: Any, path: Path, software: str = "", source: str = "") -> None:
+    """Write a figure as PNG, PDF or SVG, as its name says, whole or not at all.
+
+    In PDF and SVG text stays text, and images keep their own pixels.
+
+    Args:
+        figure: matplotlib's.
+        path: the file.
+        software: what made it, for the file's metadata.
+        source: what it shows, likewise.
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.lower().removeprefix(".")
+    keys = METADATA[kind]
+    metadata = {key: text for key, text in zip(keys, (software, source), strict=True) if text}
+    for image in [image for axes in figure.axes for image in axes.images]:
+        image.set_interpolation("lanczos" if kind == "png" else "none")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "image.composite_image": False}
+    with rc_context(plain), atomic(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+def save_animation(
+    blocks: "Tensor",
+    heads: Sequence[str],
+    labels: Sequence[str],
+    strong: Sequence[bool],
+    path: Path,
+    software: str = "",
+    source: str = "",
+) -> None:
+    """Write images in motion, there and back, as GIF or WebP, whole or not at all.
+
+    Args:
+        blocks: [column, row, time, C, H, W] in [0, 1].
+        heads: of the columns, written above them.
+        labels: of the rows, written in a margin on the left.
+        strong: whether each label is black, or grey.
+        path: the file.
+        software: what made it, written below and in the file's metadata.
+        source: what it shows, likewise.
+    """
+    feet = _wrapped(f"{source}; {software}", MARGIN + (blocks.shape[-1] + 1) * len(blocks) - 8)
+    length = blocks.shape[2]
+    frames = [
+        _frame(blocks[:, :, t], heads, labels, strong, feet)
+        for t in [*range(length), *range(length - 2, 0, -1)]
+    ]
+    kind = path.suffix.lower().removeprefix(".")
+    options: dict[str, Any] = {"comment": f"{source}; {software}"}
+    if kind == "webp":
+        about = Image.Exif()
+        about[ExifTags.Base.ImageDescription] = source
+        about[ExifTags.Base.Software] = software
+        options = {"exif": about, "lossless": True, "method": 3}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        frames[0].save(
+            temporary,
+            format=kind.upper(),
+            save_all=True,
+            append_images=frames[1:],
+            duration=60,
+            loop=0,
+            **options,
+        )
+
+
+def _frame(
+    images: "Tensor",
+    heads: Sequence[str],
+    labels: Sequence[str],
+    strong: Sequence[bool],
+    feet: Sequence[str],
+) -> Image.Image:
+    """Return one frame: images [column, row, C, H, W], and what is written around them."""
+    size = images.shape[-2] + 1
+    picture = mosaic(images.transpose(0, 1))
+    below = HEAD + picture.shape[0] + 4
+    frame = Image.new("RGB", (picture.shape[1] + MARGIN, below + FOOT * len(feet) + 2), "white")
+    frame.paste(Image.fromarray(picture), (MARGIN, HEAD))
+    draw = ImageDraw.Draw(frame)
+    for column, head in enumerate(heads):
+        draw.text((MARGIN + size * column + size // 2, HEAD // 2), head, "black", anchor="mm")
+    for row, (label, dark) in enumerate(zip(labels, strong, strict=True)):
+        middle = (4, HEAD + size * row + size // 2)
+        draw.multiline_text(middle, label, "black" if dark else "gray", anchor="lm")
+    for number, line in enumerate(feet):
+        draw.text((4, below + FOOT * number), line, "gray")
+    return frame
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return text in lines of at most so many pixels."""
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    found: list[str] = []
+    for word in text.split():
+        longer = f"{found[-1]} {word}" if found else word
+        if found and draw.textlength(longer) <= width:
+            found[-1] = longer
+        else:
+            found.append(word)
+    return found

@@ -1,0 +1,66 @@
+"""Grids of images of a run: reconstructions, and samples of the prior."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from disentangle._utils.seeds import numpy_rng
+from disentangle.figures.bases import draw_prior
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Plate, check_suffix, title
+from disentangle.figures.image_grids import as_float
+from disentangle.runs.run import Run
+
+ACROSS = 8
+LABELS = 0.75  # inches
+APART = 0.06  # inches
+
+
+def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) -> Path:
+    """Draw images, and below each its reconstruction; return the file written.
+
+    Args:
+        run: the run.
+        count: the number of images.
+        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
+    """
+    path = output or run.figures / "reconstructions.png"
+    check_suffix(path)
+    order = numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))
+    images = run.dataset.images(order[:count])
+    both = torch.stack([as_float(images), run.decode(run.encode(images))])  # [2, n, C, H, W]
+    across = min(ACROSS, both.shape[1])
+    cell = (COLUMN - LABELS - EDGE) / ACROSS
+    blocks = torch.split(both, across, dim=1)
+    plate = Plate(title(run), COLUMN, len(blocks) * (2 * cell + APART))
+    for number, block in enumerate(blocks):
+        y = plate.head + number * (2 * cell + APART)
+        axes = plate.images(LABELS, y, cell, block)
+        size = both.shape[-2] + 1
+        axes.set_yticks([size * 0.5, size * 1.5], ["image", "reconstruction"], fontsize=SMALL)
+    return plate.save(path)
+
+
+def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
+    """Draw decoded samples of the prior; return the file written.
+
+    Args:
+        run: the run.
+        count: the number of samples.
+        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
+
+    Raises:
+        UsageError: the model has no prior.
+    """
+    path = output or run.figures / "samples.png"
+    check_suffix(path)
+    images = run.decode(draw_prior(run, count, "samples"))
+    across = min(ACROSS, count)
+    down = math.ceil(count / across)
+    missing = functional.pad(images, (0, 0) * 3 + (0, across * down - count), value=0.5)
+    grid = missing.reshape(down, across, *images.shape[1:])
+    cell = (COLUMN - 2 * EDGE) / ACROSS
+    plate = Plate(title(run), COLUMN, down * cell, "Decoded samples of the prior.")
+    plate.images(EDGE, plate.head, cell, grid)
+    return plate.save(path)

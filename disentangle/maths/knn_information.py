@@ -1,0 +1,75 @@
+"""Mutual information of real and discrete variables, in nats, by nearest neighbours.
+
+Ross (2014), https://doi.org/10.1371/journal.pone.0087357; the estimates are scikit-learn's.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma
+
+from disentangle.contracts.dataset import Index
+from disentangle.contracts.source import Codes
+from disentangle.maths.probes import standardised
+
+Numbers = NDArray[np.float64]
+
+
+def neighbours_information(
+    z: Codes, v: Index, rng: np.random.Generator, neighbours: int = 3
+) -> Numbers:
+    """Return I(z_i; v_k) by nearest neighbours, [D, K], as Ross (2014) and scikit-learn estimate.
+
+    It is max(0, psi(N) + mean(psi(n) - psi(N_y) - psi(m))), where N_y images share a label, and m
+    codes, itself counted, are nearer than the n-th nearest that has the same label.
+
+    Args:
+        z: codes, [N, D].
+        v: labels, [N, K]; images whose label no other has are left out.
+        rng: makes noise of 1e-10 of a code's deviation, so that no two codes are the same.
+        neighbours: n, or N_y - 1 if that is less.
+    """
+    x = standardised(z, z)[0]
+    found = np.empty((z.shape[1], v.shape[1]))
+    for k, y in enumerate(v.T):
+        for i, column in enumerate(x.T):
+            noisy = column + 1e-10 * rng.standard_normal(len(x))
+            order = np.argsort(noisy)
+            found[i, k] = _information(noisy[order], y[order], neighbours)
+    return found
+
+
+def _information(x: Numbers, y: Index, neighbours: int) -> float:
+    """Return the estimate for sorted x [N] and y [N]."""
+    size = np.bincount(y)[y]
+    x, y, size = x[size > 1], y[size > 1], size[size > 1]
+    if not len(x):
+        return 0.0
+    by_label = np.argsort(y, kind="stable")
+    same, label = x[by_label], y[by_label]
+    n = np.minimum(neighbours, size[by_label] - 1)
+    below = np.full((neighbours + 1, len(x)), np.inf)  # [j] = how far the j-th neighbour is
+    above = below.copy()
+    below[0] = above[0] = 0.0
+    for j in range(1, neighbours + 1):
+        step = np.where(label[j:] == label[:-j], same[j:] - same[:-j], np.inf)
+        below[j, j:], above[j, : len(step)] = step, step
+    radius = np.empty(len(x))
+    for few in np.unique(n):  # of these nearest, j lie below and the others above
+        nearest = np.maximum(below[: few + 1], above[few::-1]).min(axis=0)
+        radius[by_label[n == few]] = np.nextafter(nearest[n == few], 0)
+    m = 1 + _within(x, radius) + _within(-x[::-1], radius[::-1])[::-1]
+    found = digamma(len(x)) + digamma(n).mean() - (digamma(size) + digamma(m)).mean()
+    return max(0.0, float(found))
+
+
+def _within(x: Numbers, radius: Numbers) -> Index:
+    """Return how many of sorted x [N] lie above each, and no further than its radius [N]."""
+    place = np.arange(len(x))
+    last = np.maximum(np.searchsorted(x, x + radius, "right") - 1, place)
+    while (over := x[last] - x > radius).any():  # x + radius was rounded
+        last -= over
+    after = np.minimum(last + 1, len(x) - 1)
+    while (short := (after > last) & (x[after] - x <= radius)).any():
+        last += short
+        after = np.minimum(last + 1, len(x) - 1)
+    return last - place

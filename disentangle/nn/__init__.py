@@ -1,0 +1,1 @@
+"""Networks of the papers, their layers, and the likelihoods of images."""

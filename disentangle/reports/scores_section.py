@@ -1,0 +1,139 @@
+"""The scores of a run as its page shows them: beside baselines, and the matrices behind them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from disentangle.figures.latents import Latents
+from disentangle.reports.svg_charts import scale
+from disentangle.runs.records import describe, describe_view
+from disentangle.runs.score_records import Score, identity
+from disentangle.score_tables.cells import number
+from disentangle.scoring.baselines import read_baselines
+from disentangle.scoring.metric_traits import direction, supervised
+
+Baselines: TypeAlias = Mapping[str, Sequence[Score]]
+LEVELS = 5
+"""How many folders lie at most between a run and the results folder, that one included."""
+DARK = 0.675
+"""The share of the heat colour above which a number takes the other colour: both can be read."""
+
+
+def baselines_near(folder: Path) -> dict[str, list[Score]]:
+    """Return the baselines of the results folder that a folder lies in, if it has any."""
+    here = folder.resolve()
+    for parent in [here, *here.parents][: LEVELS + 1]:
+        if (parent / "baselines").is_dir():
+            return read_baselines(parent)
+    return {}
+
+
+def terms(score: Score) -> tuple[Any, ...]:
+    """Return what scores must share to stand in one block: how codes and images were taken."""
+    view = tuple(sorted(score.view.items()))
+    part = (score.protocol, score.representation, score.factors, view, score.fingerprint)
+    return (*part, score.seed)
+
+
+def terms_said(score: Score) -> str:
+    """Return those in words, but for the factors."""
+    said = [
+        f"Protocol {score.protocol}",
+        f"{score.representation}s of the codes",
+        describe_view(score.view) or "all images",
+        f"metric seed {score.seed}",
+        f"dataset {score.fingerprint[:10]}",
+    ]
+    return ", ".join(said)
+
+
+def score_blocks(scores: Sequence[Score], baselines: Baselines) -> list[dict[str, Any]]:
+    """Return the scores, those taken in the same way together, each beside its baselines'."""
+    blocks: dict[tuple[Any, ...], list[Score]] = {}
+    for score in scores:
+        blocks.setdefault(terms(score), []).append(score)
+    known = {
+        name: {identity(s): s.value for s in found if s.value is not None}
+        for name, found in baselines.items()
+    }
+    return [block(blocks[key], known) for key in sorted(blocks, key=str)]
+
+
+def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
+    """Return scores that were taken in the same way, as rows."""
+    rows = sorted(
+        scores, key=lambda s: (s.metric, s.version, describe(dict(sorted(s.knobs.items()))))
+    )
+    shown = [name for name, of in baselines.items() if any(identity(s) in of for s in rows)]
+    return {
+        "said": terms_said(scores[0]),
+        "factors": ", ".join(scores[0].factors),
+        "baselines": shown,
+        "rows": [row(score, {name: baselines[name] for name in shown}) for score in rows],
+    }
+
+
+def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
+    """Return one score: its value or why it has none, how it was computed, its baselines."""
+    beside = [(name, of.get(identity(score))) for name, of in baselines.items()]
+    marks = [(name, value) for name, value in beside if value is not None]
+    return {
+        "name": score.name,
+        "how": f"version {score.version}, {describe(dict(sorted(score.settings.items())))}",
+        "value": None if score.value is None else number(score.value),
+        "reason": score.reason or "",
+        "scale": scale(score.value, marks) if score.value is not None and graded(score) else "",
+        "beside": ["" if value is None else number(value) for _, value in beside],
+    }
+
+
+def graded(score: Score) -> bool:
+    """Say whether a score lies between 0 and 1: one that compares codes with factors."""
+    return supervised(identity(score)) and direction(identity(score)) == "more"
+
+
+def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
+    """Return every matrix of latents and factors behind the scores, active latents first.
+
+    Shades go from nothing to the largest magnitude of a matrix.
+    """
+    found = []
+    for score in sorted(scores, key=lambda s: str(s.column)):
+        for name, detail in score.detail.items():
+            if detail.axes != ("latent", "factor") or len(detail.values) != len(latents.order):
+                continue
+            lines: list[list[float | None]] = [
+                line if isinstance(line, list) else [line] for line in detail.values
+            ]
+            most = max((abs(v) for line in lines for v in line if v is not None), default=0.0)
+            counted = all(v is None or float(v).is_integer() for line in lines for v in line)
+            digits = 0 if counted and most > 1 else 2
+            knobs = f", {describe(score.knobs)}" if score.knobs else ""
+            found.append(
+                {
+                    "name": name,
+                    "said": f"{terms_said(score)}. {score.metric}, version {score.version}{knobs}",
+                    "most": number(most),
+                    "factors": names(score.factors, lines),
+                    "rows": [
+                        {"name": f"z{d}", "active": on, "cells": cells(lines[d], most, digits)}
+                        for d, on in zip(latents.order, latents.active, strict=True)
+                    ],
+                }
+            )
+    return found
+
+
+def names(factors: Sequence[str], lines: Sequence[Sequence[float | None]]) -> list[str]:
+    """Return the names of a matrix's columns: the factors scored, or else numbers."""
+    count = len(lines[0]) if lines else 0
+    return list(factors) if len(factors) == count else [f"factor {i}" for i in range(count)]
+
+
+def cells(line: Sequence[float | None], most: float, digits: int = 2) -> list[dict[str, Any]]:
+    """Return the numbers of a row, each with its shade, 0 to 1, and whether that is dark."""
+    shades = [0.0 if v is None or not most else abs(v) / most for v in line]
+    return [
+        {"text": "n/a" if v is None else f"{v:.{digits}f}", "shade": round(s, 3), "dark": s > DARK}
+        for v, s in zip(line, shades, strict=True)
+    ]

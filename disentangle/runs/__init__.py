@@ -1,0 +1,1 @@
+"""Runs on disk: records, checkpoints, scores, and folders of them."""

@@ -1,0 +1,120 @@
+"""Checkpoints: tensors in a safetensors file, with a digest that is checked on loading."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from disentangle._utils.files import atomic
+from disentangle.errors import DisentangleError
+
+FORMAT = "disentangle-1"
+REMEDY = "put a whole one back, or delete the run's folder and train it again"
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of named tensors: of their names, types, shapes and bytes."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> str:
+    """Write tensors and metadata whole or not at all; return the digest of the tensors."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    code = digest(stored)
+    about = {"format": FORMAT, "digest": code, "metadata": json.dumps(metadata)}
+    try:
+        with atomic(path) as temporary:
+            save_file(stored, temporary, metadata=about)
+            temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+    except (OSError, SafetensorError) as error:
+        if not path.parent.is_dir():
+            raise DisentangleError(
+                f"{path.parent}: the folder was removed while it was in use, and what it held with "
+                "it: train the run again"
+            ) from error
+        raise DisentangleError(
+            f"{path}: the checkpoint cannot be written ({error}); what was there before is kept: "
+            "make room, then resume the run"
+        ) from error
+    return code
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Return the tensors and the metadata of a checkpoint.
+
+    Raises:
+        DisentangleError: the file is missing, damaged, or no checkpoint of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError:
+        raise DisentangleError(f"{path}: no checkpoint is there") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DisentangleError(f"{path}: the checkpoint is damaged ({error}); {REMEDY}") from error
+    if about.get("format") != FORMAT:
+        found = about.get("format", "none")
+        raise DisentangleError(f"{path}: checkpoint format {found}, this version reads {FORMAT}")
+    if about.get("digest") != digest(tensors):
+        raise DisentangleError(
+            f"{path}: the checkpoint is damaged (its digest does not match); {REMEDY}"
+        )
+    metadata: dict[str, object] = json.loads(about.get("metadata", "{}"))
+    return tensors, metadata
+
+
+def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return one flat mapping of several, each name behind its part's."""
+    return {f"{part}/{k}": v for part, tensors in parts.items() for k, v in tensors.items()}
+
+
+def unpack(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return the tensors of one part, under their own names."""
+    return {k.removeprefix(f"{part}/"): v for k, v in tensors.items() if k.startswith(f"{part}/")}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state as tensors named `number of the parameter.name`."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    return {
+        f"{number}.{name}": value
+        for number, parameter in enumerate(parameters)
+        for name, value in optimizer.state[parameter].items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave, each tensor in its parameter's layout and device."""
+    places = [(p, group) for group in optimizer.param_groups for p in group["params"]]
+    for key, value in tensors.items():
+        number, _, name = key.partition(".")
+        parameter, group = places[int(number)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter).copy_(value)
+        elif group.get("fused") or group.get("capturable"):
+            value = value.to(parameter.device)  # the count of steps, which a kernel reads
+        optimizer.state[parameter][name] = value
+
+
+def restore_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put weights into a module.
+
+    Raises:
+        DisentangleError: the names or shapes are not the module's.
+    """
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise DisentangleError(f"{path}: these are not this model's weights: {reason}") from error

@@ -1,0 +1,49 @@
+"""All runs below a folder."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from disentangle._utils.memory import uncollected
+from disentangle.errors import DisentangleError
+from disentangle.runs.index import LACKING, MANY, read_index, settled, write_index
+from disentangle.runs.run import Run, load_run
+from disentangle.runs.scores import read_scores
+
+
+def find_runs(results: str | Path) -> list[Path]:
+    """Return the folders below `results` that hold a run, sorted; none is looked for in a run."""
+    folders, found = [str(Path(results))], []
+    while folders:
+        folder = folders.pop()
+        if os.path.exists(os.path.join(folder, "run.json")):
+            found.append(Path(folder))
+            continue
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted(found)
+
+
+def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
+    """Return the runs below a folder, and of those that cannot be read, why.
+
+    Where they are many, those whose files have not changed come from an index in the user's cache.
+    """
+    runs, lacking, problems = [], 0, []
+    with uncollected():
+        now, paths = time.time_ns(), find_runs(results)
+        index = read_index(results) if len(paths) >= MANY else None
+        for path in paths:
+            try:
+                run = index.recall(path, str(path.relative_to(results))) if index else None
+                if run is None:
+                    run = load_run(path)
+                    read_scores(run)
+                    lacking += settled(run, now)
+                runs.append(run)
+            except DisentangleError as error:
+                problems.append(str(error))
+        if index and lacking > LACKING * len(paths):
+            write_index(results, [run for run in runs if settled(run, now)])
+    return runs, problems

@@ -1,0 +1,1 @@
+"""Score tables over seeds: statistics, ranking, selection, export."""

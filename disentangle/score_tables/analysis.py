@@ -1,0 +1,149 @@
+"""What scores of many runs say together: where their variance comes from, and what agrees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.errors import DisentangleError
+from disentangle.runs.score_records import Column
+from disentangle.score_tables.observations import Observation, Study
+from disentangle.score_tables.statistics import FEWEST
+from disentangle.scoring.metric_traits import direction
+
+SOURCES = ("method", "hyper-parameter", "protocol", "seed")
+"""What a score's variance comes from."""
+
+
+def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, float], int]:
+    """Return the share of a score's variance that each source has, and how many runs it is of.
+
+    A nested decomposition of the sum of squares: method means about the mean of all, settings'
+    means about their method's, protocols' about their setting's, and seeds about that of setting
+    and protocol. Runs that lack one of the protocols are left out. With few seeds, the parts above
+    the seed hold a share of its noise.
+
+    Args:
+        observations: of one score, in columns that differ in protocol alone; see `family`.
+
+    Raises:
+        DisentangleError: fewer than two runs have it in every protocol, or nothing varies.
+    """
+    protocols = {o.column for o in observations}
+    runs: dict[str, list[Observation]] = {}
+    for o in observations:
+        runs.setdefault(o.run, []).append(o)
+    whole = [o for found in runs.values() if len(found) == len(protocols) for o in found]
+    count = len({o.run for o in whole})
+    if count < 2:
+        raise DisentangleError(f"variance takes two runs with {len(protocols)} protocols each")
+    y = np.array([o.value for o in whole])
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+        raise DisentangleError("nothing varies: every run has the same score")
+    levels = [
+        np.full(len(y), y.mean()),
+        means(y, [o.model for o in whole]),
+        means(y, [o.group for o in whole]),
+        means(y, [(o.group, o.column) for o in whole]),
+        y,
+    ]
+    squares = [float(((b - a) ** 2).sum()) for a, b in pairwise(levels)]
+    return dict(zip(SOURCES, np.array(squares) / sum(squares), strict=True)), count
+
+
+def family(column: Column) -> Column:
+    """Return what columns share that are one score under several protocols.
+
+    They may differ in the metric's knobs, the protocol, the representation and the factors.
+    """
+    name, metric, version, view = *column[:3], column[7]
+    part = tuple((key, value) for key, value in view if key != "factors")
+    return (name, metric, version, part, *column[8:])
+
+
+def families(columns: Sequence[Column]) -> list[list[Column]]:
+    """Return the columns, those that differ in protocol alone together."""
+    found: dict[Column, list[Column]] = {}
+    for column in columns:
+        found.setdefault(family(column), []).append(column)
+    return list(found.values())
+
+
+def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]:
+    """Return for each value the mean of those that share its key."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    index = np.array([numbers[key] for key in keys])
+    result: NDArray[np.float64] = (np.bincount(index, y) / np.bincount(index))[index]
+    return result
+
+
+def rank_agreement(
+    study: Study, columns: Sequence[Column]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the rank correlation of each two scores over runs, [C, C], and of how many runs.
+
+    Scores of which less is better are turned round, so that agreement is positive (Locatello et
+    al. 2019, figure 2). NaN where fewer than three runs have both, or one does not vary.
+    """
+    from scipy.stats import spearmanr
+
+    values = {c: {o.run: o.value for o in study.of(c)} for c in columns}
+    signs = [-1 if direction(c) == "less" else 1 for c in columns]
+    r = np.full((len(columns),) * 2, np.nan)
+    n = np.zeros(r.shape, np.intp)
+    for i, a in enumerate(columns):
+        for j, b in enumerate(columns):
+            both = values[a].keys() & values[b].keys()
+            x, y = ([values[c][run] for run in sorted(both)] for c in (a, b))
+            n[i, j] = len(both)
+            if len(both) > 2 and np.ptp(x) and np.ptp(y):
+                r[i, j] = signs[i] * signs[j] * float(spearmanr(x, y).statistic)
+    return r, n
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks of configurations in one column, 1 the best.
+
+    Attributes:
+        rank: of each configuration's mean.
+        low: the 2.5th percentile of that rank as seeds are drawn anew; `high` the 97.5th. NaN where
+            some configuration has fewer than five seeds.
+    """
+
+    rank: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def ranks(
+    values: Sequence[NDArray[np.float64]], *, less: bool = False, draws: int = 2_000
+) -> list[Ranks]:
+    """Return for each protocol the ranks of configurations by the mean over their seeds.
+
+    Args:
+        values: of each configuration, [protocols, seeds]; the seeds are the same in every protocol,
+            and are drawn together.
+        less: whether less is better.
+        draws: bootstrap samples; each draws the seeds of every configuration anew.
+    """
+    from scipy.stats import rankdata
+
+    rng, sign = np.random.default_rng(0), 1 if less else -1
+    means_ = sign * np.stack([v.mean(axis=1) for v in values], axis=1)  # [protocol, configuration]
+    seeds = [v.shape[1] for v in values]
+    if min(seeds) < FEWEST:
+        none = np.full(len(values), np.nan)
+        return [Ranks(rankdata(row), none, none) for row in means_]
+    drawn = np.stack(
+        [
+            v[:, rng.integers(0, n, (draws, n))].mean(axis=2)
+            for v, n in zip(values, seeds, strict=True)
+        ],
+        axis=2,
+    )  # [protocol, draw, configuration]
+    spread = rankdata(sign * drawn, axis=2)
+    low, high = np.percentile(spread, [2.5, 97.5], axis=1)
+    return [Ranks(rankdata(row), a, b) for row, a, b in zip(means_, low, high, strict=True)]

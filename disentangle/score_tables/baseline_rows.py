@@ -1,0 +1,79 @@
+"""Baselines in score tables: their rows, what they show to be odd, and correction for chance."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from disentangle.runs.score_records import Column, Score, identity
+from disentangle.score_tables.cells import Cell, Row, cell_of
+from disentangle.scoring.metric_traits import supervised
+
+CORRECTED = ", corrected"
+MARGIN = 0.01
+"""How far a score must lie above the oracle's to be odd: sampling alone makes smaller gaps."""
+
+
+def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -> Row:
+    """Return the row of a baseline: its scores that mean the same as a column's."""
+    wanted = set(columns)
+    row = Row(model=name)
+    for score in scores:
+        if identity(score) in wanted:
+            row.cells[identity(score)] = cell_of([score], 1)
+    return row
+
+
+def odd(
+    columns: Mapping[Column, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
+) -> tuple[str, ...]:
+    """Return a warning for each score whose oracle does not come first, or noise last."""
+    found = []
+    for column, heading in columns.items():
+        best = top.cells.get(column, Cell()).centre if top else None
+        if best is None or not supervised(column):
+            continue
+        above = [
+            f"{row.model} ({mean:.3f})"
+            for row in rows
+            if (mean := row.cells.get(column, Cell()).centre) is not None and mean > best + MARGIN
+        ]
+        last = bottom.cells.get(column, Cell()).centre if bottom else None
+        below = [
+            f"{row.model} ({mean:.3f})"
+            for row in rows
+            if last is not None
+            and not row.baseline
+            and (mean := row.cells.get(column, Cell()).centre) is not None
+            and mean < last - MARGIN
+        ]
+        if below:
+            found.append(
+                f"Beware of {heading}: noise ({last:.3f}) comes before {', '.join(below)}."
+            )
+        if above:
+            found.append(
+                f"Beware of {heading}: the oracle ({best:.3f}) does not come first, but after "
+                f"{', '.join(above)}."
+            )
+    return tuple(found)
+
+
+def correct(
+    columns: Mapping[Column, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
+) -> dict[Column, str]:
+    """Return the columns, each followed by one that is corrected for chance, where there can be."""
+    after: dict[Column, str] = {}
+    for column, heading in columns.items():
+        after[column] = heading
+        best, worst = (
+            row.cells.get(column, Cell()).centre if row else None for row in (top, bottom)
+        )
+        if best is None or worst is None or abs(best - worst) < MARGIN or not supervised(column):
+            continue
+        corrected = (*column, CORRECTED)
+        after[corrected] = heading + CORRECTED
+        for row in rows:
+            if column in row.cells:
+                cell = row.cells[column]
+                values = tuple((value - worst) / (best - worst) for value in cell.values)
+                row.cells[corrected] = replace(cell, values=values, reasons=())
+    return after

@@ -1,0 +1,191 @@
+"""Tables as files: for people in Markdown, LaTeX and HTML, for programs in CSV and JSON."""
+
+import csv
+import fnmatch
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from disentangle._utils.files import write_text
+from disentangle._utils.versions import made_by
+from disentangle.errors import UsageError
+from disentangle.runs.records import describe, describe_view
+from disentangle.runs.run import Run
+from disentangle.runs.score_records import Column
+from disentangle.runs.scores import current_scores, each_once
+from disentangle.score_tables.cells import Cell, meaning
+from disentangle.score_tables.render import Sheet, html_page, latex, markdown, plain
+from disentangle.score_tables.table import Table, summed
+
+
+def as_markdown(tables: Sequence[Table]) -> str:
+    """Return all tables, one under another."""
+    parts = [f"## {plain(sheet.title)}\n\n{markdown(sheet)}" for sheet in sheets(tables)]
+    return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
+
+
+def as_latex(tables: Sequence[Table]) -> str:
+    """Return all tables, one under another."""
+    return "\n".join(map(latex, sheets(tables)))
+
+
+def as_html(tables: Sequence[Table]) -> str:
+    """Return a page of all tables."""
+    return html_page(sheets(tables))
+
+
+def sheets(tables: Sequence[Table]) -> list[Sheet]:
+    """Return all that there is to print."""
+    return [sheet for table in tables for sheet in table.sheets]
+
+
+def as_csv(tables: Sequence[Table]) -> str:
+    """Return a line for each row: its settings, and of each score all that sums it up.
+
+    A heading means one thing in all tables: where it does not, what it means is added.
+    """
+    meanings: dict[str, set[Column]] = {}
+    for table in tables:
+        for column, heading in table.columns.items():
+            meanings.setdefault(heading, set()).add(meaning(column))
+    source = {"made_by": made_by()}
+    records = []
+    for table in tables:
+        names = {
+            column: heading if len(meanings[heading]) == 1 else f"{heading} {meaning(column)}"
+            for column, heading in table.columns.items()
+        }
+        records += [{**record, **source} for record in table.records(names)]
+    fields = list(dict.fromkeys(name for record in records for name in record))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return out.getvalue()
+
+
+def as_json(tables: Sequence[Table]) -> str:
+    """Return all tables with every value, and what each column means."""
+    return json.dumps({"made_by": made_by(), "tables": list(map(whole, tables))}, indent=2) + "\n"
+
+
+def whole(table: Table) -> dict[str, Any]:
+    """Return a table with every value."""
+    parts = (
+        "score metric version knobs protocol representation factors view fingerprint seed corrected"
+    ).split()
+    columns = [
+        {"heading": heading, **dict(zip(parts, column, strict=False))}
+        for column, heading in table.columns.items()
+    ]
+    rows = [
+        {
+            "model": row.model,
+            "settings": row.settings,
+            "chosen": row.chosen,
+            "labels_used": row.supervision,
+            "steps": row.steps,
+            "baseline": row.baseline,
+            "seeds": row.seeds,
+            "unfinished": row.unfinished,
+            "failed": row.failed,
+            "scores": {
+                heading: {
+                    "values": cell.values,
+                    **summed(cell),
+                    "runs": cell.runs,
+                    "reasons": cell.reasons,
+                    "best": column in row.best,
+                }
+                for column, heading in table.columns.items()
+                for cell in [row.cells.get(column, Cell())]
+            },
+        }
+        for row in table.rows
+    ]
+    return {
+        "dataset": table.dataset,
+        "fingerprint": table.fingerprint,
+        "statistic": table.statistic,
+        "caption": table.caption,
+        "columns": columns,
+        "rows": rows,
+        "published": [paper.model_dump() for paper in table.papers],
+    }
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = MappingProxyType(
+    {
+        "markdown": as_markdown,
+        "latex": as_latex,
+        "html": as_html,
+        "csv": as_csv,
+        "json": as_json,
+    }
+)
+SUFFIXES = MappingProxyType(
+    {".md": "markdown", ".tex": "latex", ".html": "html", ".csv": "csv", ".json": "json"}
+)
+"""The end of a file's name -> the format that it means."""
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's name means.
+
+    Raises:
+        UsageError: it means none.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path}: name a file that ends with {', '.join(SUFFIXES)}")
+    return SUFFIXES[path.suffix]
+
+
+def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
+    """Return one line for each score of each run: what it is, what it is of, and its value.
+
+    Args:
+        runs: of any datasets.
+        patterns: of the names of scores; all unless given.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    fields = ("name", "value", "reason", "metric", "version", "protocol", "representation", "seed")
+    writer.writerow(
+        ["run", "dataset", "dataset_fingerprint", "model", "knobs", "steps", "run_seed"]
+        + [
+            "score" if f == "name" else f"metric_{f}" if f in ("version", "seed") else f
+            for f in fields
+        ]
+        + ["metric_knobs", "factors", "view", "made_by"]
+    )
+    source = made_by()
+    for run in each_once(runs)[0]:
+        record = run.record
+        mine = [
+            run.path.name,
+            record.dataset.name,
+            record.dataset.fingerprint,
+            record.model,
+            record.summary,
+            record.recipe["steps"],
+            record.seed,
+        ]
+        for score in current_scores(run):
+            if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
+                continue
+            knobs = describe(dict(sorted(score.knobs.items())))
+            view = describe_view(score.view)
+            values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
+            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view, source])
+    return out.getvalue()
+
+
+def write_scores(tables: Sequence[Table], runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Write the tables for people, and every score of every run for programs."""
+    written = {"scores.md": as_markdown(tables), "scores.csv": as_long_csv(runs)}
+    for name, text in written.items():
+        write_text(folder / name, text)
+    return [folder / name for name in written]

@@ -1,0 +1,191 @@
+"""Codes that no training made: the factors themselves, noise, and the controls of Higgins et al.
+
+Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, compare with the ground truth, raw
+pixels, PCA, ICA and an untrained network.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle._utils.callbacks import Progress
+from disentangle._utils.seeds import initialising, numpy_rng
+from disentangle.contracts.dataset import Dataset, Index, Labelled
+from disentangle.contracts.source import Codes, Source, part_of
+from disentangle.errors import Unavailable, UsageError
+
+LATENTS = 10
+SAMPLE = 10_000
+"""Images that raw pixels are scored on, and at most those that PCA and ICA are fitted on."""
+BYTES = 2**28
+"""Of the images, as floats, that PCA and ICA are fitted on."""
+
+
+class LabelSource(Source[Labelled]):
+    """Codes that are a linear function of the factors, each standardised."""
+
+    def __init__(self, dataset: Labelled, turn: NDArray[np.float64], disjoint: bool) -> None:
+        self.dataset, self.turn, self.disjoint = dataset, turn, disjoint
+        sizes = np.array(list(dataset.factors.values()), np.float64)
+        self.middle, self.scale = (sizes - 1) / 2, np.sqrt((sizes**2 - 1) / 12)
+
+    @property
+    def latents(self) -> int:
+        """Return the number of scored factors."""
+        return len(self.turn)
+
+    def codes(self, index: Index) -> Codes:
+        """Return the factors at `index`, turned, [N, K]."""
+        codes: Codes = (self.labels(index) - self.middle) / self.scale @ self.turn
+        return codes
+
+    def posterior(self, index: Index) -> tuple[Codes, Codes]:
+        """Refuse: factors have no posterior."""
+        raise Unavailable("factors are codes without a posterior")
+
+
+class TableSource(Source[Any]):
+    """Codes that are rows of a table, one for each image."""
+
+    def __init__(self, dataset: Dataset, table: NDArray[Any], disjoint: bool) -> None:
+        self.dataset, self.table, self.disjoint = dataset, table, disjoint
+
+    @property
+    def latents(self) -> int:
+        """Return the number of columns."""
+        return int(np.prod(self.table.shape[1:]))
+
+    def codes(self, index: Index) -> Codes:
+        """Return the rows at `index`, [N, D]."""
+        rows = self.table[index].reshape(len(index), self.latents).astype(np.float64)
+        return rows / 255 if self.table.dtype == np.uint8 else rows
+
+    def posterior(self, index: Index) -> tuple[Codes, Codes]:
+        """Refuse: a table has no posterior."""
+        raise Unavailable("these are codes without a posterior")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a baseline is made from."""
+
+    dataset: Dataset
+    seed: int
+    device: Any
+    progress: Progress
+    disjoint: bool
+
+
+def oracle(at: Setting) -> Source[Any]:
+    """The factors themselves."""
+    data = labelled(at.dataset)
+    return LabelSource(data, np.eye(len(data.factors)), at.disjoint)
+
+
+def rotation(at: Setting) -> Source[Any]:
+    """The factors, rotated at random: all that is known of them, and nothing disentangled."""
+    data = labelled(at.dataset)
+    rng = numpy_rng(at.seed, "rotation")
+    q, r = np.linalg.qr(rng.normal(size=(len(data.factors), len(data.factors))))
+    return LabelSource(data, q * np.sign(np.diag(r)), at.disjoint)
+
+
+def noise(at: Setting) -> Source[Any]:
+    """Ten latents that know nothing."""
+    rng = numpy_rng(at.seed, "noise")
+    table = rng.standard_normal((len(at.dataset), LATENTS), dtype=np.float32)
+    return TableSource(at.dataset, table, at.disjoint)
+
+
+def pixels(at: Setting) -> Source[Any]:
+    """The images themselves, each pixel a latent; a sample of 10,000 of them."""
+    index = np.sort(numpy_rng(at.seed, "pixels").permutation(len(at.dataset))[:SAMPLE])
+    images = at.dataset.images(index).numpy()
+    return TableSource(part_of(at.dataset, index), images, at.disjoint)
+
+
+def pca(at: Setting) -> Source[Any]:
+    """The ten principal components with the largest variance."""
+    mean, components, _ = principal(at)
+    return projected(at, mean, components)
+
+
+def ica(at: Setting) -> Source[Any]:
+    """Ten independent components, by FastICA on the principal ones."""
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
+    mean, components, codes = principal(at)
+    fitted = FastICA(whiten="unit-variance", max_iter=1000, random_state=at.seed % 2**32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted.fit(codes)
+    return projected(at, mean, components @ fitted.components_.T)
+
+
+def untrained(at: Setting) -> Source[Any]:
+    """The network `conv` as it is before training, its ten means."""
+    from disentangle.nn.networks import Conv
+
+    try:
+        with initialising(at.seed):
+            encoder = Conv().encoder(at.dataset.image_shape, 2 * LATENTS).eval().to(at.device)
+    except UsageError as error:  # images of a size that it does not take
+        raise Unavailable(str(error)) from error
+    return function_source(at, lambda x: encoder(x)[:, :LATENTS])
+
+
+CONTROLS: dict[str, Callable[[Setting], Source[Any]]] = {
+    "oracle": oracle,
+    "rotation": rotation,
+    "pca": pca,
+    "ica": ica,
+    "untrained": untrained,
+    "pixels": pixels,
+    "noise": noise,
+}
+
+
+def labelled(dataset: Dataset) -> Labelled:
+    """Return the dataset, if it has factors."""
+    if not isinstance(dataset, Labelled):
+        raise Unavailable(f"{dataset.name} has no labels, and so no factors to be codes")
+    return dataset
+
+
+def principal(at: Setting) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return mean [P], components [P, 10] and the codes of a sample [N, 10] by PCA."""
+    from sklearn.decomposition import PCA
+
+    size = int(np.prod(at.dataset.image_shape))
+    count = min(SAMPLE, BYTES // (4 * size), len(at.dataset))
+    index = np.sort(numpy_rng(at.seed, "pca").permutation(len(at.dataset))[:count])
+    x = at.dataset.images(index).contiguous().numpy().reshape(count, -1).astype(np.float32) / 255
+    if min(x.shape) < LATENTS:
+        raise Unavailable(f"{count} images of {size} pixels are too few for {LATENTS} components")
+    fitted = PCA(LATENTS, svd_solver="randomized", random_state=at.seed % 2**32).fit(x)
+    return fitted.mean_, fitted.components_.T, fitted.transform(x)
+
+
+def projected(at: Setting, mean: NDArray[Any], components: NDArray[Any]) -> Source[Any]:
+    """Return the codes (x - mean) @ components, each image projected once."""
+    import torch
+
+    centre, matrix = (
+        torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(at.device)
+        for a in (mean, components)
+    )
+    return function_source(at, lambda x: (x.contiguous().flatten(1) - centre) @ matrix)
+
+
+def function_source(at: Setting, function: Callable[[Any], Any]) -> Source[Any]:
+    """Return the codes that a function of images gives."""
+    from disentangle.scoring.encoders import FunctionSource
+
+    return FunctionSource(
+        function, at.dataset, device=at.device, progress=at.progress, disjoint=at.disjoint
+    )

@@ -1,0 +1,178 @@
+"""Metrics of any source of codes, as records that say all that a number means."""
+
+import importlib.metadata
+import math
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from disentangle.contracts import registry
+from disentangle.contracts.metric import Detail
+from disentangle.contracts.source import Sampled, Source
+from disentangle.errors import MetricFailed, Unavailable
+from disentangle.runs.records import DatasetRecord
+from disentangle.runs.score_records import DetailRecord, Score
+from disentangle.scoring.metric_spec import Chosen, Found
+from disentangle.scoring.protocol import Protocol, Representation
+
+PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
+
+
+class ScoreMapping(dict[str, float]):
+    """Scores by name.
+
+    Where a protocol takes means and samples, those of samples end with `(sample)`; where one metric
+    was asked for with several knobs, these follow in brackets, as in `mig [bins=40]`.
+
+    Attributes:
+        unavailable: of the other scores, why they could not be had.
+        failed: of those, by metric, what went wrong in the metric itself.
+        records: all that is known of each score.
+    """
+
+    def __init__(
+        self, records: Sequence[Score], failed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        both = len({record.representation for record in records}) > 1
+        forms: dict[str, set[str]] = {}
+        for s in records:
+            forms.setdefault(s.name, set()).add(knobs_of(s))
+
+        def called(s: Score) -> str:
+            knobs = f" [{knobs_of(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
+            return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
+
+        named = [(called(s), s) for s in records]
+        super().__init__({name: s.value for name, s in named if s.value is not None})
+        self.failed = dict(failed)
+        self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
+        self.unavailable |= self.failed
+        self.records = tuple(records)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the scores, and why others could not be had, for programs."""
+        return {"scores": dict(self), "unavailable": self.unavailable}
+
+
+def knobs_of(score: Score) -> str:
+    """Return the knobs that are not at their defaults, in words."""
+    return ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
+
+
+Wanted = tuple[Chosen, dict[str, Any]]
+"""A metric, and what identifies its scores before they are computed."""
+
+
+def wanted_scores(
+    chosen: Sequence[Chosen], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
+) -> list[Wanted]:
+    """Return each metric with each representation that the protocol takes."""
+    return [
+        (metric, identity(metric, representation, protocol, data, weights, seed))
+        for representation in protocol.representations
+        for metric in chosen
+        # What a metric of the model says does not depend on what stands for an image.
+        if representation == protocol.representations[0] or not metric.kind.of_model
+    ]
+
+
+def identity(
+    metric: Chosen,
+    representation: Representation,
+    protocol: Protocol,
+    data: DatasetRecord,
+    weights: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what identifies a score before it is computed."""
+    return {
+        "metric": metric.name,
+        "version": metric.kind.version,
+        "knobs": metric.changed,
+        "settings": metric.settings,
+        "protocol": protocol.name,
+        "representation": representation,
+        "factors": tuple(data.factors),
+        "view": data.view,
+        "fingerprint": data.fingerprint,
+        "weights": weights,
+        "seed": seed,
+    }
+
+
+def same_scores(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores that were computed in just this way."""
+    return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
+
+
+def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any]) -> list[Score]:
+    """Return the scores of one metric, as records; where it has none, one that says why.
+
+    Args:
+        metric: as the user asked for it.
+        source: gives the means of codes; or why there is none.
+        about: as of `identity`.
+
+    Raises:
+        MetricFailed: the metric raised, or returned what it is not to.
+    """
+    began = time.perf_counter()
+    found, overlap = Found({}, {}, {}), None
+    try:
+        if isinstance(source, str):
+            raise Unavailable(source)
+        if about["representation"] == "sample":
+            source = Sampled(source, about["seed"])
+        source.overlap = None
+        found = metric.scores(source, about["seed"])
+        overlap = source.overlap
+    except Unavailable as error:
+        found.unavailable[metric.name] = str(error)
+    seconds = round(time.perf_counter() - began, 3)
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    packages |= {e.distribution: e.version for e in registry.metrics.entries.get(metric.name, ())}
+    details = {name: detail_record(detail) for name, detail in found.details.items()}
+    return [
+        Score(
+            name=name,
+            value=found.values.get(name),
+            reason=found.unavailable.get(name),
+            seconds=seconds,
+            packages=packages,
+            overlap=overlap,
+            detail=details if number == 0 else {},
+            **about,
+        )
+        for number, name in enumerate([*found.values, *found.unavailable])
+    ]
+
+
+def measure_each(wanted: Sequence[Wanted], source: Source[Any]) -> ScoreMapping:
+    """Return the scores of several metrics; one that fails costs the others nothing."""
+    records: list[Score] = []
+    failed: dict[str, str] = {}
+    for metric, about in wanted:
+        try:
+            records += measure(metric, source, about)
+        except MetricFailed as error:
+            failed[metric.name] = str(error)
+    return ScoreMapping(records, failed)
+
+
+def detail_record(detail: Detail) -> DetailRecord:
+    """Return a detail as it is written."""
+    values = detail.values.astype(float).tolist()
+    return DetailRecord(axes=detail.axes, values=_finite(values))
+
+
+def _finite(values: Any) -> Any:
+    """Return nested lists of numbers, with None for what is not finite."""
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return round(values, 6) if math.isfinite(values) else None
+
+
+def seconds_of(wanted: Sequence[Wanted]) -> float:
+    """Return about how long these metrics take at their defaults, with codes at hand."""
+    return sum(metric.kind.seconds for metric, _ in wanted)

@@ -1,0 +1,244 @@
+"""UDR, unsupervised disentanglement ranking: Duan et al. (2020), https://arxiv.org/abs/1905.12614.
+
+A disentangled model's latents come back in other runs, up to order and sign; those of an entangled
+one do not. Averages are disentanglement_lib's: collapsed latents are removed, and the mean over one
+model's latents and the mean over the other's count half each, however many there are of either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle._utils.callbacks import Progress, silent
+from disentangle._utils.device import choose_device
+from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts.source import Codes
+from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.maths.probes import standardise
+from disentangle.runs.run import Run, load_run
+from disentangle.scoring.codes import RunSource
+
+Method = Literal["lasso", "spearman"]
+SWEEPS = 1000
+"""As scikit-learn's Lasso; it is only reached where latents are copies of one another, nearly."""
+
+
+def udr(
+    codes: Sequence[Codes],
+    kl: Sequence[NDArray[np.float64]],
+    method: Method = "lasso",
+    threshold: float = 0.01,
+    alpha: float = 0.1,
+) -> NDArray[np.float64]:
+    """Return each model's median agreement with the others, [M]; NaN where it has none.
+
+    Args:
+        codes: of M models for the same images, [M, N, D]; models may differ in D.
+        kl: the mean of KL(q(z_d|x) || p(z_d)) over images, [M, D].
+        method: what makes one latent similar to another: the weight of a Lasso regression, or the
+            rank correlation, both without their sign.
+        threshold: latents with no more KL than this, in nats, are collapsed, and removed.
+        alpha: the weight of the Lasso's penalty.
+    """
+    return medians(pairwise(codes, kl, method, threshold, alpha))
+
+
+def medians(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of each column of [M, M], without its NaN, [M]; NaN if nothing is left."""
+    scores = np.full(len(pairs), np.nan)
+    known = ~np.isnan(pairs).all(axis=0)
+    scores[known] = np.nanmedian(pairs[:, known], axis=0)
+    return scores
+
+
+def pairwise(
+    codes: Sequence[Codes],
+    kl: Sequence[NDArray[np.float64]],
+    method: Method = "lasso",
+    threshold: float = 0.01,
+    alpha: float = 0.1,
+) -> NDArray[np.float64]:
+    """Return how well model i's latents agree with those of j, [M, M]; see `udr`.
+
+    With the Lasso it is directional: j is predicted from i. It is NaN on the diagonal, and where
+    all latents of one of the two are collapsed.
+    """
+    kept = [np.asarray(z)[:, np.asarray(d) > threshold] for z, d in zip(codes, kl, strict=True)]
+    kept = [standardise(ranks(z) if method == "spearman" else z) for z in kept]
+    every = np.concatenate(kept, axis=1)
+    ends = np.cumsum([z.shape[1] for z in kept])
+    pairs = np.full((len(kept), len(kept)), np.nan)
+    for i, z in enumerate(kept):
+        if not z.shape[1]:
+            continue
+        similar = z.T @ every / len(z)  # [d, every latent of every model]
+        if method == "lasso":
+            similar = lasso(z.T @ z / len(z), similar, alpha)
+        for j, block in enumerate(np.split(np.abs(similar), ends[:-1], axis=1)):
+            if i != j and block.size:
+                pairs[i, j] = agreement(block)
+    return pairs
+
+
+def agreement(similar: NDArray[np.float64]) -> float:
+    """Return how close a matrix of similarities [D, E] is to a permutation, 0 to 1.
+
+    Of rows and of columns the mean of max^2 / sum, which is 0 where the sum is, and half of both.
+    """
+    means = []
+    for axis in (0, 1):
+        total = similar.sum(axis=axis)
+        means.append(np.mean(similar.max(axis=axis) ** 2 / np.where(total > 0, total, 1.0)))
+    return float(sum(means) / 2)
+
+
+def lasso(
+    gram: NDArray[np.float64], target: NDArray[np.float64], alpha: float
+) -> NDArray[np.float64]:
+    """Return the w [D, T] that minimise |y - x w|^2 / 2 N + alpha |w|_1, for each of T targets.
+
+    Coordinate descent, all targets at once, until no weight changes.
+
+    Args:
+        gram: x^T x / N, [D, D].
+        target: x^T y / N, [D, T].
+        alpha: the weight of the penalty.
+    """
+    w = np.zeros_like(target)
+    varying = np.flatnonzero(np.diag(gram))
+    for _ in range(SWEEPS):
+        change = 0.0
+        for d in varying:
+            r = target[d] - gram[d] @ w + gram[d, d] * w[d]
+            new = np.sign(r) * np.maximum(np.abs(r) - alpha, 0) / gram[d, d]
+            change = max(change, float(np.abs(new - w[d]).max()))
+            w[d] = new
+        if change < 1e-12:
+            break
+    return w
+
+
+def ranks(z: Codes) -> Codes:
+    """Return the ranks of each column of codes [N, D]; equal ones share theirs."""
+    from scipy.stats import rankdata
+
+    ranked: Codes = rankdata(z, axis=0)
+    return ranked
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """UDR of runs.
+
+    Attributes:
+        scores: of each run, 0 to 1; None for n/a.
+        reasons: of each run, why it has no score; empty where it has one.
+        pairs: how well run i agrees with j, [M, M]; NaN where that is undefined.
+    """
+
+    scores: tuple[float | None, ...]
+    reasons: tuple[str, ...]
+    pairs: NDArray[np.float64]
+
+
+def udr_of_runs(
+    runs: Sequence[Run | str | Path],
+    samples: int = 1000,
+    seed: int = 0,
+    *,
+    method: Method = "lasso",
+    threshold: float = 0.01,
+    alpha: float = 0.1,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> Ranking:
+    """Return how well each run's latents come back in the other runs.
+
+    Runs without a posterior, or with all latents collapsed, have no score, and count for no other.
+
+    Args:
+        runs: runs of the same dataset, or their folders; meant to differ in their seed alone.
+        samples: images to encode, drawn from those that were trained on.
+        seed: of this draw.
+        method: see `udr`; `threshold` and `alpha` likewise.
+        threshold: the KL in nats above which a latent counts.
+        alpha: the weight of the Lasso's penalty.
+        device: where images are encoded.
+        progress: called while images are encoded.
+
+    Raises:
+        UsageError: fewer than two runs, one that comes twice, or runs of different images.
+        DisentangleError: a run is not finished, or cannot be opened.
+    """
+    found = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    check(found, samples)
+    place, dataset = choose_device(device), found[0].dataset
+    codes: list[Codes] = []
+    kl: list[NDArray[np.float64]] = []
+    reasons, usable = [""] * len(found), []
+    for i, run in enumerate(found):
+        source = RunSource(run, dataset, place, progress)
+        try:
+            mean, scale = source.posterior(source.points(samples, numpy_rng(seed, "udr")))
+        except Unavailable as error:
+            reasons[i] = str(error)
+            continue
+        finally:
+            source.save()
+        variance = np.maximum(scale**2, np.finfo(np.float64).tiny)
+        nats = 0.5 * np.mean(mean**2 + variance - np.log(variance) - 1, axis=0)
+        if (nats > threshold).any():
+            usable.append(i)
+            codes.append(mean)
+            kl.append(nats)
+        else:
+            reasons[i] = f"all latents are collapsed: none has a KL above {threshold:g} nats"
+    pairs = np.full((len(found), len(found)), np.nan)
+    if len(usable) > 1:
+        pairs[np.ix_(usable, usable)] = pairwise(codes, kl, method, threshold, alpha)
+    scores = [None if np.isnan(score) else float(score) for score in medians(pairs)]
+    for i in usable:
+        if scores[i] is None:
+            reasons[i] = "no other run has latents to compare with"
+    return Ranking(tuple(scores), tuple(reasons), pairs)
+
+
+def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs by the images that they were trained on, as UDR can compare them."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_images(run), []).append(run)
+    return list(groups.values())
+
+
+def check(runs: Sequence[Run], samples: int) -> None:
+    """Refuse what cannot be compared."""
+    if len(runs) < 2:
+        raise UsageError(f"UDR compares two runs or more; got {len(runs)}")
+    if samples < 2:
+        raise UsageError(f"samples must be a whole number at least 2; got {samples}")
+    seen: dict[str, Path] = {}
+    for run in runs:
+        if not run.finished:
+            raise DisentangleError(
+                f"{run.path}: training has not finished; first: disentangle resume {run.path}"
+            )
+        if run.record.id in seen:
+            raise UsageError(f"{run.path} and {seen[run.record.id]} are the same run")
+        seen[run.record.id] = run.path
+        if _images(run) != _images(runs[0]):
+            raise UsageError(
+                f"UDR compares runs that were trained on the same images; {runs[0].path} has "
+                f"{_images(runs[0])}, and {run.path} {_images(run)}"
+            )
+
+
+def _images(run: Run) -> str:
+    """Return what images a run was trained on, for people."""
+    record = run.record.dataset
+    part = " ".join(f"{k}={v}" for k, v in sorted(record.view.items()) if k != "factors")
+    return f"'{record.name}' {record.fingerprint[:10]} {part}".strip()

@@ -1,0 +1,1 @@
+"""Studies: files of many runs, planned, executed here or on a cluster, and summarised."""

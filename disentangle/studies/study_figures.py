@@ -1,0 +1,55 @@
+"""The figures that a study's file asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from disentangle._utils.callbacks import Say
+from disentangle.errors import DisentangleError
+from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
+from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.runs.filters import where
+from disentangle.runs.run import Run
+from disentangle.score_tables.observations import Study, studies
+from disentangle.studies.study_file import FigureAsked
+
+
+def draw_figures(
+    wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
+) -> list[Path]:
+    """Draw the figures that a study asks for, one for each dataset; return the files."""
+    made: list[Path] = []
+    for figure in wanted:
+        found = studies(where(runs, figure.where))
+        for study in found:
+            scores = scores_of(figure)
+            told = study.dataset.partition(",")[0] if len(found) > 1 else ""
+            names = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, told]
+            name = "-".join(filter(None, names)).replace("/", "-")
+            path = folder / f"{name}.png"
+            if path in made:
+                path = folder / f"{name}-{len(made) + 1}.png"
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                made.append(draw(figure, study, path))
+            except DisentangleError as error:  # of an unfinished study, most often
+                say(f"not drawn: {name}: {error}")
+    return made
+
+
+def draw(figure: FigureAsked, study: Study, path: Path) -> Path:
+    """Draw one figure of a study."""
+    scores = scores_of(figure)
+    if figure.kind == "rate-distortion":
+        return draw_rate_distortion(study, path)
+    if figure.kind == "variance":
+        return draw_variance(study, scores, path)
+    if figure.kind == "agreement":
+        return draw_agreement(study, scores, path)
+    if figure.kind == "protocols":
+        return draw_protocols(study, scores[0], path)
+    return draw_sweep(study, scores[0], figure.knob or "", path)
+
+
+def scores_of(figure: FigureAsked) -> tuple[str, ...]:
+    """Return the scores that a figure names."""
+    return (figure.score,) if isinstance(figure.score, str) else figure.score or ()

@@ -1,0 +1,96 @@
+"""A training step that is recorded once, as a CUDA graph, and then replayed by one launch."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from disentangle.contracts.model import Batch, Terms
+from disentangle.errors import DisentangleError
+
+Update: TypeAlias = Callable[[Batch], tuple[Terms, ...]]
+"""Takes one step on a batch; returns the sets of terms, as they were before it."""
+WARM = 3
+"""Steps taken as they are before one is recorded: libraries and optimisers then are ready."""
+
+
+class Steady(Batch):
+    """A batch that does not tell its step: what is recorded of it holds at every step."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "step":
+            raise DisentangleError(
+                "--compile failed: this model's loss changes with the step, and on a GPU one step "
+                "is recorded for all; leave it out"
+            )
+        return super().__getattribute__(name)
+
+
+class Replay:
+    """Updates that are the recorded one again, on other images and other noise."""
+
+    def __init__(self, update: Update, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Prepare for recording.
+
+        Args:
+            update: the step; all of its work is on the GPU.
+            optimizers: which it uses.
+
+        Raises:
+            DisentangleError: an optimiser works in part on the CPU.
+        """
+        self.update, self.taken = update, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        for optimizer in optimizers:
+            if "capturable" not in optimizer.defaults:
+                raise DisentangleError(
+                    f"--compile failed: {type(optimizer).__name__} cannot be recorded on a GPU; "
+                    "choose adam or adamw, or leave it out"
+                )
+            for group in optimizer.param_groups:
+                group["capturable"] = True
+
+    def __call__(self, batch: Batch) -> tuple[Terms, ...]:
+        """Take one step; the terms are overwritten by the next."""
+        batch = Steady(**{name: batch.__dict__[name] for name in batch.__dict__})
+        if self.graph is None:
+            if self.taken < WARM:
+                return self._warm(batch)
+            self._record(batch)
+        assert self.graph is not None
+        for held, given in zip(self.held, (batch.x, batch.pair), strict=True):
+            if held is not None and given is not None:
+                held.copy_(given)
+        self.graph.replay()
+        return self.terms
+
+    def _warm(self, batch: Batch) -> tuple[Terms, ...]:
+        """Take a step on another stream, as recording will."""
+        self.taken += 1
+        main = torch.cuda.current_stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
+            terms = self.update(batch)
+        main.wait_stream(side)
+        return terms
+
+    def _record(self, batch: Batch) -> None:
+        """Record the step, without taking it."""
+        self.held: tuple[Tensor | None, Tensor | None] = (
+            batch.x.clone(),
+            None if batch.pair is None else batch.pair.clone(),
+        )
+        values = {**batch.__dict__, "x": self.held[0], "pair": self.held[1]}
+        self.graph = torch.cuda.CUDAGraph()
+        self.graph.register_generator_state(batch.rng)
+        try:
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+                self.terms = self.update(Steady(**values))
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise DisentangleError(
+                f"--compile failed: this model's step cannot be recorded on a GPU: {reason}; "
+                "leave it out"
+            ) from error

@@ -1,0 +1,278 @@
+"""The training loop: flat, and exact to resume, since all randomness derives from seed and step."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from disentangle._utils.callbacks import Report
+from disentangle._utils.files import write_text
+from disentangle._utils.memory import keep_freed_memory
+from disentangle._utils.seeds import derive, numpy_rng
+from disentangle._utils.tensors import as_input
+from disentangle.contracts import entry_points
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.isolation import watched_once
+from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.errors import BrokenContract, DisentangleError
+from disentangle.runs import checkpoint
+from disentangle.runs.run import Run
+from disentangle.training.batches import Feeder
+from disentangle.training.checks import check_networks, checked, named, term_sets
+from disentangle.training.cuda_graph import Replay, Update
+from disentangle.training.monitor import averages, check_finite, measure
+from disentangle.training.periodic import Midway
+
+
+class Interrupted(DisentangleError):
+    """Training stopped at a signal, after a checkpoint."""
+
+    def __init__(self, number: int, run: Run, step: int) -> None:
+        super().__init__(f"stopped after step {step}; go on with: disentangle resume {run.path}")
+        self.exit_code = 128 + number
+
+
+def fit(
+    run: Run,
+    model: Model,
+    dataset: Dataset,
+    training: Training,
+    *,
+    device: torch.device,
+    checkpoint_every: int,
+    report: Report,
+    midway: Midway,
+) -> float:
+    """Train `model` from the run's last checkpoint, or from the start, to its last step.
+
+    Returns:
+        The seconds that training took, those before an interruption included.
+
+    Raises:
+        DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+    """
+    steps, size = training.steps, training.batch_size
+    if device.type == "cpu":
+        keep_freed_memory()
+    model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimizers = make_optimizers(model, training)
+    whose = entry_points.who("model", run.record.model)
+    update = watched_once(
+        updating(model, optimizers, training, device),
+        whose,
+        "a run that is stopped and resumed will end with other weights; draw from batch.rng",
+    )
+    every = min(100, max(1, steps // 10))
+    history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
+    done, seconds = resume(run, model, optimizers, history)
+    start_log(run, done)
+    probe = as_input(
+        dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
+        dataset.image_shape,
+    ).to(device)
+    with named(whose):
+        check_networks(model, probe[:2])
+    feed = Feeder(dataset, device, images=(steps - done) * size)
+    rng = torch.Generator(device)
+    began = ticked = time.perf_counter()
+    last = done
+
+    def save() -> None:
+        check_finite(history, done, every, model, run)
+        os.fsync(log.fileno())  # the log must not end before the checkpoint does
+        tensors = {"model": model.state_dict(), "history": history}
+        for number, optimizer in enumerate(optimizers):
+            tensors[f"optimizer{number}"] = checkpoint.optimizer_tensors(optimizer)
+        spent = seconds + time.perf_counter() - began
+        about = {"run": run.record.id, "step": done, "seconds": spent}
+        checkpoint.save(run.checkpoint_path, checkpoint.pack(tensors), about)
+
+    with (
+        stop_signals() as stopped,
+        deterministic(),
+        (run.path / "log.jsonl").open("a", encoding="utf-8") as log,
+    ):
+        for index in batches(len(dataset), size, training.seed, done, steps):
+            rng.manual_seed(derive(training.seed, "noise", done))
+            pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
+            batch = Batch(
+                x=feed(index),
+                step=done,
+                steps=steps,
+                dataset_size=len(dataset),
+                rng=rng,
+                pair=None if pair is None else feed(pair),
+            )
+            with named(whose):
+                sets = update(batch)
+            for terms in sets:
+                for name, term in terms.items():
+                    if name not in history:
+                        history[name] = torch.zeros(every, device=device)
+                    history[name][done % every] = term
+            done += 1
+
+            entry = None
+            scoring = midway.scores_at(done)
+            if done % every == 0 or done == steps or scoring:
+                check_finite(history, done, every, model, run)
+                now = time.perf_counter()
+                entry = {
+                    "step": done,
+                    "terms": averages(history, list(chain(*sets)), done, every),
+                    **measure(model, probe),
+                    "images_per_second": round((done - last) * size / (now - ticked), 1),
+                    "seconds": round(seconds + now - began, 3),
+                }
+                if scoring:
+                    entry["scores"] = midway.scores(model, device)
+                aside = time.perf_counter() - now  # is not training
+                last, ticked, began = done, now + aside, began + aside
+                log.write(json.dumps(entry) + "\n")
+                log.flush()
+            report(done, steps, entry)
+            if midway.keeps_at(done):
+                check_finite(history, done, every, model, run)
+                midway.keep(done, model)
+            if done % checkpoint_every == 0 and done < steps:
+                save()
+            if stopped and done < steps:
+                save()
+                raise Interrupted(stopped[0], run, done)
+
+    seconds += time.perf_counter() - began
+    about = {"run": run.record.id, "step": done, "seconds": seconds}
+    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": model.state_dict()}), about)
+    return seconds
+
+
+def updating(
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    training: Training,
+    device: torch.device,
+) -> Update:
+    """Return the function that takes one step on a batch, compiled or recorded where asked for."""
+    parameters = [
+        [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
+    ]
+
+    def update(batch: Batch) -> tuple[Terms, ...]:
+        with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
+            sets = checked(term_sets(model.terms(batch)))
+        for optimizer, mine, terms in zip(optimizers, parameters, sets, strict=True):
+            optimizer.zero_grad(set_to_none=True)
+            loss = torch.stack(list(terms.values())).sum()
+            if not loss.requires_grad:
+                raise BrokenContract("no gradient reaches its terms: something detaches them")
+            torch.autograd.backward(loss, inputs=mine)
+            if training.clip:
+                torch.nn.utils.clip_grad_norm_(mine, training.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+        return tuple({name: term.detach() for name, term in terms.items()} for terms in sets)
+
+    if training.compile and device.type == "cuda":
+        return Replay(update, optimizers)
+    if training.compile:
+        for part in model.children():
+            part.compile()
+    return update
+
+
+def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
+    """Return the model's optimiser, and its opponent's where it has one."""
+    opponent = model.opponent()
+    theirs = [p for group in opponent.param_groups for p in group["params"]] if opponent else []
+    taken = {id(p) for p in theirs}
+    ours = [p for p in model.parameters() if id(p) not in taken]
+    optimizer: torch.optim.Optimizer
+    if training.optimizer == "adam":
+        optimizer = torch.optim.Adam(ours, lr=training.lr, fused=True)
+    elif training.optimizer == "adamw":
+        decay = training.weight_decay
+        optimizer = torch.optim.AdamW(ours, lr=training.lr, weight_decay=decay, fused=True)
+    else:
+        optimizer = torch.optim.Adagrad(ours, lr=training.lr)
+    return [optimizer, opponent] if opponent else [optimizer]
+
+
+def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
+    """Yield the index of each batch from step `start` on: each epoch is a new permutation.
+
+    The last images of a permutation that fill no batch are left out of that epoch.
+    """
+    per_epoch = images // size
+    for step in range(start, steps):
+        epoch, place = divmod(step, per_epoch)
+        if step == start or place == 0:
+            order = numpy_rng(seed, "order", epoch).permutation(images)
+        yield order[place * size : (place + 1) * size]
+
+
+def resume(
+    run: Run,
+    model: Model,
+    optimizers: list[torch.optim.Optimizer],
+    history: dict[str, Tensor],
+) -> tuple[int, float]:
+    """Put back the last checkpoint, if there is one; return its step and the seconds spent."""
+    path = run.checkpoint_path
+    if not path.exists():
+        return 0, 0.0
+    tensors, about = run.load_checkpoint()
+    checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+    device = next(model.parameters()).device
+    for number, optimizer in enumerate(optimizers):
+        state = checkpoint.unpack(tensors, f"optimizer{number}")
+        checkpoint.restore_optimizer(optimizer, state)
+    history.update({k: v.to(device) for k, v in checkpoint.unpack(tensors, "history").items()})
+    return int(about["step"]), float(about["seconds"])
+
+
+def start_log(run: Run, step: int) -> None:
+    """Cut the log to the entries up to this step: the rest will come again."""
+    lines = [json.dumps(entry) for entry in run.log if entry["step"] <= step]
+    write_text(run.path / "log.jsonl", "".join(line + "\n" for line in lines))
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let a GPU's convolutions give the same bits each time: a resumed run must end like any."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying of them; a second SIGINT does kill."""
+    stopped: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
