@@ -4,7 +4,7 @@ import signal
 
 import pytest
 import torch
-from test_training import logged, stop_at, weights
+from helpers.training_runs import logged, stop_at, weights
 
 from disentangle._utils.seeds import initialising, numpy_rng
 from disentangle.contracts import registry

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ARRAYS, case_arrays, defined, golden, name_of, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, case_arrays, defined, golden, name_of, small
 
 from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable

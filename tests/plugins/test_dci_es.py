@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import small
 from sklearn.tree import DecisionTreeClassifier
 
 from disentangle.errors import Unavailable

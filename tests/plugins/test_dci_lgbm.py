@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ENCODERS, Coded, case_arrays, defined, golden, name_of, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ENCODERS, Coded, case_arrays, defined, golden, name_of, small
 
 from disentangle.errors import Unavailable
 from disentangle.maths.importance import disentanglement

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ENCODERS, Coded, case_arrays, golden, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ENCODERS, Coded, case_arrays, golden, small
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import KFold
 

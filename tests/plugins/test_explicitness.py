@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from known import (
+from helpers.golden_metrics import (
     DSPRITES,
     ENCODERS,
     SHAPES3D,
@@ -15,6 +13,8 @@ from known import (
     single_run,
     small,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from disentangle.errors import Unavailable

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ARRAYS, ENCODERS, Coded, case_arrays, defined, golden, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, ENCODERS, Coded, case_arrays, defined, golden, small
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
 

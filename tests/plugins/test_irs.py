@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import (
+    ARRAYS,
+    DSPRITES,
+    ENCODERS,
+    SHAPES3D,
+    Coded,
+    case_arrays,
+    golden,
+    published,
+    small,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, DSPRITES, ENCODERS, SHAPES3D, Coded, case_arrays, golden, published, small
 
 from disentangle.errors import Unavailable
 from disentangle_plugins.metrics.irs import IRS, irs, robustness

@@ -4,9 +4,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ENCODERS, Coded, identity, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ENCODERS, Coded, identity, small
 from scipy.stats import pearsonr, spearmanr
 
 from disentangle.errors import Unavailable

@@ -4,9 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from known import (
+from helpers.golden_metrics import (
     ARRAYS,
     DSPRITES,
     ENCODERS,
@@ -20,6 +18,8 @@ from known import (
     rotation,
     small,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable

@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import (
+    DSPRITES,
+    ENCODERS,
+    SHAPES3D,
+    Coded,
+    case_arrays,
+    golden,
+    published,
+    small,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import DSPRITES, ENCODERS, SHAPES3D, Coded, case_arrays, golden, published, small
 
 from disentangle.errors import Unavailable
 from disentangle.maths.information import discretise, entropies, gaps, mutual_information

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import Coded, case_arrays, golden, identity, noise, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import Coded, case_arrays, golden, identity, noise, small
 from sklearn.metrics import mutual_info_score
 
 from disentangle.errors import Unavailable

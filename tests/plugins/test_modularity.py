@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from known import (
+from helpers.golden_metrics import (
     ARRAYS,
     DSPRITES,
     ENCODERS,
@@ -17,6 +15,8 @@ from known import (
     single_run,
     small,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from known import (
+from helpers.golden_metrics import (
     ARRAYS,
     DSPRITES,
     ENCODERS,
@@ -16,6 +14,8 @@ from known import (
     single_run,
     small,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from disentangle.errors import Unavailable

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from known import (
+from helpers.golden_metrics import (
     DSPRITES,
     ENCODERS,
     SHAPES3D,
@@ -15,6 +13,8 @@ from known import (
     noise,
     single_run,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.source import Source

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ARRAYS, defined, golden
 from hypothesis import given
 from hypothesis import strategies as st
-from known import ARRAYS, defined, golden
 from scipy.stats import entropy
 
 from disentangle.contracts.metric import Detail

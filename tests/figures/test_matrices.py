@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from looks import check_type
+from helpers.figure_checks import check_type
 from matplotlib.colors import to_rgb
 
 from disentangle.errors import DisentangleError, UsageError

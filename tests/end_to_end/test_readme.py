@@ -5,7 +5,7 @@ import subprocess
 import types
 
 import pytest
-from blocks import ROOT, Shell, blocks_of, check_toml
+from helpers.doc_blocks import ROOT, Shell, blocks_of, check_toml
 
 from disentangle.runs.collection import load_all
 from disentangle.runs.scores import current_scores

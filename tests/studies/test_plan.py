@@ -115,7 +115,7 @@ def test_file_that_is_not_there_is_said(tmp_path):
         read_text(tmp_path / "no.toml")
 
 
-STUDIES = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.toml"))
+STUDIES = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)

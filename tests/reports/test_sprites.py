@@ -1,21 +1,12 @@
 """Sprite sheets: every picture in its place, none in another's."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from helpers.figure_checks import opened
 
 from disentangle.errors import DisentangleError
 from disentangle.reports import sprites
-
-
-def opened(uri):
-    head, _, body = uri.partition(",")
-    assert head == "data:image/webp;base64"
-    return np.array(Image.open(io.BytesIO(base64.b64decode(body))))
 
 
 def test_pictures_lie_in_rows_and_columns_with_a_clear_pixel_around():

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import sklearn
+from helpers.golden_metrics import ARRAYS, case_arrays, golden, name_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, case_arrays, golden, name_of
 from scipy.special import expit, softmax
 from sklearn.ensemble import GradientBoostingClassifier
 

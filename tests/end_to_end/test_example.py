@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "disentangle-example"
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
 BLOCKS = re.findall(

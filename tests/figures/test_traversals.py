@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from looks import check_type
+from helpers.figure_checks import check_type
 from PIL import ExifTags, Image
 
 from disentangle._utils.versions import made_by

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from looks import check_type
+from helpers.figure_checks import check_type
 from PIL import Image
 
 from disentangle._utils.versions import made_by

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+from helpers.figure_checks import opened
 from PIL import Image
-from test_sprites import opened
 
 import disentangle
 from disentangle.errors import DisentangleError

@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ARRAYS, case_arrays, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, case_arrays, golden
 from sklearn.metrics import mutual_info_score
 
 from disentangle.errors import Unavailable

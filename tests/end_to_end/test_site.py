@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from blocks import ROOT
+from helpers.doc_blocks import ROOT
 
 pytest.importorskip("zensical")
 LOADS = {"img": "src", "script": "src", "iframe": "src", "source": "src", "video": "src"}

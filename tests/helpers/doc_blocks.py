@@ -16,7 +16,7 @@ from disentangle.scoring import protocol
 from disentangle.scoring.metric_spec import choose
 from disentangle.studies.plan import load_plan
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHRINK = (
     ("shape=heart,scale=0.5", "side=2,x=1"),
     ("shape,scale", "side,x"),

@@ -251,7 +251,7 @@ def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
 
 
 def test_labels_of_baselines_keep_apart_on_the_published_page(visit):
-    page = visit(Path(__file__).parents[1] / "results" / "quick" / "report.html")
+    page = visit(Path(__file__).parents[2] / "results" / "quick" / "report.html")
     labels = page.locator("text.beside")
     tops = [float(labels.nth(i).get_attribute("y")) for i in range(labels.count())]
     assert len(tops) == 7

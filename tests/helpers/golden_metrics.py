@@ -9,7 +9,7 @@ from disentangle.contracts.dataset import Grid
 from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 ARRAYS = np.load(GOLDEN / "golden_public.npz")
 VALUES = json.loads((GOLDEN / "golden_public.json").read_text())
 DSPRITES = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}

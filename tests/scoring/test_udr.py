@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.golden_metrics import ARRAYS, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import ARRAYS, golden
 from scipy.stats import spearmanr
 from sklearn.linear_model import Lasso
 

@@ -10,7 +10,7 @@ import types
 
 import pytest
 import typer.core
-from blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
+from helpers.doc_blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
 
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Common, Training

@@ -1,7 +1,6 @@
 """Training: exact to resume, safe to stop, and honest about failure."""
 
 import json
-import os
 import pickle
 import shutil
 import signal
@@ -12,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.training_runs import logged, stop_at, weights
 from safetensors import SafetensorError
 
 import disentangle
@@ -25,23 +25,6 @@ from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
-
-
-def stop_at(step, number=signal.SIGINT):
-    def report(done, steps, entry):
-        if done == step:
-            os.kill(os.getpid(), number)
-
-    return report
-
-
-def weights(run):
-    return checkpoint.load(run.checkpoint_path)[0]
-
-
-def logged(run):
-    timing = ("images_per_second", "seconds")
-    return [{k: v for k, v in entry.items() if k not in timing} for entry in run.log]
 
 
 @pytest.mark.parametrize(

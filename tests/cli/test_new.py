@@ -12,7 +12,7 @@ import pytest
 from disentangle.cli.new import class_name, package
 from disentangle.errors import UsageError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MADE = {"model": "new-vae", "dataset": "new-squares", "metric": "new-correlation"}
 
 

@@ -1,11 +1,15 @@
 """What can be measured of how a figure looks: its type is in the picture, large enough, apart."""
 
+import base64
+import io
 from itertools import combinations
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -47,3 +51,10 @@ def check_type(figure: Figure, slanted: int = 0) -> list[str]:
         wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert wide <= 1 or high <= 3, (one, other)
     return [t.get_text() for t in found]
+
+
+def opened(uri):
+    """Return the pixels of a WebP in a data URI."""
+    head, _, body = uri.partition(",")
+    assert head == "data:image/webp;base64"
+    return np.array(Image.open(io.BytesIO(base64.b64decode(body))))

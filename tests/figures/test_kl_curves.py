@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from looks import check_type
+from helpers.figure_checks import check_type
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures import canvas as plate

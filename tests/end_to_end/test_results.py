@@ -11,7 +11,7 @@ from disentangle._utils.versions import commit
 from disentangle.runs.records import RunRecord, read_record
 from disentangle.runs.score_records import ScoreFile
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 STREAMS = ("derive", "numpy_rng", "torch_rng", "initialising")
 """Functions that take the purpose of a random stream as their second argument."""

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from known import Coded, identity
+from helpers.golden_metrics import Coded, identity
 
 from disentangle.contracts.source import Part, Sampled
 from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
