@@ -1,4 +1,4 @@
-"""XYSquares against the contract of a dataset, and against its geometry."""
+"""Tests of XYSquares: the contract of a dataset, and the geometry."""
 
 import numpy as np
 from disentangle.testing import conformance
@@ -9,7 +9,7 @@ test_conformance = conformance(datasets=["xy-squares"])
 
 
 def test_squares_are_where_their_labels_say() -> None:
-    """Red at x 1, y 2; green and blue in two corners; nothing else."""
+    """Red is at x = 1, y = 2, green and blue are in two corners, and nothing else is drawn."""
     data = XYSquares()
     (image,) = data.images(data.index([[1, 2, 0, 0, 7, 7]])).numpy() // 255
     assert image[0, 16:24, 8:16].all()
@@ -19,7 +19,7 @@ def test_squares_are_where_their_labels_say() -> None:
 
 
 def test_places_are_equally_far_apart() -> None:
-    """In squared error a neighbour is no nearer than the far corner."""
+    """In squared error a neighbouring place is as far away as the farthest along x."""
     data = XYSquares()
     labels = np.zeros((3, 6), np.int64)
     labels[1:, 0] = 1, 7

@@ -1,4 +1,4 @@
-"""ZMaxVariance against the contract of a metric, and against known codes."""
+"""Tests of ZMaxVariance: the contract of a metric, and known codes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ test_conformance = conformance(metrics=["z-max-variance"])
 
 @pytest.mark.parametrize("scale", [0.01, 100.0])
 def test_latents_that_are_the_factors_get_their_votes(scale: float) -> None:
-    """In any order and in any units; a latent that never varies gets none."""
+    """In any order and any units; a latent that never varies gets no vote."""
     rng = np.random.default_rng(0)
     k = rng.integers(0, 2, 50)
     z = np.zeros((50, 8, 3))

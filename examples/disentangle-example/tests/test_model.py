@@ -1,4 +1,4 @@
-"""CyclicalVAE against the contract of a model, and against what its equation says."""
+"""Tests of CyclicalVAE: the contract of a model, and the equation."""
 
 import numpy as np
 from disentangle.testing import conformance
@@ -9,7 +9,7 @@ test_conformance = conformance(models=["cyclical-vae"])
 
 
 def test_weight_rises_anew_in_each_cycle() -> None:
-    """Two cycles of ten steps, of which the first five are a rise."""
+    """Two cycles of ten steps each; the weight rises in the first five."""
     model = CyclicalVAE(beta=4.0, cycles=2)
     cycle = [0.0, 0.8, 1.6, 2.4, 3.2, 4.0, 4.0, 4.0, 4.0, 4.0]
     np.testing.assert_allclose([model.weight(step, 20) for step in range(20)], cycle * 2)

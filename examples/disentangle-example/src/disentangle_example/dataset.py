@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLACES, SIDE = 8, 8  # along each axis; of a square, in pixels
+PLACES, SIDE = 8, 8  # places along each axis; side of a square in pixels
 ABOUT = About(images=PLACES**6, licence="CC0-1.0", drawn=True)
 
 
 class XYSquares(Grid):
-    """A red, a green and a blue square, each at one of 8 x 8 places, which do not overlap.
+    """A red, a green and a blue square, each in one of 8 x 8 places that do not overlap.
 
-    Any two places of a square are equally far apart in squared error, however near in x and y.
+    In squared error all places of a square are equally far apart, however close in x and y.
     """
 
     image_shape = (3, 64, 64)
@@ -41,5 +41,5 @@ class XYSquares(Grid):
 
 @about(ABOUT)
 def open(location: Location) -> XYSquares:
-    """Open the squares, which need no file; `location` knows where those of other datasets are."""
+    """Open the dataset, which needs no file; others find theirs through `location`."""
     return XYSquares()

@@ -1,6 +1,6 @@
 """Z-max variance: Kim et al. (2019), "Relevance Factor VAE", https://arxiv.org/abs/1902.01568.
 
-So called by Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276.
+Named by Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from disentangle.errors import Unavailable
 
 
 def count(z: Codes, k: Index, overall: Codes, factors: int) -> Index:
-    """Return how often latent i varied most where factor k alone varied, [D, K].
+    """Count how often latent i varied most when only factor k varied, [D, K].
 
     Args:
         z: codes of the images of each vote, [N, L, D].
-        k: the factor that varies among them, [N], one of so many `factors`.
+        k: the factor that varies in each vote, [N], below `factors`.
         overall: variances over the dataset, [D]; a constant latent gets no vote.
     """
     share = z.var(axis=1) / np.where(overall > 0, overall, np.inf)
@@ -26,18 +26,19 @@ def count(z: Codes, k: Index, overall: Codes, factors: int) -> Index:
 
 
 class ZMaxVariance(Metric[Grid]):
-    """sum_i max_k V_ik / sum V: how well the latent that varies most names the factor that varies.
+    """sum_i max_k V_ik / sum V: does the latent that varies most reveal the factor that varies?
 
-    V counts votes: a factor k, drawn uniformly; images that are alike but for v_k; the latent i
-    whose variance among these, over that in the dataset, is largest. Chance is 1 / K.
+    V_ik counts votes. For each vote a factor k is drawn uniformly, and then images that differ in
+    v_k only; i is the latent with the largest ratio of the variance over these images to the
+    variance over the dataset. Chance is 1 / K.
     """
 
     votes: int = knob(default=1000, min=1, help="groups of images")
-    images: int = knob(default=32, min=2, help="images of a group")
-    variances: int = knob(default=10_000, min=2, help="images for the variances in the dataset")
+    images: int = knob(default=32, min=2, help="images in a group")
+    variances: int = knob(default=10_000, min=2, help="images for the variances over the dataset")
 
     def score(self, source: Source[Grid], rng: np.random.Generator) -> Scores:
-        """Return `z-max-variance`, up to 1, and behind it the votes."""
+        """Compute `z-max-variance`, at most 1, and the votes behind it."""
         overall = source.codes(source.points(self.variances, rng)).var(axis=0)
         if len(source.factors) < 2 or not (overall > 0).any():
             raise Unavailable("needs two factors, and a latent that varies")

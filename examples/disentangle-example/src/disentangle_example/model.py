@@ -7,22 +7,22 @@ from disentangle.contracts.plugin import knob
 
 
 class CyclicalVAE(Model):
-    """-E_q[log p(x|z)] + beta_t KL(q(z|x) || p(z)), where beta_t rises anew in each of M cycles.
+    """-E_q[log p(x|z)] + beta_t KL(q(z|x) || p(z)), where beta_t rises from 0 in each of M cycles.
 
     beta_t = beta min(1, tau / R), tau = mod(t, ceil(T / M)) / (T / M), at step t of T, from 0.
     """
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="largest weight of the KL term")
-    cycles: int = knob(default=4, min=1, help="M, cycles in all steps")
-    rise: float = knob(default=0.5, above=0, max=1, help="R, the part of a cycle that is a rise")
+    cycles: int = knob(default=4, min=1, help="M, number of cycles")
+    rise: float = knob(default=0.5, above=0, max=1, help="R, rising fraction of a cycle")
 
     def weight(self, step: int, steps: int) -> float:
-        """Return beta_t."""
+        """Compute beta_t."""
         tau = step % ceil(steps / self.cycles) / (steps / self.cycles)
         return self.beta * min(1.0, tau / self.rise)
 
     def terms(self, batch: Batch) -> Terms:
-        """Return the two terms of the loss, in nats per image."""
+        """Compute the two terms of the loss, in nats per image."""
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
