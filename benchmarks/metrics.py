@@ -26,7 +26,7 @@ from disentangle._utils.device import cores
 from disentangle.contracts.dataset import Grid
 from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
-from disentangle.scoring.metric_spec import Chosen
+from disentangle.scoring.metric_spec import MetricSpec
 
 SIZES = {
     "dsprites": {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32},
@@ -158,7 +158,7 @@ def ours(name: str, source: Table) -> dict[str, float]:
     """Return the scores of our metric, or of both of a pair."""
     scores: dict[str, float] = {}
     for part in name.split("+"):
-        scores |= Chosen(part).scores(source, 0)[0]
+        scores |= MetricSpec(part).scores(source, 0)[0]
     return scores
 
 

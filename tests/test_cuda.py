@@ -12,7 +12,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Batch
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.training.batches import Feeder
+from disentangle.training.batches import BatchLoader
 from disentangle.training.loop import Interrupted, deterministic, make_optimizers, updating
 from disentangle.training.train import train
 
@@ -54,7 +54,7 @@ def batch_of(model, dataset, step, rng):
     rng.manual_seed(step)
     index = numpy_rng(0, "images", step).permutation(len(dataset))[:16]
     pair = model.pair(dataset, index, numpy_rng(0, "pairs", step))
-    feed = Feeder(dataset, rng.device)
+    feed = BatchLoader(dataset, rng.device)
     second = None if pair is None else feed(pair)
     about = {"steps": 60, "dataset_size": len(dataset), "rng": rng, "pair": second}
     return Batch(x=feed(index), step=step, **about)

@@ -35,7 +35,7 @@ def advise(
     from disentangle._utils.console import say, working
     from disentangle.data.loading import load_dataset
     from disentangle.training.collapse import advise as ask
-    from disentangle.training.configuration import kl_weight, settled, training_view
+    from disentangle.training.configuration import kl_weight, resolved_values, training_view
 
     given = {
         "beta": beta,
@@ -47,7 +47,7 @@ def advise(
     with working() as preparing:
         opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
     opened = training_view(opened, split, None, (), 0)
-    values = settled(model, opened, {k: v for k, v in given.items() if v is not None})
+    values = resolved_values(model, opened, {k: v for k, v in given.items() if v is not None})
     weight = kl_weight(model, values)
     if weight is None:
         typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")

@@ -10,7 +10,7 @@ from disentangle.cli.parameters import RESULTS, DataDir, File, Results, RunPath,
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
-    from disentangle.score_tables.observations import Study
+    from disentangle.score_tables.observations import Observations
 
 
 figure = typer.Typer(help="Draw a figure of a run, or of many.", no_args_is_help=True)
@@ -242,13 +242,13 @@ def agreement(
 
 def gathered(
     runs: list[Path] | None, where: list[str] | None, results: Path
-) -> tuple["Study", list[str]]:
+) -> tuple["Observations", list[str]]:
     """Return the scores of runs on one dataset, and why some runs cannot be read."""
     from disentangle.runs.filters import where as those
-    from disentangle.score_tables.observations import one_study
+    from disentangle.score_tables.observations import observations_of
 
     found, problems = load(runs, results)
-    return one_study(those(found, where or ())), problems
+    return observations_of(those(found, where or ())), problems
 
 
 def target(output: Path | None, results: Path, name: str) -> Path:

@@ -13,7 +13,7 @@ from disentangle.cli import completion
 from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, print_json
 
 if TYPE_CHECKING:
-    from disentangle.studies.jobs import Job, State
+    from disentangle.studies.jobs import Job, JobState
     from disentangle.studies.plan import Plan
 
 
@@ -96,7 +96,13 @@ def sweep(
     from disentangle.studies.estimate import Estimate
     from disentangle.studies.executor import executor_of, width_of
     from disentangle.studies.plan import load_plan
-    from disentangle.studies.sweep import check_present, complete, in_words, left_of, states_of
+    from disentangle.studies.sweep import (
+        check_present,
+        complete,
+        states_of,
+        summary_line,
+        unfinished_jobs,
+    )
 
     given = {
         "jobs": jobs,
@@ -118,10 +124,10 @@ def sweep(
             progress=preparing,
         )
     states = states_of(plan)
-    say(in_words(plan, states))
+    say(summary_line(plan, states))
     for name, why in plan.absent.items():
         say(f"{name} is not here, so its runs are not counted: {why}")
-    left = left_of(states)
+    left = unfinished_jobs(states)
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
@@ -129,7 +135,9 @@ def sweep(
         source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
         say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
     if dry_run and as_json:
-        print_json({**told(plan, states), "seconds_left": estimate.all(states) if estimate else 0})
+        print_json(
+            {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
+        )
         return
     if dry_run:
         for job in left[:20] if len(left) > 20 else left:
@@ -150,7 +158,7 @@ def sweep(
     if datasets:
         say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
     if as_json:
-        print_json({**told(plan, states_of(plan)), "files": list(map(str, found.files))})
+        print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, found.files))})
     else:
         show_tables(found.tables)
         for path in found.files:
@@ -158,7 +166,7 @@ def sweep(
     found.check(plan)
 
 
-def told(plan: "Plan", states: "Mapping[Job, State]") -> dict[str, Any]:
+def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any]:
     """Return how far a study is, for programs."""
     runs = [
         {"name": job.name, "state": state, "path": str(job.path)} for job, state in states.items()

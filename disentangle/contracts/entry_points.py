@@ -115,7 +115,7 @@ def who(kind: str, name: str) -> str:
     return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
 
 
-def taken() -> Set[str]:
+def reserved_names() -> Set[str]:
     """Return the names that no knob of a model can have."""
     from disentangle.contracts.common_options import TAKEN, Training
     from disentangle.contracts.plugin import knobs
@@ -198,7 +198,7 @@ class Group(Generic[P]):
         try:
             for declared in knobs(plugin).values() if issubclass(plugin, Plugin) else ():
                 declared.check(declared.default)
-                if self.kind == "model" and declared.name in taken():
+                if self.kind == "model" and declared.name in reserved_names():
                     raise TypeError(
                         f"disentangle train uses the name '{declared.name}' itself; choose another"
                     )

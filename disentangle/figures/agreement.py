@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Plate, check_suffix
+from disentangle.figures.canvas import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Canvas, check_suffix
 from disentangle.figures.sweeps import MARKERS, STYLES, shade
 from disentangle.runs.score_records import Column
 from disentangle.score_tables.analysis import (
@@ -19,7 +19,7 @@ from disentangle.score_tables.analysis import (
     ranks,
     variance_shares,
 )
-from disentangle.score_tables.observations import Study
+from disentangle.score_tables.observations import Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
@@ -29,11 +29,11 @@ MOST = 12
 """Configurations whose ranks one figure can show."""
 
 
-def draw_protocols(study: Study, score: str, path: Path) -> Path:
+def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
     """Draw the rank of each configuration under each protocol of a score, with seed intervals.
 
     Args:
-        study: the runs.
+        observations: the runs.
         score: the name of a score that there is in several protocols, knobs or representations.
         path: a PNG, PDF or SVG.
 
@@ -43,7 +43,7 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
         DisentangleError: it comes in one protocol only.
     """
     check_suffix(path)
-    every = study.columns([score])
+    every = observations.columns([score])
     columns = max(families(every), key=len)
     if len(columns) < 2:
         raise DisentangleError(
@@ -52,8 +52,8 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
         )
     if direction(columns[0]) not in ("more", "less"):
         raise UsageError(f"of '{score}' neither more nor less is better: there is no rank")
-    names = study.names()
-    values = {g: common_seeds(study, g, columns) for g in names}
+    names = observations.names()
+    values = {g: common_seeds(observations, g, columns) for g in names}
     groups = [g for g in names if values[g].size]
     if not 2 <= len(groups) <= MOST:
         raise UsageError(
@@ -62,7 +62,7 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
         )
     found = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
     seeds = [values[g].shape[1] for g in groups]
-    told = [study.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
+    told = [observations.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
     wide = max(len(names[g]) for g in groups) * 0.55 * SMALL / 72
     page = PAGE if len(columns) > 3 or wide > 1.2 else COLUMN
     right = min(wide + 0.2, page / 2)
@@ -79,8 +79,8 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
     )
     if len(columns) < len(every):
         head += f" {len(every) - len(columns)} columns of other versions, parts or seeds left out."
-    plate = Plate(study.about, page, high + below + EDGE, head)
-    axes = plate.axes(0.3, plate.head + EDGE, page - 0.3 - right, high)
+    canvas = Canvas(observations.about, page, high + below + EDGE, head)
+    axes = canvas.axes(0.3, canvas.head + EDGE, page - 0.3 - right, high)
     last = sorted(range(len(groups)), key=lambda i: found[-1].rank[i])
     for i in range(len(groups)):
         shift = (i - (len(groups) - 1) / 2) * 0.3 / len(groups)
@@ -102,7 +102,7 @@ def draw_protocols(study: Study, score: str, path: Path) -> Path:
         text.set_parse_math(False)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
-    return plate.save(path)
+    return canvas.save(path)
 
 
 def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any) -> None:
@@ -130,17 +130,19 @@ def span(counts: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def common_seeds(study: Study, group: str, columns: Sequence[Column]) -> NDArray[np.float64]:
+def common_seeds(
+    observations: Observations, group: str, columns: Sequence[Column]
+) -> NDArray[np.float64]:
     """Return the values of a configuration's runs that have all columns, [columns, runs]."""
     runs: dict[str, dict[Column, float]] = {}
-    for o in study.observations:
+    for o in observations:
         if o.group == group and o.column in columns:
             runs.setdefault(o.run, {})[o.column] = o.value
     whole = [[found[c] for c in columns] for found in runs.values() if len(found) == len(columns)]
     return np.array(whole, float).reshape(-1, len(columns)).T
 
 
-def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Path:
+def draw_variance(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
     """Draw for each score what its variance comes from: method, setting, protocol and seed.
 
     Raises:
@@ -149,11 +151,11 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
     """
     check_suffix(path)
     shares, reasons = {}, []
-    together = families(study.columns(scores))
+    together = families(observations.columns(scores))
     for columns in together:
         alone = [c[0] for c, *_ in together].count(columns[0][0]) == 1
-        name = columns[0][0] if alone else study.headings[columns[0]]
-        found = [o for o in study.observations if o.column in columns]
+        name = columns[0][0] if alone else observations.headings[columns[0]]
+        found = [o for o in observations if o.column in columns]
         runs = len({o.run for o in found})
         try:
             share, count = variance_shares(found)
@@ -168,8 +170,8 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
         "Shares of each score's sum of squares over runs, nested: between methods, settings of one "
         "method, protocols of one setting, and seeds. With few seeds the first ones are too large."
     )
-    plate = Plate(study.about, COLUMN, high + 0.55, head)
-    axes = plate.axes(left, plate.head + 0.2, COLUMN - left - 0.85, high)
+    canvas = Canvas(observations.about, COLUMN, high + 0.55, head)
+    axes = canvas.axes(left, canvas.head + 0.2, COLUMN - left - 0.85, high)
     for row, (share, counted) in enumerate(shares.values()):
         start = 0.0
         for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
@@ -194,26 +196,26 @@ def draw_variance(study: Study, scores: Sequence[str] | None, path: Path) -> Pat
     axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    key(plate, plate.head + 0.02)
-    return plate.save(path)
+    key(canvas, canvas.head + 0.02)
+    return canvas.save(path)
 
 
-def key(plate: Plate, y: float) -> None:
+def key(canvas: Canvas, y: float) -> None:
     """Say which shade is which source, in a line."""
     x = EDGE
     for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
-        box = plate.axes(x, y + 0.015, 0.14, 0.09)
+        box = canvas.axes(x, y + 0.015, 0.14, 0.09)
         box.set_facecolor(colour)
         box.bar(0, 1, width=9, color=colour, hatch=hatch, linewidth=0)
         box.set_xlim(-1, 1)
         box.set_ylim(0, 1)
         box.set_xticks([])
         box.set_yticks([])
-        plate.text(x + 0.18, y, source, va="top")
+        canvas.text(x + 0.18, y, source, va="top")
         x += 0.32 + 0.56 * SMALL / 72 * len(source)
 
 
-def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Path:
+def draw_agreement(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
     """Draw the rank correlation of each two scores over runs (Locatello et al. 2019, figure 2).
 
     Raises:
@@ -221,18 +223,18 @@ def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Pa
         DisentangleError: no two scores vary over three runs.
     """
     check_suffix(path)
-    columns = [c for c in study.columns(scores) if direction(c) in ("more", "less", None)]
-    dropped = [study.headings[c] for c in study.columns(scores) if c not in columns]
+    columns = [c for c in observations.columns(scores) if direction(c) in ("more", "less", None)]
+    dropped = [observations.headings[c] for c in observations.columns(scores) if c not in columns]
     if len(columns) < 2:
         without = f"; of {', '.join(dropped)} neither more nor less is better" if dropped else ""
         raise UsageError(f"agreement takes two scores or more{without}")
-    r, n = rank_agreement(study, columns)
+    r, n = rank_agreement(observations, columns)
     kept = [i for i in range(len(columns)) if np.isfinite(np.delete(r[i], i)).any()]
     if not kept:
         raise DisentangleError("no two scores vary over three runs or more")
-    dropped += [study.headings[columns[i]] for i in range(len(columns)) if i not in kept]
+    dropped += [observations.headings[columns[i]] for i in range(len(columns)) if i not in kept]
     r, n = r[np.ix_(kept, kept)], n[np.ix_(kept, kept)]
-    names = [study.headings[columns[i]] for i in kept]
+    names = [observations.headings[columns[i]] for i in kept]
     cell, longest = 0.27, max(map(len, names))
     reach = 0.55 * SMALL / 72 * longest
     above = reach * math.sin(math.radians(40)) + LINE
@@ -245,8 +247,8 @@ def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Pa
     )
     if dropped:
         head += f" Left out, as they do not vary or have no better side: {', '.join(dropped)}."
-    plate = Plate(study.about, width, above + side + EDGE, head)
-    axes = plate.axes(reach + 0.15, plate.head + above, side, side)
+    canvas = Canvas(observations.about, width, above + side + EDGE, head)
+    axes = canvas.axes(reach + 0.15, canvas.head + above, side, side)
     shown = np.abs(np.nan_to_num(r))
     axes.pcolormesh(shown, cmap="Greys", vmin=0, vmax=1, edgecolors="0.85", linewidth=0.4)
     axes.invert_yaxis()
@@ -263,4 +265,4 @@ def draw_agreement(study: Study, scores: Sequence[str] | None, path: Path) -> Pa
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return plate.save(path)
+    return canvas.save(path)

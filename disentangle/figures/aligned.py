@@ -11,7 +11,7 @@ from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
 from disentangle.errors import DisentangleError
 from disentangle.figures.bases import Base, find_bases
-from disentangle.figures.canvas import EDGE, PAGE, Plate, check_suffix, title
+from disentangle.figures.canvas import EDGE, PAGE, Canvas, check_suffix, title
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import traverse
 from disentangle.runs.run import Run
@@ -50,7 +50,7 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
         "to end of a latent."
     )
     about = f"runs {a.record.id} and {b.record.id}"
-    plate = Plate(about, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
+    canvas = Canvas(about, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
     for number, (run, base) in enumerate(zip((a, b), bases, strict=True)):
         latents = [pair.b if number else pair.a for pair in pairs]
         block = traverse(run, base, latents, COLUMNS)
@@ -58,13 +58,13 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
         if number:
             back = torch.tensor([pair.correlation < 0 for pair in pairs])
             block[back] = block[back].flip(1)
-            labels = [name + told(pair) for name, pair in zip(labels, pairs, strict=True)]
-        x, y = LEFT + number * (COLUMNS * cell + GAP), plate.head
-        plate.text(x, y + ABOVE - 0.03, f"{'AB'[number]}: {short(run)}", va="bottom")
-        axes = plate.images(x, y + ABOVE, cell, block)
+            labels = [name + label(pair) for name, pair in zip(labels, pairs, strict=True)]
+        x, y = LEFT + number * (COLUMNS * cell + GAP), canvas.head
+        canvas.text(x, y + ABOVE - 0.03, f"{'AB'[number]}: {short(run)}", va="bottom")
+        axes = canvas.images(x, y + ABOVE, cell, block)
         size = (axes.get_ylim()[0] + 1) / len(pairs)
         axes.set_yticks([size * (r + 0.5) for r in range(len(pairs))], labels, linespacing=1.0)
-    return plate.save(path)
+    return canvas.save(path)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Match:
     correlation: float
 
 
-def told(pair: Match) -> str:
+def label(pair: Match) -> str:
     """Return how alike two latents are, in few words."""
     if not pair.correlation:
         return "\nno match"

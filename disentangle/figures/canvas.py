@@ -69,7 +69,7 @@ def check_suffix(path: Path, known: tuple[str, ...] = STILL) -> str:
     return path.suffix.lower()
 
 
-class Plate:
+class Canvas:
     """A figure, measured in inches from its upper left corner.
 
     Attributes:

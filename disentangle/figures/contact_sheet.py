@@ -19,7 +19,7 @@ ROWS = 8  # of images without labels
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """One row: the factor's name, the images [up to `COLUMNS`], and what stands above each."""
 
     label: str
@@ -72,7 +72,7 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
     return path
 
 
-def find_rows(dataset: Dataset, rng: np.random.Generator) -> list[Row]:
+def find_rows(dataset: Dataset, rng: np.random.Generator) -> list[SheetRow]:
     """Return the rows of a dataset's contact sheet."""
     if isinstance(dataset, Grid):
         base = dataset.every_label(rng.integers(0, len(dataset), 1))[0]
@@ -82,19 +82,19 @@ def find_rows(dataset: Dataset, rng: np.random.Generator) -> list[Row]:
         return [_examples(dataset, labels, k, rng) for k in range(labels.shape[1])]
     sample = rng.permutation(len(dataset))[: ROWS * COLUMNS]
     blocks = [sample[i : i + COLUMNS] for i in range(0, len(sample), COLUMNS)]
-    return [Row("", block, [f"#{i}" for i in block]) for block in blocks]
+    return [SheetRow("", block, [f"#{i}" for i in block]) for block in blocks]
 
 
-def _along(dataset: Grid, base: Index, column: int) -> Row:
+def _along(dataset: Grid, base: Index, column: int) -> SheetRow:
     """Return the row in which one factor goes through its values, or through some, end to end."""
     name, size = list(dataset.every_factor.items())[column]
     values = np.unique(np.linspace(0, size - 1, min(size, COLUMNS)).round().astype(np.int64))
     labels = np.repeat(base[None], len(values), axis=0)
     labels[:, column] = values
-    return Row(_label(dataset, name), dataset.index(labels), _heads(dataset, name, values))
+    return SheetRow(_label(dataset, name), dataset.index(labels), _heads(dataset, name, values))
 
 
-def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Generator) -> Row:
+def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Generator) -> SheetRow:
     """Return the row that shows images of each value of one factor, or of some of its values."""
     name = list(dataset.every_factor)[column]
     present = np.unique(labels[:, column])
@@ -106,7 +106,7 @@ def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Gene
         drawn = rng.choice(having, min(each, len(having)), replace=False)
         index.append(drawn)
         values += [value] * len(drawn)
-    return Row(_label(dataset, name), np.concatenate(index), _heads(dataset, name, values))
+    return SheetRow(_label(dataset, name), np.concatenate(index), _heads(dataset, name, values))
 
 
 def _label(dataset: Labelled, name: str) -> str:

@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, spread, title
+from disentangle.figures.canvas import (
+    COLUMN,
+    EDGE,
+    GREY,
+    SMALL,
+    Canvas,
+    check_suffix,
+    spread,
+    title,
+)
 from disentangle.runs.run import Run
 from disentangle.scoring.metric_traits import metrics_with
 
@@ -54,10 +63,10 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
         (d for d, c in enumerate(curves) if c[-1] >= LITTLE), key=lambda d: -curves[d][-1]
     )
     upper = max(UPPER, TYPE * (len(strong) + 2))
-    plate = Plate(title(run), COLUMN, upper + GAP + LOWER + BELOW)
+    canvas = Canvas(title(run), COLUMN, upper + GAP + LOWER + BELOW)
     width = COLUMN - LEFT - RIGHT
-    each = plate.axes(LEFT, plate.head + EDGE, width, upper)
-    total = plate.axes(LEFT, plate.head + EDGE + upper + GAP, width, LOWER, sharex=each)
+    each = canvas.axes(LEFT, canvas.head + EDGE, width, upper)
+    total = canvas.axes(LEFT, canvas.head + EDGE + upper + GAP, width, LOWER, sharex=each)
     marker = "." if len(at) == 1 else None
     for d, curve in enumerate(curves):
         if d not in strong:
@@ -78,7 +87,7 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
     total.set_xlabel("step", fontsize=SMALL, labelpad=1)
     values = {f"z{d}": curves[d][-1] for d in strong}
     label_ends(each, at[-1], values, len(curves) - len(strong), upper)
-    return plate.save(path)
+    return canvas.save(path)
 
 
 def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inches: float) -> None:

@@ -16,7 +16,7 @@ from disentangle.figures.canvas import (
     LINE,
     PAGE,
     SMALL,
-    Plate,
+    Canvas,
     check_suffix,
     title,
 )
@@ -69,7 +69,7 @@ def draw_matrices(
     path = output or run.figures / "matrices.png"
     check_suffix(path)
     matrices = find_matrices(run, details)
-    return plate(run, matrices, measure_latents(run)).save(path)
+    return make_canvas(run, matrices, measure_latents(run)).save(path)
 
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:
@@ -113,7 +113,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
     return Matrix(f"{name}{f' ({said})' if said else ''}", score.factors, values)
 
 
-def plate(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Plate:
+def make_canvas(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Canvas:
     """Return the matrices as a figure: a column wide where they are few and narrow."""
     longest = max(len(factor) for matrix in matrices for factor in matrix.factors)
     reach = 0.55 * SMALL / 72 * longest  # of a factor's name, in inches
@@ -125,7 +125,7 @@ def plate(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Plate:
     rows = [range(i, min(i + across, len(matrices))) for i in range(0, len(matrices), across)]
     width = max(COLUMN, *(sum(widths[i] for i in row) + GAP * (len(row) - 1) for row in rows))
     head = "" if all(latents.active) else "Grey: inactive latents."
-    drawn = Plate(title(run), width, len(rows) * high, head)
+    drawn = Canvas(title(run), width, len(rows) * high, head)
     for number, row in enumerate(rows):
         x = 0.0
         for i in row:
@@ -137,7 +137,7 @@ def plate(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Plate:
     return drawn
 
 
-def heat_map(drawn: Plate, x: float, y: float, matrix: Matrix, latents: Latents) -> None:
+def heat_map(drawn: Canvas, x: float, y: float, matrix: Matrix, latents: Latents) -> None:
     """Draw one matrix, its upper left corner at (x, y)."""
     values = matrix.values[latents.order]
     shade = np.abs(np.nan_to_num(values))

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle.figures.bases import draw_prior
-from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Plate, check_suffix, title
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, title
 from disentangle.figures.image_grids import as_float
 from disentangle.runs.run import Run
 
@@ -33,13 +33,13 @@ def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) 
     across = min(ACROSS, both.shape[1])
     cell = (COLUMN - LABELS - EDGE) / ACROSS
     blocks = torch.split(both, across, dim=1)
-    plate = Plate(title(run), COLUMN, len(blocks) * (2 * cell + APART))
+    canvas = Canvas(title(run), COLUMN, len(blocks) * (2 * cell + APART))
     for number, block in enumerate(blocks):
-        y = plate.head + number * (2 * cell + APART)
-        axes = plate.images(LABELS, y, cell, block)
+        y = canvas.head + number * (2 * cell + APART)
+        axes = canvas.images(LABELS, y, cell, block)
         size = both.shape[-2] + 1
         axes.set_yticks([size * 0.5, size * 1.5], ["image", "reconstruction"], fontsize=SMALL)
-    return plate.save(path)
+    return canvas.save(path)
 
 
 def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
@@ -61,6 +61,6 @@ def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
     missing = functional.pad(images, (0, 0) * 3 + (0, across * down - count), value=0.5)
     grid = missing.reshape(down, across, *images.shape[1:])
     cell = (COLUMN - 2 * EDGE) / ACROSS
-    plate = Plate(title(run), COLUMN, down * cell, "Decoded samples of the prior.")
-    plate.images(EDGE, plate.head, cell, grid)
-    return plate.save(path)
+    canvas = Canvas(title(run), COLUMN, down * cell, "Decoded samples of the prior.")
+    canvas.images(EDGE, canvas.head, cell, grid)
+    return canvas.save(path)

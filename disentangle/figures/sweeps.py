@@ -7,9 +7,9 @@ import numpy as np
 
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, SMALL, Plate, check_suffix, lines
+from disentangle.figures.canvas import COLUMN, EDGE, GREY, SMALL, Canvas, check_suffix, lines
 from disentangle.runs.score_records import Column
-from disentangle.score_tables.observations import Study, names_of
+from disentangle.score_tables.observations import Observations, names_of
 from disentangle.score_tables.statistics import FEWEST, summarise
 from disentangle.scoring.metric_traits import metrics_with, role
 
@@ -21,11 +21,11 @@ WIDE = 20
 """The ratio of the largest to the smallest value from which an axis is logarithmic."""
 
 
-def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
+def draw_sweep(observations: Observations, score: str, knob: str, path: Path) -> Path:
     """Draw a score against a hyper-parameter: every seed, their mean, and its interval.
 
     Args:
-        study: the runs.
+        observations: the runs.
         score: the name of a score, or a column's heading.
         knob: a knob or trainer's option with numbers, or `steps`.
         path: a PNG, PDF or SVG.
@@ -34,8 +34,8 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
         UsageError: no such score or knob, or one that has no numbers.
     """
     check_suffix(path)
-    column = study.column(score)
-    found = study.of(column)
+    column = observations.column(score)
+    found = observations.of(column)
     known = {name for o in found for name in o.settings}
     if knob not in known:
         raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, known)}")
@@ -50,12 +50,12 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
     lacking = len(found) - len(having)
     head = (
-        f"{study.headings[column]} against {knob}, {len(having)} runs"
+        f"{observations.headings[column]} against {knob}, {len(having)} runs"
         + (f"; {lacking} more have no {knob}" if lacking else "")
         + f". Each point is a run; lines join means over runs of one {knob}, bars are 95 % "
         f"bootstrap intervals of {FEWEST} or more."
     )
-    plate, axes = panel(study, head, sorted(curves))
+    canvas, axes = panel(observations, head, sorted(curves))
     for number, (name, mine) in enumerate(sorted(curves.items())):
         style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(curves))}
         axes.plot(*zip(*mine, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
@@ -69,12 +69,12 @@ def draw_sweep(study: Study, score: str, knob: str, path: Path) -> Path:
                 axes.plot([x, x], one.interval, lw=1.2, color=style["color"])
     scale(axes, "x", [x for mine in curves.values() for x, _ in mine])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
-    axes.set_ylabel(study.headings[column], fontsize=SMALL, parse_math=False)
+    axes.set_ylabel(observations.headings[column], fontsize=SMALL, parse_math=False)
     legend(axes, sorted(curves))
-    return plate.save(path)
+    return canvas.save(path)
 
 
-def draw_rate_distortion(study: Study, path: Path) -> Path:
+def draw_rate_distortion(observations: Observations, path: Path) -> Path:
     """Draw each run's rate, the KL of its posteriors, against its distortion, -E log p(x|z).
 
     Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
@@ -84,9 +84,9 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
         DisentangleError: no run has been scored by such a metric.
     """
     check_suffix(path)
-    rate, distortion = one_of(study, "rate"), one_of(study, "distortion")
-    rates = {o.run: o for o in study.of(rate)}
-    pairs = [(rates[o.run], o) for o in study.of(distortion) if o.run in rates]
+    rate, distortion = one_of(observations, "rate"), one_of(observations, "distortion")
+    rates = {o.run: o for o in observations.of(rate)}
+    pairs = [(rates[o.run], o) for o in observations.of(distortion) if o.run in rates]
     kinds = {str(o.settings.get("likelihood")) for _, o in pairs}
     if len(kinds) > 1:
         raise UsageError(
@@ -98,7 +98,7 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
         f"Rate and distortion of {len(pairs)} runs, by {rate[1]}, in nats per image. "
         "On a grey line their sum, the negative evidence lower bound, is the same."
     )
-    plate, axes = panel(study, head, models)
+    canvas, axes = panel(observations, head, models)
     for number, model in enumerate(models):
         mine = [(r.value, d.value) for r, d in pairs if r.model == model]
         style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
@@ -112,29 +112,29 @@ def draw_rate_distortion(study: Study, path: Path) -> Path:
     axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
     axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
     legend(axes, models)
-    return plate.save(path)
+    return canvas.save(path)
 
 
-def one_of(study: Study, wanted: Role) -> Column:
+def one_of(observations: Observations, wanted: Role) -> Column:
     """Return the column of a role."""
-    found = [column for column in study.headings if role(column) == wanted]
+    found = [column for column in observations.headings if role(column) == wanted]
     if not found:
         raise DisentangleError(
             f"no run has a {wanted}; first: disentangle score {metrics_with(wanted)}"
         )
     if len(found) > 1:
-        several = "', '".join(study.headings[column] for column in found)
+        several = "', '".join(observations.headings[column] for column in found)
         raise UsageError(f"there are several scores of {wanted}: '{several}'; choose by --where")
     return found[0]
 
 
-def panel(study: Study, head: str, names: list[str]) -> tuple[Plate, Any]:
-    """Return a plate and its one panel, with room for a legend below."""
+def panel(observations: Observations, head: str, names: list[str]) -> tuple[Canvas, Any]:
+    """Return a canvas and its one panel, with room for a legend below."""
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names)
-    plate = Plate(study.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head)
-    axes = plate.axes(LEFT, plate.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
+    canvas = Canvas(observations.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head)
+    axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
-    return plate, axes
+    return canvas, axes
 
 
 def across(names: list[str]) -> int:

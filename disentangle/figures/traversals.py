@@ -10,7 +10,7 @@ from torch import Tensor
 
 from disentangle._utils.versions import made_by
 from disentangle.figures.bases import Base, default_bases, find_bases
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, PAGE, STILL, Plate, check_suffix, title
+from disentangle.figures.canvas import COLUMN, EDGE, GREY, PAGE, STILL, Canvas, check_suffix, title
 from disentangle.figures.image_grids import as_float, save_animation
 from disentangle.figures.latents import Latents, measure_latents, measure_ranges
 from disentangle.runs.run import Run
@@ -89,7 +89,7 @@ def draw_traversals(
                 torch.stack(blocks), heads, latents.labels, latents.active, path, **about
             )
         else:
-            plate(run, found, latents, ranges).save(path)
+            make_canvas(run, found, latents, ranges).save(path)
     return paths
 
 
@@ -101,7 +101,7 @@ def with_ranges(latents: Latents, ranges: Tensor | None) -> Latents:
     return replace(latents, notes=[f"{low:.1f} to {high:.1f}" for low, high in ends])
 
 
-def plate(run: Run, bases: Sequence[Base], latents: Latents, ranges: Tensor | None) -> Plate:
+def make_canvas(run: Run, bases: Sequence[Base], latents: Latents, ranges: Tensor | None) -> Canvas:
     """Return the traversals as a still: a column wide from one base, from more a page."""
     values = torch.stack([values_of(run, d, COLUMNS, ranges) for d in latents.order])
     columns = values.shape[1]
@@ -115,7 +115,7 @@ def plate(run: Run, bases: Sequence[Base], latents: Latents, ranges: Tensor | No
         head += " Above, at the right, are the base's image and its reconstruction."
     if not all(latents.active):
         head += " Grey: inactive latents."
-    drawn = Plate(title(run), width, down * high, head)
+    drawn = Canvas(title(run), width, down * high, head)
     for number, base in enumerate(bases):
         row, column = divmod(number, across)
         x, y = LEFT + column * (columns * cell + GAP), drawn.head + row * high

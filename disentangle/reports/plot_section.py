@@ -8,7 +8,7 @@ from typing import Any
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import identity
-from disentangle.runs.scores import current_scores, each_once
+from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import Cell
 from disentangle.score_tables.table import Table
 
@@ -16,7 +16,7 @@ from disentangle.score_tables.table import Table
 def runs_of(table: Table, runs: Sequence[Run]) -> list[Run]:
     """Return the runs that a table is made of, each once."""
     data = (*table.trained, table.fingerprint)
-    return [run for run in each_once(runs)[0] if run.record.data == data]
+    return [run for run in deduplicated(runs)[0] if run.record.data == data]
 
 
 def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         "state": state(run),
         "said": record.summary,
         "view": describe_view(record.dataset.view),
-        "facts": facts(run, latents),
+        "facts": run_facts(run, latents),
         "origins": origins(record),
         "changed": settings(record, changed=True),
         "unchanged": settings(record, changed=False),
@@ -60,7 +60,7 @@ def state(run: Run) -> str:
     return f"UNFINISHED: weights after {step} of {run.record.recipe['steps']:,} steps.{why}"
 
 
-def facts(run: Run, latents: Latents) -> dict[str, str]:
+def run_facts(run: Run, latents: Latents) -> dict[str, str]:
     """Return what a reader asks first, by name."""
     record = run.record
     seconds = record.seconds if record.seconds is not None else last(run).get("seconds")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from disentangle._utils.memory import uncollected
 from disentangle.errors import DisentangleError
-from disentangle.runs.index import LACKING, MANY, read_index, settled, write_index
+from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.scores import read_scores
 
@@ -40,10 +40,10 @@ def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
                 if run is None:
                     run = load_run(path)
                     read_scores(run)
-                    lacking += settled(run, now)
+                    lacking += is_stable(run, now)
                 runs.append(run)
             except DisentangleError as error:
                 problems.append(str(error))
         if index and lacking > LACKING * len(paths):
-            write_index(results, [run for run in runs if settled(run, now)])
+            write_index(results, [run for run in runs if is_stable(run, now)])
     return runs, problems

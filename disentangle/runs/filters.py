@@ -19,7 +19,7 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
 CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 
 
-def facts(run: Run) -> dict[str, Any]:
+def filterable_fields(run: Run) -> dict[str, Any]:
     """Return what a run can be chosen by: model, dataset, preset, knobs and trainer's options."""
     record = run.record
     name, part, fingerprint = record.data
@@ -47,10 +47,10 @@ def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
     found = list(runs)
     for text in conditions:
         name, sign, value = parse(text)
-        known = {key for run in runs for key in facts(run)}
+        known = {key for run in runs for key in filterable_fields(run)}
         if runs and name not in known:
             raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, known)}")
-        found = [run for run in found if holds(facts(run).get(name), sign, value, text)]
+        found = [run for run in found if holds(filterable_fields(run).get(name), sign, value, text)]
     return found
 
 

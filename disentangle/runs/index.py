@@ -40,7 +40,7 @@ SCORE = ("value", "reason", "weights", "seconds", "overlap")
 """What scores of one column do not share, but for the details, which an index leaves out."""
 
 
-class Entry(Record):
+class IndexEntry(Record):
     """A run: the stamps of its files, which record and scores it is like, and what is its own."""
 
     recorded: Stamp
@@ -51,7 +51,7 @@ class Entry(Record):
     scores: tuple[tuple[int, ScoreOwn], ...]
 
 
-class Index(Record):
+class RunIndex(Record):
     """The runs below a folder by their paths from there, and once what many of them share."""
 
     format: Literal[1] = 1
@@ -60,7 +60,7 @@ class Index(Record):
     folder: str
     records: tuple[RunRecord, ...] = ()
     scores: tuple[Score, ...] = ()
-    runs: dict[str, Entry]
+    runs: dict[str, IndexEntry]
 
     def recall(self, path: Path, name: str) -> Run | None:
         """Return the run in a folder, if it is still what is known by this name."""
@@ -81,7 +81,7 @@ class Index(Record):
         return run
 
 
-def settled(run: Run, now: int) -> bool:
+def is_stable(run: Run, now: int) -> bool:
     """Say whether the files of a run, read at a time or later, had not changed for long."""
     stamps = [run.recorded] if run.scores_read is None else [run.recorded, run.scores_read.stamp]
     return all(s and max(s.modified, s.changed) < now - SETTLED for s in stamps)
@@ -100,16 +100,16 @@ def place_of(results: str | Path) -> tuple[Path, str]:
     return cache_folder() / "runs" / f"{mark}.json.gz", folder
 
 
-def read_index(results: str | Path) -> Index:
+def read_index(results: str | Path) -> RunIndex:
     """Return a folder's index; an empty one where there is no whole one of this version."""
     file, folder = place_of(results)
     with suppress(OSError, EOFError, zlib.error, ValueError, DisentangleError):
-        found = Index.model_validate_json(gzip.decompress(file.read_bytes()))
+        found = RunIndex.model_validate_json(gzip.decompress(file.read_bytes()))
         for record in found.records:
             check_complete(Training, record.recipe, file)
         if (found.version, found.folder) == (__version__, folder):
             return found
-    return Index(version=__version__, folder=folder, runs={})
+    return RunIndex(version=__version__, folder=folder, runs={})
 
 
 def write_index(results: str | Path, runs: Sequence[Run]) -> None:
@@ -127,7 +127,7 @@ def write_index(results: str | Path, runs: Sequence[Run]) -> None:
             common = score.model_copy(update=bare).model_dump_json()
             own = tuple(getattr(score, name) for name in SCORE)
             of_scores.append((scores.setdefault(common, len(scores)), own))
-        entries[str(run.path.relative_to(results))] = Entry.model_construct(
+        entries[str(run.path.relative_to(results))] = IndexEntry.model_construct(
             recorded=run.recorded,
             record=records.setdefault(like, len(records)),
             seed=run.record.seed,
@@ -136,7 +136,7 @@ def write_index(results: str | Path, runs: Sequence[Run]) -> None:
             scores=tuple(of_scores),
         )
     with suppress(OSError, ValueError):
-        index = Index.model_construct(
+        index = RunIndex.model_construct(
             version=__version__,
             folder=folder,
             records=tuple(map(RunRecord.model_validate_json, records)),

@@ -65,7 +65,7 @@ class DatasetRecord(Record):
         )
 
 
-class MidwayRecord(Record):
+class PeriodicRecord(Record):
     """What a run does on its way, which changes nothing of what it learns."""
 
     keep_every: int | None = None
@@ -98,7 +98,7 @@ class RunRecord(Record):
     """The paper whose settings were taken, but for those with the origin `given`."""
     imported: str | None = None
     """The file that the weights came from, with its digest: nothing was trained here."""
-    midway: MidwayRecord = MidwayRecord()
+    midway: PeriodicRecord = PeriodicRecord()
     """What it does on its way; no part of the configuration."""
     dataset: DatasetRecord
     device: str
@@ -130,30 +130,32 @@ class RunRecord(Record):
         return int(self.training["seed"].value)
 
     @property
-    def changed(self) -> dict[str, Value]:
+    def non_default_knobs(self) -> dict[str, Value]:
         """Return the knobs that are not at the plugin's default."""
         return {k: s.value for k, s in self.settings.items() if s.value != s.default}
 
     @property
-    def telling(self) -> dict[str, Value]:
+    def shown_knobs(self) -> dict[str, Value]:
         """Return the knobs that a reader needs: the model's own, and others that were changed."""
         shared = {*knobs(Common), "kl_warmup"}
-        return {k: v for k, v in self.knobs.items() if k not in shared or k in self.changed}
+        return {
+            k: v for k, v in self.knobs.items() if k not in shared or k in self.non_default_knobs
+        }
 
     @property
-    def told(self) -> dict[str, Value]:
+    def shown_settings(self) -> dict[str, Value]:
         """Return the knobs that a reader needs, and the trainer's options that were changed."""
         hidden = ("steps", "seed")
         recipe = {
             k: s.value for k, s in self.training.items() if s.value != s.default and k not in hidden
         }
-        return {**self.telling, **recipe}
+        return {**self.shown_knobs, **recipe}
 
     @property
     def summary(self) -> str:
         """Return what a reader needs to know of the settings, in words."""
         source = f"from {self.imported}" if self.imported else ""
-        return ", ".join(filter(None, [describe(self.told), source])) or "-"
+        return ", ".join(filter(None, [describe(self.shown_settings), source])) or "-"
 
     @property
     def origin(self) -> str:
@@ -177,7 +179,7 @@ class RunRecord(Record):
         later = {name for name, knob in knobs(Training).items() if knob.added}
         return {
             "model": [self.model, self.model_version, self.network_version],
-            "knobs": self.changed,
+            "knobs": self.non_default_knobs,
             "training": {
                 k: s.value
                 for k, s in self.training.items()

@@ -27,7 +27,7 @@ def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
     return known.scores
 
 
-def each_once(runs: Iterable[Run]) -> tuple[list[Run], int]:
+def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:
     """Return the runs without copies, and how many were trained twice and came to other weights.
 
     Of the latter, which differ in device or versions, the first that is finished is kept; of copies

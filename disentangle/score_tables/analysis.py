@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from disentangle.errors import DisentangleError
 from disentangle.runs.score_records import Column
-from disentangle.score_tables.observations import Observation, Study
+from disentangle.score_tables.observations import Observation, Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
@@ -80,7 +80,7 @@ def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]
 
 
 def rank_agreement(
-    study: Study, columns: Sequence[Column]
+    observations: Observations, columns: Sequence[Column]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return the rank correlation of each two scores over runs, [C, C], and of how many runs.
 
@@ -89,7 +89,7 @@ def rank_agreement(
     """
     from scipy.stats import spearmanr
 
-    values = {c: {o.run: o.value for o in study.of(c)} for c in columns}
+    values = {c: {o.run: o.value for o in observations.of(c)} for c in columns}
     signs = [-1 if direction(c) == "less" else 1 for c in columns]
     r = np.full((len(columns),) * 2, np.nan)
     n = np.zeros(r.shape, np.intp)

@@ -22,7 +22,7 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -
     return row
 
 
-def odd(
+def baseline_warnings(
     columns: Mapping[Column, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
 ) -> tuple[str, ...]:
     """Return a warning for each score whose oracle does not come first, or noise last."""

@@ -10,8 +10,8 @@ from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord, Value, describe_view
 from disentangle.runs.run import Run, model_class
 from disentangle.runs.score_records import Column, Score, identity
-from disentangle.runs.scores import current_scores, each_once
-from disentangle.score_tables.baseline_rows import control_row, correct, odd
+from disentangle.runs.scores import current_scores, deduplicated
+from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
 from disentangle.score_tables.headings import headings
 from disentangle.score_tables.ranking import mark_best
@@ -43,7 +43,7 @@ def make_tables(
     Raises:
         UsageError: a pattern that names no score.
     """
-    runs, twice = each_once(runs)
+    runs, twice = deduplicated(runs)
     datasets: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         if selection.shows(run):
@@ -104,7 +104,7 @@ def make_table(
     controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
-    warnings = odd(columns, top, bottom, [*rows, *controls.values()])
+    warnings = baseline_warnings(columns, top, bottom, [*rows, *controls.values()])
     rows = [*filter(None, [top]), *rows, *(row for row in controls.values() if row is not top)]
     if corrected:
         columns = correct(columns, rows, top, bottom)
@@ -160,7 +160,7 @@ def row_of(group: Sequence[Run]) -> Row:
     record = group[0].record
     return Row(
         model=record.model,
-        settings=record.told,
+        settings=record.shown_settings,
         every={**record.knobs, **record.recipe},
         versions=(record.model_version, record.network_version),
         source=f"from {record.imported}" if record.imported else "",

@@ -86,7 +86,7 @@ class Row:
     best: set[Column] = field(default_factory=set)
     """The columns in which it is told apart from every other row."""
 
-    def told(self, shared: Mapping[str, Value] = MappingProxyType({})) -> str:
+    def settings_text(self, shared: Mapping[str, Value] = MappingProxyType({})) -> str:
         """Return the settings in words, but for those that every row shares."""
         if self.baseline:
             return ""

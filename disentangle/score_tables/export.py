@@ -15,7 +15,7 @@ from disentangle.errors import UsageError
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Column
-from disentangle.runs.scores import current_scores, each_once
+from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import Cell, meaning
 from disentangle.score_tables.render import Sheet, html_page, latex, markdown, plain
 from disentangle.score_tables.table import Table, summed
@@ -162,7 +162,7 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
         + ["metric_knobs", "factors", "view", "made_by"]
     )
     source = made_by()
-    for run in each_once(runs)[0]:
+    for run in deduplicated(runs)[0]:
         record = run.record
         mine = [
             run.path.name,

@@ -1,7 +1,7 @@
 """Every score of many runs, as what figures over runs are made of."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Column, identity
-from disentangle.runs.scores import current_scores, each_once
+from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.headings import headings, named, only
 
 K = TypeVar("K")
@@ -44,7 +44,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Study:
+class Observations:
     """The scores of finished runs on one dataset.
 
     Attributes:
@@ -82,13 +82,16 @@ class Study:
         """
         return only(self.headings, name)
 
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self.observations)
+
     def of(self, column: Column) -> list[Observation]:
         """Return the observations of one column."""
-        return [o for o in self.observations if o.column == column]
+        return [o for o in self if o.column == column]
 
     def names(self) -> dict[str, str]:
         """Return a name for each configuration: its model, and what tells it from others of it."""
-        return names_of({o.group: (o.model, o.settings) for o in self.observations})
+        return names_of({o.group: (o.model, o.settings) for o in self})
 
 
 def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str]:
@@ -104,18 +107,18 @@ def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str
     return names
 
 
-def studies(runs: Iterable[Run]) -> list[Study]:
+def by_dataset(runs: Iterable[Run]) -> list[Observations]:
     """Return the scores of the finished runs, a study for each dataset and part of it."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in each_once(run for run in runs if run.finished)[0]:
+    for run in deduplicated(run for run in runs if run.finished)[0]:
         groups.setdefault(run.record.data, []).append(run)
     return [
-        study_of(", ".join(filter(None, [name, part, mark[:10]])), group)
+        observations_on(", ".join(filter(None, [name, part, mark[:10]])), group)
         for (name, part, mark), group in sorted(groups.items())
     ]
 
 
-def study_of(dataset: str, runs: Sequence[Run]) -> Study:
+def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
     """Return the scores of runs on one dataset."""
     kept = [(run, s, s.value) for run in runs for s in current_scores(run)]
     known = [(run, s, v) for run, s, v in kept if v is not None and math.isfinite(v)]
@@ -132,21 +135,21 @@ def study_of(dataset: str, runs: Sequence[Run]) -> Study:
         for run, score, value in known
     )
     usual = tuple(runs[0].record.dataset.factors)
-    return Study(dataset, observations, headings([s for _, s, _ in known], usual), len(runs))
+    return Observations(dataset, observations, headings([s for _, s, _ in known], usual), len(runs))
 
 
-def one_study(runs: Iterable[Run]) -> Study:
+def observations_of(runs: Iterable[Run]) -> Observations:
     """Return the study of runs that all are on one dataset.
 
     Raises:
         UsageError: they are on several.
         DisentangleError: none is finished.
     """
-    found = studies(runs)
+    found = by_dataset(runs)
     if not found:
         raise DisentangleError("no finished run is there; train one first")
     if len(found) > 1:
-        several = "; ".join(study.dataset for study in found)
+        several = "; ".join(observations.dataset for observations in found)
         raise UsageError(
             f"a figure is of one dataset and one part of it, and these runs are on {several}; "
             "choose by --where dataset=NAME, or name runs"

@@ -16,7 +16,7 @@ from disentangle.errors import UsageError
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Column, Score, identity
-from disentangle.runs.scores import current_scores, each_once
+from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
 from disentangle.score_tables.headings import headings, only
 from disentangle.scoring.metric_traits import direction
@@ -83,7 +83,7 @@ def select(
     word, _, rest = rule.partition(":")
     if rule == "all":
         return EVERY
-    runs, _ = each_once(runs)
+    runs, _ = deduplicated(runs)
     if rule == "default":
         kept = {key_of(r.record): r.record.origin for r in runs if at_default(r.record)}
         if not kept:

@@ -49,7 +49,7 @@ class Table:
         shared = {model: {**self.shared, **self.shared_by(model)} for model in models}
         found: dict[str, Callable[[Row], str]] = {
             "model": lambda row: row.model,
-            "knobs": lambda row: row.told(shared[row.model]),
+            "knobs": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
             "steps": steps,
@@ -165,7 +165,7 @@ class Table:
                 "dataset": self.dataset,
                 "fingerprint": self.fingerprint,
                 "model": row.model,
-                "knobs": row.told(),
+                "knobs": row.settings_text(),
                 **{f"knob {k}": v for k, v in row.settings.items()},
                 "chosen": row.chosen,
                 "labels used": row.supervision,

@@ -17,7 +17,7 @@ from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
 from disentangle.runs.score_records import Score, ScoreFile
-from disentangle.scoring.controls import CONTROLS, Setting
+from disentangle.scoring.controls import CONTROLS, BaselineContext
 from disentangle.scoring.measure import ScoreMapping, measure, same_scores, wanted_scores
 from disentangle.scoring.metric_spec import choose
 from disentangle.scoring.protocol import DEFAULT, load_protocol
@@ -78,7 +78,9 @@ def baselines(
             say(f"{data.name}: {name}")
             source: Source[Any] | str
             try:
-                source = CONTROLS[name](Setting(opened, seed, place, progress, rules.disjoint))
+                source = CONTROLS[name](
+                    BaselineContext(opened, seed, place, progress, rules.disjoint)
+                )
             except Unavailable as error:
                 source = str(error)
             for metric, about in missing:

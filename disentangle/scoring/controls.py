@@ -70,7 +70,7 @@ class TableSource(Source[Any]):
 
 
 @dataclass(frozen=True)
-class Setting:
+class BaselineContext:
     """What a baseline is made from."""
 
     dataset: Dataset
@@ -80,13 +80,13 @@ class Setting:
     disjoint: bool
 
 
-def oracle(at: Setting) -> Source[Any]:
+def oracle(at: BaselineContext) -> Source[Any]:
     """The factors themselves."""
     data = labelled(at.dataset)
     return LabelSource(data, np.eye(len(data.factors)), at.disjoint)
 
 
-def rotation(at: Setting) -> Source[Any]:
+def rotation(at: BaselineContext) -> Source[Any]:
     """The factors, rotated at random: all that is known of them, and nothing disentangled."""
     data = labelled(at.dataset)
     rng = numpy_rng(at.seed, "rotation")
@@ -94,27 +94,27 @@ def rotation(at: Setting) -> Source[Any]:
     return LabelSource(data, q * np.sign(np.diag(r)), at.disjoint)
 
 
-def noise(at: Setting) -> Source[Any]:
+def noise(at: BaselineContext) -> Source[Any]:
     """Ten latents that know nothing."""
     rng = numpy_rng(at.seed, "noise")
     table = rng.standard_normal((len(at.dataset), LATENTS), dtype=np.float32)
     return TableSource(at.dataset, table, at.disjoint)
 
 
-def pixels(at: Setting) -> Source[Any]:
+def pixels(at: BaselineContext) -> Source[Any]:
     """The images themselves, each pixel a latent; a sample of 10,000 of them."""
     index = np.sort(numpy_rng(at.seed, "pixels").permutation(len(at.dataset))[:SAMPLE])
     images = at.dataset.images(index).numpy()
     return TableSource(part_of(at.dataset, index), images, at.disjoint)
 
 
-def pca(at: Setting) -> Source[Any]:
+def pca(at: BaselineContext) -> Source[Any]:
     """The ten principal components with the largest variance."""
     mean, components, _ = principal(at)
     return projected(at, mean, components)
 
 
-def ica(at: Setting) -> Source[Any]:
+def ica(at: BaselineContext) -> Source[Any]:
     """Ten independent components, by FastICA on the principal ones."""
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
@@ -127,7 +127,7 @@ def ica(at: Setting) -> Source[Any]:
     return projected(at, mean, components @ fitted.components_.T)
 
 
-def untrained(at: Setting) -> Source[Any]:
+def untrained(at: BaselineContext) -> Source[Any]:
     """The network `conv` as it is before training, its ten means."""
     from disentangle.nn.networks import Conv
 
@@ -139,7 +139,7 @@ def untrained(at: Setting) -> Source[Any]:
     return function_source(at, lambda x: encoder(x)[:, :LATENTS])
 
 
-CONTROLS: dict[str, Callable[[Setting], Source[Any]]] = {
+CONTROLS: dict[str, Callable[[BaselineContext], Source[Any]]] = {
     "oracle": oracle,
     "rotation": rotation,
     "pca": pca,
@@ -157,7 +157,7 @@ def labelled(dataset: Dataset) -> Labelled:
     return dataset
 
 
-def principal(at: Setting) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def principal(at: BaselineContext) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return mean [P], components [P, 10] and the codes of a sample [N, 10] by PCA."""
     from sklearn.decomposition import PCA
 
@@ -171,7 +171,7 @@ def principal(at: Setting) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     return fitted.mean_, fitted.components_.T, fitted.transform(x)
 
 
-def projected(at: Setting, mean: NDArray[Any], components: NDArray[Any]) -> Source[Any]:
+def projected(at: BaselineContext, mean: NDArray[Any], components: NDArray[Any]) -> Source[Any]:
     """Return the codes (x - mean) @ components, each image projected once."""
     import torch
 
@@ -182,7 +182,7 @@ def projected(at: Setting, mean: NDArray[Any], components: NDArray[Any]) -> Sour
     return function_source(at, lambda x: (x.contiguous().flatten(1) - centre) @ matrix)
 
 
-def function_source(at: Setting, function: Callable[[Any], Any]) -> Source[Any]:
+def function_source(at: BaselineContext, function: Callable[[Any], Any]) -> Source[Any]:
     """Return the codes that a function of images gives."""
     from disentangle.scoring.encoders import FunctionSource
 

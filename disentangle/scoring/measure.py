@@ -13,7 +13,7 @@ from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import DetailRecord, Score
-from disentangle.scoring.metric_spec import Chosen, Found
+from disentangle.scoring.metric_spec import MetricResult, MetricSpec
 from disentangle.scoring.protocol import Protocol, Representation
 
 PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
@@ -60,12 +60,12 @@ def knobs_of(score: Score) -> str:
     return ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
 
 
-Wanted = tuple[Chosen, dict[str, Any]]
+Wanted = tuple[MetricSpec, dict[str, Any]]
 """A metric, and what identifies its scores before they are computed."""
 
 
 def wanted_scores(
-    chosen: Sequence[Chosen], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
+    chosen: Sequence[MetricSpec], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
 ) -> list[Wanted]:
     """Return each metric with each representation that the protocol takes."""
     return [
@@ -78,7 +78,7 @@ def wanted_scores(
 
 
 def identity(
-    metric: Chosen,
+    metric: MetricSpec,
     representation: Representation,
     protocol: Protocol,
     data: DatasetRecord,
@@ -89,7 +89,7 @@ def identity(
     return {
         "metric": metric.name,
         "version": metric.kind.version,
-        "knobs": metric.changed,
+        "knobs": metric.non_default,
         "settings": metric.settings,
         "protocol": protocol.name,
         "representation": representation,
@@ -106,7 +106,7 @@ def same_scores(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
     return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
 
 
-def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any]) -> list[Score]:
+def measure(metric: MetricSpec, source: Source[Any] | str, about: Mapping[str, Any]) -> list[Score]:
     """Return the scores of one metric, as records; where it has none, one that says why.
 
     Args:
@@ -118,7 +118,7 @@ def measure(metric: Chosen, source: Source[Any] | str, about: Mapping[str, Any])
         MetricFailed: the metric raised, or returned what it is not to.
     """
     began = time.perf_counter()
-    found, overlap = Found({}, {}, {}), None
+    found, overlap = MetricResult({}, {}, {}), None
     try:
         if isinstance(source, str):
             raise Unavailable(source)

@@ -27,7 +27,7 @@ from disentangle.scoring.protocol import Protocol, load_protocol
 UNSAID = "its metric does not say why"
 
 
-class Found(NamedTuple):
+class MetricResult(NamedTuple):
     """What a metric found, each by name: scores, what is behind them, why others are missing."""
 
     values: dict[str, float]
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     unavailable: dict[str, str]
 
 
-class Chosen:
+class MetricSpec:
     """A metric as the user asked for it: its name, its record of knobs, and how to say it.
 
     Attributes:
@@ -52,10 +52,10 @@ class Chosen:
         self.kind = registry.metrics.load(self.name)
         settings = resolve(self.kind, parse_given(self.kind, text), preset=knobs)
         self.settings = {k: s.value for k, s in settings.items()}
-        self.changed = {k: s.value for k, s in settings.items() if s.value != s.default}
+        self.non_default = {k: s.value for k, s in settings.items() if s.value != s.default}
         self.metric: Metric[Any] = self.kind(**self.settings)
 
-    def scores(self, source: Source[Any], seed: int) -> Found:
+    def scores(self, source: Source[Any], seed: int) -> MetricResult:
         """Return the metric's scores, what is behind them, and why others are missing.
 
         Raises:
@@ -76,7 +76,7 @@ class Chosen:
         if source.latents > self.kind.most_latents:
             raise Unavailable(f"{source.latents} latents are more than {self.kind.most_latents}")
         rng = numpy_rng(seed, f"metric {self.name}")
-        found = Found({}, {}, {})
+        found = MetricResult({}, {}, {})
         whose = entry_points.who("metric", self.name)
         try:
             with watched(whose, "draw from the rng that score() is given", restore=True):
@@ -147,7 +147,7 @@ def listed(metrics: Iterable[str] | None) -> list[str] | None:
     return None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
 
 
-def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[Chosen]:
+def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[MetricSpec]:
     """Return the metrics named, `all` of them, or those that run by default.
 
     Raises:
@@ -158,7 +158,7 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
         if name not in registry.metrics.entries:
             known = suggestion(name, registry.metrics.entries)
             raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
-        Chosen(name, knobs)  # whether it is chosen or not, so that a slip shows
+        MetricSpec(name, knobs)  # whether it is chosen or not, so that a slip shows
     specs = listed(metrics)
     if specs is None and wanted.metrics is not None:
         specs = list(wanted.metrics)
@@ -168,13 +168,15 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
                 raise UsageError(f"a metric is named by text, not {type(spec).__name__}")
         if not specs:
             raise UsageError("no metric was named; leave it out to score the default ones")
-        return [Chosen(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
-    named = [Chosen(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"]
+        return [MetricSpec(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
+    named = [
+        MetricSpec(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"
+    ]
     chosen = {metric.name: metric for metric in named}
     for name in registry.metrics.entries:
         # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
         with suppress(DisentangleError):
-            candidate = Chosen(name, wanted.knobs.get(name, {}), named=False)
+            candidate = MetricSpec(name, wanted.knobs.get(name, {}), named=False)
             if specs is not None or candidate.kind.by_default:
                 chosen.setdefault(name, candidate)
     return list(chosen.values())

@@ -23,7 +23,7 @@ from disentangle.scoring.measure import (
     seconds_of,
     wanted_scores,
 )
-from disentangle.scoring.metric_spec import Chosen, choose, listed
+from disentangle.scoring.metric_spec import MetricSpec, choose, listed
 from disentangle.scoring.protocol import DEFAULT, Protocol, load_protocol
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def scored_part(dataset: Dataset, split: str | None, factors: Sequence[str] | No
     return dataset.view(split=split, factors=factors)
 
 
-def _had(kept: Sequence[Score], metric: Chosen, about: Mapping[str, Any]) -> list[Score]:
+def _had(kept: Sequence[Score], metric: MetricSpec, about: Mapping[str, Any]) -> list[Score]:
     """Return the scores that need not be computed again.
 
     One that is n/a because nobody asked for the metric by name is computed once somebody does.

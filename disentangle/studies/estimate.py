@@ -17,9 +17,9 @@ from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import seconds_of
-from disentangle.studies.jobs import Job, State
+from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.plan import Plan
-from disentangle.training.batches import Feeder
+from disentangle.training.batches import BatchLoader
 from disentangle.training.loop import make_optimizers, updating
 
 Kind: TypeAlias = tuple[object, ...]
@@ -88,7 +88,7 @@ class Estimate:
         finally:
             torch.set_num_threads(before)
 
-    def seconds(self, job: Job, state: State) -> float:
+    def seconds(self, job: Job, state: JobState) -> float:
         """Return about how long a job in this state needs, training and scores."""
         if state in ("done", "failed"):
             return 0.0
@@ -105,7 +105,7 @@ class Estimate:
         encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
         return left + encoding + seconds_of(missing)
 
-    def all(self, states: dict[Job, State]) -> float:
+    def all(self, states: dict[Job, JobState]) -> float:
         """Return about how long all jobs take, so many at a time."""
         each = [self.seconds(job, state) for job, state in states.items()]
         return max(max(each, default=0.0), sum(each) / max(1, self.width))
@@ -136,7 +136,7 @@ def time_steps(run: Run, device: torch.device) -> float:
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
     update = updating(model, optimizers, training, device)
-    feed, rng = Feeder(dataset, device, resident=False), torch.Generator(device)
+    feed, rng = BatchLoader(dataset, device, resident=False), torch.Generator(device)
     numbers = np.random.default_rng(training.seed)
     began = 0.0
     with torch.enable_grad():

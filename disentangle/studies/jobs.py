@@ -16,7 +16,7 @@ from disentangle.scoring.measure import Wanted, same_scores, wanted_scores
 from disentangle.scoring.metric_spec import choose
 from disentangle.scoring.protocol import DEFAULT, load_protocol
 
-State: TypeAlias = Literal["new", "unfinished", "failed", "unscored", "done"]
+JobState: TypeAlias = Literal["new", "unfinished", "failed", "unscored", "done"]
 
 
 class Asked(Record):
@@ -99,19 +99,19 @@ class Job:
         except DisentangleError as error:
             return None, str(error)
 
-    def state(self) -> State:
+    def state(self) -> JobState:
         """Return how far the run is, on disk."""
         return self.state_of(self.run())
 
-    def state_of(self, run: Run | None) -> State:
+    def state_of(self, run: Run | None) -> JobState:
         """Return how far a run of this job is."""
         if run is None:
             return "new"
         if run.state == "finished":
-            return "unscored" if self.undrawn(run) or self.missing(run) else "done"
+            return "unscored" if self.figures_missing(run) or self.missing(run) else "done"
         return run.state
 
-    def undrawn(self, run: Run) -> bool:
+    def figures_missing(self, run: Run) -> bool:
         """Say whether figures of the run are wanted and not there, and can be drawn.
 
         A run without weights, as published ones are, is what it is.
@@ -133,7 +133,7 @@ class Job:
             found += [pair for pair in wanted if not same_scores(kept, pair[1])]
         return found
 
-    def asks(self, score: Score) -> bool:
+    def is_requested(self, score: Score) -> bool:
         """Say whether a score is one of those that were asked."""
         for asked, data in zip(self.order.asked, self.scored, strict=True):
             chosen, rules = asked.wanted

@@ -9,7 +9,7 @@ from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_v
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.runs.filters import where
 from disentangle.runs.run import Run
-from disentangle.score_tables.observations import Study, studies
+from disentangle.score_tables.observations import Observations, by_dataset
 from disentangle.studies.study_file import FigureAsked
 
 
@@ -19,10 +19,10 @@ def draw_figures(
     """Draw the figures that a study asks for, one for each dataset; return the files."""
     made: list[Path] = []
     for figure in wanted:
-        found = studies(where(runs, figure.where))
-        for study in found:
+        found = by_dataset(where(runs, figure.where))
+        for observations in found:
             scores = scores_of(figure)
-            told = study.dataset.partition(",")[0] if len(found) > 1 else ""
+            told = observations.dataset.partition(",")[0] if len(found) > 1 else ""
             names = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, told]
             name = "-".join(filter(None, names)).replace("/", "-")
             path = folder / f"{name}.png"
@@ -30,24 +30,24 @@ def draw_figures(
                 path = folder / f"{name}-{len(made) + 1}.png"
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                made.append(draw(figure, study, path))
+                made.append(draw(figure, observations, path))
             except DisentangleError as error:  # of an unfinished study, most often
                 say(f"not drawn: {name}: {error}")
     return made
 
 
-def draw(figure: FigureAsked, study: Study, path: Path) -> Path:
+def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
     """Draw one figure of a study."""
     scores = scores_of(figure)
     if figure.kind == "rate-distortion":
-        return draw_rate_distortion(study, path)
+        return draw_rate_distortion(observations, path)
     if figure.kind == "variance":
-        return draw_variance(study, scores, path)
+        return draw_variance(observations, scores, path)
     if figure.kind == "agreement":
-        return draw_agreement(study, scores, path)
+        return draw_agreement(observations, scores, path)
     if figure.kind == "protocols":
-        return draw_protocols(study, scores[0], path)
-    return draw_sweep(study, scores[0], figure.knob or "", path)
+        return draw_protocols(observations, scores[0], path)
+    return draw_sweep(observations, scores[0], figure.knob or "", path)
 
 
 def scores_of(figure: FigureAsked) -> tuple[str, ...]:

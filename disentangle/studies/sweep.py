@@ -24,7 +24,7 @@ from disentangle.score_tables.table import Table
 from disentangle.scoring.baselines import baselines, read_baselines
 from disentangle.scoring.score_runs import part_to_score
 from disentangle.studies.executor import Event, Executor, executor_of
-from disentangle.studies.jobs import Job, State
+from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.plan import Plan, load_plan
 from disentangle.studies.study_figures import draw_figures
 
@@ -104,7 +104,7 @@ def sweep(
         progress=progress,
     )
     check_present(plan)
-    done = complete(plan, executor, left_of(states_of(plan)), Path(results), device, say)
+    done = complete(plan, executor, unfinished_jobs(states_of(plan)), Path(results), device, say)
     done.check(plan)
     return done.tables
 
@@ -118,7 +118,7 @@ def check_present(plan: Plan) -> None:
         )
 
 
-def left_of(states: Mapping[Job, State]) -> list[Job]:
+def unfinished_jobs(states: Mapping[Job, JobState]) -> list[Job]:
     """Return the jobs that are to be run."""
     return [job for job, state in states.items() if state not in ("done", "failed")]
 
@@ -146,25 +146,25 @@ def complete(
             continue
         if run.state == "failed":
             failed.setdefault(job, run.record.failed or "")
-        run.shows = job.asks
+        run.shows = job.is_requested
         runs.append(run)
     tables, files = finish(plan, runs, results, device, say)
     return Swept(tables, files, failed, without)
 
 
-def states_of(plan: Plan) -> dict[Job, State]:
+def states_of(plan: Plan) -> dict[Job, JobState]:
     """Return how far each run of a study is; one that cannot be read counts as failed."""
-    states: dict[Job, State] = {}
+    states: dict[Job, JobState] = {}
     for job in plan.jobs:
         run, damage = job.look()
         states[job] = "failed" if damage else job.state_of(run)
     return states
 
 
-def in_words(plan: Plan, states: Mapping[Job, State]) -> str:
+def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
     """Return how many runs there are, and how far they are."""
     counts = Counter(states.values())
-    words: dict[State, str] = {
+    words: dict[JobState, str] = {
         "done": "done",
         "unscored": "to score or draw",
         "unfinished": "to go on with",

@@ -68,7 +68,7 @@ def plain(latents: int) -> Model:
     return made.requires_grad_(False).eval()
 
 
-class Known(Source[Any]):
+class SyntheticCodes(Source[Any]):
     """Codes on a grid: its factors with a little noise and one latent of noise, or noise alone.
 
     Attributes:

@@ -19,7 +19,7 @@ from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import check_names
 from disentangle.testing import knobs as knob_rules
 from disentangle.testing.check import Rules, Violation, require, says_source, undisturbed
-from disentangle.testing.examples import Known
+from disentangle.testing.examples import SyntheticCodes
 
 ORDER = (2, 3, 0, 1)
 """Of latents, to be sure that it does not matter."""
@@ -39,9 +39,9 @@ class Subject:
         return self.kind()
 
     @cached_property
-    def seen(self) -> Known:
+    def seen(self) -> SyntheticCodes:
         """Return the codes that are noise, of which one score is made."""
-        return Known("noise")
+        return SyntheticCodes("noise")
 
     def score(self, source: Source[Any]) -> Scores:
         """Return what the metric finds."""
@@ -50,7 +50,7 @@ class Subject:
     @cached_property
     def oracle(self) -> Scores:
         """Return the scores of codes that are the factors."""
-        return self.score(Known("oracle"))
+        return self.score(SyntheticCodes("oracle"))
 
     @cached_property
     def noise(self) -> Scores:
@@ -75,7 +75,7 @@ class Subject:
 def subject(metric: str | type[Metric[Any]]) -> Subject:
     """Return a metric, given by name or as a class."""
     kind = registry.metrics.load(metric) if isinstance(metric, str) else metric
-    if not isinstance(Known("oracle").dataset, kind.needs):
+    if not isinstance(SyntheticCodes("oracle").dataset, kind.needs):
         raise SkipTest(f"no example of {kind.needs.__name__}, which the metric needs, is at hand")
     return Subject(kind, metric if isinstance(metric, str) else "")
 
@@ -160,7 +160,7 @@ def details_have_the_sizes_of_their_axes(s: Subject) -> None:
 @rules
 def generator_decides_alone(s: Subject) -> None:
     """The same codes and the same generator give the same scores."""
-    first, second = numbers(s.noise, "noise"), numbers(s.score(Known("noise")), "noise")
+    first, second = numbers(s.noise, "noise"), numbers(s.score(SyntheticCodes("noise")), "noise")
     require(
         first == second,
         f"the same codes from the same rng score {first} and then {second}: draw from rng alone, "
@@ -172,7 +172,7 @@ def generator_decides_alone(s: Subject) -> None:
 def nothing_is_printed_or_seeded(s: Subject) -> None:
     """The metric prints nothing, and leaves global generators alone."""
     with undisturbed("score()", "draw from rng; scikit-learn takes random_state="):
-        s.score(Known("noise"))
+        s.score(SyntheticCodes("noise"))
 
 
 @rules
@@ -189,7 +189,7 @@ def codes_are_left_as_they_were(s: Subject) -> None:
 def order_of_latents_does_not_matter(s: Subject) -> None:
     """The scores of codes whose columns change places are the same."""
     first = numbers(s.oracle, "an oracle")
-    second = numbers(s.score(Known("oracle", ORDER)), "an oracle")
+    second = numbers(s.score(SyntheticCodes("oracle", ORDER)), "an oracle")
     for name, value in first.items():
         other = second.get(name, math.nan)
         require(
@@ -218,9 +218,9 @@ def oracle_scores_above_noise(s: Subject) -> None:
 def degenerate(s: Subject) -> Mapping[str, Source[Any]]:
     """Return codes of which a score may well be undefined, by what they are."""
     cases: dict[str, Source[Any]] = {
-        "one latent": Known("oracle", (0,)),
-        "constant latents": Known("constant"),
-        "one factor": Known("oracle", (0, 1), factors=(4,)),
+        "one latent": SyntheticCodes("oracle", (0,)),
+        "constant latents": SyntheticCodes("constant"),
+        "one factor": SyntheticCodes("oracle", (0, 1), factors=(4,)),
     }
     if issubclass(Labelled, s.kind.needs) and not s.kind.of_model:
         z = numpy_rng(0, "degenerate").normal(size=(50, 2))
@@ -239,7 +239,7 @@ def undefined_scores_are_unavailable(s: Subject) -> None:
 @rules
 def missing_needs_are_unavailable(s: Subject) -> None:
     """Codes without a model and a posterior have finite scores, or are Unavailable."""
-    found = s.or_reason(Known("oracle", whole=False), "codes without a model")
+    found = s.or_reason(SyntheticCodes("oracle", whole=False), "codes without a model")
     require(
         not (s.kind.of_model and found),
         "it is declared of_model, and scores codes that have no model: raise Unavailable, or "

@@ -18,7 +18,7 @@ CHUNK = 8_192
 """Images that are moved at once."""
 
 
-class Feeder:
+class BatchLoader:
     """Gives batches of a dataset, float32 in [0, 1], on a device.
 
     On a GPU the images lie there whole, as bytes, if they fit, so that a batch costs the moving of

@@ -1,4 +1,4 @@
-"""What a training is to be, before it starts: from names and options to settled values."""
+"""What a training is to be, before it starts: from names and options to resolved_values values."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from disentangle.contracts.settings import (
     resolve,
 )
 from disentangle.errors import UsageError, suggestion
-from disentangle.runs.records import DatasetRecord, MidwayRecord, RunRecord, SettingRecord
+from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord, SettingRecord
 from disentangle.runs.run import Run
 from disentangle.training.preset import Settings, load_preset
 
@@ -115,7 +115,7 @@ def configure(
     *,
     device: "torch.device",
     preset: str | None = None,
-    midway: MidwayRecord = MidwayRecord(),  # noqa: B008 (it is frozen)
+    midway: PeriodicRecord = PeriodicRecord(),  # noqa: B008 (it is frozen)
     found: Mapping[str, Any] = MappingProxyType({}),
     say: Say = lambda text: None,
 ) -> RunRecord:
@@ -182,7 +182,7 @@ def name_of_model(model: "str | type[Model]") -> str:
     return model if isinstance(model, str) else entry_points.reference_of(model)
 
 
-def settled(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolved_values(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of each knob of a model on a dataset, with what was given."""
     kind = registry.models.load(model)
     defaults = dataset_defaults(kind, dataset)

@@ -15,7 +15,7 @@ WARM = 3
 """Steps taken as they are before one is recorded: libraries and optimisers then are ready."""
 
 
-class Steady(Batch):
+class StepFreeBatch(Batch):
     """A batch that does not tell its step: what is recorded of it holds at every step."""
 
     def __getattribute__(self, name: str) -> object:
@@ -53,7 +53,7 @@ class Replay:
 
     def __call__(self, batch: Batch) -> tuple[Terms, ...]:
         """Take one step; the terms are overwritten by the next."""
-        batch = Steady(**{name: batch.__dict__[name] for name in batch.__dict__})
+        batch = StepFreeBatch(**{name: batch.__dict__[name] for name in batch.__dict__})
         if self.graph is None:
             if self.taken < WARM:
                 return self._warm(batch)
@@ -87,7 +87,7 @@ class Replay:
         self.graph.register_generator_state(batch.rng)
         try:
             with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-                self.terms = self.update(Steady(**values))
+                self.terms = self.update(StepFreeBatch(**values))
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise DisentangleError(

@@ -22,18 +22,18 @@ from disentangle.runs.run import Run, load_run
 from disentangle.scoring.encoders import file_name
 from disentangle.training.configuration import dataset_defaults, make_record, split_options
 
-State: TypeAlias = Mapping[str, Tensor]
+StateDict: TypeAlias = Mapping[str, Tensor]
 
 ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
 DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
-def own(state: State, ours: State) -> dict[str, Tensor]:
+def own(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
     """Return a state dict of this project's own, or the model's part of a checkpoint."""
     return checkpoint.unpack(state, "model") or dict(state)
 
 
-def disentangling_vae(state: State, ours: State) -> dict[str, Tensor]:
+def disentangling_vae(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
     """Return a state dict of github.com/YannDubs/disentangling-vae under this project's names.
 
     Its layers are those of `burgess`, in the same order. Its last one in the encoder gives mean and
@@ -53,7 +53,7 @@ def disentangling_vae(state: State, ours: State) -> dict[str, Tensor]:
     return found | {name: tensor for name, tensor in state.items() if name not in used}
 
 
-LAYOUTS: dict[str, Callable[[State, State], dict[str, Tensor]]] = {
+LAYOUTS: dict[str, Callable[[StateDict, StateDict], dict[str, Tensor]]] = {
     "own": own,
     "disentangling-vae": disentangling_vae,
 }
@@ -148,7 +148,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def fit_state(found: State, ours: State, path: Path) -> dict[str, Tensor]:
+def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor]:
     """Return the tensors in our order and type, or say which do not match.
 
     Raises:

@@ -26,11 +26,11 @@ from disentangle.contracts.model import Batch, Model, Terms
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.runs import checkpoint
 from disentangle.runs.run import Run
-from disentangle.training.batches import Feeder
+from disentangle.training.batches import BatchLoader
 from disentangle.training.checks import check_networks, checked, named, term_sets
 from disentangle.training.cuda_graph import Replay, Update
 from disentangle.training.monitor import averages, check_finite, measure
-from disentangle.training.periodic import Midway
+from disentangle.training.periodic import PeriodicActions
 
 
 class Interrupted(DisentangleError):
@@ -50,7 +50,7 @@ def fit(
     device: torch.device,
     checkpoint_every: int,
     report: Report,
-    midway: Midway,
+    midway: PeriodicActions,
 ) -> float:
     """Train `model` from the run's last checkpoint, or from the start, to its last step.
 
@@ -82,7 +82,7 @@ def fit(
     ).to(device)
     with named(whose):
         check_networks(model, probe[:2])
-    feed = Feeder(dataset, device, images=(steps - done) * size)
+    feed = BatchLoader(dataset, device, images=(steps - done) * size)
     rng = torch.Generator(device)
     began = ticked = time.perf_counter()
     last = done

@@ -11,18 +11,18 @@ from disentangle._utils.callbacks import Say
 from disentangle.contracts.model import Model
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs import checkpoint
-from disentangle.runs.records import DatasetRecord, MidwayRecord
+from disentangle.runs.records import DatasetRecord, PeriodicRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.encoders import FunctionSource
 from disentangle.scoring.measure import ScoreMapping, measure, wanted_scores
-from disentangle.scoring.metric_spec import Chosen, choose, listed
+from disentangle.scoring.metric_spec import MetricSpec, choose, listed
 from disentangle.scoring.protocol import load_protocol
 from disentangle.scoring.score_runs import part_to_score
 
 
-def midway_record(
+def periodic_record(
     keep: str | None, score_every: int | None, metrics: Iterable[str] | None
-) -> MidwayRecord:
+) -> PeriodicRecord:
     """Return what a run is to do on its way, checked.
 
     Args:
@@ -44,7 +44,7 @@ def midway_record(
             raise UsageError(
                 "metrics are scored while training every so many steps: say --score-every"
             )
-        return MidwayRecord(keep_every=every)
+        return PeriodicRecord(keep_every=every)
     if type(score_every) is not int or score_every < 1:
         raise UsageError(f"score_every must be a whole number at least 1; got {score_every!r}")
     names = listed(metrics)
@@ -54,7 +54,7 @@ def midway_record(
     if of_model := [metric.name for metric in chosen if metric.kind.of_model and names]:
         raise UsageError(f"{of_model[0]} is scored of finished runs; the log has the loss's terms")
     specs = names or [metric.name for metric in chosen if not metric.kind.of_model]
-    return MidwayRecord(
+    return PeriodicRecord(
         keep_every=every,
         score_every=score_every,
         metrics=tuple(dict.fromkeys(specs)),
@@ -62,13 +62,15 @@ def midway_record(
     )
 
 
-class Midway:
+class PeriodicActions:
     """What a run does on its way, by its record."""
 
     def __init__(self, run: Run, say: Say) -> None:
         self.run, self.say, self.record = run, say, run.record.midway
         if self.record.score_every is not None:
-            self.chosen = [Chosen(spec, named=self.record.named) for spec in self.record.metrics]
+            self.chosen = [
+                MetricSpec(spec, named=self.record.named) for spec in self.record.metrics
+            ]
             self.part = part_to_score(run) or run.dataset
         self.told: set[str] = set()
 

@@ -19,7 +19,7 @@ from disentangle.data.loading import own_path
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import run_folder
-from disentangle.runs.records import MidwayRecord
+from disentangle.runs.records import PeriodicRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.training.collapse import one_line
 from disentangle.training.configuration import (
@@ -32,7 +32,7 @@ from disentangle.training.configuration import (
 )
 from disentangle.training.loop import fit
 from disentangle.training.monitor import watching
-from disentangle.training.periodic import Midway, midway_record
+from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.preset import load_preset
 
 
@@ -111,7 +111,7 @@ def train(
     registry.models.check(kind, f"model '{model}'")
     chosen_device = choose_device(device)
     check_every(checkpoint_every)
-    midway = midway_record(keep, score_every, metrics)
+    midway = periodic_record(keep, score_every, metrics)
     check_options(kind, options)
     if preset is not None:
         load_preset(preset)
@@ -149,7 +149,7 @@ def train(
     run = Run(run_folder(results, study, record), record, opened)
     if (run.path / "run.json").exists():
         run = load_run(run.path, dataset=opened)
-        if midway not in (MidwayRecord(), run.record.midway):
+        if midway not in (PeriodicRecord(), run.record.midway):
             raise UsageError(
                 f"{run.path}: this run began without them, so --keep, --score-every and --metric "
                 "come too late; leave them out, or train into another folder with --results"
@@ -240,7 +240,7 @@ def fit_and_record(
                 device=device,
                 checkpoint_every=every,
                 report=watching(report, say, advice(run)),
-                midway=Midway(run, say),
+                midway=PeriodicActions(run, say),
             )
     except TrainingFailed as error:
         run.save_record(failed=str(error).removeprefix(f"{run.path}: "))

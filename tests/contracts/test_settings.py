@@ -81,4 +81,4 @@ def test_bad_spec_of_a_metric_is_refused(text):
 def test_names_that_the_command_takes_are_those_that_no_knob_can_have():
     kind = registry.models.load("vae")
     names = {parameter.name for parameter in model_command("vae").params} - {"help"}
-    assert entry_points.taken() == names - set(option_knobs(kind))
+    assert entry_points.reserved_names() == names - set(option_knobs(kind))

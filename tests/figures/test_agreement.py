@@ -12,7 +12,7 @@ from disentangle.figures import sweeps
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.score_tables.analysis import families, rank_agreement, ranks, variance_shares
-from disentangle.score_tables.observations import Observation, one_study
+from disentangle.score_tables.observations import Observation, observations_of
 
 SAMPLE = {"representation": "sample"}
 BOUND = {
@@ -36,8 +36,8 @@ def runs(variant):
 
 
 @pytest.fixture
-def study(runs):
-    return one_study(runs)
+def observations(runs):
+    return observations_of(runs)
 
 
 def observed(y):
@@ -91,10 +91,10 @@ def test_variance_of_nothing_is_refused():
         variance_shares(observed(np.ones((1, 1, 1, 1))))
 
 
-def test_agreement_is_scipys_and_turns_round_what_is_better_when_less(study):
-    columns = [study.column("mig [mean]"), study.column("elbo/reconstruction")]
-    r, n = rank_agreement(study, columns)
-    pairs = [[o.value for o in study.of(c)] for c in columns]
+def test_agreement_is_scipys_and_turns_round_what_is_better_when_less(observations):
+    columns = [observations.column("mig [mean]"), observations.column("elbo/reconstruction")]
+    r, n = rank_agreement(observations, columns)
+    pairs = [[o.value for o in observations.of(c)] for c in columns]
     assert r[0, 1] == pytest.approx(-stats.spearmanr(*pairs).statistic)
     assert r[1, 0] == r[0, 1]
     assert (n == 15).all()
@@ -133,9 +133,9 @@ def test_runs_at_a_default_are_part_of_a_sweep_and_other_settings_are_other_line
     panel = sweeps.panel
     monkeypatch.setattr(
         "disentangle.figures.sweeps.panel",
-        lambda study, head, names: heads.append(head) or panel(study, head, names),
+        lambda observations, head, names: heads.append(head) or panel(observations, head, names),
     )
-    draw_sweep(one_study(runs), "mig", "latents", tmp_path / "a.png")
+    draw_sweep(observations_of(runs), "mig", "latents", tmp_path / "a.png")
     assert heads[0].startswith("mig against latents, 4 runs.")
     assert lines == ["beta-vae beta=2.0", "beta-vae beta=9.0"]
 
@@ -144,11 +144,11 @@ def test_distortions_of_two_likelihoods_are_not_drawn_together(variant, tmp_path
     values = [{"value": 1.0, **BOUND[name]} for name in BOUND]
     runs = [variant(k, values=values, knobs={"likelihood": k}) for k in ("bernoulli", "gaussian")]
     with pytest.raises(UsageError, match="bernoulli and gaussian likelihoods"):
-        draw_rate_distortion(one_study(runs), tmp_path / "a.png")
+        draw_rate_distortion(observations_of(runs), tmp_path / "a.png")
 
 
 def test_versions_of_a_metric_are_no_protocols(variant):
-    columns = one_study(
+    columns = observations_of(
         [
             variant(
                 "a", values=[{"value": 0.1}, {"value": 0.2, "version": 2}, {"value": 0.3, **SAMPLE}]
@@ -161,13 +161,13 @@ def test_versions_of_a_metric_are_no_protocols(variant):
 def test_other_factors_are_another_protocol_of_the_same_score(variant):
     kept = ("side", "x")
     fewer = {"factors": kept, "view": {"factors": kept}}
-    study = one_study([variant("a", values=[{"value": 0.1}, {"value": 0.2, **fewer}])])
-    assert list(map(len, families(study.columns()))) == [2]
-    assert sorted(study.headings.values()) == ["mig [all factors]", "mig [without y]"]
+    observations = observations_of([variant("a", values=[{"value": 0.1}, {"value": 0.2, **fewer}])])
+    assert list(map(len, families(observations.columns()))) == [2]
+    assert sorted(observations.headings.values()) == ["mig [all factors]", "mig [without y]"]
 
 
-def test_configurations_are_named_by_what_tells_them_apart(study):
-    assert sorted(study.names().values()) == [
+def test_configurations_are_named_by_what_tells_them_apart(observations):
+    assert sorted(observations.names().values()) == [
         "beta-vae beta=1.0",
         "beta-vae beta=16.0",
         "beta-vae beta=4.0",
@@ -178,47 +178,50 @@ def test_configurations_are_named_by_what_tells_them_apart(study):
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda study, path: draw_sweep(study, "mig [mean]", "beta", path),
+        lambda observations, path: draw_sweep(observations, "mig [mean]", "beta", path),
         draw_rate_distortion,
-        lambda study, path: draw_protocols(study, "mig", path),
-        lambda study, path: draw_variance(study, None, path),
-        lambda study, path: draw_agreement(study, None, path),
+        lambda observations, path: draw_protocols(observations, "mig", path),
+        lambda observations, path: draw_variance(observations, None, path),
+        lambda observations, path: draw_agreement(observations, None, path),
     ],
     ids=["sweep", "rate-distortion", "protocols", "variance", "agreement"],
 )
-def test_figure_is_drawn_and_says_where_it_came_from(study, tmp_path, draw, suffix):
-    path = draw(study, tmp_path / f"figure{suffix}")
+def test_figure_is_drawn_and_says_where_it_came_from(observations, tmp_path, draw, suffix):
+    path = draw(observations, tmp_path / f"figure{suffix}")
     if suffix == ".png":
         with Image.open(path) as picture:
             assert picture.width > 700
-            assert picture.info["Source"] == study.about
+            assert picture.info["Source"] == observations.about
     else:
         assert path.read_bytes()[:5] in (b"%PDF-", b"<?xml")
 
 
-def test_what_cannot_be_drawn_says_why(study, variant, tmp_path):
+def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
     path = tmp_path / "figure.png"
     for draw, said in (
-        (lambda: draw_sweep(study, "mig", "beta", path), "'mig' is several scores; name one of"),
-        (lambda: draw_sweep(study, "mgi", "beta", path), "did you mean 'mig'"),
-        (lambda: draw_sweep(study, "mig [mean]", "bet", path), "did you mean 'beta'"),
-        (lambda: draw_sweep(study, "mig [mean]", "network", path), "is no number: conv"),
-        (lambda: draw_agreement(study, ["elbo/kl"], path), "takes two scores"),
-        (lambda: draw_variance(study, ["elbo/total"], path), "no run has the score"),
-        (lambda: draw_sweep(study, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
         (
-            lambda: one_study([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]),
+            lambda: draw_sweep(observations, "mig", "beta", path),
+            "'mig' is several scores; name one of",
+        ),
+        (lambda: draw_sweep(observations, "mgi", "beta", path), "did you mean 'mig'"),
+        (lambda: draw_sweep(observations, "mig [mean]", "bet", path), "did you mean 'beta'"),
+        (lambda: draw_sweep(observations, "mig [mean]", "network", path), "is no number: conv"),
+        (lambda: draw_agreement(observations, ["elbo/kl"], path), "takes two scores"),
+        (lambda: draw_variance(observations, ["elbo/total"], path), "no run has the score"),
+        (lambda: draw_sweep(observations, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
+        (
+            lambda: observations_of([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]),
             "of one dataset",
         ),
     ):
         with pytest.raises(UsageError, match=said):
             draw()
     with pytest.raises(DisentangleError, match="was scored in one way only"):
-        draw_protocols(study, "elbo/kl", path)
+        draw_protocols(observations, "elbo/kl", path)
     with pytest.raises(DisentangleError, match="score --metric elbo"):
-        draw_rate_distortion(one_study([variant("d", values=[{"value": 0.5}])]), path)
+        draw_rate_distortion(observations_of([variant("d", values=[{"value": 0.5}])]), path)
     with pytest.raises(DisentangleError, match="no finished run"):
-        one_study([])
+        observations_of([])
 
 
 def test_figures_of_runs_by_command(runs, command):

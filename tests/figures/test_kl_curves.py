@@ -6,7 +6,7 @@ import pytest
 from helpers.figure_checks import check_type
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import canvas as plate
+from disentangle.figures import canvas
 from disentangle.figures import kl_curves as curves
 
 
@@ -18,7 +18,7 @@ def write_log(run, kls):
 @pytest.fixture
 def drawn(monkeypatch):
     found = []
-    monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
     return found
 
 
@@ -33,7 +33,7 @@ def test_lines_are_the_logged_kl_and_their_sum(run, drawn, steps):
     assert lines[0.0, 2.0].get_linestyle() != lines[0.5, 1.0].get_linestyle()
     assert total.lines[0].get_ydata() == pytest.approx([0.6, 3.05])
     assert each.get_xscale() == total.get_xscale() == steps
-    assert drawn[0].get_figwidth() == plate.COLUMN
+    assert drawn[0].get_figwidth() == canvas.COLUMN
 
 
 def test_lines_are_named_at_their_ends_and_the_little_ones_together(run, drawn):

@@ -6,8 +6,7 @@ from helpers.figure_checks import check_type
 from matplotlib.colors import to_rgb
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import canvas as plate
-from disentangle.figures import matrices
+from disentangle.figures import canvas, matrices
 from disentangle.figures.latents import Latents
 from disentangle.runs.score_records import DetailRecord
 from disentangle.scoring.score_runs import score
@@ -50,7 +49,7 @@ def test_means_come_before_samples_and_what_is_unusual_is_told(variant):
 
 def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatch):
     values = np.array(SMALL, float)
-    drawn = matrices.plate(run, [matrices.Matrix("d", ("side", "x"), values)], LATENTS)
+    drawn = matrices.make_canvas(run, [matrices.Matrix("d", ("side", "x"), values)], LATENTS)
     (axes,) = drawn.figure.axes
     numbers = [text.get_text() for text in axes.texts]
     assert numbers == ["-2.00", "1.00", "0.00", "0.10", "0.20", "n/a"]
@@ -59,7 +58,7 @@ def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatc
     assert axes.collections[0].get_clim() == (0, 2)
     said = check_type(drawn.figure, slanted=2)
     assert {"side", "x", "d", "z2  KL 3.00", "Grey: inactive latents."} <= set(said)
-    assert drawn.figure.get_figwidth() == plate.COLUMN
+    assert drawn.figure.get_figwidth() == canvas.COLUMN
     grey = [to_rgb(label.get_color())[0] > 0 for label in axes.get_yticklabels()]
     assert grey == [False, False, True]
 
@@ -67,7 +66,7 @@ def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatc
 def test_numbers_stand_out_from_their_shades(run):
     values = np.linspace(0, 1, 66).reshape(3, 22)
     factors = tuple(f"factor {k}" for k in range(22))
-    drawn = matrices.plate(run, [matrices.Matrix("d", factors, values)], LATENTS)
+    drawn = matrices.make_canvas(run, [matrices.Matrix("d", factors, values)], LATENTS)
     (axes,) = drawn.figure.axes
     (mesh,) = axes.collections
     cells = mesh.cmap(mesh.norm(values[LATENTS.order])).reshape(-1, 4)
@@ -78,9 +77,9 @@ def test_numbers_stand_out_from_their_shades(run):
 
 def test_several_matrices_share_the_page_and_no_type_overlaps(run):
     made = [matrices.Matrix(name, ("orientation", "position_x"), np.ones((3, 2))) for name in "abc"]
-    drawn = matrices.plate(run, made, LATENTS)
+    drawn = matrices.make_canvas(run, made, LATENTS)
     assert len(drawn.figure.axes) == 3
-    assert plate.COLUMN < drawn.figure.get_figwidth() <= plate.PAGE
+    assert canvas.COLUMN < drawn.figure.get_figwidth() <= canvas.PAGE
     check_type(drawn.figure, slanted=6)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from disentangle._utils.versions import made_by
 from disentangle.cli.app import app
 from disentangle.errors import UsageError
-from disentangle.figures import canvas as plate
+from disentangle.figures import canvas
 from disentangle.figures import reconstructions as grids
 from disentangle.figures.bases import find_bases
 from disentangle.figures.canvas import title
@@ -29,7 +29,7 @@ KINDS = ("traversals", "reconstructions", "samples", "matrices", "kl")
 def drawn(monkeypatch):
     """What was drawn: matplotlib's figures, in place of their files."""
     found = []
-    monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
     return found
 
 
@@ -143,7 +143,7 @@ def test_unfinished_run_says_so_in_its_title(run):
 def test_reconstructions_lie_below_their_images_a_column_wide(run, drawn, monkeypatch, count, rows):
     monkeypatch.setattr(run, "decode", lambda z: torch.zeros(len(z), 1, 64, 64))
     draw_reconstructions(run, count)
-    assert drawn[0].get_figwidth() == plate.COLUMN
+    assert drawn[0].get_figwidth() == canvas.COLUMN
     assert len(drawn[0].axes) == rows
     first = drawn[0].axes[0].images[0].get_array()
     assert first.shape[:2] == (129, 65 * min(count, 8) - 1)
@@ -176,5 +176,5 @@ def test_print_has_images_at_their_own_resolution(run, tmp_path):
 
 def test_dollars_in_a_name_are_no_mathematics(run, drawn):
     run.save_record(dataset=run.record.dataset.model_copy(update={"name": "./$x_1$ {photos}"}))
-    plate.Plate(plate.title(run), 3.3, 1.0).save(run.path / "a.png")
+    canvas.Canvas(canvas.title(run), 3.3, 1.0).save(run.path / "a.png")
     assert "$x_1$ {photos}" in " ".join(check_type(drawn[0]))

@@ -12,8 +12,7 @@ from PIL import ExifTags, Image
 
 from disentangle._utils.versions import made_by
 from disentangle.contracts.model import Code, Posterior
-from disentangle.figures import canvas as plate
-from disentangle.figures import traversals
+from disentangle.figures import canvas, traversals
 from disentangle.figures.bases import Base, find_bases
 from disentangle.figures.canvas import title
 from disentangle.figures.image_grids import mosaic
@@ -73,14 +72,14 @@ def test_ends_are_told(run):
 
 
 @pytest.mark.parametrize(
-    ("bases", "width"), [(["seed"], plate.COLUMN), (["seed", "first", "prior"], plate.PAGE)]
+    ("bases", "width"), [(["seed"], canvas.COLUMN), (["seed", "first", "prior"], canvas.PAGE)]
 )
 @pytest.mark.parametrize("span", ["prior", "posterior"])
 def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(
     run, monkeypatch, bases, width, span
 ):
     found = []
-    monkeypatch.setattr(plate, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
     draw_traversals(run, bases, run.path / "a.png", span=span)
     assert found[0].get_figwidth() == width
     said = check_type(found[0])

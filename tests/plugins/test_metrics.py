@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import ArrayDataset, array_source
-from disentangle.scoring.metric_spec import Chosen
+from disentangle.scoring.metric_spec import MetricSpec
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.mig import MIG, mig
 
@@ -130,7 +130,7 @@ def test_beta_vae_score_does_not_depend_on_order_or_sign_of_latents(order, signs
 
 
 def test_metrics_run_through_their_registered_names():
-    found = {name: Chosen(name).metric for name in ("mig", "beta-vae-score")}
+    found = {name: MetricSpec(name).metric for name in ("mig", "beta-vae-score")}
     assert isinstance(found["mig"], MIG)
     assert isinstance(found["beta-vae-score"], BetaVAEScore)
 
@@ -245,7 +245,7 @@ def edge_cases():
 def test_odd_codes_have_finite_scores_or_none(spec, case):
     found = {"reason": 0.0}
     with suppress(Unavailable):
-        metric = Chosen(spec).metric
+        metric = MetricSpec(spec).metric
         found = metric.score(array_source(*edge_cases()[case]), np.random.default_rng(0))
     scores = [value for value in defined(found).values() if not isinstance(value, Detail)]
     assert np.isfinite(scores).all()
@@ -254,7 +254,7 @@ def test_odd_codes_have_finite_scores_or_none(spec, case):
 @pytest.mark.parametrize("spec", SPECS)
 def test_details_have_the_shape_of_their_axes(spec):
     z, v = small()
-    found = Chosen(spec).metric.score(array_source(z[:, :2], v), np.random.default_rng(0))
+    found = MetricSpec(spec).metric.score(array_source(z[:, :2], v), np.random.default_rng(0))
     sizes = {"latent": 2, "factor": 3}
     for detail in found.values():
         if isinstance(detail, Detail):

@@ -25,12 +25,12 @@ def test_record_is_read_back_as_it_was_written(trained, run):
 
 
 def test_telling_knobs_are_the_models_own_and_those_that_were_changed(run):
-    assert run.record.telling == {"beta": 2.0}
+    assert run.record.shown_knobs == {"beta": 2.0}
     settings = dict(run.record.settings)
     settings["beta"] = settings["beta"].model_copy(update={"value": 4.0})
     settings["network"] = settings["network"].model_copy(update={"value": "burgess"})
     record = run.record.model_copy(update={"settings": settings})
-    assert record.telling == {"network": "burgess", "beta": 4.0}
+    assert record.shown_knobs == {"network": "burgess", "beta": 4.0}
 
 
 def test_id_leaves_out_where_and_when(run):

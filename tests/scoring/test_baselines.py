@@ -10,7 +10,7 @@ from disentangle.runs.scores import read_scores
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.baselines import baselines, read_baselines
 from disentangle.scoring.codes import RunSource
-from disentangle.scoring.controls import CONTROLS, LATENTS, Setting
+from disentangle.scoring.controls import CONTROLS, LATENTS, BaselineContext
 from disentangle.scoring.score_runs import score
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -20,7 +20,7 @@ EVERY = np.arange(75)
 
 def made(name, dataset="tiny", seed=0):
     data = load_dataset(dataset)
-    return CONTROLS[name](Setting(data, seed, "cpu", lambda done, total: None, False))
+    return CONTROLS[name](BaselineContext(data, seed, "cpu", lambda done, total: None, False))
 
 
 def test_oracle_is_the_factors_each_standardised():

@@ -7,7 +7,7 @@ import torch
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
 from disentangle.training import batches as feeding
-from disentangle.training.batches import Feeder, whole
+from disentangle.training.batches import BatchLoader, whole
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,7 @@ def data(strangers):
 @pytest.mark.parametrize("resident", [True, False])
 def test_batch_is_the_images_as_floats_channels_last(data, resident):
     index = np.array([5, 0, 74, 5])
-    batch = Feeder(data, CPU, resident=resident)(index)
+    batch = BatchLoader(data, CPU, resident=resident)(index)
     assert batch.dtype == torch.float32
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(batch, data.images(index) / 255)
@@ -29,7 +29,7 @@ def test_batch_is_the_images_as_floats_channels_last(data, resident):
 @pytest.mark.parametrize("resident", [True, False])
 def test_index_that_is_none_is_refused(data, resident):
     with pytest.raises(DisentangleError):
-        Feeder(data, CPU, resident=resident)(np.array([75]))
+        BatchLoader(data, CPU, resident=resident)(np.array([75]))
 
 
 def test_view_lies_whole_in_its_own_order(data, monkeypatch):
@@ -37,9 +37,9 @@ def test_view_lies_whole_in_its_own_order(data, monkeypatch):
     part = data.view(hold_out=["0.2"], split="train")
     assert torch.equal(whole(part, CPU), part.images(np.arange(len(part))))
     assert torch.equal(
-        Feeder(part, CPU, resident=True)(np.array([3, 1])), part.images([3, 1]) / 255
+        BatchLoader(part, CPU, resident=True)(np.array([3, 1])), part.images([3, 1]) / 255
     )
 
 
 def test_images_on_a_cpu_stay_where_they_are(data):
-    assert Feeder(data, CPU).images is None
+    assert BatchLoader(data, CPU).images is None

@@ -10,7 +10,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs import checkpoint
 from disentangle.training.loop import Interrupted
-from disentangle.training.periodic import midway_record
+from disentangle.training.periodic import periodic_record
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -155,8 +155,8 @@ def test_metric_that_fails_does_not_end_training(tmp_path, monkeypatch):
 
 
 def test_default_metrics_stay_unnamed_and_named_ones_keep_their_knobs():
-    assert not midway_record(None, 10, None).named
-    found = midway_record(None, 10, (name for name in ["mig:bins=40"]))
+    assert not periodic_record(None, 10, None).named
+    found = periodic_record(None, 10, (name for name in ["mig:bins=40"]))
     assert (found.metrics, found.named) == (("mig:bins=40",), True)
 
 
