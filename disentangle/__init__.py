@@ -1,16 +1,40 @@
-"""disentangle: train, score and compare models of disentangled representation learning."""
+"""disentangle: train, score and compare models of disentangled representation learning.
 
-import importlib
-from typing import TYPE_CHECKING, Any
+Everything that a plugin needs is here and in `disentangle.data`, `.maths`, `.nn`, `.studies` and
+`.testing`. A name is imported when it is first used, so that `import disentangle` takes no time.
+"""
+
+from typing import TYPE_CHECKING
+
+from disentangle._utils.lazy import imported_when_used
+from disentangle._utils.versions import __version__ as __version__
 
 if TYPE_CHECKING:
+    from disentangle.contracts.dataset import Dataset as Dataset
+    from disentangle.contracts.dataset import Grid as Grid
+    from disentangle.contracts.dataset import Index as Index
+    from disentangle.contracts.dataset import Labelled as Labelled
+    from disentangle.contracts.metric import Detail as Detail
+    from disentangle.contracts.metric import Metric as Metric
+    from disentangle.contracts.metric import Scores as Scores
+    from disentangle.contracts.model import Batch as Batch
+    from disentangle.contracts.model import Code as Code
+    from disentangle.contracts.model import Model as Model
+    from disentangle.contracts.model import Posterior as Posterior
+    from disentangle.contracts.model import Terms as Terms
+    from disentangle.contracts.plugin import Plugin as Plugin
+    from disentangle.contracts.plugin import knob as knob
+    from disentangle.contracts.source import Codes as Codes
+    from disentangle.contracts.source import Source as Source
     from disentangle.data.loading import load_dataset as load_dataset
     from disentangle.errors import DisentangleError as DisentangleError
+    from disentangle.errors import Unavailable as Unavailable
     from disentangle.errors import UsageError as UsageError
     from disentangle.reports.pages import report as report
     from disentangle.runs.run import Run as Run
     from disentangle.runs.run import load_run as load_run
     from disentangle.score_tables.build import tables as tables
+    from disentangle.scoring.baselines import baselines as baselines
     from disentangle.scoring.score_external import score_codes as score_codes
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
@@ -19,13 +43,29 @@ if TYPE_CHECKING:
     from disentangle.training.train import resume as resume
     from disentangle.training.train import train as train
 
-from disentangle._utils.versions import __version__ as __version__
-
 _HOMES = {
+    "Batch": "contracts.model",
+    "Code": "contracts.model",
+    "Codes": "contracts.source",
+    "Dataset": "contracts.dataset",
+    "Detail": "contracts.metric",
     "DisentangleError": "errors",
+    "Grid": "contracts.dataset",
+    "Index": "contracts.dataset",
+    "Labelled": "contracts.dataset",
+    "Metric": "contracts.metric",
+    "Model": "contracts.model",
+    "Plugin": "contracts.plugin",
+    "Posterior": "contracts.model",
     "Run": "runs.run",
+    "Scores": "contracts.metric",
+    "Source": "contracts.source",
+    "Terms": "contracts.model",
+    "Unavailable": "errors",
     "UsageError": "errors",
+    "baselines": "scoring.baselines",
     "import_weights": "training.import_weights",
+    "knob": "contracts.plugin",
     "load_dataset": "data.loading",
     "load_run": "runs.run",
     "report": "reports.pages",
@@ -37,18 +77,8 @@ _HOMES = {
     "tables": "score_tables.build",
     "train": "training.train",
 }
-"""Public name -> the module that it is imported from when first used."""
+"""Public name -> the module that it comes from."""
 
 __all__ = [*sorted(_HOMES), "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'disentangle' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"disentangle.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = imported_when_used(__name__, _HOMES)

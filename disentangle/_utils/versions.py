@@ -1,4 +1,4 @@
-"""The record of a run that is about to start: what it is, on what, with which versions."""
+"""The versions, the commit and the time that records and tables name."""
 
 import datetime
 import importlib.metadata
@@ -6,7 +6,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""Of this package, and so of the contract of plugins; `pyproject.toml` reads it here."""
 
 
 @cache

@@ -177,7 +177,7 @@ def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
     from disentangle.scoring.score_external import score_codes
 
     known = ("codes", "factors", "names", "test_codes", "test_factors")
-    with npz.opened(path, "codes and factors") as arrays:
+    with npz.open_npz(path, "codes and factors") as arrays:
         if not {"codes", "factors"} <= set(arrays.keys):
             raise ValueError(f"it holds {', '.join(arrays.keys) or 'nothing'}, not both of them")
         found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 Index: TypeAlias = NDArray[np.int64]
+"""Numbers of images, [N], or labels, [N, K]: int64."""
 ViewRecord: TypeAlias = Mapping[str, str | int | tuple[str, ...]]
 """What a view chose: its split and its factors, if not the dataset's own, and what is held out."""
 

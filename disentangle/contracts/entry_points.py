@@ -206,7 +206,7 @@ class Group(Generic[P]):
             raise DisentangleError(f"{who} declares a knob wrongly: {error}") from error
 
 
-networks: "Group[type[Network]]" = Group("network", "disentangle.nn.networks:Network")
+networks: "Group[type[Network]]" = Group("network", "disentangle.nn:Network")
 
 
 def every_entry() -> list[Entry]:

@@ -99,10 +99,14 @@ class Model(Common, nn.Module, Generic[C]):
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
         """Make the modules for images of (channels, height, width); the core calls this once."""
-        network: Network = entry_points.networks.load(self.network)()
+        network = self.make_network()
         self.encoder = network.encoder(image_shape, 2 * self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
         self.make_observation()
+
+    def make_network(self) -> "Network":
+        """Make the network that the knob names: it makes an encoder and a decoder."""
+        return entry_points.networks.load(self.network)()
 
     def make_observation(self) -> None:
         """Make what the likelihood learns, if anything: one log variance, at first that of 0.5."""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from disentangle.contracts.model import Model
 
 
-models: "Group[type[Model]]" = Group("model", "disentangle.contracts.model:Model")
+models: "Group[type[Model]]" = Group("model", "disentangle:Model")
 datasets: "Group[Callable[[Any], Dataset]]" = Group("dataset", "")
-metrics: "Group[type[Metric[Any]]]" = Group("metric", "disentangle.contracts.metric:Metric")
-executors: Group[Any] = Group("executor", "disentangle.studies.executor:Executor")
+metrics: "Group[type[Metric[Any]]]" = Group("metric", "disentangle:Metric")
+executors: Group[Any] = Group("executor", "disentangle.studies:Executor")
 groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks, executors)
 
 

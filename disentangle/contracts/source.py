@@ -1,17 +1,22 @@
 """What a metric reads: codes of images, and what the dataset knows of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangle._utils.device import CHUNK
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts import entry_points
 from disentangle.contracts.dataset import Dataset, Index, Labelled, check_labels
 from disentangle.contracts.views import LabelledSubset, Subset
 from disentangle.errors import BrokenContract, Unavailable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 D_co = TypeVar("D_co", bound=Dataset, covariant=True)
 """So that a source of a grid is one of a labelled dataset too, which most of its methods take."""
@@ -64,6 +69,21 @@ class Source(ABC, Generic[D_co]):
         for block in np.array_split(np.flatnonzero(wanted), 1 + table.size // BLOCK):
             table[block] = self.codes(block)
         return lambda index: table.take(index, axis=0)
+
+    def image_batches(
+        self, index: Index, device: "torch.device"
+    ) -> "Iterator[tuple[slice, Tensor]]":
+        """Yield the images at `index` [N], in batches that suit a device.
+
+        With each batch comes its place in `index`, a slice. Images are float32 [n, C, H, W] in
+        [0, 1] on the device.
+        """
+        from disentangle._utils.tensors import to_device
+
+        size = CHUNK["cpu" if device.type == "cpu" else "other"]
+        for start in range(0, len(index), size):
+            part = slice(start, start + size)
+            yield part, to_device(self.dataset.images(index[part]), device)
 
     @abstractmethod
     def posterior(self, index: Index) -> tuple[Codes, Codes]:

@@ -1,1 +1,65 @@
-"""Datasets opened by name: downloads, archives, prepared images, images of the user's own."""
+"""Datasets opened by name, and what a dataset plugin is made of: downloads, archives, images."""
+
+from typing import TYPE_CHECKING
+
+from disentangle._utils.lazy import imported_when_used
+
+if TYPE_CHECKING:
+    from disentangle.data.archive import FILE_BYTES as FILE_BYTES
+    from disentangle.data.archive import Piece as Piece
+    from disentangle.data.archive import pieces as pieces
+    from disentangle.data.archive import uncompressed as uncompressed
+    from disentangle.data.array_datasets import LabelledPixels as LabelledPixels
+    from disentangle.data.array_datasets import as_dataset as as_dataset
+    from disentangle.data.array_datasets import grid_order as grid_order
+    from disentangle.data.download import Remote as Remote
+    from disentangle.data.image_files import centre_crop as centre_crop
+    from disentangle.data.image_files import decoded as decoded
+    from disentangle.data.image_files import flat as flat
+    from disentangle.data.image_files import resized as resized
+    from disentangle.data.loading import load_dataset as load_dataset
+    from disentangle.data.location import About as About
+    from disentangle.data.location import Location as Location
+    from disentangle.data.location import about as about
+    from disentangle.data.manifest import Manifest as Manifest
+    from disentangle.data.npz import LABEL_BYTES as LABEL_BYTES
+    from disentangle.data.npz import counted as counted
+    from disentangle.data.npz import open_npz as open_npz
+    from disentangle.data.npz import reason as reason
+    from disentangle.data.prepared import Content as Content
+    from disentangle.data.prepared import Preparation as Preparation
+    from disentangle.data.prepared import Rows as Rows
+    from disentangle.data.prepared import reordered as reordered
+
+_HOMES = {
+    "About": "location",
+    "Content": "prepared",
+    "FILE_BYTES": "archive",
+    "LABEL_BYTES": "npz",
+    "LabelledPixels": "array_datasets",
+    "Location": "location",
+    "Manifest": "manifest",
+    "Piece": "archive",
+    "Preparation": "prepared",
+    "Remote": "download",
+    "Rows": "prepared",
+    "about": "location",
+    "as_dataset": "array_datasets",
+    "centre_crop": "image_files",
+    "counted": "npz",
+    "decoded": "image_files",
+    "flat": "image_files",
+    "grid_order": "array_datasets",
+    "load_dataset": "loading",
+    "open_npz": "npz",
+    "pieces": "archive",
+    "reason": "npz",
+    "reordered": "prepared",
+    "resized": "image_files",
+    "uncompressed": "archive",
+}
+"""Public name -> the module that it comes from."""
+
+__all__ = sorted(_HOMES)
+
+__getattr__, __dir__ = imported_when_used(__name__, _HOMES)

@@ -21,7 +21,7 @@ from typing import Literal
 
 from disentangle.errors import DisentangleError
 
-LIMIT = 64 * 2**20  # bytes that one file may have, unpacked
+FILE_BYTES = 64 * 2**20  # bytes that one file may have, unpacked
 DIRECTORY = 2**28  # bytes that a zip's list of its files may have
 HEADERS = 2**20  # bytes that the headers of one file in a tar may have: long names, and the like
 SHARED = 64  # entries that the headers before all files of a tar may have
@@ -94,15 +94,15 @@ def pieces(
 
     Raises:
         DisentangleError: the source cannot be read or is damaged; an archive has a member, wanted
-            or not, that is dangerous or cannot be read in place; a wanted file exceeds `LIMIT`.
+            or not, that is dangerous or cannot be read in place; a wanted file is too large.
     """
     known_as = known_as or source
     found: dict[str, Piece] = {}
     for piece, kind in _members(source, known_as):
         name = "/".join(part for part in piece.name.split("/") if part not in ("", "."))
         taken = kind == "file" and not _HIDDEN.search(name) and wanted(name)
-        if taken and max(piece.size, piece.length) > LIMIT:
-            kind = f"larger than {LIMIT >> 20} MiB"
+        if taken and max(piece.size, piece.length) > FILE_BYTES:
+            kind = f"larger than {FILE_BYTES >> 20} MiB"
         elif taken and name in found:
             kind = "there twice"
         if kind not in ("file", "folder"):

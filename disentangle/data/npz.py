@@ -16,7 +16,7 @@ from disentangle.errors import DisentangleError
 Array = NDArray[Any]
 SMALL = 2**30
 """Bytes that an array may have to be read as a whole."""
-LABELS = 2**28
+LABEL_BYTES = 2**28
 """Bytes that labels may have."""
 ENTRY = 2**12
 """Bytes that one of its entries may have: words of more are no names."""
@@ -68,7 +68,7 @@ class Npz:
 
 
 @contextmanager
-def opened(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
+def open_npz(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
     """Yield the arrays of an npz; whatever is wrong with it is one error that names the file.
 
     Args:

@@ -21,6 +21,7 @@ from disentangle.data.manifest import Manifest, modified_at, read_manifest, stam
 from disentangle.errors import DisentangleError
 
 Rows = NDArray[np.uint8]
+"""Images as bytes, uint8 [n, ...]."""
 Labels = NDArray[np.int32]
 
 BLOCK = 64 * 2**20

@@ -150,7 +150,7 @@ def from_npz(
         location: for messages.
         folder: for images that have to be put in order.
     """
-    with npz.opened(path, "images") as arrays:
+    with npz.open_npz(path, "images") as arrays:
         if "images" not in arrays.keys:
             raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
         shape, dtype = arrays.header("images")
@@ -163,7 +163,7 @@ def from_npz(
     target = (shape[0], side, side, channels)
 
     def blocks() -> Iterator[Rows]:
-        with npz.opened(path, "images") as arrays:
+        with npz.open_npz(path, "images") as arrays:
             read = arrays.blocks("images", max(1, BLOCK // (height * width * depth)))
             for block in npz.counted(read, shape[0], location.progress):
                 images = block.reshape(len(block), height, width, depth)
@@ -206,7 +206,7 @@ def read_factors(
     """
     if "factors" not in arrays.keys:
         return {}, None, None
-    factors = arrays.array("factors", npz.LABELS)
+    factors = arrays.array("factors", npz.LABEL_BYTES)
     factors = factors[:, None] if factors.ndim == 1 else factors
     if factors.ndim != 2 or len(factors) != count or not factors.shape[1]:
         raise ValueError(f"'factors' has shape {factors.shape}, not [{count}, K]")

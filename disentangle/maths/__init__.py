@@ -1,1 +1,63 @@
 """Formulas that several metrics and models share."""
+
+from typing import TYPE_CHECKING
+
+from disentangle._utils.lazy import imported_when_used
+
+if TYPE_CHECKING:
+    from disentangle.maths.aggregate_posterior import covariance as covariance
+    from disentangle.maths.aggregate_posterior import log_densities as log_densities
+    from disentangle.maths.aggregate_posterior import log_prior as log_prior
+    from disentangle.maths.aggregate_posterior import log_weights as log_weights
+    from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
+    from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
+    from disentangle.maths.importance import Numbers as Numbers
+    from disentangle.maths.importance import completeness as completeness
+    from disentangle.maths.importance import dci_scores as dci_scores
+    from disentangle.maths.importance import disentanglement as disentanglement
+    from disentangle.maths.information import discretise as discretise
+    from disentangle.maths.information import entropies as entropies
+    from disentangle.maths.information import entropy as entropy
+    from disentangle.maths.information import gaps as gaps
+    from disentangle.maths.information import mutual_information as mutual_information
+    from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
+    from disentangle.maths.linear_svm import fit_svms as fit_svms
+    from disentangle.maths.linear_svm import highest_line as highest_line
+    from disentangle.maths.probes import each_varying_factor as each_varying_factor
+    from disentangle.maths.probes import small_fit as small_fit
+    from disentangle.maths.probes import standardise as standardise
+    from disentangle.maths.probes import standardised as standardised
+    from disentangle.maths.probes import threads as threads
+    from disentangle.maths.probes import varying_factors as varying_factors
+
+_HOMES = {
+    "GradientBoosting": "gradient_boosting",
+    "Numbers": "importance",
+    "completeness": "importance",
+    "covariance": "aggregate_posterior",
+    "dci_scores": "importance",
+    "discretise": "information",
+    "disentanglement": "importance",
+    "each_varying_factor": "probes",
+    "entropies": "information",
+    "entropy": "information",
+    "fit_svms": "linear_svm",
+    "gaps": "information",
+    "highest_line": "linear_svm",
+    "knn_mutual_information": "knn_information",
+    "log_densities": "aggregate_posterior",
+    "log_prior": "aggregate_posterior",
+    "log_weights": "aggregate_posterior",
+    "mutual_information": "information",
+    "off_diagonal": "aggregate_posterior",
+    "small_fit": "probes",
+    "standardise": "probes",
+    "standardised": "probes",
+    "threads": "probes",
+    "varying_factors": "probes",
+}
+"""Public name -> the module that it comes from."""
+
+__all__ = sorted(_HOMES)
+
+__getattr__, __dir__ = imported_when_used(__name__, _HOMES)

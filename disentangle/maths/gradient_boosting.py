@@ -37,7 +37,7 @@ class Unclear(Exception):
     """Rounding might decide which split is the best."""
 
 
-class Boosting:
+class GradientBoosting:
     """Codes to fit on [N, D] and to test on [M, D], sorted for any number of classifiers."""
 
     def __init__(self, x: Codes, test: Codes) -> None:

@@ -11,6 +11,7 @@ from disentangle.contracts.metric import Detail, Scores
 from disentangle.errors import Unavailable
 
 Numbers = NDArray[np.float64]
+"""An array of float64."""
 
 
 def disentanglement(importance: Numbers) -> tuple[float, Numbers]:
@@ -40,7 +41,7 @@ def completeness(importance: Numbers) -> tuple[float, Numbers]:
     return disentanglement(importance.T)
 
 
-def parts(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
+def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
     """Return the three parts of a DCI metric, and what is behind them.
 
     Disentanglement takes two factors, and completeness two latents.

@@ -14,7 +14,7 @@ from disentangle.maths.probes import standardised
 Numbers = NDArray[np.float64]
 
 
-def neighbours_information(
+def knn_mutual_information(
     z: Codes, v: Index, rng: np.random.Generator, neighbours: int = 3
 ) -> Numbers:
     """Return I(z_i; v_k) by nearest neighbours, [D, K], as Ross (2014) and scikit-learn estimate.

@@ -14,7 +14,7 @@ BLOCK = 2**16
 Numbers = NDArray[np.float64]
 
 
-def machines(x: Numbers, y: Index, own: Numbers, others: Numbers) -> tuple[Numbers, Numbers]:
+def fit_svms(x: Numbers, y: Index, own: Numbers, others: Numbers) -> tuple[Numbers, Numbers]:
     """Return slope and intercept of a support vector machine for each value, [P] and [P].
 
     They minimise (w^2 + b^2) / 2 + sum_n c_n max(0, 1 - s_n (w x_n + b))^2, where s_n is 1 for
@@ -71,7 +71,7 @@ def machines(x: Numbers, y: Index, own: Numbers, others: Numbers) -> tuple[Numbe
     return now[0] / scale, now[1] - now[0] * middle / scale
 
 
-def highest(x: Numbers, w: Numbers, b: Numbers) -> Index:
+def highest_line(x: Numbers, w: Numbers, b: Numbers) -> Index:
     """Return which of the lines w x + b, [P], is the highest at each x [M]."""
     blocks = np.array_split(x, 1 + len(x) * len(w) // BLOCK)
     return np.concatenate([(np.multiply.outer(part, w) + b).argmax(axis=1) for part in blocks])

@@ -1,13 +1,17 @@
-"""What metrics that fit classifiers share."""
+"""What metrics share that fit a classifier to each factor."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangle._utils.device import cores
+from disentangle.contracts.dataset import Index
 from disentangle.contracts.source import Codes
+from disentangle.errors import Unavailable
 
 Numbers = NDArray[np.float64]
 
@@ -42,3 +46,36 @@ def standardise(z: Codes) -> Codes:
     std = centred.std(axis=0)
     constant = std <= 1e-12 * np.abs(z).max(axis=0, initial=0.0)
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
+
+
+def varying_factors(*labels: Index) -> Index:
+    """Return the factors that vary in each of several arrays of labels [N, K], by column.
+
+    Raises:
+        Unavailable: none does.
+    """
+    varying = np.flatnonzero(np.all([np.ptp(v, axis=0) > 0 for v in labels], axis=0))
+    if not len(varying):
+        raise Unavailable("every factor is constant in these samples")
+    return varying
+
+
+def threads() -> ThreadPoolExecutor:
+    """Make a pool of one thread for each core that this process may use."""
+    return ThreadPoolExecutor(cores())
+
+
+def each_varying_factor(fit: Callable[[int], object], *labels: Index) -> None:
+    """Call `fit(k)` for each factor k that varies, in threads, those with most values first.
+
+    Args:
+        fit: fits to one factor, and keeps what it finds.
+        labels: [N, K]; a factor is to vary in each. The first has the values that are fitted to.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    varying = varying_factors(*labels)
+    values = {int(k): len(np.unique(labels[0][:, k])) for k in varying}
+    with threads() as pool:
+        list(pool.map(fit, sorted(values, key=lambda k: -values[k])))

@@ -1,1 +1,44 @@
-"""Studies: files of many runs, planned, executed here or on a cluster, and summarised."""
+"""Studies: files of many runs, planned, executed here or on a cluster, and summarised.
+
+The names here are for executor plugins; `disentangle.sweep` runs a study.
+"""
+
+from typing import TYPE_CHECKING
+
+from disentangle._utils.lazy import imported_when_used
+
+if TYPE_CHECKING:
+    from disentangle.studies.executor import Event as Event
+    from disentangle.studies.executor import Events as Events
+    from disentangle.studies.executor import Executor as Executor
+    from disentangle.studies.executor import cores as cores
+    from disentangle.studies.jobs import Job as Job
+    from disentangle.studies.process import AGAIN as AGAIN
+    from disentangle.studies.process import PATIENCE as PATIENCE
+    from disentangle.studies.process import POLL as POLL
+    from disentangle.studies.process import THREADS as THREADS
+    from disentangle.studies.process import attend as attend
+    from disentangle.studies.retries import Attempt as Attempt
+    from disentangle.studies.retries import Waiting as Waiting
+    from disentangle.studies.worker import work as work
+
+_HOMES = {
+    "AGAIN": "process",
+    "Attempt": "retries",
+    "Event": "executor",
+    "Events": "executor",
+    "Executor": "executor",
+    "Job": "jobs",
+    "PATIENCE": "process",
+    "POLL": "process",
+    "THREADS": "process",
+    "Waiting": "retries",
+    "attend": "process",
+    "cores": "executor",
+    "work": "worker",
+}
+"""Public name -> the module that it comes from."""
+
+__all__ = sorted(_HOMES)
+
+__getattr__, __dir__ = imported_when_used(__name__, _HOMES)

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from disentangle._utils.device import cores_here
+from disentangle._utils.device import cores as cores
 from disentangle.contracts import registry
 from disentangle.contracts.plugin import Plugin, knobs
 from disentangle.contracts.settings import parse_given, parse_spec, resolve
@@ -61,7 +61,7 @@ class Executor(Plugin):
 
     def threads_each(self, device: str) -> int:
         """Return the threads of each training, as far as it is known."""
-        return max(1, cores_here() // max(1, self.width(device)))
+        return max(1, cores() // max(1, self.width(device)))
 
 
 def executor_of(on: str, given: Mapping[str, Any]) -> Executor:

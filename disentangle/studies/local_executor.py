@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from disentangle._utils.device import choose_device, cores_here
+from disentangle._utils.device import choose_device, cores
 from disentangle.contracts.plugin import knob
 from disentangle.errors import UsageError
 from disentangle.studies.executor import Event, Events, Executor
@@ -49,14 +49,14 @@ class Local(Executor):
         Raises:
             UsageError: more threads than cores.
         """
-        cores, chosen = cores_here(), choose_device(device)
+        available, chosen = cores(), choose_device(device)
         gpus = visible_gpus(chosen) if chosen.type == "cuda" else []
-        default = len(gpus) * self.per_gpu if gpus else 1 if chosen.type == "mps" else cores
-        count = self.jobs or min(default, max(1, cores // max(1, self.threads)))
-        threads = self.threads or max(1, cores // count)
-        if count * threads > max(cores, count if gpus else 0):
+        default = len(gpus) * self.per_gpu if gpus else 1 if chosen.type == "mps" else available
+        count = self.jobs or min(default, max(1, available // max(1, self.threads)))
+        threads = self.threads or max(1, available // count)
+        if count * threads > max(available, count if gpus else 0):
             raise UsageError(
-                f"{count} trainings of {threads} threads are more than the {cores} cores here; "
+                f"{count} trainings of {threads} threads are more than the {available} cores here; "
                 "fewer --jobs, or fewer --threads"
             )
         places = []

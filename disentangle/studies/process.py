@@ -17,7 +17,18 @@ POLL = 0.2
 PATIENCE = 20.0
 """Seconds that processes get to write their checkpoints, once all are to stop."""
 COMMAND = (sys.executable, "-P", "-m", "disentangle.studies.worker")
+DONE = 0
+"""Exit code of a worker whose run is trained and scored."""
+AGAIN = 1
+"""Exit code after a failure that another attempt may not meet."""
+USAGE = 2
+"""Exit code after a user's mistake."""
+FINAL = 64
+"""Exit code after a failure that would come again."""
+BUSY = 75
+"""Exit code where another process holds the run."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Environment variables that set the threads of a process."""
 
 
 class Child:
@@ -109,8 +120,3 @@ def attend(order: str, log: str, place: Mapping[str, str]) -> Iterator[tuple[int
         yield end
     finally:
         stop([child])
-
-
-DONE, AGAIN, USAGE, FINAL, BUSY = 0, 1, 2, 64, 75
-"""Exit codes: done; it may go better another time; it makes no sense; it would fail again; another
-process is at this run."""

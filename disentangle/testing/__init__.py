@@ -12,7 +12,17 @@ pytest then runs one small test for each rule. Without pytest, each check is a f
         check()
 """
 
+from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.testing.check import Check, Violation
 from disentangle.testing.suite import check_dataset, check_metric, check_model, conformance
 
-__all__ = ["Check", "Violation", "check_dataset", "check_metric", "check_model", "conformance"]
+__all__ = [
+    "Check",
+    "Violation",
+    "check_dataset",
+    "check_metric",
+    "check_model",
+    "conformance",
+    "initialising",
+    "torch_rng",
+]

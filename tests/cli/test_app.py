@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from disentangle import __version__
 from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -200,7 +201,7 @@ def test_list_shows_each_plugin_with_its_distribution(command):
     assert code == 0
     lines = {tuple(line.split()) for line in out.splitlines()}
     assert ("half-vae", "strangers", "3.1") in lines
-    assert ("mig", "disentangle-bench", "0.1.0") in lines
+    assert ("mig", "disentangle-bench", __version__) in lines
     assert any(line[:2] == ("twin", "AMBIGUOUS:") for line in lines)
 
 
@@ -271,14 +272,14 @@ def test_help_of_train_lists_models_without_importing_them():
 
 
 def test_version(command):
-    assert command("--version")[:2] == (0, "disentangle 0.1.0\n")
+    assert command("--version")[:2] == (0, f"disentangle {__version__}\n")
 
 
 def test_module_is_the_command():
     result = subprocess.run(
         [sys.executable, "-m", "disentangle", "--version"], capture_output=True, text=True
     )
-    assert result.stdout == "disentangle 0.1.0\n"
+    assert result.stdout == f"disentangle {__version__}\n"
 
 
 @pytest.fixture

@@ -548,7 +548,7 @@ def test_sound_plugin_is_not_warned_of(rogues, tmp_path):
 
 @pytest.mark.parametrize(
     ("wanted", "fits"),
-    [("<0.1", False), (">=0.1,<0.2", True), (">=7", False), ("", True), ("; extra == 'x'", True)],
+    [("<0.2", False), (">=0.2,<0.3", True), (">=7", False), ("", True), ("; extra == 'x'", True)],
 )
 def test_distribution_for_another_contract_is_refused_before_it_is_imported(rogues, wanted, fits):
     install(

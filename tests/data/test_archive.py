@@ -248,7 +248,7 @@ def test_a_name_that_is_there_twice_is_refused_if_it_is_wanted(tmp_path, refused
 
 def test_files_that_are_too_large_are_refused_if_they_are_wanted(make, refused, monkeypatch):
     source = make(FILES)
-    monkeypatch.setattr(archive, "LIMIT", 2999)
+    monkeypatch.setattr(archive, "FILE_BYTES", 2999)
     refused(source, r"'b/c/d\.jpg' in it is larger than")
     assert len(pieces(source, lambda name: name != "b/c/d.jpg")) == 3
 

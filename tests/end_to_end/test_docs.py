@@ -12,6 +12,7 @@ import pytest
 import typer.core
 from helpers.doc_blocks import BLOCK, ROOT, Shell, blocks_of, check_toml, commands_of
 
+import disentangle
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Common, Training
 from disentangle.contracts.plugin import knobs
@@ -21,9 +22,10 @@ from disentangle.runs.collection import load_all
 from disentangle.runs.scores import current_scores
 from disentangle.scoring.metric_spec import choose
 from disentangle.scoring.protocol import known_protocols, load_protocol
-from disentangle.training.preset import load_preset
+from disentangle.training.preset import known_presets, load_preset
 
 DOCS = ROOT / "docs"
+FACES = [f"disentangle.{name}" for name in ("data", "maths", "nn", "studies", "testing")]
 PAGES = sorted(DOCS.glob("*.md"))
 TEXTS = {page.name: page.read_text() for page in PAGES}
 NAMES = list(TEXTS)
@@ -165,18 +167,17 @@ def test_documented_objects_exist():
 
 
 def test_every_public_name_is_documented():
-    import disentangle
-
-    homes = {n: f"disentangle.{home}.{n}" for n, home in disentangle._HOMES.items()}
-    missing = [n for n, home in homes.items() if f"::: {home}\n" not in TEXTS["api.md"]]
-    assert not missing
+    public = {name: face for face in FACES for name in importlib.import_module(face).__all__}
+    public |= {name: "disentangle" for name in disentangle.__all__ if name != "__version__"}
+    missing = {n for n, face in public.items() if f"::: {face}.{n}\n" not in TEXTS["api.md"]}
+    assert missing == {"initialising", "torch_rng"}  # which the kit passes on from elsewhere
 
 
 def test_protocols_and_presets_are_named():
     for name in known_protocols():
         assert f"`{name}`" in TEXTS["metrics.md"]
-    for path in (ROOT / "disentangle" / "presets").glob("*.toml"):
-        assert f"`{path.stem}`" in TEXTS["models.md"]
+    for name in known_presets():
+        assert f"`{name}`" in TEXTS["models.md"]
 
 
 def test_common_knobs_are_in_the_table_with_their_defaults():

@@ -12,7 +12,7 @@ from scipy.special import expit, softmax
 from sklearn.ensemble import GradientBoostingClassifier
 
 from disentangle.maths import gradient_boosting as boosting
-from disentangle.maths.gradient_boosting import Boosting, Unclear
+from disentangle.maths.gradient_boosting import GradientBoosting, Unclear
 
 STAGES = 12
 
@@ -58,7 +58,7 @@ def classes(x, values, rng):
 
 
 def assert_scikit_learns(x, y, test, seed):
-    importances, predicted = Boosting(x, test).classify(y, seed)
+    importances, predicted = GradientBoosting(x, test).classify(y, seed)
     wanted = GradientBoostingClassifier(n_estimators=STAGES, random_state=seed).fit(x, y)
     np.testing.assert_array_equal(predicted, wanted.predict(test))
     np.testing.assert_allclose(importances, wanted.feature_importances_, atol=1e-9)
@@ -90,7 +90,7 @@ def test_first_factors_importances_are_the_references(value, monkeypatch):
     monkeypatch.setattr(boosting, "STAGES", 100)
     z, v, test_z, _ = case_arrays(value)
     wanted = ARRAYS[f"expected_sk1.9.1/{value['case']}/dci_importance"][:, 0]
-    found, _ = Boosting(z, test_z).classify(v[:, 0], value["hp"]["numpy_seed"])
+    found, _ = GradientBoosting(z, test_z).classify(v[:, 0], value["hp"]["numpy_seed"])
     same = sklearn.__version__ == value["versions"]["sklearn"]
     np.testing.assert_allclose(found, wanted, atol=1e-6 if same else 2e-2)
 
@@ -99,7 +99,7 @@ def test_most_trees_of_continuous_codes_are_found_without_sorting():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 4))
     x[:, 0] += classes(x, 3, rng)
-    trees = Boosting(x, x[:5])
+    trees = GradientBoosting(x, x[:5])
     clear = [trees._clear_tree(x[:, 0] + rng.normal(size=3000)) for _ in range(10)]
     assert sum(tree is not None for tree in clear) >= 8
 
@@ -107,13 +107,13 @@ def test_most_trees_of_continuous_codes_are_found_without_sorting():
 def test_split_of_a_tie_is_unclear():
     x = np.arange(6.0)[:, None] * [1, 1]
     with pytest.raises(Unclear):
-        Boosting(x, x)._split(np.array([0.0, 0, 0, 1, 1, 1]), Boosting(x, x).order)
+        GradientBoosting(x, x)._split(np.array([0.0, 0, 0, 1, 1, 1]), GradientBoosting(x, x).order)
 
 
 def test_split_is_the_best_and_says_by_how_much():
     x = np.array([[3.0, 0], [1, 5], [2, 7], [0, 2]])
     g = np.array([5.0, 1, 4, 1])
-    trees = Boosting(x, x)
+    trees = GradientBoosting(x, x)
     d, rank, gain = trees._split(g, trees.order)
     assert (d, rank) == (0, 1)
     assert gain == pytest.approx(np.var(g) * 4 - (0 + 0.5))
@@ -133,8 +133,8 @@ def test_threads_change_nothing():
     x = rng.normal(size=(300, 3))
     y = classes(x, 5, rng)
     with ThreadPoolExecutor(3) as pool:
-        found = Boosting(x, x).classify(y, 0, pool.map)
-    alone = Boosting(x, x).classify(y, 0)
+        found = GradientBoosting(x, x).classify(y, 0, pool.map)
+    alone = GradientBoosting(x, x).classify(y, 0)
     for threaded, plain in zip(found, alone, strict=True):
         np.testing.assert_array_equal(threaded, plain)
 
@@ -144,6 +144,6 @@ def test_scale_changes_nothing(exponent):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3))
     y = classes(x, 3, rng)
-    found, plain = (Boosting(a, a).classify(y, 0) for a in (x * 2.0**exponent, x))
+    found, plain = (GradientBoosting(a, a).classify(y, 0) for a in (x * 2.0**exponent, x))
     np.testing.assert_allclose(found[0], plain[0], atol=1e-9)
     np.testing.assert_array_equal(found[1], plain[1])

@@ -9,7 +9,7 @@ from scipy.stats import entropy
 
 from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
-from disentangle.maths.importance import completeness, disentanglement, parts
+from disentangle.maths.importance import completeness, dci_scores, disentanglement
 
 
 @pytest.mark.parametrize("value", golden("aggregate"), ids=lambda v: v["case"])
@@ -44,8 +44,8 @@ def test_matrix_is_left_as_it_is():
 
 def test_parts_leave_a_constant_factor_out():
     importance = np.array([[0.9, np.nan, 0.2], [0.1, np.nan, 0.8]])
-    found = parts("m", importance, np.array([0.5, np.nan, 0.7]))
-    plain = parts("m", importance[:, [0, 2]], np.array([0.5, 0.7]))
+    found = dci_scores("m", importance, np.array([0.5, np.nan, 0.7]))
+    plain = dci_scores("m", importance[:, [0, 2]], np.array([0.5, 0.7]))
     names = [name for name in found if not isinstance(found[name], Detail)]
     assert names == ["m/disentanglement", "m/completeness", "m/informativeness"]
     assert [found[name] for name in names] == [plain[name] for name in names]
@@ -53,14 +53,14 @@ def test_parts_leave_a_constant_factor_out():
 
 
 def test_parts_of_one_factor_or_one_latent_lack_what_is_not_defined():
-    one_factor = defined(parts("m", np.array([[0.5], [0.5]]), np.array([0.5])))
+    one_factor = defined(dci_scores("m", np.array([[0.5], [0.5]]), np.array([0.5])))
     assert one_factor["m/completeness"] == pytest.approx(0)
     assert "m/disentanglement" not in one_factor
-    one_latent = defined(parts("m", np.array([[1.0, 1.0]]), np.array([0.5, 0.5])))
+    one_latent = defined(dci_scores("m", np.array([[1.0, 1.0]]), np.array([0.5, 0.5])))
     assert one_latent["m/disentanglement"] == pytest.approx(0)
     assert "m/completeness" not in one_latent
 
 
 def test_parts_without_a_factor_that_varies_are_unavailable():
     with pytest.raises(Unavailable, match="every factor is constant"):
-        parts("m", np.full((2, 1), np.nan), np.array([np.nan]))
+        dci_scores("m", np.full((2, 1), np.nan), np.array([np.nan]))

@@ -10,7 +10,7 @@ from sklearn.feature_selection import mutual_info_classif
 
 from disentangle.errors import Unavailable
 from disentangle.maths.information import discretise, entropies, mutual_information
-from disentangle.maths.knn_information import neighbours_information
+from disentangle.maths.knn_information import knn_mutual_information
 from disentangle.maths.probes import standardised
 from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle_plugins.metrics.infomec import (
@@ -62,7 +62,7 @@ def test_infom_and_infoc_from_neighbours_are_the_authors(value):
     # Where codes have few values the noise of 1e-10 decides: hence a mean of several.
     both = []
     for seed in range(12):
-        nmi = neighbours_information(z, v, rng(seed)) / entropies(v)
+        nmi = knn_mutual_information(z, v, rng(seed)) / entropies(v)
         active = nmi[value["hp"]["mask"]]
         both.append((modularity(active), modularity(active.T)))
     found = np.mean(both, axis=0)
@@ -106,7 +106,7 @@ def test_information_by_neighbours_is_what_the_definition_says(seed, neighbours,
     made = rng(seed)
     y = made.integers(0, 3, n)
     x = standardised(made.normal(size=(n, 1)) + y[:, None], np.zeros((0, 1)))[0]
-    found = neighbours_information(x, y[:, None], rng(), neighbours)[0, 0]
+    found = knn_mutual_information(x, y[:, None], rng(), neighbours)[0, 0]
     assert found == pytest.approx(by_definition(x[:, 0], y, neighbours), abs=1e-9)
 
 
@@ -116,7 +116,7 @@ def test_information_by_neighbours_is_scikit_learns(seed, neighbours):
     made = rng(seed)
     v = made.integers(0, (2, 5), (300, 2))
     z = made.normal(size=(300, 2)) * [1, 100] + v * [2, 10]
-    found = neighbours_information(z, v, rng(), neighbours)
+    found = knn_mutual_information(z, v, rng(), neighbours)
     for information, y in zip(found.T, v.T, strict=True):
         wanted = mutual_info_classif(z, y, n_neighbors=neighbours, random_state=0)
         np.testing.assert_allclose(information, wanted, atol=1e-9)
@@ -125,13 +125,13 @@ def test_information_by_neighbours_is_scikit_learns(seed, neighbours):
 def test_label_of_one_image_is_left_out():
     z, v = small()
     z, v = np.vstack([z, z[:1] + 0.01]), np.vstack([v, [[9, 9, 9]]])
-    found = neighbours_information(z, v, rng())
-    np.testing.assert_allclose(found, neighbours_information(z[:-1], v[:-1], rng()), atol=1e-9)
+    found = knn_mutual_information(z, v, rng())
+    np.testing.assert_allclose(found, knn_mutual_information(z[:-1], v[:-1], rng()), atol=1e-9)
 
 
 def test_images_with_labels_of_their_own_have_no_information():
     z = np.arange(4.0)[:, None]
-    assert neighbours_information(z, np.arange(4)[:, None], rng()) == 0
+    assert knn_mutual_information(z, np.arange(4)[:, None], rng()) == 0
 
 
 def test_null_fit_has_the_entropy_of_as_many_values():

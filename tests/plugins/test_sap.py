@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 
 from disentangle.errors import Unavailable
 from disentangle.maths.information import gaps
-from disentangle.maths.linear_svm import machines
+from disentangle.maths.linear_svm import fit_svms
 from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics.sap import SAP, accuracies
 
@@ -96,7 +96,7 @@ def test_machines_are_scikit_learns(seed, values, scale, shift, c):
     count = np.bincount(y)
     own = c * len(y) / (values * count)
     others = own[::-1] if values == 2 else np.full(values, c)
-    w, b = machines(x, y[:, None], own, others)
+    w, b = fit_svms(x, y[:, None], own, others)
     expected = LinearSVC(C=c, class_weight="balanced", dual=False, tol=1e-10, max_iter=10_000)
     expected.fit(x[:, None], y)
     w, b = (w[1:], b[1:]) if values == 2 else (w, b)

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from disentangle import __version__
 from disentangle.errors import UsageError
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import (
@@ -46,7 +47,7 @@ def test_markdown_marks_the_best_and_aligns_numbers(tables):
     assert f"**0.400 ± 0.285 [{low:.3f}, {high:.3f}]**" in text
     assert "-: |" in text
     assert "Bold: told apart" in text
-    assert text.splitlines()[-1].startswith("disentangle 0.1.0")
+    assert text.splitlines()[-1].startswith(f"disentangle {__version__}")
 
 
 def test_wide_csv_has_a_row_a_configuration_and_every_summary(tables):

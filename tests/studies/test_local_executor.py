@@ -162,7 +162,7 @@ def test_each_worker_gets_its_threads(job, fake):
 
 
 def test_more_threads_than_cores_are_refused(monkeypatch):
-    monkeypatch.setattr(supervisor, "cores_here", lambda: 4)
+    monkeypatch.setattr(supervisor, "cores", lambda: 4)
     assert Local().width("cpu") == 4
     assert Local(threads=2).width("cpu") == 2
     assert Local(jobs=2).threads_each("cpu") == 2
@@ -171,7 +171,7 @@ def test_more_threads_than_cores_are_refused(monkeypatch):
 
 
 def test_trainings_are_spread_over_the_gpus(monkeypatch):
-    monkeypatch.setattr(supervisor, "cores_here", lambda: 4)
+    monkeypatch.setattr(supervisor, "cores", lambda: 4)
     monkeypatch.setattr(supervisor.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(supervisor.torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

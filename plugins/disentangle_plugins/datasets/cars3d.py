@@ -15,15 +15,24 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.archive import LIMIT, Piece, pieces, uncompressed
-from disentangle.data.array_datasets import as_dataset
-from disentangle.data.download import Remote
-from disentangle.data.image_files import resized
-from disentangle.data.location import About, Location, about
-from disentangle.data.npz import counted, reason
-from disentangle.data.prepared import Content, Preparation, Rows
-from disentangle.errors import DisentangleError
+from disentangle import Dataset, DisentangleError
+from disentangle.data import (
+    FILE_BYTES,
+    About,
+    Content,
+    Location,
+    Piece,
+    Preparation,
+    Remote,
+    Rows,
+    about,
+    as_dataset,
+    counted,
+    pieces,
+    reason,
+    resized,
+    uncompressed,
+)
 
 ABOUT = About(
     images=17_568,
@@ -125,7 +134,7 @@ def _unpacked(content: bytes) -> bytes:
 
     After 128 bytes it is made of parts, each with its type and length before it.
     """
-    parts, at, left = [content[:128]], 128, LIMIT
+    parts, at, left = [content[:128]], 128, FILE_BYTES
     order = "<" if content[126:128] == b"IM" else ">"
     while at + 8 <= len(content):
         kind, length = struct.unpack_from(f"{order}II", content, at)
@@ -134,7 +143,7 @@ def _unpacked(content: bytes) -> bytes:
             inflate = zlib.decompressobj()
             parts.append(inflate.decompress(content[at + 8 : end], left + 1))
             if len(parts[-1]) > left:
-                raise ValueError(f"it unpacks to more than {LIMIT >> 20} MiB")
+                raise ValueError(f"it unpacks to more than {FILE_BYTES >> 20} MiB")
             if not inflate.eof:
                 raise ValueError("it ends too early")
             left -= len(parts[-1])

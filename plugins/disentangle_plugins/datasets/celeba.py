@@ -12,14 +12,21 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.archive import pieces
-from disentangle.data.array_datasets import LabelledPixels
-from disentangle.data.download import Remote
-from disentangle.data.image_files import centre_crop, decoded, flat, resized
-from disentangle.data.location import About, Location, about
-from disentangle.data.prepared import Content, Preparation
-from disentangle.errors import DisentangleError
+from disentangle import Dataset, DisentangleError
+from disentangle.data import (
+    About,
+    Content,
+    LabelledPixels,
+    Location,
+    Preparation,
+    Remote,
+    about,
+    centre_crop,
+    decoded,
+    flat,
+    pieces,
+    resized,
+)
 
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 ARCHIVE, ATTRIBUTES, PARTITION = (

@@ -11,14 +11,23 @@ from contextlib import ExitStack
 import numpy as np
 from PIL import Image
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.archive import pieces, uncompressed
-from disentangle.data.array_datasets import as_dataset, grid_order
-from disentangle.data.download import Remote
-from disentangle.data.image_files import centre_crop, decoded, flat, resized
-from disentangle.data.location import About, Location, about
-from disentangle.data.prepared import Content, Preparation
-from disentangle.errors import DisentangleError
+from disentangle import Dataset, DisentangleError
+from disentangle.data import (
+    About,
+    Content,
+    Location,
+    Preparation,
+    Remote,
+    about,
+    as_dataset,
+    centre_crop,
+    decoded,
+    flat,
+    grid_order,
+    pieces,
+    resized,
+    uncompressed,
+)
 
 ABOUT = About(
     images=86_366,

@@ -25,11 +25,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.array_datasets import as_dataset
-from disentangle.data.location import About, Location, about
-from disentangle.data.npz import counted
-from disentangle.data.prepared import Content, Preparation
+from disentangle import Dataset
+from disentangle.data import About, Content, Location, Preparation, about, as_dataset, counted
 
 AXES: Mapping[str, Sequence[Any]] = {
     "legs": ("straight", "splayed", "pedestal", "cantilever"),

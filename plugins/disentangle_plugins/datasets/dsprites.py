@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle.contracts.dataset import Grid
-from disentangle.data import npz
-from disentangle.data.download import Remote
-from disentangle.data.location import About, Location, about
-from disentangle.data.manifest import Manifest
-from disentangle.data.prepared import Content, Preparation
+from disentangle import Grid
+from disentangle.data import (
+    LABEL_BYTES,
+    About,
+    Content,
+    Location,
+    Manifest,
+    Preparation,
+    Remote,
+    about,
+    open_npz,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,12 +166,12 @@ _FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
 
 def _read(path: Path) -> Iterator[Packed]:
     """Yield the blocks of the official npz [1024, 512], without ever holding all of its 3 GB."""
-    with npz.opened(path, "dSprites", REMEDY) as arrays:
+    with open_npz(path, "dSprites", REMEDY) as arrays:
         if "imgs" not in arrays.keys:
             raise ValueError("it holds no 'imgs'")
         for name in ("latents_classes", "latents_values"):
             if name in arrays.keys:
-                _check_latents(name, arrays.array(name, npz.LABELS))
+                _check_latents(name, arrays.array(name, LABEL_BYTES))
         shape, dtype = arrays.header("imgs")
         if shape != (COUNT, 64, 64) or dtype != np.uint8:
             raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)}")

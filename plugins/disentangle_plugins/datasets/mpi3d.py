@@ -10,12 +10,19 @@ from math import prod
 
 import numpy as np
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data import npz
-from disentangle.data.array_datasets import as_dataset
-from disentangle.data.download import Remote
-from disentangle.data.location import About, Location, about
-from disentangle.data.prepared import Content, Preparation, Rows
+from disentangle import Dataset
+from disentangle.data import (
+    About,
+    Content,
+    Location,
+    Preparation,
+    Remote,
+    Rows,
+    about,
+    as_dataset,
+    counted,
+    open_npz,
+)
 
 FACTORS = {
     "object_color": 6,
@@ -84,7 +91,7 @@ open_toy, open_realistic, open_real = map(_opener, ("toy", "realistic", "real"))
 
 def _read(location: Location, known: About) -> Content:
     path = location.find(known)
-    with npz.opened(path, "MPI3D") as arrays:
+    with open_npz(path, "MPI3D") as arrays:
         if "images" not in arrays.keys:
             raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
         shape, dtype = arrays.header("images")
@@ -103,10 +110,10 @@ def _read(location: Location, known: About) -> Content:
     location.say(f"{location.name}: reading {count:,} images")
 
     def blocks() -> Iterator[Rows]:
-        with npz.opened(path, "MPI3D") as arrays:
+        with open_npz(path, "MPI3D") as arrays:
             rows = BLOCK if flat else 1
             read = (b.reshape(-1, *IMAGE) for b in arrays.blocks("images", rows))
-            yield from npz.counted(read, count, location.progress)
+            yield from counted(read, count, location.progress)
 
     return Content(
         blocks=blocks(),

@@ -11,13 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.array_datasets import as_dataset, grid_order
-from disentangle.data.download import Remote
-from disentangle.data.location import About, Location, about
-from disentangle.data.npz import counted, reason
-from disentangle.data.prepared import Content, Preparation, Rows, reordered
-from disentangle.errors import DisentangleError
+from disentangle import Dataset, DisentangleError
+from disentangle.data import (
+    About,
+    Content,
+    Location,
+    Preparation,
+    Remote,
+    Rows,
+    about,
+    as_dataset,
+    counted,
+    grid_order,
+    reason,
+    reordered,
+)
 
 ABOUT = About(
     images=480_000,

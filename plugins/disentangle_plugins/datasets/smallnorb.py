@@ -15,14 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.array_datasets import as_dataset, grid_order
-from disentangle.data.download import Remote
-from disentangle.data.image_files import resized
-from disentangle.data.location import About, Location, about
-from disentangle.data.npz import counted, reason
-from disentangle.data.prepared import Content, Preparation, Rows
-from disentangle.errors import DisentangleError
+from disentangle import Dataset, DisentangleError
+from disentangle.data import (
+    About,
+    Content,
+    Location,
+    Preparation,
+    Remote,
+    Rows,
+    about,
+    as_dataset,
+    counted,
+    grid_order,
+    reason,
+    resized,
+)
 
 HOME = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 HALVES = {

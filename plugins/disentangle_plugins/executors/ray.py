@@ -10,13 +10,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from disentangle._utils.device import cores_here
-from disentangle.contracts.plugin import knob
-from disentangle.errors import DisentangleError, UsageError
-from disentangle.studies.executor import Event, Events, Executor
-from disentangle.studies.jobs import Job
-from disentangle.studies.process import AGAIN, PATIENCE, POLL, THREADS, attend
-from disentangle.studies.retries import Attempt, Waiting
+from disentangle import DisentangleError, UsageError, knob
+from disentangle.studies import (
+    AGAIN,
+    PATIENCE,
+    POLL,
+    THREADS,
+    Attempt,
+    Event,
+    Events,
+    Executor,
+    Job,
+    Waiting,
+    attend,
+    cores,
+)
 
 LEAST = 100 * 2**20
 """Bytes of Ray's object store here: nothing large goes through it."""
@@ -121,7 +129,7 @@ def connect(address: str) -> Any:
         knock(address)
     with suppress(AttributeError):  # it prints a page for each lost machine; no setting stops it
         ray._private.worker.listen_error_messages = lambda worker, stopped: None
-    here = {"num_cpus": cores_here(), "object_store_memory": LEAST, "include_dashboard": False}
+    here = {"num_cpus": cores(), "object_store_memory": LEAST, "include_dashboard": False}
     before = signal.getsignal(signal.SIGTERM)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:

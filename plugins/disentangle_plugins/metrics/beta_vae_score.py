@@ -5,12 +5,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Source
-from disentangle.errors import Unavailable
-from disentangle.maths.probes import small_fit
+from disentangle import Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import small_fit
 
 BLOCK = 2**19
 """Numbers that are worked on at once, 4 MiB: of the codes of some points' pairs."""

@@ -1,16 +1,9 @@
 """DCI: Eastwood and Williams (2018), https://openreview.net/forum?id=By-7dz-AZ."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
-from disentangle._utils.device import cores
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.maths.gradient_boosting import Boosting
-from disentangle.maths.importance import Numbers, parts
+from disentangle import Codes, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import GradientBoosting, Numbers, dci_scores, each_varying_factor, threads
 
 
 def probe(
@@ -25,19 +18,20 @@ def probe(
         z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
         v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
         rng: gives each classifier a generator of its own.
+
+    Raises:
+        Unavailable: every factor is constant.
     """
     importance, accuracy = np.full((z.shape[1], v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
     seeds = rng.integers(2**31, size=len(v.T))
-    boosting = Boosting(z, test_z)
+    boosting = GradientBoosting(z, test_z)
 
     def fit(k: int) -> None:
         importance[:, k], predicted = boosting.classify(v[:, k], int(seeds[k]), trees.map)
         accuracy[k] = np.mean(predicted == test_v[:, k])
 
-    values = [len(np.unique(column)) for column in v.T]
-    longest_first = sorted(range(len(values)), key=lambda k: -values[k])
-    with ThreadPoolExecutor(cores()) as factors, ThreadPoolExecutor(cores()) as trees:
-        list(factors.map(fit, [k for k in longest_first if values[k] > 1]))
+    with threads() as trees:
+        each_varying_factor(fit, v)
     return importance, accuracy
 
 
@@ -60,4 +54,4 @@ class DCI(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci/disentanglement`, `dci/completeness` and `dci/informativeness`, 0 to 1."""
         z, v, test_z, test_v = source.train_test(self.train, self.test, rng)
-        return parts("dci", *probe(z, v, test_z, test_v, rng))
+        return dci_scores("dci", *probe(z, v, test_z, test_v, rng))

@@ -1,19 +1,13 @@
 """DCI-ES, explicitness and size: Eastwood et al. (2023), https://arxiv.org/abs/2210.00364."""
 
-from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from disentangle._utils.device import cores
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.probes import small_fit
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import small_fit, threads, varying_factors
 
 Numbers = NDArray[np.float64]
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -79,14 +73,17 @@ def curves(
         v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
         rng: seeds the trees.
         trees: of a forest.
+
+    Raises:
+        Unavailable: every factor is constant.
     """
     order = np.argsort(z.std(axis=0), kind="stable")  # what trees draw is not to hang on the order
     scale = np.ldexp(1.0, -np.frexp(np.abs(z).max(axis=0))[1])  # trees tell no 1e-7 from 0
     x, test_x = ((a * scale)[:, order].astype(np.float32) for a in (z, test_z))
     test_x = test_x.astype(np.float64)
     losses, baseline = np.full((len(DEPTHS), v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
-    with small_fit(), ThreadPoolExecutor(cores()) as pool:
-        for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
+    with small_fit(), threads() as pool:
+        for k in varying_factors(v):
             values, y, count = np.unique(v[:, k], return_inverse=True, return_counts=True)
             seeds = [int(seed) for seed in rng.integers(2**31, size=trees)]
             total = np.zeros((len(DEPTHS), len(test_x), len(values)))

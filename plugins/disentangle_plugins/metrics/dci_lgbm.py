@@ -3,18 +3,12 @@
 LightGBM is of Ke et al. (2017), https://papers.nips.cc/paper/6907.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from disentangle._utils.device import cores
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.importance import Numbers, parts
+from disentangle import Codes, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import Numbers, dci_scores, each_varying_factor
 
 
 def probe(
@@ -30,7 +24,7 @@ def probe(
         rng: seeds LightGBM, which draws nothing at these settings.
 
     Raises:
-        Unavailable: LightGBM is not installed.
+        Unavailable: LightGBM is not installed, or every factor is constant.
     """
     try:
         import lightgbm
@@ -48,8 +42,6 @@ def probe(
         "verbose": -1,
     }
     importance, accuracy = np.full((z.shape[1], v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
-    count = [len(np.unique(column)) for column in v.T]
-    longest_first = sorted(range(len(count)), key=lambda k: -count[k])
 
     def fit(k: int) -> None:
         values, y = np.unique(v[:, k], return_inverse=True)
@@ -63,8 +55,7 @@ def probe(
         best = p.argmax(axis=1) if p.ndim == 2 else (p > 0.5).astype(np.int64)
         accuracy[k] = np.mean(values[best] == test_v[:, k])
 
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(fit, [k for k in longest_first if count[k] > 1]))
+    each_varying_factor(fit, v)
     return importance, accuracy
 
 
@@ -84,4 +75,4 @@ class DCILightGBM(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci-lgbm/disentanglement`, `/completeness` and `/informativeness`, 0 to 1."""
         z, v, test_z, test_v = source.train_test(self.train, self.test, rng)
-        return parts("dci-lgbm", *probe(z, v, test_z, test_v, rng))
+        return dci_scores("dci-lgbm", *probe(z, v, test_z, test_v, rng))

@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, entropies, gaps, mutual_information
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
 
 
 def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
@@ -31,8 +27,7 @@ def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
 def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
     """Return G_ik / sum_k H(v_k), [D, K]: what each latent's gap gives to its best factor."""
     h = entropies(v)
-    if not (h > 0).any():
-        raise Unavailable("every factor is constant in these samples")
+    varying_factors(v)
     m = mutual_information(discretise(z, bins), v)  # [i, k] = I(z_i; v_k)
     given = np.zeros_like(m)
     given[np.arange(len(m)), m.argmax(axis=1)] = gaps(m.T) / h.sum()

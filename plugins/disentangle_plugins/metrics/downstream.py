@@ -3,20 +3,14 @@
 https://arxiv.org/abs/1811.12359.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle._utils.device import cores
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.gradient_boosting import Boosting, Run
-from disentangle.maths.probes import small_fit
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import GradientBoosting, small_fit, threads, varying_factors
 
 SIZES = (10, 100, 1_000, 10_000)
 """Numbers of labelled images."""
@@ -51,7 +45,7 @@ def logistic(x: Codes, y: Index, test_x: Codes) -> Index:
     return predicted
 
 
-def boosted(x: Codes, y: Index, test_x: Codes, seed: int, run: Run = map) -> Index:
+def boosted(x: Codes, y: Index, test_x: Codes, seed: int, run: Callable[..., Any] = map) -> Index:
     """Return the values that gradient-boosted trees predict for `test_x` [M, D], [M].
 
     Args:
@@ -61,7 +55,7 @@ def boosted(x: Codes, y: Index, test_x: Codes, seed: int, run: Run = map) -> Ind
     """
     if np.ptp(y) == 0:
         return np.repeat(y[:1], len(test_x))
-    return Boosting(x, test_x).classify(y, seed, run)[1]
+    return GradientBoosting(x, test_x).classify(y, seed, run)[1]
 
 
 def accuracies(
@@ -84,7 +78,7 @@ def accuracies(
     """
     order, seeds = rng.permutation(len(z)), rng.integers(2**31, size=len(v.T))
     found = {n: np.full(v.shape[1], np.nan) for n in SIZES if n <= len(z)}
-    varying = np.flatnonzero(np.ptp(v, axis=0) > 0)
+    varying = varying_factors(v)
     values = {int(k): len(np.unique(v[:, k])) for k in varying}
 
     def fit(task: tuple[int, int]) -> None:
@@ -99,7 +93,7 @@ def accuracies(
     longest_first = sorted(
         ((n, k) for n in found for k in values), key=lambda task: -task[0] * values[task[1]]
     )
-    with ThreadPoolExecutor(cores()) as pool, ThreadPoolExecutor(cores()) as trees:
+    with threads() as pool, threads() as trees:
         list(pool.map(fit, longest_first))
     return found
 
@@ -123,8 +117,6 @@ class Downstream(Metric[Labelled]):
         z, v, test_z, test_v = source.train_test(max(SIZES), self.test, rng)
         if len(z) < min(SIZES):
             raise Unavailable(f"{len(z)} images to fit on are fewer than {min(SIZES)}")
-        if not np.ptp(v, axis=0).any():
-            raise Unavailable("every factor is constant in these samples")
         with small_fit():
             of_factor = accuracies(z, v, test_z, test_v, rng, self.classifier)
         found: dict[str, float | Detail | Unavailable] = {}

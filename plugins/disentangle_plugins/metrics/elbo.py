@@ -9,11 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Dataset
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
+from disentangle import Codes, Dataset, Detail, Metric, Scores, Source, Unavailable, knob
 
 ACTIVE = 0.01
 """The variance of a latent's mean above which it is an active unit (Burda et al. 2016)."""
@@ -56,9 +52,7 @@ class ELBO(Metric[Dataset]):
         """Return the terms of the bound, and how many latents are active; behind it, their KL."""
         import torch
 
-        from disentangle._utils.device import CHUNK
-        from disentangle._utils.tensors import to_device
-        from disentangle.contracts.model import Model
+        from disentangle import Model
 
         model = source.model
         if not isinstance(model, Model):
@@ -67,15 +61,12 @@ class ELBO(Metric[Dataset]):
         index = np.sort(source.points(self.samples, rng)) if drawn else np.arange(len(source))
         centre, _ = source.posterior(index[:1])  # which also brings the model to its device
         device = next(model.parameters()).device
-        step = CHUNK["cpu" if device.type == "cpu" else "other"]
         nll, sums = 0.0, np.zeros((3, source.latents))
-        for i in range(0, len(index), step):
-            block = index[i : i + step]
-            mean, scale = source.posterior(block)
+        for part, x in source.image_batches(index, device):
+            mean, scale = source.posterior(index[part])
             off = mean - centre
             sums += [x.sum(axis=0) for x in (kl_of_latents(mean, scale), off, off**2)]
             z = torch.from_numpy(mean + scale * rng.standard_normal(mean.shape))
-            x = to_device(source.dataset.images(block), device)
             with torch.no_grad():
                 likelihood = model.observation.nll(model.decode(z.float().to(device)), x)
             nll += float(likelihood.cpu().double().sum())

@@ -1,17 +1,10 @@
 """Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle._utils.device import cores
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.probes import small_fit
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import each_varying_factor, small_fit, standardised
 
 
 def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np.float64]:
@@ -24,12 +17,13 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
     Args:
         z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
         v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+
+    Raises:
+        Unavailable: every factor is constant.
     """
     from sklearn.linear_model import LogisticRegression
 
-    middle, scale = z.mean(axis=0), z.std(axis=0)
-    scale = np.where((np.ptp(z, axis=0) > 0) & (scale > 0), scale, np.inf)
-    x, test_x = (z - middle) / scale, (test_z - middle) / scale
+    x, test_x = standardised(z, test_z)
     found = np.full(v.shape[1], np.nan)
 
     def fit(k: int) -> None:
@@ -39,10 +33,8 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
         areas = [area(columns[c], test_v[:, k] == c) if c in columns else 0.5 for c in values]
         found[k] = np.mean(areas)
 
-    varying = np.flatnonzero((np.ptp(v, axis=0) > 0) & (np.ptp(test_v, axis=0) > 0))
-    longest_first = sorted(varying, key=lambda k: -int(v[:, k].max()))
-    with small_fit(), ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(fit, longest_first))
+    with small_fit():
+        each_varying_factor(fit, v, test_v)
     return found
 
 
@@ -69,8 +61,6 @@ class Explicitness(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""
         areas = explicitness(*source.train_test(self.train, self.test, rng))
-        if np.isnan(areas).all():
-            raise Unavailable("every factor is constant in these samples")
         return {
             "explicitness": float(np.nanmean(areas)),
             "explicitness/areas": Detail(("factor",), areas),

@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 
 BLOCK = 2**19
 """Numbers that are read at once, 4 MiB: of the codes of some votes' images."""

@@ -5,14 +5,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import entropies, mutual_information
-from disentangle.maths.knn_information import neighbours_information
-from disentangle.maths.probes import small_fit, standardised
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import (
+    entropies,
+    knn_mutual_information,
+    mutual_information,
+    small_fit,
+    standardised,
+    varying_factors,
+)
 
 Numbers = NDArray[np.float64]
 
@@ -115,9 +116,7 @@ class InfoMEC(Metric[Labelled]):
         z, v, test_z, test_v = source.train_test(self.samples, tested, rng)
         if not self.out_of_sample:
             test_z, test_v = z, v
-        varies = np.ptp(v, axis=0) > 0
-        if not varies.any():
-            raise Unavailable("every factor is constant in these samples")
+        varies = varying_factors(v)
         if self.codes == "integer":
             if not (z == np.rint(z)).all():
                 raise Unavailable("the codes are no whole numbers; score them with codes=real")
@@ -125,7 +124,7 @@ class InfoMEC(Metric[Labelled]):
             m = mutual_information(z, v[:, varies])
             x, test_x = one_hot(z, test_z)
         else:
-            m = neighbours_information(z, v[:, varies], rng, self.neighbours)
+            m = knn_mutual_information(z, v[:, varies], rng, self.neighbours)
             x, test_x = standardised(z, test_z)
         ranges = np.ptp(z, axis=0)
         # As the authors do; and of whole numbers they leave out the constant ones only.
@@ -142,7 +141,7 @@ class InfoMEC(Metric[Labelled]):
             "infomec/explicitness": Detail(("factor",), of_factor),
         }
         pruned = nmi[active][:, varies]
-        if active.any() and varies.sum() > 1:
+        if active.any() and len(varies) > 1:
             found["infomec/infom"] = modularity(pruned)
         if active.sum() > 1:
             found["infomec/infoc"] = modularity(pruned.T)

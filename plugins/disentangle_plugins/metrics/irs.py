@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import discretise, varying_factors
 
 Numbers = NDArray[np.float64]
 
@@ -29,12 +25,10 @@ def robustness(
     Raises:
         Unavailable: every factor is constant.
     """
-    varies = np.ptp(v, axis=0) > 0
-    if not varies.any():
-        raise Unavailable("every factor is constant in these samples")
+    varies = varying_factors(v)
     weights = np.where(np.ptp(z, axis=0) > 0, np.abs(z - z.mean(axis=0)).max(axis=0), 0.0)
     deviations = np.full((z.shape[1], v.shape[1]), np.nan)
-    for k in np.flatnonzero(varies):
+    for k in varies:
         value = discretise(v[:, [k]], bins)[:, 0]
         groups = np.split(z[np.argsort(value, kind="stable")], np.cumsum(np.bincount(value))[:-1])
         largest = [

@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, entropies, gaps, mutual_information
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
 
 
 def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
@@ -31,8 +27,7 @@ def jemmig_of_factors(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]
     """Return each factor's share in the score, [K]; NaN where the factor is constant."""
     b = discretise(z, bins)
     h_z, h_v = entropies(b), entropies(v)
-    if not (h_v > 0).any():
-        raise Unavailable("every factor is constant in these samples")
+    varying_factors(v)
     m = mutual_information(b, v)  # [i, k] = I(z_i; v_k)
     best = m.argmax(axis=0)
     joint = h_v + h_z[best] - m.max(axis=0)  # [k] = H(v_k, z_(1))

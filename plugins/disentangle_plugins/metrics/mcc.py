@@ -11,11 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from disentangle.contracts.dataset import Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Source
-from disentangle.errors import Unavailable
+from disentangle import Detail, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import varying_factors
 
 Numbers = NDArray[np.float64]
 
@@ -77,9 +74,7 @@ class MCC(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `mcc`, 0 to 1; behind it all correlations, and each factor's latent."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
-        varies = np.ptp(v, axis=0) > 0
-        if not varies.any():
-            raise Unavailable("every factor is constant in these samples")
+        varies = varying_factors(v)
         x, y = (z, v) if self.correlation == "pearson" else (rankdata(a, axis=0) for a in (z, v))
         correlation, serving = correlations(x, y), np.full(v.shape[1], np.nan)
         score, serving[varies] = mcc(correlation[:, varies])

@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, entropies, gaps, mutual_information
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
 
 
 def mig(z: Codes, v: Index, bins: int = 20) -> float:
@@ -29,9 +25,8 @@ def mig(z: Codes, v: Index, bins: int = 20) -> float:
 
 def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
     """Return I(z_i; v_k) / H(v_k), [D, K]; NaN where v_k is constant."""
+    varying_factors(v)
     h = entropies(v)
-    if not (h > 0).any():
-        raise Unavailable("every factor is constant in these samples")
     return mutual_information(discretise(z, bins), v) / np.where(h > 0, h, np.nan)
 
 

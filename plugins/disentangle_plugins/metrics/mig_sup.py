@@ -5,12 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, entropies, gaps, mutual_information
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
 
 Entropy = Literal["latent", "factor"]
 
@@ -44,8 +40,7 @@ def normalised_information(
     h_z, h_v = entropies(b), entropies(v)
     with np.errstate(over="ignore"):
         counted = (h_z > 0) & (z.var(axis=0) >= variance)
-    if not (h_v > 0).any():
-        raise Unavailable("every factor is constant in these samples")
+    varying_factors(v)
     if not counted.any():
         raise Unavailable("every latent is constant in these samples, or varies too little")
     h = np.broadcast_to(h_v if entropy == "factor" else h_z[:, None], (len(h_z), len(h_v)))

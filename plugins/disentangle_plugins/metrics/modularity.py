@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, mutual_information
+from disentangle import Detail, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import discretise, mutual_information
 
 ROUNDING = 1e-12
 """Information, in nats, that is as good as none."""

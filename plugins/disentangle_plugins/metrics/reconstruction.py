@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from disentangle.contracts.dataset import Dataset, Index
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
+from disentangle import Codes, Dataset, Index, Metric, Scores, Source, Unavailable, knob
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,9 +68,7 @@ class Reconstruction(Metric[Dataset]):
         """Return `reconstruction/error`, `reconstruction/psnr` in dB and `reconstruction/ssim`."""
         import torch
 
-        from disentangle._utils.device import CHUNK
-        from disentangle._utils.tensors import to_device
-        from disentangle.contracts.model import Model
+        from disentangle import Model
 
         model = source.model
         if not isinstance(model, Model):
@@ -84,17 +78,14 @@ class Reconstruction(Metric[Dataset]):
         index, times = np.unique(source.points(self.samples, rng), return_counts=True)
         code(source, index[:1])  # which also brings the model to its device
         device = next(model.parameters()).device
-        step = CHUNK["cpu" if device.type == "cpu" else "other"]
         sums = torch.zeros(3, dtype=torch.float64)
-        for i in range(0, len(index), step):
-            block = index[i : i + step]
-            x = to_device(source.dataset.images(block), device)
-            z = torch.from_numpy(code(source, block)).float().to(device)
+        for part, x in source.image_batches(index, device):
+            z = torch.from_numpy(code(source, index[part])).float().to(device)
             with torch.no_grad():
                 y = model.observation.mean(model.decode(z))
                 error = (x - y).square().flatten(1).mean(1)
                 found = torch.stack([error, psnr(x, y), ssim(x, y)])
-            sums += found.cpu().double() @ torch.from_numpy(times[i : i + step]).double()
+            sums += found.cpu().double() @ torch.from_numpy(times[part]).double()
         error_, psnr_, ssim_ = (sums / times.sum()).tolist()
         return {
             "reconstruction/error": error_,

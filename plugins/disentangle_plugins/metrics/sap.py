@@ -3,13 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import gaps
-from disentangle.maths.linear_svm import highest, machines
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import fit_svms, gaps, highest_line, varying_factors
 
 
 def accuracies(
@@ -28,9 +23,7 @@ def accuracies(
     Raises:
         Unavailable: every factor is constant.
     """
-    factors = np.flatnonzero(np.ptp(v, axis=0) > 0)
-    if not len(factors):
-        raise Unavailable("every factor is constant in these samples")
+    factors = varying_factors(v)
     values = [np.unique(v[:, k]) for k in factors]
     sizes = np.array([len(names) for names in values])
     starts = np.cumsum(sizes) - sizes
@@ -44,9 +37,9 @@ def accuracies(
     others = np.where(size == 2, c * n / (2 * (n - count)), c)
     found = np.full((z.shape[1], v.shape[1]), np.nan)
     for i, (x, test_x) in enumerate(zip(z.T, test_z.T, strict=True)):
-        w, b = (np.split(part, starts[1:]) for part in machines(x, y, own, others))
+        w, b = (np.split(part, starts[1:]) for part in fit_svms(x, y, own, others))
         for j, k in enumerate(factors):
-            found[i, k] = np.mean(values[j][highest(test_x, w[j], b[j])] == test_v[:, k])
+            found[i, k] = np.mean(values[j][highest_line(test_x, w[j], b[j])] == test_v[:, k])
     return found
 
 

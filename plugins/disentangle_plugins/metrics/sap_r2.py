@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import gaps
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle.maths import gaps, varying_factors
 
 LEAST_VARIANCE = 1e-12
 """A latent with no more than this tells nothing, as in the reference."""
@@ -24,9 +20,7 @@ def squared_correlations(z: Codes, v: Index) -> NDArray[np.float64]:
     Raises:
         Unavailable: every factor is constant.
     """
-    varies = np.ptp(v, axis=0) > 0
-    if not varies.any():
-        raise Unavailable("every factor is constant in these samples")
+    varies = varying_factors(v)
     dz, dv = z - z.mean(axis=0), v - v.mean(axis=0)
     var_z, var_v = np.square(dz).sum(axis=0), np.square(dv).sum(axis=0)
     tells = var_z > LEAST_VARIANCE * max(1, len(z) - 1)

@@ -5,12 +5,8 @@ from typing import cast
 
 import numpy as np
 
-from disentangle.contracts.dataset import Dataset, Labelled
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
-from disentangle.maths.information import discretise, mutual_information
+from disentangle import Codes, Dataset, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import discretise, mutual_information
 
 
 def gaussian_total_correlation(covariance: Codes) -> float:

@@ -3,9 +3,7 @@
 import numpy as np
 import torch
 
-from disentangle.contracts.dataset import Dataset, Grid, Index
-from disentangle.contracts.model import Batch, Model, Posterior, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob
 
 
 class AdaGVAE(Model):

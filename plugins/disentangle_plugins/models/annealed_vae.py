@@ -3,8 +3,7 @@
 https://arxiv.org/abs/1804.03599.
 """
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Model, Terms, knob
 
 
 class AnnealedVAE(Model):

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
-from disentangle.maths.aggregate_posterior import log_densities, log_prior, log_weights
+from disentangle import Batch, Model, Terms, knob
+from disentangle.maths import log_densities, log_prior, log_weights
 
 
 class BetaTCVAE(Model):

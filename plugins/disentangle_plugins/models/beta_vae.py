@@ -1,7 +1,6 @@
 """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Model, Terms, knob
 
 
 class BetaVAE(Model):

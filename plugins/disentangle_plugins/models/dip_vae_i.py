@@ -1,8 +1,7 @@
 """DIP-VAE-I: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
-from disentangle.maths.aggregate_posterior import covariance, off_diagonal
+from disentangle import Batch, Model, Terms, knob
+from disentangle.maths import covariance, off_diagonal
 
 
 class DIPVAEI(Model):

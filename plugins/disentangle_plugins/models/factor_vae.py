@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from disentangle.contracts.dataset import Dataset, Index
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Dataset, Index, Model, Terms, knob
 
 UNITS, LAYERS = 1000, 6
 

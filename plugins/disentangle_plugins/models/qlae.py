@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle.contracts import registry
-from disentangle.contracts.model import Batch, Code, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Code, Model, Terms, knob
 
 
 class QLAE(Model[Code]):
@@ -26,7 +24,7 @@ class QLAE(Model[Code]):
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
         """Make the networks and the values, evenly over [-1/2, 1/2]."""
-        network = registry.networks.load(self.network)()
+        network = self.make_network()
         self.encoder = network.encoder(image_shape, self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
         self.make_observation()

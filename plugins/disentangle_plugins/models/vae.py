@@ -1,7 +1,6 @@
 """VAE: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114."""
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Model, Terms, knob
 
 
 class VAE(Model):

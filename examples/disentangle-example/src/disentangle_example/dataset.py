@@ -4,8 +4,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from disentangle.contracts.dataset import Grid
-from disentangle.data.location import About, Location, about
+from disentangle import Grid
+from disentangle.data import About, Location, about
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:

@@ -4,11 +4,7 @@ Named by Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276.
 """
 
 import numpy as np
-from disentangle.contracts.dataset import Grid, Index
-from disentangle.contracts.metric import Detail, Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
+from disentangle import Codes, Detail, Grid, Index, Metric, Scores, Source, Unavailable, knob
 
 
 def count(z: Codes, k: Index, overall: Codes, factors: int) -> Index:

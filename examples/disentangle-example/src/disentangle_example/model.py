@@ -2,8 +2,7 @@
 
 from math import ceil
 
-from disentangle.contracts.model import Batch, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Model, Terms, knob
 
 
 class CyclicalVAE(Model):

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
-from disentangle.contracts.dataset import Dataset, Grid
-from disentangle.data.location import Location
+from disentangle import Dataset, Grid
+from disentangle.data import Location
 
 SIZES = (4, 8, 12)
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from disentangle.contracts.plugin import knob
-from disentangle.errors import DisentangleError
-from disentangle.studies.executor import Event, Events, Executor
-from disentangle.studies.jobs import Job
-from disentangle.studies.worker import work
+from disentangle import DisentangleError, knob
+from disentangle.studies import Event, Events, Executor, Job, work
 
 
 class Inline(Executor):

@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from disentangle.contracts.dataset import Dataset, Labelled
-from disentangle.contracts.metric import Metric, Scores
-from disentangle.contracts.plugin import knob
-from disentangle.contracts.source import Source
+from disentangle import Dataset, Labelled, Metric, Scores, Source, knob
 
 
 class Spread(Metric[Dataset]):

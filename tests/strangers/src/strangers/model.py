@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle.contracts.model import Batch, Code, Model, Terms
-from disentangle.contracts.plugin import knob
+from disentangle import Batch, Code, Model, Terms, knob
 
 
 class HalfVAE(Model):
