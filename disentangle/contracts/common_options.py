@@ -1,5 +1,6 @@
 """What every training is set by: the knobs of all models, and the trainer's own options."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from disentangle.contracts.plugin import Plugin, knob
@@ -11,13 +12,22 @@ TAKEN = frozenset(
 """What `disentangle train` calls its other parameters, so that no knob can be called so."""
 
 
+def likelihood_names() -> Iterable[str]:
+    """Return the names of the likelihoods; torch is imported for them."""
+    from disentangle.nn.likelihoods import LIKELIHOODS
+
+    return LIKELIHOODS
+
+
 class Common(Plugin):
     """What every model has."""
 
     latents: int = knob(default=10, min=1, help="number of latents")
     network: str = knob(default="conv", help="encoder and decoder, by name")
-    likelihood: Literal["bernoulli", "gaussian", "gaussian-learned", "continuous-bernoulli"] = knob(
-        default="bernoulli", help="of the pixels given the latents; the dataset's unless given"
+    likelihood: str = knob(
+        default="bernoulli",
+        choices=likelihood_names,
+        help="of the pixels given the latents; the dataset's unless given",
     )
     variance: float = knob(
         default=0.5,

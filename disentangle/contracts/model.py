@@ -110,7 +110,7 @@ class Model(Common, nn.Module, Generic[C]):
 
     def make_observation(self) -> None:
         """Make what the likelihood learns, if anything: one log variance, at first that of 0.5."""
-        if self.likelihood == "gaussian-learned":
+        if likelihoods.LIKELIHOODS[self.likelihood].learns_variance:
             self.log_variance = nn.Parameter(torch.tensor(0.5).log())
 
     def encode(self, x: Tensor) -> C:

@@ -10,6 +10,7 @@ import inspect
 import math
 import sys
 import typing
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from disentangle.errors import UsageError
@@ -30,10 +31,15 @@ class Knob:
     min: float | None = None
     above: float | None = None
     max: float | None = None
-    choices: tuple[str, ...] = ()
+    names: Iterable[str] | Callable[[], Iterable[str]] = ()
     normalised: bool = False
     only_if: tuple[str, str] | None = None
     added: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names that this knob takes; empty for any other kind of knob."""
+        return tuple(self.names() if callable(self.names) else self.names)
 
     def check(self, value: Any) -> Any:
         """Return `value` in this knob's type, or raise a UsageError that names the bound."""
@@ -90,6 +96,7 @@ def knob(
     min: float | None = None,
     above: float | None = None,
     max: float | None = None,
+    choices: Callable[[], Iterable[str]] | None = None,
     normalised: bool = False,
     only_if: tuple[str, str] | None = None,
     added: bool = False,
@@ -102,6 +109,8 @@ def knob(
         min: the smallest value allowed; `above` is the same, exclusive; `max` is the largest.
         above: the exclusive lower bound.
         max: the largest value allowed.
+        choices: gives the names allowed, of a knob that is text; asked for when a value is checked.
+            Where they never change, annotate the field with a Literal instead.
         normalised: the knob is the weight of a KL term in nats per image, so the core also offers
             its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and says before
             training whether it is large enough for collapse. Not for the weight of another function
@@ -116,6 +125,7 @@ def knob(
         "min": min,
         "above": above,
         "max": max,
+        "choices": choices,
         "normalised": normalised,
         "only_if": only_if,
         "added": added,
@@ -169,8 +179,10 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
         cached = {}
         for field in dataclasses.fields(cls):  # type: ignore[arg-type]
             hint = hints[field.name]
-            choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
-            kind = str if choices else hint
+            literal = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+            kind = str if literal else hint
+            declared = dict(field.metadata["knob"])
+            names = declared.pop("choices") or literal
             if kind not in (bool, int, float, str):
                 raise TypeError(
                     f"{cls.__name__}.{field.name}: a knob is a bool, int, float, str or Literal, "
@@ -180,8 +192,8 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
                 name=field.name,
                 type=kind,
                 default=field.default,
-                choices=choices,
-                **field.metadata["knob"],
+                names=names,
+                **declared,
             )
         cls._knobs = cached  # type: ignore[attr-defined]
     return cached

@@ -2,17 +2,28 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli as Continuous
 
+from disentangle.errors import UsageError, suggestion
 from disentangle.nn.layers import cross_entropy
 
 
 class Likelihood(ABC):
     """A distribution over images [N, C, H, W] whose parameters are a decoder's outputs."""
+
+    learns_variance: ClassVar[bool] = False
+    """Whether one log variance for all pixels is learnt with the model."""
+
+    @classmethod
+    def make(cls, variance: float, log_variance: Tensor | None) -> Self:
+        """Make one with the fixed or the learnt variance, for a likelihood that has one."""
+        return cls()
 
     @abstractmethod
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -49,6 +60,11 @@ class Gaussian(Likelihood):
 
     variance: float = 0.5
 
+    @classmethod
+    def make(cls, variance: float, log_variance: Tensor | None) -> Self:
+        """Make one with this fixed variance."""
+        return cls(variance)
+
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return the squared error over twice the variance, [N]."""
         error = (parameters.sigmoid() - x).square().flatten(1).sum(1)
@@ -72,6 +88,18 @@ class LearnedGaussian(Likelihood):
     """
 
     log_variance: Tensor
+    learns_variance: ClassVar[bool] = True
+
+    @classmethod
+    def make(cls, variance: float, log_variance: Tensor | None) -> Self:
+        """Make one with this learnt variance.
+
+        Raises:
+            ValueError: the model has no such parameter: see `Model.make_observation`.
+        """
+        if log_variance is None:
+            raise ValueError("'gaussian-learned' takes the parameter log_variance")
+        return cls(log_variance)
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return sum_pixels (error^2 / variance + ln(2 pi variance)) / 2, [N]."""
@@ -110,10 +138,28 @@ class ContinuousBernoulli(Likelihood):
         return 0.0
 
 
+LIKELIHOODS: Mapping[str, type[Likelihood]] = MappingProxyType(
+    {
+        "bernoulli": Bernoulli,
+        "gaussian": Gaussian,
+        "gaussian-learned": LearnedGaussian,
+        "continuous-bernoulli": ContinuousBernoulli,
+    }
+)
+"""Name of a likelihood -> its class: the choices of the knob `likelihood`, in this order."""
+
+
 def make(name: str, variance: float, log_variance: Tensor | None = None) -> Likelihood:
-    """Return the likelihood of this name; the last argument is the learnt one's parameter."""
-    if name == "gaussian":
-        return Gaussian(variance)
-    if name == "gaussian-learned" and log_variance is not None:
-        return LearnedGaussian(log_variance)
-    return ContinuousBernoulli() if name == "continuous-bernoulli" else Bernoulli()
+    """Make the likelihood of this name.
+
+    Args:
+        name: a key of `LIKELIHOODS`.
+        variance: of a Gaussian whose variance is fixed; the others have none.
+        log_variance: the parameter of a likelihood that learns its variance.
+
+    Raises:
+        UsageError: no likelihood has this name.
+    """
+    if name not in LIKELIHOODS:
+        raise UsageError(f"no likelihood '{name}'{suggestion(name, LIKELIHOODS)}")
+    return LIKELIHOODS[name].make(variance, log_variance)

@@ -8,8 +8,10 @@ from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from disentangle._utils.seeds import torch_rng
 from disentangle.contracts import registry
+from disentangle.contracts.common_options import Common
+from disentangle.contracts.plugin import knobs
 from disentangle.errors import UsageError
-from disentangle.nn import likelihoods as likelihoods
+from disentangle.nn import likelihoods
 from disentangle.training.train import train
 
 SHAPE = (5, 3, 4, 4)
@@ -105,3 +107,24 @@ def test_network_of_one_size_says_how_to_get_it(name):
 def test_encoder_has_the_papers_parameters(name, parameters):
     encoder = registry.networks.load(name)().encoder((1, 64, 64), 20)
     assert sum(p.numel() for p in encoder.parameters()) == parameters
+
+
+def test_unknown_name_is_refused_and_not_trained_as_another():
+    with pytest.raises(UsageError, match="no likelihood 'gausian'; did you mean 'gaussian'"):
+        likelihoods.make("gausian", 0.5)
+
+
+def test_learnt_variance_needs_its_parameter():
+    with pytest.raises(ValueError, match="log_variance"):
+        likelihoods.make("gaussian-learned", 0.5)
+
+
+def test_choices_of_the_knob_are_the_likelihoods_there_are(monkeypatch):
+    class Laplace(likelihoods.Bernoulli):
+        pass
+
+    assert knobs(Common)["likelihood"].choices == tuple(likelihoods.LIKELIHOODS)
+    added = {**likelihoods.LIKELIHOODS, "laplace": Laplace}
+    monkeypatch.setattr(likelihoods, "LIKELIHOODS", added)
+    assert knobs(Common)["likelihood"].check("laplace") == "laplace"
+    assert isinstance(likelihoods.make("laplace", 0.5), Laplace)
