@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Canvas, check_suffix
 from disentangle.figures.sweeps import MARKERS, STYLES, shade
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.analysis import (
     SOURCES,
     families,
@@ -131,10 +131,10 @@ def span(counts: Sequence[int]) -> str:
 
 
 def common_seeds(
-    observations: Observations, group: str, columns: Sequence[Column]
+    observations: Observations, group: str, columns: Sequence[ColumnKey]
 ) -> NDArray[np.float64]:
     """Return the values of a configuration's runs that have all columns, [columns, runs]."""
-    runs: dict[str, dict[Column, float]] = {}
+    runs: dict[str, dict[ColumnKey, float]] = {}
     for o in observations:
         if o.group == group and o.column in columns:
             runs.setdefault(o.run, {})[o.column] = o.value
@@ -153,8 +153,8 @@ def draw_variance(observations: Observations, scores: Sequence[str] | None, path
     shares, reasons = {}, []
     together = families(observations.columns(scores))
     for columns in together:
-        alone = [c[0] for c, *_ in together].count(columns[0][0]) == 1
-        name = columns[0][0] if alone else observations.headings[columns[0]]
+        alone = [c.score for c, *_ in together].count(columns[0].score) == 1
+        name = columns[0].score if alone else observations.headings[columns[0]]
         found = [o for o in observations if o.column in columns]
         runs = len({o.run for o in found})
         try:

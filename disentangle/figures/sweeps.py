@@ -8,7 +8,7 @@ import numpy as np
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, GREY, SMALL, Canvas, check_suffix, lines
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.observations import Observations, names_of
 from disentangle.score_tables.statistics import FEWEST, summarise
 from disentangle.scoring.metric_traits import metrics_with, role
@@ -115,7 +115,7 @@ def draw_rate_distortion(observations: Observations, path: Path) -> Path:
     return canvas.save(path)
 
 
-def one_of(observations: Observations, wanted: Role) -> Column:
+def one_of(observations: Observations, wanted: Role) -> ColumnKey:
     """Return the column of a role."""
     found = [column for column in observations.headings if role(column) == wanted]
     if not found:

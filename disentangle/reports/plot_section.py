@@ -7,7 +7,6 @@ from typing import Any
 
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import identity
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import Cell
 from disentangle.score_tables.table import Table
@@ -25,11 +24,9 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
     settings: list[Mapping[str, Any]] = []
     for run in runs:
         scores = {
-            table.columns[identity(score)]: score.value
+            table.columns[score.key]: score.value
             for score in current_scores(run)
-            if identity(score) in table.columns
-            and score.value is not None
-            and math.isfinite(score.value)
+            if score.key in table.columns and score.value is not None and math.isfinite(score.value)
         }
         if scores:
             settings.append(knobs_of(run.record))

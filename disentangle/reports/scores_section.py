@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from disentangle.figures.latents import Latents
 from disentangle.reports.svg_charts import scale
 from disentangle.runs.records import describe, describe_view
-from disentangle.runs.score_records import Score, identity
+from disentangle.runs.score_records import Score
 from disentangle.score_tables.cells import number
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.metric_traits import direction, supervised
@@ -28,15 +28,8 @@ def baselines_near(folder: Path) -> dict[str, list[Score]]:
     return {}
 
 
-def terms(score: Score) -> tuple[Any, ...]:
-    """Return what scores must share to stand in one block: how codes and images were taken."""
-    view = tuple(sorted(score.view.items()))
-    part = (score.protocol, score.representation, score.factors, view, score.fingerprint)
-    return (*part, score.seed)
-
-
 def terms_said(score: Score) -> str:
-    """Return those in words, but for the factors."""
+    """Return how codes and images were taken, in words, but for the factors."""
     said = [
         f"Protocol {score.protocol}",
         f"{score.representation}s of the codes",
@@ -51,9 +44,9 @@ def score_blocks(scores: Sequence[Score], baselines: Baselines) -> list[dict[str
     """Return the scores, those taken in the same way together, each beside its baselines'."""
     blocks: dict[tuple[Any, ...], list[Score]] = {}
     for score in scores:
-        blocks.setdefault(terms(score), []).append(score)
+        blocks.setdefault(score.key.conditions, []).append(score)
     known = {
-        name: {identity(s): s.value for s in found if s.value is not None}
+        name: {s.key: s.value for s in found if s.value is not None}
         for name, found in baselines.items()
     }
     return [block(blocks[key], known) for key in sorted(blocks, key=str)]
@@ -64,7 +57,7 @@ def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]])
     rows = sorted(
         scores, key=lambda s: (s.metric, s.version, describe(dict(sorted(s.knobs.items()))))
     )
-    shown = [name for name, of in baselines.items() if any(identity(s) in of for s in rows)]
+    shown = [name for name, of in baselines.items() if any(s.key in of for s in rows)]
     return {
         "said": terms_said(scores[0]),
         "factors": ", ".join(scores[0].factors),
@@ -75,7 +68,7 @@ def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]])
 
 def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
     """Return one score: its value or why it has none, how it was computed, its baselines."""
-    beside = [(name, of.get(identity(score))) for name, of in baselines.items()]
+    beside = [(name, of.get(score.key)) for name, of in baselines.items()]
     marks = [(name, value) for name, value in beside if value is not None]
     return {
         "name": score.name,
@@ -89,7 +82,7 @@ def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str,
 
 def graded(score: Score) -> bool:
     """Say whether a score lies between 0 and 1: one that compares codes with factors."""
-    return supervised(identity(score)) and direction(identity(score)) == "more"
+    return supervised(score.key) and direction(score.key) == "more"
 
 
 def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
@@ -98,7 +91,7 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
     Shades go from nothing to the largest magnitude of a matrix.
     """
     found = []
-    for score in sorted(scores, key=lambda s: str(s.column)):
+    for score in sorted(scores, key=lambda s: str(s.key)):
         for name, detail in score.detail.items():
             if detail.axes != ("latent", "factor") or len(detail.values) != len(latents.order):
                 continue

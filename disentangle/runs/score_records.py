@@ -1,14 +1,56 @@
 """Records of scores: one number and everything that it means."""
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from disentangle._utils.files import Stamp
 from disentangle.runs.records import Record, Value, View
 
-Column: TypeAlias = tuple[Any, ...]
-"""What the scores of a column share; see `identity`."""
+
+class ColumnKey(NamedTuple):
+    """The key of a table's column: scores with equal keys are comparable.
+
+    A table never mixes two keys in one column, which is what makes its numbers comparable.
+    """
+
+    score: str
+    metric: str
+    version: int
+    knobs: tuple[tuple[str, Value], ...]
+    """The metric's hyper-parameters that are not at their defaults, sorted."""
+    protocol: str
+    representation: str
+    factors: tuple[str, ...]
+    view: tuple[tuple[str, str | int | tuple[str, ...]], ...]
+    """The part of the dataset that was scored, as sorted items."""
+    fingerprint: str
+    """Of the dataset."""
+    seed: int
+    """Of the metric's sampling."""
+    corrected: bool = False
+    """Whether values are corrected for chance."""
+
+    @property
+    def meaning(self) -> tuple[Any, ...]:
+        """What the column means on any dataset: score, metric, hyper-parameters, protocol, seed."""
+        parts = (self.score, self.metric, f"v{self.version}", self.knobs, self.protocol)
+        return (*parts, self.representation, self.seed)
+
+    @property
+    def family(self) -> "ColumnKey":
+        """The key without hyper-parameters, protocol, representation and factors.
+
+        Columns of one family are one score under several protocols.
+        """
+        view = tuple((key, value) for key, value in self.view if key != "factors")
+        return self._replace(knobs=(), protocol="", representation="", factors=(), view=view)
+
+    @property
+    def conditions(self) -> tuple[Any, ...]:
+        """How codes and images were taken, whatever the metric."""
+        part = (self.protocol, self.representation, self.factors, self.view, self.fingerprint)
+        return (*part, self.seed)
 
 
 class DetailRecord(Record):
@@ -47,24 +89,20 @@ class Score(Record):
     """What is behind the metric's scores; it goes with the first of them."""
 
     @property
-    def column(self) -> tuple[Any, ...]:
-        """Return what two scores must share to stand in one column of a table."""
-        return (
-            self.name,
-            self.metric,
-            self.version,
-            tuple(sorted(self.knobs.items())),
-            self.protocol,
-            self.representation,
-            self.factors,
-            tuple(sorted(self.view.items())),
-            self.fingerprint,
+    def key(self) -> ColumnKey:
+        """The key of this score's column: scores with equal keys are comparable."""
+        return ColumnKey(
+            score=self.name,
+            metric=self.metric,
+            version=self.version,
+            knobs=tuple(sorted(self.knobs.items())),
+            protocol=self.protocol,
+            representation=self.representation,
+            factors=self.factors,
+            view=tuple(sorted(self.view.items())),
+            fingerprint=self.fingerprint,
+            seed=self.seed,
         )
-
-
-def identity(score: Score) -> Column:
-    """Return what two scores must share to stand in one column."""
-    return (*score.column, score.seed)
 
 
 class ScoreFile(Record):

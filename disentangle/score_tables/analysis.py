@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.observations import Observation, Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
@@ -26,7 +26,7 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
     the seed hold a share of its noise.
 
     Args:
-        observations: of one score, in columns that differ in protocol alone; see `family`.
+        observations: of one score, in columns of one family; see `ColumnKey.family`.
 
     Raises:
         DisentangleError: fewer than two runs have it in every protocol, or nothing varies.
@@ -53,21 +53,11 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
     return dict(zip(SOURCES, np.array(squares) / sum(squares), strict=True)), count
 
 
-def family(column: Column) -> Column:
-    """Return what columns share that are one score under several protocols.
-
-    They may differ in the metric's knobs, the protocol, the representation and the factors.
-    """
-    name, metric, version, view = *column[:3], column[7]
-    part = tuple((key, value) for key, value in view if key != "factors")
-    return (name, metric, version, part, *column[8:])
-
-
-def families(columns: Sequence[Column]) -> list[list[Column]]:
+def families(columns: Sequence[ColumnKey]) -> list[list[ColumnKey]]:
     """Return the columns, those that differ in protocol alone together."""
-    found: dict[Column, list[Column]] = {}
+    found: dict[ColumnKey, list[ColumnKey]] = {}
     for column in columns:
-        found.setdefault(family(column), []).append(column)
+        found.setdefault(column.family, []).append(column)
     return list(found.values())
 
 
@@ -80,7 +70,7 @@ def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]
 
 
 def rank_agreement(
-    observations: Observations, columns: Sequence[Column]
+    observations: Observations, columns: Sequence[ColumnKey]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return the rank correlation of each two scores over runs, [C, C], and of how many runs.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from disentangle.runs.score_records import Column, Score, identity
+from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.cells import Cell, Row, cell_of
 from disentangle.scoring.metric_traits import supervised
 
@@ -12,18 +12,18 @@ MARGIN = 0.01
 """How far a score must lie above the oracle's to be odd: sampling alone makes smaller gaps."""
 
 
-def control_row(name: str, scores: Sequence[Score], columns: Iterable[Column]) -> Row:
+def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]) -> Row:
     """Return the row of a baseline: its scores that mean the same as a column's."""
     wanted = set(columns)
     row = Row(model=name)
     for score in scores:
-        if identity(score) in wanted:
-            row.cells[identity(score)] = cell_of([score], 1)
+        if score.key in wanted:
+            row.cells[score.key] = cell_of([score], 1)
     return row
 
 
 def baseline_warnings(
-    columns: Mapping[Column, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
+    columns: Mapping[ColumnKey, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
 ) -> tuple[str, ...]:
     """Return a warning for each score whose oracle does not come first, or noise last."""
     found = []
@@ -58,10 +58,10 @@ def baseline_warnings(
 
 
 def correct(
-    columns: Mapping[Column, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
-) -> dict[Column, str]:
+    columns: Mapping[ColumnKey, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
+) -> dict[ColumnKey, str]:
     """Return the columns, each followed by one that is corrected for chance, where there can be."""
-    after: dict[Column, str] = {}
+    after: dict[ColumnKey, str] = {}
     for column, heading in columns.items():
         after[column] = heading
         best, worst = (
@@ -69,7 +69,7 @@ def correct(
         )
         if best is None or worst is None or abs(best - worst) < MARGIN or not supervised(column):
             continue
-        corrected = (*column, CORRECTED)
+        corrected = column._replace(corrected=True)
         after[corrected] = heading + CORRECTED
         for row in rows:
             if column in row.cells:

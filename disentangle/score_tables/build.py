@@ -9,7 +9,7 @@ from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord, Value, describe_view
 from disentangle.runs.run import Run, model_class
-from disentangle.runs.score_records import Column, Score, identity
+from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
@@ -89,7 +89,7 @@ def make_table(
         groups.setdefault(run.record.group, []).append(run)
     scores = {key: by_column(group, patterns) for key, group in groups.items()}
     every = {column: found[0] for mine in scores.values() for column, found in mine.items()}
-    columns = headings(list(every.values()), tuple(runs[0].record.dataset.factors))
+    columns = headings(every, tuple(runs[0].record.dataset.factors))
     rows = []
     for key, group in groups.items():
         row = row_of(group)
@@ -132,17 +132,17 @@ def make_table(
     )
 
 
-def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[Column, list[Score]]:
+def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[ColumnKey, list[Score]]:
     """Return the scores of runs by what they mean, in the order of the runs.
 
     Args:
         runs: runs on one dataset.
         patterns: of the names of scores; all unless given.
     """
-    found: dict[Column, list[Score]] = {}
+    found: dict[ColumnKey, list[Score]] = {}
     for score in (score for run in runs for score in current_scores(run)):
         if not patterns or any(fnmatch.fnmatch(score.name, pattern) for pattern in patterns):
-            found.setdefault(identity(score), []).append(score)
+            found.setdefault(score.key, []).append(score)
     return found
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from disentangle.runs.records import Value, describe
-from disentangle.runs.score_records import Column, Score
+from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.statistics import FEWEST, Statistic, Summary, summarise
 
 
@@ -82,8 +82,8 @@ class Row:
     """How its settings were chosen."""
     grey: bool = False
     """Whether they were chosen by what is shown, so that the row tells what is possible at best."""
-    cells: dict[Column, Cell] = field(default_factory=dict)
-    best: set[Column] = field(default_factory=set)
+    cells: dict[ColumnKey, Cell] = field(default_factory=dict)
+    best: set[ColumnKey] = field(default_factory=set)
     """The columns in which it is told apart from every other row."""
 
     def settings_text(self, shared: Mapping[str, Value] = MappingProxyType({})) -> str:
@@ -130,9 +130,3 @@ def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -
         reasons=tuple(dict.fromkeys(reasons)),
         statistic=statistic,
     )
-
-
-def meaning(column: Column) -> Column:
-    """Return what a column means whatever the dataset: metric, knobs, protocol and the like."""
-    name, metric, version, knobs, protocol, representation = column[:6]
-    return (name, metric, f"v{version}", knobs, protocol, representation, *column[9:])

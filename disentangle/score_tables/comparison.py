@@ -10,7 +10,7 @@ from disentangle._utils.versions import made_by
 from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Column, identity
+from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores
 from disentangle.score_tables.headings import headings
 from disentangle.score_tables.statistics import holm, paired
@@ -62,9 +62,9 @@ def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
     return [(name, x, y, x != y) for name, x, y in pairs]
 
 
-def by_column(run: Run) -> dict[Column, float]:
+def by_column(run: Run) -> dict[ColumnKey, float]:
     """Return the scores that a run has, by what they mean."""
-    return {identity(s): s.value for s in current_scores(run) if s.value is not None}
+    return {s.key: s.value for s in current_scores(run) if s.value is not None}
 
 
 def siblings(run: Run) -> dict[int, Run]:
@@ -84,9 +84,8 @@ def score_differences(a: Run, b: Run) -> list[Difference]:
     The test is a permutation test of pairs, corrected for the number of scores (Holm).
     """
     mine, theirs = by_column(a), by_column(b)
-    kept = [s for run in (a, b) for s in current_scores(run) if s.value is not None]
-    names = headings(kept, tuple(a.record.dataset.factors))
-    pairs: dict[Column, tuple[list[float], list[float]]] = {}
+    names = headings([*mine, *theirs], tuple(a.record.dataset.factors))
+    pairs: dict[ColumnKey, tuple[list[float], list[float]]] = {}
     if a.record.group != b.record.group:
         left, right = siblings(a), siblings(b)
         for seed in sorted(left.keys() & right.keys()):

@@ -14,9 +14,10 @@ from disentangle._utils.versions import made_by
 from disentangle.errors import UsageError
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores, deduplicated
-from disentangle.score_tables.cells import Cell, meaning
+from disentangle.score_tables.baseline_rows import CORRECTED
+from disentangle.score_tables.cells import Cell
 from disentangle.score_tables.render import Sheet, html_page, latex, markdown, plain
 from disentangle.score_tables.table import Table, summed
 
@@ -47,15 +48,15 @@ def as_csv(tables: Sequence[Table]) -> str:
 
     A heading means one thing in all tables: where it does not, what it means is added.
     """
-    meanings: dict[str, set[Column]] = {}
+    meanings: dict[str, set[tuple[Any, ...]]] = {}
     for table in tables:
         for column, heading in table.columns.items():
-            meanings.setdefault(heading, set()).add(meaning(column))
+            meanings.setdefault(heading, set()).add(column.meaning)
     source = {"made_by": made_by()}
     records = []
     for table in tables:
         names = {
-            column: heading if len(meanings[heading]) == 1 else f"{heading} {meaning(column)}"
+            column: heading if len(meanings[heading]) == 1 else f"{heading} {column.meaning}"
             for column, heading in table.columns.items()
         }
         records += [{**record, **source} for record in table.records(names)]
@@ -74,12 +75,8 @@ def as_json(tables: Sequence[Table]) -> str:
 
 def whole(table: Table) -> dict[str, Any]:
     """Return a table with every value."""
-    parts = (
-        "score metric version knobs protocol representation factors view fingerprint seed corrected"
-    ).split()
     columns = [
-        {"heading": heading, **dict(zip(parts, column, strict=False))}
-        for column, heading in table.columns.items()
+        {"heading": heading, **parts_of(column)} for column, heading in table.columns.items()
     ]
     rows = [
         {
@@ -115,6 +112,13 @@ def whole(table: Table) -> dict[str, Any]:
         "rows": rows,
         "published": [paper.model_dump() for paper in table.papers],
     }
+
+
+def parts_of(column: ColumnKey) -> dict[str, Any]:
+    """The parts of a column's key by name; `corrected` only where it is."""
+    parts = column._asdict()
+    del parts["corrected"]
+    return parts | ({"corrected": CORRECTED} if column.corrected else {})
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = MappingProxyType(

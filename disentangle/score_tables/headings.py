@@ -1,10 +1,56 @@
 """What the columns of scores are called: the score, and what tells it from others of its name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from disentangle.errors import UsageError, suggestion
 from disentangle.runs.records import describe, describe_view
-from disentangle.runs.score_records import Column, Score, identity
+from disentangle.runs.score_records import ColumnKey
+
+PARTS: dict[str, Callable[[ColumnKey], str]] = {
+    "metric": lambda key: key.metric,
+    "version": lambda key: f"v{key.version}",
+    "knobs": lambda key: describe(dict(key.knobs)) or "default",
+    "protocol": lambda key: key.protocol,
+    "representation": lambda key: key.representation,
+    "factors": lambda key: describe_factors(key.factors),
+    "view": lambda key: describe_view(dict(key.view)) or "all images",
+    "fingerprint": lambda key: f"dataset {key.fingerprint[:10]}",
+    "seed": lambda key: f"metric seed {key.seed}",
+}
+"""Part of a column's key -> its text, for the columns of one score that differ in it."""
+
+
+def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dict[ColumnKey, str]:
+    """Name each column: the score, what is unusual about it, and what differs from its namesakes.
+
+    Args:
+        columns: all columns of a table.
+        factors: the usual ones.
+    """
+    keys = sorted(set(columns), key=str)
+
+    def factors_text(key: ColumnKey) -> str:
+        return describe_factors(key.factors, factors)
+
+    parts = {**PARTS, "factors": factors_text}
+    several = len({key.protocol for key in keys}) > 1
+    names: dict[ColumnKey, str] = {}
+    for key in keys:
+        namesakes = [other for other in keys if other.score == key.score]
+        unusual = {
+            "knobs": bool(key.knobs),
+            "protocol": several,
+            "representation": key.representation != "mean",
+            "factors": bool(factors) and key.factors != factors,
+            "seed": key.seed != 0,
+        }
+        texts = [
+            text(key)
+            for part, text in parts.items()
+            if unusual.get(part) or len({text(other) for other in namesakes}) > 1
+        ]
+        names[key] = key.score + (f" [{'; '.join(filter(None, texts))}]" if any(texts) else "")
+    return names
 
 
 def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
@@ -16,67 +62,20 @@ def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
     return f"without {'+'.join(missing)}" if missing else "all factors"
 
 
-PARTS: dict[str, Callable[[Score], str]] = {
-    "metric": lambda s: s.metric,
-    "version": lambda s: f"v{s.version}",
-    "knobs": lambda s: describe(dict(sorted(s.knobs.items()))) or "default",
-    "protocol": lambda s: s.protocol,
-    "representation": lambda s: s.representation,
-    "factors": lambda s: describe_factors(s.factors),
-    "view": lambda s: describe_view(s.view) or "all images",
-    "fingerprint": lambda s: f"dataset {s.fingerprint[:10]}",
-    "seed": lambda s: f"metric seed {s.seed}",
-}
-"""What may tell two columns of one score apart, and how to say it."""
-
-
-def headings(scores: Sequence[Score], factors: tuple[str, ...] = ()) -> dict[Column, str]:
-    """Return a heading for each column: the score's name, what is unusual, what tells it apart.
-
-    Args:
-        scores: of all columns.
-        factors: the usual ones.
-    """
-    examples = {identity(score): score for score in scores}
-
-    def in_words(score: Score) -> str:
-        return describe_factors(score.factors, factors)
-
-    parts = {**PARTS, "factors": in_words}
-    several = len({score.protocol for score in scores}) > 1
-    names: dict[Column, str] = {}
-    for key, score in sorted(examples.items(), key=lambda item: str(item[0])):
-        namesakes = [other for other in examples.values() if other.name == score.name]
-        unusual = {
-            "knobs": bool(score.knobs),
-            "protocol": several,
-            "representation": score.representation != "mean",
-            "factors": bool(factors) and score.factors != factors,
-            "seed": score.seed != 0,
-        }
-        told = [
-            say(score)
-            for part, say in parts.items()
-            if unusual.get(part) or len({say(other) for other in namesakes}) > 1
-        ]
-        names[key] = score.name + (f" [{'; '.join(filter(None, told))}]" if any(told) else "")
-    return names
-
-
-def named(columns: Mapping[Column, str], name: str) -> list[Column]:
+def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     """Return the columns of this score, or the one with this heading.
 
     Raises:
         UsageError: there is none.
     """
-    found = [c for c, heading in columns.items() if name in (c[0], heading)]
+    found = [c for c, heading in columns.items() if name in (c.score, heading)]
     if not found:
-        known = {column[0] for column in columns} | set(columns.values())
+        known = {column.score for column in columns} | set(columns.values())
         raise UsageError(f"no run has the score '{name}'{suggestion(name, known)}")
     return found
 
 
-def only(columns: Mapping[Column, str], name: str) -> Column:
+def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:
     """Return the column of this name or heading.
 
     Raises:

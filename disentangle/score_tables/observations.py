@@ -8,7 +8,7 @@ from typing import TypeVar
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Column, identity
+from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.headings import headings, named, only
 
@@ -39,7 +39,7 @@ class Observation:
     group: str
     settings: dict[str, Value]
     seed: int
-    column: Column
+    column: ColumnKey
     value: float
 
 
@@ -56,7 +56,7 @@ class Observations:
 
     dataset: str
     observations: tuple[Observation, ...]
-    headings: dict[Column, str]
+    headings: dict[ColumnKey, str]
     runs: int
 
     @property
@@ -64,7 +64,7 @@ class Observations:
         """Return in words what a figure of it came from."""
         return f"{self.runs} runs on {self.dataset}"
 
-    def columns(self, names: Sequence[str] | None = None) -> list[Column]:
+    def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """Return the columns of scores of these names or headings; all unless given.
 
         Raises:
@@ -74,7 +74,7 @@ class Observations:
             return list(self.headings)
         return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> ColumnKey:
         """Return the column of this name or heading.
 
         Raises:
@@ -85,7 +85,7 @@ class Observations:
     def __iter__(self) -> Iterator[Observation]:
         return iter(self.observations)
 
-    def of(self, column: Column) -> list[Observation]:
+    def of(self, column: ColumnKey) -> list[Observation]:
         """Return the observations of one column."""
         return [o for o in self if o.column == column]
 
@@ -129,13 +129,15 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
             group=run.record.group,
             settings={k: v for k, v in settings(run.record).items() if k != "seed"},
             seed=run.record.seed,
-            column=identity(score),
+            column=score.key,
             value=value,
         )
         for run, score, value in known
     )
     usual = tuple(runs[0].record.dataset.factors)
-    return Observations(dataset, observations, headings([s for _, s, _ in known], usual), len(runs))
+    return Observations(
+        dataset, observations, headings((s.key for _, s, _ in known), usual), len(runs)
+    )
 
 
 def observations_of(runs: Iterable[Run]) -> Observations:

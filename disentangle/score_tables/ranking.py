@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.cells import Row
 from disentangle.score_tables.statistics import LEVEL, Statistic, best_of
 from disentangle.scoring.metric_traits import direction
@@ -10,7 +10,9 @@ from disentangle.scoring.metric_traits import direction
 TEST = f"Mann-Whitney tests, Holm-corrected for the rows compared, p below {LEVEL:g}"
 
 
-def mark_best(rows: Sequence[Row], columns: Iterable[Column], statistic: Statistic = "mean") -> str:
+def mark_best(
+    rows: Sequence[Row], columns: Iterable[ColumnKey], statistic: Statistic = "mean"
+) -> str:
     """Mark the rows that are told apart from every other of their class; return what that means.
 
     A class is what training took from labels. Baselines are never ranked, nor are rows chosen by

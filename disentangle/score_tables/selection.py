@@ -15,7 +15,7 @@ from disentangle.contracts.plugin import knobs
 from disentangle.errors import UsageError
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Column, Score, identity
+from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
 from disentangle.score_tables.headings import headings, only
@@ -214,7 +214,7 @@ def by_labels(
     return best(runs, worth, f"{count:,} labels ({name})")
 
 
-def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], Column]:
+def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], ColumnKey]:
     """Return by data the column of this score or heading.
 
     Raises:
@@ -226,7 +226,7 @@ def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], 
     found, errors = {}, []
     for data, mine in scores.items():
         try:
-            found[data] = only(headings(mine), name)
+            found[data] = only(headings(score.key for score in mine), name)
         except UsageError as error:
             errors.append(error)
     if not found or any("several" in str(error) for error in errors):
@@ -237,10 +237,10 @@ def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], 
     return found
 
 
-def mean_score(group: list[Run], column: Column | None) -> Worth | None:
+def mean_score(group: list[Run], column: ColumnKey | None) -> Worth | None:
     """Return the mean over seeds of a score as it is kept, where every run has it."""
-    scores = [s for run in group for s in current_scores(run) if identity(s) == column]
-    return _mean(scores, column[0], len(group)) if column else None
+    scores = [s for run in group for s in current_scores(run) if s.key == column]
+    return _mean(scores, column.score, len(group)) if column else None
 
 
 def _mean(scores: Sequence[Score], name: str, runs: int) -> Worth | None:
@@ -248,4 +248,4 @@ def _mean(scores: Sequence[Score], name: str, runs: int) -> Worth | None:
     values = [s.value for s in mine if s.value is not None]
     if not values or len(values) < runs:
         return None
-    return Worth(float(np.mean(values)), direction(mine[0].column) == "less")
+    return Worth(float(np.mean(values)), direction(mine[0].key) == "less")

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from disentangle.errors import UsageError, suggestion
-from disentangle.runs.score_records import Column
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.build import ordered
-from disentangle.score_tables.cells import Cell, Row, meaning
+from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.table import Table
 from disentangle.scoring.metric_traits import direction
 
@@ -27,15 +26,15 @@ def check_strictly(tables: Sequence[Table]) -> None:
         found: dict[str, list[str]] = {}
         for column, heading in table.columns.items():
             if not heading.endswith(CORRECTED):
-                found.setdefault(column[0], []).append(heading)
+                found.setdefault(column.score, []).append(heading)
         for name, headings in found.items():
             if len(headings) > 1:
                 raise UsageError(f"--strict: {name} means several things: {', '.join(headings)}")
-    meanings: dict[str, set[Column]] = {}
+    meanings: dict[str, set[tuple[Any, ...]]] = {}
     for table in tables:
         for column in table.columns:
-            if CORRECTED not in column:
-                meanings.setdefault(column[0], set()).add(meaning(column))
+            if not column.corrected:
+                meanings.setdefault(column.score, set()).add(column.meaning)
     for name, different in meanings.items():
         if len(different) > 1:
             said = "; ".join(sorted(map(str, different)))
@@ -54,7 +53,7 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
         UsageError: a name that there is in no table, or that is several columns of one.
     """
     settings = {name for table in tables for row in table.rows for name in row.every}
-    scores = {text for table in tables for c, h in table.columns.items() for text in (c[0], h)}
+    scores = {text for table in tables for c, h in table.columns.items() for text in (c.score, h)}
     known = {*settings, *scores, *BEFORE}
     for name in names:
         if name not in known:
@@ -70,7 +69,7 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
 def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
     """Return what rows of a table are sorted by; those that lack it come last."""
     found = [c for c, heading in table.columns.items() if name == heading]
-    found = found or [c for c in table.columns if c[0] == name and CORRECTED not in c]
+    found = found or [c for c in table.columns if c.score == name and not c.corrected]
     if len(found) > 1:
         several = ", ".join(table.columns[column] for column in found)
         raise UsageError(f"--sort {name}: it is several columns: {several}; name one of them")

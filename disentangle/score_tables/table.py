@@ -6,7 +6,7 @@ from typing import Any
 
 from disentangle.errors import UsageError
 from disentangle.runs.records import Value, describe
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.published import Paper
@@ -24,7 +24,7 @@ class Table:
     """The dataset that was trained on, and the part of it in words."""
     fingerprint: str
     rows: list[Row]
-    columns: dict[Column, str]
+    columns: dict[ColumnKey, str]
     """Identity of a score -> heading."""
     protocols: tuple[str, ...] = ()
     scored: str = ""
@@ -154,7 +154,7 @@ class Table:
             notes.append(f"A claim takes {CLAIM} seeds or more.")
         return notes
 
-    def records(self, headings: Mapping[Column, str] | None = None) -> list[dict[str, Any]]:
+    def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
         """Return a record for each row: its settings, and of each score all that sums it up.
 
         Args:

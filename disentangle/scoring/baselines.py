@@ -18,10 +18,9 @@ from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
 from disentangle.runs.score_records import Score, ScoreFile
 from disentangle.scoring.controls import CONTROLS, BaselineContext
-from disentangle.scoring.measure import ScoreMapping, measure, same_scores, wanted_scores
-from disentangle.scoring.metric_spec import choose
-from disentangle.scoring.protocol import DEFAULT, load_protocol
-from disentangle.scoring.score_runs import scored_part
+from disentangle.scoring.measure import ScoreMapping, measure
+from disentangle.scoring.protocol import DEFAULT
+from disentangle.scoring.request import ScoringRequest
 
 
 def baselines(
@@ -60,40 +59,60 @@ def baselines(
     Raises:
         UsageError: an unknown baseline, metric or knob.
     """
-    rules = load_protocol(protocol)
-    chosen, place = choose(metrics, rules), choose_device(device)
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    choose_device(device)  # a typo shows before the dataset is opened
     check_names(only or ())
     opened = load_dataset(dataset, say=say) if isinstance(dataset, str) else dataset
-    opened = scored_part(opened, split, factors)
-    data = DatasetRecord.of(opened)
+    return score_baselines(
+        request.part_of(opened),
+        request,
+        only=only,
+        results=results,
+        device=device,
+        progress=progress,
+        say=say,
+    )
+
+
+def score_baselines(
+    part: Dataset,
+    request: ScoringRequest,
+    *,
+    only: Sequence[str] | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> dict[str, ScoreMapping]:
+    """Score baselines on a dataset or view; see `baselines`."""
+    place = choose_device(device)
+    data = DatasetRecord.of(part)
     folder = Path(results) / "baselines" / f"{folder_name(data.name)}-{data.fingerprint[:10]}"
     found = {}
     for name in only or CONTROLS:
         path = folder / f"{name}.json"
-        wanted = wanted_scores(chosen, rules, data, f"baseline {name}", seed)
+        requests = request.scores_of(data, f"baseline {name}")
         kept = list(read_baseline(path))
         failed: dict[str, str] = {}
-        missing = [(m, about) for m, about in wanted if not same_scores(kept, about)]
+        missing = [one for one in requests if not one.among(kept)]
         if missing:
             say(f"{data.name}: {name}")
             source: Source[Any] | str
             try:
-                source = CONTROLS[name](
-                    BaselineContext(opened, seed, place, progress, rules.disjoint)
-                )
+                disjoint = request.rules.disjoint
+                context = BaselineContext(part, request.seed, place, progress, disjoint)
+                source = CONTROLS[name](context)
             except Unavailable as error:
                 source = str(error)
-            for metric, about in missing:
+            for one in missing:
                 try:
-                    kept += measure(metric, source, about)
+                    kept += measure(one, source)
                 except MetricFailed as error:
-                    failed[metric.name] = str(error)
+                    failed[one.metric.name] = str(error)
                     continue
                 folder.mkdir(parents=True, exist_ok=True)
                 write_text(path, ScoreFile(scores=tuple(kept)).model_dump_json(indent=2) + "\n")
-        found[name] = ScoreMapping(
-            [score for _, about in wanted for score in same_scores(kept, about)], failed
-        )
+        found[name] = ScoreMapping([score for one in requests for score in one.among(kept)], failed)
     return found
 
 

@@ -3,7 +3,8 @@
 import importlib.metadata
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +12,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
 from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import MetricFailed, Unavailable
-from disentangle.runs.records import DatasetRecord
+from disentangle.runs.records import DatasetRecord, View
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
 from disentangle.scoring.protocol import Protocol, Representation
@@ -60,59 +61,81 @@ def knobs_of(score: Score) -> str:
     return ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
 
 
-Wanted = tuple[MetricSpec, dict[str, Any]]
-"""A metric, and what identifies its scores before they are computed."""
+@dataclass(frozen=True)
+class ScoreRequest:
+    """A metric to run, and all that identifies its scores before they are computed."""
+
+    metric: MetricSpec
+    protocol: str
+    representation: Representation
+    factors: tuple[str, ...]
+    view: View
+    fingerprint: str
+    """Of the dataset."""
+    weights: str
+    """The digest of the weights, or what else makes the codes."""
+    seed: int
+    """Of the metric's sampling."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields that all scores of this request have in their records."""
+        return {
+            "metric": self.metric.name,
+            "version": self.metric.kind.version,
+            "knobs": self.metric.non_default,
+            "settings": self.metric.settings,
+            "protocol": self.protocol,
+            "representation": self.representation,
+            "factors": self.factors,
+            "view": self.view,
+            "fingerprint": self.fingerprint,
+            "weights": self.weights,
+            "seed": self.seed,
+        }
+
+    def among(self, scores: Iterable[Score]) -> list[Score]:
+        """Return those of the scores that this request asks for."""
+        fields = self.fields.items()
+        return [score for score in scores if all(getattr(score, k) == v for k, v in fields)]
 
 
-def wanted_scores(
-    chosen: Sequence[MetricSpec], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
-) -> list[Wanted]:
-    """Return each metric with each representation that the protocol takes."""
+def score_requests(
+    metrics: Sequence[MetricSpec], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
+) -> list[ScoreRequest]:
+    """Request each metric with each representation that the protocol takes.
+
+    Args:
+        metrics: the metrics to run.
+        protocol: how codes and images are taken.
+        data: what is scored.
+        weights: the digest of the weights, or what else makes the codes.
+        seed: of the metrics' sampling.
+    """
     return [
-        (metric, identity(metric, representation, protocol, data, weights, seed))
+        ScoreRequest(
+            metric=metric,
+            protocol=protocol.name,
+            representation=representation,
+            factors=tuple(data.factors),
+            view=data.view,
+            fingerprint=data.fingerprint,
+            weights=weights,
+            seed=seed,
+        )
         for representation in protocol.representations
-        for metric in chosen
-        # What a metric of the model says does not depend on what stands for an image.
+        for metric in metrics
+        # A metric of the model gives the same value for every representation.
         if representation == protocol.representations[0] or not metric.kind.of_model
     ]
 
 
-def identity(
-    metric: MetricSpec,
-    representation: Representation,
-    protocol: Protocol,
-    data: DatasetRecord,
-    weights: str,
-    seed: int,
-) -> dict[str, Any]:
-    """Return what identifies a score before it is computed."""
-    return {
-        "metric": metric.name,
-        "version": metric.kind.version,
-        "knobs": metric.non_default,
-        "settings": metric.settings,
-        "protocol": protocol.name,
-        "representation": representation,
-        "factors": tuple(data.factors),
-        "view": data.view,
-        "fingerprint": data.fingerprint,
-        "weights": weights,
-        "seed": seed,
-    }
-
-
-def same_scores(kept: Sequence[Score], about: Mapping[str, Any]) -> list[Score]:
-    """Return the scores that were computed in just this way."""
-    return [score for score in kept if all(getattr(score, k) == v for k, v in about.items())]
-
-
-def measure(metric: MetricSpec, source: Source[Any] | str, about: Mapping[str, Any]) -> list[Score]:
+def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
     """Return the scores of one metric, as records; where it has none, one that says why.
 
     Args:
-        metric: as the user asked for it.
-        source: gives the means of codes; or why there is none.
-        about: as of `identity`.
+        request: the metric, and what identifies its scores.
+        source: gives the means of codes; or the reason why there is none.
 
     Raises:
         MetricFailed: the metric raised, or returned what it is not to.
@@ -122,16 +145,18 @@ def measure(metric: MetricSpec, source: Source[Any] | str, about: Mapping[str, A
     try:
         if isinstance(source, str):
             raise Unavailable(source)
-        if about["representation"] == "sample":
-            source = Sampled(source, about["seed"])
+        if request.representation == "sample":
+            source = Sampled(source, request.seed)
         source.overlap = None
-        found = metric.scores(source, about["seed"])
+        found = request.metric.scores(source, request.seed)
         overlap = source.overlap
     except Unavailable as error:
-        found.unavailable[metric.name] = str(error)
+        found.unavailable[request.metric.name] = str(error)
     seconds = round(time.perf_counter() - began, 3)
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    packages |= {e.distribution: e.version for e in registry.metrics.entries.get(metric.name, ())}
+    packages |= {
+        e.distribution: e.version for e in registry.metrics.entries.get(request.metric.name, ())
+    }
     details = {name: detail_record(detail) for name, detail in found.details.items()}
     return [
         Score(
@@ -142,21 +167,21 @@ def measure(metric: MetricSpec, source: Source[Any] | str, about: Mapping[str, A
             packages=packages,
             overlap=overlap,
             detail=details if number == 0 else {},
-            **about,
+            **request.fields,
         )
         for number, name in enumerate([*found.values, *found.unavailable])
     ]
 
 
-def measure_each(wanted: Sequence[Wanted], source: Source[Any]) -> ScoreMapping:
-    """Return the scores of several metrics; one that fails costs the others nothing."""
+def measure_each(requests: Sequence[ScoreRequest], source: Source[Any]) -> ScoreMapping:
+    """Run several metrics; one that fails costs the others nothing."""
     records: list[Score] = []
     failed: dict[str, str] = {}
-    for metric, about in wanted:
+    for request in requests:
         try:
-            records += measure(metric, source, about)
+            records += measure(request, source)
         except MetricFailed as error:
-            failed[metric.name] = str(error)
+            failed[request.metric.name] = str(error)
     return ScoreMapping(records, failed)
 
 
@@ -173,6 +198,6 @@ def _finite(values: Any) -> Any:
     return round(values, 6) if math.isfinite(values) else None
 
 
-def seconds_of(wanted: Sequence[Wanted]) -> float:
-    """Return about how long these metrics take at their defaults, with codes at hand."""
-    return sum(metric.kind.seconds for metric, _ in wanted)
+def seconds_of(requests: Sequence[ScoreRequest]) -> float:
+    """Estimate the seconds that the metrics take at their defaults, with codes at hand."""
+    return sum(request.metric.kind.seconds for request in requests)

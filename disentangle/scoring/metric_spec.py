@@ -163,9 +163,6 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
     if specs is None and wanted.metrics is not None:
         specs = list(wanted.metrics)
     if specs is not None and "all" not in specs:
-        for spec in specs:
-            if not isinstance(spec, str):
-                raise UsageError(f"a metric is named by text, not {type(spec).__name__}")
         if not specs:
             raise UsageError("no metric was named; leave it out to score the default ones")
         return [MetricSpec(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]

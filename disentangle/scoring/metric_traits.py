@@ -4,29 +4,29 @@ from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import Direction, Role
 from disentangle.errors import DisentangleError
-from disentangle.runs.score_records import Column
+from disentangle.runs.score_records import ColumnKey
 
 
-def supervised(column: Column) -> bool:
+def supervised(column: ColumnKey) -> bool:
     """Say whether a column's metric compares codes with factors, so that these are the best."""
     try:
-        return issubclass(registry.metrics.load(column[1]).needs, Labelled)
+        return issubclass(registry.metrics.load(column.metric).needs, Labelled)
     except DisentangleError:  # not installed here
         return False
 
 
-def direction(column: Column) -> Direction | None:
+def direction(column: ColumnKey) -> Direction | None:
     """Return whether more or less of a column's score is better; None if that is not known."""
     try:
-        return registry.metrics.load(column[1]).better.get(column[0], "more")
+        return registry.metrics.load(column.metric).better.get(column.score, "more")
     except DisentangleError:  # not installed here
         return None
 
 
-def role(column: Column) -> Role | None:
+def role(column: ColumnKey) -> Role | None:
     """Return what a figure of rate and distortion takes a column for, if for anything."""
     try:
-        return registry.metrics.load(column[1]).roles.get(column[0])
+        return registry.metrics.load(column.metric).roles.get(column.score)
     except DisentangleError:  # not installed here
         return None
 

@@ -14,10 +14,10 @@ from disentangle.errors import UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
-from disentangle.scoring.measure import ScoreMapping, measure_each, wanted_scores
-from disentangle.scoring.metric_spec import choose, listed
-from disentangle.scoring.protocol import DEFAULT, load_protocol
-from disentangle.scoring.score_runs import check_seed, scored_part, time_needed
+from disentangle.scoring.measure import ScoreMapping, measure_each
+from disentangle.scoring.protocol import DEFAULT
+from disentangle.scoring.request import ScoringRequest
+from disentangle.scoring.score_runs import time_needed
 
 
 def score_encoder(
@@ -60,21 +60,23 @@ def score_encoder(
         UsageError: an unknown metric, or an encoder that does not give codes [N, D].
         DisentangleError: the encoder failed.
     """
-    rules = load_protocol(protocol)
-    names = listed(metrics)
-    chosen, place = choose(names, rules), choose_device(device)
-    seed = check_seed(seed)
-    opened = load_dataset(dataset) if isinstance(dataset, str) else dataset
-    opened = scored_part(opened, split, factors)
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    place = choose_device(device)
+    opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
     with evaluating(encoder, place):
         source = FunctionSource(
-            encoder, opened, takes=takes, device=place, progress=progress, disjoint=rules.disjoint
+            encoder,
+            opened,
+            takes=takes,
+            device=place,
+            progress=progress,
+            disjoint=request.rules.disjoint,
         )
         called = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        wanted = wanted_scores(chosen, rules, DatasetRecord.of(opened), called, seed)
-        if "all" in (names or ()):
-            say(time_needed(wanted, source))
-        return measure_each(wanted, source)
+        requests = request.scores_of(DatasetRecord.of(opened), called)
+        if request.takes_all:
+            say(time_needed(requests, source))
+        return measure_each(requests, source)
 
 
 def score_codes(
@@ -109,13 +111,11 @@ def score_codes(
     Raises:
         UsageError: arrays that do not fit together, or an unknown metric or knob.
     """
-    rules = load_protocol(protocol)
-    chosen = choose(metrics, rules)
-    seed = check_seed(seed)
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
     source = array_source(codes, factors, test_codes, test_factors, names)
-    source.disjoint = rules.disjoint
-    wanted = wanted_scores(chosen, rules, DatasetRecord.of(source.dataset), source.digest, seed)
-    found = measure_each(wanted, source)
+    source.disjoint = request.rules.disjoint
+    requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
+    found = measure_each(requests, source)
     for metric_name, reason in found.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
     return found

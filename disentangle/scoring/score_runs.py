@@ -1,30 +1,27 @@
 """The verb `score`: metrics of runs, written beside them."""
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.files import write_text
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
-from disentangle.errors import DisentangleError, ScoringFailed, UsageError
+from disentangle.errors import DisentangleError, ScoringFailed
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import Score, ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
-    Wanted,
+    ScoreRequest,
     measure,
-    same_scores,
     seconds_of,
-    wanted_scores,
 )
-from disentangle.scoring.metric_spec import MetricSpec, choose, listed
-from disentangle.scoring.protocol import DEFAULT, Protocol, load_protocol
+from disentangle.scoring.protocol import DEFAULT, Protocol
+from disentangle.scoring.request import ScoringRequest
 
 if TYPE_CHECKING:
     from disentangle.scoring.codes import Encoder, RunSource
@@ -65,30 +62,43 @@ def score(
         ScoringFailed: a metric failed; the scores of others are kept.
         DisentangleError: the run has no weights.
     """
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    return score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
+
+
+def score_run(
+    run: Run | str | Path,
+    request: ScoringRequest,
+    *,
+    dataset: Dataset | None = None,
+    device: str = "auto",
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> ScoreMapping:
+    """Compute the scores of a run that a request asks for and that it lacks; see `score`."""
     from disentangle.scoring.codes import RunSource
 
-    found = run if isinstance(run, Run) else load_run(run)
-    rules = load_protocol(protocol)
-    names = listed(metrics)
-    chosen, place = choose(names, rules), choose_device(device)
-    if not found.finished:
+    scored_run = run if isinstance(run, Run) else load_run(run)
+    place = choose_device(device)
+    if not scored_run.finished:
         raise DisentangleError(
-            f"{found.path}: training has not finished; first: disentangle resume {found.path}"
+            f"{scored_run.path}: training has not finished; "
+            f"first: disentangle resume {scored_run.path}"
         )
-    seed = check_seed(seed)
-    scored = part_to_score(found, dataset, split, factors)
-    data = found.record.dataset if scored is None else DatasetRecord.of(scored)
-    wanted = wanted_scores(chosen, rules, data, found.record.weights or "", seed)
-    kept = read_scores(found)
-    missing = [(metric, about) for metric, about in wanted if not _had(kept, metric, about)]
+    part = request.part_of_run(scored_run, dataset)
+    data = scored_run.record.dataset if part is None else DatasetRecord.of(part)
+    requests = request.scores_of(data, scored_run.record.weights or "")
+    scores = read_scores(scored_run)
+    missing = [one for one in requests if not _present(scores, one)]
     if missing:
-        with found.lock():
-            source = RunSource(found, scored, place, progress, disjoint=rules.disjoint)
-            if "all" in (names or ()):
+        with scored_run.lock():
+            disjoint = request.rules.disjoint
+            source = RunSource(scored_run, part, place, progress, disjoint=disjoint)
+            if request.takes_all:
                 say(time_needed(missing, source))
-            _complete(found, missing, source, trained_on_it(found, data, rules))
-    kept = read_scores(found)
-    return ScoreMapping([score for _, about in wanted for score in same_scores(kept, about)])
+            _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
+    scores = read_scores(scored_run)
+    return ScoreMapping([score for one in requests for score in one.among(scores)])
 
 
 def few_labels(
@@ -97,36 +107,24 @@ def few_labels(
     """Return a metric's scores of so many labelled images, drawn by `seed`; write nothing."""
     from disentangle.scoring.codes import RunSource
 
-    rules, place = load_protocol(DEFAULT), choose_device(device)
-    scored = part_to_score(run, None, None, None)
-    data = run.record.dataset if scored is None else DatasetRecord.of(scored)
-    chosen = choose([f"{metric}:samples={count}"], rules)
-    source = RunSource(run, scored, place, progress)
-    wanted = wanted_scores(chosen, rules, data, run.record.weights or "", seed)
+    request = ScoringRequest.of([f"{metric}:samples={count}"], seed=seed)
+    part = request.part_of_run(run)
+    data = run.record.dataset if part is None else DatasetRecord.of(part)
+    source = RunSource(run, part, choose_device(device), progress)
+    requests = request.scores_of(data, run.record.weights or "")
     try:
-        return [score for m, about in wanted for score in measure(m, source, about)]
+        return [score for one in requests for score in measure(one, source)]
     finally:
         source.save()
 
 
-def time_needed(wanted: Sequence[Wanted], source: "Encoder") -> str:
+def time_needed(requests: Sequence[ScoreRequest], source: "Encoder") -> str:
     """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
     encoding = source.seconds_to_encode()
     return (
-        f"{len(wanted)} metrics: at most {duration(encoding)} to encode the images, then some "
-        f"{duration(seconds_of(wanted))} on two cores"
+        f"{len(requests)} metrics: at most {duration(encoding)} to encode the images, then some "
+        f"{duration(seconds_of(requests))} on two cores"
     )
-
-
-def check_seed(seed: Any) -> int:
-    """Return a seed as an int, or refuse what is none."""
-    try:
-        whole = operator.index(seed)
-    except TypeError:
-        whole = -1
-    if whole < 0 or isinstance(seed, bool):
-        raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
-    return whole
 
 
 def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
@@ -145,56 +143,23 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
     )
 
 
-def part_to_score(
-    run: Run,
-    dataset: Dataset | None = None,
-    split: str | None = None,
-    factors: Sequence[str] | None = None,
-) -> Dataset | None:
-    """Return the dataset or view to score; None for just what the run was trained on."""
-    if dataset is not None:
-        wanted = split is not None or factors is not None
-        return dataset.view(split=split, factors=factors) if wanted else dataset
-    view: dict[str, Any] = dict(run.record.dataset.view)
-    if split is None and view.get("split") == "train":
-        known = view.get("hold_out") or "test" in run.whole.splits
-        split = "test" if known else None
-    if split is None and factors is None:
-        return None
-    if split is not None:
-        view["split"] = split
-    if factors is not None:
-        view["factors"] = factors
-    return run.whole.view(**view)
+def _present(scores: Sequence[Score], request: ScoreRequest) -> bool:
+    """Whether a request's scores need not be computed again.
 
-
-def scored_part(dataset: Dataset, split: str | None, factors: Sequence[str] | None) -> Dataset:
-    """Return what is scored of a dataset: what the user chose, or else its split to test on."""
-    if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
-        split = dataset.test_split
-    if split is None and factors is None:
-        return dataset
-    return dataset.view(split=split, factors=factors)
-
-
-def _had(kept: Sequence[Score], metric: MetricSpec, about: Mapping[str, Any]) -> list[Score]:
-    """Return the scores that need not be computed again.
-
-    One that is n/a because nobody asked for the metric by name is computed once somebody does.
+    A score that is n/a because its metric runs only if it is named is computed once it is named.
     """
-    return [
-        score for score in same_scores(kept, about) if score.value is not None or not metric.named
-    ]
+    return any(s.value is not None or not request.metric.named for s in request.among(scores))
 
 
-def _complete(run: Run, missing: Sequence[Wanted], source: "RunSource", refused: str) -> None:
+def _complete(run: Run, missing: Sequence[ScoreRequest], source: "RunSource", refused: str) -> None:
     """Compute the scores that a run lacks, and write each as soon as it is known."""
     failures = []
-    for metric, about in missing:
-        kept = read_scores(run)
-        others = [score for score in kept if score not in same_scores(kept, about)]
+    for request in missing:
+        scores = read_scores(run)
+        replaced = request.among(scores)
+        others = [score for score in scores if score not in replaced]
         try:
-            file = ScoreFile(scores=(*others, *measure(metric, refused or source, about)))
+            file = ScoreFile(scores=(*others, *measure(request, refused or source)))
         except DisentangleError as error:
             failures.append(str(error))
             continue

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,29 +11,10 @@ from disentangle.runs.records import DatasetRecord, Record, RunRecord, describe
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import read_scores
-from disentangle.scoring.measure import Wanted, same_scores, wanted_scores
-from disentangle.scoring.metric_spec import choose
-from disentangle.scoring.protocol import DEFAULT, load_protocol
+from disentangle.scoring.measure import ScoreRequest
+from disentangle.scoring.request import ScoringRequest
 
 JobState: TypeAlias = Literal["new", "unfinished", "failed", "unscored", "done"]
-
-
-class Asked(Record):
-    """Scores that are asked of every run of a study."""
-
-    metrics: tuple[str, ...] | None = None
-    """Names, with knobs where wanted; the protocol's own choice unless given."""
-    protocol: str = DEFAULT
-    """A name, or the absolute path of a file."""
-    seed: int = 0
-    split: str | None = None
-    factors: tuple[str, ...] | None = None
-
-    @cached_property
-    def wanted(self) -> Any:
-        """Return the metrics and the protocol, loaded once for all runs."""
-        rules = load_protocol(self.protocol)
-        return choose(self.metrics, rules), rules
 
 
 class Order(Record):
@@ -50,7 +30,7 @@ class Order(Record):
     """Where to train: `auto`, or a device's name."""
     options: dict[str, Any]
     """Further arguments of `experiment.train`: knobs, trainer's options, and the dataset's."""
-    asked: tuple[Asked, ...]
+    asked: tuple[ScoringRequest, ...]
     pictures: bool
     """Whether to draw the run's own figures."""
 
@@ -122,25 +102,20 @@ class Job:
             return False
         return not all((run.figures / name).exists() for name in FILES)
 
-    def missing(self, run: Run | None) -> Sequence[Wanted]:
-        """Return the scores that were asked and are not there; of no run, all of them."""
-        kept = read_scores(run) if run else ()
+    def missing(self, run: Run | None) -> Sequence[ScoreRequest]:
+        """The scores that were asked for and that a run lacks; without a run, all of them."""
+        scores = read_scores(run) if run else ()
         weights = (run.record.weights if run else None) or ""
-        found = []
-        for asked, data in zip(self.order.asked, self.scored, strict=True):
-            chosen, rules = asked.wanted
-            wanted = wanted_scores(chosen, rules, data, weights, asked.seed)
-            found += [pair for pair in wanted if not same_scores(kept, pair[1])]
-        return found
+        return [one for one in self.requests(weights) if not one.among(scores)]
 
     def is_requested(self, score: Score) -> bool:
-        """Say whether a score is one of those that were asked."""
-        for asked, data in zip(self.order.asked, self.scored, strict=True):
-            chosen, rules = asked.wanted
-            wanted = wanted_scores(chosen, rules, data, score.weights, asked.seed)
-            if any(same_scores([score], about) for _, about in wanted):
-                return True
-        return False
+        """Whether a score is one of those that were asked for."""
+        return any(one.among([score]) for one in self.requests(score.weights))
+
+    def requests(self, weights: str) -> list[ScoreRequest]:
+        """The scores that were asked for, of these weights."""
+        asked = zip(self.order.asked, self.scored, strict=True)
+        return [one for request, data in asked for one in request.scores_of(data, weights)]
 
     def busy(self) -> bool:
         """Say whether another process is at this run.

@@ -19,8 +19,8 @@ from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run
 from disentangle.score_tables.selection import check_rule
 from disentangle.scoring.baselines import check_names
-from disentangle.scoring.score_runs import part_to_score
-from disentangle.studies.jobs import Asked, Job, Order, name_all
+from disentangle.scoring.request import ScoringRequest
+from disentangle.studies.jobs import Job, Order, name_all
 from disentangle.studies.study_file import (
     OPENING,
     VIEW,
@@ -33,7 +33,7 @@ from disentangle.studies.study_file import (
 )
 from disentangle.training.configuration import check_options, configure, training_view
 
-Which: TypeAlias = tuple[tuple[str, ...] | None, Asked]
+Which: TypeAlias = tuple[tuple[str, ...] | None, ScoringRequest]
 """The datasets whose runs are scored so, None for all, and the scores."""
 
 
@@ -136,7 +136,7 @@ class Planner:
         asked = asked_of(said.scores, file)
         for _, one in asked:
             try:
-                _ = one.wanted  # a slip in a metric's name shows here
+                one.load()
             except UsageError as error:
                 raise UsageError(f"{file}: scores: {error}") from error
         plan = Plan(file.stem, file, text, said, self.results / file.stem)
@@ -244,11 +244,11 @@ class Planner:
             )
         return self.opened.get(key)
 
-    def part(self, run: Run, asked: Asked) -> DatasetRecord:
+    def part(self, run: Run, asked: ScoringRequest) -> DatasetRecord:
         """Return the record of what is scored of a run."""
         key = str((run.record.data, asked.split, asked.factors))
         if key not in self.scored:
-            part = part_to_score(run, None, asked.split, asked.factors)
+            part = asked.part_of_run(run)
             self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)
         return self.scored[key]
 
@@ -296,17 +296,13 @@ def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
     found = []
     for block in blocks:
         for name in block.protocols:
-            asked = Asked(
-                metrics=block.metrics,
-                protocol=str(file.parent / name) if name.endswith(".toml") else name,
-                seed=block.seed,
-                split=block.split,
-                factors=block.factors,
-            )
+            fields = block.model_dump(exclude={"protocols", "datasets"})
+            protocol = str(file.parent / name) if name.endswith(".toml") else name
+            asked = ScoringRequest(protocol=protocol, **fields)
             found.append((block.datasets, asked))
     return found
 
 
-def chosen_for(dataset: str, asked: Sequence[Which]) -> tuple[Asked, ...]:
+def chosen_for(dataset: str, asked: Sequence[Which]) -> tuple[ScoringRequest, ...]:
     """Return what is asked of runs on a dataset."""
     return tuple(one for names, one in asked if names is None or dataset in names)

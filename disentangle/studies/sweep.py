@@ -21,8 +21,7 @@ from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.published import papers_on
 from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
-from disentangle.scoring.baselines import baselines, read_baselines
-from disentangle.scoring.score_runs import part_to_score
+from disentangle.scoring.baselines import read_baselines, score_baselines
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.plan import Plan, load_plan
@@ -136,7 +135,7 @@ def complete(
     if not plan.said.baselines:
         plan.opened.clear()  # each worker has its own
     failed = run_jobs(executor, left, device, watch) if left else {}
-    without = score_baselines(plan, results, device, say)
+    without = score_study_baselines(plan, results, device, say)
     runs = []
     for job in plan.jobs:
         run, damage = job.look()
@@ -228,7 +227,7 @@ def leaving(number: int) -> BaseException:
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
-def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:
+def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:
     """Score the baselines of each dataset of a study by what its runs are scored by.
 
     Returns:
@@ -242,15 +241,13 @@ def score_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[st
         done.add(job.record.data)
         run = Run(job.path, job.record, plan.dataset(job))
         for asked in job.order.asked:
-            part = part_to_score(run, None, asked.split, asked.factors)
+            part = asked.part_of_run(run)
             reasons: list[str] = []
             try:
-                found = baselines(
+                found = score_baselines(
                     run.dataset if part is None else part,
-                    asked.metrics,
+                    asked,
                     only=wanted if isinstance(wanted, tuple) else None,
-                    seed=asked.seed,
-                    protocol=asked.protocol,
                     results=results,
                     device=device,
                     say=say,

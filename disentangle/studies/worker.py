@@ -42,7 +42,7 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
         DisentangleError: something else went wrong; what was whole is kept.
     """
     from disentangle._utils.console import plain
-    from disentangle.scoring.score_runs import score
+    from disentangle.scoring.score_runs import score_run
     from disentangle.training.train import train
 
     run = train(
@@ -63,17 +63,8 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
         )
     failures = []
     for asked in order.asked:
-        metrics = None if asked.metrics is None else list(asked.metrics)
         try:
-            found = score(
-                run,
-                metrics,
-                seed=asked.seed,
-                protocol=asked.protocol,
-                split=asked.split,
-                factors=asked.factors,
-                device=order.device,
-            )
+            found = score_run(run, asked, device=order.device)
         except ScoringFailed as error:
             failures.append(str(error))
             continue

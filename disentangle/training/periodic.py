@@ -14,10 +14,10 @@ from disentangle.runs import checkpoint
 from disentangle.runs.records import DatasetRecord, PeriodicRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.encoders import FunctionSource
-from disentangle.scoring.measure import ScoreMapping, measure, wanted_scores
+from disentangle.scoring.measure import ScoreMapping, measure, score_requests
 from disentangle.scoring.metric_spec import MetricSpec, choose, listed
 from disentangle.scoring.protocol import load_protocol
-from disentangle.scoring.score_runs import part_to_score
+from disentangle.scoring.request import ScoringRequest
 
 
 def periodic_record(
@@ -71,7 +71,7 @@ class PeriodicActions:
             self.chosen = [
                 MetricSpec(spec, named=self.record.named) for spec in self.record.metrics
             ]
-            self.part = part_to_score(run) or run.dataset
+            self.part = ScoringRequest().part_of_run(run) or run.dataset
         self.told: set[str] = set()
 
     def scores_at(self, step: int) -> bool:
@@ -85,11 +85,11 @@ class PeriodicActions:
         source = FunctionSource(lambda x: model.encode(x).mean, self.part, device=device)
         about = DatasetRecord.of(self.part)
         records = []
-        for metric, which in wanted_scores(self.chosen, load_protocol(), about, "midway", 0):
+        for request in score_requests(self.chosen, load_protocol(), about, "midway", 0):
             try:
-                records += measure(metric, source, which)
-            except DisentangleError as error:  # training must not end with a metric
-                records += measure(metric, str(error), which)
+                records += measure(request, source)
+            except DisentangleError as error:  # a metric must not end the training
+                records += measure(request, str(error))
         found = ScoreMapping(records)
         model.train()
         for name, reason in found.unavailable.items():

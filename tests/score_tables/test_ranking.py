@@ -2,12 +2,13 @@
 
 import pytest
 
+from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.ranking import mark_best
 
-MIG = ("mig", "mig")
-BOUND = ("elbo/total", "elbo")
-KL = ("elbo/kl", "elbo")
+MIG = ColumnKey("mig", "mig", 1, (), "locatello2019", "mean", ("x",), (), "f" * 64, 0)
+BOUND = MIG._replace(score="elbo/total", metric="elbo")
+KL = MIG._replace(score="elbo/kl", metric="elbo")
 LOW, HIGH = (0.1, 0.11, 0.12, 0.13, 0.14), (0.5, 0.51, 0.52, 0.53, 0.54)
 
 
@@ -30,7 +31,7 @@ def test_less_is_better_where_the_metric_says_so():
     assert best([row("a", LOW, BOUND), row("b", HIGH, BOUND)], BOUND)[0] == ["a"]
 
 
-@pytest.mark.parametrize("column", [KL, ("mine", "not-installed")])
+@pytest.mark.parametrize("column", [KL, MIG._replace(score="mine", metric="not-installed")])
 def test_score_without_a_direction_is_not_ranked(column):
     assert best([row("a", LOW, column), row("b", HIGH, column)], column) == ([], "")
 

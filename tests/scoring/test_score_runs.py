@@ -355,7 +355,7 @@ def test_factors_are_chosen_and_part_of_what_a_score_is(run):
     score(run, ["mig:samples=50"])
     kept = read_scores(run)
     assert [s.factors for s in kept] == [("x", "y"), ("side", "x", "y")]
-    assert len({s.column for s in kept}) == 2
+    assert len({s.key for s in kept}) == 2
 
 
 def test_views_share_what_was_encoded(run, monkeypatch):

@@ -130,7 +130,7 @@ def test_shipped_study_asks_for_what_there_is(file):
                 load_preset(preset)
             check_options(kind, run)
     for _, asked in asked_of(said.scores, file):
-        assert asked.wanted
+        assert asked.specs
 
 
 @pytest.mark.parametrize(

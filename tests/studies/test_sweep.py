@@ -19,7 +19,7 @@ from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
 from disentangle.studies.executor import Event
 from disentangle.studies.plan import load_plan
-from disentangle.studies.sweep import score_baselines, stop_signals
+from disentangle.studies.sweep import score_study_baselines, stop_signals
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -314,7 +314,7 @@ def test_baselines_are_scored_on_what_runs_are(study, tmp_path):
     file.write_text(file.read_text().replace('"tiny"', '{ name = "tiny", hold_out = ["0.2"] }'))
     plan = load_plan(file, results=tmp_path, device="cpu")
     plan.said = plan.said.model_copy(update={"baselines": ("pca",)})
-    assert score_baselines(plan, tmp_path, "cpu", lambda text: None) == []
+    assert score_study_baselines(plan, tmp_path, "cpu", lambda text: None) == []
     (found,) = read_baselines(tmp_path)["pca"]
     assert found.view == plan.jobs[0].scored[0].view
     assert found.view["split"] == "test"
