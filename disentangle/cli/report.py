@@ -34,10 +34,11 @@ def report(
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
     from disentangle.runs.collection import load_all
+    from disentangle.runs.layout import RECORD
 
     if output is not None and output.suffix not in (".html", ".htm"):
         raise UsageError(f"--output {output}: name a file that ends with .html")
-    single = (where / "run.json").exists()
+    single = (where / RECORD).exists()
     if runs and single:
         raise UsageError("--runs is of a folder of runs, and this is a run")
     if base and not single:

@@ -15,6 +15,7 @@ from disentangle.errors import DisentangleError
 from disentangle.reports.run_page import about_run
 from disentangle.reports.study_page import about_study
 from disentangle.runs.collection import find_runs
+from disentangle.runs.layout import RECORD
 from disentangle.runs.run import Run, load_run
 from disentangle.score_tables.table import Table
 
@@ -49,7 +50,7 @@ def report(
         DisentangleError: no run is there, or the run has no weights, or its dataset cannot be had.
     """
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
-    single = isinstance(where, Run) or (folder / "run.json").exists()
+    single = isinstance(where, Run) or (folder / RECORD).exists()
     if not single and not find_runs(folder):
         raise DisentangleError(f"{folder}: no run is there; train one first, or name its folder")
     path = Path(output).expanduser() if output is not None else folder / NAME

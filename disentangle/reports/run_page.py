@@ -55,7 +55,7 @@ def state(run: Run) -> str:
     """Return what a reader must know of a run that did not come to its end; else nothing."""
     if run.finished:
         return ""
-    step = run.load_checkpoint()[1].get("step", "?")
+    step = run.load_checkpoint().step
     why = f" {run.record.failed}" if run.record.failed else ""
     return f"UNFINISHED: weights after {step} of {run.record.recipe['steps']:,} steps.{why}"
 

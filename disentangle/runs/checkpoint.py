@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +19,69 @@ FORMAT = "disentangle-1"
 REMEDY = "put a whole one back, or delete the run's folder and train it again"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The content of a checkpoint file: weights, and what training needs to go on from them.
+
+    A finished run keeps its weights alone.
+    """
+
+    run: str
+    """The run's id."""
+    step: int
+    """The number of steps that were trained."""
+    seconds: float | None = None
+    """Training time so far; None in a copy of the weights that is kept on the way."""
+    model: Mapping[str, Tensor]
+    """The model's state dict."""
+    optimizers: Sequence[Mapping[str, Tensor]] = ()
+    """The state of each optimiser; see `optimizer_tensors`."""
+    history: Mapping[str, Tensor] = field(default_factory=dict)
+    """Term of the loss -> its values since the last log entry."""
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            DisentangleError: it cannot be written; what was there before is kept.
+        """
+        parts = {"model": self.model, "history": self.history}
+        parts |= {f"optimizer{number}": state for number, state in enumerate(self.optimizers)}
+        metadata = {"run": self.run, "step": self.step, "seconds": self.seconds}
+        if self.seconds is None:
+            del metadata["seconds"]
+        write_tensors(path, pack(parts), metadata)
+
+    @classmethod
+    def load(cls, path: Path, run: str) -> Self:
+        """Read the checkpoint of a run.
+
+        Args:
+            path: the file.
+            run: the run's id.
+
+        Raises:
+            DisentangleError: the file is missing, damaged, or another run's.
+        """
+        tensors, metadata = read_tensors(path)
+        if metadata.get("run") != run:
+            raise DisentangleError(
+                f"{path}: the checkpoint of run {metadata.get('run')}, and this is {run}; {REMEDY}"
+            )
+        parts = {name.partition("/")[0] for name in tensors}
+        numbers = [int(part.removeprefix("optimizer")) for part in parts if "optimizer" in part]
+        count = max(numbers, default=-1) + 1
+        seconds = metadata.get("seconds")
+        return cls(
+            run=run,
+            step=int(metadata["step"]),
+            seconds=None if seconds is None else float(seconds),
+            model=unpack(tensors, "model"),
+            optimizers=[unpack(tensors, f"optimizer{number}") for number in range(count)],
+            history=unpack(tensors, "history"),
+        )
+
+
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of named tensors: of their names, types, shapes and bytes."""
     total = hashlib.sha256()
@@ -27,7 +92,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> str:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> str:
     """Write tensors and metadata whole or not at all; return the digest of the tensors."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     code = digest(stored)
@@ -49,7 +114,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, objec
     return code
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and the metadata of a checkpoint.
 
     Raises:
@@ -70,7 +135,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         raise DisentangleError(
             f"{path}: the checkpoint is damaged (its digest does not match); {REMEDY}"
         )
-    metadata: dict[str, object] = json.loads(about.get("metadata", "{}"))
+    metadata: dict[str, Any] = json.loads(about.get("metadata", "{}"))
     return tensors, metadata
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from disentangle._utils.memory import uncollected
 from disentangle.errors import DisentangleError
 from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
+from disentangle.runs.layout import RECORD
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.scores import read_scores
 
@@ -17,7 +18,7 @@ def find_runs(results: str | Path) -> list[Path]:
     folders, found = [str(Path(results))], []
     while folders:
         folder = folders.pop()
-        if os.path.exists(os.path.join(folder, "run.json")):
+        if os.path.exists(os.path.join(folder, RECORD)):
             found.append(Path(folder))
             continue
         with contextlib.suppress(OSError), os.scandir(folder) as entries:

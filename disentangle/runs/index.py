@@ -19,6 +19,7 @@ from disentangle._utils.versions import __version__
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check_complete
 from disentangle.errors import DisentangleError
+from disentangle.runs.layout import RECORD
 from disentangle.runs.records import Record, RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoresRead
@@ -65,7 +66,7 @@ class RunIndex(Record):
     def recall(self, path: Path, name: str) -> Run | None:
         """Return the run in a folder, if it is still what is known by this name."""
         entry = self.runs.get(name)
-        if entry is None or stamp(path / "run.json") != entry.recorded:
+        if entry is None or stamp(path / RECORD) != entry.recorded:
             return None
         if stamp(path / "scores.json") != entry.scored:
             return None

@@ -5,6 +5,10 @@ from pathlib import Path
 from disentangle.errors import UsageError
 from disentangle.runs.records import RunRecord
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The weights of a run, and until it is finished what training goes on from."""
+RECORD = "run.json"
+"""The record of a run; a folder that has one is a run."""
 FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 """Those of every run."""
 

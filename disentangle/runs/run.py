@@ -18,6 +18,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.settings import check_complete
 from disentangle.data import loading
 from disentangle.errors import Busy, DisentangleError, UsageError
+from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.runs.records import RunRecord, read_record
 from disentangle.runs.score_records import Score
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from disentangle.contracts.model import Code, Model
+    from disentangle.runs.checkpoint import Checkpoint
     from disentangle.runs.score_records import ScoresRead
 
 
@@ -73,7 +75,7 @@ class Run:
     @property
     def checkpoint_path(self) -> Path:
         """Return where the weights are."""
-        return self.path / "checkpoint.safetensors"
+        return self.path / CHECKPOINT
 
     def kept_path(self, step: int) -> Path:
         """Return where the weights after a step are, if they were kept."""
@@ -107,7 +109,7 @@ class Run:
     def save_record(self, **changes: Any) -> None:
         """Write `run.json`, with these fields changed."""
         self.record = self.record.model_copy(update=changes)
-        write_text(self.path / "run.json", self.record.model_dump_json(indent=2) + "\n")
+        write_text(self.path / RECORD, self.record.model_dump_json(indent=2) + "\n")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -212,31 +214,21 @@ class Run:
             ) from error
         return model.float()
 
-    def load_checkpoint(self) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-        """Return the tensors and the metadata of this run's checkpoint.
+    def load_checkpoint(self) -> "Checkpoint":
+        """Read this run's checkpoint.
 
         Raises:
             DisentangleError: it is missing, damaged, or another run's.
         """
-        return self._load(self.checkpoint_path)
+        from disentangle.runs.checkpoint import Checkpoint
 
-    def _load(self, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-        from disentangle.runs import checkpoint
-
-        tensors, about = checkpoint.load(path)
-        if about.get("run") != self.record.id:
-            raise DisentangleError(
-                f"{path}: the checkpoint of run {about.get('run')}, and this is "
-                f"{self.record.id}; {checkpoint.REMEDY}"
-            )
-        return tensors, about
+        return Checkpoint.load(self.checkpoint_path, self.record.id)
 
     def _restored(self, path: Path) -> "Model":
-        from disentangle.runs import checkpoint
+        from disentangle.runs.checkpoint import Checkpoint, restore_weights
 
         model = self.build()
-        tensors, _ = self._load(path)
-        checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+        restore_weights(model, Checkpoint.load(path, self.record.id).model, path)
         model.requires_grad_(False)
         return model.eval()
 
@@ -328,9 +320,9 @@ def load_run(
     folder = Path(path).expanduser()
     recorded = None
     with contextlib.suppress(OSError):  # of which reading it says more
-        recorded = stamp(folder / "run.json")  # first, so that a later change shows
+        recorded = stamp(folder / RECORD)  # first, so that a later change shows
     try:
-        record = read_record(RunRecord, folder / "run.json")
+        record = read_record(RunRecord, folder / RECORD)
     except FileNotFoundError:
         raise DisentangleError(f"{folder}: no run is there (no run.json)") from None
     check_complete(Training, record.recipe, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from disentangle.errors import DisentangleError
+from disentangle.runs.layout import RECORD
 from disentangle.runs.records import DatasetRecord, Record, RunRecord, describe
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import Score
@@ -67,7 +68,7 @@ class Job:
         Raises:
             DisentangleError: its record is damaged.
         """
-        return load_run(self.path) if (self.path / "run.json").exists() else None
+        return load_run(self.path) if (self.path / RECORD).exists() else None
 
     def look(self) -> tuple[Run | None, str]:
         """Return the run with its scores read, if it has begun; and why it cannot be read."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from disentangle.errors import DisentangleError
+from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job
 from disentangle.studies.process import BUSY, DONE, FINAL, USAGE
@@ -23,7 +24,7 @@ def mark(job: Job) -> tuple[int, ...]:
     Not when its scores were written: each start writes those anew that are not to be had.
     """
     found = []
-    for name in ("run.json", "checkpoint.safetensors"):
+    for name in (RECORD, CHECKPOINT):
         try:
             found.append((job.path / name).stat().st_mtime_ns)
         except OSError:

@@ -167,8 +167,8 @@ def state_survives_saving(s: Subject) -> None:
     updating(model, make_optimizers(model, training), training, torch.device("cpu"))(s.batch(model))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
-        checkpoint.save(path, model.state_dict(), {})
-        checkpoint.restore_weights(other, checkpoint.load(path)[0], path)
+        checkpoint.write_tensors(path, model.state_dict(), {})
+        checkpoint.restore_weights(other, checkpoint.read_tensors(path)[0], path)
     remedy = "keep state in parameters and buffers (register_buffer), not in other attributes"
     x = s.batch(model).x
     with torch.no_grad():

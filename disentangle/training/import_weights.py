@@ -15,8 +15,8 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check, resolve
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.runs import checkpoint
-from disentangle.runs.layout import folder_name
+from disentangle.runs.checkpoint import Checkpoint, digest, unpack
+from disentangle.runs.layout import RECORD, folder_name
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.scoring.encoders import file_name
@@ -30,7 +30,7 @@ DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 def own(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
     """Return a state dict of this project's own, or the model's part of a checkpoint."""
-    return checkpoint.unpack(state, "model") or dict(state)
+    return unpack(state, "model") or dict(state)
 
 
 def disentangling_vae(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
@@ -116,12 +116,12 @@ def import_weights(
     run = Run(folder, record, opened)
     built = run.build()
     weights = fit_state(LAYOUTS[layout](state, built.state_dict()), built.state_dict(), path)
-    if (folder / "run.json").exists():
+    if (folder / RECORD).exists():
         return load_run(folder, dataset=opened)
     folder.mkdir(parents=True, exist_ok=True)
-    where = {"run": record.id, "step": record.recipe["steps"], "seconds": 0.0}
-    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": weights}), where)
-    run.save_record(finished=now(), seconds=0.0, weights=checkpoint.digest(weights))
+    steps = record.recipe["steps"]
+    Checkpoint(run=record.id, step=steps, seconds=0.0, model=weights).save(run.checkpoint_path)
+    run.save_record(finished=now(), seconds=0.0, weights=digest(weights))
     return run
 
 

@@ -24,7 +24,12 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.isolation import watched_once
 from disentangle.contracts.model import Batch, Model, Terms
 from disentangle.errors import BrokenContract, DisentangleError
-from disentangle.runs import checkpoint
+from disentangle.runs.checkpoint import (
+    Checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    restore_weights,
+)
 from disentangle.runs.run import Run
 from disentangle.training.batches import BatchLoader
 from disentangle.training.checks import check_networks, checked, named, term_sets
@@ -74,7 +79,7 @@ def fit(
     )
     every = min(100, max(1, steps // 10))
     history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
-    done, seconds = resume(run, model, optimizers, history)
+    done, seconds = restore(run, model, optimizers, history)
     start_log(run, done)
     probe = as_input(
         dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
@@ -90,12 +95,14 @@ def fit(
     def save() -> None:
         check_finite(history, done, every, model, run)
         os.fsync(log.fileno())  # the log must not end before the checkpoint does
-        tensors = {"model": model.state_dict(), "history": history}
-        for number, optimizer in enumerate(optimizers):
-            tensors[f"optimizer{number}"] = checkpoint.optimizer_tensors(optimizer)
-        spent = seconds + time.perf_counter() - began
-        about = {"run": run.record.id, "step": done, "seconds": spent}
-        checkpoint.save(run.checkpoint_path, checkpoint.pack(tensors), about)
+        Checkpoint(
+            run=run.record.id,
+            step=done,
+            seconds=seconds + time.perf_counter() - began,
+            model=model.state_dict(),
+            optimizers=[optimizer_tensors(optimizer) for optimizer in optimizers],
+            history=history,
+        ).save(run.checkpoint_path)
 
     with (
         stop_signals() as stopped,
@@ -151,8 +158,8 @@ def fit(
                 raise Interrupted(stopped[0], run, done)
 
     seconds += time.perf_counter() - began
-    about = {"run": run.record.id, "step": done, "seconds": seconds}
-    checkpoint.save(run.checkpoint_path, checkpoint.pack({"model": model.state_dict()}), about)
+    final = Checkpoint(run=run.record.id, step=done, seconds=seconds, model=model.state_dict())
+    final.save(run.checkpoint_path)
     return seconds
 
 
@@ -220,7 +227,7 @@ def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterat
         yield order[place * size : (place + 1) * size]
 
 
-def resume(
+def restore(
     run: Run,
     model: Model,
     optimizers: list[torch.optim.Optimizer],
@@ -230,14 +237,13 @@ def resume(
     path = run.checkpoint_path
     if not path.exists():
         return 0, 0.0
-    tensors, about = run.load_checkpoint()
-    checkpoint.restore_weights(model, checkpoint.unpack(tensors, "model"), path)
+    checkpoint = run.load_checkpoint()
+    restore_weights(model, checkpoint.model, path)
     device = next(model.parameters()).device
-    for number, optimizer in enumerate(optimizers):
-        state = checkpoint.unpack(tensors, f"optimizer{number}")
-        checkpoint.restore_optimizer(optimizer, state)
-    history.update({k: v.to(device) for k, v in checkpoint.unpack(tensors, "history").items()})
-    return int(about["step"]), float(about["seconds"])
+    for optimizer, state in zip(optimizers, checkpoint.optimizers, strict=False):  # or it has none
+        restore_optimizer(optimizer, state)
+    history.update({name: values.to(device) for name, values in checkpoint.history.items()})
+    return checkpoint.step, checkpoint.seconds or 0.0
 
 
 def start_log(run: Run, step: int) -> None:

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 
 import torch
 
 from disentangle._utils.callbacks import Say
 from disentangle.contracts.model import Model
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs import checkpoint
+from disentangle.runs.checkpoint import Checkpoint
 from disentangle.runs.records import DatasetRecord, PeriodicRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.encoders import FunctionSource
@@ -108,5 +107,4 @@ class PeriodicActions:
         path = self.run.kept_path(step)
         with suppress(OSError):  # the checkpoint will say it
             path.parent.mkdir(exist_ok=True)
-        about: dict[str, Any] = {"run": self.run.record.id, "step": step}
-        checkpoint.save(path, checkpoint.pack({"model": model.state_dict()}), about)
+        Checkpoint(run=self.run.record.id, step=step, model=model.state_dict()).save(path)

@@ -18,7 +18,7 @@ from disentangle.data import loading
 from disentangle.data.loading import own_path
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
-from disentangle.runs.layout import run_folder
+from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.training.collapse import one_line
@@ -147,7 +147,7 @@ def train(
         say=say,
     )
     run = Run(run_folder(results, study, record), record, opened)
-    if (run.path / "run.json").exists():
+    if (run.path / RECORD).exists():
         run = load_run(run.path, dataset=opened)
         if midway not in (PeriodicRecord(), run.record.midway):
             raise UsageError(

@@ -15,7 +15,7 @@ def stop_at(step, number=signal.SIGINT):
 
 
 def weights(run):
-    return checkpoint.load(run.checkpoint_path)[0]
+    return checkpoint.read_tensors(run.checkpoint_path)[0]
 
 
 def logged(run):

@@ -101,7 +101,7 @@ def test_closing_it_stops_all_with_checkpoints(cluster, tmp_path):
     assert sorted(job.state() for job in jobs) == ["new", "unfinished", "unfinished"]
     assert not any(job.busy() for job in jobs)
     for run in filter(None, [job.run() for job in jobs]):
-        assert int(run.load_checkpoint()[1]["step"]) > 0
+        assert run.load_checkpoint().step > 0
     while ray.available_resources().get("CPU") != 2:
         assert time.monotonic() - began < LIMIT
         time.sleep(0.1)

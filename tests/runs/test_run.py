@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 import disentangle
 from disentangle.errors import DisentangleError
 from disentangle.runs import checkpoint
+from disentangle.runs.checkpoint import Checkpoint, read_tensors
 from disentangle.runs.collection import find_runs
 from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
@@ -187,15 +188,15 @@ def test_damaged_checkpoint_is_refused(run, damage):
 
 def test_weights_of_another_model_are_refused(run):
     about = {"run": run.record.id, "step": 5, "seconds": 0}
-    checkpoint.save(run.checkpoint_path, {"model/a": torch.zeros(3)}, about)
+    checkpoint.write_tensors(run.checkpoint_path, {"model/a": torch.zeros(3)}, about)
     with pytest.raises(DisentangleError, match="these are not this model's weights"):
         run.encode(run.dataset.images([0]))
 
 
 def test_other_weights_than_the_run_ended_with_are_refused(run):
-    tensors, about = checkpoint.load(run.checkpoint_path)
+    tensors, about = checkpoint.read_tensors(run.checkpoint_path)
     changed = {name: tensor + 1 for name, tensor in tensors.items()}
-    checkpoint.save(run.checkpoint_path, changed, about)
+    checkpoint.write_tensors(run.checkpoint_path, changed, about)
     with pytest.raises(DisentangleError, match="not the weights that this run ended with"):
         run.encode(run.dataset.images([0]))
 
@@ -236,3 +237,28 @@ def test_public_names_are_importable_and_lazy():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = disentangle.nothing
     assert set(disentangle.__all__) <= set(dir(disentangle))
+
+
+def test_checkpoint_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    written = Checkpoint(
+        run="a",
+        step=7,
+        seconds=1.5,
+        model={"w": torch.arange(3.0)},
+        optimizers=[{"0.step": torch.tensor(7.0)}, {}, {"0.sum": torch.ones(2)}],
+        history={"kl": torch.tensor([1.0, 2.0])},
+    )
+    written.save(path)
+    read = Checkpoint.load(path, "a")
+    assert (read.run, read.step, read.seconds) == ("a", 7, 1.5)
+    assert read.model["w"].tolist() == [0, 1, 2]
+    assert [sorted(state) for state in read.optimizers] == [["0.step"], [], ["0.sum"]]
+    assert read.history["kl"].tolist() == [1, 2]
+
+
+def test_checkpoint_of_weights_alone_says_no_time(tmp_path):
+    path = tmp_path / "kept.safetensors"
+    Checkpoint(run="a", step=5, model={"w": torch.zeros(1)}).save(path)
+    assert read_tensors(path)[1] == {"run": "a", "step": 5}
+    assert Checkpoint.load(path, "a").optimizers == []

@@ -13,7 +13,6 @@ import torch
 import disentangle
 from disentangle.cli.sweep import again
 from disentangle.cli.sweep_view import View
-from disentangle.runs import checkpoint
 from disentangle.runs.run import load_run
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
@@ -212,7 +211,7 @@ def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path)
 
 
 def weights(run):
-    return checkpoint.unpack(run.load_checkpoint()[0], "model")
+    return run.load_checkpoint().model
 
 
 @pytest.mark.parametrize("how", ["interrupt", "kill"])

@@ -218,7 +218,7 @@ def test_loss_that_is_not_finite_stops_with_step_and_term_and_keeps_the_checkpoi
         train("exploding", "tiny", **options)
     assert "last good checkpoint is kept" in str(caught.value)
     path = next(tmp_path.rglob("checkpoint.safetensors"))
-    tensors, about = checkpoint.load(path)
+    tensors, about = checkpoint.read_tensors(path)
     assert about["step"] == 4
     assert all(t.isfinite().all() for k, t in tensors.items() if k.startswith("model/"))
     assert disentangle.load_run(path.parent).record.failed.startswith(
@@ -239,7 +239,7 @@ def test_full_disk_is_one_error_and_keeps_the_checkpoint_before(tmp_path, monkey
     with pytest.raises(DisentangleError, match=r"cannot be written .*No space left on device"):
         train("vae", "tiny", report=fill, **options)
     (path,) = tmp_path.rglob("*.safetensors*")
-    assert checkpoint.load(path)[1]["step"] == 10
+    assert checkpoint.read_tensors(path)[1]["step"] == 10
 
 
 def test_folder_that_is_removed_while_training_is_told(tmp_path):
@@ -427,7 +427,7 @@ def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_pat
     assert "go on with: disentangle resume" in said
     assert "Traceback" not in said
     path = next(tmp_path.rglob("checkpoint.safetensors"))
-    _, about = checkpoint.load(path)
+    _, about = checkpoint.read_tensors(path)
     last = json.loads((path.parent / "log.jsonl").read_text().splitlines()[-1])
     assert about["step"] >= last["step"]
 
