@@ -33,9 +33,9 @@ def advise(
 ) -> None:
     """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
     from disentangle._utils.console import say, working
-    from disentangle.data.loading import load_dataset
+    from disentangle.data.request import DatasetRequest
     from disentangle.training.collapse import advise as ask
-    from disentangle.training.configuration import kl_weight, resolved_values, training_view
+    from disentangle.training.configuration import ModelRequest, kl_weight
 
     given = {
         "beta": beta,
@@ -44,11 +44,12 @@ def advise(
         "likelihood": likelihood,
         "variance": variance,
     }
+    request = ModelRequest.of(model, {k: v for k, v in given.items() if v is not None})
+    asked = DatasetRequest.of(dataset, data_dir=data_dir, file=file, split=split)
     with working() as preparing:
-        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
-    opened = training_view(opened, split, None, (), 0)
-    values = resolved_values(model, opened, {k: v for k, v in given.items() if v is not None})
-    weight = kl_weight(model, values)
+        opened = asked.training_part(asked.open(say, preparing))
+    values = {name: setting.value for name, setting in request.settings_on(opened).items()}
+    weight = kl_weight(request.kind, values)
     if weight is None:
         typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")
     for line in ask(

@@ -51,14 +51,27 @@ def resolve(
     dataset: Mapping[str, Any] | None = None,
     image_shape: tuple[int, int, int] | None = None,
 ) -> dict[str, Setting]:
-    """Return every knob of a plugin, resolved: given > preset > dataset > default.
+    """Resolve every hyper-parameter of a plugin: given > preset > dataset > default.
 
-    A normalised weight is converted here, so that the plugin sees only its own knob.
+    A normalised weight is converted here, so that the plugin sees only its own.
 
     Raises:
-        UsageError: an unknown or contradictory knob, or a value out of bounds.
+        UsageError: an unknown or contradictory hyper-parameter, or a value out of bounds.
     """
     settings = check(cls, given, "given")
+    return combine(cls, settings, preset=preset, dataset=dataset, image_shape=image_shape)
+
+
+def combine(
+    cls: type[Plugin],
+    given: Mapping[str, Setting],
+    *,
+    preset: Mapping[str, Any] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+) -> dict[str, Setting]:
+    """Resolve every hyper-parameter, as `resolve` does, from given values that were checked."""
+    settings = dict(given)
     lower = check(cls, preset or {}, "preset"), check(cls, dataset or {}, "dataset")
     for layer in lower:
         for name, setting in layer.items():

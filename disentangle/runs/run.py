@@ -199,20 +199,7 @@ class Run:
                 f"network ({self.record.distribution}); versions {versions} are installed"
             )
         check_complete(kind, self.record.knobs, self.path)
-        try:
-            model = kind(**self.record.knobs)
-            with initialising(self.record.seed):
-                model.build(self.record.dataset.image_shape)
-        except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            whose, network = (
-                entry_points.who("model", self.record.model),
-                entry_points.who("network", self.record.knobs["network"]),
-            )
-            raise DisentangleError(
-                f"{whose} cannot be built with {network} and {self.record.summary}: {reason}"
-            ) from error
-        return model.float()
+        return build_model(kind, self.record)
 
     def load_checkpoint(self) -> "Checkpoint":
         """Read this run's checkpoint.
@@ -289,6 +276,30 @@ class Run:
             )
         with torch.no_grad():
             return self.model.observation.mean(self.model.decode(latents)).cpu()
+
+
+def build_model(kind: "type[Model]", record: RunRecord) -> "Model":
+    """Make the model of a record, with the weights that its seed gives.
+
+    Args:
+        kind: the model's class.
+        record: the run's, whose hyper-parameters the class takes.
+
+    Raises:
+        DisentangleError: it cannot be built with these settings.
+    """
+    try:
+        model = kind(**record.knobs)
+        with initialising(record.seed):
+            model.build(record.dataset.image_shape)
+    except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        plugin = entry_points.who("model", record.model)
+        network = entry_points.who("network", record.knobs["network"])
+        raise DisentangleError(
+            f"{plugin} cannot be built with {network} and {record.summary}: {reason}"
+        ) from error
+    return model.float()
 
 
 def model_class(name: str) -> "type[Model]":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError
 from disentangle.runs.layout import RECORD
 from disentangle.runs.records import DatasetRecord, Record, RunRecord, describe
@@ -44,12 +45,14 @@ class Job:
         order: what a worker is told.
         record: the run as it would begin here.
         scored: the part of the dataset that is scored, for each of the scores asked.
+        request: the dataset and the part of it that is trained on.
         name: what a person calls it; see `name_all`.
     """
 
     order: Order
     record: RunRecord
     scored: tuple[DatasetRecord, ...]
+    request: DatasetRequest
     name: str = ""
 
     @property

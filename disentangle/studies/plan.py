@@ -1,17 +1,15 @@
 """The plan of a study: its runs, settled for this machine, each once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from disentangle._utils.callbacks import Progress, Say
 from disentangle._utils.device import choose_device
-from disentangle.contracts import registry
 from disentangle.contracts.dataset import Dataset
-from disentangle.contracts.settings import option_knobs
 from disentangle.data import loading
-from disentangle.data.loading import own_path
+from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.filters import parse
 from disentangle.runs.layout import run_folder
@@ -31,7 +29,7 @@ from disentangle.studies.study_file import (
     parse_study,
     read_text,
 )
-from disentangle.training.configuration import check_options, configure, training_view
+from disentangle.training.configuration import ModelRequest
 
 Which: TypeAlias = tuple[tuple[str, ...] | None, ScoringRequest]
 """The datasets whose runs are scored so, None for all, and the scores."""
@@ -49,7 +47,7 @@ class Plan:
         folder: where its tables, figures and page go.
         jobs: its runs, each once.
         absent: datasets that are not here -> why.
-        opened: each dataset or view of one that is trained on.
+        opened: each dataset or view of one that is trained on, by its request.
     """
 
     name: str
@@ -59,11 +57,11 @@ class Plan:
     folder: Path
     jobs: list[Job] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
-    opened: dict[str, Dataset] = field(default_factory=dict)
+    opened: dict[DatasetRequest, Dataset] = field(default_factory=dict)
 
     def dataset(self, job: Job) -> Dataset:
         """Return what a job trains on, as long as it is open."""
-        return self.opened[opening_of(job)]
+        return self.opened[job.request]
 
 
 def load_plan(
@@ -119,7 +117,9 @@ class Planner:
     datasets: tuple[str, ...]
     say: Say
     progress: Progress
-    opened: dict[str, Dataset] = field(default_factory=dict)
+    opened: dict[DatasetRequest, Dataset] = field(default_factory=dict)
+    whole: dict[DatasetRequest, Dataset] = field(default_factory=dict)
+    """Each dataset, without the view of it that is trained on."""
     absent: dict[str, str] = field(default_factory=dict)
     scored: dict[str, DatasetRecord] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
@@ -171,33 +171,29 @@ class Planner:
             for key, value in (("model", model), ("preset", preset)):
                 if not isinstance(value, str | None):
                     raise UsageError(f"{key} must be text; got {value!r}")
-            kind = registry.models.load(model)
             for key in (*OPENING, *VIEW):
-                if key in settings and key not in option_knobs(kind):
+                if key in settings:
                     raise UsageError(
                         f"{key} is said of the dataset: dataset = {{ name = ..., {key} = ... }}"
                     )
-            check_options(kind, settings)
+            request = ModelRequest.of(model, settings, preset)
             about = dataset_of(chosen, plan.file)
-            name = about.pop("name")
+            asked_for = DatasetRequest.of(**about, data_dir=self.data_dir)
+            name = asked_for.name
             self.named.add(f"./{Path(name).name}" if loading.is_path(name) else name)
             if self.datasets and name not in self.datasets:
                 return None
-            opened = self.open(name, about)
+            opened = self.open(asked_for)
             if opened is None:
                 return None
+            del about["name"]
             options = {"data_dir": None if self.data_dir is None else str(self.data_dir), **about}
-            found = {key: options.get(key) for key in ("data_dir", *OPENING)}
-            found["file"] = found["file"] or (str(own_path(name)) if own_path(name) else None)
-            record = configure(
-                model,
+            record = request.on(
                 opened,
-                settings,
                 device=choose_device(self.device),
-                preset=preset,
-                found=found,
+                opening=asked_for.record_fields,
                 say=self.say_once,
-            )
+            ).record
             path = run_folder(self.results, plan.name, record)
             order = Order(
                 path=str(path),
@@ -211,38 +207,24 @@ class Planner:
                 pictures=plan.said.pictures,
             )
             run = Run(path, record, opened)
-            return Job(order, record, tuple(self.part(run, one) for one in order.asked))
+            scored = tuple(self.part(run, one) for one in order.asked)
+            return Job(order, record, scored, asked_for)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
 
-    def open(self, name: str, about: Mapping[str, Any]) -> Dataset | None:
-        """Return what is trained on, opened once; None where it is not here."""
-        key = key_of(name, about)
-        if name not in self.absent and key not in self.opened:
-            opening: dict[str, Any] = {k: about.get(k) for k in OPENING}
-            whole_key = key_of(name, opening) + " whole"
+    def open(self, request: DatasetRequest) -> Dataset | None:
+        """Open what is trained on, once; None where it is not here."""
+        if request.name not in self.absent and request not in self.opened:
             try:
-                if whole_key not in self.opened:
-                    self.opened[whole_key] = loading.load_dataset(
-                        name,
-                        data_dir=self.data_dir,
-                        say=self.say,
-                        progress=self.progress,
-                        **opening,
-                    )
+                if request.whole not in self.whole:
+                    self.whole[request.whole] = request.open(self.say, self.progress)
             except UsageError:
                 raise
             except DisentangleError as error:
-                self.absent[name] = str(error)
+                self.absent[request.name] = str(error)
                 return None
-            self.opened[key] = training_view(
-                self.opened[whole_key],
-                about.get("split"),
-                about.get("factors"),
-                about.get("hold_out", ()),
-                about.get("hold_out_seed", 0),
-            )
-        return self.opened.get(key)
+            self.opened[request] = request.training_part(self.whole[request.whole])
+        return self.opened.get(request)
 
     def part(self, run: Run, asked: ScoringRequest) -> DatasetRecord:
         """Return the record of what is scored of a run."""
@@ -254,11 +236,11 @@ class Planner:
 
     def with_scores(self, job: Job, asked: Sequence[Which]) -> Job:
         """Return another study's job, asked for the scores of this one."""
-        opened = self.opened[opening_of(job)]
+        opened = self.opened[job.request]
         run = Run(job.path, job.record, opened)
         mine = chosen_for(job.record.dataset.name, asked)
         order = job.order.model_copy(update={"asked": mine})
-        return Job(order, job.record, tuple(self.part(run, one) for one in mine))
+        return Job(order, job.record, tuple(self.part(run, one) for one in mine), job.request)
 
     def say_once(self, text: str) -> None:
         """Tell the user what many runs would."""
@@ -278,17 +260,6 @@ def check_ends(said: StudyFile, file: Path) -> None:
                 parse(condition)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
-
-
-def key_of(name: str, about: Mapping[str, Any]) -> str:
-    """Return what a dataset that is opened like this is known by."""
-    said = {key: about[key] for key in (*OPENING, *VIEW) if about.get(key) is not None}
-    return str((name, sorted(said.items())))
-
-
-def opening_of(job: Job) -> str:
-    """Return what the dataset of a job is known by."""
-    return key_of(job.order.dataset, job.order.options)
 
 
 def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:

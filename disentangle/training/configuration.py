@@ -1,8 +1,9 @@
-"""What a training is to be, before it starts: from names and options to resolved_values values."""
+"""Settle a training before it starts: names and options in, checked settings and a record out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from disentangle._utils.callbacks import Say
 from disentangle._utils.device import device_name
@@ -15,13 +16,13 @@ from disentangle.contracts.settings import (
     NORMALISED,
     Setting,
     check,
+    combine,
     normalised_forms,
     option_knobs,
-    resolve,
 )
 from disentangle.errors import UsageError, suggestion
 from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord, SettingRecord
-from disentangle.runs.run import Run
+from disentangle.runs.run import Run, build_model
 from disentangle.training.preset import Settings, load_preset
 
 if TYPE_CHECKING:
@@ -30,8 +31,135 @@ if TYPE_CHECKING:
     from disentangle.contracts.model import Model
 
 
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model and options as a user gives them, loaded and checked before a dataset is opened.
+
+    Attributes:
+        name: the registered name, or `module:name` of a class.
+        kind: the class.
+        settings: the model's hyper-parameters that were given.
+        recipe: the trainer's options that were given.
+        preset: the name of a paper's settings, if one was given.
+    """
+
+    name: str
+    kind: "type[Model]"
+    settings: Mapping[str, Setting]
+    recipe: Mapping[str, Setting]
+    preset: str | None = None
+
+    @classmethod
+    def of(
+        cls, model: "str | type[Model]", options: Mapping[str, Any], preset: str | None = None
+    ) -> Self:
+        """Load a model and check its options.
+
+        Args:
+            model: a registered name, or a class.
+            options: the model's hyper-parameters and the trainer's options, in one mapping.
+            preset: the name of a paper's settings.
+
+        Raises:
+            UsageError: an unknown model, option or preset, or a value out of bounds.
+            DisentangleError: the plugin cannot be imported, or breaks its contract.
+        """
+        if isinstance(model, str):
+            name, kind = model, registry.models.load(model)
+        else:
+            registry.models.check(model, f"model '{model}'")
+            name, kind = entry_points.reference_of(model), model
+        own, trainers = option_knobs(kind), knobs(Training)
+        for option in options:
+            if option not in own and option not in trainers:
+                near = suggestion(option, [*own, *trainers])
+                raise UsageError(f"{entry_points.called(kind)} has no option '{option}'{near}")
+        settings = check(kind, {k: v for k, v in options.items() if k in own}, "given")
+        recipe = check(Training, {k: v for k, v in options.items() if k in trainers}, "given")
+        if preset is not None:
+            load_preset(preset)
+        return cls(name, kind, settings, recipe, preset)
+
+    def settings_on(
+        self, dataset: Dataset, preset: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Setting]:
+        """Resolve every hyper-parameter of the model on a dataset."""
+        return combine(
+            self.kind,
+            self.settings,
+            preset=preset,
+            dataset=dataset_defaults(self.kind, dataset),
+            image_shape=dataset.image_shape,
+        )
+
+    def on(
+        self,
+        dataset: Dataset,
+        *,
+        device: "torch.device",
+        periodic: PeriodicRecord = PeriodicRecord(),  # noqa: B008 (it is frozen)
+        opening: Mapping[str, Any] = MappingProxyType({}),
+        say: Say = lambda text: None,
+    ) -> "TrainingPlan":
+        """Settle the training of this model on a dataset.
+
+        Args:
+            dataset: what is trained on, opened.
+            device: where it is to train.
+            periodic: what it does every so many steps.
+            opening: how the dataset was opened, for the record; see `DatasetRecord`.
+            say: told what a user of the preset must know.
+
+        Raises:
+            UsageError: options that make no sense together, or on this dataset.
+        """
+        if not isinstance(dataset, self.kind.needs):
+            raise UsageError(
+                f"{self.kind.__name__} trains on a dataset that is {self.kind.needs.strength}; "
+                f"'{dataset.name}' is only {dataset.strength}"
+            )
+        paper = Settings()
+        if self.preset is not None:
+            paper = load_preset(self.preset).choose(self.preset, self.name, dataset.name)
+            if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
+                say(f"preset {self.preset}: {paper.note}")
+        recipe = combine(Training, self.recipe, preset=paper.training)
+        if len(dataset) < recipe["batch_size"].value:
+            raise UsageError(
+                f"a batch of {recipe['batch_size'].value} is more than the {len(dataset)} images "
+                f"of '{dataset.name}'; choose a smaller batch size"
+            )
+        settings = self.settings_on(dataset, paper.model)
+        data = DatasetRecord.of(dataset, **opening)
+        record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)
+        return TrainingPlan(self.kind, record.model_copy(update={"midway": periodic}), dataset)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that is settled but not begun.
+
+    Attributes:
+        kind: the model's class.
+        record: the record of the run as it would begin here.
+        dataset: what it trains on.
+    """
+
+    kind: "type[Model]"
+    record: RunRecord
+    dataset: Dataset
+
+    def build(self) -> "Model":
+        """Make the model as it is before its first step.
+
+        Raises:
+            DisentangleError: it cannot be built with these settings.
+        """
+        return build_model(self.kind, self.record)
+
+
 def make_record(
-    name: "str | type[Model]",
+    name: str,
     kind: "type[Model]",
     settings: Mapping[str, Setting],
     recipe: Mapping[str, Setting],
@@ -39,13 +167,23 @@ def make_record(
     device: "torch.device",
     preset: str | None = None,
 ) -> RunRecord:
-    """Return the record of a run that is about to start."""
+    """Make the record of a run that is about to start.
+
+    Args:
+        name: the model's registered name, or `module:name` of a class.
+        kind: its class.
+        settings: every hyper-parameter of the model.
+        recipe: every option of the trainer.
+        dataset: what it trains on.
+        device: where.
+        preset: the paper whose settings were taken, if any.
+    """
     import torch
 
     values = {k: setting.value for k, setting in settings.items()}
-    entry = registry.models.entry(name) if isinstance(name, str) else None
+    entry = None if ":" in name else registry.models.entry(name)
     return RunRecord(
-        model=name if isinstance(name, str) else entry_points.reference_of(kind),
+        model=name,
         model_version=kind.version,
         network_version=entry_points.networks.load(values["network"]).version,
         distribution=f"{entry.distribution} {entry.version}" if entry else "none",
@@ -60,23 +198,6 @@ def make_record(
         packages=package_versions(),
         commit=commit(),
         started=now(),
-    )
-
-
-def training_view(
-    dataset: Dataset,
-    split: str | None,
-    factors: Sequence[str] | None,
-    hold_out: Sequence[str],
-    hold_out_seed: int,
-) -> Dataset:
-    """Return what is trained on: what the user chose, or else the dataset's own training split."""
-    if split is None and not hold_out and "split" not in dataset.view_record:
-        split = dataset.train_split if dataset.train_split != "all" else None
-    if split is None and factors is None and not hold_out:
-        return dataset
-    return dataset.view(
-        split=split, factors=factors, hold_out=hold_out, hold_out_seed=hold_out_seed
     )
 
 
@@ -101,98 +222,8 @@ def check_every(checkpoint_every: int | None) -> None:
         raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
 
 
-def check_options(kind: "type[Model]", options: Mapping[str, Any]) -> None:
-    """Refuse options that a model and its trainer do not have, and values that none can take."""
-    theirs, mine = split_options(kind, options)
-    check(kind, mine, "given")
-    check(Training, theirs, "given")
-
-
-def configure(
-    model: "str | type[Model]",
-    dataset: Dataset,
-    options: Mapping[str, Any],
-    *,
-    device: "torch.device",
-    preset: str | None = None,
-    midway: PeriodicRecord = PeriodicRecord(),  # noqa: B008 (it is frozen)
-    found: Mapping[str, Any] = MappingProxyType({}),
-    say: Say = lambda text: None,
-) -> RunRecord:
-    """Return the record of a training, which is all that is to be known before it starts.
-
-    Args:
-        model: a registered name, or a class.
-        dataset: what is trained on, opened.
-        options: the model's knobs and the trainer's options, as they were given.
-        device: where it is to train.
-        preset: the paper whose settings go before the dataset's and the plugins' own.
-        midway: what it is to do on its way.
-        found: how the dataset was opened, for the record; see `DatasetRecord`.
-        say: told what a user of the preset must know.
-
-    Raises:
-        UsageError: options that make no sense together, or on this dataset.
-    """
-    kind = registry.models.load(model) if isinstance(model, str) else model
-    theirs, mine = split_options(kind, options)
-    if not isinstance(dataset, kind.needs):
-        raise UsageError(
-            f"{kind.__name__} trains on a dataset that is {kind.needs.strength}; "
-            f"'{dataset.name}' is only {dataset.strength}"
-        )
-    wanted = Settings()
-    if preset is not None:
-        wanted = load_preset(preset).choose(preset, name_of_model(model), dataset.name)
-        if wanted.note and not set(mine) & {"beta", "beta_norm", "variance"}:
-            say(f"preset {preset}: {wanted.note}")
-    recipe = resolve(Training, theirs, preset=wanted.training)
-    if len(dataset) < recipe["batch_size"].value:
-        raise UsageError(
-            f"a batch of {recipe['batch_size'].value} is more than the {len(dataset)} images of "
-            f"'{dataset.name}'; choose a smaller batch size"
-        )
-    settings = resolve(
-        kind,
-        mine,
-        preset=wanted.model,
-        dataset=dataset_defaults(kind, dataset),
-        image_shape=dataset.image_shape,
-    )
-    about = DatasetRecord.of(dataset, **found)
-    record = make_record(model, kind, settings, recipe, about, device, preset)
-    return record.model_copy(update={"midway": midway})
-
-
-def split_options(
-    kind: "type[Model]", options: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the trainer's options and the model's knobs, as they were given."""
-    own, trainers = option_knobs(kind), knobs(Training)
-    for name in options:
-        if name not in own and name not in trainers:
-            known = suggestion(name, [*own, *trainers])
-            raise UsageError(f"{entry_points.called(kind)} has no option '{name}'{known}")
-    theirs = {k: v for k, v in options.items() if k in trainers}
-    return theirs, {k: v for k, v in options.items() if k in own}
-
-
-def name_of_model(model: "str | type[Model]") -> str:
-    """Return the registered name of a model, or `module:name` of a class."""
-    return model if isinstance(model, str) else entry_points.reference_of(model)
-
-
-def resolved_values(model: str, dataset: Dataset, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of each knob of a model on a dataset, with what was given."""
-    kind = registry.models.load(model)
-    defaults = dataset_defaults(kind, dataset)
-    found = resolve(kind, given, dataset=defaults, image_shape=dataset.image_shape)
-    return {name: setting.value for name, setting in found.items()}
-
-
-def kl_weight(model: "str | type[Model]", values: Mapping[str, Any]) -> float | None:
-    """Return the weight of the KL term in nats per image; None for a model without one."""
-    kind = registry.models.load(model) if isinstance(model, str) else model
+def kl_weight(kind: "type[Model]", values: Mapping[str, Any]) -> float | None:
+    """The weight of the KL term in nats per image; None for a model without exactly one."""
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
     return float(weights[0]) if len(weights) == 1 else None
 

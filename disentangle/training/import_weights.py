@@ -10,17 +10,16 @@ from torch import Tensor
 from disentangle._utils.callbacks import Progress, Say
 from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
-from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
-from disentangle.contracts.settings import check, resolve
-from disentangle.data.loading import load_dataset
+from disentangle.contracts.settings import combine
+from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, digest, unpack
 from disentangle.runs.layout import RECORD, folder_name
 from disentangle.runs.records import DatasetRecord
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, build_model, load_run
 from disentangle.scoring.encoders import file_name
-from disentangle.training.configuration import dataset_defaults, make_record, split_options
+from disentangle.training.configuration import ModelRequest, make_record
 
 StateDict: TypeAlias = Mapping[str, Tensor]
 
@@ -96,25 +95,21 @@ def import_weights(
     path = Path(file).expanduser()
     if layout not in LAYOUTS:
         raise UsageError(f"no layout '{layout}'{suggestion(layout, LAYOUTS)}")
-    kind = registry.models.load(model)
-    recipe, mine = split_options(kind, options)
-    check(kind, mine, "given")
-    check(Training, recipe, "given")
+    request = ModelRequest.of(model, options)
+    asked = DatasetRequest.of(dataset, data_dir=data_dir, file=data_file)
     state = read_state(path)
-    opened = load_dataset(dataset, data_dir=data_dir, file=data_file, say=say, progress=progress)
-    shape = opened.image_shape
-    settings = resolve(kind, mine, dataset=dataset_defaults(kind, opened), image_shape=shape)
-    about = DatasetRecord.of(
-        opened,
-        data_dir=str(Path(data_dir).expanduser().resolve()) if data_dir else None,
-        file=str(Path(data_file).expanduser().resolve()) if data_file else None,
-    )
+    opened = asked.open(say, progress)
     record = make_record(
-        model, kind, settings, resolve(Training, recipe), about, choose_device("cpu")
+        request.name,
+        request.kind,
+        request.settings_on(opened),
+        combine(Training, request.recipe),
+        DatasetRecord.of(opened, **asked.record_fields),
+        choose_device("cpu"),
     ).model_copy(update={"imported": file_name(path)})
-    folder = Path(results) / "default" / folder_name(about.name) / model / record.id
+    folder = Path(results) / "default" / folder_name(record.dataset.name) / model / record.id
     run = Run(folder, record, opened)
-    built = run.build()
+    built = build_model(request.kind, record)
     weights = fit_state(LAYOUTS[layout](state, built.state_dict()), built.state_dict(), path)
     if (folder / RECORD).exists():
         return load_run(folder, dataset=opened)

@@ -10,12 +10,10 @@ import torch
 from disentangle._utils.callbacks import Progress, Report, Say
 from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
-from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
-from disentangle.data import loading
-from disentangle.data.loading import own_path
+from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
@@ -23,17 +21,15 @@ from disentangle.runs.records import PeriodicRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.training.collapse import one_line
 from disentangle.training.configuration import (
+    ModelRequest,
+    TrainingPlan,
     advice,
     check_every,
-    check_options,
-    configure,
     kl_weight,
-    training_view,
 )
 from disentangle.training.loop import fit
 from disentangle.training.monitor import watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
-from disentangle.training.preset import load_preset
 
 
 def silent(text: str) -> None:
@@ -104,67 +100,65 @@ def train(
         UsageError: a name, an option or a value that makes no sense.
         DisentangleError: training failed; what was whole is kept.
     """
-    results = Path(results).expanduser()
-    data_dir = Path(data_dir).expanduser().resolve() if data_dir else None
-    file = Path(file).expanduser().resolve() if file else None
-    kind = registry.models.load(model) if isinstance(model, str) else model
-    registry.models.check(kind, f"model '{model}'")
-    chosen_device = choose_device(device)
+    request = ModelRequest.of(model, options, preset)
+    place = choose_device(device)
     check_every(checkpoint_every)
-    midway = periodic_record(keep, score_every, metrics)
-    check_options(kind, options)
-    if preset is not None:
-        load_preset(preset)
-    if isinstance(dataset, str):
-        whole = loading.load_dataset(
-            dataset,
-            data_dir=data_dir,
-            file=file,
-            download=download,
-            image_size=image_size,
-            channels=channels,
-            say=say,
-            progress=progress,
-        )
-    elif isinstance(dataset, Dataset):
-        whole = dataset
-    else:
+    periodic = periodic_record(keep, score_every, metrics)
+    if not isinstance(dataset, str | Dataset):
         raise UsageError(f"a dataset is a name or an opened Dataset, not {type(dataset).__name__}")
-    opened = training_view(whole, split, factors, hold_out, hold_out_seed)
-    record = configure(
-        model,
-        opened,
-        options,
-        device=chosen_device,
-        preset=preset,
-        midway=midway,
-        found={
-            "data_dir": str(data_dir) if data_dir else None,
-            "file": str(file) if file else str(own_path(dataset)) if own_path(dataset) else None,
-            "image_size": image_size,
-            "channels": channels,
-        },
+    asked = DatasetRequest.of(
+        dataset if isinstance(dataset, str) else "",
+        data_dir=data_dir,
+        file=file,
+        download=download,
+        image_size=image_size,
+        channels=channels,
+        split=split,
+        factors=factors,
+        hold_out=hold_out,
+        hold_out_seed=hold_out_seed,
+    )
+    whole = dataset if isinstance(dataset, Dataset) else asked.open(say, progress)
+    plan = request.on(
+        asked.training_part(whole),
+        device=place,
+        periodic=periodic,
+        opening=asked.record_fields,
         say=say,
     )
-    run = Run(run_folder(results, study, record), record, opened)
+    run, built = begin(plan, Path(results).expanduser(), study)
+    return complete(run, place, checkpoint_every, figures, report, say, built)
+
+
+def begin(plan: TrainingPlan, results: Path, study: str) -> tuple[Run, Model | None]:
+    """Find the run of a plan on disk, or make its folder and record.
+
+    Returns:
+        The run, and its model where the run is new.
+
+    Raises:
+        UsageError: the run began without what the plan does on the way.
+        DisentangleError: the model cannot be built, or the folder cannot be written to.
+    """
+    run = Run(run_folder(results, study, plan.record), plan.record, plan.dataset)
     if (run.path / RECORD).exists():
-        run = load_run(run.path, dataset=opened)
-        if midway not in (PeriodicRecord(), run.record.midway):
+        periodic, run = plan.record.midway, load_run(run.path, dataset=plan.dataset)
+        if periodic not in (PeriodicRecord(), run.record.midway):
             raise UsageError(
                 f"{run.path}: this run began without them, so --keep, --score-every and --metric "
                 "come too late; leave them out, or train into another folder with --results"
             )
-    else:
-        run.build()  # what cannot be built leaves no folder behind
-        try:
-            run.path.mkdir(parents=True, exist_ok=True)
-            run.save_record()
-        except OSError as error:
-            raise DisentangleError(
-                f"{results}: cannot write there ({error.strerror}); "
-                "choose another folder with --results"
-            ) from error
-    return complete(run, chosen_device, checkpoint_every, figures, report, say)
+        return run, None
+    model = plan.build()  # what cannot be built leaves no folder behind
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        run.save_record()
+    except OSError as error:
+        raise DisentangleError(
+            f"{results}: cannot write there ({error.strerror}); "
+            "choose another folder with --results"
+        ) from error
+    return run, model
 
 
 def resume(
@@ -190,8 +184,12 @@ def complete(
     figures: bool,
     report: Report,
     say: Say,
+    model: Model | None = None,
 ) -> Run:
-    """Train what is left of a run, record its end, and draw its figures."""
+    """Train what is left of a run, record its end, and draw its figures.
+
+    `model` is the run's model where it has just been built.
+    """
     if run.finished:
         say(f"already finished: {run.path}")
     else:
@@ -199,7 +197,7 @@ def complete(
             # Another process may have finished it since.
             run.record = load_run(run.path).record
             if not run.finished:
-                fit_and_record(run, device, checkpoint_every, report, say)
+                fit_and_record(run, device, checkpoint_every, report, say, model)
     if figures:
         from disentangle.figures import run_figures
 
@@ -211,14 +209,19 @@ def complete(
 
 
 def fit_and_record(
-    run: Run, device: torch.device, checkpoint_every: int | None, report: Report, say: Say
+    run: Run,
+    device: torch.device,
+    checkpoint_every: int | None,
+    report: Report,
+    say: Say,
+    model: Model | None = None,
 ) -> None:
     """Train what is left of a run, and record its end."""
     training = Training(**run.record.recipe)
     say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
     if run.log and not run.checkpoint_path.exists():
         say("no checkpoint is there: training begins again, at its first step")
-    model = run.build()
+    model = model or run.build()
     values = run.record.knobs
     weight = kl_weight(type(model), values)
     if weight is not None:

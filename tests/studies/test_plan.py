@@ -15,8 +15,7 @@ from disentangle.scoring.score_runs import score
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.plan import asked_of, load_plan
 from disentangle.studies.study_file import dataset_of, expand, parse_study, read_text
-from disentangle.training.configuration import check_options
-from disentangle.training.preset import load_preset
+from disentangle.training.configuration import ModelRequest
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -124,11 +123,10 @@ def test_shipped_study_asks_for_what_there_is(file):
     assert said.about
     for block in said.runs:
         for run in expand({**said.defaults, **block}, file.name):
-            kind = registry.models.load(run.pop("model"))
+            model = run.pop("model")
             assert dataset_of(run.pop("dataset"), file)["name"] in registry.datasets.entries
-            if preset := run.pop("preset", None):
-                load_preset(preset)
-            check_options(kind, run)
+            preset = run.pop("preset", None)
+            assert ModelRequest.of(model, run, preset).name == model
     for _, asked in asked_of(said.scores, file):
         assert asked.specs
 
