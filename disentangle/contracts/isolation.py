@@ -159,6 +159,7 @@ def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
         restore: whether the generators are put back, for whoever draws from them after it.
     """
     import numpy as np
+    import rich.style  # noqa: F401 (scikit-learn imports it, and its import draws a random number)
     import torch
 
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002

@@ -580,3 +580,14 @@ def test_list_says_what_is_for_another_contract(rogues, command):
     assert "NOT FOR THIS VERSION: it is made for disentangle-bench <0.1" in command("list")[1]
     listed = json.loads(command("list", "--json")[1])["plugins"]
     assert [p["name"] for p in listed if p["unfit"]] == ["elder"]
+
+
+def test_libraries_that_a_metric_imports_are_not_blamed_on_it():
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "import numpy as np, disentangle\n"
+        "v = np.random.default_rng(0).integers(0, 3, (200, 2))\n"
+        "disentangle.score_codes(v + 0.0, v, metrics=['explicitness', 'sap'])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
