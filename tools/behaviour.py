@@ -176,8 +176,6 @@ def page_of(file: Path) -> tuple[list[str], list[str]]:
     text = re.sub(r"<style.*?</style>|disentangle \d[^<]*", "", text, flags=re.DOTALL)
     text = re.sub(r"/tmp/\w+|\b\d+\.\d+\.\d+\b|[0-9a-f]{12}(-dirty)?(?=\W)", "", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+", "", text)
-        r"/tmp/\w+|\b\d+\.\d+\.\d+\b|[0-9a-f]{12}(-dirty)?(?=\W)|\d{4}-\d\d-\d\dT[\d:+]+", "", text
-    )
     shown = html.unescape(
         re.sub(r"<[^>]*>", "\n", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from disentangle._utils.console import WARNING, manner, say
 from disentangle._utils.versions import __version__
@@ -19,7 +20,15 @@ from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.new import new
-from disentangle.cli.parameters import DataDir, Device, DrawFigures, Every, File, RunPath
+from disentangle.cli.parameters import (
+    DataDir,
+    Device,
+    DrawFigures,
+    Every,
+    File,
+    RunPath,
+    as_example,
+)
 from disentangle.cli.report import report
 from disentangle.cli.score import score
 from disentangle.cli.show import doctor, list_all, show
@@ -29,34 +38,86 @@ from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
 from disentangle.errors import DisentangleError, PluginWarning, UsageError
 
+
+class InOrderOfWork(TyperGroup):
+    """The commands in the order of `COMMANDS`, groups among them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        return [verb for _, verb, _, _ in COMMANDS]
+
+
 app = typer.Typer(
+    cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(training, name="train")
-app.add_typer(data, name="data")
-app.add_typer(figure, name="figure")
-for command in (
-    watch,
-    sweep,
-    score,
-    table,
-    report,
-    compare,
-    baselines,
-    udr,
-    advise,
-    new,
-    doctor,
-    show,
-):
-    app.command()(command)
-app.command("list")(list_all)
-app.command("import")(import_command)
-app.command("traverse")(traversals)
+
+
+def resume(
+    run: RunPath,
+    device: Device = "auto",
+    checkpoint_every: Every = None,
+    figures: DrawFigures = True,
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Go on with an unfinished run from its last checkpoint."""
+    from disentangle._utils.console import following, say
+    from disentangle.runs.run import load_run
+    from disentangle.training import train
+
+    with following() as watch:
+        found = train.resume(
+            load_run(run, data_dir=data_dir, file=file),
+            device=device,
+            checkpoint_every=checkpoint_every,
+            figures=figures,
+            report=watch.report,
+            say=say,
+        )
+    typer.echo(found.path)
+
+
+TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
+DATA, STUDIES, PLUGINS = "Data", "Studies", "Plugins, advice and diagnosis"
+COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
+    (TRAIN, "train", training, "train beta-vae dsprites --beta 4"),
+    (TRAIN, "resume", resume, "resume results/default/dsprites/beta-vae/3f2a8c91d0"),
+    (TRAIN, "watch", watch, "watch results/default/dsprites/beta-vae/3f2a8c91d0"),
+    (SCORE, "score", score, "score --metric mig --metric dci"),
+    (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
+    (SCORE, "compare", compare, "compare results/default/dsprites/vae/* --output latents.png"),
+    (SCORE, "baselines", baselines, "baselines dsprites --only oracle --only noise"),
+    (SCORE, "udr", udr, "udr --where model=beta-vae"),
+    (
+        LOOK,
+        "traverse",
+        traversals,
+        "traverse RUN --base first --base prior",
+    ),
+    (LOOK, "figure", figure, "figure sweep --score mig --knob beta"),
+    (LOOK, "report", report, "report results"),
+    (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
+    (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
+    (PLUGINS, "list", list_all, "list --check"),
+    (PLUGINS, "show", show, "show beta-vae"),
+    (PLUGINS, "advise", advise, "advise beta-vae dsprites --beta 250"),
+    (PLUGINS, "doctor", doctor, "doctor"),
+    (PLUGINS, "new", new, "new model my-vae"),
+    (PLUGINS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
+)
+"""Panel of the help, verb, what it calls, example: in the order of work."""
+
+
+for panel, verb, command, example in COMMANDS:
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=verb, rich_help_panel=panel, epilog=as_example(example))
+    else:
+        app.command(verb, rich_help_panel=panel, epilog=as_example(example))(command)
 
 
 def version(wanted: bool) -> None:
@@ -86,32 +147,6 @@ def root(
         raise UsageError("--quiet or --verbose: one of them")
     manner.quiet, manner.verbose = quiet, verbose
     logging.getLogger("disentangle").setLevel(logging.DEBUG if verbose else logging.NOTSET)
-
-
-@app.command()
-def resume(
-    run: RunPath,
-    device: Device = "auto",
-    checkpoint_every: Every = None,
-    figures: DrawFigures = True,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
-    """Go on with an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
-    from disentangle.runs.run import load_run
-    from disentangle.training import train
-
-    with following() as watch:
-        found = train.resume(
-            load_run(run, data_dir=data_dir, file=file),
-            device=device,
-            checkpoint_every=checkpoint_every,
-            figures=figures,
-            report=watch.report,
-            say=say,
-        )
-    typer.echo(found.path)
 
 
 def main() -> None:

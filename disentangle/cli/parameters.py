@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from disentangle.cli import completion
 
@@ -127,3 +128,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")
 def print_json(found: Any) -> None:
     """Print what was found for a program that reads standard output."""
     typer.echo(json.dumps(found, indent=2))
+
+
+def as_example(words: str) -> str:
+    """Format a command, without `disentangle`, as the last line of a help text."""
+    return f"Example: [bold]disentangle {escape(words)}[/bold]"
