@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, TypeVar
 
+from disentangle._utils.callbacks import Say
 from disentangle.contracts import entry_points
 from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
@@ -82,7 +83,7 @@ class Attributed:
         say: told each line that a plugin prints, with whose it is.
     """
 
-    def __init__(self, output: TextIO, say: Callable[[str], None]) -> None:
+    def __init__(self, output: TextIO, say: Say) -> None:
         self._output, self._say = output, say
         self._lines: dict[str, str] = {}
         self._told: Counter[str] = Counter()
@@ -118,7 +119,7 @@ def printing(frame: FrameType | None) -> str:
 
 
 @contextmanager
-def prints_told(say: Callable[[str], None]) -> Iterator[None]:
+def prints_told(say: Say) -> Iterator[None]:
     """Keep what plugins print out of standard output, which holds results; `say` it instead."""
     before = sys.stdout
     sys.stdout = Attributed(before, say)

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from disentangle._utils.callbacks import Say
+from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import write_text
 from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError
@@ -32,7 +32,7 @@ def report(
     bases: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> Path:
     """Write the page of a run, or of a folder of runs; return the file.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from disentangle._utils.callbacks import Progress, Report, Say
+from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
 from disentangle.contracts import registry
@@ -36,10 +36,6 @@ from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.preset import load_preset
 
 
-def silent(text: str) -> None:
-    """Say nothing."""
-
-
 def train(
     model: str | type[Model],
     dataset: str | Dataset,
@@ -62,9 +58,9 @@ def train(
     score_every: int | None = None,
     metrics: Iterable[str] | None = None,
     figures: bool = True,
-    report: Report = lambda step, steps, entry: None,
+    report: Report = silent,
     say: Say = silent,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     **options: Any,
 ) -> Run:
     """Train a model on a dataset; return the run, finished.
@@ -173,7 +169,7 @@ def resume(
     device: str = "auto",
     checkpoint_every: int | None = None,
     figures: bool = True,
-    report: Report = lambda step, steps, entry: None,
+    report: Report = silent,
     say: Say = silent,
 ) -> Run:
     """Go on with an unfinished run from its last checkpoint; return it, finished."""
