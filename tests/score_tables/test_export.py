@@ -16,7 +16,6 @@ from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import (
     FORMATS,
     as_csv,
-    as_html,
     as_json,
     as_latex,
     as_long_csv,
@@ -73,20 +72,11 @@ def test_hostile_name_is_only_a_name(variant, name):
     hostile = "<script>alert(1)</script>|%&_#\\x{"
     (table,) = make_tables([variant("a", values=[{"value": 0.5}], record={"model": hostile})])
     text = FORMATS[name]([table])
-    if name == "html":
-        assert "<script>" not in text
     if name == "markdown":
         assert "<script>" not in text
         assert "\\|%&_#" in text
     if name == "latex":
         assert r"$<$script$>$alert(1)$<$/script$>$$|$\%\&\_\#\textbackslash{}x\{" in text
-
-
-def test_html_is_whole_in_itself(tables):
-    page = as_html(tables)
-    assert "http" not in page
-    assert "<strong>0.400" in page
-    assert page.count("<tr") == 4
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
