@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -59,10 +60,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        typer.echo("  ".join([*cells, row[-1]]))
+    print_aligned(rows)
     typer.echo(f"\nPrepared images lie in {data_folder(data_dir)}")
 
 
