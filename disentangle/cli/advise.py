@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from disentangle.cli import completion
+from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import DataDir, DatasetName, File, Split
 
 
@@ -32,8 +33,6 @@ def advise(
     file: File = None,
 ) -> None:
     """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
-    from disentangle._utils.console import say, working
-    from disentangle.data.loading import load_dataset
     from disentangle.training.collapse import advise as ask
     from disentangle.training.configuration import kl_weight, resolved_values, training_view
 
@@ -44,8 +43,7 @@ def advise(
         "likelihood": likelihood,
         "variance": variance,
     }
-    with working() as preparing:
-        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    opened = open_dataset(dataset, data_dir=data_dir, file=file)
     opened = training_view(opened, split, None, (), 0)
     values = resolved_values(model, opened, {k: v for k, v in given.items() if v is not None})
     weight = kl_weight(model, values)

@@ -1,9 +1,9 @@
-"""Runs loaded for a command, and tables printed."""
+"""Datasets opened and runs loaded for a command, and tables printed."""
 
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, JustifyMethod
@@ -14,6 +14,7 @@ from rich.text import Text
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.contracts.dataset import Dataset
     from disentangle.runs.run import Run
     from disentangle.score_tables.table import Table
     from disentangle.scoring.measure import ScoreMapping
@@ -38,6 +39,15 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
         if len(found[0]) >= MANY:
             gc.freeze()  # for nothing of it is garbage before the command ends
     return found
+
+
+def open_dataset(name: str, **opening: Any) -> "Dataset":
+    """Open a dataset, and show how that goes; `opening` is passed on to `load_dataset`."""
+    from disentangle._utils.console import say, working
+    from disentangle.data.loading import load_dataset
+
+    with working() as progress:
+        return load_dataset(name, say=say, progress=progress, **opening)
 
 
 def fail_if_any(problems: list[str]) -> None:

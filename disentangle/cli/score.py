@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from disentangle.cli import completion
-from disentangle.cli.output import fail_if_any, load, print_aligned, show_tables, write_tables
+from disentangle.cli.output import (
+    fail_if_any,
+    load,
+    open_dataset,
+    print_aligned,
+    show_tables,
+    write_tables,
+)
 from disentangle.cli.parameters import (
     RESULTS,
     AsJson,
@@ -192,14 +199,12 @@ def score_function(
     reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
 ) -> "ScoreMapping":
     """Return the scores of an encoder on a dataset."""
-    from disentangle._utils.console import counting, say, working
-    from disentangle.data.loading import load_dataset
+    from disentangle._utils.console import counting, say
     from disentangle.scoring.encoders import load_encoder
     from disentangle.scoring.score_external import score_encoder
 
     encoder, name = load_encoder(reference)
-    with working() as preparing:
-        opened = load_dataset(dataset, say=say, progress=preparing, **opening)
+    opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
 
