@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.table_texts import texts
 
 from disentangle import __version__
 from disentangle.errors import UsageError
@@ -151,7 +152,7 @@ def test_long_csv_has_the_runs_own_scores_once(variant):
 def test_what_is_not_finite_is_no_value(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.5, math.nan))]
     tables = make_tables(runs)
-    assert tables[0].body[0][-1] == "0.500 (1 of 2 runs)"
+    assert texts(tables[0])[0][-1] == "0.500 (1 of 2 runs)"
     assert "the score is not finite" in tables[0].caption
     assert "NaN" not in as_json(tables)
 
