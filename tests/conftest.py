@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from disentangle.cli.app import main
-from disentangle.contracts import entry_points
+from disentangle.contracts import entry_points, isolation
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
@@ -38,6 +38,7 @@ def refresh() -> None:
     """Make the registry look again."""
     entry_points.entries_of.cache_clear()
     entry_points.required.cache_clear()
+    isolation.homes.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Types of the functions that report progress to a caller, and one that does nothing."""
+"""Types of functions that report to a caller, and one that does nothing."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -11,5 +11,5 @@ Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
 """Called after every step: its number, from 1, the number of all, the log entry if one is due."""
 
 
-def silent(done: int, total: int) -> None:
-    """Report nothing."""
+def silent(*arguments: object) -> None:
+    """Report nothing: the default of all of them."""

@@ -1,20 +1,17 @@
 """Progress for people: a live bar in a terminal, plain lines elsewhere; all on standard error."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from disentangle._utils import callbacks
 from disentangle._utils.text import duration
-
-if TYPE_CHECKING:
-    from disentangle._utils.callbacks import Report
-
 
 console = Console(stderr=True, emoji=False)
 EVERY = 10.0
@@ -63,8 +60,8 @@ def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
 class Following:
     """What `train` reports to: each step, and while a dataset is prepared, its images."""
 
-    report: "Report"
-    progress: Callable[[int, int], None]
+    report: callbacks.Report
+    progress: callbacks.Progress
 
 
 @contextmanager
@@ -78,14 +75,14 @@ def following() -> Iterator[Following]:
 
 
 @contextmanager
-def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+def counting(label: str) -> Iterator[callbacks.Progress]:
     """Yield what encoding reports to; the images of all are an upper bound of those needed."""
     with working(f"{label}: {{1:,}} of at most {{2:,}} images") as progress:
         yield progress
 
 
 @contextmanager
-def working(text: str = "{0:.0f} %") -> Iterator[Callable[[int, int], None]]:
+def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
     """Yield what preparing images reports to.
 
     Args:
@@ -110,7 +107,7 @@ def bars() -> Progress:
     )
 
 
-def live(progress: Progress) -> "Report":
+def live(progress: Progress) -> callbacks.Report:
     """Return a report that moves a bar."""
     task: TaskID | None = None
 
@@ -125,7 +122,7 @@ def live(progress: Progress) -> "Report":
     return report
 
 
-def counter(progress: Progress, text: str) -> Callable[[int, int], None]:
+def counter(progress: Progress, text: str) -> callbacks.Progress:
     """Return a report that moves a bar, a new one for each new total."""
     tasks: dict[int, TaskID] = {}
 
@@ -140,7 +137,7 @@ def counter(progress: Progress, text: str) -> Callable[[int, int], None]:
     return count
 
 
-def plain() -> "Report":
+def plain() -> callbacks.Report:
     """Return a report that prints a line, at most one in so many seconds, and one at the end."""
     printed = -EVERY
 
@@ -153,7 +150,7 @@ def plain() -> "Report":
     return report
 
 
-def lines(text: str) -> Callable[[int, int], None]:
+def lines(text: str) -> callbacks.Progress:
     """Return a report that prints a line every so many seconds."""
     printed = time.monotonic()
 

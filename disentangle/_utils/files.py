@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,25 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` as indented JSON; what JSON cannot say raises before any writing."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def drop_oldest(kept: Path, pattern: str, *, number: float = inf, size: float = inf) -> None:
+    """Remove the oldest files of a cache's folder, beyond a number or a size in bytes of all.
+
+    Args:
+        kept: a file in that folder, which stays.
+        pattern: of the names of the folder's files.
+        number: how many stay.
+        size: of those that stay.
+    """
+    stamps = {path: about for path in kept.parent.glob(pattern) if (about := stamp(path))}
+    newest = sorted(stamps, key=lambda path: stamps[path].modified, reverse=True)
+    total = 0
+    for place, path in enumerate(newest, 1):
+        total += stamps[path].size
+        if path != kept and (place > number or total > size):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

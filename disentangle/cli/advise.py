@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from disentangle.cli import completion
+from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import DataDir, DatasetName, File, Split
 
 
@@ -32,7 +33,6 @@ def advise(
     file: File = None,
 ) -> None:
     """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
-    from disentangle._utils.console import say, working
     from disentangle.data.request import DatasetRequest
     from disentangle.training.collapse import advise as ask
     from disentangle.training.configuration import ModelRequest, kl_weight
@@ -45,9 +45,8 @@ def advise(
         "variance": variance,
     }
     request = ModelRequest.of(model, {k: v for k, v in given.items() if v is not None})
-    asked = DatasetRequest.of(dataset, data_dir=data_dir, file=file, split=split)
-    with working() as preparing:
-        opened = asked.training_part(asked.open(say, preparing))
+    whole = open_dataset(dataset, data_dir=data_dir, file=file)
+    opened = DatasetRequest.of(dataset, split=split).training_part(whole)
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:

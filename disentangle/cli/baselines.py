@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from disentangle.cli.output import fail_if_any, show_baselines
+from disentangle.cli.output import fail_if_any, open_dataset, show_baselines
 from disentangle.cli.parameters import (
     RESULTS,
     AsJson,
@@ -45,12 +45,10 @@ def baselines(
     file: File = None,
 ) -> None:
     """Score the factors themselves, noise and untrained controls: what a model's score is worth."""
-    from disentangle._utils.console import counting, say, working
-    from disentangle.data.loading import load_dataset
+    from disentangle._utils.console import counting, say
     from disentangle.scoring.baselines import baselines as score_them
 
-    with working() as preparing:
-        opened = load_dataset(dataset, data_dir=data_dir, file=file, say=say, progress=preparing)
+    opened = open_dataset(dataset, data_dir=data_dir, file=file)
     with counting(f"encoding {opened.name}") as progress:
         found = score_them(
             opened,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from disentangle.cli.output import aligned
+from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, File, print_json
 from disentangle.errors import DisentangleError, UsageError
 
@@ -43,8 +43,7 @@ def compare(
     rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
     lines = [["", "A", "B"]]
     lines += [[("* " if differs and every else "") + name, x, y] for name, x, y, differs in rows]
-    for line in aligned(lines):
-        typer.echo(line)
+    print_aligned(lines)
     if not rows:
         typer.echo("no setting differs")
     differences = comparison.score_differences(a, b)
@@ -56,8 +55,7 @@ def compare(
         p = "" if found.p is None else "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
         lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
     typer.echo("")
-    for line in aligned(lines):
-        typer.echo(line)
+    print_aligned(lines, numbers=5)
     tested = [found for found in differences if found.p is not None]
     if tested:
         least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from disentangle.cli.output import open_dataset, print_aligned
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -59,10 +60,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        typer.echo("  ".join([*cells, row[-1]]))
+    print_aligned(rows)
     typer.echo(f"\nPrepared images lie in {data_folder(data_dir)}")
 
 
@@ -76,7 +74,8 @@ def prepare(
     data_dir: DataDir = None,
 ) -> None:
     """Prepare a dataset: from your file or folder, from a download, or drawn; once."""
-    describe(opened(name, source, download, image_size, channels, data_dir))
+    opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+    describe(open_dataset(name, file=source, download=download, **opening))
 
 
 @data.command()
@@ -94,7 +93,8 @@ def show(
     """Draw a contact sheet, one row a factor, to see what each of them does."""
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
-    dataset = opened(name, source, False, image_size, channels, data_dir)
+    opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+    dataset = open_dataset(name, file=source, **opening)
     path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
     typer.echo(draw_contact_sheet(dataset, path, seed))
 
@@ -111,31 +111,6 @@ def verify(
 
     for line in check(name, data_dir=data_dir, image_size=image_size, channels=channels):
         typer.echo(line)
-
-
-def opened(
-    name: str,
-    source: Path | None,
-    download: bool,
-    image_size: int | None,
-    channels: int | None,
-    data_dir: Path | None,
-) -> "Dataset":
-    """Open a dataset, and show how that goes."""
-    from disentangle._utils.console import say, working
-    from disentangle.data.loading import load_dataset
-
-    with working() as progress:
-        return load_dataset(
-            name,
-            data_dir=data_dir,
-            file=source,
-            download=download,
-            image_size=image_size,
-            channels=channels,
-            say=say,
-            progress=progress,
-        )
 
 
 def describe(dataset: "Dataset") -> None:

@@ -1,7 +1,9 @@
 """`disentangle figure`: the figures of a run, one command a kind."""
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -66,37 +68,58 @@ def traversals(
         typer.echo(path)
 
 
+def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
+    """Make a command of `draw(run, output, ...)`, which draws a figure of one run."""
+
+    def command(
+        run: RunPath,
+        output: Output = None,
+        data_dir: DataDir = None,
+        file: File = None,
+        **options: Any,
+    ) -> None:
+        typer.echo(draw(opened(run, data_dir, file), output, **options))
+
+    return with_options_of(draw, command)
+
+
+def with_options_of(draw: Callable[..., Path], command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the documentation of `draw`, and as options its parameters after the second.
+
+    They stand after the command's first parameter.
+    """
+    first, *others = list(signature(command).parameters.values())[:-1]  # without **options
+    own = list(signature(draw).parameters.values())[2:]
+    options = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*own, *others)]
+    command.__doc__ = draw.__doc__
+    command.__signature__ = Signature([first, *options])  # type: ignore[attr-defined]
+    command.__name__ = draw.__name__
+    return command
+
+
 @figure.command()
-def reconstructions(
-    run: RunPath,
-    count: Count = 16,
-    output: Output = None,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
+@of_run
+def reconstructions(run: "Run", output: Path | None, count: Count = 16) -> Path:
     """Draw images over their reconstructions."""
     from disentangle.figures.reconstructions import draw_reconstructions
 
-    typer.echo(draw_reconstructions(opened(run, data_dir, file), count, output))
+    return draw_reconstructions(run, count, output)
 
 
 @figure.command()
-def samples(
-    run: RunPath,
-    count: Count = 64,
-    output: Output = None,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
+@of_run
+def samples(run: "Run", output: Path | None, count: Count = 64) -> Path:
     """Draw decoded samples of the prior."""
     from disentangle.figures.reconstructions import draw_samples
 
-    typer.echo(draw_samples(opened(run, data_dir, file), count, output))
+    return draw_samples(run, count, output)
 
 
 @figure.command()
+@of_run
 def matrices(
-    run: RunPath,
+    run: "Run",
+    output: Path | None,
     detail: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,14 +128,11 @@ def matrices(
             show_default="all",
         ),
     ] = None,
-    output: Output = None,
-    data_dir: DataDir = None,
-    file: File = None,
-) -> None:
+) -> Path:
     """Draw which latent knows which factor: matrices from a run's scores."""
     from disentangle.figures.matrices import draw_matrices
 
-    typer.echo(draw_matrices(opened(run, data_dir, file), detail, output))
+    return draw_matrices(run, detail, output)
 
 
 @figure.command()
@@ -136,6 +156,8 @@ def opened(run: Path, data_dir: Path | None = None, file: Path | None = None) ->
     return load_run(run, data_dir=data_dir, file=file)
 
 
+MANY = "Of several runs"
+Name = Callable[[str], Path]
 Where = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME>=VALUE", help="only such runs, as beta>=4; may be repeated"),
@@ -156,101 +178,77 @@ Scores = Annotated[
 ]
 
 
-@figure.command(rich_help_panel="Of several runs")
+def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
+    """Make a command of `draw(observations, target, ...)`, which draws a figure of many runs.
+
+    `target(name)` is the file to draw: as the user gave it, else of this name.
+    """
+
+    def command(
+        runs: RunPaths = None,
+        where: Where = None,
+        output: Target = None,
+        results: Results = RESULTS,
+        **options: Any,
+    ) -> None:
+        from disentangle.runs.filters import where as those
+        from disentangle.score_tables.observations import observations_of
+
+        def target(name: str) -> Path:
+            return output or results / "figures" / f"{name.replace('/', '-')}.png"
+
+        found, problems = load(runs, results)
+        typer.echo(draw(observations_of(those(found, where or ())), target, **options))
+        fail_if_any(problems)
+
+    return with_options_of(draw, command)
+
+
+@figure.command(rich_help_panel=MANY)
+@of_runs
 def sweep(
-    *,
-    runs: RunPaths = None,
+    observations: "Observations",
+    target: Name,
     score: Score,
     knob: Annotated[str, typer.Option(help="a knob, a trainer's option, or steps")],
-    where: Where = None,
-    output: Target = None,
-    results: Results = RESULTS,
-) -> None:
+) -> Path:
     """Draw a score against a hyper-parameter, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
-    study, problems = gathered(runs, where, results)
-    name = f"{score}-against-{knob}".replace("/", "-")
-    typer.echo(draw_sweep(study, score, knob, target(output, results, name)))
-    fail_if_any(problems)
+    return draw_sweep(observations, score, knob, target(f"{score}-against-{knob}"))
 
 
-@figure.command("rate-distortion", rich_help_panel="Of several runs")
-def rate_distortion(
-    runs: RunPaths = None,
-    where: Where = None,
-    output: Target = None,
-    results: Results = RESULTS,
-) -> None:
+@figure.command("rate-distortion", rich_help_panel=MANY)
+@of_runs
+def rate_distortion(observations: "Observations", target: Name) -> Path:
     """Draw the rate and the distortion of each run, once it is scored by a metric of both."""
     from disentangle.figures.sweeps import draw_rate_distortion
 
-    study, problems = gathered(runs, where, results)
-    typer.echo(draw_rate_distortion(study, target(output, results, "rate-distortion")))
-    fail_if_any(problems)
+    return draw_rate_distortion(observations, target("rate-distortion"))
 
 
-@figure.command(rich_help_panel="Of several runs")
-def protocols(
-    *,
-    runs: RunPaths = None,
-    score: Score,
-    where: Where = None,
-    output: Target = None,
-    results: Results = RESULTS,
-) -> None:
+@figure.command(rich_help_panel=MANY)
+@of_runs
+def protocols(observations: "Observations", target: Name, score: Score) -> Path:
     """Draw the rank of each method under each protocol of a score: does it survive?"""
     from disentangle.figures.agreement import draw_protocols
 
-    study, problems = gathered(runs, where, results)
-    name = f"protocols-of-{score}".replace("/", "-")
-    typer.echo(draw_protocols(study, score, target(output, results, name)))
-    fail_if_any(problems)
+    return draw_protocols(observations, score, target(f"protocols-of-{score}"))
 
 
-@figure.command(rich_help_panel="Of several runs")
-def variance(
-    runs: RunPaths = None,
-    score: Scores = None,
-    where: Where = None,
-    output: Target = None,
-    results: Results = RESULTS,
-) -> None:
+@figure.command(rich_help_panel=MANY)
+@of_runs
+def variance(observations: "Observations", target: Name, score: Scores = None) -> Path:
     """Draw what each score's variance comes from: method, setting, protocol or seed."""
     from disentangle.figures.agreement import draw_variance
 
-    study, problems = gathered(runs, where, results)
-    typer.echo(draw_variance(study, score, target(output, results, "variance")))
-    fail_if_any(problems)
+    return draw_variance(observations, score, target("variance"))
 
 
-@figure.command(rich_help_panel="Of several runs")
-def agreement(
-    runs: RunPaths = None,
-    score: Scores = None,
-    where: Where = None,
-    output: Target = None,
-    results: Results = RESULTS,
-) -> None:
+@figure.command(rich_help_panel=MANY)
+@of_runs
+def agreement(observations: "Observations", target: Name, score: Scores = None) -> Path:
     """Draw how far the scores agree on the order of the runs."""
     from disentangle.figures.agreement import draw_agreement
 
-    study, problems = gathered(runs, where, results)
-    typer.echo(draw_agreement(study, score, target(output, results, "agreement")))
-    fail_if_any(problems)
-
-
-def gathered(
-    runs: list[Path] | None, where: list[str] | None, results: Path
-) -> tuple["Observations", list[str]]:
-    """Return the scores of runs on one dataset, and why some runs cannot be read."""
-    from disentangle.runs.filters import where as those
-    from disentangle.score_tables.observations import observations_of
-
-    found, problems = load(runs, results)
-    return observations_of(those(found, where or ())), problems
-
-
-def target(output: Path | None, results: Path, name: str) -> Path:
-    """Return where a figure goes."""
-    return output or results / "figures" / f"{name}.png"
+    return draw_agreement(observations, score, target("agreement"))

@@ -1,21 +1,26 @@
-"""Runs loaded for a command, and tables printed."""
+"""Datasets opened and runs loaded for a command, and tables printed."""
 
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.contracts.dataset import Dataset
     from disentangle.runs.run import Run
     from disentangle.score_tables.table import Table
     from disentangle.scoring.measure import ScoreMapping
+
+WIDE = 100_000
+"""Characters in a line of aligned text, which no terminal's width cuts."""
 
 
 def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
@@ -34,6 +39,15 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
         if len(found[0]) >= MANY:
             gc.freeze()  # for nothing of it is garbage before the command ends
     return found
+
+
+def open_dataset(name: str, **opening: Any) -> "Dataset":
+    """Open a dataset, and show how that goes; `opening` is passed on to `DatasetRequest.of`."""
+    from disentangle._utils.console import say, working
+    from disentangle.data.request import DatasetRequest
+
+    with working() as progress:
+        return DatasetRequest.of(name, **opening).open(say, progress)
 
 
 def fail_if_any(problems: list[str]) -> None:
@@ -88,8 +102,7 @@ def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
     lines = [["", *scores]]
     for name, mapping in found.items():
         lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
-    for text in aligned(lines):
-        typer.echo(text)
+    print_aligned(lines, numbers=len(scores))
     reasons: dict[str, list[str]] = {}
     for name, mapping in found.items():
         for metric, reason in mapping.unavailable.items():
@@ -98,10 +111,17 @@ def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
         typer.echo(f"{', '.join(names)}: {reason}")
 
 
-def aligned(lines: list[list[str]]) -> list[str]:
-    """Return lines of text, their columns aligned."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
+    """Print rows of plain text, their columns aligned: the last `numbers` of them to the right."""
+    columns = max(map(len, rows), default=0)
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    for place in range(columns):
+        justify: JustifyMethod = "right" if place >= columns - numbers else "left"
+        grid.add_column(justify=justify, no_wrap=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    console = Console(width=WIDE, color_system=None)
+    with console.capture() as captured:
+        console.print(grid)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())

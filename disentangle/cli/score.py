@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from disentangle.cli import completion
-from disentangle.cli.output import fail_if_any, load, show_tables, write_tables
+from disentangle.cli.output import (
+    fail_if_any,
+    load,
+    open_dataset,
+    print_aligned,
+    show_tables,
+    write_tables,
+)
 from disentangle.cli.parameters import (
     RESULTS,
     AsJson,
@@ -192,14 +199,12 @@ def score_function(
     reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
 ) -> "ScoreMapping":
     """Return the scores of an encoder on a dataset."""
-    from disentangle._utils.console import counting, say, working
-    from disentangle.data.loading import load_dataset
+    from disentangle._utils.console import counting, say
     from disentangle.scoring.encoders import load_encoder
     from disentangle.scoring.score_external import score_encoder
 
     encoder, name = load_encoder(reference)
-    with working() as preparing:
-        opened = load_dataset(dataset, say=say, progress=preparing, **opening)
+    opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
 
@@ -209,14 +214,12 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
     from disentangle._utils.files import write_text
     from disentangle.runs.score_records import ScoreFile
 
-    width = max(len(name) for name in [*scores, *scores.unavailable])
     if as_json:
         print_json(scores.as_dict())
     else:
-        for name, value in scores.items():
-            typer.echo(f"{name:{width}}  {value:.4f}")
-        for name, reason in scores.unavailable.items():
-            typer.echo(f"{name:{width}}  n/a: {reason}")
+        rows = [(name, f"{value:.4f}") for name, value in scores.items()]
+        rows += [(name, f"n/a: {reason}") for name, reason in scores.unavailable.items()]
+        print_aligned(rows)
     if detail:
         show_details(scores)
     if output is not None:
@@ -231,15 +234,11 @@ def show_details(scores: "ScoreMapping") -> None:
     for record in scores.records:
         for name, detail in record.detail.items():
             typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")
-            rows = [v if isinstance(v, list) else [v] for v in detail.values]
-            columns = record.factors if detail.axes[-1] == "factor" else [""]
+            values = [v if isinstance(v, list) else [v] for v in detail.values]
             if detail.axes == ("factor",):
-                rows = [[row[0] for row in rows]]
-            widths = [max(7, len(column)) for column in columns]
-            if detail.axes[-1] == "factor":
-                heads = [f"{c:>{w}}" for c, w in zip(columns, widths, strict=False)]
-                typer.echo("  ".join([" " * 9, *heads]).rstrip())
-            for number, row in enumerate(rows):
+                values = [[row[0] for row in values]]
+            rows = [["", *record.factors]] if detail.axes[-1] == "factor" else []
+            for number, row in enumerate(values):
                 label = f"latent {number}" if detail.axes[0] == "latent" else ""
-                cells = ["n/a" if value is None else f"{value:.3f}" for value in row]
-                typer.echo(f"{label:9}  " + "  ".join(f"{c:>7}" for c in cells))
+                rows.append([label, *("n/a" if v is None else f"{v:.3f}" for v in row)])
+            print_aligned(rows, numbers=len(rows[0]) - 1)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from disentangle.cli import completion
+from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, print_json
 from disentangle.contracts import entry_points, registry
 from disentangle.errors import DisentangleError, UsageError, suggestion
@@ -27,16 +28,17 @@ def list_all(
         entries = entry_points.every_entry()
         print_json({"plugins": [{**vars(e), "unfit": e.unfit} for e in entries], **abouts})
         return
+    rows = []
     for group in registry.groups:
-        typer.echo(f"{group.kind}s")
+        rows.append((f"{group.kind}s", ""))
         for name, claims in group.entries.items():
             where = " and ".join(f"{e.distribution} {e.version}" for e in claims)
             unfit = "".join(f"; NOT FOR THIS VERSION: {e.unfit}" for e in claims if e.unfit)
-            typer.echo(f"  {name:20} {'' if len(claims) == 1 else 'AMBIGUOUS: '}{where}{unfit}")
+            ambiguous = "" if len(claims) == 1 else "AMBIGUOUS: "
+            rows.append((f"  {name}", f"{ambiguous}{where}{unfit}"))
     for title, known in abouts.items():
-        typer.echo(title)
-        for name, about in known.items():
-            typer.echo(f"  {name:20} {about}")
+        rows += [(title, ""), *((f"  {name}", about) for name, about in known.items())]
+    print_aligned(rows)
 
 
 def list_checked(as_json: bool) -> None:
@@ -86,11 +88,13 @@ def show(
     for one in told:
         whose = f", from {one['distribution']} {one['version']}" if "distribution" in one else ""
         typer.echo(f"{one['kind']} {name}{whose}\n\n{one['about']}\n")
+        rows = []
         for knob in one.get("knobs", ()):
             default = "" if knob["default"] is None else f" [default: {knob['default']}]"
             option = f"--{knob['name'].replace('_', '-')}"
             option = knob["name"] if one["kind"] != "model" else option
-            typer.echo(f"  {option:14} {knob['help']} ({knob['takes']}){default}")
+            rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
+        print_aligned(rows)
         for line in lines_of(one.get("says", {})):
             typer.echo(f"  {line}".rstrip())
 
@@ -153,12 +157,12 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json(found)
     else:
+        rows = []
         for section, said in found.items():
-            typer.echo(section)
             lines = said.items() if isinstance(said, dict) else enumerate(said, 1)
-            for name, text in lines:
-                typer.echo(f"  {name!s:20} {text}")
+            rows += [(section, ""), *((f"  {name}", str(text)) for name, text in lines)]
             if not said:
-                typer.echo("  none")
+                rows.append(("  none", ""))
+        print_aligned(rows)
     if count := len(found["problems"]):
         raise DisentangleError(f"plugins have problems: {count}")

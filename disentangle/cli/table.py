@@ -116,13 +116,15 @@ def table(
     if output_format == "terminal":
         show_tables(made)
     else:
-        long = output_format == "csv-long"
-        chosen = [run for run in found if selection.shows(run)]
-        text = (
-            export.as_long_csv(chosen, columns or ())
-            if long
-            else export.FORMATS[output_format](made)
-        )
+        if output_format == "csv-long":
+            chosen = [run for run in found if selection.shows(run)]
+            text = export.as_long_csv(chosen, columns or ())
+        elif output_format == "html":
+            from disentangle.reports.html import tables_page
+
+            text = tables_page(made)
+        else:
+            text = export.FORMATS[output_format](made)
         if output is None:
             typer.echo(text, nl=False)
         else:

@@ -8,6 +8,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from disentangle._utils.versions import __version__
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
     from disentangle.nn.networks import Network
 
 
-def by_reference(reference: str) -> Any:
-    """Return the object that `module:attribute` names."""
+def import_reference(reference: str) -> Any:
+    """Import `module:attribute`, where the attribute may have dots; errors in there pass."""
     module, _, attribute = reference.partition(":")
+    return attrgetter(attribute)(import_module(module))
+
+
+def by_reference(reference: str) -> Any:
+    """Import the `module:attribute` that a user names.
+
+    Raises:
+        UsageError: there is no such module or attribute.
+    """
     try:
-        return getattr(import_module(module), attribute)
+        return import_reference(reference)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"'{reference}' cannot be imported: {error}") from error
 
@@ -75,13 +85,11 @@ class Entry:
                 f"{self.who}: {self.unfit}; install another version of {self.distribution}, "
                 f"or of {OWN}"
             )
-        module, _, attribute = self.target.partition(":")
+        module = self.target.partition(":")[0]
         if module not in sys.modules:  # said before it can end the process
             log.debug("importing %s", self.who)
         try:
-            found: Any = import_module(module)
-            for part in filter(None, attribute.split(".")):
-                found = getattr(found, part)
+            found = import_reference(self.target)
         except (Exception, SystemExit) as error:
             raise DisentangleError(
                 f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: "
@@ -125,7 +133,7 @@ def reserved_names() -> Set[str]:
 
 def called(plugin: type) -> str:
     """Return what users call a plugin; of a class that is not registered, its name."""
-    target = f"{plugin.__module__}:{plugin.__qualname__}"
+    target = reference_of(plugin)
     found = [entry for entry in every_entry() if entry.target == target]
     return f"{found[0].kind} '{found[0].name}'" if len(found) == 1 else plugin.__name__
 
@@ -186,10 +194,9 @@ class Group(Generic[P]):
             if not callable(plugin):
                 raise DisentangleError(f"{who} is no function open(location) -> Dataset")
             return
-        module, _, attribute = self._contract.partition(":")
-        contract = getattr(import_module(module), attribute)
+        contract = import_reference(self._contract)
         if not (isinstance(plugin, type) and issubclass(plugin, contract)):
-            raise DisentangleError(f"{who} is no subclass of {module}.{attribute}")
+            raise DisentangleError(f"{who} is no subclass of {self._contract.replace(':', '.')}")
         for name in dir(contract):
             if getattr(getattr(plugin, name), "__isabstractmethod__", False):
                 raise DisentangleError(f"{who} has no method {name}(), which its contract asks for")

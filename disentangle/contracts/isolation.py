@@ -5,12 +5,14 @@ import sys
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, TypeVar
 
+from disentangle._utils.callbacks import Say
 from disentangle.contracts import entry_points
 from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
@@ -21,8 +23,9 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
+@cache
 def homes() -> dict[str, set[Entry]]:
-    """Return the plugins by the modules that hold them, and by those modules' packages.
+    """The plugins by the modules that hold them, and by those modules' packages.
 
     Those that the core holds itself are left out.
     """
@@ -36,12 +39,14 @@ def homes() -> dict[str, set[Entry]]:
     return found
 
 
-def owner(frame: FrameType, known: Mapping[str, set[Entry]]) -> str:
+def owner(frame: FrameType) -> str:
     """Return whose code a frame runs, in words: a plugin's, or, where several could be meant, their
     distribution's; empty if no plugin's.
     """
     module = frame.f_globals.get("__name__", "")
-    entries = known.get(module) or known.get(module.partition(".")[0]) or set()
+    entries = homes().get(module) or homes().get(module.partition(".")[0])
+    if not entries:
+        return ""
     kind = type(frame.f_locals.get("self"))
     meant = f"{kind.__module__}:{kind.__qualname__}", f"{module}:{frame.f_code.co_qualname}"
     named = {e for e in entries if e.target in meant}
@@ -52,9 +57,8 @@ def owner(frame: FrameType, known: Mapping[str, set[Entry]]) -> str:
 
 def culprit(error: BaseException) -> tuple[str, str]:
     """Return which plugin raised an error, and where; empty where none had a hand in it."""
-    known = homes()
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        if whose := owner(frame, known):
+        if whose := owner(frame):
             file, function = Path(frame.f_code.co_filename).name, frame.f_code.co_name
             return whose, f"{file}, line {line}, in {function}"
     return "", ""
@@ -82,7 +86,7 @@ class Attributed:
         say: told each line that a plugin prints, with whose it is.
     """
 
-    def __init__(self, output: TextIO, say: Callable[[str], None]) -> None:
+    def __init__(self, output: TextIO, say: Say) -> None:
         self._output, self._say = output, say
         self._lines: dict[str, str] = {}
         self._told: Counter[str] = Counter()
@@ -105,27 +109,20 @@ class Attributed:
         return len(text)
 
 
-def printing(frame: FrameType | None) -> str:
+def printing(frame: FrameType) -> str:
     """Return whose code prints, where it is a plugin's that the core called."""
-    known = homes()
-    while frame is not None:
-        if whose := owner(frame, known):
+    for caller, _ in traceback.walk_stack(frame):
+        if whose := owner(caller):
             return whose
-        if frame.f_globals.get("__name__", "").partition(".")[0] == "disentangle":
+        if caller.f_globals.get("__name__", "").partition(".")[0] == "disentangle":
             return ""
-        frame = frame.f_back
     return ""
 
 
-@contextmanager
-def prints_told(say: Callable[[str], None]) -> Iterator[None]:
+def prints_told(say: Say) -> AbstractContextManager[Any]:
     """Keep what plugins print out of standard output, which holds results; `say` it instead."""
-    before = sys.stdout
-    sys.stdout = Attributed(before, say)
-    try:
-        yield
-    finally:
-        sys.stdout = before
+    output: Any = Attributed(sys.stdout, say)
+    return redirect_stdout(output)
 
 
 def _numpy_state() -> tuple[Any, ...]:

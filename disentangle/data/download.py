@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_json
 from disentangle.errors import DisentangleError
 
@@ -35,9 +35,7 @@ class Remote:
     size: int | None = None  # bytes, where known
 
 
-def fetch(
-    remote: Remote, folder: Path, *, say: Say = lambda _: None, progress: Progress = lambda *_: None
-) -> Path:
+def fetch(remote: Remote, folder: Path, *, say: Say = silent, progress: Progress = silent) -> Path:
     """Return `folder` / `remote.name`, downloaded unless a file of its size is there already.
 
     The next call goes on where one was interrupted. A second process waits for the first.

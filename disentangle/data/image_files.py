@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import cores
 from disentangle.data.archive import Piece
 from disentangle.errors import DisentangleError
@@ -83,7 +84,7 @@ def decoded(
     fit: Fit,
     *,
     size: Size | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Iterator[Rows]:
     """Yield the images of `pieces` in their order, in blocks [at most BLOCK, H, W, C].
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.data.download import Remote, checksum, fetch
 from disentangle.errors import DisentangleError
 
@@ -74,8 +74,8 @@ class Location:
     downloads: Path = field(default_factory=lambda: Path("downloads"))
     file: Path | None = None
     download: bool = False
-    say: Say = lambda text: None
-    progress: Progress = lambda done, total: None
+    say: Say = silent
+    progress: Progress = silent
 
     def present(self, known: About) -> bool:
         """Say whether every published file lies in the folder of downloads."""

@@ -5,15 +5,14 @@ import json
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from disentangle._utils.files import write_json
+from disentangle._utils.strict import Strict
 
 
-class Manifest(BaseModel):
+class Manifest(Strict):
     """The record beside prepared images, which shows whether they are still what they were."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int
     """Of the preparation: another one makes the images anew."""
@@ -24,11 +23,11 @@ class Manifest(BaseModel):
     """Of the images, so that equal pixels have equal fingerprints."""
     modified: int
     """When the images' file was written, in ns: as long as it stands, they are not read again."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default={})
     """The checksums of the files that the images were read from."""
     stamp: str | None = None
     """Of the user's file or folder: path, size and time."""
-    factors: dict[str, tuple[str, ...]] = {}
+    factors: dict[str, tuple[str, ...]] = Field(default={})
     """The factors, and what their values are called."""
     grid: bool = False
     """Whether the images are every combination of the factors once, in row-major order."""

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangle._utils.callbacks import Progress
 from disentangle.errors import DisentangleError
 
 Array = NDArray[Any]
@@ -97,9 +98,7 @@ def words(array: Array) -> Array:
     return array.astype(str) if array.dtype.kind == "S" else array
 
 
-def counted(
-    blocks: Iterable[Array], total: int, progress: Callable[[int, int], None]
-) -> Iterator[Array]:
+def counted(blocks: Iterable[Array], total: int, progress: Progress) -> Iterator[Array]:
     """Yield the blocks as they are, and report how many rows have gone by."""
     done = 0
     for block in blocks:

@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import atomic
 from disentangle.data.manifest import Manifest, modified_at, read_manifest, stamp_of, write_manifest
 from disentangle.errors import DisentangleError
@@ -81,7 +82,7 @@ class Preparation:
     version: int
     given: Path | Sequence[Path] | None = None
     wanted: Callable[[Manifest], bool] = lambda manifest: True
-    say: Callable[[str], None] = lambda text: None
+    say: Say = silent
 
     def get(self, make: Callable[[ExitStack], Content]) -> Prepared:
         """Return the prepared images, made first where they are missing, damaged or not wanted.
@@ -123,9 +124,7 @@ class Preparation:
             )
         return found
 
-    def load(
-        self, stamp: str | None = None, say: Callable[[str], None] = lambda text: None
-    ) -> Prepared | None:
+    def load(self, stamp: str | None = None, say: Say = silent) -> Prepared | None:
         """Return the prepared images if they are there, whole and wanted."""
         try:
             manifest = read_manifest(self.folder)

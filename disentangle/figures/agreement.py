@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, LINE, PAGE, SMALL, Canvas, check_suffix
+from disentangle.figures.canvas import (
+    COLUMN,
+    EDGE,
+    GREY,
+    LINE,
+    PAGE,
+    SLANT,
+    SMALL,
+    Canvas,
+    check_suffix,
+)
 from disentangle.figures.sweeps import MARKERS, STYLES, shade
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.analysis import (
@@ -237,7 +247,7 @@ def draw_agreement(observations: Observations, scores: Sequence[str] | None, pat
     names = [observations.headings[columns[i]] for i in kept]
     cell, longest = 0.27, max(map(len, names))
     reach = 0.55 * SMALL / 72 * longest
-    above = reach * math.sin(math.radians(40)) + LINE
+    above = reach * math.sin(math.radians(SLANT)) + LINE
     side = cell * len(names)
     width = max(COLUMN, reach + 0.15 + side + reach * 0.77)
     counts = n[~np.eye(len(n), dtype=bool)]
@@ -248,21 +258,6 @@ def draw_agreement(observations: Observations, scores: Sequence[str] | None, pat
     if dropped:
         head += f" Left out, as they do not vary or have no better side: {', '.join(dropped)}."
     canvas = Canvas(observations.about, width, above + side + EDGE, head)
-    axes = canvas.axes(reach + 0.15, canvas.head + above, side, side)
-    shown = np.abs(np.nan_to_num(r))
-    axes.pcolormesh(shown, cmap="Greys", vmin=0, vmax=1, edgecolors="0.85", linewidth=0.4)
-    axes.invert_yaxis()
-    for i, j in np.ndindex(r.shape):
-        text = "n/a" if math.isnan(r[i, j]) else f"{round(100 * float(r[i, j]))}"
-        colour = "white" if shown[i, j] > 0.62 else "black"
-        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=SMALL, color=colour)
-    middles = np.arange(len(names)) + 0.5
-    axes.set_yticks(middles, names)
-    axes.xaxis.set_ticks_position("top")
-    axes.set_xticks(middles, names, rotation=40, ha="left", rotation_mode="anchor")
-    for text in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
-        text.set_parse_math(False)
-    axes.tick_params(length=0, pad=2)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    corner = (reach + 0.15, canvas.head + above)
+    canvas.heat_map(corner, (cell, cell), r, 1.0, lambda v: f"{round(100 * v)}", (names, names))
     return canvas.save(path)

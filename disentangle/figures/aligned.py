@@ -15,6 +15,7 @@ from disentangle.figures.canvas import EDGE, PAGE, Canvas, check_suffix, title
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import traverse
 from disentangle.runs.run import Run
+from disentangle.scoring.udr import unit_variance
 
 COLUMNS = 9
 LEFT, GAP, ABOVE = 0.35, 0.85, 0.2  # inches
@@ -121,9 +122,7 @@ def match(a: Codes, b: Codes) -> list[Match]:
 
 def correlations(a: Codes, b: Codes) -> NDArray[np.float64]:
     """Return the correlation of each latent of `a` with each of `b`, [D, E]; 0 for inactive."""
-    from disentangle.maths.probes import standardise
-
-    left, right = (standardise(z) * (z.var(axis=0) > ACTIVE) for z in (a, b))
+    left, right = (unit_variance(z) * (z.var(axis=0) > ACTIVE) for z in (a, b))
     r: NDArray[np.float64] = left.T @ right / len(a)
     return r
 

@@ -1,11 +1,12 @@
 """What every figure is drawn on: a paper's widths, its type, and where it came from."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from disentangle._utils.versions import made_by
 from disentangle.errors import UsageError
@@ -42,6 +43,9 @@ LINE = 0.125  # inches, of small type
 EDGE = 0.04
 GREY = "0.4"
 DPI = 250  # of a PNG
+SLANT = 40  # degrees, of the names above a heat map
+DARK = 0.62
+"""The shade of grey from which on white numbers have more contrast than black ones."""
 STILL = (".png", ".pdf", ".svg")
 
 
@@ -120,6 +124,42 @@ class Canvas:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.tick_params(length=0, pad=2)
+        return axes
+
+    def heat_map(
+        self,
+        corner: tuple[float, float],
+        cell: tuple[float, float],
+        values: NDArray[np.float64],
+        top: float,
+        say: Callable[[float], str],
+        names: tuple[Sequence[str], Sequence[str]],
+    ) -> Any:
+        """Draw a matrix as shades of grey with numbers; return its axes.
+
+        Args:
+            corner: the upper left one.
+            cell: width and height of a cell.
+            values: [R, C]; NaN where one is undefined.
+            top: the magnitude that is black; 0 is white.
+            say: writes a number in a cell.
+            names: of the rows, on the left, and of the columns, slanted, above.
+        """
+        (rows, columns), sizes = values.shape, np.abs(np.nan_to_num(values))
+        axes = self.axes(*corner, columns * cell[0], rows * cell[1])
+        axes.pcolormesh(sizes, cmap="Greys", vmin=0, vmax=top, edgecolors="0.85", linewidth=0.4)
+        axes.invert_yaxis()
+        style = {"ha": "center", "va": "center", "fontsize": SMALL}
+        for r, c in np.ndindex(rows, columns):
+            text = "n/a" if np.isnan(values[r, c]) else say(float(values[r, c]))
+            colour = "white" if sizes[r, c] > DARK * top else "black"
+            axes.text(c + 0.5, r + 0.5, text, color=colour, **style)
+        axes.set_yticks(np.arange(rows) + 0.5, names[0], linespacing=1.0, parse_math=False)
+        axes.xaxis.set_ticks_position("top")
+        slanted = {"rotation": SLANT, "ha": "left", "rotation_mode": "anchor"}
+        axes.set_xticks(np.arange(columns) + 0.5, names[1], parse_math=False, **slanted)
+        axes.tick_params(length=0, pad=2)
+        axes.spines[:].set_visible(False)
         return axes
 
     def save(self, path: Path) -> Path:

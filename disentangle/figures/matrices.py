@@ -15,6 +15,7 @@ from disentangle.figures.canvas import (
     GREY,
     LINE,
     PAGE,
+    SLANT,
     SMALL,
     Canvas,
     check_suffix,
@@ -29,9 +30,6 @@ from disentangle.runs.scores import current_scores
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
 LEFT, GAP = 0.7, 0.15  # inches
-SLANT = math.radians(40)
-DARK = 0.62
-"""Of the darkest shade: from here on white numbers have more contrast than black ones."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ def make_canvas(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Canva
     """Return the matrices as a figure: a column wide where they are few and narrow."""
     longest = max(len(factor) for matrix in matrices for factor in matrix.factors)
     reach = 0.55 * SMALL / 72 * longest  # of a factor's name, in inches
-    above = LINE + reach * math.sin(SLANT) + LINE
+    above = LINE + reach * math.sin(math.radians(SLANT)) + LINE
     high = above + len(latents.order) * ROW + LINE + 0.1
-    beside = max(0.0, reach * math.cos(SLANT) - CELL / 2)
+    beside = max(0.0, reach * math.cos(math.radians(SLANT)) - CELL / 2)
     widths = [LEFT + CELL * len(matrix.factors) + beside for matrix in matrices]
     across = 1 if sum(widths) + GAP > PAGE else 2
     rows = [range(i, min(i + across, len(matrices))) for i in range(0, len(matrices), across)]
@@ -140,40 +138,13 @@ def make_canvas(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Canva
 def heat_map(drawn: Canvas, x: float, y: float, matrix: Matrix, latents: Latents) -> None:
     """Draw one matrix, its upper left corner at (x, y)."""
     values = matrix.values[latents.order]
-    shade = np.abs(np.nan_to_num(values))
-    top = float(shade.max()) or 1.0
-    rows, columns = values.shape
-    axes = drawn.axes(x, y, columns * CELL, rows * ROW)
-    axes.pcolormesh(shade, cmap="Greys", vmin=0, vmax=top, edgecolors="0.85", linewidth=0.4)
-    axes.invert_yaxis()
-    for r, c in np.ndindex(rows, columns):
-        value = float(values[r, c])
-        axes.text(
-            c + 0.5,
-            r + 0.5,
-            "n/a" if math.isnan(value) else number(value),
-            ha="center",
-            va="center",
-            fontsize=SMALL,
-            color="white" if shade[r, c] > DARK * top else "black",
-        )
-    axes.set_yticks(np.arange(rows) + 0.5, latents.labels, linespacing=1.0)
+    top = float(np.abs(np.nan_to_num(values)).max()) or 1.0
+    names = (latents.labels, matrix.factors)
+    axes = drawn.heat_map((x, y), (CELL, ROW), values, top, number, names)
     for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):
         label.set_color("black" if active else GREY)
-    axes.xaxis.set_ticks_position("top")
-    axes.set_xticks(
-        np.arange(columns) + 0.5,
-        matrix.factors,
-        rotation=math.degrees(SLANT),
-        ha="left",
-        rotation_mode="anchor",
-        parse_math=False,
-    )
-    axes.tick_params(length=0, pad=2)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
     bottom = f"white 0, black {number(top)}"
-    drawn.text(x, y + rows * ROW + 0.05, bottom, va="top", color=GREY)
+    drawn.text(x, y + len(values) * ROW + 0.05, bottom, va="top", color=GREY)
 
 
 def number(value: float) -> str:

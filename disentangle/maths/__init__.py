@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from disentangle.maths.linear_svm import highest_line as highest_line
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
     from disentangle.maths.probes import small_fit as small_fit
-    from disentangle.maths.probes import standardise as standardise
     from disentangle.maths.probes import standardised as standardised
     from disentangle.maths.probes import threads as threads
     from disentangle.maths.probes import varying_factors as varying_factors
@@ -51,7 +50,6 @@ _HOMES = {
     "mutual_information": "information",
     "off_diagonal": "aggregate_posterior",
     "small_fit": "probes",
-    "standardise": "probes",
     "standardised": "probes",
     "threads": "probes",
     "varying_factors": "probes",

@@ -40,14 +40,6 @@ def standardised(z: Codes, test_z: Codes) -> tuple[Numbers, Numbers]:
     return (z - middle) / scale, (test_z - middle) / scale
 
 
-def standardise(z: Codes) -> Codes:
-    """Return codes [N, D] with mean 0 and variance 1; constant ones are 0."""
-    centred = z - z.mean(axis=0)
-    std = centred.std(axis=0)
-    constant = std <= 1e-12 * np.abs(z).max(axis=0, initial=0.0)
-    return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
-
-
 def varying_factors(*labels: Index) -> Index:
     """Return the factors that vary in each of several arrays of labels [N, K], by column.
 

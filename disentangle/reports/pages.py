@@ -1,17 +1,12 @@
 """The pages that show what was learnt: one HTML file each, whole in itself, without a network."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from disentangle._utils.callbacks import Say
+from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import write_text
-from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError
+from disentangle.reports.html import render
 from disentangle.reports.run_page import about_run
 from disentangle.reports.study_page import about_study
 from disentangle.runs.collection import find_runs
@@ -19,10 +14,7 @@ from disentangle.runs.layout import RECORD
 from disentangle.runs.run import Run, load_run
 from disentangle.score_tables.table import Table
 
-PARTS = Path(__file__).parent / "templates"
 NAME = "report.html"
-ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-"""Characters that end a script, or a line of it -> what JSON has for them."""
 
 
 def report(
@@ -33,7 +25,7 @@ def report(
     bases: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> Path:
     """Write the page of a run, or of a folder of runs; return the file.
 
@@ -89,7 +81,7 @@ def run_page(run: Run, bases: Sequence[str] | None = None) -> str:
             f"{run.path}: no checkpoint is there, and so nothing to show: put it back, or "
             f"{'train it again' if run.finished else f'disentangle resume {run.path}'}"
         )
-    return render("run", about_run(run, bases))
+    return render("run", about_run(run, bases), "run.js")
 
 
 def study_page(
@@ -101,27 +93,5 @@ def study_page(
     pictures: Sequence[Path] = (),
 ) -> str:
     """Return the page of a folder of runs to lie in the folder `beside`; see `about_study`."""
-    return render("study", about_study(folder, beside, NAME, problems, only, tables, pictures))
-
-
-def render(name: str, about: Mapping[str, Any]) -> str:
-    """Return the page of this name, with its style and script inside."""
-    environment = Environment(
-        loader=FileSystemLoader(PARTS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["json"] = json_text
-    style, script = (
-        Markup((PARTS / part).read_text(encoding="utf-8")) for part in ("style.css", f"{name}.js")
-    )
-    page = environment.get_template(f"{name}.html")
-    return page.render(**about, style=style, script=script, made_by=made_by())
-
-
-def json_text(value: Any) -> Markup:
-    """Return JSON that may stand inside a script element: nothing in it ends that."""
-    text = json.dumps(value, allow_nan=False)
-    return Markup("".join(ESCAPED.get(c, c) for c in text))
+    about = about_study(folder, beside, NAME, problems, only, tables, pictures)
+    return render("study", about, "study.js")

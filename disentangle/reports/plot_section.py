@@ -21,7 +21,6 @@ def runs_of(table: Table, runs: Sequence[Run]) -> list[Run]:
 def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[str, Any]:
     """Return the runs' scores and knobs, and baselines, for a plot of one against another."""
     points: list[dict[str, Any]] = []
-    settings: list[Mapping[str, Any]] = []
     for run in runs:
         scores = {
             table.columns[score.key]: score.value
@@ -29,13 +28,12 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
             if score.key in table.columns and score.value is not None and math.isfinite(score.value)
         }
         if scores:
-            settings.append(knobs_of(run.record))
             points.append(
                 {
                     "model": run.record.model,
                     "said": f"{run.record.model} {run.record.summary}, seed {run.record.seed}",
                     "href": links[run.path],
-                    "knobs": settings[-1],
+                    "knobs": knobs_of(run.record),
                     "scores": scores,
                 }
             )
@@ -55,7 +53,7 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
         "baselines": baselines,
         "scores": [heading for heading in table.columns.values() if heading in shown],
         "most": most,
-        "knobs": varied(settings),
+        "knobs": varied([point["knobs"] for point in points]),
     }
 
 

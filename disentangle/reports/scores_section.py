@@ -16,7 +16,10 @@ Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
 """How many folders lie at most between a run and the results folder, that one included."""
 DARK = 0.675
-"""The share of the heat colour above which a number takes the other colour: both can be read."""
+"""The share of the heat colour above which a number takes the other colour: both can be read.
+
+With the threshold of the figures' greys, `canvas.DARK`, some would have a contrast of 4.0, not 4.5.
+"""
 
 
 def baselines_near(folder: Path) -> dict[str, list[Score]]:

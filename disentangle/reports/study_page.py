@@ -46,7 +46,11 @@ def about_study(
         "name": folder.resolve().name,
         "counts": counts(runs),
         "tables": [
-            {**table_said(table), "plot": plot(table, runs_of(table, runs), links)}
+            {
+                "sheet": table.sheet,
+                "sort_keys": [sort_keys(table, row) for row in table.rows],
+                "plot": plot(table, runs_of(table, runs), links),
+            }
             for table in tables
         ],
         "pictures": [
@@ -90,31 +94,6 @@ def failures(runs: Sequence[Run]) -> list[str]:
         for run in runs
         if run.state == "failed"
     ]
-
-
-def table_said(table: Table) -> dict[str, Any]:
-    """Return a score table with what each cell is sorted by: text, or a number where it is one."""
-    sheet, words = table.sheet, len(table.left)
-    return {
-        "title": sheet.title,
-        "caption": sheet.caption,
-        "head": [{"text": h, "number": i >= words} for i, h in enumerate(sheet.head)],
-        "rows": [
-            {
-                "grey": row.grey,
-                "cells": [
-                    {
-                        "text": text.text,
-                        "strong": text.strong,
-                        "number": i >= words,
-                        "sort": key,
-                    }
-                    for i, (text, key) in enumerate(zip(line, sort_keys(table, row), strict=True))
-                ],
-            }
-            for row, line in zip(table.rows, sheet.body, strict=True)
-        ],
-    }
 
 
 def sort_keys(table: Table, row: Row) -> list[str]:

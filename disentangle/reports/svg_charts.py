@@ -97,8 +97,8 @@ def bounds(steps: Sequence[int], lines: Sequence[Line]) -> tuple[float, float]:
 
 WIDTH, HEIGHT = 350, 220
 LEFT, RIGHT, TOP, BOTTOM = 42, 92, 14, 24
-COLOURS = 8
 APART = 13.0  # pixels, of the names of lines
+COLOURS = 8
 """How many colours `style.css` has for lines; more lines are dashed."""
 
 

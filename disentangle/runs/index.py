@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from disentangle._utils.files import Stamp, atomic, cache_folder, stamp
+from disentangle._utils.files import Stamp, atomic, cache_folder, drop_oldest, stamp
 from disentangle._utils.versions import __version__
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check_complete
@@ -147,6 +147,4 @@ def write_index(results: str | Path, runs: Sequence[Run]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic(file) as temporary:
             temporary.write_bytes(gzip.compress(index.model_dump_json().encode(), 1))
-        others = sorted(file.parent.glob("*.json.gz"), key=lambda other: other.stat().st_mtime)
-        for oldest in others[:-INDEXES]:
-            oldest.unlink()
+        drop_oldest(file, "*.json.gz", number=INDEXES)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from disentangle._utils.strict import Strict, first_error
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Common, Training
 from disentangle.contracts.dataset import Dataset, Labelled
@@ -19,10 +20,10 @@ View = dict[str, str | int | tuple[str, ...]]
 R = TypeVar("R", bound="Record")
 
 
-class Record(BaseModel):
+class Record(Strict):
     """What is written to disk: strict, so that a hand-edited file gets a message."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
 
 class SettingRecord(Record):
@@ -42,8 +43,8 @@ class DatasetRecord(Record):
     strength: str
     images: int
     image_shape: tuple[int, int, int]
-    factors: dict[str, int] = {}
-    view: View = {}
+    factors: dict[str, int] = Field(default={})
+    view: View = Field(default={})
     data_dir: str | None = None
     file: str | None = None
     image_size: int | None = None
@@ -245,9 +246,7 @@ def read_record(cls: type[R], file: Path) -> R:
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(file) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        reason = f"{where}: {first['msg']}"
+        reason = first_error(error)
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error)
     raise DisentangleError(

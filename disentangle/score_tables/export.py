@@ -1,4 +1,4 @@
-"""Tables as files: for people in Markdown, LaTeX and HTML, for programs in CSV and JSON."""
+"""Tables as files: for people in Markdown and LaTeX, for programs in CSV and JSON."""
 
 import csv
 import fnmatch
@@ -18,7 +18,7 @@ from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell
-from disentangle.score_tables.render import Sheet, html_page, latex, markdown, plain
+from disentangle.score_tables.render import Sheet, latex, markdown, plain
 from disentangle.score_tables.table import Table, summed
 
 
@@ -31,11 +31,6 @@ def as_markdown(tables: Sequence[Table]) -> str:
 def as_latex(tables: Sequence[Table]) -> str:
     """Return all tables, one under another."""
     return "\n".join(map(latex, sheets(tables)))
-
-
-def as_html(tables: Sequence[Table]) -> str:
-    """Return a page of all tables."""
-    return html_page(sheets(tables))
 
 
 def sheets(tables: Sequence[Table]) -> list[Sheet]:
@@ -125,11 +120,11 @@ FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = MappingProxyType(
     {
         "markdown": as_markdown,
         "latex": as_latex,
-        "html": as_html,
         "csv": as_csv,
         "json": as_json,
     }
 )
+"""Format -> its writer; HTML is written by `reports.html`."""
 SUFFIXES = MappingProxyType(
     {".md": "markdown", ".tex": "latex", ".html": "html", ".csv": "csv", ".json": "json"}
 )

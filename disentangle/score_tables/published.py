@@ -1,9 +1,6 @@
 """What papers report, to stand beside our tables and never among their rows."""
 
-import tomllib
-from importlib import resources
-
-from disentangle._utils.strict import Strict
+from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.score_tables.render import Sheet, Text
 
 
@@ -48,10 +45,5 @@ def papers_on(dataset: str) -> list[Paper]:
 
 def known_papers() -> list[Paper]:
     """Return every paper's table."""
-    folder = resources.files("disentangle.score_tables").joinpath("papers")
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return [
-        Paper(**tomllib.loads(file.read_text(encoding="utf-8")))
-        for file in files
-        if file.name.endswith(".toml")
-    ]
+    files = packaged_toml("disentangle.score_tables", "papers")
+    return [Paper(**content) for content in files.values()]

@@ -1,6 +1,5 @@
-"""A table as text, ready to print: in Markdown, LaTeX or HTML."""
+"""A table as text, ready to print: in Markdown or LaTeX."""
 
-import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,57 +138,3 @@ def in_lines(text: str) -> str:
     if not rest:
         return latex_text(text)
     return rf"\shortstack[r]{{{latex_text(first)}\\{{}}{latex_text(rest[0])}}}"
-
-
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; --grey: #777 }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .3rem .7rem; text-align: left; vertical-align: top }
-th { border-bottom: 2px solid var(--line) }
-td { border-bottom: 1px solid var(--line) }
-td:first-child { white-space: nowrap }
-.number { text-align: right; white-space: nowrap }
-.grey, footer { color: var(--grey) }
-figcaption, footer { font-size: .9em; max-width: 60rem }
-figure { margin: 0 0 2rem }
-"""
-
-
-def html_table(sheet: Sheet) -> str:
-    """Return a table in HTML, as a figure with its caption."""
-    sides = sheet.align("", ' class="number"')
-    head = "".join(
-        f"<th{side} scope=col>{html.escape(heading)}</th>"
-        for heading, side in zip(sheet.head, sides, strict=True)
-    )
-    rows = []
-    for row in sheet.body:
-        grey = ' class="grey"' if any(cell.grey for cell in row) else ""
-        cells = (
-            f"<td{side}>{_marked_html(cell)}</td>" for cell, side in zip(row, sides, strict=True)
-        )
-        rows.append(f"<tr{grey}>{''.join(cells)}</tr>")
-    body = "\n".join(rows)
-    return (
-        f"<h2>{html.escape(sheet.title)}</h2>\n<figure>\n<div class=wide><table>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>\n"
-        f"<figcaption>{html.escape(sheet.caption)}</figcaption>\n</figure>\n"
-    )
-
-
-def _marked_html(cell: Text) -> str:
-    said = html.escape(cell.text)
-    return f"<strong>{said}</strong>" if cell.strong else said
-
-
-def html_page(sheets: list[Sheet]) -> str:
-    """Return a page of tables, whole in itself."""
-    body = "\n".join(map(html_table, sheets))
-    return (
-        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
-        '<meta name=viewport content="width=device-width">\n'
-        f"<title>Scores</title>\n<style>{STYLE}</style>\n{body}"
-        f"<footer>{html.escape(made_by())}</footer>\n</html>\n"
-    )

@@ -69,22 +69,12 @@ class Table:
         return common([row.settings for row in self.rows if row.model == model])
 
     @property
-    def head(self) -> list[str]:
-        """Return the headings."""
-        return [*self.left, *self.columns.values()]
-
-    @property
-    def body(self) -> list[list[str]]:
-        """Return the rows as text."""
-        return [[text.text for text in line] for line in self.sheet.body]
-
-    @property
     def sheet(self) -> Sheet:
         """Return what there is to print."""
         left = self.left
         return Sheet(
             title=self.dataset,
-            head=self.head,
+            head=[*left, *self.columns.values()],
             body=[
                 [Text(say(row), grey=row.grey) for say in left.values()]
                 + [

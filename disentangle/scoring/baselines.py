@@ -35,7 +35,7 @@ def baselines(
     results: str | Path = "results",
     device: str = "auto",
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> dict[str, ScoreMapping]:
     """Score what tells how much a score is worth; write it below `results` for tables to show.
 

@@ -1,12 +1,10 @@
 """Codes of a dataset: each image encoded at most once for a checkpoint, and kept in a cache."""
 
 import hashlib
-import os
 import time
 import warnings
 import zipfile
 from abc import abstractmethod
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
-from disentangle._utils.files import atomic, cache_folder
+from disentangle._utils.files import atomic, cache_folder, drop_oldest
 from disentangle._utils.memory import keep_freed_memory
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Posterior
@@ -147,7 +145,7 @@ class RunSource(Encoder):
             self._known, self._mean, self._scale = known, mean, scale
 
     def save(self) -> None:
-        """Keep the codes for the next call, and drop the oldest of others above the cap."""
+        """Keep the codes for the next call, and drop the oldest ones above the cap."""
         if not self.encoded:
             return
         self.encoded = 0
@@ -163,10 +161,4 @@ class RunSource(Encoder):
             text = f"codes cannot be kept in {folder} ({error.strerror}): next time encodes again"
             warnings.warn(text, stacklevel=2)
             return
-        files = sorted(folder.glob("*.npz"), key=os.path.getmtime, reverse=True)
-        total = 0
-        for path in files:
-            total += path.stat().st_size
-            if total > CACHE_BYTES and path != self._cache:
-                with suppress(OSError):
-                    path.unlink()
+        drop_oldest(self._cache, "*.npz", size=CACHE_BYTES)

@@ -1,7 +1,6 @@
 """Encoders that were not trained here: a function of images, or a file that holds one."""
 
 import hashlib
-import importlib
 import logging
 import os
 import sys
@@ -19,6 +18,7 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.tensors import to_device
 from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.entry_points import by_reference
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring.codes import Encoded, Encoder
 
@@ -127,20 +127,14 @@ def load_encoder(reference: str) -> tuple[Function, str]:
     if reference.endswith(SUFFIXES) or os.path.exists(reference):
         path = Path(reference).expanduser()
         return _from_file(path), file_name(path)
-    module, colon, attribute = reference.partition(":")
-    if not colon or not attribute:
+    if not reference.partition(":")[2]:
         raise UsageError(
             f"'{reference}' names no encoder: module:attribute does, and the path of a TorchScript "
             f"file or exported program ({', '.join(SUFFIXES)})"
         )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
-    try:
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"'{reference}' cannot be imported: {error}") from error
+    found = by_reference(reference)
     if not callable(found):
         raise UsageError(f"'{reference}' is a {type(found).__name__}, which cannot be called")
     return found, reference

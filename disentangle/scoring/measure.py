@@ -12,7 +12,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
 from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import MetricFailed, Unavailable
-from disentangle.runs.records import DatasetRecord, View
+from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
 from disentangle.scoring.protocol import Protocol, Representation
@@ -35,13 +35,16 @@ class ScoreMapping(dict[str, float]):
     def __init__(
         self, records: Sequence[Score], failed: Mapping[str, str] = MappingProxyType({})
     ) -> None:
+        def in_words(s: Score) -> str:
+            return describe(dict(sorted(s.knobs.items())))
+
         both = len({record.representation for record in records}) > 1
         forms: dict[str, set[str]] = {}
         for s in records:
-            forms.setdefault(s.name, set()).add(knobs_of(s))
+            forms.setdefault(s.name, set()).add(in_words(s))
 
         def called(s: Score) -> str:
-            knobs = f" [{knobs_of(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
+            knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
             return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
 
         named = [(called(s), s) for s in records]
@@ -54,11 +57,6 @@ class ScoreMapping(dict[str, float]):
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return the scores, and why others could not be had, for programs."""
         return {"scores": dict(self), "unavailable": self.unavailable}
-
-
-def knobs_of(score: Score) -> str:
-    """Return the knobs that are not at their defaults, in words."""
-    return ", ".join(f"{k}={v}" for k, v in sorted(score.knobs.items()))
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,20 @@
 import hashlib
 import tomllib
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from disentangle._utils.strict import Strict, first_error, packaged_toml
 from disentangle.errors import DisentangleError, UsageError, suggestion
 
 DEFAULT = "locatello2019"
 Representation = Literal["mean", "sample"]
 
 
-class Protocol(BaseModel):
+class Protocol(Strict):
     """What a protocol's file says, and its name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     """For records and tables; that of a user's own file holds a digest of what it says."""
@@ -31,7 +29,7 @@ class Protocol(BaseModel):
     """What stands for an image: the mean of q(z|x), or a sample of it."""
     metrics: tuple[str, ...] | None = None
     """Those that run when none is named, in place of the metrics' own choice."""
-    knobs: dict[str, dict[str, Any]] = {}
+    knobs: dict[str, dict[str, Any]] = Field(default={})
     """Metric -> its knobs, where they differ from the metric's own defaults."""
 
     @cached_property
@@ -42,12 +40,8 @@ class Protocol(BaseModel):
 
 def known_protocols() -> dict[str, Protocol]:
     """Return the protocols that come with this program, by name."""
-    files = resources.files("disentangle.scoring").joinpath("protocols").iterdir()
-    return {
-        name: parse(name, file.read_bytes(), file.name)
-        for file in sorted(files, key=lambda file: file.name)
-        if (name := file.name.removesuffix(".toml")) != file.name
-    }
+    files = packaged_toml("disentangle.scoring", "protocols")
+    return {name: Protocol(name=name, **content) for name, content in files.items()}
 
 
 def load_protocol(name: str | Path = DEFAULT) -> Protocol:
@@ -83,8 +77,7 @@ def parse(name: str, content: bytes, where: str) -> Protocol:
             raise TypeError("it has no name but that of its file")
         return Protocol(name=name, **said)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = first_error(error)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         reason = str(error)
     raise UsageError(f"{where}: not a protocol: {reason}")

@@ -33,7 +33,7 @@ def score_encoder(
     device: str = "auto",
     name: str = "",
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> ScoreMapping:
     """Score any function of images; each image is encoded at most once.
 

@@ -18,7 +18,6 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.source import Codes
 from disentangle.errors import DisentangleError, Unavailable, UsageError
-from disentangle.maths.probes import standardise
 from disentangle.runs.run import Run, load_run
 from disentangle.scoring.codes import RunSource
 
@@ -55,6 +54,14 @@ def medians(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
+def unit_variance(z: Codes) -> Codes:
+    """Codes [N, D] with mean 0 and variance 1; those constant up to rounding errors are 0."""
+    centred = z - z.mean(axis=0)
+    std = centred.std(axis=0)
+    constant = std <= 1e-12 * np.abs(z).max(axis=0, initial=0.0)
+    return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
+
+
 def pairwise(
     codes: Sequence[Codes],
     kl: Sequence[NDArray[np.float64]],
@@ -68,7 +75,7 @@ def pairwise(
     all latents of one of the two are collapsed.
     """
     kept = [np.asarray(z)[:, np.asarray(d) > threshold] for z, d in zip(codes, kl, strict=True)]
-    kept = [standardise(ranks(z) if method == "spearman" else z) for z in kept]
+    kept = [unit_variance(ranks(z) if method == "spearman" else z) for z in kept]
     every = np.concatenate(kept, axis=1)
     ends = np.cumsum([z.shape[1] for z in kept])
     pairs = np.full((len(kept), len(kept)), np.nan)

@@ -2,12 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 import torch
 
+from disentangle._utils.callbacks import Say
 from disentangle._utils.device import choose_device
 from disentangle._utils.memory import keep_freed_memory
 from disentangle.contracts.common_options import Training
@@ -40,9 +40,7 @@ class Estimate:
         measured: how many kinds were timed now, for want of a run.
     """
 
-    def __init__(
-        self, plan: Plan, width: int, threads: int, device: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, plan: Plan, width: int, threads: int, device: str, say: Say) -> None:
         self.plan, self.width, self.threads = plan, width, threads
         self.device = choose_device(device)
         self.step: dict[Kind, float] = {}

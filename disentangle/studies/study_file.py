@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
 
-from disentangle._utils.strict import Strict
+from disentangle._utils.strict import Strict, error_place, first_error
 from disentangle.data import loading
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.score_tables.statistics import Statistic
@@ -132,7 +132,7 @@ def parse_study(text: str, file: Path) -> StudyFile:
 def said_of(error: ValidationError) -> str:
     """Return the place and the reason of an error, in the words of TOML."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("bool", "str"))
+    where = error_place(first)
     kind, given = first["type"], first["input"]
     if where == "baselines":
         return "baselines: write true, false or a list of names"
@@ -142,7 +142,7 @@ def said_of(error: ValidationError) -> str:
         return f"{where}: write a list: [...]; got {given!r}"
     if kind in ("dict_type", "model_type"):
         return f"{where}: write a table; got {given!r}"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return first_error(error)
 
 
 def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -181,7 +181,7 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
     SIGINT, SIGTERM or SIGHUP stop all that runs, with checkpoints, and end this.
     """
     failed: dict[Job, str] = {}
-    with stop_signals() as heard, closing(executor.run(jobs, device)) as events:
+    with interrupt_on_signals() as heard, closing(executor.run(jobs, device)) as events:
         for event in events:
             if heard:  # what a handler raises is lost where a destructor runs
                 raise leaving(heard[0])
@@ -197,7 +197,7 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
 
 
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
+def interrupt_on_signals() -> Iterator[list[int]]:
     """Let SIGTERM and SIGHUP end this process as an interrupt does, with its workers stopped.
 
     Yields a list of the signals that came.

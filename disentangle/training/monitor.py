@@ -1,13 +1,12 @@
 """What is watched while a model trains: its terms, its latents, and whether all is finite."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from disentangle._utils.callbacks import Report
+from disentangle._utils.callbacks import Report, Say
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
@@ -65,7 +64,7 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     return found
 
 
-def watching(report: Report, say: Callable[[str], None], advice: str) -> Report:
+def watching(report: Report, say: Say, advice: str) -> Report:
     """Return a report that also warns, once, when the latents are found collapsed.
 
     They are when none is active once training is well on its way: after 1,000 steps and a tenth of

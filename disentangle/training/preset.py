@@ -1,12 +1,10 @@
 """Presets: papers' settings by model and dataset, as small data files."""
 
-import tomllib
-from importlib import resources
 from typing import Any
 
 from pydantic import Field
 
-from disentangle._utils.strict import Strict
+from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.errors import UsageError, suggestion
 
 
@@ -54,15 +52,8 @@ class Preset(Strict):
 
 def known_presets() -> dict[str, Preset]:
     """Return the presets by name."""
-    files = sorted(
-        resources.files("disentangle.training").joinpath("presets").iterdir(),
-        key=lambda file: file.name,
-    )
-    return {
-        file.name.removesuffix(".toml"): Preset(**tomllib.loads(file.read_text(encoding="utf-8")))
-        for file in files
-        if file.name.endswith(".toml")
-    }
+    files = packaged_toml("disentangle.training", "presets")
+    return {name: Preset(**content) for name, content in files.items()}
 
 
 def load_preset(name: str) -> Preset:

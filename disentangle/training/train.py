@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from disentangle._utils.callbacks import Progress, Report, Say
+from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -32,10 +32,6 @@ from disentangle.training.monitor import watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 
 
-def silent(text: str) -> None:
-    """Say nothing."""
-
-
 def train(
     model: str | type[Model],
     dataset: str | Dataset,
@@ -58,9 +54,9 @@ def train(
     score_every: int | None = None,
     metrics: Iterable[str] | None = None,
     figures: bool = True,
-    report: Report = lambda step, steps, entry: None,
+    report: Report = silent,
     say: Say = silent,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     **options: Any,
 ) -> Run:
     """Train a model on a dataset; return the run, finished.
@@ -167,7 +163,7 @@ def resume(
     device: str = "auto",
     checkpoint_every: int | None = None,
     figures: bool = True,
-    report: Report = lambda step, steps, entry: None,
+    report: Report = silent,
     say: Say = silent,
 ) -> Run:
     """Go on with an unfinished run from its last checkpoint; return it, finished."""

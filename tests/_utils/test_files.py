@@ -1,11 +1,12 @@
 """Files are whole or not there."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from disentangle._utils.files import atomic, write_json, write_text
+from disentangle._utils.files import atomic, drop_oldest, write_json, write_text
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -56,3 +57,16 @@ def test_no_folder_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         write_text(tmp_path / "file" / "below", "text")
+
+
+def test_oldest_files_of_a_cache_go_by_number_or_by_size_but_for_the_one_kept(tmp_path):
+    def there() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    for age, name in enumerate(("d.npz", "c.npz", "b.npz", "a.npz", "other.txt")):
+        (tmp_path / name).write_bytes(b"0" * 10)
+        os.utime(tmp_path / name, (0, 1000 - age))
+    drop_oldest(tmp_path / "d.npz", "*.npz", number=3)
+    assert there() == ["b.npz", "c.npz", "d.npz", "other.txt"]
+    drop_oldest(tmp_path / "b.npz", "*.npz", size=15)
+    assert there() == ["b.npz", "d.npz", "other.txt"]

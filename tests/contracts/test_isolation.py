@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import refresh
 
-from disentangle.contracts import registry
-from disentangle.contracts.isolation import GENERATORS
+from disentangle.contracts import entry_points, registry
+from disentangle.contracts.isolation import GENERATORS, prints_told
 from disentangle.errors import DisentangleError, PluginWarning
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score
@@ -516,6 +516,17 @@ def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
     assert out.count("\n") == 1  # the run's path
     assert "look at me" not in out
     assert "WARNING: model 'chatty' of rogues 1.0 printed: look at me!" in err
+
+
+def test_plugins_are_looked_up_once_however_much_is_printed(monkeypatch, capsys):
+    looked = []
+    monkeypatch.setattr(entry_points, "every_entry", lambda: looked.append(1) or [])
+    refresh()
+    with prints_told(lambda text: None):
+        for _ in range(3):
+            print("a result")
+    refresh()
+    assert (capsys.readouterr().out.count("a result"), len(looked)) == (3, 1)
 
 
 def test_model_that_seeds_the_world_is_told(rogues, tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from json import JSONDecoder
 
 import pytest
 
@@ -77,3 +78,10 @@ def test_check_imports_reports_each_plugin_even_one_that_ends_the_process(strang
     assert "model 'twin' is ambiguous" in problems["model", "twin", "strangers.model:Duel"]
     assert problems["model", "half-vae", "strangers.model:HalfVAE"] == ""
     assert problems["network", "conv", "disentangle.nn.networks:Conv"] == ""
+
+
+def test_reference_may_name_a_nested_class_and_a_wrong_one_is_refused():
+    assert entry_points.by_reference("json:JSONDecoder.decode") is JSONDecoder.decode
+    for wrong in ("nowhere:open", "json:nothing", "json:", ":open"):
+        with pytest.raises(UsageError, match=f"'{wrong}' cannot be imported"):
+            entry_points.by_reference(wrong)

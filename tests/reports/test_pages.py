@@ -16,6 +16,7 @@ from disentangle.figures.bases import Base, default_bases, find_bases
 from disentangle.figures.latents import measure_latents
 from disentangle.figures.traversals import traverse
 from disentangle.reports import pages
+from disentangle.reports.html import json_text
 from disentangle.reports.run_page import VALUES
 from disentangle.runs.score_records import DetailRecord, ScoreFile
 from disentangle.runs.scores import read_scores
@@ -299,7 +300,7 @@ def test_hostile_names_stay_words(run):
 
 def test_json_in_a_page_ends_no_script():
     value = {EVIL: ["\u2028", "&", 1.5, None]}
-    text = pages.json_text(value)
+    text = json_text(value)
     assert json.loads(text) == value
     assert not set("<>&\u2028") & set(text)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.table_texts import texts
 
 from disentangle.runs.run import Run
 from disentangle.score_tables.build import make_tables
@@ -16,9 +17,9 @@ from disentangle.score_tables.export import write_scores
 def test_seeds_of_a_configuration_are_one_row(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.1, 0.2, 0.6))]
     (table,) = make_tables(runs)
-    assert table.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
+    assert table.sheet.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
     row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 (0.100, 0.200, 0.600)"]
-    assert table.body == [row]
+    assert texts(table) == [row]
     assert "Mean over seeds (each seed's, where they are fewer than 5)." in table.caption
     assert "A claim takes 10 seeds or more." in table.caption
 
@@ -29,8 +30,8 @@ def test_configurations_are_rows_of_their_own(variant):
         variant("b", values=[{"value": 0.2}], knobs={"beta": 9.0}),
     ]
     (table,) = make_tables(runs)
-    assert [row[1] for row in table.body] == ["beta=2.0", "beta=9.0"]
-    assert [row[-1] for row in table.body] == ["0.100", "0.200"]
+    assert [row[1] for row in texts(table)] == ["beta=2.0", "beta=9.0"]
+    assert [row[-1] for row in texts(table)] == ["0.100", "0.200"]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +57,14 @@ def test_another_meaning_is_another_column_that_says_the_difference(variant, cha
     (table,) = make_tables(runs)
     assert len(table.columns) == 2
     assert f"mig [{said}]" in table.columns.values()
-    assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(table.body[0][5:])
+    assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(texts(table)[0][5:])
 
 
 def test_run_named_twice_or_copied_is_one_run(variant, tmp_path):
     run = variant("a", values=[{"value": 0.1}])
     copy = Run(shutil.copytree(run.path, tmp_path / "copy"), run.record)
     (table,) = make_tables([run, run, copy])
-    assert table.body[0][4:] == ["1", "0.100"]
+    assert texts(table)[0][4:] == ["1", "0.100"]
 
 
 def test_other_data_is_another_table(variant):
@@ -81,19 +82,19 @@ def test_unscored_and_unfinished_runs_are_seen(variant):
         variant("c", seed=2, finished=False),
     ]
     (table,) = make_tables(runs)
-    assert table.body[0][4:] == ["2 (+1 unfinished)", "0.100 (1 of 2 runs)"]
+    assert texts(table)[0][4:] == ["2 (+1 unfinished)", "0.100 (1 of 2 runs)"]
 
 
 def test_score_that_could_not_be_had_says_why(variant):
     runs = [variant("a", values=[{"value": None, "reason": "no labels"}])]
     (table,) = make_tables(runs)
-    assert table.body[0][-1] == "n/a"
+    assert texts(table)[0][-1] == "n/a"
     assert "mig: n/a: no labels." in table.caption
 
 
 def test_score_of_other_weights_is_not_shown(variant):
     (table,) = make_tables([variant("a", values=[{"value": 0.1, "weights": "0" * 64}])])
-    assert table.head[5:] == []
+    assert table.sheet.head[5:] == []
 
 
 def test_written_tables(variant, tmp_path):
@@ -135,7 +136,7 @@ def test_failed_runs_are_told_from_unfinished_ones(variant):
         variant("c", seed=2, finished=False, record={"failed": "'kl' is not finite at step 3"}),
     ]
     (table,) = make_tables(runs)
-    assert table.body[0][4] == "1 (+1 unfinished, 1 failed)"
+    assert texts(table)[0][4] == "1 (+1 unfinished, 1 failed)"
 
 
 def test_models_that_use_labels_say_so_and_come_last(variant):
@@ -144,8 +145,8 @@ def test_models_that_use_labels_say_so_and_come_last(variant):
         variant("b", values=[{"value": 0.1}]),
     ]
     (table,) = make_tables(runs)
-    column = table.head.index("labels used")
-    assert [(row[0], row[column]) for row in table.body] == [
+    column = table.sheet.head.index("labels used")
+    assert [(row[0], row[column]) for row in texts(table)] == [
         ("beta-vae", ""),
         ("ada-gvae", "pairs that share factors"),
     ]
@@ -160,14 +161,14 @@ def test_rows_are_sorted_by_number_and_not_by_word(variant):
 def test_what_all_models_share_is_said_once(variant):
     runs = [variant(str(beta), knobs={"beta": beta}) for beta in (2.0, 4.0)]
     (table,) = make_tables(runs)
-    assert [row[1] for row in table.body] == ["beta=2.0", "beta=4.0"]
+    assert [row[1] for row in texts(table)] == ["beta=2.0", "beta=4.0"]
     assert "All models: batch_size=8." in table.caption
 
 
 def test_values_come_in_the_order_of_their_seeds(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": i / 10}]) for i in (2, 0, 1)]
     (table,) = make_tables(runs)
-    assert table.body[0][-1] == "0.100 (0.000, 0.100, 0.200)"
+    assert texts(table)[0][-1] == "0.100 (0.000, 0.100, 0.200)"
 
 
 def test_what_all_rows_of_a_model_share_is_said_once(variant):
@@ -176,7 +177,7 @@ def test_what_all_rows_of_a_model_share_is_said_once(variant):
     tcvae = {"model": "beta-tcvae"}
     runs += [variant(f"t{w}", record=tcvae, knobs={"beta": 4.0, "kl_warmup": w}) for w in (3, 5)]
     (table,) = make_tables(runs)
-    assert [row[1] for row in table.body[:2]] == ["kl_warmup=3", "kl_warmup=5"]
+    assert [row[1] for row in texts(table)[:2]] == ["kl_warmup=3", "kl_warmup=5"]
     assert "All beta-tcvae: beta=4.0." in table.caption
 
 
@@ -192,7 +193,7 @@ def test_what_all_rows_of_a_model_share_is_said_once(variant):
 def test_numbers_of_a_cell_have_the_decimals_of_its_centre(variant, values, text):
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate(values)]
     (table,) = make_tables(runs)
-    assert table.body[0][-1] == text
+    assert texts(table)[0][-1] == text
 
 
 def test_other_scored_factors_are_another_table(variant):
@@ -204,19 +205,19 @@ def test_seed_that_was_trained_twice_counts_once_and_is_told(variant):
     runs = [variant("a", values=[{"value": 0.1}])]
     runs.append(variant("b", values=[{"value": 0.3}], record={"weights": "0" * 64}))
     (table,) = make_tables(runs)
-    assert table.body[0][4] == "1"
+    assert texts(table)[0][4] == "1"
     assert "trained twice, to other weights, of which one is shown: 1." in table.caption
 
 
 def test_copy_without_scores_hides_none(variant):
     runs = [variant("b"), variant("a", values=[{"value": 0.1}])]
-    assert make_tables(runs)[0].body[0][-1] == "0.100"
+    assert texts(make_tables(runs)[0])[0][-1] == "0.100"
 
 
 def test_versions_are_told_where_they_differ(variant):
     runs = [variant("a"), variant("b", record={"model_version": 2})]
     (table,) = make_tables(runs)
-    assert {row[1] for row in table.body} == {"version=1.1", "version=2.1"}
+    assert {row[1] for row in texts(table)} == {"version=1.1", "version=2.1"}
 
 
 def test_table_of_records_imports_no_heavy_package(variant):

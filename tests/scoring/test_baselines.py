@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.table_texts import texts
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import UsageError
@@ -113,7 +114,7 @@ def test_table_puts_the_oracle_above_the_models_and_the_others_below(scored):
     names = [row.model for row in table.rows]
     assert names == ["oracle", "beta-vae", "rotation", "pca", "ica", "untrained", "pixels", "noise"]
     assert "Rows without steps are baselines." in table.caption
-    assert [row[3] for row in table.body] == ["", "5", "", "", "", "", "", ""]
+    assert [row[3] for row in texts(table)] == ["", "5", "", "", "", "", "", ""]
 
 
 def test_corrected_columns_are_0_for_noise_and_1_for_the_oracle(scored):
@@ -122,7 +123,7 @@ def test_corrected_columns_are_0_for_noise_and_1_for_the_oracle(scored):
     heads = list(table.columns.values())
     vae = "beta-vae-score [pairs=8, test=100, train=200]"
     assert heads == [vae, f"{vae}, corrected", "mig [samples=75]", "mig [samples=75], corrected"]
-    by_name = {row[0]: row for row in table.body}
+    by_name = {row[0]: row for row in texts(table)}
     assert (by_name["oracle"][-1], by_name["noise"][-1]) == ("1.000", "0.000")
     plain, noise, oracle = (float(by_name[n][-2]) for n in ("beta-vae", "noise", "oracle"))
     corrected = float(by_name["beta-vae"][-1])

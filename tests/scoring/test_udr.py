@@ -10,9 +10,16 @@ from sklearn.linear_model import Lasso
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.maths.probes import standardise
 from disentangle.scoring.codes import RunSource
-from disentangle.scoring.udr import agreement, lasso, pairwise, ranks, udr, udr_of_runs
+from disentangle.scoring.udr import (
+    agreement,
+    lasso,
+    pairwise,
+    ranks,
+    udr,
+    udr_of_runs,
+    unit_variance,
+)
 from disentangle.training.train import train
 
 CODES, KL = ARRAYS["udr/codes"].astype(np.float64), ARRAYS["udr/kl"]
@@ -42,7 +49,7 @@ def test_agreement_of_each_pair_is_the_references(method):
 
 def test_agreement_without_the_filter_is_the_references():
     # Collapsed latents are zero there, and count. With Spearman all of it is NaN, and then 0.
-    z = [standardise(codes) * (kl > 0.01) for codes, kl in zip(CODES, KL, strict=True)]
+    z = [unit_variance(codes) * (kl > 0.01) for codes, kl in zip(CODES, KL, strict=True)]
     n, m = CODES.shape[1], len(CODES)
     for i, j in zip(*np.nonzero(OTHERS), strict=True):
         similar = np.abs(lasso(z[i].T @ z[i] / n, z[i].T @ z[j] / n, 0.1))
@@ -59,8 +66,8 @@ def test_agreement_without_the_filter_is_the_references():
 def test_lasso_is_scikit_learns():
     rng = np.random.default_rng(0)
     x, mix = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5)), rng.normal(size=(5, 7))
-    y = standardise(x @ mix + rng.normal(size=(200, 7)))
-    x = standardise(x)
+    y = unit_variance(x @ mix + rng.normal(size=(200, 7)))
+    x = unit_variance(x)
     expected = Lasso(alpha=0.05, tol=1e-12, max_iter=100_000).fit(x, y).coef_.T
     found = lasso(x.T @ x / len(x), x.T @ y / len(x), 0.05)
     np.testing.assert_allclose(found, expected, atol=1e-8)
@@ -68,7 +75,7 @@ def test_lasso_is_scikit_learns():
 
 def test_rank_correlation_is_scipys():
     z = np.round(np.random.default_rng(0).normal(size=(50, 4)), 1)  # with ties
-    found = standardise(ranks(z))
+    found = unit_variance(ranks(z))
     np.testing.assert_allclose(found.T @ found / len(z), spearmanr(z).statistic, atol=1e-12)
 
 

@@ -18,7 +18,7 @@ from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
 from disentangle.studies.executor import Event
 from disentangle.studies.plan import load_plan
-from disentangle.studies.sweep import score_study_baselines, stop_signals
+from disentangle.studies.sweep import interrupt_on_signals, score_study_baselines
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -288,7 +288,7 @@ def test_ignored_hangup_stays_ignored():
     """As `nohup` wants it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stop_signals():
+        with interrupt_on_signals():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
     finally:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.table_texts import texts
 from safetensors.torch import save_file
 from torch import nn
 
@@ -95,10 +96,10 @@ def test_imported_run_is_scored_and_says_where_it_is_from(public, tmp_path):
     assert run.record.imported.startswith("model.pt ")
     assert "mig" in score(run, ["mig"])
     (table,) = make_tables([run])
-    assert table.body[0][3] == "imported"
-    assert "from model.pt" in table.body[0][1]
+    assert texts(table)[0][3] == "imported"
+    assert "from model.pt" in texts(table)[0][1]
     told = imported(tmp_path / "model.pt", tmp_path, layout="disentangling-vae", steps=345_600)
-    assert make_tables([told])[0].body[0][3] == "345,600"
+    assert texts(make_tables([told])[0])[0][3] == "345,600"
 
 
 def test_same_import_is_the_same_run_and_other_weights_another(public, tmp_path):

@@ -1,0 +1,52 @@
+"""Text that commands print in columns."""
+
+import pytest
+
+from disentangle.cli.output import print_aligned, show_baselines
+from disentangle.cli.score import show_details
+from disentangle.runs.score_records import DetailRecord
+from disentangle.runs.scores import read_scores
+from disentangle.scoring.measure import ScoreMapping
+
+LONG = "orientation of the left hand, in degrees"
+
+
+def ends(line: str, words: list[str]) -> list[int]:
+    return [line.index(word) + len(word) for word in words]
+
+
+@pytest.mark.parametrize("mark", ["[bold]", ":smile:", "x" * 500])
+def test_cells_are_aligned_and_nothing_but_text(capsys, mark):
+    print_aligned([("name", "n"), (mark, "1.0"), ("b", "22.0")], numbers=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == [mark, "1.0"]
+    assert {len(line) for line in lines} == {len(mark) + 2 + 4}
+
+
+def test_words_are_aligned_to_the_left_and_no_line_ends_in_spaces(capsys):
+    print_aligned([("  a", "one", ""), ("bbbb", "", "three")])
+    assert capsys.readouterr().out == "  a   one\nbbbb       three\n"
+
+
+def test_number_stands_under_a_name_longer_than_its_cell(capsys, variant):
+    detail = {
+        "mig/information": DetailRecord(axes=("latent", "factor"), values=[[0.5, None], [0.25, 1]]),
+        "mig/gaps": DetailRecord(axes=("factor",), values=[0.125, 0.75]),
+    }
+    run = variant("a", values=[{"factors": (LONG, "x"), "detail": detail}])
+    show_details(ScoreMapping(read_scores(run)))
+    _, title, head, first, second, _, other, heads, gaps = capsys.readouterr().out.splitlines()
+    assert title == "mig/information (mean), by latent and factor"
+    assert ends(head, [LONG, "x"]) == ends(first, ["0.500", "n/a"])
+    assert ends(head, [LONG, "x"]) == ends(second, ["0.250", "1.000"])
+    assert second.startswith("latent 1 ")
+    assert other == "mig/gaps (mean), by factor"
+    assert ends(heads, [LONG, "x"]) == ends(gaps, ["0.125", "0.750"])
+
+
+def test_baselines_scores_stand_under_their_names(capsys, variant):
+    values = [{"name": "a-score-with-a-long-name", "value": 0.5}, {"name": "mig", "value": 0.25}]
+    mapping = ScoreMapping(read_scores(variant("a", values=values)))
+    show_baselines({"oracle": mapping, "a longer name": mapping})
+    head, first, _ = capsys.readouterr().out.splitlines()
+    assert ends(head, ["a-score-with-a-long-name", "mig"]) == ends(first, ["0.500", "0.250"])

@@ -1,0 +1,28 @@
+"""Score tables in HTML: whole in themselves, and only text from any name."""
+
+from disentangle.reports.html import tables_page
+from disentangle.score_tables.build import make_tables
+from disentangle.score_tables.published import papers_on
+
+
+def test_page_of_tables_is_whole_in_itself_and_has_the_papers_too(variant):
+    runs = [
+        variant(f"{beta}-{seed}", seed=seed, values=[{"value": value}], knobs={"beta": beta})
+        for beta, values in ((1.0, (0.1, 0.12, 0.11, 0.13, 0.14)), (9.0, (0.3, 0.4, 0.5, 0.6, 0.7)))
+        for seed, value in enumerate(values)
+    ]
+    tables = make_tables(runs)
+    page = tables_page(tables)
+    assert page.startswith("<!doctype html>")
+    assert not any(part in page for part in ("http:", "https:", "<script", "<link rel=style"))
+    assert "<strong>0.500" in page
+    assert page.count("<tr") == 3
+    tables[0].papers = tuple(papers_on("dsprites"))
+    assert tables_page(tables).count("<table") == 1 + len(tables[0].papers)
+
+
+def test_hostile_name_is_only_a_name(variant):
+    hostile = "<script>alert(1)</script>"
+    page = tables_page(make_tables([variant("a", values=[{}], record={"model": hostile})]))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
