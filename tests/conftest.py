@@ -1,4 +1,4 @@
-"""Set-up for all tests: one torch thread, folders of their own, a stranger's plugins installed."""
+"""Set-up for all tests: one torch thread, folders of their own, plugins of others installed."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
 
-STRANGERS = Path(__file__).parent / "strangers"
+HERE = Path(__file__).parent
 TWIN = """Metadata-Version: 2.1
 Name: twins
 Version: 0.2
@@ -55,22 +55,36 @@ def cache(shared_folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def strangers_folder(shared_folder: Path) -> Path:
-    """A folder into which the stranger's distribution is installed, by pip, from its wheel."""
-    folder = shared_folder / "strangers"
-    with filelock.FileLock(shared_folder / "strangers.lock"):
+def install(distribution: Path, shared_folder: Path) -> Path:
+    """Install a distribution by pip, once for all workers, into a folder of its own."""
+    folder = shared_folder / distribution.name
+    with filelock.FileLock(shared_folder / f"{distribution.name}.lock"):
         if not folder.exists():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-            command += ["--no-build-isolation", "--target", str(folder), str(STRANGERS)]
+            command += ["--no-build-isolation", "--target", str(folder), str(distribution)]
             subprocess.run(command, check=True)
-            twins = folder / "twins-0.2.dist-info"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def strangers_folder(shared_folder: Path) -> Path:
+    """A folder into which the stranger's distribution is installed, and a twin of a plugin."""
+    folder = install(HERE / "strangers", shared_folder)
+    with filelock.FileLock(shared_folder / "twins.lock"):
+        twins = folder / "twins-0.2.dist-info"
+        if not twins.exists():
             twins.mkdir()
             (twins / "METADATA").write_text(TWIN)
             (twins / "entry_points.txt").write_text(
                 "[disentangle.models]\ntwin = strangers.model:Duel\n"
             )
     return folder
+
+
+@pytest.fixture(scope="session")
+def rogues_folder(shared_folder: Path) -> Path:
+    """A folder into which the plugins that misbehave are installed."""
+    return install(HERE / "rogues", shared_folder)
 
 
 @pytest.fixture(scope="session")
