@@ -153,6 +153,8 @@ def command(
     """A function that runs a command in an empty folder: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    # Its name is taken from sys.argv, also where pytest itself was started by `python -m`.
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["disentangle", *map(str, words)])
