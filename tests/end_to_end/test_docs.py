@@ -79,9 +79,11 @@ def test_toml_is_what_it_seems(name, strangers, tmp_path):
 
 
 @pytest.fixture
-def parse(monkeypatch, command):
+def parse(monkeypatch, command, tmp_path):
     """A function that takes a line apart as the command line does, and does no more."""
     seen = []
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where completion is installed for a shell
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     monkeypatch.setattr(typer.core.TyperCommand, "invoke", lambda self, at: seen.append(at.params))
 
     def taken(line):
