@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses too: faster on few cores
@@ -87,17 +88,25 @@ def rogues_folder(shared_folder: Path) -> Path:
     return install(HERE / "rogues", shared_folder)
 
 
+@contextmanager
+def registered(folder: Path) -> Iterator[None]:
+    """Find the plugins of a folder for a while: for fixtures that outlive a test."""
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            refresh()
+            yield
+    finally:
+        refresh()
+
+
 @pytest.fixture(scope="session")
 def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of beta-VAE on the stranger's dataset, not to be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(strangers_folder))
-        refresh()
-        options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
-        results = tmp_path_factory.mktemp("trained")
-        run = train("beta-vae", "tiny", beta=2.0, results=results, **options)
-    refresh()
-    return run
+    options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
+    results = tmp_path_factory.mktemp("trained")
+    with registered(strangers_folder):
+        return train("beta-vae", "tiny", beta=2.0, results=results, **options)
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def test_training_says_where_and_how_fast_and_what_came_of_it(command):
     assert [words for words in ("training on cpu", "images/s", "active") if words not in err] == []
 
 
+@pytest.mark.slow
 def test_training_leaves_a_record_a_log_weights_and_figures(command, tmp_path):
     run = load_run(tmp_path / trained_path(command(*PICTURED)[1]))
     files = {path.name for path in run.path.iterdir()}

@@ -171,6 +171,7 @@ def test_label_that_is_none_is_told_when_it_is_read(rogues, tmp_path):
         score(run, ["mig"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "code"), [("mistyped", FINAL), ("raising", AGAIN)])
 def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code):
     (tmp_path / "mine.toml").write_text(
@@ -191,6 +192,7 @@ def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code
     assert f"error: model '{model}' of rogues 1.0 failed: " in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "message"),
     [
@@ -216,6 +218,7 @@ def test_metric_that_ends_the_process_costs_the_others_nothing(rogues, run):
     assert [s.name for s in read_scores(run)] == ["spread"]
 
 
+@pytest.mark.slow
 def test_verbose_adds_the_traceback(rogues, tmp_path):
     call = [sys.executable, "-m", "disentangle", "--verbose", "train", "raising", "tiny", *STEPS]
     env = {**os.environ, "PYTHONPATH": f"{rogues}{os.pathsep}{os.environ['PYTHONPATH']}"}

@@ -55,6 +55,7 @@ def anchors(text):
     return named | objects | {re.sub(r"[-\s]+", "-", heading) for heading in plain}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if re.search("^```(sh|python)", TEXTS[n], re.M)])
 def test_code_runs(name, strangers, tmp_path, command, monkeypatch):
     module = types.ModuleType("page")

@@ -81,6 +81,7 @@ def test_model_without_a_posterior_is_drawn_without_prior_and_kl_and_once(strang
     assert (run.figures / "traversals.png").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_missing_is_drawn_at_the_next_call(run, strangers):
     options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": run.path.parent}
     again = train("vae", "tiny", **options)
@@ -89,6 +90,7 @@ def test_a_figure_that_is_missing_is_drawn_at_the_next_call(run, strangers):
     assert (again.figures / "kl.png").exists()
 
 
+@pytest.mark.slow
 def test_every_kind_has_a_command_and_traverse_is_short_for_one(run, command):
     score(run, ["mig"])
     for kind in KINDS:

@@ -20,6 +20,7 @@ def score(z, v):
     return defined(DCILightGBM().score(array_source(z, v), rng()))
 
 
+@pytest.mark.slow
 def test_known_codes_at_full_size():
     sizes = {"shape": 3, "scale": 6, "a": 8, "b": 8, "c": 8}
     oracle, noise = (

@@ -36,6 +36,7 @@ def test_logistic_regression_is_scikit_learns_cross_validated_one(case):
     assert np.mean(found == test_v[:, 0]) == pytest.approx(accuracy, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["toy_noisy_dead", "toy_noise10"])
 def test_accuracy_of_trees_is_that_of_dci(case, monkeypatch):
     monkeypatch.setattr(boosting, "STAGES", 30)  # enough here
@@ -44,6 +45,7 @@ def test_accuracy_of_trees_is_that_of_dci(case, monkeypatch):
     assert np.mean(found) == pytest.approx(CASES[case]["value"], abs=2e-2)
 
 
+@pytest.mark.slow
 def test_known_codes_at_full_size():
     sizes = {"shape": 3, "x": 5}
     oracle = Downstream().score(Coded(ENCODERS["identity"], sizes), rng())

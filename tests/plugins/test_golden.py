@@ -203,10 +203,14 @@ def references_total_correlation(part, value):
     return score / unit(part, z)
 
 
-def recorded(name, values, ours, atol, reference=lambda value: value["value"], inputs=case_arrays):
+def recorded(
+    name, values, ours, atol, reference=lambda value: value["value"], inputs=case_arrays, marks=()
+):
     """Make a test's cases: `ours` of hyper-parameters and inputs is `reference` of the record."""
     return [
-        pytest.param(value, inputs, ours, reference, atol, id=f"{name}-{name_of(value)}")
+        pytest.param(
+            value, inputs, ours, reference, atol, id=f"{name}-{name_of(value)}", marks=marks
+        )
         for value in values
     ]
 
@@ -337,7 +341,7 @@ CASES = [
         1e-6,
         inputs=variances,
     ),
-    *recorded("dci", TOYS, dci_of_trees, 2e-2, references_dci),
+    *recorded("dci", TOYS, dci_of_trees, 2e-2, references_dci, marks=pytest.mark.slow),
     *recorded(
         "dci-importances",
         golden("dci_disentanglement", **NEW)[-1:],

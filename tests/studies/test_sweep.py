@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import refresh
+from conftest import registered
 
 import disentangle
 from disentangle.cli.sweep import again
@@ -66,12 +66,9 @@ def study(tmp_path):
 def swept(strangers_folder, tmp_path_factory):
     """A folder with a study's file and its results, not to be changed."""
     folder = tmp_path_factory.mktemp("swept")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(strangers_folder))
-        refresh()
+    with registered(strangers_folder):
         results = folder / "results"
         disentangle.sweep(write_study(folder), on="inline", results=results, device="cpu")
-    refresh()
     return folder
 
 
@@ -251,6 +248,7 @@ def weights(run):
     return checkpoint.unpack(run.load_checkpoint()[0], "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["interrupt", "kill"])
 def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, tmp_path):
     file, folder = study(steps=150), tmp_path / "results" / "mine"
@@ -282,6 +280,7 @@ def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, 
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_study_do_not_collide(study, tmp_path):
     file, folder = study(), tmp_path / "results" / "mine"
     both = [sweep(file, "--jobs", "1", "--threads", "1") for _ in range(2)]
@@ -332,6 +331,7 @@ def test_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_baseline_that_fails_costs_the_tables_nothing(study, command, tmp_path):
     file = study(more='[[scores]]\nmetrics = ["failing"]\n')
     file.write_text('baselines = ["pca"]\n' + file.read_text())
