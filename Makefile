@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs clean
+.PHONY: demo test test-fast check lint types docs clean
 
 demo: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/demo.sh
 
 test: .venv/developing
 	$(BIN)/python -m pytest -n 2
+
+test-fast: .venv/developing
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 check: lint types docs test
 

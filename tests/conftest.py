@@ -1,10 +1,11 @@
-"""Set-up for all tests: one torch thread, folders of their own, a stranger's plugins installed."""
+"""Set-up for all tests: one torch thread, folders of their own, plugins of others installed."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses too: faster on few cores
@@ -27,7 +28,7 @@ torch.set_num_threads(1)
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
 
-STRANGERS = Path(__file__).parent / "strangers"
+HERE = Path(__file__).parent
 TWIN = """Metadata-Version: 2.1
 Name: twins
 Version: 0.2
@@ -56,16 +57,24 @@ def cache(shared_folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def strangers_folder(shared_folder: Path) -> Path:
-    """A folder into which the stranger's distribution is installed, by pip, from its wheel."""
-    folder = shared_folder / "strangers"
-    with filelock.FileLock(shared_folder / "strangers.lock"):
+def install(distribution: Path, shared_folder: Path) -> Path:
+    """Install a distribution by pip, once for all workers, into a folder of its own."""
+    folder = shared_folder / distribution.name
+    with filelock.FileLock(shared_folder / f"{distribution.name}.lock"):
         if not folder.exists():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-            command += ["--no-build-isolation", "--target", str(folder), str(STRANGERS)]
+            command += ["--no-build-isolation", "--target", str(folder), str(distribution)]
             subprocess.run(command, check=True)
-            twins = folder / "twins-0.2.dist-info"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def strangers_folder(shared_folder: Path) -> Path:
+    """A folder into which the stranger's distribution is installed, and a twin of a plugin."""
+    folder = install(HERE / "strangers", shared_folder)
+    with filelock.FileLock(shared_folder / "twins.lock"):
+        twins = folder / "twins-0.2.dist-info"
+        if not twins.exists():
             twins.mkdir()
             (twins / "METADATA").write_text(TWIN)
             (twins / "entry_points.txt").write_text(
@@ -75,16 +84,30 @@ def strangers_folder(shared_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def rogues_folder(shared_folder: Path) -> Path:
+    """A folder into which the plugins that misbehave are installed."""
+    return install(HERE / "rogues", shared_folder)
+
+
+@contextmanager
+def registered(folder: Path) -> Iterator[None]:
+    """Find the plugins of a folder for a while: for fixtures that outlive a test."""
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            refresh()
+            yield
+    finally:
+        refresh()
+
+
+@pytest.fixture(scope="session")
 def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of beta-VAE on the stranger's dataset, not to be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(strangers_folder))
-        refresh()
-        options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
-        results = tmp_path_factory.mktemp("trained")
-        run = train("beta-vae", "tiny", beta=2.0, results=results, **options)
-    refresh()
-    return run
+    options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
+    results = tmp_path_factory.mktemp("trained")
+    with registered(strangers_folder):
+        return train("beta-vae", "tiny", beta=2.0, results=results, **options)
 
 
 @pytest.fixture
@@ -140,6 +163,8 @@ def command(
     """A function that runs a command in an empty folder: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    # Its name is taken from sys.argv, also where pytest itself was started by `python -m`.
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["disentangle", *map(str, words)])

@@ -17,6 +17,7 @@ from disentangle.training.loop import Interrupted, deterministic, make_optimizer
 from disentangle.training.train import train
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("strangers"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
 ]

@@ -26,6 +26,7 @@ print(first, min(faults() for _ in range(5)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a matter of the GNU C library")
 def test_freed_memory_is_used_again():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)

@@ -21,42 +21,65 @@ def trained_path(out):
     return out.strip().splitlines()[-1]
 
 
-def test_train_score_traverse_table(command, tmp_path):
-    code, out, err = command(*PICTURED, "--beta", 3, "--latents", 4, "--seed", 5)
+@pytest.fixture
+def trained_run(command, tmp_path):
+    """A run that the command has trained, of the folder that it works in."""
+    return load_run(tmp_path / trained_path(command(*TRAIN)[1]))
+
+
+def test_train_score_traverse_table(command):
+    """The commands of the README, one after another."""
+    code, out, _ = command(*PICTURED)
     assert code == 0
-    assert "training on cpu" in err
-    assert "images/s" in err
-    assert "active" in err
     path = trained_path(out)
-    run = load_run(tmp_path / path)
-    assert run.record.knobs["beta"] == 3.0
-    assert run.record.settings["beta"].origin == "given"
-    assert run.record.settings["network"].origin == "default"
-    assert run.record.seed == 5
-    assert {p.name for p in run.path.iterdir()} >= {
-        "run.json",
-        "log.jsonl",
-        "checkpoint.safetensors",
-        "figures",
-    }
-    assert {p.suffix for p in run.figures.iterdir()} == {".png", ".gif"}
-
-    code, out, err = command("score", "--metric", "mig", "--metric", "spread")
-    assert code == 0
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
-    scores = json.loads((run.path / "scores.json").read_text())["scores"]
-    assert {s["name"] for s in scores} == {"mig", "spread"}
-    assert "mig" in (tmp_path / "results" / "scores.md").read_text()
-    with (tmp_path / "results" / "scores.csv").open() as file:
-        assert {row["score"] for row in csv.DictReader(file)} == {"mig", "spread"}
-
+    assert command("score", "--metric", "mig")[0] == 0
     code, out, _ = command("traverse", path, "--base", "first:1", "--base", "prior:2")
     assert code == 0
     assert out.split() == [f"{path}/figures/traversals.png", f"{path}/figures/traversals.gif"]
-
     code, out, _ = command("table")
     assert code == 0
     assert "mig" in out
+
+
+def test_training_says_where_and_how_fast_and_what_came_of_it(command):
+    code, _, err = command(*TRAIN)
+    assert code == 0
+    assert [words for words in ("training on cpu", "images/s", "active") if words not in err] == []
+
+
+@pytest.mark.slow
+def test_training_leaves_a_record_a_log_weights_and_figures(command, tmp_path):
+    run = load_run(tmp_path / trained_path(command(*PICTURED)[1]))
+    files = {path.name for path in run.path.iterdir()}
+    assert files >= {"run.json", "log.jsonl", "checkpoint.safetensors", "figures"}
+    assert {path.suffix for path in run.figures.iterdir()} == {".png", ".gif"}
+
+
+def test_options_are_recorded_with_where_they_are_from(command, tmp_path):
+    _, out, _ = command(*TRAIN, "--beta", 3, "--seed", 5)
+    record = load_run(tmp_path / trained_path(out)).record
+    assert (record.knobs["beta"], record.seed) == (3.0, 5)
+    assert record.settings["beta"].origin == "given"
+    assert record.settings["network"].origin == "default"
+
+
+def test_scores_are_kept_with_the_run(command, trained_run):
+    assert command("score", "--metric", "mig", "--metric", "spread")[0] == 0
+    scores = json.loads((trained_run.path / "scores.json").read_text())["scores"]
+    assert {score["name"] for score in scores} == {"mig", "spread"}
+
+
+def test_scores_are_printed_as_a_table(command):
+    command(*TRAIN, "--latents", 4, "--beta", 3)
+    _, out, _ = command("score", "--metric", "mig")
+    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
+
+
+def test_scores_are_written_as_markdown_and_csv(command, trained_run, tmp_path):
+    command("score", "--metric", "mig", "--metric", "spread")
+    assert "mig" in (tmp_path / "results" / "scores.md").read_text()
+    with (tmp_path / "results" / "scores.csv").open() as file:
+        assert {row["score"] for row in csv.DictReader(file)} == {"mig", "spread"}
 
 
 def test_training_again_prints_the_finished_runs_path(command):
@@ -359,12 +382,15 @@ def test_udr_of_one_run_is_refused(command):
     assert "two finished runs or more" in err
 
 
-def test_baselines_and_the_table_that_shows_them(command):
-    command(*TRAIN)
+def test_corrected_table_without_baselines_says_how_to_get_them(command, trained_run):
     assert command("score", "--metric", "mig")[0] == 0
     code, _, err = command("table", "--corrected")
     assert code == 1
     assert "first: disentangle baselines DATASET" in err
+
+
+def test_corrected_table_shows_the_baselines(command, trained_run):
+    assert command("score", "--metric", "mig")[0] == 0
     code, out, _ = command(
         "baselines", "tiny", "--metric", "mig", "--only", "oracle", "--only", "noise"
     )
@@ -375,22 +401,58 @@ def test_baselines_and_the_table_that_shows_them(command):
     assert "| oracle" in out
 
 
-def test_table_is_filtered_sorted_chosen_and_written(command, tmp_path):
-    for beta in (1, 9):
-        command(*TRAIN, "--beta", beta)
-    assert command("score", "--metric", "mig", "--metric", "spread")[0] == 0
-    code, out, err = command("table", "--where", "beta>4", "--columns", "mig", "--published")
-    assert code == 0, err
+@pytest.fixture
+def table(variant, command):
+    """A function that prints a table of two runs, of beta 1 and 9, with two scores each."""
+    for beta, value in ((1.0, 0.2), (9.0, 0.7)):
+        values = [{"value": value}, {"name": "spread", "metric": "spread", "value": 1.0}]
+        run = variant(f"beta-{beta}", values=values, knobs={"beta": beta})
+
+    def print_table(*words):
+        code, out, err = command("table", "--results", run.path.parent, *words)
+        assert code == 0, err
+        return out
+
+    return print_table
+
+
+def test_table_under_a_condition_has_no_other_row(table):
+    out = table("--where", "beta>4", "--published")
     assert "beta=9.0" in out
     assert "beta=1.0" not in out
+
+
+def test_table_of_some_columns_has_no_other(table):
+    out = table("--columns", "mig")
+    assert "mig" in out
     assert "spread" not in out
-    assert command("table", "--choose", "oracle:mig")[1].count("beta=") == 1
-    assert command("table", "--format", "latex")[1].startswith("% disentangle")
-    assert command("table", "--study", "default", "--strict", "--sort", "mig")[0] == 0
-    code, out, _ = command("table", "--output", tmp_path / "t.html")
-    assert out.strip() == str(tmp_path / "t.html")
+
+
+def test_table_of_a_choice_has_one_row(table):
+    assert table("--choose", "oracle:mig").count("beta=") == 1
+
+
+def test_table_is_sorted_by_a_score(table):
+    out = table("--sort", "mig", "--strict")
+    assert out.index("beta=9.0") < out.index("beta=1.0")
+
+
+def test_table_of_a_study_has_its_runs(command, trained_run):
+    assert command("score", "--metric", "mig")[0] == 0
+    assert "beta-vae" in command("table", "--study", "default")[1]
+
+
+def test_table_as_latex_begins_with_a_comment(table):
+    assert table("--format", "latex").startswith("% disentangle")
+
+
+def test_long_table_has_a_line_for_each_score(table):
+    assert table("--format", "csv-long").count("\n") == 1 + 2 * 2
+
+
+def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
+    assert table("--output", tmp_path / "t.html").strip() == str(tmp_path / "t.html")
     assert "<table" in (tmp_path / "t.html").read_text()
-    assert command("table", "--format", "csv-long")[1].count("\n") == 5
 
 
 @pytest.mark.parametrize(

@@ -127,24 +127,37 @@ def test_set_that_is_not_there_names_the_commands_the_address_and_the_licence(
     assert not (tmp_path / "results").exists()
 
 
-def test_own_images_are_prepared_shown_verified_trained_on_and_scored(command, photos, tmp_path):
+def test_preparation_of_own_images_says_what_they_are(command, photos):
     code, out, _ = command("data", "prepare", "./photos")
     assert code == 0
     assert out.startswith("./photos: 9 images, 1 x 64 x 64")
+
+
+def test_own_images_are_verified(command, photos):
+    command("data", "prepare", "./photos")
     code, out, _ = command("data", "verify", "./photos")
     assert code == 0
     assert "9 images as they were written" in out
+
+
+def test_own_images_are_shown_in_one_picture(command, photos, tmp_path):
     code, out, _ = command("data", "show", "./photos")
     assert (code, last(out)) == (0, "photos.png")
     with Image.open(tmp_path / "photos.png") as picture:
         assert picture.width > 500
 
+
+def test_run_on_own_images_opens_them_again(command, photos, tmp_path):
     code, out, _ = command("train", "vae", "./photos", *QUICK)
     assert code == 0
     run = load_run(tmp_path / last(out))
     assert "default/photos/vae" in str(run.path)
     assert run.record.dataset.file == str(photos)
     assert len(run.dataset) == 9
+
+
+def test_scores_of_images_without_labels_are_unavailable(command, photos):
+    _, out, _ = command("train", "vae", "./photos", *QUICK)
     code, out, err = command("score", last(out))
     assert code == 0
     assert "n/a" in out
@@ -201,19 +214,31 @@ def test_verify_of_what_is_not_prepared_says_how_to(command, tmp_path):
     assert "disentangle data prepare chairs" in err
 
 
-def test_held_out_combinations_are_recorded_in_run_score_and_table(command, npz, tmp_path):
+@pytest.fixture
+def held_out(command, npz, tmp_path):
+    """A run that two combinations were held out of."""
     words = ["--hold-out", "x=a,y=2", "--hold-out", "x=c,y=4"]
-    code, out, _ = command("train", "vae", npz, *QUICK, *words)
-    assert code == 0
-    run = load_run(tmp_path / last(out))
+    code, out, err = command("train", "vae", npz, *QUICK, *words)
+    assert code == 0, err
+    return load_run(tmp_path / last(out))
+
+
+def test_held_out_combinations_are_recorded_in_the_run(held_out):
     view = {"split": "train", "hold_out": ("x=a,y=2", "x=c,y=4")}
-    assert run.record.dataset.view == view
-    assert run.record.dataset.images == 10
+    assert held_out.record.dataset.view == view
+    assert held_out.record.dataset.images == 10
+
+
+def test_table_says_what_was_held_out_and_what_was_scored(command, held_out):
     code, out, _ = command("score", "--metric", "mig", "--split", "all", "--factors", "y")
     assert code == 0
     assert "split train, held out x=a,y=2 and x=c,y=4" in out
     assert "Scored: split all" in out
-    (score,) = json.loads((run.path / "scores.json").read_text())["scores"]
+
+
+def test_score_records_what_it_was_computed_on(command, held_out):
+    command("score", "--metric", "mig", "--split", "all", "--factors", "y")
+    (score,) = json.loads((held_out.path / "scores.json").read_text())["scores"]
     assert score["factors"] == ["y"]
     assert score["view"] == {
         "split": "all",

@@ -40,6 +40,7 @@ def ran(folder, *words, **env):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_packages_pass_their_own_tests_once_installed(made):
     site = made / "site"
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", site]
@@ -60,6 +61,7 @@ def test_packages_are_formatted_and_linted(made):
     ran(made, "ruff", "check", "--no-cache", *theirs, *MADE.values())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("mypy"), reason="mypy is not installed")
 def test_packages_are_strictly_typed(made):
     folders = [made / name / part for name in MADE.values() for part in ("src", "tests")]

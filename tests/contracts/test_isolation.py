@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -20,318 +21,36 @@ from disentangle.studies.plan import load_plan
 from disentangle.studies.process import AGAIN, FINAL
 from disentangle.training.train import train
 
-ROGUES = '''
-"""Plugins that nobody should write."""
-
-import numpy as np
-import torch
-
-from disentangle.contracts.dataset import Dataset, Labelled
-from disentangle.errors import Unavailable
-from disentangle.studies.executor import Executor
-from disentangle.contracts.metric import Detail, Metric
-from disentangle.contracts.model import Model
-from disentangle.contracts.plugin import knob
-
-
-class Sound(Model):
-    """A VAE, but for what the others do."""
-
-    def before(self):
-        """Nothing."""
-
-    def terms(self, batch):
-        """Return the two terms."""
-        self.before()
-        q = self.encode(batch.x)
-        return {
-            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": q.kl().sum(1).mean(),
-        }
-
-
-class Raising(Sound):
-    """It raises in training."""
-
-    def before(self):
-        raise RuntimeError("no such luck")
-
-
-class Mistyped(Sound):
-    """Its code is wrong, and will be the next time."""
-
-    def before(self):
-        len(3)
-
-
-class Unbuildable(Sound):
-    """It raises when it is built."""
-
-    def build(self, image_shape):
-        raise RuntimeError("no such layer")
-
-
-class Chatty(Sound):
-    """It prints in training."""
-
-    def before(self):
-        print("look at me", end="!\\n")
-
-
-class Seeding(Sound):
-    """It seeds the world in training."""
-
-    def before(self):
-        torch.manual_seed(0)
-
-
-class Vector(Sound):
-    """Its term is a vector."""
-
-    def terms(self, batch):
-        return {"kl": self.encode(batch.x).kl().sum(1)}
-
-
-class Numbered(Sound):
-    """Its terms have no names."""
-
-    def terms(self, batch):
-        return dict(enumerate(super().terms(batch).values()))
-
-
-class Tuple(Sound):
-    """Its code is none."""
-
-    def encode(self, x):
-        q = super().encode(x)
-        return q.mean, q.log_variance
-
-
-class Narrow(Sound):
-    """Its images are smaller."""
-
-    def decode(self, z):
-        return super().decode(z)[..., 1:]
-
-
-class Detached(Sound):
-    """Nothing learns from its loss."""
-
-    def terms(self, batch):
-        return {"kl": self.encode(batch.x).kl().sum(1).mean().detach()}
-
-
-class Leaver(Sound):
-    """It ends the process in training."""
-
-    def before(self):
-        raise SystemExit(0)
-
-
-class Bare(Model):
-    """It has no terms."""
-
-
-class WrongKnob(Sound):
-    """Its knob's default is out of its bounds."""
-
-    w: float = knob(default=-1.0, min=0, help="what it weighs")
-
-
-class Infinite(Sound):
-    """Its loss is not finite."""
-
-    def terms(self, batch):
-        return {"loss": self.encode(batch.x).mean.sum() / 0}
-
-
-class Clashing(Sound):
-    """Its knob is called like an option of the command."""
-
-    steps: int = knob(default=1, help="nothing")
-
-
-class Dots(Labelled):
-    """One dot in each of 60 images; `wrong` is the index of an image that breaks the contract."""
-
-    image_shape = (1, 64, 64)
-    fingerprint = "d" * 64
-    source = "drawn"
-    every_factor = {"x": 3, "y": 4}
-    nuisance = frozenset()
-    values = {}
-
-    def __init__(self, wrong_label=None, wrong_image=None):
-        self.wrong_label, self.wrong_image = wrong_label, wrong_image
-
-    def __len__(self):
-        return 60
-
-    def every_label(self, index):
-        index = self._index(index)
-        labels = np.stack([index % 3, index % 4], 1)
-        labels[index == self.wrong_label] = 9
-        return labels
-
-    def images(self, index):
-        index = self._index(index)
-        images = torch.zeros((len(index), 1, 64, 64), dtype=torch.uint8)
-        images[torch.arange(len(index)), 0, torch.as_tensor(index), 0] = 255
-        return images.float() / 255 if (index == self.wrong_image).any() else images
-
-
-class SeedingDots(Dots):
-    """It seeds the world when it is read."""
-
-    def images(self, index):
-        np.random.seed(0)
-        return super().images(index)
-
-
-def seeding_images(location):
-    """Its images are drawn after a seed."""
-    return SeedingDots()
-
-
-def unread(location):
-    """Its file is not there."""
-    return open("/nowhere/images.npz")
-
-
-def last_label(location):
-    """The label of its last image is none."""
-    return Dots(wrong_label=59)
-
-
-def some_label(location):
-    """The label of one image is none."""
-    return Dots(wrong_label=1)
-
-
-def some_image(location):
-    """One image is none of bytes."""
-    return Dots(wrong_image=1)
-
-
-class Wide(Executor):
-    """It does not know how many jobs it runs."""
-
-    def width(self, device):
-        return "many"
-
-    def run(self, jobs, device):
-        yield None
-
-
-class Mumbling(Wide):
-    """It yields no events."""
-
-    def width(self, device):
-        return 1
-
-    def run(self, jobs, device):
-        yield "done"
-
-
-class Leaving(Metric[Dataset]):
-    """It ends the process."""
-
-    def score(self, source, rng):
-        raise SystemExit(3)
-
-
-class Misnamed(Metric[Dataset]):
-    """Its number would stand in another metric's column."""
-
-    def score(self, source, rng):
-        return {"mig": 1.0}
-
-
-class Empty(Metric[Dataset]):
-    """It has no score."""
-
-    def score(self, source, rng):
-        return {}
-
-
-class Listed(Metric[Dataset]):
-    """Its scores have no names."""
-
-    def score(self, source, rng):
-        return [1.0]
-
-
-class Broad(Metric[Dataset]):
-    """Its detail has another size than there are latents."""
-
-    def score(self, source, rng):
-        return {"broad": 1.0, "broad/each": Detail(("latent",), np.zeros(99))}
-
-
-class Silent(Metric[Dataset]):
-    """It does not say why."""
-
-    def score(self, source, rng):
-        return {"silent": Unavailable()}
-
-
-class SeedingScore(Metric[Dataset]):
-    """It seeds the world."""
-
-    def score(self, source, rng):
-        np.random.seed(0)
-        return {"seeding-score": 1.0}
-'''
-METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
 STEPS = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--no-figures"]
 SMALL = {"steps": 3, "batch_size": 8, "figures": False, "device": "cpu"}
 
 
-def install(folder, name, entries, more="", version="1.0"):
-    """Write what a package manager leaves of a distribution."""
-    info = folder / f"{name}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(METADATA.format(name=name, version=version, more=more))
-    (info / "entry_points.txt").write_text(entries)
+def install(folder, name, more):
+    """Write what a package manager leaves of a distribution with one model, a sound one."""
+    info = folder / f"{name}s-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}s\nVersion: 1.0\n{more}\n")
+    (info / "entry_points.txt").write_text(f"[disentangle.models]\n{name} = rogues.models:Sound\n")
+    refresh()
 
 
 @pytest.fixture
-def rogues(strangers, tmp_path, monkeypatch):
-    """A folder on the path, with a distribution of rogues in it; others may be put beside it."""
-    folder = tmp_path / "site"
-    install(
-        folder,
-        "rogues",
-        "[disentangle.models]\n"
-        "raising = rogues:Raising\nmistyped = rogues:Mistyped\nunbuildable = rogues:Unbuildable\n"
-        "chatty = rogues:Chatty\nseeding = rogues:Seeding\nsound = rogues:Sound\n"
-        "vector = rogues:Vector\nbare = rogues:Bare\nwrong-knob = rogues:WrongKnob\n"
-        "numbered = rogues:Numbered\ntuple = rogues:Tuple\nnarrow = rogues:Narrow\n"
-        "detached = rogues:Detached\n"
-        "leaver = rogues:Leaver\ninfinite = rogues:Infinite\nclashing = rogues:Clashing\n"
-        "[disentangle.datasets]\n"
-        "unread = rogues:unread\nlast-label = rogues:last_label\n"
-        "seeding-images = rogues:seeding_images\n"
-        "some-label = rogues:some_label\nsome-image = rogues:some_image\n"
-        "[disentangle.executors]\nwide = rogues:Wide\nmumbling = rogues:Mumbling\n"
-        "[disentangle.metrics]\n"
-        "seeding-score = rogues:SeedingScore\nleaving = rogues:Leaving\n"
-        "misnamed = rogues:Misnamed\nempty = rogues:Empty\nlisted = rogues:Listed\n"
-        "broad = rogues:Broad\nsilent = rogues:Silent\n",
-    )
-    (folder / "rogues.py").write_text(ROGUES)
+def rogues(rogues_folder, strangers, tmp_path, monkeypatch):
+    """A folder on the path, with the rogues installed in it; others may be put beside them."""
+    folder = shutil.copytree(rogues_folder, tmp_path / "site")
     monkeypatch.syspath_prepend(str(folder))
     refresh()
     yield folder
     monkeypatch.undo()
-    sys.modules.pop("rogues", None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "rogues"]:
+        del sys.modules[name]
     refresh()
 
 
 @pytest.mark.parametrize(
     ("model", "message", "where"),
     [
-        ("raising", "failed: RuntimeError: no such luck (rogues.py, line ", ", in before)"),
+        ("raising", "failed: RuntimeError: no such luck (models.py, line ", ", in before)"),
         ("unbuildable", "cannot be built with", ": no such layer"),
     ],
 )
@@ -452,6 +171,7 @@ def test_label_that_is_none_is_told_when_it_is_read(rogues, tmp_path):
         score(run, ["mig"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "code"), [("mistyped", FINAL), ("raising", AGAIN)])
 def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code):
     (tmp_path / "mine.toml").write_text(
@@ -472,11 +192,15 @@ def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code
     assert f"error: model '{model}' of rogues 1.0 failed: " in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "message"),
     [
-        ("wide", "rogues:Wide.width() returned 'many', which is no number of jobs at a time"),
-        ("mumbling", "rogues:Mumbling.run() yielded 'done', and no Event"),
+        (
+            "wide",
+            "rogues.executors:Wide.width() returned 'many', which is no number of jobs at a time",
+        ),
+        ("mumbling", "rogues.executors:Mumbling.run() yielded 'done', and no Event"),
     ],
 )
 def test_executor_that_breaks_its_contract_is_told(rogues, command, tmp_path, executor, message):
@@ -494,6 +218,7 @@ def test_metric_that_ends_the_process_costs_the_others_nothing(rogues, run):
     assert [s.name for s in read_scores(run)] == ["spread"]
 
 
+@pytest.mark.slow
 def test_verbose_adds_the_traceback(rogues, tmp_path):
     call = [sys.executable, "-m", "disentangle", "--verbose", "train", "raising", "tiny", *STEPS]
     env = {**os.environ, "PYTHONPATH": f"{rogues}{os.pathsep}{os.environ['PYTHONPATH']}"}
@@ -562,13 +287,7 @@ def test_sound_plugin_is_not_warned_of(rogues, tmp_path):
     [("<0.2", False), (">=0.2,<0.3", True), (">=7", False), ("", True), ("; extra == 'x'", True)],
 )
 def test_distribution_for_another_contract_is_refused_before_it_is_imported(rogues, wanted, fits):
-    install(
-        rogues,
-        "ancients",
-        "[disentangle.models]\nancient = rogues:Sound\n",
-        f"Requires-Dist: Disentangle_Bench{wanted}\n",
-    )
-    refresh()
+    install(rogues, "ancient", f"Requires-Dist: Disentangle_Bench{wanted}")
     if fits:
         assert registry.models.load("ancient")
         return
@@ -581,13 +300,7 @@ def test_distribution_for_another_contract_is_refused_before_it_is_imported(rogu
 
 
 def test_list_says_what_is_for_another_contract(rogues, command):
-    install(
-        rogues,
-        "elders",
-        "[disentangle.models]\nelder = rogues:Sound\n",
-        "Requires-Dist: disentangle-bench<0.1\n",
-    )
-    refresh()
+    install(rogues, "elder", "Requires-Dist: disentangle-bench<0.1")
     assert "NOT FOR THIS VERSION: it is made for disentangle-bench <0.1" in command("list")[1]
     listed = json.loads(command("list", "--json")[1])["plugins"]
     assert [p["name"] for p in listed if p["unfit"]] == ["elder"]

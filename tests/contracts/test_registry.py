@@ -69,6 +69,7 @@ def test_plugin_of_the_wrong_kind_is_refused(strangers):
         registry.models.load("no-model")
 
 
+@pytest.mark.slow
 def test_check_imports_reports_each_plugin_even_one_that_ends_the_process(strangers):
     problems = {(e.kind, e.name, e.target): p for e, p in registry.check_imports()}
     assert len(problems) == len(entry_points.every_entry())

@@ -19,9 +19,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="no chromium is here"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no chromium is here"),
+]
 VALUE = "row => row.querySelector('output').textContent"
 PLACE = "row => getComputedStyle(row.querySelector('.picture')).backgroundPosition"
 SHEET = "row => getComputedStyle(row.querySelector('.picture')).backgroundImage"

@@ -55,6 +55,7 @@ def anchors(text):
     return named | objects | {re.sub(r"[-\s]+", "-", heading) for heading in plain}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if re.search("^```(sh|python)", TEXTS[n], re.M)])
 def test_code_runs(name, strangers, tmp_path, command, monkeypatch):
     module = types.ModuleType("page")
@@ -79,9 +80,11 @@ def test_toml_is_what_it_seems(name, strangers, tmp_path):
 
 
 @pytest.fixture
-def parse(monkeypatch, command):
+def parse(monkeypatch, command, tmp_path):
     """A function that takes a line apart as the command line does, and does no more."""
     seen = []
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where completion is installed for a shell
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     monkeypatch.setattr(typer.core.TyperCommand, "invoke", lambda self, at: seen.append(at.params))
 
     def taken(line):

@@ -49,6 +49,7 @@ def path(tmp_path_factory):
     return os.pathsep.join(filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH")]))
 
 
+@pytest.mark.slow
 def test_commands_on_the_page_run(path, tmp_path):
     printed = ""
     for line in COMMANDS:
@@ -64,6 +65,7 @@ def test_commands_on_the_page_run(path, tmp_path):
     assert "| z-max-variance" in table
 
 
+@pytest.mark.slow
 def test_package_passes_its_own_tests(path):
     out = ran(EXAMPLE, "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", PYTHONPATH=path)
     assert "failed" not in out
@@ -96,6 +98,7 @@ def test_package_is_formatted_and_linted():
     ran(EXAMPLE, "ruff", "check", "--no-cache", *theirs, ".")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("mypy"), reason="mypy is not installed")
 def test_package_is_strictly_typed():
     config = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache"]

@@ -26,6 +26,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 def test_shell_blocks_run(strangers, tmp_path, command):
     shell = Shell(command, tmp_path, types.ModuleType("readme"))
     for block in BLOCKS:

@@ -83,6 +83,7 @@ def test_json_and_another_form_are_refused(command, strangers):
         assert "--json or --" in err
 
 
+@pytest.mark.slow
 def test_study_as_json_before_and_after(command, strangers, tmp_path):
     text = '[[runs]]\nmodel = "vae"\ndataset = "tiny"\nsteps = 3\nbatch_size = 8\n'
     (tmp_path / "one.toml").write_text(text + '[[scores]]\nmetrics = ["mig"]\n')

@@ -12,6 +12,7 @@ import pytest
 from helpers.doc_blocks import ROOT
 
 pytest.importorskip("zensical")
+pytestmark = pytest.mark.slow
 LOADS = {"img": "src", "script": "src", "iframe": "src", "source": "src", "video": "src"}
 SHOWN = ("stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "manifest")
 

@@ -81,6 +81,7 @@ def test_model_without_a_posterior_is_drawn_without_prior_and_kl_and_once(strang
     assert (run.figures / "traversals.png").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_missing_is_drawn_at_the_next_call(run, strangers):
     options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": run.path.parent}
     again = train("vae", "tiny", **options)
@@ -89,6 +90,7 @@ def test_a_figure_that_is_missing_is_drawn_at_the_next_call(run, strangers):
     assert (again.figures / "kl.png").exists()
 
 
+@pytest.mark.slow
 def test_every_kind_has_a_command_and_traverse_is_short_for_one(run, command):
     score(run, ["mig"])
     for kind in KINDS:
@@ -110,17 +112,28 @@ def test_a_name_of_no_format_is_refused(run, command, tmp_path, kind):
     assert not (tmp_path / "figure.jpg").exists()
 
 
-@pytest.mark.parametrize("draw", [draw_reconstructions, draw_kl])
-def test_formats_are_what_their_names_say_and_tell_their_source(run, tmp_path, draw):
+DRAW = pytest.mark.parametrize("draw", [draw_reconstructions, draw_kl])
+
+
+@DRAW
+def test_png_tells_its_source(run, tmp_path, draw):
     with Image.open(draw(run, output=tmp_path / "made" / "a.PNG")) as image:
         assert image.format == "PNG"
         assert image.text["Software"] == made_by()
         assert image.text["Source"] == title(run)
+
+
+@DRAW
+def test_pdf_tells_its_source_and_its_text_is_text(run, tmp_path, draw):
     pdf = draw(run, output=tmp_path / "a.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert made_by().replace("(", r"\(").replace(")", r"\)").encode() in pdf
     assert f"run {run.record.id}".encode() in pdf
-    assert b"/FontFile2" in pdf  # TrueType: text is text
+    assert b"/FontFile2" in pdf  # TrueType
+
+
+@DRAW
+def test_svg_tells_its_source_and_its_text_is_text(run, tmp_path, draw):
     svg = draw(run, output=tmp_path / "a.svg").read_text()
     assert f"<dc:source>{title(run)}</dc:source>" in svg
     assert f"<dc:title>{made_by()}</dc:title>" in svg

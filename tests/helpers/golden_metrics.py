@@ -165,6 +165,11 @@ def small(seed=0, n=300):
     return v + 0.3 * rng.normal(size=v.shape), v
 
 
+def halves(z, v):
+    """Return codes and factors to fit on, and those to test on."""
+    return z[::2], v[::2], z[1::2], v[1::2]
+
+
 def defined(found):
     """Return what a metric found without the parts that are undefined, each of which says why."""
     assert all(str(value) for value in found.values() if isinstance(value, Unavailable))

@@ -180,6 +180,7 @@ def test_every_value_of_a_factor_looks_unlike_the_others(axis: int) -> None:
         assert unlike(images[:, None], images)[~np.eye(len(rows), dtype=bool)].min() >= 10
 
 
+@pytest.mark.slow
 def test_no_two_of_the_smallest_chairs_look_the_same() -> None:
     # Of the two smallest widths and heights, and every fourth azimuth.
     few = np.array(list(np.ndindex(4, 3, 2, 2, 3, 6))) * [1, 1, 1, 1, 1, 4]

@@ -1,10 +1,8 @@
-"""DCI-ES against closed forms and scikit-learn's trees, and what must not change it."""
+"""DCI-ES against closed forms and scikit-learn's trees."""
 
 import numpy as np
 import pytest
-from helpers.golden_metrics import small
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.golden_metrics import halves, small
 from sklearn.tree import DecisionTreeClassifier
 
 from disentangle.errors import Unavailable
@@ -14,10 +12,6 @@ from disentangle_plugins.metrics.dci_es import DCIES, DEPTHS, curves, explicitne
 
 def rng():
     return np.random.default_rng(0)
-
-
-def halves(z, v):
-    return z[::2], v[::2], z[1::2], v[1::2]
 
 
 def score(z, v, **knobs):
@@ -79,19 +73,6 @@ def test_losses_fall_from_the_baseline_to_the_best():
     np.testing.assert_allclose(baseline, [1 - 1 / 3, 1 - 1 / 4, 1 - 1 / 5], atol=0.05)
 
 
-@settings(max_examples=3)
-@given(st.permutations(range(3)), st.lists(st.sampled_from([-1, 1]), min_size=3, max_size=3))
-def test_explicitness_does_not_depend_on_order_and_sign_of_latents_or_on_rows(order, signs):
-    z, v, test_z, test_v = halves(*small(n=800))
-    rows = np.random.default_rng(1).permutation(len(z))
-    turned = (z[rows][:, order] * signs, v[rows], test_z[:, order] * signs, test_v)
-    first, second = (
-        explicitness(*curves(*arrays, rng(), 20), len(test_z))
-        for arrays in ((z, v, test_z, test_v), turned)
-    )
-    np.testing.assert_allclose(second, first, atol=0.05)
-
-
 def test_noise_has_no_explicitness_and_a_rotation_less_than_an_oracle():
     _, v = small(n=3000)
     blur = np.random.default_rng(1).normal(size=v.shape)
@@ -109,14 +90,6 @@ def test_size_is_factors_over_latents():
     assert score(z, v)["dci-es/size"] == 1
     assert score(np.hstack([z, z]), v)["dci-es/size"] == 1 / 2
     assert score(z[:, :1], v)["dci-es/size"] == 3
-
-
-@pytest.mark.parametrize("scale", [1e-8, 1e8])
-def test_scale_changes_nothing(scale):
-    z, v = small()
-    assert score(scale * z, v)["dci-es/explicitness"] == pytest.approx(
-        score(z, v)["dci-es/explicitness"], abs=0.05
-    )
 
 
 def test_constant_codes_have_no_explicitness():

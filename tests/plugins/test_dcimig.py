@@ -1,19 +1,11 @@
-"""DCIMIG against the review's code, closed forms, and what must not change it."""
+"""DCIMIG against closed forms, and where codes or factors are odd."""
 
 import numpy as np
 import pytest
-from helpers.golden_metrics import Coded, case_arrays, golden, identity, noise, small
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.golden_metrics import Coded, identity, noise, small
 
 from disentangle.errors import Unavailable
 from disentangle_plugins.metrics.dcimig import DCIMIG, dcimig
-
-
-@pytest.mark.parametrize("value", golden("ubi_dcimig"), ids=lambda v: v["case"])
-def test_score_is_the_reviews(value):
-    z, v, _, _ = case_arrays(value)
-    assert dcimig(z, v, value["hp"]["nb_bins"]) == pytest.approx(value["value"], abs=1e-6)
 
 
 def test_independent_factors_score_what_is_encoded_of_their_entropy():
@@ -23,27 +15,9 @@ def test_independent_factors_score_what_is_encoded_of_their_entropy():
     assert dcimig(4.0 * v[:, 1:] + v[:, :1], v) == pytest.approx(np.log(2) / np.log(8))
 
 
-@settings(max_examples=20)
-@given(
-    st.permutations(range(3)), st.lists(st.sampled_from([-1, 1e-8, 1e8]), min_size=3, max_size=3)
-)
-def test_order_sign_scale_and_rows_change_nothing(order, factors):
-    z, v = small()
-    rows = np.random.default_rng(1).permutation(len(z))
-    found = dcimig((z * factors)[rows][:, order], v[rows])
-    assert found == pytest.approx(dcimig(z, v), abs=1e-9)
-
-
 def test_copies_of_latents_change_nothing():
     z, v = small()
     assert dcimig(z[:, [0, 1, 2, 2, 0]], v) == pytest.approx(dcimig(z, v), abs=1e-12)
-
-
-def test_score_falls_as_noise_is_added():
-    _, v = small(n=3000)
-    noise = np.random.default_rng(2).normal(size=v.shape)
-    scores = [dcimig(v + amount * noise, v) for amount in (0, 0.2, 0.5, 1, 2, 5)]
-    assert scores == sorted(scores, reverse=True)
 
 
 def test_known_codes_at_full_size():

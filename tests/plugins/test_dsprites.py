@@ -191,6 +191,7 @@ def garble_the_record(folder: Path) -> None:
     (folder / "prepared.json").write_bytes(b"\xff{")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip_a_bit, cut, garble_the_header, garble_the_record])
 def test_damage_is_noticed_and_repaired(copied: Path, damage: Callable[[Path], None]) -> None:
     damage(copied / "dsprites")
@@ -204,6 +205,7 @@ def nothing_but_a_lock(folder: Path) -> bool:
     return {path.name for path in folder.glob("dsprites/*")} <= {".lock"}
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_once(place: Path) -> None:
     code = (
         "import pathlib, sys\n"
@@ -262,6 +264,7 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
+@pytest.mark.slow
 def test_a_users_npz_replaces_drawn_images(only_images: Path, copied: Path, place: Path) -> None:
     npz = shutil.copy(only_images, place / "official.npz")
     values = np.stack([dsprites.VALUES[k][CLASSES[:, k]] for k in range(6)], axis=1)
@@ -380,6 +383,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, url: str, checksum: str) -> None:
     monkeypatch.setattr(dsprites, "ABOUT", About(images=COUNT, files=(remote,), drawn=True))
 
 
+@pytest.mark.slow
 def test_a_download_is_used(
     served: str, only_images: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +399,7 @@ def test_a_download_is_used(
     assert dsprites.NPZ in said[0]
 
 
+@pytest.mark.slow
 def test_another_download_is_refused(served: str, tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="hash") as caught:
         dsprites.open(at(tmp_path, download=True))

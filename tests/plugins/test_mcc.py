@@ -1,4 +1,4 @@
-"""MCC against SciPy's correlations and brute force, and what must not change it."""
+"""MCC against SciPy's correlations and brute force."""
 
 from itertools import permutations
 
@@ -66,28 +66,6 @@ def test_ranks_see_through_monotone_functions():
     )
     assert spearman == pytest.approx(1)
     assert pearson < 0.9
-
-
-@settings(max_examples=10)
-@given(st.permutations(range(3)), st.lists(st.sampled_from([-1, 1]), min_size=3, max_size=3))
-def test_mcc_does_not_depend_on_order_and_sign_of_latents_or_on_rows(order, signs):
-    z, v = small()
-    rows = np.random.default_rng(1).permutation(len(z))
-    turned = score(z[rows][:, order] * signs, v[rows])["mcc"]
-    assert turned == pytest.approx(score(z, v)["mcc"], abs=1e-12)
-
-
-@pytest.mark.parametrize("scale", [1e-90, 1e-8, 1e8, 1e90])
-def test_mcc_does_not_depend_on_scale_and_shift(scale):
-    z, v = small()
-    assert score(scale * (z + 3), v)["mcc"] == pytest.approx(score(z, v)["mcc"], abs=1e-9)
-
-
-def test_mcc_falls_as_noise_is_added_to_the_factors():
-    _, v = small(n=3000)
-    noise = np.random.default_rng(2).normal(size=v.shape)
-    scores = [score(v + amount * noise, v)["mcc"] for amount in (0, 0.3, 1, 3, 9)]
-    assert scores == sorted(scores, reverse=True)
 
 
 def test_constant_latents_correlate_with_nothing():

@@ -359,6 +359,7 @@ COMBINED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "network", "likelihood"), COMBINED)
 def test_loss_falls_within_a_short_run(model, network, likelihood, strangers, tmp_path):
     options = {"network": network, "likelihood": likelihood, "steps": 30, "batch_size": 16}

@@ -65,6 +65,7 @@ def never():
     return False
 
 
+@pytest.mark.slow
 def test_lost_node_costs_no_run_and_no_bit(cluster, tmp_path):
     runs = '[[runs]]\nmodel = "exploding"\nsteps = 9\n[[runs]]\nmodel = "vae"\nsteps = 300\n'
     bad, job = plan(tmp_path, runs)
@@ -87,6 +88,7 @@ def test_lost_node_costs_no_run_and_no_bit(cluster, tmp_path):
     assert whole.record.weights == job.run().record.weights
 
 
+@pytest.mark.slow
 def test_closing_it_stops_all_with_checkpoints(cluster, tmp_path):
     import ray
 

@@ -71,20 +71,35 @@ def test_other_protocols_are_other_lines(variant):
     assert found == {"mig [locatello2019]": (0.1, None), "mig [disjoint]": (None, 0.2)}
 
 
-def test_compare_prints_and_draws(command, strangers, tmp_path, monkeypatch):
+@pytest.fixture
+def two_betas(variant):
+    """The paths of two runs that differ in beta."""
+    return [variant(f"beta-{beta}", knobs={"beta": beta}).path for beta in (1.0, 2.0)]
+
+
+def test_compare_prints_what_differs(command, two_betas):
+    code, out, err = command("compare", *two_betas)
+    assert code == 0, err
+    assert "beta  1.0  2.0" in out
+    assert "No difference is tested" in out
+
+
+def test_compare_draws_both_runs_in_one_picture(command, strangers, tmp_path, monkeypatch):
     monkeypatch.setattr("disentangle.figures.aligned.ACTIVE", 0.0)
     options = {"steps": 20, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-3}
-    a, b = (
-        train("beta-vae", "tiny", beta=beta, results=tmp_path, **options).path for beta in (1, 2)
-    )
-    code, out, err = command("compare", a, b)
+    runs = [train("beta-vae", "tiny", beta=beta, results=tmp_path, **options) for beta in (1, 2)]
+    code, out, err = command("compare", *(run.path for run in runs))
     assert code == 0, err
-    assert "beta       1.0" in out
-    assert "No difference is tested" in out
     with Image.open(out.splitlines()[-1]) as picture:
         assert picture.width > picture.height > 100
-    assert "* beta" in command("compare", a, b, "--all", "--output", tmp_path / "c.png")[1]
-    found = json.loads(command("compare", a, b, "--json")[1])
+
+
+def test_compare_of_all_settings_marks_those_that_differ(command, two_betas):
+    assert "* beta" in command("compare", *two_betas, "--all")[1]
+
+
+def test_compare_as_json_has_both_values(command, two_betas):
+    found = json.loads(command("compare", *two_betas, "--json")[1])
     assert found["settings"]["beta"] == {"a": "1.0", "b": "2.0", "differs": True}
 
 

@@ -1,9 +1,13 @@
 """Which configuration a table shows, and that it says how it was chosen."""
 
+import shutil
+
 import pytest
+from conftest import registered
 
 from disentangle.errors import UsageError
 from disentangle.runs.filters import where
+from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.selection import select
 from disentangle.training.train import train
@@ -20,15 +24,23 @@ def sweep(variant):
     ]
 
 
-@pytest.fixture
-def few(strangers, tmp_path):
-    """Two settings of one model, two seeds each, really trained."""
+@pytest.fixture(scope="module")
+def trained_runs(strangers_folder, tmp_path_factory):
+    """Two settings of one model, two seeds each, really trained; not to be changed."""
     options = {"steps": 20, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-3}
-    return [
-        train("beta-vae", "tiny", beta=beta, seed=seed, results=tmp_path, **options)
-        for beta in (0.5, 1.5)
-        for seed in (0, 1)
-    ]
+    results = tmp_path_factory.mktemp("few")
+    with registered(strangers_folder):
+        return [
+            train("beta-vae", "tiny", beta=beta, seed=seed, results=results, **options)
+            for beta in (0.5, 1.5)
+            for seed in (0, 1)
+        ]
+
+
+@pytest.fixture
+def few(trained_runs, strangers, tmp_path):
+    """Copies of those runs."""
+    return [load_run(shutil.copytree(run.path, tmp_path / run.path.name)) for run in trained_runs]
 
 
 def shown(runs, rule):

@@ -26,19 +26,23 @@ def factors(seed=0, n=400):
     return np.random.default_rng(seed).integers(0, (3, 4, 5), (n, 3))
 
 
-def test_scores_have_all_that_makes_them_comparable(run):
-    found = score(run, ["mig:bins=10,samples=50", QUICK])
-    assert set(found) == {"mig", "beta-vae-score"}
-    assert all(0 <= value <= 1 for value in found.values())
-    kept = {s.name: s for s in read_scores(run)}
-    assert kept["mig"].value == found["mig"]
-    assert kept["mig"].knobs == {"bins": 10, "samples": 50}
-    assert kept["mig"].protocol == "locatello2019"
-    assert kept["mig"].representation == "mean"
-    assert kept["mig"].factors == ("side", "x", "y")
-    assert kept["mig"].fingerprint == run.dataset.fingerprint
-    assert kept["mig"].weights == run.record.weights
-    assert "scikit-learn" in kept["mig"].packages
+def test_scores_are_returned_by_name(run):
+    scores = score(run, ["mig:bins=10,samples=50", QUICK])
+    assert set(scores) == {"mig", "beta-vae-score"}
+    assert all(0 <= value <= 1 for value in scores.values())
+
+
+def test_score_is_kept_with_all_that_makes_it_comparable(run):
+    value = score(run, ["mig:bins=10,samples=50"])["mig"]
+    (kept,) = read_scores(run)
+    assert (kept.name, kept.value) == ("mig", value)
+    assert kept.knobs == {"bins": 10, "samples": 50}
+    assert kept.protocol == "locatello2019"
+    assert kept.representation == "mean"
+    assert kept.factors == ("side", "x", "y")
+    assert kept.fingerprint == run.dataset.fingerprint
+    assert kept.weights == run.record.weights
+    assert "scikit-learn" in kept.packages
 
 
 def test_second_score_encodes_nothing_and_says_the_same(run, monkeypatch):

@@ -117,6 +117,7 @@ def test_file_that_is_not_there_is_said(tmp_path):
 STUDIES = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
 def test_shipped_study_asks_for_what_there_is(file):
     said = parse_study(read_text(file), file)

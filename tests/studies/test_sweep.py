@@ -1,14 +1,17 @@
 """`disentangle sweep`, through the real command and real workers."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import registered
 
 import disentangle
 from disentangle.cli.sweep import again
@@ -46,16 +49,41 @@ kind = "agreement"
 """
 
 
+def write_study(folder, steps=5, seeds=1, more=""):
+    path = folder / "mine.toml"
+    path.write_text(STUDY.format(steps=steps, seeds=seeds) + more)
+    return path
+
+
 @pytest.fixture
 def study(tmp_path):
     """A function that writes a study's file, `mine.toml`, and returns its path."""
+    return partial(write_study, tmp_path)
 
-    def write(steps=5, seeds=1, more=""):
-        path = tmp_path / "mine.toml"
-        path.write_text(STUDY.format(steps=steps, seeds=seeds) + more)
-        return path
 
-    return write
+@pytest.fixture(scope="module")
+def swept(strangers_folder, tmp_path_factory):
+    """A folder with a study's file and its results, not to be changed."""
+    folder = tmp_path_factory.mktemp("swept")
+    with registered(strangers_folder):
+        results = folder / "results"
+        disentangle.sweep(write_study(folder), on="inline", results=results, device="cpu")
+    return folder
+
+
+@pytest.fixture
+def done(swept, tmp_path):
+    """The results of a study that has been run, `mine.toml` beside them: a copy."""
+    shutil.copytree(swept, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results" / "mine"
+
+
+def written(folder):
+    """Return when each record, log and score in a folder was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
+
+
+INLINE = ("--device", "cpu", "--on", "inline")
 
 
 def sweep(file, *words):
@@ -108,37 +136,39 @@ def workers_of(folder):
     return found
 
 
-def test_study_is_run_and_run_no_more(study, command, tmp_path):
-    file, folder = study(), tmp_path / "results" / "mine"
-    code, out, err = command("sweep", file, "--device", "cpu", "--on", "inline")
+def test_study_trains_its_runs_and_writes_tables_and_a_report(study, command, tmp_path):
+    code, out, err = command("sweep", study(), *INLINE)
     assert code == 0, err
     assert "mine: 2 runs: 2 to begin" in err
+    folder = tmp_path / "results" / "mine"
     assert {run.state for run in runs_in(folder).values()} == {"finished"}
-    names = ("scores.md", "scores.csv", "scores.tex", "report.html", "study.toml")
-    assert all((folder / name).exists() for name in names)
+    names = {"scores.md", "scores.csv", "scores.tex", "report.html", "study.toml"}
+    assert names <= {path.name for path in folder.iterdir()}
     assert out.splitlines()[-1] == str(folder / "report.html")
     assert "| vae " in (folder / "scores.md").read_text()
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")}
 
-    code, _, err = command("sweep", file, "--device", "cpu", "--on", "inline")
+
+def test_study_that_is_done_is_run_no_more(done, command):
+    before = written(done)
+    code, _, err = command("sweep", "mine.toml", *INLINE)
     assert (code, "started" in err) == (0, False)
     assert "mine: 2 runs: 2 done" in err
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.json*")} == before
+    assert written(done) == before
 
-    study(seeds=2)
-    code, _, err = command("sweep", file, "--device", "cpu", "--on", "inline")
+
+def test_study_that_grew_begins_what_is_new(done, study, command):
+    before = written(done)
+    code, _, err = command("sweep", study(seeds=2), *INLINE)
     assert code == 0
     assert "mine: 3 runs: 2 done, 1 to begin" in err
     assert err.count(": started") == 1
-    assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.json*")}.items()
+    assert before.items() <= written(done).items()
 
 
-def test_tables_show_the_scores_that_were_asked(study, command, tmp_path):
-    file = study()
-    command("sweep", file, "--device", "cpu", "--on", "inline")
-    for run in runs_in(tmp_path / "results").values():
+def test_tables_show_the_scores_that_were_asked(done, command):
+    for run in runs_in(done).values():
         score(run, ["mig:bins=7", "sap"])
-    code, out, _ = command("sweep", file, "--device", "cpu", "--on", "inline")
+    code, out, _ = command("sweep", "mine.toml", *INLINE)
     assert code == 0
     assert "mig" in out
     assert "sap" not in out
@@ -161,41 +191,44 @@ def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_run_that_fails_is_said_and_costs_the_others_nothing(study, command, tmp_path):
-    file = study(steps=8, more='[[runs]]\nmodel = "exploding"\n')
-    code, out, err = command("sweep", file, "--device", "cpu", "--on", "inline")
+@pytest.fixture
+def failing(done, study):
+    """The file of a study that is done but for a run that will fail."""
+    return study(more='[[runs]]\nmodel = "exploding"\nsteps = 8\n')
+
+
+def test_run_that_fails_is_said_and_costs_the_others_nothing(failing, done, command):
+    code, out, err = command("sweep", failing, *INLINE)
     said = " ".join(err.split())
     assert code == 1
     assert "exploding seed=0: FAILED" in said
     assert "1 of 3 runs failed, or lack scores: exploding seed=0: " in said
     assert "'kl' is not finite" in said
     assert "exploding" in out
-    states = {run.record.model: run.state for run in runs_in(tmp_path / "results").values()}
+    states = {run.record.model: run.state for run in runs_in(done).values()}
     assert states == {"vae": "finished", "beta-vae": "finished", "exploding": "failed"}
 
-    code, _, err = command(
-        "sweep", file, "--device", "cpu", "--on", "inline"
-    )  # and is not tried again
+
+def test_run_that_failed_is_not_tried_again(failing, command):
+    command("sweep", failing, *INLINE)
+    code, _, err = command("sweep", failing, *INLINE)
     assert (code, "started" in err) == (1, False)
     assert "1 failed" in err
 
 
 @pytest.mark.parametrize("file", ["run.json", "scores.json"])
-def test_damaged_run_is_said_and_costs_the_others_nothing(study, command, tmp_path, file):
-    path = study()
-    command("sweep", path, "--device", "cpu", "--on", "inline")
-    folder = tmp_path / "results" / "mine"
-    (whole,) = [run for run in runs_in(folder).values() if run.record.model == "vae"]
-    (damaged,) = [run.path for run in runs_in(folder).values() if run.record.model != "vae"]
-    (damaged / file).write_text("{")
-    code, out, err = command("sweep", path, "--device", "cpu", "--on", "inline")
+def test_damaged_run_is_said_and_costs_the_others_nothing(done, command, file):
+    whole, damaged = sorted(runs_in(done).values(), key=lambda run: run.record.model != "vae")
+    (damaged.path / file).write_text("{")
+    code, out, err = command("sweep", "mine.toml", *INLINE)
     said = " ".join(err.split())
     assert code == 1
     assert "mine: 2 runs: 1 done, 1 failed" in said
-    assert f"1 of 2 runs failed, or lack scores: beta-vae seed=0: {damaged / file}: not a" in said
+    named = f"beta-vae seed=0: {damaged.path / file}: not a"
+    assert f"1 of 2 runs failed, or lack scores: {named}" in said
     assert "move it out of the way" in said
     assert "| vae " in out
-    assert (damaged / file).read_text() == "{"
+    assert (damaged.path / file).read_text() == "{"
     assert load_run(whole.path).finished
 
 
@@ -214,6 +247,7 @@ def weights(run):
     return run.load_checkpoint().model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["interrupt", "kill"])
 def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, tmp_path):
     file, folder = study(steps=150), tmp_path / "results" / "mine"
@@ -232,7 +266,7 @@ def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, 
         assert "stopped; every run goes on" in err
         assert time.monotonic() - began < 60
     wait_for(lambda: not workers_of(folder))  # no orphan
-    code, _, err = command("sweep", file, "--device", "cpu", "--on", "inline")
+    code, _, err = command("sweep", file, *INLINE)
     assert code == 0, err
     options = {"steps": 150, "batch_size": 8, "device": "cpu", "figures": False}
     before = torch.get_num_threads()
@@ -245,6 +279,7 @@ def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, 
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_study_do_not_collide(study, tmp_path):
     file, folder = study(), tmp_path / "results" / "mine"
     both = [sweep(file, "--jobs", "1", "--threads", "1") for _ in range(2)]
@@ -295,6 +330,7 @@ def test_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_baseline_that_fails_costs_the_tables_nothing(study, command, tmp_path):
     file = study(more='[[scores]]\nmetrics = ["failing"]\n')
     file.write_text('baselines = ["pca"]\n' + file.read_text())

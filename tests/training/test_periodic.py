@@ -50,6 +50,7 @@ def test_weights_are_kept_every_so_many_steps(tmp_path):
         run.model_at(5)
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_run_keeps_and_scores_as_one_that_was_not(tmp_path):
     options = {"score_every": 5, "metrics": ["mig"], "keep": "every:3", **SMALL}
     whole = train("vae", "tiny", results=tmp_path / "whole", **options)

@@ -30,9 +30,9 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        ("beta-vae", {"kl_warmup": 12}),
-        ("duel", {}),
-        ("vae", {"optimizer": "adagrad", "precision": "bf16"}),
+        pytest.param("beta-vae", {"kl_warmup": 12}, marks=pytest.mark.slow),
+        pytest.param("duel", {}, marks=pytest.mark.slow),
+        pytest.param("vae", {"optimizer": "adagrad", "precision": "bf16"}, marks=pytest.mark.slow),
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
     ],
     ids=str,
@@ -126,6 +126,7 @@ def test_options_that_came_later_leave_earlier_runs_what_they_were(tmp_path):
     assert disentangle.load_run(first.path).model.kl_warmup == 0
 
 
+@pytest.mark.slow
 def test_every_part_is_compiled_when_asked_for(tmp_path, monkeypatch):
     parts = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: parts.append(self))
@@ -303,6 +304,7 @@ def test_model_that_cannot_be_built_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_pictures_of_an_unfinished_model_are_drawn_again_at_the_end(tmp_path):
     options = {"steps": 9, "results": tmp_path, **SMALL, "figures": True}
     with pytest.raises(Interrupted):
@@ -411,6 +413,7 @@ def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
     assert disentangle.load_run(run.path, dataset=Tiny()).dataset.labels([0]).tolist() == [[0] * 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_path):
     command = [sys.executable, "-m", "disentangle", "train", "vae", "tiny", "--steps", "100000"]

@@ -1,0 +1,468 @@
+"""Plugins for the checks of authors: right ones, and wrong ones that each break one rule.
+
+Of the plugins here, https://example.org/paper.
+"""
+
+import hashlib
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import nn
+
+from disentangle import Dataset, Detail, Grid, Labelled, Metric, Model, Posterior, Unavailable, knob
+
+
+class Right(Model):
+    """-E_q[log p(x|z)] + beta KL(q(z|x) || p(z))."""
+
+    beta: float = knob(default=2.0, min=0, help="weight of the KL term")
+
+    def terms(self, batch):
+        q = self.encode(batch.x)
+        reconstruction = self.reconstruction(batch.x, q.sample(batch.rng))
+        return {"reconstruction": reconstruction, "kl": self.beta * self.kl(q)}
+
+    def kl(self, q):
+        return q.kl().sum(1).mean()
+
+
+class Unbuildable(Right):
+    """It cannot be built."""
+
+    def build(self, image_shape):
+        raise RuntimeError("no such layer")
+
+
+class OneForEachImage(Right):
+    """Its term is a vector."""
+
+    def kl(self, q):
+        return q.kl().sum(1)
+
+
+class NotFinite(Right):
+    """Its term is NaN."""
+
+    def kl(self, q):
+        return super().kl(q) * float("nan")
+
+
+class Summed(Right):
+    """Its term is a sum over the batch."""
+
+    def kl(self, q):
+        return q.kl().sum()
+
+
+class Total(Right):
+    """It returns the sum of its terms."""
+
+    def terms(self, batch):
+        return sum(super().terms(batch).values())
+
+
+class Unused(Right):
+    """It has a layer that no term uses."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        self.spare = nn.Linear(2, 2)
+
+
+class SeedsNumPy(Right):
+    """It seeds NumPy in each step."""
+
+    def terms(self, batch):
+        np.random.seed(0)  # noqa: NPY002
+        return super().terms(batch)
+
+
+class SeedsWeights(Right):
+    """It seeds torch before its weights are drawn."""
+
+    def build(self, image_shape):
+        torch.manual_seed(0)
+        super().build(image_shape)
+
+
+class Doubles(Right):
+    """It changes what all tensors are made of."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        torch.set_default_dtype(torch.float64)
+
+
+class OwnNoise(Right):
+    """It draws noise from torch's global generator."""
+
+    def terms(self, batch):
+        q = self.encode(batch.x)
+        z = q.mean + q.scale * torch.randn_like(q.mean)
+        return {"reconstruction": self.reconstruction(batch.x, z), "kl": self.kl(q)}
+
+
+class Prints(Right):
+    """It prints in each step."""
+
+    def terms(self, batch):
+        print("a step")
+        return super().terms(batch)
+
+
+class ChangesBatch(Right):
+    """It scales the images in place."""
+
+    def terms(self, batch):
+        batch.x.mul_(0.5)
+        return super().terms(batch)
+
+
+class ChangesKnob(Right):
+    """It overwrites its knob."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        self.beta = self.beta / 2
+
+
+class RoundsKnob(Right):
+    """It keeps another value than it is given."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.beta = float(int(self.beta / 2) * 2)
+
+
+class NoHelp(Right):
+    """It has a knob that says nothing."""
+
+    gamma: float = knob(default=1.0, help=" ")
+
+
+class BadDefault(Right):
+    """It has a default that it does not take."""
+
+    gamma: float = knob(default=-1.0, min=0, help="weight")
+
+
+class HiddenState(Right):
+    """It keeps a random tensor where it is not saved."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        self.shift = torch.rand(self.latents)
+
+    def encode(self, x):
+        q = super().encode(x)
+        return Posterior(q.mean + self.shift, q.log_variance)
+
+
+class TooFewLatents(Right):
+    """It has one latent less than its knob says."""
+
+    def encode(self, x):
+        q = super().encode(x)
+        return Posterior(q.mean[:, 1:], q.log_variance[:, 1:])
+
+    def decode(self, z):
+        return super().decode(torch.cat([z, z[:, :1]], 1)[:, : self.latents])
+
+
+class NoOpponent(Right):
+    """It returns an opponent's terms, and has none."""
+
+    def terms(self, batch):
+        return super().terms(batch), {}
+
+
+class Backwards(Right):
+    """It shows its traversals from right to left."""
+
+    def traversal(self, latent, n):
+        return super().traversal(latent, n).flip(0)
+
+
+class PairsOutside(Right):
+    """It pairs images with others beyond the last."""
+
+    def pair(self, dataset, index, rng):
+        return np.asarray(index) + len(dataset) - 1
+
+
+class NoSource(Right):
+    """It is from nowhere."""
+
+
+NoSource.__module__ = "colorsys"
+
+
+class NoDocstring(Right):
+    pass
+
+
+class Leaver(Right):
+    """It ends the process."""
+
+    def terms(self, batch):
+        raise SystemExit(0)
+
+
+class Raises(Right):
+    """It raises."""
+
+    def terms(self, batch):
+        raise ZeroDivisionError("of course")
+
+
+class Squares(Grid):
+    """Squares at two positions in six shades."""
+
+    image_shape = (1, 8, 10)
+    source = "drawn"
+    fingerprint = hashlib.sha256(b"squares").hexdigest()
+
+    def __init__(self, axes=MappingProxyType({"x": 7, "shade": 6})):
+        super().__init__(axes)
+
+    def images(self, index):
+        images = np.zeros((len(self._index(index)), 1, 8, 10), np.uint8)
+        for image, (x, shade) in zip(images, self.every_label(index), strict=True):
+            image[0, 2:5, x : x + 3] = 255 - 20 * shade
+        return torch.from_numpy(images)
+
+
+class Floats(Squares):
+    """Images in [0, 1]."""
+
+    def images(self, index):
+        return super().images(index).float() / 255
+
+
+class LastChannel(Squares):
+    """Images with channels last."""
+
+    def images(self, index):
+        return super().images(index).permute(0, 2, 3, 1)
+
+
+class Bits(Squares):
+    """Images of 0 and 1."""
+
+    def images(self, index):
+        return super().images(index) // 200
+
+
+class Sorted(Squares):
+    """Images in the order of the file."""
+
+    def images(self, index):
+        return super().images(np.sort(index))
+
+
+class Wraps(Squares):
+    """Images counted from the end."""
+
+    def images(self, index):
+        return super().images(np.asarray(index) % len(self))
+
+
+class FromOne(Squares):
+    """Labels that begin at 1."""
+
+    def every_label(self, index):
+        return super().every_label(index) + 1
+
+    def images(self, index):
+        return Squares().images(index)
+
+    def index(self, labels):
+        return super().index(np.asarray(labels) - 1)
+
+
+class ColumnMajor(Squares):
+    """Labels in another order than the images are found by."""
+
+    def index(self, labels):
+        x, shade = np.atleast_2d(labels).T
+        return x + 7 * shade
+
+
+class Strangers(Squares):
+    """Images that share nothing."""
+
+    def sharing(self, factor, index, rng):
+        return rng.integers(0, len(self), len(index))
+
+
+class OwnDraw(Squares):
+    """Images that share, drawn from a generator of its own."""
+
+    def sharing(self, factor, index, rng):
+        return super().sharing(factor, index, np.random.default_rng())
+
+
+class Same(Squares):
+    """Images that share, each itself."""
+
+    def sharing(self, factor, index, rng):
+        return np.asarray(index)
+
+
+class Restless(Squares):
+    """A fingerprint that is always another."""
+
+    count = 0
+
+    @property
+    def fingerprint(self):
+        Restless.count += 1
+        return f"{Restless.count:064x}"
+
+
+class Overlapping(Squares):
+    """Splits that overlap."""
+
+    @property
+    def splits(self):
+        every = np.arange(len(self))
+        return {"all": every, "train": every[:30], "test": every[20:]}
+
+
+class Poisson(Squares):
+    """A likelihood that is not known."""
+
+    likelihood = "poisson"
+
+
+class Comma(Squares):
+    """A factor whose name cannot be told from a list."""
+
+    def __init__(self):
+        super().__init__({"x,y": 7, "shade": 6})
+
+
+class Tells(Squares):
+    """It prints what it reads."""
+
+    def images(self, index):
+        print(len(index), "images")
+        return super().images(index)
+
+
+class Faces(Dataset):
+    """Images of which nothing is known."""
+
+    image_shape, source, fingerprint = (1, 8, 10), "drawn", Squares.fingerprint
+
+    def __len__(self):
+        return 42
+
+    def images(self, index):
+        return Squares().images(index)
+
+
+class Told(Metric[Labelled]):
+    """The largest correlation of a latent with each factor, averaged."""
+
+    samples: int = knob(default=200, min=2, help="images")
+
+    def score(self, source, rng):
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        if not v.size or (z.std(0) == 0).all() or (v.std(0) == 0).any():
+            raise Unavailable("a factor or every latent is constant in these samples")
+        both = np.corrcoef(np.hstack([z, v]), rowvar=False)
+        r = np.abs(both[: z.shape[1], z.shape[1] :])  # [D, K]
+        return {"told": float(np.nanmax(r, 0).mean()), "told/each": Detail(("factor",), r.max(0))}
+
+
+class Unseeded(Told):
+    """It draws images from a generator of its own."""
+
+    def score(self, source, rng):
+        return super().score(source, np.random.default_rng())
+
+
+class First(Told):
+    """It looks at the first latent alone."""
+
+    def score(self, source, rng):
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        if not v.size or z[:, 0].std() == 0 or v[:, 0].std() == 0:
+            raise Unavailable("constant")
+        return {"told": abs(float(np.corrcoef(z[:, 0], v[:, 0])[0, 1]))}
+
+
+class Less(Told):
+    """It gets smaller where codes get better."""
+
+    def score(self, source, rng):
+        return {name: -x for name, x in super().score(source, rng).items() if name == "told"}
+
+
+class DeclaredLess(Less):
+    """It says so."""
+
+    better = MappingProxyType({"told": "less"})
+
+
+class Misspelt(Told):
+    """It declares a score that it has not."""
+
+    better = MappingProxyType({"tolld": "more"})
+
+
+class Crashes(Told):
+    """It divides by the number of factors, of which there may be none."""
+
+    def score(self, source, rng):
+        assert 1 / len(source.factors)
+        return super().score(source, rng)
+
+
+class NeedsModel(Told):
+    """It reads the model, whether there is one or not."""
+
+    of_model = True
+
+    def score(self, source, rng):
+        return {"told": float(source.model.latents)}
+
+
+class Claims(Told):
+    """It says that it reads the model, and reads codes alone."""
+
+    of_model = True
+
+
+class Undefined(Told):
+    """Its score is not finite."""
+
+    def score(self, source, rng):
+        return {"told": float("nan")}
+
+
+class Centres(Told):
+    """It centres the codes in place."""
+
+    def score(self, source, rng):
+        z = source.codes(np.arange(len(source)))
+        z -= z.mean(0)
+        return super().score(source, rng)
+
+
+class Chatters(Told):
+    """It prints what it found."""
+
+    def score(self, source, rng):
+        print("told")
+        return super().score(source, rng)
+
+
+class ShortDetail(Told):
+    """What is behind its score lacks a factor."""
+
+    def score(self, source, rng):
+        found = super().score(source, rng)
+        return {**found, "told/each": Detail(("factor",), found["told/each"].values[1:])}
