@@ -1,6 +1,7 @@
 """The chairs against ray casting by the slab method, and against what must hold of any of them."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,25 +51,43 @@ def test_images_are_those_of_version_1_drawn_alone_or_together() -> None:
     assert hashlib.sha256(images).hexdigest() == VERSION_1
 
 
-def test_the_dataset_is_a_grid_in_the_order_of_the_axes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert np.prod(SIZES) == ABOUT.images
+def few_chairs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, progress: Callable[..., None] = lambda *n: None
+) -> Grid:
+    """Return the dataset of eight chairs, of two values each of style, height and azimuth."""
     few = {name: values[1 : 2 + k % 2] for k, (name, values) in enumerate(AXES.items())}
     monkeypatch.setattr(chairs_parametric, "AXES", few)
-    done: list[tuple[int, int]] = []
-    location = Location(folder=tmp_path, progress=lambda *counts: done.append(counts))
-    data = chairs_parametric.open(location)
+    data = chairs_parametric.open(Location(folder=folder, progress=progress))
     assert isinstance(data, Grid)
-    assert done[-1] == (8, 8)
+    return data
+
+
+def test_as_many_images_are_promised_as_there_are_combinations() -> None:
+    assert np.prod(SIZES) == ABOUT.images
+
+
+def test_the_dataset_is_a_grid_of_the_axes_that_vary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = few_chairs(tmp_path, monkeypatch)
     assert (len(data), data.image_shape, data.source) == (8, (3, 64, 64), "drawn")
     assert data.factors == {"style": 2, "height": 2, "azimuth": 2}
     assert data.values["legs"] == ("splayed",)
     assert data.values["height"] == ("32", "40")
     assert data.values["azimuth"] == ("15", "30")
+
+
+def test_images_are_found_by_their_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = few_chairs(tmp_path, monkeypatch)
     labels = np.array([[0, 1, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0], [0, 1, 0, 1, 0, 0]])
     images = data.images(data.index(labels)).permute(0, 2, 3, 1).numpy()
     np.testing.assert_array_equal(images, render(labels))
+
+
+def test_progress_goes_up_to_all_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[int, int]] = []
+    few_chairs(tmp_path, monkeypatch, progress=lambda *counts: done.append(counts))
+    assert done[-1] == (8, 8)
 
 
 def slabs(boxes: list[tuple[np.ndarray, np.ndarray]], eye: np.ndarray, axes: np.ndarray):
