@@ -113,7 +113,9 @@ def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
     """Print rows of plain text, their columns aligned: the last `numbers` of them to the right."""
-    columns = max(map(len, rows), default=0)
+    if not rows:
+        return
+    columns = max(map(len, rows))
     grid = RichTable.grid(padding=(0, 2, 0, 0))
     for place in range(columns):
         justify: JustifyMethod = "right" if place >= columns - numbers else "left"

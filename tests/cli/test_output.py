@@ -25,6 +25,7 @@ def test_cells_are_aligned_and_nothing_but_text(capsys, mark):
 
 def test_words_are_aligned_to_the_left_and_no_line_ends_in_spaces(capsys):
     print_aligned([("  a", "one", ""), ("bbbb", "", "three")])
+    print_aligned([])
     assert capsys.readouterr().out == "  a   one\nbbbb       three\n"
 
 
