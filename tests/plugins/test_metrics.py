@@ -110,7 +110,7 @@ def test_beta_vae_score_of_a_single_factor_is_unavailable():
     class One(Coded):
         pass
 
-    with pytest.raises(Unavailable, match="takes two; here: 1"):
+    with pytest.raises(Unavailable, match="needs at least two factors, got 1"):
         BetaVAEScore().score(One(identity, {"only": 9}), np.random.default_rng(0))
 
 
