@@ -335,8 +335,8 @@ def empty(path: Path, every: Files) -> None:
 
 
 WRONG = {
-    view_twice: "show one chair from one view",
-    view_twice_written_otherwise: "show one chair from one view",
+    view_twice: "show the same chair from the same view",
+    view_twice_written_otherwise: "show the same chair from the same view",
     wrong_size: "300 x 300 pixels instead of 600 x 600",
     damaged_image: "is no whole image",
     no_chairs: "no chairs in it",

@@ -316,7 +316,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "not a zip file"),
     "truncated": (truncated_file, "not a zip file"),
     "damaged": (damaged_file, "."),
-    "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "holds no 'imgs'"),
+    "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "has no array 'imgs'"),
     "object array": (lambda npz: np.savez(npz, imgs=np.array(Bomb(npz))), "object"),
     "few images": (lambda npz: np.savez(npz, imgs=np.zeros((9, 64, 64), np.uint8)), r"\(9, 64"),
     "float images": (lambda npz: write_npz(npz, blocks(1), descr="<f8"), "float64"),
