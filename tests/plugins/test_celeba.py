@@ -275,7 +275,7 @@ def test_second_opening_reads_no_zip(tmp_path: Path) -> None:
 
 
 def test_absent_faces_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(DisentangleError, match="are not here") as caught:
+    with pytest.raises(DisentangleError, match="is not prepared") as caught:
         celeba.open(at(tmp_path))
     message = str(caught.value)
     assert "disentangle data prepare celeba --from PATH" in message
@@ -359,9 +359,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "CMYK": (with_faces(_000007=CMYK), "'img_align_celeba/000007.jpg' in .*zip has mode"),
     "truncated jpeg": (
         with_faces(_000007=FACES["000007.jpg"][:-500]),
-        "000007.jpg' in .*zip is no whole",
+        "000007.jpg' in .*zip cannot be decoded",
     ),
-    "other size": (with_faces(_000007=jpg(face(6)[:178])), "178 x 178 pixels instead of 178 x 218"),
+    "other size": (with_faces(_000007=jpg(face(6)[:178])), "178 x 178 pixels, expected 178 x 218"),
     "truncated zip": (truncated, "cannot read"),
     "unsafe name": (with_faces(**{"../../evil": b""}), "unsafe path"),
 }

@@ -237,7 +237,7 @@ def test_a_full_disk_is_explained(place: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, limits[1]))
     try:
-        with pytest.raises(DisentangleError, match="make room there") as caught:
+        with pytest.raises(DisentangleError, match="free some space") as caught:
             dsprites.open(at(place))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
