@@ -499,7 +499,7 @@ def test_rules_about_labels_do_not_concern_bare_images():
         (Overlapping(), "splits are parts of it", "'test' holds images twice, or images of an"),
         (Poisson(), "record of it is complete", "likelihood is 'poisson': choose one of bernou"),
         (Tells(), "opening and reading disturb nobody", "images() prints '4 images'"),
-        (Squares({"x,y": 7, "shade": 6}), "factors have names and sizes", "neither '=' nor ','"),
+        (Squares({"x,y": 7, "shade": 6}), "factors have names and sizes", "without '=', ','"),
     ],
     ids=lambda x: type(x).__name__ if isinstance(x, Dataset) else None,
 )
