@@ -136,7 +136,7 @@ def test_absent_device_exits_with_2(command, monkeypatch):
     for words in ([*PICTURED[:-1], "cuda"], ["score", "--device", "cuda"]):
         code, _, err = command(*words)
         assert code == 2
-        assert "device 'cuda' is not on this machine" in err
+        assert "device 'cuda' is not available" in err
 
 
 def test_messages_are_shown_letter_by_letter(command):

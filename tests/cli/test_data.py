@@ -88,7 +88,7 @@ def test_data_folder_that_is_a_file_is_an_error(command, tmp_path):
     (tmp_path / "file").touch()
     code, out, err = command("data", "list", "--data-dir", "file")
     assert (code, out) == (1, "")
-    assert "file is no folder: choose another one with --data-dir" in err
+    assert "file is not a folder: choose another one with --data-dir" in err
 
 
 @pytest.mark.parametrize("name", ["photos", "own.zip"])
