@@ -241,16 +241,16 @@ def test_right_model_keeps_every_rule():
         (Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a term"),
         (Summed, "terms are per image", "term 'kl' doubles with the batch"),
         (SeedsNumPy, "nothing is printed or seeded", "from NumPy's global generator"),
-        (SeedsWeights, "another seed gives other weights", "build() seeds a generator itself"),
+        (SeedsWeights, "another seed gives other weights", "build() must not seed a generator"),
         (Prints, "nothing is printed or seeded", "terms() prints 'a step'"),
         (ChangesBatch, "batch is left as it was", "changes batch.x in place: work on a copy"),
         (ChangesKnob, "knobs survive", "'beta', given as 2.0, is changed by the plugin"),
-        (RoundsKnob, "knobs survive", "knob 'beta', given as 5.0, is held by the plugin as 4.0"),
+        (RoundsKnob, "knobs survive", "knob 'beta', given as 5.0, is stored in the plugin as 4.0"),
         (NoHelp, "knobs say what they are", "knob 'gamma' has no help"),
         (HiddenState, "state survives saving", "parameters and buffers (register_buffer)"),
         (TooFewLatents, "code and images have their shapes", "code is [6, 9] for 6 images"),
-        (Backwards, "traversal is in order", "at most n values in order"),
-        (NoSource, "class names its source", "name no source: begin the module with the paper"),
+        (Backwards, "traversal is in order", "up to n values in order"),
+        (NoSource, "class names its source", "cite no source: begin the module with the paper"),
         (NoDocstring, "class names its source", "has no docstring"),
     ],
 )
@@ -261,13 +261,21 @@ def test_wrong_model_breaks_one_rule(kind, rule, message):
 @pytest.mark.parametrize(
     ("kind", "rule", "message"),
     [
-        (OneForEachImage, "terms are finite scalars", "term 'kl' is a tensor [6], not one number"),
+        (
+            OneForEachImage,
+            "terms are finite scalars",
+            "term 'kl' is a tensor [6], expected one number",
+        ),
         (NotFinite, "terms are finite scalars", "term 'kl' is nan on random images"),
         (Total, "terms are finite scalars", "terms() returns Tensor: return terms by name"),
         (OwnNoise, "same seed gives the same terms", "draw from batch.rng"),
-        (NoOpponent, "opponent has terms of its own", "2 set(s) of terms, and opponent() no opt"),
+        (
+            NoOpponent,
+            "opponent has terms of its own",
+            "2 set(s) of terms, but opponent() returns no opt",
+        ),
         (BadDefault, "knobs say what they are", "gamma must be a finite number at least 0"),
-        (PairsOutside, "pairs are images of the dataset", "index [6] of another image for each"),
+        (PairsOutside, "pairs are images of the dataset", "index of a second image for each, [6]"),
     ],
 )
 def test_model_that_cannot_be_tried_fails_with_its_reason(kind, rule, message):
@@ -291,7 +299,7 @@ def test_one_cause_is_told_once():
     assert len(failed) == 1
     assert len(skipped) > 5
     assert set(skipped) == {
-        f"model 'Unbuildable': fails as '{failed[0].name}' does; mend that first"
+        f"model 'Unbuildable': same error as '{failed[0].name}'; fix that first"
     }
     with pytest.raises(RuntimeError, match="no such layer"):  # as often as it is asked
         failed[0]()
@@ -324,7 +332,7 @@ def test_what_a_plugin_raises_itself_says_what_was_checked():
     check = next(c for c in check_model(Raises) if c.name == "terms are finite scalars")
     with pytest.raises(ZeroDivisionError) as caught:
         check()
-    assert caught.value.__notes__ == ["while checking of model 'Raises': terms are finite scalars"]
+    assert caught.value.__notes__ == ["while checking model 'Raises': terms are finite scalars"]
 
 
 class Squares(Grid):
@@ -486,18 +494,22 @@ def test_rules_about_labels_do_not_concern_bare_images():
     ("dataset", "rule", "message"),
     [
         (Floats(), "images are bytes of their shape", "torch.float32: return torch.uint8"),
-        (LastChannel(), "images are bytes of their shape", "[32, 8, 10, 1], not [32, 1, 8, 10]"),
-        (Bits(), "images are bytes of their shape", "multiply what is 0 or 1 by 255"),
+        (
+            LastChannel(),
+            "images are bytes of their shape",
+            "[32, 8, 10, 1], expected [32, 1, 8, 10]",
+        ),
+        (Bits(), "images are bytes of their shape", "multiply pixels of 0 and 1 by 255"),
         (Sorted(), "images together are those one by one", "in the order of the index"),
         (Wraps(), "index outside is refused", "images([-1]) returns an image"),
-        (FromOne(), "labels are in range", "labels of 'x' are 1 to 7, and it has 7 values"),
+        (FromOne(), "labels are in range", "labels of 'x' are 1 to 7, but it has 7 values"),
         (ColumnMajor(), "index is the inverse of labels", "row-major order of the factors"),
         (Strangers(), "sharing shares", "another value of 'x'"),
-        (OwnDraw(), "sharing shares", "other images from the same rng"),
-        (Same(), "sharing shares", "the same images from every rng"),
-        (Restless(), "fingerprint is stable", "not of paths, times or hash()"),
-        (Overlapping(), "splits are parts of it", "'test' holds images twice, or images of an"),
-        (Poisson(), "record of it is complete", "likelihood is 'poisson': choose one of bernou"),
+        (OwnDraw(), "sharing shares", "other images for the same rng"),
+        (Same(), "sharing shares", "the same images for every rng"),
+        (Restless(), "fingerprint is stable", "not from paths, times or hash()"),
+        (Overlapping(), "splits are parts of it", "'test' has repeated images, or images of an"),
+        (Poisson(), "record of it is complete", "likelihood is 'poisson', expected one of bernou"),
         (Tells(), "opening and reading disturb nobody", "images() prints '4 images'"),
         (Squares({"x,y": 7, "shade": 6}), "factors have names and sizes", "without '=', ','"),
     ],
@@ -620,14 +632,14 @@ def test_right_metric_keeps_every_rule(kind):
 @pytest.mark.parametrize(
     ("kind", "rule", "message"),
     [
-        (Unseeded, "generator decides alone", "draw from rng alone"),
+        (Unseeded, "generator decides alone", "draw only from rng"),
         (
             First,
             "order of latents does not matter",
-            "treat them alike, or declare `ordered = True`",
+            "latents alike, or declare `ordered = True`",
         ),
         (Less, "oracle scores above noise", "declare `better`"),
-        (Misspelt, "scores are finite numbers", "['tolld'], and there is no such score"),
+        (Misspelt, "scores are finite numbers", "['tolld'], but there is no such score"),
         (Crashes, "undefined scores are unavailable", "[N, 0]: ZeroDivisionError: division by"),
         (NeedsModel, "missing needs are unavailable", "AttributeError: 'NoneType' object has no"),
         (Claims, "missing needs are unavailable", "raise Unavailable, or declare of_model = False"),
