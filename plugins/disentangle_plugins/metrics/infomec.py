@@ -92,7 +92,7 @@ class InfoMEC(Metric[Labelled]):
     assumes_independence = True
     seconds = 1.0
 
-    samples: int = knob(default=10_000, min=2, help="images")
+    samples: int = knob(default=10_000, min=2, help="number of images")
     codes: Literal["real", "integer"] = knob(
         default="real",
         help="type of the codes; real: estimates by nearest neighbours, integer: counts, one-hot",

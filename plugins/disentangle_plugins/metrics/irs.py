@@ -59,7 +59,7 @@ class IRS(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.02
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     quantile: float = knob(default=0.99, above=0, max=1, help="quantile used as the maximum")
     bins: int = knob(default=20, min=2, help="equal-width bins for each factor")
 

@@ -46,7 +46,7 @@ class JEMMIG(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:

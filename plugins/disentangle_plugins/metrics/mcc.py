@@ -67,7 +67,7 @@ class MCC(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     correlation: Literal["pearson", "spearman"] = knob(
         default="pearson", help="correlation of the values (pearson) or of their ranks (spearman)"
     )

@@ -60,7 +60,7 @@ class MIGSup(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
     entropy: Entropy = knob(default="latent", help="entropy that divides the information")
     variance: float = knob(default=0.0, min=0, help="minimum variance of latents that count")

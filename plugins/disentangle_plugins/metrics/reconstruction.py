@@ -62,7 +62,7 @@ class Reconstruction(Metric[Dataset]):
     most_latents = 20_000
     seconds = 5.0
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return `reconstruction/error`, `reconstruction/psnr` in dB and `reconstruction/ssim`."""

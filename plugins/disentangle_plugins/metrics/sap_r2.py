@@ -40,7 +40,7 @@ class SAPR2(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap-r2`, 0 to 1. Details: R^2, and each factor's gap."""

@@ -55,7 +55,7 @@ class TotalCorrelation(Metric[Dataset]):
         }
     )
 
-    samples: int = knob(default=10_000, min=2, help="images")
+    samples: int = knob(default=10_000, min=2, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:

@@ -7,7 +7,7 @@ from disentangle import Batch, Code, Model, Terms, knob
 
 
 class QLAE(Model[Code]):
-    """-log p(x|z) + lambda_q mean |v - sg(c)|^2 + lambda_c mean |c - sg(v)|^2, equation 4.
+    """-log p(x|z) + quantisation mean |v - sg(c)|^2 + commitment mean |c - sg(v)|^2, equation 4.
 
     Each latent z is quantised to v, the nearest of `values` learnable scalars to the encoder's
     output c, with a straight-through gradient; sg stops the gradient. The paper averages over
