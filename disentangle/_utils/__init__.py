@@ -1,1 +1,1 @@
-"""What every part needs and nobody outside: files, random streams, devices, text."""
+"""Private helpers shared by all packages: files, random streams, devices, text."""

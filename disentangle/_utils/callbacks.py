@@ -1,4 +1,4 @@
-"""Types of functions that report to a caller, and one that does nothing."""
+"""Types of callbacks that report progress, and a callback that does nothing."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 Say: TypeAlias = Callable[[str], None]
 """Called with a line of text for the user."""
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with what is done so far, and with all that is to be done."""
+"""Called with the amount done so far and the total."""
 Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
-"""Called after every step: its number, from 1, the number of all, the log entry if one is due."""
+"""Called after every step with its number (from 1), the number of steps, and a log entry if due."""
 
 
 def silent(*arguments: object) -> None:
-    """Report nothing: the default of all of them."""
+    """Ignore progress: the default of all of these."""

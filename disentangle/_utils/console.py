@@ -1,4 +1,4 @@
-"""Progress for people: a live bar in a terminal, plain lines elsewhere; all on standard error."""
+"""Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ console = Console(stderr=True, emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
 WARNING = "WARNING: "
-"""What a line begins with that `--quiet` leaves."""
+"""Prefix of the lines that `--quiet` keeps."""
 
 
 @dataclass
 class Manner:
-    """How much the command line says beside its results.
+    """Verbosity of the command line.
 
     Attributes:
-        quiet: only warnings and errors.
-        verbose: also which plugins and files are used, and whole tracebacks.
+        quiet: print only warnings and errors.
+        verbose: also print which plugins and files are used, and full tracebacks.
     """
 
     quiet: bool = False
@@ -37,13 +37,13 @@ manner = Manner()
 
 
 def say(text: str) -> None:
-    """Print a line for the user, beside the results on standard output."""
+    """Print a line to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
         console.print(escape(text), soft_wrap=True, highlight=False)
 
 
 def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
-    """Return a log entry in words: terms in nats per image, active units, images/s, time left."""
+    """Format a log entry: terms in nats per image, active units, images/s, time left."""
     terms = "  ".join(f"{name} {value:.2f}" for name, value in entry["terms"].items())
     scores = "".join(
         f"  {name} {'n/a' if value is None else format(value, '.3f')}"
@@ -58,7 +58,7 @@ def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Following:
-    """What `train` reports to: each step, and while a dataset is prepared, its images."""
+    """Callbacks of `train`: for each step, and for each image while a dataset is prepared."""
 
     report: callbacks.Report
     progress: callbacks.Progress
@@ -66,7 +66,7 @@ class Following:
 
 @contextmanager
 def following() -> Iterator[Following]:
-    """Yield what `train` reports to."""
+    """Yield the callbacks of `train`."""
     if console.is_terminal and not manner.quiet:
         with bars() as progress:
             yield Following(live(progress), counter(progress, "{0:.0f} %"))
@@ -76,17 +76,17 @@ def following() -> Iterator[Following]:
 
 @contextmanager
 def counting(label: str) -> Iterator[callbacks.Progress]:
-    """Yield what encoding reports to; the images of all are an upper bound of those needed."""
+    """Yield a progress callback for encoding; its total is an upper bound of the images needed."""
     with working(f"{label}: {{1:,}} of at most {{2:,}} images") as progress:
         yield progress
 
 
 @contextmanager
 def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
-    """Yield what preparing images reports to.
+    """Yield a progress callback.
 
     Args:
-        text: how to say it, with the percentage, what is done, and all.
+        text: format of the message, with arguments percentage, done and total.
     """
     if console.is_terminal and not manner.quiet:
         with bars() as progress:
@@ -96,7 +96,7 @@ def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
 
 
 def bars() -> Progress:
-    """Return bars for a terminal, which go when they are done."""
+    """Make progress bars for a terminal, which disappear when done."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -108,7 +108,7 @@ def bars() -> Progress:
 
 
 def live(progress: Progress) -> callbacks.Report:
-    """Return a report that moves a bar."""
+    """Return a callback for steps that moves a bar."""
     task: TaskID | None = None
 
     def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
@@ -123,14 +123,14 @@ def live(progress: Progress) -> callbacks.Report:
 
 
 def counter(progress: Progress, text: str) -> callbacks.Progress:
-    """Return a report that moves a bar, a new one for each new total."""
+    """Return a progress callback that moves a bar, with a new bar for each new total."""
     tasks: dict[int, TaskID] = {}
 
     def count(done: int, total: int) -> None:
         if total not in tasks:
             tasks[total] = progress.add_task("", total=total or None, text="")
-        said = text.format(100 * done / max(total, 1), done, total)
-        progress.update(tasks[total], completed=done, description=said)
+        description = text.format(100 * done / max(total, 1), done, total)
+        progress.update(tasks[total], completed=done, description=description)
         if done >= total > 0:
             progress.update(tasks[total], visible=False)
 
@@ -138,7 +138,7 @@ def counter(progress: Progress, text: str) -> callbacks.Progress:
 
 
 def plain() -> callbacks.Report:
-    """Return a report that prints a line, at most one in so many seconds, and one at the end."""
+    """Return a callback for steps that prints a line every `EVERY` seconds and at the end."""
     printed = -EVERY
 
     def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
@@ -151,7 +151,7 @@ def plain() -> callbacks.Report:
 
 
 def lines(text: str) -> callbacks.Progress:
-    """Return a report that prints a line every so many seconds."""
+    """Return a progress callback that prints a line every `EVERY` seconds."""
     printed = time.monotonic()
 
     def count(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Where to compute: the device that was asked for, or an error, never another."""
+"""Compute devices: the requested device or an error, never a fallback."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 CHUNK = {"cpu": 64, "other": 2048}
-"""Images encoded at once; on a CPU, larger ones spend their time on fresh memory (1.8 times)."""
+"""Images encoded at once. On a CPU, larger batches take 1.8 times as long, for fresh memory."""
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -22,7 +22,7 @@ def choose_device(name: str = "auto") -> "torch.device":
     """Return the device of this name; `auto` is CUDA, else MPS, else the CPU.
 
     Raises:
-        UsageError: the device was named and is not here.
+        UsageError: the device is unknown or not available.
     """
     import torch
 
@@ -32,21 +32,23 @@ def choose_device(name: str = "auto") -> "torch.device":
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(kind for kind, here in present.items() if here))
+        return torch.device(next(device for device, available in present.items() if available))
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"no device '{name}'; known: auto, cuda, mps, cpu") from None
-    here = present.get(device.type, False)
-    if here and device.type == "cuda" and device.index is not None:
-        here = device.index < torch.cuda.device_count()
-    if not here:
-        raise UsageError(f"device '{name}' is not on this machine; leave --device out, or name cpu")
+        raise UsageError(f"no device '{name}'; use auto, cuda, mps or cpu") from None
+    is_available = present.get(device.type, False)
+    if is_available and device.type == "cuda" and device.index is not None:
+        is_available = device.index < torch.cuda.device_count()
+    if not is_available:
+        raise UsageError(
+            f"device '{name}' is not available on this machine; omit --device or use cpu"
+        )
     return device
 
 
 def device_name(device: "torch.device") -> str:
-    """Return the device, with the name of the GPU where it is one."""
+    """Return the device's name; for a GPU, with its model."""
     import torch
 
     if device.type == "cuda":

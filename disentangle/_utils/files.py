@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside their place, then moved into it."""
+"""Atomic file writes: files are written beside their target, then moved into place."""
 
 import json
 import os
@@ -15,26 +15,26 @@ from disentangle.errors import DisentangleError
 
 
 def data_folder(given: str | Path | None = None) -> Path:
-    """Return the data folder: as given, else DISENTANGLE_DATA, else one in the user's cache.
+    """Return the data folder: as given, else DISENTANGLE_DATA, else in the user's cache.
 
     Raises:
         DisentangleError: it is a file.
     """
-    chosen = given or os.environ.get("DISENTANGLE_DATA") or cache_folder() / "data"
-    folder = Path(chosen).expanduser().resolve()
+    path = given or os.environ.get("DISENTANGLE_DATA") or cache_folder() / "data"
+    folder = Path(path).expanduser().resolve()
     if folder.exists() and not folder.is_dir():
-        raise DisentangleError(f"{folder} is no folder: choose another one with --data-dir")
+        raise DisentangleError(f"{folder} is not a folder: choose another one with --data-dir")
     return folder
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again: DISENTANGLE_CACHE, else the user's cache."""
-    chosen = os.environ.get("DISENTANGLE_CACHE") or platformdirs.user_cache_dir("disentangle")
-    return Path(chosen).expanduser().resolve()
+    """Return the folder of recreatable files: DISENTANGLE_CACHE, else the user's cache."""
+    path = os.environ.get("DISENTANGLE_CACHE") or platformdirs.user_cache_dir("disentangle")
+    return Path(path).expanduser().resolve()
 
 
 class Stamp(NamedTuple):
-    """What tells a file from another that takes its place, times in nanoseconds since the epoch."""
+    """A file's identity, which changes if it is replaced; times in nanoseconds since the epoch."""
 
     inode: int
     modified: int
@@ -43,12 +43,12 @@ class Stamp(NamedTuple):
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Return the stamp of a file, if it is there."""
+    """Return the stamp of a file; None if it does not exist."""
     try:
-        about = os.stat(path)
+        status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Stamp(about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size)
+    return Stamp(status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, which becomes `path` if the block succeeds.
 
     The block creates the file and closes it. A reader sees the old file or the new one, never a
-    part of either, even after a power cut; a block that fails leaves the old one as it was.
+    part of either, even after a power cut; a block that fails leaves the old one unchanged.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -68,19 +68,19 @@ def atomic(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # which is what the user knows of
+            error.filename = str(path)  # the path that the user knows
         raise
     _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all, with line ends as they are."""
+    """Write `text` to `path` atomically as UTF-8, with line ends unchanged."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON; what JSON cannot say raises before any writing."""
+    """Write `value` to `path` atomically as indented JSON; raise first if it is not valid JSON."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -104,7 +104,7 @@ def drop_oldest(kept: Path, pattern: str, *, number: float = inf, size: float = 
 
 
 def _sync_folder(folder: Path) -> None:
-    # Only then does the new name outlive a power cut. Windows opens no folders, and needs none.
+    # Without this the new name may not survive a power cut. Windows cannot and need not do this.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used (PEP 562)."""
+"""Lazy imports: a package's public names are imported when first used (PEP 562)."""
 
 import importlib
 import sys
@@ -9,11 +9,11 @@ from typing import Any
 def imported_when_used(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the `__getattr__` and `__dir__` of a package whose names live in its modules.
+    """Make the `__getattr__` and `__dir__` of a package whose names are defined in its modules.
 
     Args:
-        package: the package, by its full name.
-        homes: public name -> module, by its name within the package.
+        package: the full name of the package.
+        homes: public name -> name of the module within the package.
     """
 
     def getattr_(name: str) -> Any:

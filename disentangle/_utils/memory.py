@@ -1,4 +1,4 @@
-"""Memory that is soon wanted again: kept, where the C library can; or not searched in vain."""
+"""Memory settings for speed: keep freed memory, and pause the garbage collector."""
 
 import ctypes
 import gc
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 
 TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 LARGE = 2**30, 2**25
-"""Bytes: what newer versions of the library take as a threshold, and what older ones do."""
+"""Largest threshold in bytes of newer and of older versions of the C library."""
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what tensors free, for the tensors of the next step.
+    """Let this process keep the memory of freed tensors for the next step.
 
-    By default the GNU C library gives large blocks back to the system at once, and each step of
-    training touches thousands of fresh pages: a third of its time on a CPU. The process then holds
-    on to the most that it ever needed. Elsewhere nothing happens.
+    By default the GNU C library returns large blocks to the system at once, so that each training
+    step touches thousands of fresh pages, which takes a third of its time on a CPU. With this
+    setting, the process keeps its peak memory. Other C libraries are not changed.
 
     Returns:
-        Whether the library took it.
+        True if the library accepted the setting.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -33,9 +33,9 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no cycles among the objects that the block makes.
+    """Pause the garbage collector within the block.
 
-    Of a million, none garbage, that would take longer than to make them.
+    For a million new objects, none of them garbage, it takes longer than creating them.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
-"""Random streams derived from (seed, purpose, step), so that nothing seeds the world.
+"""Random streams derived from (seed, purpose, step), without any global seed.
 
-A stream needs no stored state: resuming at a step only takes the step.
+A stream needs no stored state: the step's number is enough to resume.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ def torch_rng(
 
 @contextlib.contextmanager
 def initialising(seed: int, purpose: str = "weights") -> Iterator[None]:
-    """Run a block, in which modules draw their weights, on a stream of its own.
+    """Initialise modules within the block from a separate stream.
 
-    torch's initialisers take no generator, so the global CPU one is seeded for the block and
-    put back after it.
+    torch's initialisers accept no generator, so the global CPU generator is seeded for the block
+    and restored afterwards.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Arrays and images as the tensors that models take."""
+"""Conversion of arrays and images to the tensors that models expect."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from disentangle.errors import DisentangleError
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:
-    """Return uint8 images as float32 in [0, 1] on the device, channels last."""
+    """Convert uint8 images to float32 in [0, 1] on the device, channels last."""
     moved = images.to(device, non_blocking=True)
     return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
@@ -17,26 +17,29 @@ def to_device(images: Tensor, device: torch.device) -> Tensor:
 def as_input(
     images: Tensor | ArrayLike, shape: tuple[int, int, int], device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Return images as a model takes them: float32 [N, C, H, W] in [0, 1]; uint8 is divided."""
+    """Convert images to a model's input: float32 [N, C, H, W] in [0, 1]; scale uint8 by 1 / 255."""
     x = as_tensor(images)
     if x.ndim != 4 or tuple(x.shape[1:]) != tuple(shape):
-        raise DisentangleError(f"images are [N, {', '.join(map(str, shape))}], not {list(x.shape)}")
+        expected = f"[N, {', '.join(map(str, shape))}]"
+        raise DisentangleError(f"expected images {expected}, got {list(x.shape)}")
     x = x.to(device, memory_format=torch.channels_last)
     if x.dtype == torch.uint8:
         return x.to(torch.float32).div_(255)
     if not x.is_floating_point():
-        raise DisentangleError(f"images are uint8, 0 to 255, or float, 0 to 1; not {x.dtype}")
+        raise DisentangleError(
+            f"expected images as uint8 (0 to 255) or float (0 to 1), got {x.dtype}"
+        )
     x = x.to(torch.float32)
     if x.numel() and not (x.min() >= 0 and x.max() <= 1):
-        raise DisentangleError("float images lie in [0, 1]; for 0 to 255 pass uint8")
+        raise DisentangleError("expected float images in [0, 1]; for 0 to 255 use uint8")
     return x
 
 
 def as_tensor(array: Tensor | ArrayLike) -> Tensor:
-    """Return an array as a tensor of the same numbers."""
+    """Convert an array to a tensor."""
     if isinstance(array, Tensor):
         return array
     try:
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError) as error:
-        raise DisentangleError(f"not an array of numbers: {error}") from error
+        raise DisentangleError(f"expected an array of numbers: {error}") from error

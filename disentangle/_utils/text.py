@@ -2,7 +2,7 @@
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the units that a person would use."""
+    """Format a duration in seconds, minutes, hours or days, whichever fits."""
     minutes = int(seconds) // 60
     if minutes < 1:
         return f"{seconds:.0f} s"

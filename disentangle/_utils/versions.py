@@ -1,4 +1,4 @@
-"""The versions, the commit and the time that records and tables name."""
+"""The versions, the commit and the time stored in records and tables."""
 
 import datetime
 import importlib.metadata
@@ -7,19 +7,19 @@ from functools import cache
 from pathlib import Path
 
 __version__ = "0.2.0"
-"""Of this package, and so of the contract of plugins; `pyproject.toml` reads it here."""
+"""The version of this package and of the plugin contract; `pyproject.toml` reads it here."""
 
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Return the versions of what numbers depend on."""
+    """Return the versions of the packages that results depend on."""
     names = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn")
     return {name: importlib.metadata.version(name) for name in names}
 
 
 @cache
 def commit() -> str | None:
-    """Return the commit of the source tree that this package runs from, if it runs from one."""
+    """Return the git commit of the source tree that this package runs from; None without git."""
     source = Path(__file__).parents[2]
     if not (source / ".git").exists():
         return None
@@ -32,12 +32,12 @@ def commit() -> str | None:
 
 
 def made_by() -> str:
-    """Return what made a table or a figure, and when: version, commit and day."""
+    """Return the software and date for a table or a figure: version, commit and day."""
     version = importlib.metadata.version("disentangle-bench")
-    found = commit()
-    return f"disentangle {version}{f' ({found})' if found else ''}, {now()[:10]}"
+    revision = commit()
+    return f"disentangle {version}{f' ({revision})' if revision else ''}, {now()[:10]}"
 
 
 def now() -> str:
-    """Return the time in UTC, to the second."""
+    """Return the current time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
-"""The dataset contract: images by index, and, where known, their factors of variation.
+"""The dataset contract: images by index and, if known, their factors of variation.
 
-Three strengths, as types, known once a dataset is opened: a `Dataset` has images, a `Labelled` one
+A dataset has one of three types, known once it is opened: a `Dataset` has images, a `Labelled` one
 also the values of its factors, and a `Grid` exactly one image for every combination of them.
 """
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 Index: TypeAlias = NDArray[np.int64]
-"""Numbers of images, [N], or labels, [N, K]: int64."""
+"""Indices of images, [N], or labels, [N, K]: int64."""
 ViewRecord: TypeAlias = Mapping[str, str | int | tuple[str, ...]]
-"""What a view chose: its split and its factors, if not the dataset's own, and what is held out."""
+"""The choices of a view: split and factors, unless they are the default, and the hold-out."""
 
 
 class Dataset(ABC):
@@ -32,11 +32,11 @@ class Dataset(ABC):
         image_shape: (channels, height, width).
         fingerprint: 64 hex digits that change when the images or their order do.
         source: where the images came from, for the record.
-        likelihood: the likelihood that fits these images, unless the user names another.
+        likelihood: the default likelihood for these images.
         name: the registered name.
-        train_split: the split that is trained on, unless the user names another.
-        test_split: the split that is scored, unless the user names another.
-        view_record: what `view` chose; empty for the whole dataset.
+        train_split: the default split to train on.
+        test_split: the default split to score.
+        view_record: the choices made by `view`; empty for the whole dataset.
         whole: the dataset that this one is a view of, or itself.
     """
 
@@ -60,16 +60,16 @@ class Dataset(ABC):
 
     @property
     def splits(self) -> Mapping[str, Index]:
-        """Return the named parts of the dataset; every dataset has `all`."""
+        """The named splits of the dataset; every dataset has `all`."""
         return {"all": np.arange(len(self))}
 
     @property
     def whole(self) -> "Dataset":
-        """Return the dataset that this one is a view of, or itself."""
+        """The dataset that this one is a view of, or itself."""
         return self if self.base is None else self.base.whole
 
     def origin(self, index: ArrayLike) -> Index:
-        """Return where the images of a view lie in the whole dataset."""
+        """Return the indices of a view's images in the whole dataset."""
         return self._index(index)
 
     def view(
@@ -80,16 +80,18 @@ class Dataset(ABC):
         hold_out: Sequence[str] = (),
         hold_out_seed: int = 0,
     ) -> "Dataset":
-        """Return a part of the images, or a choice of scored factors, which remembers what it is.
+        """Return a view with some of the images or other scored factors; it records these choices.
 
         Args:
-            split: the name of a split; all images unless given, with `hold_out` those not held out.
-            factors: names of the factors to score, in place of the dataset's own choice.
-            hold_out: what makes the splits `train` and `test`: a share of all images (`"0.2"`),
-                combinations (`"shape=heart,scale=0.5"`; an image is held out if one of them fits
-                it), or a share of a factor's values (`"identity=20%"`). Of a dataset with splits of
-                its own, `train` stays within its training split and `test` within its test split.
-            hold_out_seed: of the shares.
+            split: the name of a split; by default all images, or with `hold_out` those not held
+                out.
+            factors: names of the factors to score instead of the dataset's own choice.
+            hold_out: the images of the split `test`; the others are `train`. A share of all images
+                (`"0.2"`), combinations (`"shape=heart,scale=0.5"`; an image is held out if it
+                matches one of them), or a share of a factor's values (`"identity=20%"`). If the
+                dataset has its own splits, `train` stays within its training split and `test`
+                within its test split.
+            hold_out_seed: the seed for drawing the shares.
 
         Raises:
             UsageError: the dataset has no such split, factor or value.
@@ -99,30 +101,31 @@ class Dataset(ABC):
         return make_view(self, split, factors, tuple(hold_out), hold_out_seed)
 
     def _index(self, index: ArrayLike) -> Index:
-        """Return `index` as int64 [N], refusing what lies outside."""
+        """Return `index` as int64 [N]; raise a UsageError if it is out of range."""
         array = np.asarray(index)
         if array.size and array.dtype.kind not in "iu":
-            raise UsageError(f"an index is made of whole numbers, not {array.dtype}")
+            raise UsageError(f"expected an index of whole numbers, got {array.dtype}")
         if array.ndim > 1:
-            raise UsageError(f"an index is [N], not {list(array.shape)}")
+            raise UsageError(f"expected an index [N], got {list(array.shape)}")
         array = np.atleast_1d(array.astype(np.int64))
         if array.size and (array.min() < 0 or array.max() >= len(self)):
             raise UsageError(
-                f"{self.name or 'the dataset'} has images 0 to {len(self) - 1}; "
-                f"asked for {array.min()} to {array.max()}"
+                f"{self.name or 'the dataset'} has images 0 to {len(self) - 1}, "
+                f"got indices {array.min()} to {array.max()}"
             )
         return array
 
 
 class Labelled(Dataset):
-    """A dataset that knows the factors of variation of each image.
+    """A dataset with the factors of variation of each image.
 
     Attributes:
-        every_factor: name -> number of values, scored or not, in the order of the labels.
-        nuisance: the factors that are present but not scored; constant ones always are.
-        values: factor -> what its values are called, in order; for those that have names.
-        dependence: why the factors are not independent of one another; empty where they are.
-            Metrics that assume independent factors then run only if asked for by name.
+        every_factor: name -> number of values of all factors, scored or not, in the order of the
+            labels.
+        nuisance: factors that are present but not scored; constant factors are never scored.
+        values: factor -> names of its values, in order, for factors whose values have names.
+        dependence: why the factors are not independent of one another; empty if they are. If not
+            empty, metrics that assume independent factors run only if named explicitly.
     """
 
     every_factor: Mapping[str, int]
@@ -137,7 +140,7 @@ class Labelled(Dataset):
 
     @property
     def factors(self) -> dict[str, int]:
-        """Return the scored factors: name -> number of values."""
+        """The scored factors: name -> number of values."""
         return {
             name: size
             for name, size in self.every_factor.items()
@@ -150,7 +153,7 @@ class Labelled(Dataset):
         return self.every_label(index)[:, columns]
 
     def sharing(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
-        """Return for each image another, drawn uniformly among those with its value of `factor`.
+        """Draw for each image another image with the same value of `factor`, uniformly.
 
         Raises:
             Unavailable: an image is the only one with its value.
@@ -159,20 +162,20 @@ class Labelled(Dataset):
         index = self._index(index)
         first, size = start[index], count[index]
         if (size < 2).any():
-            raise Unavailable(f"factor '{factor}' has values that only one image has")
-        # An offset of 1 to size - 1 from the image's own place never comes back to it.
+            raise Unavailable(f"factor '{factor}' has values with only one image")
+        # An offset of 1 to size - 1 from the image's own rank never returns to it.
         offset = 1 + (rng.random(len(index)) * (size - 1)).astype(np.int64)
         return order[first + (rank[index] - first + offset) % size]
 
     def column(self, factor: str) -> int:
         """Return the column of a factor among all labels."""
         if factor not in self.every_factor:
-            known = suggestion(factor, self.every_factor)
-            raise UsageError(f"{self.name} has no factor '{factor}'{known}")
+            hint = suggestion(factor, self.every_factor)
+            raise UsageError(f"{self.name} has no factor '{factor}'{hint}")
         return list(self.every_factor).index(factor)
 
     def _by_value(self, factor: str) -> tuple[Index, Index, Index, Index]:
-        """Return the images sorted by value, and of each image its rank, group start and size."""
+        """Return the images sorted by value, and for each image its rank, group start and size."""
         if "_groups" not in self.__dict__:
             self._groups: dict[str, tuple[Index, Index, Index, Index]] = {}
         if factor not in self._groups:
@@ -210,40 +213,40 @@ class Grid(Labelled):
         """Return the index [N] of the images at `labels` [N, number of axes]: the inverse."""
         array = np.atleast_2d(np.asarray(labels))
         if array.dtype.kind not in "iu":
-            raise UsageError(f"labels are whole numbers, not {array.dtype}")
+            raise UsageError(f"expected labels as whole numbers, got {array.dtype}")
         array = array.astype(np.int64)
         if array.shape[1] != len(self._sizes) or (array < 0).any() or (array >= self._sizes).any():
             raise UsageError(
-                f"{self.name or 'the grid'} has axes {dict(self.every_factor)}; "
-                f"labels of shape {array.shape} go outside it"
+                f"{self.name or 'the grid'} has axes {dict(self.every_factor)}, "
+                f"got labels of shape {array.shape} outside it"
             )
         index: Index = array @ self._strides
         return index
 
     def sharing(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
-        """Return for each image another that shares its value of `factor`.
+        """Draw for each image an image with the same value of `factor`.
 
-        Every other axis is drawn afresh, as the reference protocols do, so that an image may meet
-        itself, with probability one over the number of combinations of the other axes.
+        All other factors are drawn independently, as in the reference protocols. An image can thus
+        be paired with itself, with probability one over the number of combinations of these.
         """
         axis = self.column(factor)
         stride, size = self._strides[axis], self._sizes[axis]
         index = self._index(index)
-        # Another image's coordinates, but for the one that is shared.
+        # The coordinates of a random image, except for the shared one.
         other = rng.integers(0, len(self), len(index))
         sharing: Index = other + (index // stride % size - other // stride % size) * stride
         return sharing
 
 
 def check_labels(labels: Index, factors: Mapping[str, int]) -> None:
-    """Refuse labels [N, K] outside their factors.
+    """Raise unless labels [N, K] are valid for their factors.
 
     Raises:
-        ValueError: one is; or there are not as many as factors.
+        ValueError: a label is outside its factor, or their number is not the number of factors.
     """
     if labels.ndim != 2 or labels.shape[1] != len(factors):
-        raise ValueError(f"labels are {list(labels.shape)}, and not [N, {len(factors)}]")
+        raise ValueError(f"expected labels [N, {len(factors)}], got {list(labels.shape)}")
     for column, (name, size) in zip(labels.T, factors.items(), strict=True):
         wrong = column[(column < 0) | (column >= size)]
         if wrong.size:
-            raise ValueError(f"a label of factor '{name}' is {wrong[0]}, outside 0 to {size - 1}")
+            raise ValueError(f"expected labels of '{name}' from 0 to {size - 1}, got {wrong[0]}")

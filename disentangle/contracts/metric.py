@@ -19,11 +19,11 @@ D = TypeVar("D", bound=Dataset)
 
 @dataclass(frozen=True)
 class Detail:
-    """Numbers behind a score, for people and for figures: along latents, factors, or both.
+    """Numbers behind a score, for display: one per latent, per factor, or per pair of both.
 
     Attributes:
-        axes: what each axis of `values` counts: scored factors, latents.
-        values: [D], [K] or [D, K]; NaN where one is undefined.
+        axes: the meaning of each axis of `values`: latents or scored factors.
+        values: [D], [K] or [D, K]; NaN if undefined.
     """
 
     axes: tuple[Literal["latent", "factor"], ...]
@@ -31,33 +31,33 @@ class Detail:
 
 
 Direction: TypeAlias = Literal["more", "less", "neither"]
-"""Of a score: which is better."""
+"""The better direction of a score."""
 Role: TypeAlias = Literal["rate", "distortion"]
-"""Of a score: nats per image that the code takes, or that an image takes given the code."""
+"""A score's role: nats per image of the code (rate), or of an image given its code (distortion)."""
 Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
-"""Scores by name, or why there is none; and details by name."""
+"""Scores by name, or the reason why one is undefined; and details by name."""
 
 
 class Metric(Plugin, ABC, Generic[D]):
-    """A metric of codes. `Metric[Labelled]` says that it needs a labelled dataset, and so on."""
+    """A metric of codes. `Metric[Labelled]` needs a labelled dataset, `Metric[Grid]` a grid."""
 
     needs: ClassVar[type[Dataset]] = Dataset
     by_default: ClassVar[bool] = False
-    """Whether `score` runs it when no metric is named."""
+    """True if `disentangle score` computes it when no metric is named."""
     assumes_independence: ClassVar[bool] = False
-    """Whether it means what it says only where the factors are independent of one another."""
+    """True if it is meaningful only for factors that are independent of one another."""
     of_model: ClassVar[bool] = False
-    """Whether it reads the model itself, so that it is the same for every representation."""
+    """True if it evaluates the model itself, so that every representation has the same score."""
     ordered: ClassVar[bool] = False
-    """Whether the order of latents matters to it."""
+    """True if it depends on the order of the latents."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
-    """By score, where it is not that more is better."""
+    """Score -> its better direction, if not "more"."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
-    """By score, what a figure of rate and distortion takes it for."""
+    """Score -> its role in a figure of rate and distortion."""
     most_latents: ClassVar[int] = 512
-    """With more latents than this it says n/a, for it would take too long."""
+    """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0
-    """What it takes at its defaults with ten latents and five factors, codes at hand, two cores."""
+    """Duration with default knobs, ten latents, five factors, given codes and two cores."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,11 +67,11 @@ class Metric(Plugin, ABC, Generic[D]):
 
     @abstractmethod
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:
-        """Return the scores by name: the metric's own, or `metric/part` where it has several.
+        """Return the scores by name: the metric's name, or `metric/part` if there are several.
 
-        A part that is undefined here is an `Unavailable` that says why. A `Detail` among them is no
-        score: it says what is behind one.
+        An undefined part is an `Unavailable` with the reason. A `Detail` is not a score, but holds
+        the numbers behind one.
 
         Raises:
-            Unavailable: the score is undefined here; the message says why.
+            Unavailable: the score is undefined for this source; the message is the reason.
         """

@@ -1,4 +1,4 @@
-"""Knobs as options: where each value comes from, and how the command line offers it."""
+"""Knobs as options: the origin of each value, and its form on the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from disentangle.contracts.plugin import Knob, Plugin, knobs
 from disentangle.errors import DisentangleError, UsageError, suggestion
 
 NORMALISED = "_norm"
-"""What follows the name of a KL weight in the name of its normalised form."""
+"""Suffix of the normalised form of a KL weight, as in beta_norm."""
 
 
 Origin: TypeAlias = Literal["given", "preset", "dataset", "default"]
@@ -27,7 +27,7 @@ class Setting:
 
 
 def option_knobs(cls: type[Plugin]) -> dict[str, Knob]:
-    """Return the knobs that a user may give: the plugin's own and the normalised forms."""
+    """Return the knobs that a user can set: the plugin's own and the normalised forms."""
     offered = {}
     for name, declared in knobs(cls).items():
         offered[name] = declared
@@ -83,7 +83,7 @@ def combine(
         normalised = settings.get(name + NORMALISED)
         if normalised is not None:
             if image_shape is None:
-                raise UsageError(f"{name}{NORMALISED} needs a dataset: its images set the scale")
+                raise UsageError(f"{name}{NORMALISED} needs a dataset, as it depends on image size")
             latents = settings.get("latents", Setting(declared["latents"].default, 0, "default"))
             value = knob.check(normalised.value * prod(image_shape) / latents.value)
             settings[name] = Setting(value, knob.default, normalised.origin)
@@ -93,10 +93,10 @@ def combine(
 
 
 def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[str, Setting]:
-    """Return these values as settings, each checked on its own.
+    """Check each value, and return the values as settings.
 
     Raises:
-        UsageError: an unknown knob, a value out of bounds, or a weight given in both its forms.
+        UsageError: a knob is unknown, a value is out of bounds, or a weight is given in both forms.
     """
     offered = option_knobs(cls)
     for name in values:
@@ -114,9 +114,9 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
 
 
 def check_complete(kind: type[Plugin], values: Mapping[str, Any], where: Path) -> None:
-    """Refuse a record whose knobs are not the plugin's, with values that it takes.
+    """Raise unless a record has all knobs of a plugin, with valid values.
 
-    One that was added to the plugin later may be missing: the run was made at its default.
+    A knob that was added to the plugin later may be missing: the run used its default.
     """
     try:
         check(kind, values, "given")
@@ -133,7 +133,7 @@ def _counterpart(name: str) -> str:
 
 
 def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
-    """Return a knob's setting, or its default where a preset gave one that does nothing."""
+    """Return a knob's setting, or its default if a preset sets it without effect."""
     setting = settings[knob.name]
     if setting.origin == "preset" and knob.only_if is not None:
         other, needed = knob.only_if
@@ -143,15 +143,15 @@ def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
 
 
 def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:
-    """Refuse a value that would silently do nothing."""
+    """Raise for a given value that would have no effect."""
     for name, setting in settings.items():
         if setting.origin != "given" or declared[name].only_if is None:
             continue
         other, needed = declared[name].only_if or ("", "")
         if settings[other].value != needed:
             raise UsageError(
-                f"{name} does nothing while {other} is {settings[other].value}; "
-                f"leave it out or choose {other} {needed}"
+                f"{name} has no effect while {other} is {settings[other].value}; "
+                f"omit it or set {other} to {needed}"
             )
 
 
@@ -167,18 +167,18 @@ def normalised_forms(
 
 
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
-    """Return name and knobs of `NAME[:knob=value,...]`, as in `mig:bins=40`."""
+    """Parse the name and knobs of `NAME[:knob=value,...]`, as in `mig:bins=40`."""
     name, _, rest = text.partition(":")
     given: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals or not key or not value or key.replace("-", "_") in given:
-            raise UsageError(f"'{text}' is not NAME:knob=value,knob=value")
+            raise UsageError(f"expected NAME:knob=value,knob=value, got '{text}'")
         given[key.replace("-", "_")] = value
     return name, given
 
 
 def parse_given(cls: type[Plugin], given: Mapping[str, str]) -> dict[str, Any]:
-    """Return values that were written as text in the types of the knobs."""
+    """Convert values written as text to the types of their knobs."""
     offered = option_knobs(cls)
     return {k: offered[k].parse(v) if k in offered else v for k, v in given.items()}

@@ -1,4 +1,4 @@
-"""What a metric reads: codes of images, and what the dataset knows of them."""
+"""A metric's input: codes of images, with their labels if the dataset has them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 D_co = TypeVar("D_co", bound=Dataset, covariant=True)
-"""So that a source of a grid is one of a labelled dataset too, which most of its methods take."""
+"""Covariant, so that a source of a grid is also a source of a labelled dataset."""
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
 BLOCK = 2**19
-"""Numbers that are copied at once, 4 MiB."""
+"""Numbers copied at once: 4 MiB."""
 TABLE = 2**24
-"""Numbers in the largest table of codes, 128 MiB."""
+"""Maximum numbers in a table of codes: 128 MiB."""
 
 
 class Source(ABC, Generic[D_co]):
-    """What a metric reads: the codes of images, and all that the dataset knows of these.
+    """A metric's input: codes of images together with their labels.
 
-    Every image is encoded at most once for a checkpoint, whatever the metrics ask for.
+    Each image is encoded at most once per checkpoint, for all metrics together.
 
     Attributes:
-        dataset: the opened dataset; for bare arrays, one that has labels and no images.
+        dataset: the opened dataset; for bare arrays, a dataset with labels but no images.
         model: the trained model; None for a bare encoder or bare arrays.
-        disjoint: whether no image may serve both to fit and to test.
-        overlap: of the last `train_test`, the share of test images that are among those fitted on.
+        disjoint: True if no image may be used both to fit and to test.
+        overlap: the share of test images of the last `train_test` that were also fitted on.
     """
 
     dataset: D_co
@@ -52,31 +52,31 @@ class Source(ABC, Generic[D_co]):
     @property
     @abstractmethod
     def latents(self) -> int:
-        """Return the number of latents, D."""
+        """The number of latents, D."""
 
     @abstractmethod
     def codes(self, index: Index) -> Codes:
         """Return the codes of the images at `index`, [N, D]."""
 
     def lookup(self, *used: Index) -> Callable[[Index], Codes]:
-        """Return what gives the codes of these images, fast: a table of them where it is small."""
+        """Return a fast function from indices to codes, for `used` images: a table if it fits."""
         if len(self) * self.latents > TABLE:
             return self.codes
-        wanted = np.zeros(len(self), bool)
+        in_use = np.zeros(len(self), bool)
         for index in used:
-            wanted[index] = True
+            in_use[index] = True
         table = np.empty((len(self), self.latents))
-        for block in np.array_split(np.flatnonzero(wanted), 1 + table.size // BLOCK):
+        for block in np.array_split(np.flatnonzero(in_use), 1 + table.size // BLOCK):
             table[block] = self.codes(block)
         return lambda index: table.take(index, axis=0)
 
     def image_batches(
         self, index: Index, device: "torch.device"
     ) -> "Iterator[tuple[slice, Tensor]]":
-        """Yield the images at `index` [N], in batches that suit a device.
+        """Yield the images at `index` [N] in batches of a suitable size for the device.
 
-        With each batch comes its place in `index`, a slice. Images are float32 [n, C, H, W] in
-        [0, 1] on the device.
+        Each batch comes with its slice of `index`. Images are float32 [n, C, H, W] in [0, 1], on
+        the device.
         """
         from disentangle._utils.tensors import to_device
 
@@ -90,16 +90,16 @@ class Source(ABC, Generic[D_co]):
         """Return mean and scale of q(z|x) at `index`, each [N, D].
 
         Raises:
-            Unavailable: the encoder gives codes without a posterior.
+            Unavailable: the encoder has no posterior.
         """
 
     def fit_test(
         self, n: int, m: int, rng: np.random.Generator
     ) -> "tuple[Source[D_co], Source[D_co]]":
-        """Return the sources of `n` points to fit on, and of `m` to test on.
+        """Return the sources from which to draw `n` points to fit on and `m` to test on.
 
-        They are this source itself, as in the reference protocol; or where it is `disjoint`, parts
-        of it that share no image, in the ratio n : m.
+        Both are this source itself, as in the reference protocol. If the source is `disjoint`, they
+        are parts of it without common images, in the ratio n : m.
         """
         if not self.disjoint or not m:
             return self, self
@@ -107,7 +107,7 @@ class Source(ABC, Generic[D_co]):
         order = rng.permutation(len(self))
         cut = round(len(order) * n / (n + m))
         if not 0 < cut < len(order):
-            raise Unavailable(f"{len(order)} images are too few to fit on some and test on others")
+            raise Unavailable(f"{len(order)} images are too few to split into fit and test")
         return Part(self, np.sort(order[:cut])), Part(self, np.sort(order[cut:]))
 
     def train_test(
@@ -115,9 +115,9 @@ class Source(ABC, Generic[D_co]):
     ) -> tuple[Codes, Index, Codes, Index]:
         """Return codes and labels of `n` points to fit on and `m` to test on: (z, y, z', y').
 
-        A dataset draws both independently, as the reference protocol does; where the source is
-        `disjoint`, no image comes twice, and fewer than asked for if there are not enough. Bare
-        arrays give their own rows, each exactly once when there are no more than asked for.
+        Both sets are drawn independently, as in the reference protocol. If the source is
+        `disjoint`, no image is drawn twice, and the sets may be smaller than `n` and `m`. For bare
+        arrays, each row is used exactly once if there are no more rows than requested.
         """
         fit, test = self.fit_test(n, m, rng)
         train, rest = fit.points(n, rng), test.points(m, rng)
@@ -126,45 +126,45 @@ class Source(ABC, Generic[D_co]):
         return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
 
     def points(self, n: int, rng: np.random.Generator) -> Index:
-        """Return the indices of `n` images: as `draw`, or where it is `disjoint`, none twice."""
+        """Return the indices of `n` images: as `draw`, or if `disjoint`, without repetition."""
         if not self.disjoint:
             return self.draw(n, rng)
         return np.sort(rng.permutation(len(self))[:n])
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return the indices of `n` images, drawn uniformly and independently."""
+        """Draw the indices of `n` images uniformly and independently."""
         return rng.integers(0, len(self.dataset), n)
 
     @property
     def factors(self: "Source[Labelled]") -> dict[str, int]:
-        """Return the scored factors: name -> number of values."""
+        """The scored factors: name -> number of values."""
         return self.dataset.factors
 
     def labels(self: "Source[Labelled]", index: Index) -> Index:
         """Return the labels of the scored factors at `index`, [N, K].
 
         Raises:
-            BrokenContract: one is outside its factor.
+            BrokenContract: a label is outside its factor.
         """
         labels = self.dataset.labels(index)
         try:
             check_labels(labels, self.dataset.factors)
         except ValueError as error:
-            whose = entry_points.who("dataset", self.dataset.name)
-            raise BrokenContract(f"{whose} cannot be scored: {error}") from None
+            dataset = entry_points.who("dataset", self.dataset.name)
+            raise BrokenContract(f"{dataset} cannot be scored: {error}") from None
         return labels
 
     def sharing(
         self: "Source[Labelled]", factor: str, index: Index, rng: np.random.Generator
     ) -> Index:
-        """Return for each image another that shares its value of `factor`."""
+        """Draw for each image another image with the same value of `factor`."""
         return self.dataset.sharing(factor, index, rng)
 
 
 def part_of(dataset: Dataset, index: Index) -> Dataset:
-    """Return some images of a dataset, without a record of the choice.
+    """Return some images of a dataset, without recording this in the view.
 
-    The scored factors stay the same, those included that happen not to vary among these images.
+    The scored factors stay the same, even if some do not vary among these images.
     """
     if isinstance(dataset, Labelled):
         part = LabelledSubset(dataset, index, dataset.view_record, dataset.nuisance)
@@ -183,7 +183,7 @@ class Part(Source[Any]):
 
     @property
     def latents(self) -> int:
-        """Return the number of latents."""
+        """The number of latents."""
         return self.base.latents
 
     def codes(self, index: Index) -> Codes:
@@ -196,7 +196,7 @@ class Part(Source[Any]):
 
 
 class Sampled(Source[Any]):
-    """One z ~ q(z|x) for each image, always the same one, in place of the mean."""
+    """One sample z ~ q(z|x) for each image instead of the mean, always the same one."""
 
     def __init__(self, base: Source[Any], seed: int) -> None:
         self.base, self.dataset, self.model = base, base.dataset, base.model
@@ -206,7 +206,7 @@ class Sampled(Source[Any]):
 
     @property
     def latents(self) -> int:
-        """Return the number of latents."""
+        """The number of latents."""
         return self.base.latents
 
     def codes(self, index: Index) -> Codes:

@@ -1,4 +1,4 @@
-"""Views of datasets: some of their images, or of their factors, with a record of the choice."""
+"""Views of datasets: some of their images or factors, with a record of the choice."""
 
 import copy
 import re
@@ -37,7 +37,7 @@ class Subset(Dataset):
         return self.base.images(self.chosen[self._index(index)])
 
     def origin(self, index: ArrayLike) -> Index:
-        """Return where the images lie in the whole dataset."""
+        """Return the indices of the images in the whole dataset."""
         return self.base.origin(self.chosen[self._index(index)])
 
 
@@ -57,9 +57,11 @@ class LabelledSubset(Subset, Labelled):
         )
         labels = base.every_label(index)
         constant = (labels == labels[:1]).all(0)
-        # What does not vary among these images is left out, as a constant factor always is.
+        # A factor that does not vary among these images is a nuisance, like any constant factor.
         self.nuisance = nuisance | {
-            name for name, same in zip(base.every_factor, constant, strict=True) if same
+            name
+            for name, is_constant in zip(base.every_factor, constant, strict=True)
+            if is_constant
         }
 
     def every_label(self, index: ArrayLike) -> Index:
@@ -68,7 +70,7 @@ class LabelledSubset(Subset, Labelled):
 
 
 class SubGrid(Grid):
-    """The images of a grid at some values of each axis: a grid again."""
+    """The images of a grid at some values of each axis, which are a grid again."""
 
     base: Grid
 
@@ -88,20 +90,20 @@ class SubGrid(Grid):
 
     def images(self, index: ArrayLike) -> "Tensor":
         """Return the images at `index`, uint8 [N, C, H, W]."""
-        return self.base.images(self._theirs(index))
+        return self.base.images(self._in_base(index))
 
     def origin(self, index: ArrayLike) -> Index:
-        """Return where the images lie in the whole dataset."""
-        return self.base.origin(self._theirs(index))
+        """Return the indices of the images in the whole dataset."""
+        return self.base.origin(self._in_base(index))
 
-    def _theirs(self, index: ArrayLike) -> Index:
+    def _in_base(self, index: ArrayLike) -> Index:
         labels = self.every_label(index)
-        theirs = [values[labels[:, k]] for k, values in enumerate(self.kept)]
-        return self.base.index(np.stack(theirs, 1))
+        base_labels = [values[labels[:, k]] for k, values in enumerate(self.kept)]
+        return self.base.index(np.stack(base_labels, 1))
 
 
 def take_over(view: Dataset, base: Dataset) -> None:
-    """Give a view what its images share with the whole dataset's."""
+    """Copy the attributes that a view shares with its whole dataset."""
     view.image_shape, view.likelihood = base.image_shape, base.likelihood
     view.name, view.source, view.fingerprint = base.name, base.source, base.fingerprint
 
@@ -118,14 +120,17 @@ def make_view(
     splits = dataset.splits
     if hold_out:
         if record.keys() & {"split", "hold_out"}:
-            raise UsageError(f"this view of {dataset.name} is a part already: hold out from all")
+            raise UsageError(
+                f"this view of {dataset.name} already has a split or hold-out; hold out from the "
+                "whole dataset"
+            )
         splits = held_out(dataset, hold_out, seed)
         record["hold_out"] = hold_out
         if any(spec for spec in hold_out if is_share(spec)):
             record["hold_out_seed"] = seed
     name = split or ("train" if hold_out else "all")
     if hold_out and name not in splits:
-        raise UsageError(f"with --hold-out, --split is train, test or all; got '{name}'")
+        raise UsageError(f"with --hold-out, expected --split train, test or all, got '{name}'")
     if name not in splits:
         raise UsageError(f"{dataset.name} has no split '{name}'{suggestion(name, splits)}")
     index = splits[name]
@@ -135,10 +140,10 @@ def make_view(
         record["split"] = name
     if factors is not None:
         if not isinstance(dataset, Labelled):
-            raise UsageError(f"{dataset.name} has no labels, and so no factors to choose from")
+            raise UsageError(f"{dataset.name} has no labels, so no factors to choose from")
         record["factors"] = tuple(factors)
     nuisance = left_out(dataset, factors) if isinstance(dataset, Labelled) else frozenset()
-    if name == "all":  # with the splits that it has
+    if name == "all":  # the view keeps the dataset's splits
         view = copy.copy(dataset)
         view.base, view.view_record = dataset.base or dataset, record
         if isinstance(view, Labelled):
@@ -156,35 +161,35 @@ def make_view(
 
 
 def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]:
-    """Return the factors that are not scored, when these are."""
+    """Return the factors that are not scored, if `factors` are."""
     if factors is None:
         return dataset.nuisance
     if not factors:
-        raise UsageError("no factor was named; leave them out to score the dataset's own choice")
+        raise UsageError("no factors named; omit them to score the dataset's own choice")
     for name in factors:
         dataset.column(name)
     return frozenset(dataset.every_factor) - frozenset(factors)
 
 
 def is_share(spec: str) -> bool:
-    """Say whether what is held out is drawn, and so depends on the seed."""
+    """Return True if a hold-out is a random share, which depends on the seed."""
     return "=" not in spec or spec.endswith("%")
 
 
 def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, Index]:
-    """Return the splits that these specifications make: `all`, `train` and `test`.
+    """Return the splits `all`, `train` and `test` made by these hold-out specifications.
 
-    A dataset that has splits of its own keeps them apart: `train` is the part of its training split
-    that is not held out, `test` the part of its test split that is.
+    If the dataset has its own splits, `train` is the part of its training split that is not held
+    out, and `test` the held-out part of its test split.
 
     Raises:
-        UsageError: a specification that makes no sense, or leaves nothing on one side.
+        UsageError: a specification is invalid, or `train` or `test` is empty.
     """
     option = f"--hold-out {' '.join(specs)}"
     if dataset.train_split != "all" and any("=" not in spec for spec in specs):
         names = ", ".join(name for name in dataset.splits if name != "all")
         raise UsageError(
-            f"{option}: {dataset.name} has splits of its own ({names}): choose one with --split"
+            f"{option}: {dataset.name} has its own splits ({names}): choose one with --split"
         )
     mask = np.zeros(len(dataset), bool)
     for spec in specs:
@@ -196,7 +201,7 @@ def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, 
         "test": test[mask[test]],
     }
     for name, what, split in (
-        ("train", "every image", dataset.train_split),
+        ("train", "all images", dataset.train_split),
         ("test", "no image", dataset.test_split),
     ):
         if not len(splits[name]):
@@ -206,7 +211,7 @@ def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, 
 
 
 def matches(dataset: Dataset, spec: str, seed: int) -> Mask:
-    """Return which images a specification holds out, [N]."""
+    """Return the mask of the images that a specification holds out, [N]."""
     if "=" not in spec:
         share = share_of(spec, spec)
         drawn = numpy_rng(seed, "hold out").permutation(len(dataset))
@@ -215,8 +220,8 @@ def matches(dataset: Dataset, spec: str, seed: int) -> Mask:
         return mask
     if not isinstance(dataset, Labelled):
         raise UsageError(
-            f"--hold-out {spec}: {dataset.name} has no labels; hold out a share of its images, as "
-            "in --hold-out 0.2"
+            f"--hold-out {spec}: {dataset.name} has no labels; hold out a share of its images, for "
+            "example --hold-out 0.2"
         )
     labels = dataset.every_label(np.arange(len(dataset)))
     mask = np.ones(len(dataset), bool)
@@ -234,19 +239,19 @@ def matches(dataset: Dataset, spec: str, seed: int) -> Mask:
 
 
 def share_of(text: str, spec: str) -> float:
-    """Return a share between 0 and 1, written 0.2 or 20%."""
+    """Parse a share between 0 and 1, written as 0.2 or 20%."""
     if re.fullmatch(r"\d*\.?\d+%?", text):
         share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
         if 0 < share < 1:
             return share
     raise UsageError(
-        f"--hold-out {spec}: a share lies between 0 and 1, as in 0.2, or 0% and 100%; "
-        "a combination is written factor=value,factor=value"
+        f"--hold-out {spec}: expected a share between 0 and 1 (0.2 or 20%), or a combination "
+        "factor=value,factor=value"
     )
 
 
 def value_of(dataset: Labelled, factor: str, text: str) -> int:
-    """Return the number of a factor's value, named as the dataset names it, or else a number."""
+    """Return the index of a factor's value, given by its name or as a number close to it."""
     size = dataset.every_factor[factor]
     names = [str(name) for name in dataset.values.get(factor, range(size))]
     if text in names:

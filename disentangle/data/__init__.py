@@ -1,4 +1,4 @@
-"""Datasets opened by name, and what a dataset plugin is made of: downloads, archives, images."""
+"""Open datasets by name, and build dataset plugins: downloads, archives, images."""
 
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ _HOMES = {
     "resized": "image_files",
     "uncompressed": "archive",
 }
-"""Public name -> the module that it comes from."""
+"""Public name -> the module that defines it."""
 
 __all__ = sorted(_HOMES)
 

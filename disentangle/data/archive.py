@@ -1,4 +1,4 @@
-"""Image files in a folder, a tar or a zip, read where they lie: nothing is ever extracted."""
+"""Image files in a folder, a tar or a zip, read in place: nothing is ever extracted."""
 
 import bz2
 import gzip
@@ -21,10 +21,10 @@ from typing import Literal
 
 from disentangle.errors import DisentangleError
 
-FILE_BYTES = 64 * 2**20  # bytes that one file may have, unpacked
-DIRECTORY = 2**28  # bytes that a zip's list of its files may have
-HEADERS = 2**20  # bytes that the headers of one file in a tar may have: long names, and the like
-SHARED = 64  # entries that the headers before all files of a tar may have
+FILE_BYTES = 64 * 2**20  # maximum bytes of one file, unpacked
+DIRECTORY = 2**28  # maximum bytes of a zip's list of files
+HEADERS = 2**20  # maximum bytes of the headers of one file in a tar, such as long names
+SHARED = 64  # maximum entries in the headers shared by all files of a tar
 
 _UNSAFE = re.compile(r"^/|(^|/)(\.\.(/|$)|[A-Za-z]:)|[\\\0]")
 _HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
@@ -33,7 +33,7 @@ _ENCRYPTED = 0x2041  # a zip's flags: encrypted, strongly so, with a masked list
 _SPECIAL = "a link, a device, a pipe or a sparse file"
 _COMPRESSED: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     rb"\x1f\x8b": gzip.GzipFile,
-    rb"BZh[1-9]1AY&SY": bz2.BZ2File,  # in full, as a tar begins with a name
+    rb"BZh[1-9]1AY&SY": bz2.BZ2File,  # in full, as a tar begins with a file name, possibly BZh...
     rb"\xfd7zXZ\x00": lzma.LZMAFile,
 }
 
@@ -42,23 +42,23 @@ Method = Literal["plain", "stored", "deflated"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file in a folder, tar or zip, which can be read on its own, in any order and thread."""
+    """A file in a folder, tar or zip that can be read alone, in any order and in any thread."""
 
     name: str  # its path inside the source, with forward slashes
     path: Path  # the file on disk that holds it
-    offset: int  # where in that file its bytes begin, or in a zip the header before them
+    offset: int  # start of its bytes in that file; in a zip, start of its header
     size: int  # bytes as stored
     method: Method  # plain in folders and tars
     length: int  # bytes when unpacked
-    crc: int | None  # CRC-32 of the unpacked bytes, where the source records one
-    source: Path | None = None  # the folder or archive as the user knows it
+    crc: int | None  # CRC-32 of the unpacked bytes, if the source records one
+    source: Path | None = None  # the folder or archive that the user named
 
     def __str__(self) -> str:
-        """Return what to call the file in a message."""
+        """Return the file's name for messages."""
         return f"{self.name!r} in {self.source or self.path}"
 
     def read(self) -> bytes:
-        """Return the unpacked bytes; a DisentangleError says that they are not as promised."""
+        """Return the unpacked bytes; raise a DisentangleError if their size or CRC is wrong."""
         try:
             with open(self.path, "rb", buffering=0) as file:
                 file.seek(self.offset)
@@ -66,61 +66,61 @@ class Piece:
                     file.seek(sum(_LOCAL.unpack(file.read(_LOCAL.size))), os.SEEK_CUR)
                 content: bytes = file.read(self.size)
             if self.method == "deflated":
-                # A byte more than promised would show that there are more; zero means no limit.
+                # One byte more than expected, to notice excess bytes; a limit of 0 would mean none.
                 inflate = zlib.decompressobj(-zlib.MAX_WBITS)
                 content = inflate.decompress(content, self.length + 1)
             if len(content) != self.length:
-                raise ValueError(f"it does not have the promised {self.length} bytes")
+                raise ValueError(f"expected {self.length} bytes, got {len(content)}")
             if self.crc is not None and zlib.crc32(content) != self.crc:
                 raise ValueError("its checksum is wrong")
         except (OSError, ValueError, struct.error, zlib.error) as error:
-            why = f"cannot read {self}: {_words(error)}; get it again"
-            raise DisentangleError(why) from error
+            message = f"cannot read {self}: {_words(error)}; get it again"
+            raise DisentangleError(message) from error
         return content
 
 
 def pieces(
     source: Path, wanted: Callable[[str], bool], known_as: Path | None = None
 ) -> list[Piece]:
-    """Return the files of a folder, a tar or a zip whose name is wanted, sorted by name.
+    """List the files of a folder, tar or zip whose name passes `wanted`, sorted by name.
 
-    Hidden files and those in `__MACOSX` are left out. In a folder, links to files are followed and
-    links to folders are not. Archives are told by their content; only their headers are read.
+    Hidden files and those in `__MACOSX` are left out. In a folder, links to files are followed,
+    links to folders are not. Archives are recognised by content; only their headers are read.
 
     Args:
         source: the folder or archive, which is not compressed.
-        wanted: says of a name whether it is.
-        known_as: what to call the source in messages, where it was unpacked from something else.
+        wanted: a function of a file's name; True to include the file.
+        known_as: the source's name in messages, if it was unpacked from another file.
 
     Raises:
-        DisentangleError: the source cannot be read or is damaged; an archive has a member, wanted
-            or not, that is dangerous or cannot be read in place; a wanted file is too large.
+        DisentangleError: the source cannot be read or is damaged; an archive has a member, included
+            or not, that is dangerous or cannot be read in place; an included file is too large.
     """
     known_as = known_as or source
-    found: dict[str, Piece] = {}
+    files: dict[str, Piece] = {}
     for piece, kind in _members(source, known_as):
         name = "/".join(part for part in piece.name.split("/") if part not in ("", "."))
-        taken = kind == "file" and not _HIDDEN.search(name) and wanted(name)
-        if taken and max(piece.size, piece.length) > FILE_BYTES:
+        included = kind == "file" and not _HIDDEN.search(name) and wanted(name)
+        if included and max(piece.size, piece.length) > FILE_BYTES:
             kind = f"larger than {FILE_BYTES >> 20} MiB"
-        elif taken and name in found:
-            kind = "there twice"
+        elif included and name in files:
+            kind = "present twice"
         if kind not in ("file", "folder"):
             raise DisentangleError(
-                f"{known_as} is refused because {piece.name!r} in it is {kind}; leave it out, "
-                f"or if you trust the archive unpack it yourself and name the folder"
+                f"cannot use {known_as}: {piece.name!r} in it is {kind}. Remove this file, or, "
+                "if you trust the archive, unpack it yourself and name the folder"
             )
-        if taken:
-            found[name] = replace(piece, name=name, source=known_as)
-    return [found[name] for name in sorted(found)]
+        if included:
+            files[name] = replace(piece, name=name, source=known_as)
+    return [files[name] for name in sorted(files)]
 
 
 @contextmanager
 def uncompressed(path: Path, folder: Path, limit: int = 64 * 2**30) -> Iterator[Path]:
-    """Yield `path`, or where that is gzip, bzip2 or xz its content, as a file in `folder`.
+    """Yield `path`, or, if it is gzip, bzip2 or xz, a temporary file in `folder` with its content.
 
-    The file is deleted when the block ends. It may have `limit` bytes, though no more than leave
-    1 GiB of the disk free, and no more than 1 GiB beyond 1000 times the compressed bytes.
+    The temporary file is deleted when the block ends. Its size is limited to `limit` bytes, to
+    1000 times the compressed bytes plus 1 GiB, and so that 1 GiB of the disk stays free.
 
     Raises:
         DisentangleError: the content is damaged or too large, or the folder cannot be written.
@@ -134,19 +134,18 @@ def uncompressed(path: Path, folder: Path, limit: int = 64 * 2**30) -> Iterator[
                     start = file.read(10)
             opened = next((of for magic, of in _COMPRESSED.items() if re.match(magic, start)), None)
             if opened is not None:
-                most = min(limit, 1000 * path.stat().st_size + 2**30)
-                most = min(most, shutil.disk_usage(folder).free - 2**30)
+                maximum = min(limit, 1000 * path.stat().st_size + 2**30)
+                maximum = min(maximum, shutil.disk_usage(folder).free - 2**30)
                 handle, name = tempfile.mkstemp(".unpacked", f".{path.name[:64]}-", folder)
                 temporary = Path(name)
                 with open(handle, "wb") as target, opened(path) as stream:
                     while chunk := stream.read(2**20):
-                        if target.tell() + len(chunk) > most:
-                            raise ValueError(f"it unpacks to more than {max(most, 0)} bytes")
+                        if target.tell() + len(chunk) > maximum:
+                            raise ValueError(f"it unpacks to more than {max(maximum, 0)} bytes")
                         target.write(chunk)
         except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-            said = _words(error)
-            why = f"cannot unpack {path} in {folder}: {said}; get it again or unpack it yourself"
-            raise DisentangleError(why) from error
+            message = f"cannot unpack {path} in {folder}: {_words(error)}"
+            raise DisentangleError(f"{message}; get it again or unpack it yourself") from error
         yield temporary or path
     finally:
         if temporary is not None:
@@ -154,22 +153,22 @@ def uncompressed(path: Path, folder: Path, limit: int = 64 * 2**30) -> Iterator[
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong, without the file's name, which may be one that nobody knows."""
+    """Return an error's message without the file's name, which may be a temporary one."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class _Headers(io.BufferedReader):
-    """An archive whose headers are read: so many bytes, for those of a bomb would fill memory."""
+    """An archive whose headers are limited in size, as those of a zip bomb would fill memory."""
 
     left = DIRECTORY
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next bytes, unless they are more than are left."""
-        most = self.left + 1
-        content = super().read(most if size is None or size < 0 else min(size, most))
+        """Read the next bytes; raise a ValueError if the limit is exceeded."""
+        limit = self.left + 1
+        content = super().read(limit if size is None or size < 0 else min(size, limit))
         self.left -= len(content)
         if self.left < 0:
-            raise ValueError("its headers are too large to be those of an archive of images")
+            raise ValueError("its headers are too large for an archive of images")
         return content
 
 
@@ -178,21 +177,20 @@ def _members(source: Path, known_as: Path) -> Iterator[tuple[Piece, str]]:
         if source.is_dir():
             yield from _in_folder(source)
         elif not source.is_file():  # opening a pipe would wait for ever
-            raise ValueError("there is neither a folder nor a regular file")
+            raise ValueError("it is neither a folder nor a regular file")
         else:
             with _Headers(io.FileIO(source)) as file:
                 members = _in_zip if file.read(4) in (b"PK\3\4", b"PK\5\6") else _in_tar
                 end = file.seek(0, os.SEEK_END)
                 file.seek(0)
                 for piece, kind in members(source, file):
-                    # Before tarfile goes on: a negative size would lead back to the same header.
+                    # Before tarfile continues: a negative size would loop over the same header.
                     if min(piece.offset, piece.size) < 0 or piece.offset + piece.size > end:
-                        raise ValueError(f"{piece.name!r} lies outside it")
+                        raise ValueError(f"{piece.name!r} is outside the archive")
                     yield piece, "at an unsafe path" if _UNSAFE.search(piece.name) else kind
-    except Exception as error:  # damage shows in any way
-        said = _words(error)
-        why = f"cannot read {known_as}: {said}; name a folder, or a tar or zip that is whole"
-        raise DisentangleError(why) from error
+    except Exception as error:  # a damaged file can raise anything
+        message = f"cannot read {known_as}: {_words(error)}; use a folder, or an intact tar or zip"
+        raise DisentangleError(message) from error
 
 
 def _in_folder(source: Path) -> Iterator[tuple[Piece, str]]:
@@ -214,7 +212,7 @@ def _in_tar(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
     with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
         while (info := tar.next()) is not None:
             file.left = HEADERS
-            tar.members.clear()  # type: ignore[attr-defined]  # with what their headers said
+            tar.members.clear()  # type: ignore[attr-defined]  # frees the memory of their headers
             if len(tar.pax_headers) > SHARED:
                 raise ValueError("the headers before its files have too many entries")
             plain = info.isreg() and not info.issparse()
@@ -222,9 +220,9 @@ def _in_tar(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
             size = info.size
             yield Piece(info.name, source, info.offset_data, size, "plain", size, None), kind
         file.seek(tar.offset)
-    # There tarfile stops without a word: at damage, at the end, at that of the first of two tars.
+    # tarfile stops silently at the end of the archive, at damage, and between concatenated tars.
     if file.read(512) != bytes(512) or file.read(2**16).strip(b"\0"):
-        raise ValueError("its members are not followed by its end, so it is truncated or damaged")
+        raise ValueError("it is truncated or damaged: no end marker after its last member")
 
 
 def _in_zip(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
@@ -237,7 +235,7 @@ def _in_zip(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
             elif info.flag_bits & _ENCRYPTED:
                 kind = "encrypted"
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                kind = "compressed by another method than deflate"
+                kind = "compressed with a method other than deflate"
             name, at = info.orig_filename, info.header_offset  # .filename stops at a zero byte
             size, length = info.compress_size, info.file_size
             yield Piece(name, source, at, size, method, length, info.CRC), kind

@@ -1,4 +1,4 @@
-"""Datasets whose images lie in one array, in memory or mapped into it."""
+"""Datasets whose images are in one array, in memory or memory-mapped."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Pixels(Dataset):
-    """Images in an array [N, H, W, C] of bytes: channels last, as networks take them fastest."""
+    """Images in an array [N, H, W, C] of bytes: channels last, the fastest layout for networks."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.rows: Rows = prepared.rows
@@ -35,7 +35,7 @@ class Pixels(Dataset):
 
     @property
     def splits(self) -> Mapping[str, Index]:
-        """Return the named parts of the dataset."""
+        """The named parts of the dataset."""
         named = {name: np.flatnonzero(self._part == i) for i, name in enumerate(self._names)}
         return {"all": np.arange(len(self)), **named}
 
@@ -67,20 +67,20 @@ class GridPixels(Pixels, Grid):
 
 
 def as_dataset(prepared: Prepared, nuisance: Sequence[str] = ()) -> Pixels:
-    """Return prepared images as the strongest dataset that they make."""
+    """Return prepared images as a grid if possible, else as labelled images, else as images."""
     if not prepared.manifest.factors:
         return Pixels(prepared)
-    kind = GridPixels if prepared.manifest.grid else LabelledPixels
-    return kind(prepared, nuisance)
+    cls = GridPixels if prepared.manifest.grid else LabelledPixels
+    return cls(prepared, nuisance)
 
 
 def grid_order(labels: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Index | None:
-    """Return the order of the rows that makes labels [N, K] a row-major grid, if there is one."""
+    """Return the order of rows that makes labels [N, K] a row-major grid; None if impossible."""
     if len(labels) != np.prod([int(size) for size in sizes]):
         return None
-    place = np.ravel_multi_index(tuple(labels.T), tuple(sizes))
-    order = np.argsort(place, kind="stable")
-    return order if (place[order] == np.arange(len(place))).all() else None
+    cell = np.ravel_multi_index(tuple(labels.T), tuple(sizes))
+    order = np.argsort(cell, kind="stable")
+    return order if (cell[order] == np.arange(len(cell))).all() else None
 
 
 def _part(prepared: Prepared) -> NDArray[np.int32] | None:

@@ -1,4 +1,4 @@
-"""Image files decoded into rows of bytes, by threads: Pillow lets them run while it decodes."""
+"""Image files decoded into rows of bytes by threads, as Pillow releases the GIL while decoding."""
 
 import re
 import warnings
@@ -24,8 +24,8 @@ Rows = NDArray[np.uint8]
 Fit = Callable[[Image.Image], Image.Image]
 Size = tuple[int, int]  # width and height
 
-BLOCK = 32  # images: enough to hide what a block costs, few enough to be soon there
-PIXELS = 50_000_000  # that an image may have
+BLOCK = 32  # images: enough to hide the overhead of a block, few enough for low latency
+PIXELS = 50_000_000  # maximum pixels of an image
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # for EPS Pillow runs Ghostscript
 
@@ -33,24 +33,24 @@ _FIRST = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 def decode(content: bytes, name: str, size: Size | None = None) -> Image.Image:
-    """Return the loaded image in the content of a file in one of `FORMATS`, `name` for errors.
+    """Decode the content of an image file in one of `FORMATS`; errors mention `name`.
 
     Raises:
-        DisentangleError: the file is not one whole image of 8 bits per channel in one of `MODES`,
-            or has another size than `size` or more than `PIXELS` pixels.
+        DisentangleError: the file is not one intact image of 8 bits per channel in one of `MODES`,
+            or its size is not `size`, or it has more than `PIXELS` pixels.
     """
     with _quiet():
         return _decode(content, repr(name), size)
 
 
 def header(piece: Piece) -> Image.Image:
-    """Return the image in a file with its size and mode, not loaded; errors as of `decode`."""
+    """Open the image in a file to read its size and mode, without decoding; raises as `decode`."""
     with _quiet():
         return _decode(piece.read(), str(piece), None, load=False)
 
 
 def flat(image: Image.Image, channels: int) -> Image.Image:
-    """Return `image` in mode L (1 channel) or RGB (3), what is transparent laid on white."""
+    """Convert `image` to mode L (1 channel) or RGB (3), with transparent parts on white."""
     mode = {1: "L", 3: "RGB"}[channels]
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -59,21 +59,25 @@ def flat(image: Image.Image, channels: int) -> Image.Image:
 
 
 def centre_crop(image: Image.Image, side: int) -> Image.Image:
-    """Return the central side x side pixels, at offsets rounded down, or raise DisentangleError."""
+    """Crop the central side x side pixels, with offsets rounded down.
+
+    Raises:
+        DisentangleError: the image is smaller.
+    """
     width, height = image.size
     if side > min(width, height):
-        raise DisentangleError(f"{width} x {height} pixels have no central {side} x {side}")
+        raise DisentangleError(f"{width} x {height} pixels are too few to crop {side} x {side}")
     left, top = (width - side) // 2, (height - side) // 2
     return image.crop((left, top, left + side, top + side))
 
 
 def square(image: Image.Image) -> Image.Image:
-    """Return the central box whose side is the image's shorter one."""
+    """Crop the largest central square."""
     return centre_crop(image, min(image.size))
 
 
 def resized(image: Image.Image, side: int) -> Image.Image:
-    """Return `image` at side x side pixels, by Lanczos resampling; itself if it has them."""
+    """Resize `image` to side x side pixels by Lanczos resampling; unchanged if it has this size."""
     if image.size == (side, side):
         return image
     return image.resize((side, side), Image.Resampling.LANCZOS)
@@ -86,24 +90,25 @@ def decoded(
     size: Size | None = None,
     progress: Progress = silent,
 ) -> Iterator[Rows]:
-    """Yield the images of `pieces` in their order, in blocks [at most BLOCK, H, W, C].
+    """Yield the images of `pieces` in order, in blocks [at most BLOCK, H, W, C].
 
-    They are decoded on all cores, a few blocks ahead of the caller. Closing stops that.
+    They are decoded on all cores, a few blocks ahead of the caller, until the iterator is closed.
 
     Args:
-        fit: brings a decoded image to mode L or RGB and to one size; it runs in threads.
+        pieces: the image files.
+        fit: converts a decoded image to mode L or RGB and to one size; it runs in threads.
         size: width and height that each file must have.
-        progress: called with the images done and all images, in the caller's thread.
+        progress: called with the number of images done and of all images, in the caller's thread.
 
     Raises:
-        DisentangleError: a file cannot be read or decoded, or comes out at another size.
+        DisentangleError: a file cannot be read or decoded, or images have different sizes.
     """
-    threads = cores() + 1  # one more, as each waits now and then for another in Python
+    threads = cores() + 1  # one more, as each sometimes waits for the GIL
     stop = Event()
     waiting = (pieces[i : i + BLOCK] for i in range(0, len(pieces), BLOCK))
     flying: deque[Future[Rows | None]] = deque()
     done, shape = 0, None
-    Image.preinit()  # which two threads would do at once
+    Image.preinit()  # otherwise two threads might do it at once
     with _quiet(), ThreadPoolExecutor(threads, "decode") as pool:
         try:
             while True:
@@ -113,7 +118,7 @@ def decoded(
                     return
                 rows = flying.popleft().result()
                 if rows is None or stop.is_set():
-                    continue  # another block has failed, and raises when its turn comes
+                    continue  # another block failed, and raises in its turn
                 if rows.shape[1:] != (shape := shape or rows.shape[1:]):
                     raise _other(pieces[done], rows.shape[1:], shape)
                 done += len(rows)
@@ -156,13 +161,13 @@ def _decode(content: bytes, name: str, size: Size | None, load: bool = True) -> 
                 image.load()
             return image
     except UnidentifiedImageError as error:
-        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        why = f"{name} is no {known} image; get it again or leave it out"
-        raise DisentangleError(why) from error
-    except Exception as error:  # damage shows in any way
-        why = f"{name} is no whole image: {error}; get it again or leave it out"
-        raise DisentangleError(why) from error
-    raise DisentangleError(f"{name} {problem}, or leave it out")
+        formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        message = f"{name} is not a {formats} image; get it again or remove it"
+        raise DisentangleError(message) from error
+    except Exception as error:  # a damaged file can raise anything
+        message = f"{name} cannot be decoded: {error}; get it again or remove it"
+        raise DisentangleError(message) from error
+    raise DisentangleError(f"{name} {problem}, or remove it")
 
 
 def _problem(image: Image.Image, size: Size | None) -> str | None:
@@ -170,25 +175,25 @@ def _problem(image: Image.Image, size: Size | None) -> str | None:
     if width * height > PIXELS:
         return f"has {width} x {height} pixels, more than {PIXELS:,}: make it smaller"
     if getattr(image, "is_animated", False):
-        return "has several frames: save one of them as a file of its own"
+        return "has several frames: save one frame as a separate file"
     if image.mode not in MODES:
         return f"has mode {image.mode}: convert it to 8-bit RGB or grey"
     if image.format != "JPEG" and ";16" in str(getattr(image, "tile", "")):
         return "has 16 bits per channel: convert it to 8-bit RGB or grey"
     if size is not None and image.size != size:
-        return f"has {width} x {height} pixels instead of {size[0]} x {size[1]}: resize it"
+        return f"has {width} x {height} pixels, expected {size[0]} x {size[1]}: resize it"
     return None
 
 
 def _other(piece: Piece, shape: tuple[int, ...], first: tuple[int, ...]) -> DisentangleError:
-    what = f"{piece} comes out at height, width, channels {shape}, those before at {first}"
-    return DisentangleError(f"{what}: make all images alike, or leave it out")
+    problem = f"{piece} has height, width, channels {shape}, the images before it {first}"
+    return DisentangleError(f"{problem}: give all images the same shape, or remove it")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # Pillow's remarks on odd files are no news. Not warnings.catch_warnings, which puts back all
-    # filters as they were, and so undoes what other threads have changed meanwhile.
+    # Hides Pillow's warnings about unusual files. warnings.catch_warnings would restore all
+    # filters, and so undo changes that other threads made in the meantime.
     filters = cast(list[Any], warnings.filters)
     filters.insert(0, _FIRST)
     try:

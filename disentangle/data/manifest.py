@@ -1,4 +1,4 @@
-"""The record beside prepared images, which tells whether they are still what they were."""
+"""The record stored beside prepared images, to check whether they are unchanged."""
 
 import hashlib
 import json
@@ -12,48 +12,47 @@ from disentangle._utils.strict import Strict
 
 
 class Manifest(Strict):
-    """The record beside prepared images, which shows whether they are still what they were."""
+    """The record stored beside prepared images, to check whether they are unchanged."""
 
     version: int
-    """Of the preparation: another one makes the images anew."""
+    """Version of the preparation; images of another version are prepared again."""
     source: str
-    """Where the images came from, as a run's record says it."""
+    """Where the images came from, as stored in a run's record."""
     shape: tuple[int, ...]
     sha256: str
-    """Of the images, so that equal pixels have equal fingerprints."""
+    """SHA-256 of the images, so that equal pixels have equal fingerprints."""
     modified: int
-    """When the images' file was written, in ns: as long as it stands, they are not read again."""
+    """Modification time of the image file, in ns; while it is the same, they are not read again."""
     files: dict[str, str] = Field(default={})
-    """The checksums of the files that the images were read from."""
+    """Checksums of the files that the images were read from."""
     stamp: str | None = None
-    """Of the user's file or folder: path, size and time."""
+    """Path, size and time of the user's file or folder."""
     factors: dict[str, tuple[str, ...]] = Field(default={})
-    """The factors, and what their values are called."""
+    """The factors and the names of their values."""
     grid: bool = False
-    """Whether the images are every combination of the factors once, in row-major order."""
+    """True if there is one image for every combination of the factors, in row-major order."""
     splits: tuple[str, ...] = ()
-    """The names of the splits; the last column of the labels says in which an image is."""
+    """The names of the splits; the last column of the labels is the split of each image."""
     labels: str | None = None
-    """The digest of the labels, where they are kept."""
+    """The digest of the labels, if they are stored."""
     mark: str = Field(default="", pattern="^(-[0-9a-f]{8})?$")
-    """In the names of the arrays' files, so that new ones lie beside old ones until they are good.
-    """
+    """A suffix of the array files' names, so that new files can be written beside the old ones."""
 
     def file(self, array: str) -> str:
-        """Return the name of the file that holds the images, or the labels."""
+        """Return the name of the file of an array, `images` or `labels`."""
         return f"{array}{self.mark}.npy"
 
     @property
     def fingerprint(self) -> str:
-        """Return 64 hex digits that change when the images, their order or their labels do."""
+        """64 hex digits that change with the images, their order or their labels."""
         if not self.factors and not self.splits:
             return self.sha256
-        said = [self.sha256, self.labels, self.factors, self.splits]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        content = [self.sha256, self.labels, self.factors, self.splits]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def modified_at(folder: Path, manifest: Manifest) -> int:
-    """Return when the prepared images were written, in ns."""
+    """Return the modification time of the prepared images, in ns."""
     return (folder / manifest.file("images")).stat().st_mtime_ns
 
 
@@ -63,29 +62,29 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of prepared images.
+    """Read the manifest of prepared images.
 
     Raises:
-        FileNotFoundError: none is there.
-        ValueError: it is damaged, or of another version of this program.
+        FileNotFoundError: there is no manifest.
+        ValueError: it is damaged, or from another version of this program.
     """
     content = (folder / "prepared.json").read_bytes()
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        raise ValueError("prepared.json is damaged, or of another version") from error
+        raise ValueError("prepared.json is damaged or from another version") from error
 
 
 def stamp_of(path: Path) -> str:
-    """Return what changes when a file, or any file in a folder, is replaced or edited."""
+    """Return a stamp that changes when a file, or any file in a folder, is replaced or edited."""
     if path.is_file():
-        about = path.stat()
-        return f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
+        status = path.stat()
+        return f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
     sha256 = hashlib.sha256()
     for folder, folders, names in os.walk(path):
         folders.sort()
         for name in sorted(names):
-            about = os.lstat(os.path.join(folder, name))
-            said = f"{folder}/{name} {about.st_size} {about.st_mtime_ns}\n"
-            sha256.update(said.encode(errors="surrogateescape"))
+            status = os.lstat(os.path.join(folder, name))
+            line = f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n"
+            sha256.update(line.encode(errors="surrogateescape"))
     return f"{path.resolve()} {sha256.hexdigest()}"

@@ -1,4 +1,4 @@
-"""Arrays in npz files, read block by block and without trust: nothing in them is ever unpickled."""
+"""Arrays in npz files, read in blocks and safely: nothing is ever unpickled."""
 
 import io
 import zipfile
@@ -16,48 +16,48 @@ from disentangle.errors import DisentangleError
 
 Array = NDArray[Any]
 SMALL = 2**30
-"""Bytes that an array may have to be read as a whole."""
+"""Maximum bytes of an array that is read as a whole."""
 LABEL_BYTES = 2**28
-"""Bytes that labels may have."""
+"""Maximum bytes of labels."""
 ENTRY = 2**12
-"""Bytes that one of its entries may have: words of more are no names."""
+"""Maximum bytes of one entry of such an array; longer text is not a name."""
 HEADER = 2**16
-"""Bytes that a header may have."""
+"""Maximum bytes of a header."""
 
 
 class Npz:
-    """The arrays of an npz file; see `opened`."""
+    """The arrays of an npz file; see `open_npz`."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
     @property
     def keys(self) -> list[str]:
-        """Return the names of the arrays."""
+        """The names of the arrays."""
         return [n.removesuffix(".npy") for n in self._archive.namelist() if n.endswith(".npy")]
 
     def header(self, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Return the shape and dtype of an array, without its content."""
+        """Return the shape and dtype of an array without reading its content."""
         with self._archive.open(f"{key}.npy") as member:
             shape, dtype, _ = _header(key, member)
             return shape, dtype
 
     def array(self, key: str, most: int = SMALL) -> Array:
-        """Return a small array, of at most so many bytes, in whatever order it is stored."""
+        """Read a small array of at most `most` bytes, in C or Fortran order."""
         with self._archive.open(f"{key}.npy") as member:
             shape, dtype, fortran_order = _header(key, member, fortran=True)
             size = prod(shape) * dtype.itemsize
             if size * (4 if dtype.kind == "S" else 1) > most or dtype.itemsize > ENTRY:
                 raise ValueError(
-                    f"'{key}' has {size:,} bytes, {dtype.itemsize:,} an entry; it may have "
-                    f"{most:,}, as bytes a quarter of that, and {ENTRY:,} an entry"
+                    f"'{key}' has {size:,} bytes, {dtype.itemsize:,} per entry; at most {most:,} "
+                    f"(a quarter of that for byte strings) and {ENTRY:,} per entry are allowed"
                 )
             content = _read(key, member, size)
             _end(key, member)
         return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
 
     def blocks(self, key: str, rows: int) -> Iterator[Array]:
-        """Yield an array [N, ...] in blocks of so many rows, without ever holding all of it."""
+        """Yield an array [N, ...] in blocks of `rows` rows, without loading all of it."""
         with self._archive.open(f"{key}.npy") as member:
             shape, dtype, _ = _header(key, member)
             count = shape[0] if shape else 1
@@ -70,36 +70,36 @@ class Npz:
 
 @contextmanager
 def open_npz(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
-    """Yield the arrays of an npz; whatever is wrong with it is one error that names the file.
+    """Open an npz file; any error becomes a DisentangleError that names the file.
 
     Args:
         path: the file.
-        what: what it should be, for the message.
-        remedy: what the user may do about it.
+        what: the expected content, for the message.
+        remedy: what the user can do, appended to the message.
     """
     try:
-        # Opened here, so that it is closed even where a member is still being read.
+        # Opened here, so that the file is closed even while a member is being read.
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             yield Npz(archive)
     except DisentangleError:
         raise
-    except Exception as error:  # a wrong file fails in any way that zipfile, zlib and numpy do
+    except Exception as error:  # zipfile, zlib and numpy raise many types for a wrong file
         raise DisentangleError(f"cannot use {path} as {what}: {reason(error)}{remedy}") from error
 
 
 def reason(error: Exception) -> str:
-    """Return what went wrong, on one line and without the path."""
-    said = getattr(error, "strerror", None) or str(error)
-    return said.partition("\n")[0] or type(error).__name__
+    """Return the first line of an error's message, without the path."""
+    message = getattr(error, "strerror", None) or str(error)
+    return message.partition("\n")[0] or type(error).__name__
 
 
 def words(array: Array) -> Array:
-    """Return the array, with bytes as text."""
+    """Convert an array of byte strings to text; return other arrays unchanged."""
     return array.astype(str) if array.dtype.kind == "S" else array
 
 
 def counted(blocks: Iterable[Array], total: int, progress: Progress) -> Iterator[Array]:
-    """Yield the blocks as they are, and report how many rows have gone by."""
+    """Yield the blocks unchanged, and report the number of rows done."""
     done = 0
     for block in blocks:
         yield block
@@ -110,20 +110,20 @@ def counted(blocks: Iterable[Array], total: int, progress: Progress) -> Iterator
 def _header(
     key: str, member: IO[bytes], fortran: bool = False
 ) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    """Return shape, dtype, and whether the order is Fortran's, which has to be allowed."""
-    # Version 3 differs from 2 in the encoding of field names only, and images have none.
+    """Read shape, dtype and Fortran order; raise for Fortran order unless `fortran` allows it."""
+    # Version 3 differs from 2 only in the encoding of field names, and images have none.
     npy = np.lib.format
     first = npy.read_magic(member) == (1, 0)
     read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
     length = _read(key, member, 2 if first else 4)
     size = int.from_bytes(length, "little")
     if size > HEADER:
-        raise ValueError(f"'{key}' has a header of {size:,} bytes")
+        raise ValueError(f"'{key}' has a header of {size:,} bytes, more than {HEADER:,}")
     shape, fortran_order, dtype = read(io.BytesIO(length + _read(key, member, size)))
     if dtype.hasobject:
         raise ValueError(f"'{key}' holds Python objects, which are never loaded; store numbers")
     if fortran_order and len(shape) > 1 and not fortran:
-        raise ValueError(f"'{key}' is in Fortran order; store np.ascontiguousarray of it")
+        raise ValueError(f"'{key}' is in Fortran order; store np.ascontiguousarray({key})")
     return shape, dtype, fortran_order
 
 
@@ -135,6 +135,6 @@ def _read(key: str, member: IO[bytes], size: int) -> bytes:
 
 
 def _end(key: str, member: IO[bytes]) -> None:
-    # Reading to the end also makes zipfile compare the checksum.
+    # Reading to the end also makes zipfile check the checksum.
     if member.read(1):
         raise ValueError(f"'{key}' is longer than its header says")

@@ -1,4 +1,4 @@
-"""Prepared images: made once, kept as one memory-mapped array with a manifest, checked on load."""
+"""Prepared images: made once, stored as a memory-mapped array with a manifest, checked on load."""
 
 import hashlib
 import shutil
@@ -26,24 +26,24 @@ Rows = NDArray[np.uint8]
 Labels = NDArray[np.int32]
 
 BLOCK = 64 * 2**20
-"""Bytes that are read at once where images are put in another order."""
+"""Bytes read at once when images are reordered."""
 UNFINISHED = (".*.tmp", ".*.unpacked")
 WRITTEN = ("images*.npy", "labels*.npy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """Images to be prepared, and what is known of them.
+    """Images to be prepared, with their labels and splits.
 
     Attributes:
-        blocks: the images, in order: [n, ...] each.
-        shape: of all of them, [N, ...].
-        source: where they came from, as a run's record says it.
+        blocks: the images in order, in blocks [n, ...].
+        shape: the shape of all images, [N, ...].
+        source: where the images came from, for a run's record.
         files: name -> checksum of the files that were read.
-        factors: factor -> what its values are called.
-        labels: int [N, number of factors], or None for a grid, whose order says it all.
-        splits: the names of the parts.
-        part: int [N], in which split each image is.
+        factors: factor -> names of its values.
+        labels: int [N, number of factors], or None for a grid, whose order implies the labels.
+        splits: the names of the splits.
+        part: int [N], the split of each image.
     """
 
     blocks: Iterable[Rows]
@@ -58,7 +58,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Images that were prepared: rows [N, ...] of bytes, memory-mapped, labels and manifest."""
+    """Prepared images: memory-mapped rows [N, ...] of bytes, labels and manifest."""
 
     rows: Rows
     manifest: Manifest
@@ -67,15 +67,15 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How a dataset prepares its images: in which folder, and which are good.
+    """How a dataset prepares its images: into which folder, and when they are up to date.
 
     Attributes:
         folder: the dataset's own folder; nothing else is written there at the same time.
-        version: raise it when the same source gives other images.
-        given: the user's file or folder, or all that are read; images prepared from others are made
+        version: increase it when the same source results in other images.
+        given: the user's file or folder, or all files read; images from other files are prepared
             again.
-        wanted: says whether prepared images are those that were asked for.
-        say: tells the user what takes long.
+        wanted: a function of the manifest; True if the prepared images are acceptable.
+        say: called with a message before a long operation.
     """
 
     folder: Path
@@ -85,86 +85,86 @@ class Preparation:
     say: Say = silent
 
     def get(self, make: Callable[[ExitStack], Content]) -> Prepared:
-        """Return the prepared images, made first where they are missing, damaged or not wanted.
+        """Return the prepared images; make them first if missing, damaged or not `wanted`.
 
-        A second process waits for the first. An interruption leaves nothing half made, and images
-        that were good stay so until others are.
+        A second process waits for the first. An interruption leaves nothing half-written, and good
+        images are kept until new ones are complete.
 
         Args:
-            make: returns the content; what it enters into the stack is left when all is written.
+            make: returns the content; contexts entered into its stack are exited after writing.
 
         Raises:
-            DisentangleError: the folder cannot be written, or has no room.
+            DisentangleError: the folder is not writable, or the disk is full.
         """
         given = [self.given] if isinstance(self.given, Path) else self.given or ()
         stamp = "\n".join(map(stamp_of, given)) or None
-        found = self.load(stamp)
-        if found is not None:  # without the lock, so that the folder may be read-only
-            self._tidy(found.manifest)
-            return found
+        prepared = self.load(stamp)
+        if prepared is not None:  # without the lock, so that the folder may be read-only
+            self._tidy(prepared.manifest)
+            return prepared
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock"):
                 # Another process may have prepared the images while this one waited.
-                found = self.load(stamp, self.say)
-                if found is None:
+                prepared = self.load(stamp, self.say)
+                if prepared is None:
                     self._clear()
                     with ExitStack() as stack:
                         self._write(make(stack), stamp)
                     self._clear()
-                    found = self.load(stamp)
+                    prepared = self.load(stamp)
         except OSError as error:
             raise DisentangleError(
                 f"cannot prepare images in {self.folder}: {error.strerror or error}; "
-                "make room there, or choose another data folder"
+                "free some space, or choose another data folder"
             ) from error
-        if found is None:
+        if prepared is None:
             raise DisentangleError(
-                f"{self.folder} does not return what was written: choose another data folder"
+                f"images written to {self.folder} cannot be read back: choose another data folder"
             )
-        return found
+        return prepared
 
     def load(self, stamp: str | None = None, say: Say = silent) -> Prepared | None:
-        """Return the prepared images if they are there, whole and wanted."""
+        """Return the prepared images if they exist, are intact and are `wanted`; else None."""
         try:
             manifest = read_manifest(self.folder)
             if manifest.version != self.version:
-                raise ValueError("of another version")
+                raise ValueError("they have another version")
             if stamp not in (None, manifest.stamp) or not self.wanted(manifest):
                 return None
-            found = read_prepared(self.folder, manifest)
+            prepared = read_prepared(self.folder, manifest)
             modified = modified_at(self.folder, manifest)
             if modified != manifest.modified:
-                # Copied, say, and found good: not to be read through every time from now on.
+                # For example copied. They are good, so do not read them through every time.
                 with suppress(OSError):
                     changed = manifest.model_copy(update={"modified": modified})
                     write_manifest(self.folder, changed)
-            return found
+            return prepared
         except FileNotFoundError:
             return None
-        except Exception:  # damage shows in any way
-            say(f"the images in {self.folder} are damaged or of another version: making them again")
+        except Exception:  # a damaged file can raise anything
+            say(f"the images in {self.folder} are damaged or outdated: preparing them again")
             return None
 
     def _tidy(self, manifest: Manifest) -> None:
-        """Clear away what is stale, unless another process is at work or the folder read-only."""
+        """Delete stale files, unless another process is at work or the folder is read-only."""
         if self._stale(manifest):
             with suppress(OSError), FileLock(self.folder / ".lock", timeout=0):
                 self._clear()
 
     def _clear(self) -> None:
-        """Delete what is stale; whoever calls this holds the lock."""
+        """Delete stale files; the caller holds the lock."""
         manifest = None
         with suppress(OSError, ValueError):
             manifest = read_manifest(self.folder)
         for path in self._stale(manifest):
-            with suppress(OSError):  # in use by another process, where systems mind that
+            with suppress(OSError):  # some systems cannot delete files in use
                 path.unlink()
 
     def _stale(self, manifest: Manifest | None) -> list[Path]:
-        """Return what processes that were killed left, and what is not the manifest's."""
+        """Return files left by killed processes, and arrays that the manifest does not name."""
         unfinished = chain.from_iterable(map(self.folder.glob, UNFINISHED))
-        if manifest is None:  # it may be that of another version: nothing tells which are its files
+        if manifest is None:  # it may be from another version, so its files are unknown
             return list(unfinished)
         written = chain.from_iterable(map(self.folder.glob, WRITTEN))
         names = manifest.file("images"), manifest.file("labels")
@@ -174,8 +174,8 @@ class Preparation:
         room, need = shutil.disk_usage(self.folder).free, prod(content.shape)
         if need > room:
             raise DisentangleError(
-                f"{self.folder} has {room / 1e6:,.0f} MB left, and the images need "
-                f"{need / 1e6:,.0f} MB: make room, or choose another data folder"
+                f"the images need {need / 1e6:,.0f} MB, but {self.folder} has only "
+                f"{room / 1e6:,.0f} MB left: free some space, or choose another data folder"
             )
         sha256, written = hashlib.sha256(), 0
         header = {"descr": "|u1", "fortran_order": False, "shape": content.shape}
@@ -190,7 +190,7 @@ class Preparation:
                 written += data.nbytes
             if written != need:
                 raise DisentangleError(
-                    f"the images of {self.folder.name} came as {written:,} bytes, not {need:,}"
+                    f"expected {need:,} bytes of images of {self.folder.name}, got {written:,}"
                 )
         columns = [part for part in (content.labels, content.part) if part is not None]
         if columns:
@@ -212,15 +212,15 @@ class Preparation:
             labels=kept,
             mark=mark,
         )
-        # Last, so that a manifest never goes before its images.
+        # Written last, so that a manifest never exists before its images.
         write_manifest(self.folder, manifest)
 
 
 def read_images(folder: Path, manifest: Manifest) -> Rows:
-    """Return prepared images, memory-mapped and not read: only their number and size are checked.
+    """Return prepared images, memory-mapped; only their number and size are checked.
 
     Raises:
-        FileNotFoundError, ValueError: they are not there, or of another shape.
+        FileNotFoundError, ValueError: they do not exist, or have another shape.
     """
     path = folder / manifest.file("images")
     try:
@@ -228,22 +228,22 @@ def read_images(folder: Path, manifest: Manifest) -> Rows:
     except FileNotFoundError:
         raise
     except Exception as error:  # numpy parses a header as Python
-        raise ValueError(f"{path.name} is damaged or cut short") from error
+        raise ValueError(f"{path.name} is damaged or truncated") from error
     if rows.shape != manifest.shape or rows.dtype != np.uint8:
         raise ValueError("the images have another shape")
     return rows
 
 
 def read_prepared(folder: Path, manifest: Manifest, *, thorough: bool = False) -> Prepared:
-    """Return prepared images, read through only if their file changed since they were written.
+    """Return prepared images; verify their checksum if their file's modification time changed.
 
     Args:
-        folder: where they are.
-        manifest: what they should be.
-        thorough: read them through in any case.
+        folder: the folder of the images.
+        manifest: their manifest.
+        thorough: verify the checksum in any case.
 
     Raises:
-        FileNotFoundError, ValueError: they are not what the manifest says.
+        FileNotFoundError, ValueError: they do not match the manifest.
     """
     rows = read_images(folder, manifest)
     if thorough or modified_at(folder, manifest) != manifest.modified:
@@ -260,13 +260,13 @@ def read_prepared(folder: Path, manifest: Manifest, *, thorough: bool = False) -
 def reordered(
     blocks: Iterable[Rows], place: NDArray[np.integer[Any]], shape: Sequence[int], folder: Path
 ) -> Iterator[Rows]:
-    """Yield images in another order, by way of a file in `folder`: they may not fit into memory.
+    """Yield images in another order, through a temporary file, as they may not fit into memory.
 
     Args:
-        blocks: the images, [n, ...] each.
-        place: where each of them goes, [N].
-        shape: of all of them, [N, ...].
-        folder: for the file, which is gone afterwards.
+        blocks: the images, in blocks [n, ...].
+        place: the new position of each image, [N].
+        shape: the shape of all images, [N, ...].
+        folder: folder of the temporary file.
     """
     size, done = prod(shape[1:]), 0
     with TemporaryFile(dir=folder) as file:

@@ -20,14 +20,14 @@ from disentangle.errors import DisentangleError, UsageError
 
 VERSION = 1
 SIDES = (32, 64, 128)
-"""The sides that networks take; images that all have one of them keep it."""
+"""Image sides that the networks accept; square images that all have one of these keep it."""
 SIDE = 64
-"""The side of all other images."""
+"""Default side of all other images."""
 SUFFIXES = frozenset(".bmp .gif .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split())
 BLOCK = 64 * 2**20
-"""Bytes of an npz that are read at once."""
+"""Bytes of an npz read at once."""
 NAMES = 2**20
-"""Bytes that the names of factors may have."""
+"""Maximum bytes of the factors' names."""
 TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,15 +37,15 @@ TURNS: dict[Any, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What sets an image of this EXIF orientation upright."""
+"""EXIF orientation -> the transposition that sets the image upright."""
 
 
 def open_own(location: Location, image_size: int | None, channels: int | None) -> Dataset:
-    """Open images of the user's own, prepared once.
+    """Open the user's own images, prepared once.
 
-    The size and the channels are those given. Otherwise images that all are squares of one side
-    that networks take keep it, and all others get 64 x 64; and they are grey if all files are grey.
-    What is no square is cropped to its centre; then it is resized (LANCZOS).
+    By default, square images that all have a side accepted by the networks keep it, and others get
+    64 x 64; they are grey if all files are grey. Images are cropped to the central square, then
+    resized (LANCZOS).
 
     Args:
         location: its `file` is the folder, archive or npz.
@@ -53,14 +53,14 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
         channels: 1 (grey) or 3 (RGB).
 
     Raises:
-        UsageError: a size or number of channels that makes no sense.
+        UsageError: the size or number of channels is invalid.
         DisentangleError: nothing is there, or it cannot be used.
     """
     path = usable(location.file)
     if image_size is not None and not 8 <= image_size <= 1024:
-        raise UsageError(f"--image-size is from 8 to 1024 pixels; got {image_size}")
+        raise UsageError(f"expected --image-size from 8 to 1024 pixels, got {image_size}")
     if channels not in (None, 1, 3):
-        raise UsageError(f"--channels is 1 (grey) or 3 (RGB); got {channels}")
+        raise UsageError(f"expected --channels 1 (grey) or 3 (RGB), got {channels}")
     preparation = Preparation(
         folder=own_folder(location, image_size, channels),
         version=VERSION,
@@ -78,7 +78,7 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
 
 
 def own_folder(location: Location, image_size: int | None, channels: int | None) -> Path:
-    """Return where images of the user's own are prepared, with these options."""
+    """Return the folder of the user's images prepared with these options."""
     return location.folder / f"{image_size or 'auto'}x{channels or 'auto'}"
 
 
@@ -88,33 +88,34 @@ def from_files(
     """Return the content of a folder, tar or zip of image files, sorted by name.
 
     Args:
-        path: as the user knows it.
-        plain: the same, uncompressed.
-        side: in pixels, as for `open_own`; `channels` likewise.
-        location: for messages.
+        path: the path that the user named.
+        plain: the same folder or archive, uncompressed.
+        side: side in pixels; see `open_own`.
+        channels: number of channels; see `open_own`.
+        location: for messages and progress.
     """
-    found = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
-    if not found:
+    files = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
+    if not files:
         raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
     if side is None or channels is None:
-        location.say(f"{path}: looking at the size of {len(found):,} images")
-        sizes, grey = survey(found)
+        location.say(f"{path}: reading the sizes of {len(files):,} images")
+        sizes, grey = survey(files)
         side = side or kept_side(sizes)
         channels = channels or (1 if grey else 3)
-    location.say(f"{path}: {len(found):,} images, to {side} x {side}, {channels} channels")
+    location.say(f"{path}: preparing {len(files):,} images, {side} x {side}, {channels} channels")
 
     def fit(image: Image.Image) -> Image.Image:
         return resized(square(flat(upright(image), channels)), side)
 
     return Content(
-        blocks=decoded(found, fit, progress=location.progress),
-        shape=(len(found), side, side, channels),
-        source=f"{len(found)} image files",
+        blocks=decoded(files, fit, progress=location.progress),
+        shape=(len(files), side, side, channels),
+        source=f"{len(files)} image files",
     )
 
 
 def survey(found: list[Piece]) -> tuple[Counter[tuple[int, int]], bool]:
-    """Return how often each (width, height) comes, and whether every image is grey."""
+    """Count the images of each (width, height), and check whether all are grey."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
     for piece in found:
@@ -125,13 +126,13 @@ def survey(found: list[Piece]) -> tuple[Counter[tuple[int, int]], bool]:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return the image turned as its EXIF data say, whatever else they say, or get wrong."""
+    """Rotate or flip an image by its EXIF orientation; ignore invalid values."""
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     return image if turn is None else image.transpose(turn)
 
 
 def kept_side(sizes: Counter[tuple[int, int]]) -> int:
-    """Return the side of images that come in these sizes, when the user names none."""
+    """Return the default side for images of these sizes."""
     if len(sizes) == 1:
         ((width, height),) = sizes
         if width == height and width in SIDES:
@@ -146,20 +147,22 @@ def from_npz(
 
     Args:
         path: the file.
-        side: in pixels, as for `open_own`; `channels` likewise.
-        location: for messages.
-        folder: for images that have to be put in order.
+        side: side in pixels; see `open_own`.
+        channels: number of channels; see `open_own`.
+        location: for progress.
+        folder: for a temporary file, if images are reordered.
     """
     with npz.open_npz(path, "images") as arrays:
         if "images" not in arrays.keys:
-            raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
+            names = ", ".join(arrays.keys) or "no array"
+            raise ValueError(f"expected an array 'images', got {names}")
         shape, dtype = arrays.header("images")
         check_images(shape, dtype)
         height, width, depth = (*shape[1:], 1)[:3]
         side = side or kept_side(Counter({(width, height): 1}))
         channels = channels or depth
         factors, labels, place = read_factors(arrays, shape[0])
-    as_they_are = (height, width, depth) == (side, side, channels)
+    unchanged = (height, width, depth) == (side, side, channels)
     target = (shape[0], side, side, channels)
 
     def blocks() -> Iterator[Rows]:
@@ -167,11 +170,11 @@ def from_npz(
             read = arrays.blocks("images", max(1, BLOCK // (height * width * depth)))
             for block in npz.counted(read, shape[0], location.progress):
                 images = block.reshape(len(block), height, width, depth)
-                yield images if as_they_are else np.stack([fitted(i) for i in images])
+                yield images if unchanged else np.stack([fitted(i) for i in images])
 
     def fitted(image: Rows) -> Rows:
-        made = Image.fromarray(image[:, :, 0] if depth == 1 else image)
-        return np.asarray(resized(square(flat(made, channels)), side)).reshape(target[1:])
+        picture = Image.fromarray(image[:, :, 0] if depth == 1 else image)
+        return np.asarray(resized(square(flat(picture, channels)), side)).reshape(target[1:])
 
     return Content(
         blocks=blocks() if place is None else reordered(blocks(), place, target, folder),
@@ -183,7 +186,7 @@ def from_npz(
 
 
 def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    """Refuse an array that does not hold images."""
+    """Raise unless an array's shape and dtype are those of images."""
     if dtype != np.uint8:
         raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
@@ -191,9 +194,9 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
             f"'images' has shape {shape}; store [N, H, W], or [N, H, W, C] with 1 or 3 channels"
         )
     if min(shape) < 1:
-        raise ValueError(f"'images' has shape {shape}: there is none")
+        raise ValueError(f"'images' has shape {shape}, so it is empty")
     if shape[1] * shape[2] > PIXELS:
-        raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels an image")
+        raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels per image")
 
 
 def read_factors(
@@ -201,40 +204,41 @@ def read_factors(
 ) -> tuple[dict[str, tuple[str, ...]], Index | None, Index | None]:
     """Return the factors with their values, the labels [N, K], and each image's place in a grid.
 
-    Where every combination is there exactly once there are no labels, and the images are put in
-    row-major order; None says that they are in it.
+    If every combination occurs exactly once, labels are None and the images are put into row-major
+    order. The place is None if the images already have this order, or are not a grid.
     """
     if "factors" not in arrays.keys:
         return {}, None, None
     factors = arrays.array("factors", npz.LABEL_BYTES)
     factors = factors[:, None] if factors.ndim == 1 else factors
     if factors.ndim != 2 or len(factors) != count or not factors.shape[1]:
-        raise ValueError(f"'factors' has shape {factors.shape}, not [{count}, K]")
+        raise ValueError(f"expected 'factors' of shape [{count}, K], got {factors.shape}")
     if factors.dtype.kind not in "biufUS" or (
         factors.dtype.kind == "f" and not np.isfinite(factors).all()
     ):
-        raise ValueError(f"'factors' ({factors.dtype}) are no finite numbers and no words")
+        raise ValueError(f"expected 'factors' as finite numbers or text, got {factors.dtype}")
     factors = npz.words(factors)
     names = [f"factor{k}" for k in range(factors.shape[1])]
     if "names" in arrays.keys:
         names = [str(name) for name in np.ravel(npz.words(arrays.array("names", NAMES)))]
         if len(names) != factors.shape[1] or len(set(names)) != len(names):
-            raise ValueError(f"'names' are {names}, and there are {factors.shape[1]} factors")
+            expected = f"expected {factors.shape[1]} different 'names', one per factor"
+            raise ValueError(f"{expected}, got {names}")
         check_names(names)
     values, columns = zip(*(np.unique(c, return_inverse=True) for c in factors.T), strict=True)
     labels = np.stack(columns, 1).astype(np.int64)
-    said = {n: tuple(str(v) for v in u.tolist()) for n, u in zip(names, values, strict=True)}
+    value_names = {n: tuple(str(v) for v in u.tolist()) for n, u in zip(names, values, strict=True)}
     order = grid_order(labels, [len(u) for u in values])
     if order is None:
-        return said, labels, None
-    return said, None, None if (order == np.arange(count)).all() else np.argsort(order)
+        return value_names, labels, None
+    return value_names, None, None if (order == np.arange(count)).all() else np.argsort(order)
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse names by which a factor could not be named on the command line, or shown."""
+    """Raise if a factor's name cannot be used on the command line or in a table."""
     for name in names:
         if not name or name != name.strip() or not name.isprintable() or set(name) & set("=,"):
             raise ValueError(
-                f"'names' holds {name!r}; a factor's name is a text in one line, with neither '=' "
-                "nor ',' in it nor spaces around it"
+                f"'names' has {name!r}; a factor's name must be one line of text without '=', "
+                "',' or surrounding spaces"
             )

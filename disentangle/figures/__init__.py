@@ -1,1 +1,1 @@
-"""Figures of a run and of many runs."""
+"""Figures of one run and of many runs."""

@@ -1,4 +1,4 @@
-"""The traversals of two runs beside one another, each latent by the one that is most like it."""
+"""Traversals of two runs side by side, with each latent beside its best match."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +22,15 @@ LEFT, GAP, ABOVE = 0.35, 0.85, 0.2  # inches
 
 
 def draw_aligned(a: Run, b: Run, path: Path) -> Path:
-    """Draw the traversals of two runs from one image, matched latents side by side.
+    """Draw traversals of two runs from the same image, with matched latents side by side.
 
-    The second run's row moves the other way where the two latents are negatively correlated, so
-    that both show the same change.
+    If two matched latents are negatively correlated, the second run's row is reversed, so that both
+    show the same change.
 
     Args:
-        a: the first run, whose seed image both start from.
-        b: the second.
-        path: a PNG, PDF or SVG.
+        a: the first run; both traversals start from its base image `seed`.
+        b: the second run.
+        path: path of a PNG, PDF or SVG file.
 
     Raises:
         DisentangleError: the runs were trained on different images, or every latent is inactive.
@@ -46,19 +46,19 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
     bases = (start, Base(start.label, start.short, b.encode(start.image[None])[0], start.image))
     cell = (PAGE - LEFT - GAP - EDGE) / (2 * COLUMNS)
     head = (
-        f"A: {title(a)}\nB: {title(b)}\nLatents are matched by the correlation r of their codes, "
-        "but for those inactive in both. Both runs start at A's seed image; each row goes from end "
-        "to end of a latent."
+        f"A: {title(a)}\nB: {title(b)}\nLatents are matched by the correlation r of their codes; "
+        "latents inactive in both runs are left out. Both runs start from the same base image of "
+        "A's dataset; each row traverses one latent."
     )
-    about = f"runs {a.record.id} and {b.record.id}"
-    canvas = Canvas(about, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
+    source = f"runs {a.record.id} and {b.record.id}"
+    canvas = Canvas(source, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
     for number, (run, base) in enumerate(zip((a, b), bases, strict=True)):
         latents = [pair.b if number else pair.a for pair in pairs]
         block = traverse(run, base, latents, COLUMNS)
         labels = [f"z{latent}" for latent in latents]
         if number:
-            back = torch.tensor([pair.correlation < 0 for pair in pairs])
-            block[back] = block[back].flip(1)
+            reversed_rows = torch.tensor([pair.correlation < 0 for pair in pairs])
+            block[reversed_rows] = block[reversed_rows].flip(1)
             labels = [name + label(pair) for name, pair in zip(labels, pairs, strict=True)]
         x, y = LEFT + number * (COLUMNS * cell + GAP), canvas.head
         canvas.text(x, y + ABOVE - 0.03, f"{'AB'[number]}: {short(run)}", va="bottom")
@@ -70,12 +70,12 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Match:
-    """A latent of one run and the one of another that moves most like it.
+    """A latent of one run and its best match in another run.
 
     Attributes:
         a: the first run's latent.
-        b: the second's.
-        correlation: of their codes, -1 to 1.
+        b: the second run's latent.
+        correlation: correlation of their codes, -1 to 1.
     """
 
     a: int
@@ -84,28 +84,28 @@ class Match:
 
 
 def label(pair: Match) -> str:
-    """Return how alike two latents are, in few words."""
+    """Return a short label with the correlation of two matched latents."""
     if not pair.correlation:
         return "\nno match"
-    way = ", reversed" if pair.correlation < 0 else ""
-    return f"{way}\n|r| {abs(pair.correlation):.2f}"
+    direction = ", reversed" if pair.correlation < 0 else ""
+    return f"{direction}\n|r| {abs(pair.correlation):.2f}"
 
 
 def short(run: Run) -> str:
-    """Return a run in few words."""
+    """Return a short label of a run: its model and seed."""
     return f"{run.record.model}, seed {run.record.seed}"
 
 
 def match(a: Codes, b: Codes) -> list[Match]:
-    """Return pairs of latents, by the assignment of the greatest sum of |correlation|.
+    """Match latents by the assignment with the greatest sum of |correlation|.
 
     Args:
         a: codes of images by one model, [N, D].
-        b: codes of the same images by another, [N, E].
+        b: codes of the same images by another model, [N, E].
 
     Returns:
-        min(D, E) pairs, the most alike first. An inactive latent is like none, and pairs of which
-        both are inactive are left out.
+        Up to min(D, E) pairs, by decreasing |correlation|. Correlations with inactive latents are
+        0, and pairs of two inactive latents are left out.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -121,21 +121,21 @@ def match(a: Codes, b: Codes) -> list[Match]:
 
 
 def correlations(a: Codes, b: Codes) -> NDArray[np.float64]:
-    """Return the correlation of each latent of `a` with each of `b`, [D, E]; 0 for inactive."""
+    """Return the correlations of the latents of `a` and `b`, [D, E]; 0 for inactive latents."""
     left, right = (unit_variance(z) * (z.var(axis=0) > ACTIVE) for z in (a, b))
     r: NDArray[np.float64] = left.T @ right / len(a)
     return r
 
 
 def check_comparable(a: Run, b: Run) -> None:
-    """Refuse to align runs of different images.
+    """Raise if two runs were trained on different images.
 
     Raises:
         DisentangleError: their datasets differ.
     """
     if a.record.dataset.fingerprint != b.record.dataset.fingerprint:
         raise DisentangleError(
-            f"the traversals cannot be aligned: {a.path} was trained on "
-            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]}, and {b.path} on "
+            f"cannot align the traversals: {a.path} was trained on "
+            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]}, but {b.path} on "
             f"'{b.record.dataset.name}' {b.record.dataset.fingerprint[:10]}"
         )

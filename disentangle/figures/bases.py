@@ -14,7 +14,7 @@ from disentangle.runs.run import Run
 
 @dataclass(frozen=True)
 class Base:
-    """Where a traversal starts: latents [D], what they are, and the image, if it is one."""
+    """The base of a traversal: latents [D], labels, and the image if the base is an image."""
 
     label: str
     short: str
@@ -23,40 +23,40 @@ class Base:
 
 
 def default_bases(run: Run) -> tuple[str, ...]:
-    """Return a seed image, the first image and, where there is a prior, two samples of it."""
+    """Return the default bases: a random image, the first image and, if possible, two samples."""
     return ("seed", "first", "prior:2") if has_prior(run) else ("seed", "first")
 
 
 def draw_prior(run: Run, number: int, purpose: str) -> Tensor:
-    """Return samples of the prior, [number, D], by the run's seed and this purpose.
+    """Draw samples of the prior, [number, D], from the stream of the run's seed and this purpose.
 
     Raises:
-        UsageError: the model has none.
+        UsageError: the model has no prior.
     """
     if not has_prior(run):
         raise UsageError(
-            f"'{run.record.model}' has no prior to draw from, for its codes have no posterior"
+            f"'{run.record.model}' has no prior to sample: its codes have no posterior"
         )
     rng = torch_rng(run.record.seed, purpose)
     return torch.randn((number, run.model.latents), generator=rng)
 
 
 def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
-    """Return the bases that these words name.
+    """Return the bases that these specifications name.
 
     Args:
         run: the run.
         specs: `seed` (an image drawn by the run's seed), `first` (the first image), `prior` (a
-            sample of p(z)), each with a count where wanted (`first:3`), or the number of an image.
+            sample of p(z)), each with an optional count (`first:3`), or the index of an image.
 
     Raises:
-        UsageError: another word, or an image that the dataset does not have.
+        UsageError: an unknown specification, or an image that the dataset does not have.
     """
     bases: list[Base] = []
     for spec in specs:
         word, _, count = spec.partition(":")
         if count and not (count.isdecimal() and 0 < int(count) <= 20):
-            raise UsageError(f"--base {spec}: the count is a whole number from 1 to 20")
+            raise UsageError(f"--base {spec}: expected a count from 1 to 20")
         number = int(count or 1)
         if word == "prior":
             for i, sample in enumerate(draw_prior(run, number, "prior"), 1):
@@ -64,20 +64,20 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             continue
         if word == "seed":
             rng_images = numpy_rng(run.record.seed, "seed image")
-            chosen = rng_images.integers(0, len(run.dataset), number).tolist()
+            indices = rng_images.integers(0, len(run.dataset), number).tolist()
         elif word == "first":
-            chosen = list(range(number))
+            indices = list(range(number))
         elif word.isdecimal() and not count:
-            chosen = [int(word)]
+            indices = [int(word)]
         else:
             raise UsageError(
-                f"--base {spec}: a base is seed, first or prior, each with :COUNT where wanted, "
-                "or the number of an image"
+                f"--base {spec}: expected seed, first or prior, with an optional :COUNT, or the "
+                "index of an image"
             )
-        for i in chosen:
+        for i in indices:
             if i >= len(run.dataset):
-                raise UsageError(f"--base {spec}: the dataset has {len(run.dataset)} images")
+                raise UsageError(f"--base {spec}: the dataset has only {len(run.dataset)} images")
             image = run.dataset.images([i])
-            kind = "seed image" if word == "seed" else "image"
-            bases.append(Base(f"{kind} {i}", f"#{i}", run.encode(image)[0], image[0]))
+            name = "random image" if word == "seed" else "image"
+            bases.append(Base(f"{name} {i}", f"#{i}", run.encode(image)[0], image[0]))
     return bases

@@ -1,4 +1,4 @@
-"""What every figure is drawn on: a paper's widths, its type, and where it came from."""
+"""The canvas of every figure: widths and fonts of a paper, and the figure's provenance."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 def spread(
     places: Sequence[float], sizes: Sequence[float], high: float, low: float = 0.0
 ) -> list[float]:
-    """Return the nearest places at which things of these sizes do not overlap.
+    """Move labels as little as possible so that they do not overlap; return their positions.
 
     Args:
-        places: wanted, of the middles, ascending.
-        sizes: of the things.
-        high: where the last may end, if there is room for all.
-        low: where the first may begin.
+        places: the preferred positions of the labels' centres, ascending.
+        sizes: the sizes of the labels.
+        high: the upper limit, if there is room for all labels.
+        low: the lower limit.
     """
     from scipy.optimize import isotonic_regression
 
-    # Without the room that those before it take, what must not overlap must only not descend.
+    # After subtracting the space of preceding labels, no overlap means non-decreasing positions.
     before = low + np.cumsum(sizes) - np.asarray(sizes) / 2
     free = max(0.0, high - low - sum(sizes))
     moved = isotonic_regression(np.asarray(places) - before).x.clip(0, free) + before
     return [float(place) for place in moved]
 
 
-COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its text
-SMALL = 7  # points; print needs no less
+COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its full text
+SMALL = 7  # points; the minimum for print
 LINE = 0.125  # inches, of small type
 EDGE = 0.04
 GREY = "0.4"
@@ -50,23 +50,23 @@ STILL = (".png", ".pdf", ".svg")
 
 
 def title(run: Run) -> str:
-    """Return one line that says which run a figure came from."""
+    """Return a one-line description of a figure's run."""
     record = run.record
     steps = f"{record.recipe['steps']} steps" + ("" if run.finished else ", UNFINISHED")
-    about = f"{record.summary}, {steps}, seed {record.seed}"
-    return f"{record.model} on {record.dataset.name} ({about}), run {record.id}"
+    details = f"{record.summary}, {steps}, seed {record.seed}"
+    return f"{record.model} on {record.dataset.name} ({details}), run {record.id}"
 
 
 def source(about: str) -> str:
-    """Return what a figure came from, and what drew it, and when."""
+    """Return a figure's provenance: the runs, the software and the date."""
     return f"{about}; {made_by()}"
 
 
 def check_suffix(path: Path, known: tuple[str, ...] = STILL) -> str:
-    """Return the suffix of a figure's name, in small letters.
+    """Return the suffix of a figure's name in lower case.
 
     Raises:
-        UsageError: it is of no format that the figure comes in.
+        UsageError: the figure has no such format.
     """
     if path.suffix.lower() not in known:
         raise UsageError(f"{path}: name a file that ends with {', '.join(known)}")
@@ -77,42 +77,42 @@ class Canvas:
     """A figure, measured in inches from its upper left corner.
 
     Attributes:
-        figure: matplotlib's.
-        head: the height of what is said above, below which contents begin.
+        figure: the matplotlib figure.
+        head: the height of the text at the top; the contents begin below it.
     """
 
     def __init__(self, about: str, width: float, height: float, head: str = "") -> None:
-        """Make a figure whose contents take this height, between its head and its source.
+        """Make a figure with text at the top, contents, and its provenance at the bottom.
 
         Args:
-            about: what it came from, as `title` says it of a run.
-            width: in inches; `height` likewise.
-            height: of what lies between head and foot.
-            head: what is said above.
+            about: a description of the runs, such as `title`.
+            width: width in inches.
+            height: height of the contents in inches.
+            head: the text at the top.
         """
         from matplotlib.figure import Figure
 
         self.about = about
-        heads, feet = lines(head, width), lines(source(about), width)
-        self.head = EDGE + LINE * len(heads) + (EDGE if heads else 0)
+        head_lines, foot_lines = lines(head, width), lines(source(about), width)
+        self.head = EDGE + LINE * len(head_lines) + (EDGE if head_lines else 0)
         self.width = width
-        self.height = self.head + height + 2 * EDGE + LINE * len(feet)
+        self.height = self.head + height + 2 * EDGE + LINE * len(foot_lines)
         self.figure = Figure(figsize=(width, self.height), dpi=DPI)
-        if heads:
-            self.text(EDGE, EDGE, "\n".join(heads), va="top")
-        self.text(EDGE, self.height - EDGE, "\n".join(feet), va="bottom", color=GREY)
+        if head_lines:
+            self.text(EDGE, EDGE, "\n".join(head_lines), va="top")
+        self.text(EDGE, self.height - EDGE, "\n".join(foot_lines), va="bottom", color=GREY)
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
-        """Write small text at a place; no character of it is mathematics."""
-        place = (x / self.width, 1 - y / self.height)
+        """Write small text at a position, without interpreting it as mathematics."""
+        position = (x / self.width, 1 - y / self.height)
         style = {"fontsize": SMALL, "linespacing": 1.1, "parse_math": False, **style}
-        self.figure.text(*place, text, **style)
+        self.figure.text(*position, text, **style)
 
     def axes(self, x: float, y: float, width: float, height: float, **options: Any) -> Any:
-        """Return axes whose upper left corner is at (x, y)."""
+        """Add axes with their upper left corner at (x, y)."""
         corner = (x / self.width, 1 - (y + height) / self.height)
-        share = (*corner, width / self.width, height / self.height)
-        axes = self.figure.add_axes(share, **options)
+        rectangle = (*corner, width / self.width, height / self.height)
+        axes = self.figure.add_axes(rectangle, **options)
         axes.tick_params(labelsize=SMALL)
         return axes
 
@@ -163,12 +163,12 @@ class Canvas:
         return axes
 
     def save(self, path: Path) -> Path:
-        """Write the figure, in the format that its name says, with its source in the metadata."""
+        """Write the figure in the format of its suffix, with its provenance in the metadata."""
         save_figure(self.figure, path, software=made_by(), source=self.about)
         return path
 
 
 def lines(text: str, width: float, size: float = SMALL) -> list[str]:
-    """Return text in lines that fit a width in inches."""
+    """Wrap text into lines that fit a width in inches."""
     characters = int((width - 2 * EDGE) * 72 / (0.56 * size))
     return [line for part in text.splitlines() for line in textwrap.wrap(part, characters)]

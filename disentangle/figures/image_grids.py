@@ -1,4 +1,4 @@
-"""The pieces that figures are made of: image grids, motion, files."""
+"""Building blocks of figures: image grids, animations and files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-HEAD, MARGIN, FOOT = 16, 96, 12  # pixels above, beside and, for each line, below what moves
+HEAD, MARGIN, FOOT = 16, 96, 12  # pixels above, beside and (per line) below an animation
 METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"png": ("Software", "Source"), "pdf": ("Creator", "Subject"), "svg": ("Creator", "Source")}
 )
-"""Format -> where it says what made a figure, and what that shows."""
+"""Format -> the metadata keys for the software that made a figure, and for its provenance."""
 
 
 def as_float(images: "Tensor") -> "Tensor":
-    """Return uint8 images as float in [0, 1], and float images as they are."""
+    """Convert uint8 images to float in [0, 1]; return float images unchanged."""
     return images if images.is_floating_point() else images.float() / 255
 
 
 def mosaic(images: "Tensor") -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return images [rows, columns, C, H, W] in [0, 1] as one uint8 picture, a pixel apart; RGB."""
+    """Join images [rows, columns, C, H, W] in [0, 1] into one uint8 RGB picture, a pixel apart."""
     from torch.nn import functional
 
     rows, _, channels, height, _ = images.shape
@@ -38,34 +38,34 @@ def mosaic(images: "Tensor") -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def show(axes: Any, picture: np.ndarray[Any, Any]) -> None:
-    """Show a picture pixel for pixel, without a frame."""
+    """Show a picture without a frame, one data unit per pixel."""
     axes.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0), interpolation="lanczos")
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
 def save_figure(figure: Any, path: Path, software: str = "", source: str = "") -> None:
-    """Write a figure as PNG, PDF or SVG, as its name says, whole or not at all.
+    """Write a figure as PNG, PDF or SVG, by its suffix; the write is atomic.
 
-    In PDF and SVG text stays text, and images keep their own pixels.
+    In PDF and SVG, text stays text and images keep their original pixels.
 
     Args:
-        figure: matplotlib's.
+        figure: the matplotlib figure.
         path: the file.
-        software: what made it, for the file's metadata.
-        source: what it shows, likewise.
+        software: the software that made it, for the file's metadata.
+        source: its provenance, for the file's metadata.
     """
     from matplotlib import rc_context
 
-    kind = path.suffix.lower().removeprefix(".")
-    keys = METADATA[kind]
+    suffix = path.suffix.lower().removeprefix(".")
+    keys = METADATA[suffix]
     metadata = {key: text for key, text in zip(keys, (software, source), strict=True) if text}
     for image in [image for axes in figure.axes for image in axes.images]:
-        image.set_interpolation("lanczos" if kind == "png" else "none")
+        image.set_interpolation("lanczos" if suffix == "png" else "none")
     path.parent.mkdir(parents=True, exist_ok=True)
     plain: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "image.composite_image": False}
     with rc_context(plain), atomic(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=metadata)
+        figure.savefig(temporary, format=suffix, metadata=metadata)
 
 
 def save_animation(
@@ -77,16 +77,16 @@ def save_animation(
     software: str = "",
     source: str = "",
 ) -> None:
-    """Write images in motion, there and back, as GIF or WebP, whole or not at all.
+    """Write an animation that plays forwards and backwards, as GIF or WebP; the write is atomic.
 
     Args:
-        blocks: [column, row, time, C, H, W] in [0, 1].
-        heads: of the columns, written above them.
-        labels: of the rows, written in a margin on the left.
-        strong: whether each label is black, or grey.
+        blocks: images [column, row, time, C, H, W] in [0, 1].
+        heads: headings of the columns.
+        labels: labels of the rows, in a margin on the left.
+        strong: for each label, True for black and False for grey.
         path: the file.
-        software: what made it, written below and in the file's metadata.
-        source: what it shows, likewise.
+        software: the software that made it, written below and into the file's metadata.
+        source: its provenance, written below and into the file's metadata.
     """
     feet = _wrapped(f"{source}; {software}", MARGIN + (blocks.shape[-1] + 1) * len(blocks) - 8)
     length = blocks.shape[2]
@@ -94,18 +94,18 @@ def save_animation(
         _frame(blocks[:, :, t], heads, labels, strong, feet)
         for t in [*range(length), *range(length - 2, 0, -1)]
     ]
-    kind = path.suffix.lower().removeprefix(".")
+    suffix = path.suffix.lower().removeprefix(".")
     options: dict[str, Any] = {"comment": f"{source}; {software}"}
-    if kind == "webp":
-        about = Image.Exif()
-        about[ExifTags.Base.ImageDescription] = source
-        about[ExifTags.Base.Software] = software
-        options = {"exif": about, "lossless": True, "method": 3}
+    if suffix == "webp":
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = source
+        exif[ExifTags.Base.Software] = software
+        options = {"exif": exif, "lossless": True, "method": 3}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as temporary:
         frames[0].save(
             temporary,
-            format=kind.upper(),
+            format=suffix.upper(),
             save_all=True,
             append_images=frames[1:],
             duration=60,
@@ -121,7 +121,7 @@ def _frame(
     strong: Sequence[bool],
     feet: Sequence[str],
 ) -> Image.Image:
-    """Return one frame: images [column, row, C, H, W], and what is written around them."""
+    """Draw one frame: images [column, row, C, H, W] with headings, labels and foot lines."""
     size = images.shape[-2] + 1
     picture = mosaic(images.transpose(0, 1))
     below = HEAD + picture.shape[0] + 4
@@ -139,13 +139,13 @@ def _frame(
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Return text in lines of at most so many pixels."""
+    """Wrap text into lines of at most `width` pixels."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    found: list[str] = []
+    lines: list[str] = []
     for word in text.split():
-        longer = f"{found[-1]} {word}" if found else word
-        if found and draw.textlength(longer) <= width:
-            found[-1] = longer
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and draw.textlength(longer) <= width:
+            lines[-1] = longer
         else:
-            found.append(word)
-    return found
+            lines.append(word)
+    return lines

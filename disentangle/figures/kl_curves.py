@@ -27,17 +27,17 @@ Steps: TypeAlias = Literal["linear", "log"]
 
 
 def logged_kl(run: Run) -> list[dict[str, Any]]:
-    """Return the entries of a run's log that have the KL of each latent."""
+    """Return the entries of a run's log that hold the KL of each latent."""
     return [entry for entry in run.log if entry.get("kl")]
 
 
 def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") -> Path:
-    """Draw the KL of each latent over training, and below it their sum; return the file written.
+    """Draw the KL of each latent over training, and below it their sum; return the file's path.
 
     Args:
         run: the run.
-        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
-        steps: the axis of the steps.
+        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
+        steps: scale of the step axis.
 
     Raises:
         UsageError: the model has no KL.
@@ -47,63 +47,67 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
     check_suffix(path)
     entries = logged_kl(run)
     if not entries and run.log:
-        raise UsageError(f"'{run.record.model}' has no KL, for its codes have no posterior")
+        raise UsageError(f"'{run.record.model}' has no KL: its codes have no posterior")
     if not entries and run.record.imported:
         raise DisentangleError(
-            f"{run.path}: imported weights have no log; for the KL of each latent as it is: "
-            f"disentangle score {run.path} {metrics_with('rate')} --detail"
+            f"{run.path}: imported weights have no log. For the current KL of each latent, run "
+            f"`disentangle score {run.path} {metrics_with('rate')} --detail`."
         )
     if not entries:
         raise DisentangleError(
-            f"{run.path}: its log is empty; first: disentangle resume {run.path}"
+            f"{run.path}: its log is empty. Run `disentangle resume {run.path}` first."
         )
-    at = [entry["step"] for entry in entries]
+    steps_logged = [entry["step"] for entry in entries]
     curves = list(zip(*(entry["kl"] for entry in entries), strict=True))  # [latent][entry]
-    strong = sorted(
+    labelled = sorted(
         (d for d, c in enumerate(curves) if c[-1] >= LITTLE), key=lambda d: -curves[d][-1]
     )
-    upper = max(UPPER, TYPE * (len(strong) + 2))
+    upper = max(UPPER, TYPE * (len(labelled) + 2))
     canvas = Canvas(title(run), COLUMN, upper + GAP + LOWER + BELOW)
     width = COLUMN - LEFT - RIGHT
     each = canvas.axes(LEFT, canvas.head + EDGE, width, upper)
     total = canvas.axes(LEFT, canvas.head + EDGE + upper + GAP, width, LOWER, sharex=each)
-    marker = "." if len(at) == 1 else None
+    marker = "." if len(steps_logged) == 1 else None
     for d, curve in enumerate(curves):
-        if d not in strong:
-            each.plot(at, curve, color="0.65", linewidth=0.6, marker=marker)
-    for rank, d in enumerate(strong):
+        if d not in labelled:
+            each.plot(steps_logged, curve, color="0.65", linewidth=0.6, marker=marker)
+    for rank, d in enumerate(labelled):
         style = STYLES[rank % len(STYLES)]
-        each.plot(at, curves[d], color="black", linewidth=0.9, linestyle=style, marker=marker)
-    total.plot(at, [sum(entry["kl"]) for entry in entries], "k", linewidth=0.9, marker=marker)
+        each.plot(
+            steps_logged, curves[d], color="black", linewidth=0.9, linestyle=style, marker=marker
+        )
+    total.plot(
+        steps_logged, [sum(entry["kl"]) for entry in entries], "k", linewidth=0.9, marker=marker
+    )
     for axes in (each, total):
         axes.set_xscale(steps)
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
-        if len(at) > 1:
-            axes.set_xlim(0 if steps == "linear" else at[0], at[-1])
+        if len(steps_logged) > 1:
+            axes.set_xlim(0 if steps == "linear" else steps_logged[0], steps_logged[-1])
     each.tick_params(labelbottom=False)
     each.set_ylabel("KL (nats)", fontsize=SMALL)
     total.set_ylabel("sum", fontsize=SMALL)
     total.set_xlabel("step", fontsize=SMALL, labelpad=1)
-    values = {f"z{d}": curves[d][-1] for d in strong}
-    label_ends(each, at[-1], values, len(curves) - len(strong), upper)
+    values = {f"z{d}": curves[d][-1] for d in labelled}
+    label_ends(each, steps_logged[-1], values, len(curves) - len(labelled), upper)
     return canvas.save(path)
 
 
 def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inches: float) -> None:
-    """Name each line at its end, with a stroke to it; the axes are so many inches high."""
+    """Label each line at its end, with a connecting stroke; the axes are `inches` high."""
     named = sorted((value, name) for name, value in values.items())
     if others:
         named.insert(0, (0.0, f"{others} {'others' if values else 'latents'}\nbelow {LITTLE:g}"))
     top = axes.get_ylim()[1]
     height = TYPE / inches * top
-    wanted = [value + (height / 2 if "\n" in name else 0) for value, name in named]
+    preferred = [value + (height / 2 if "\n" in name else 0) for value, name in named]
     sizes = [height * (1 + name.count("\n")) for _, name in named]
-    for (value, name), place in zip(named, spread(wanted, sizes, top), strict=True):
+    for (value, name), position in zip(named, spread(preferred, sizes, top), strict=True):
         axes.annotate(
             name,
             (step, value),
-            xytext=(1.08, place / top),
+            xytext=(1.08, position / top),
             textcoords=axes.transAxes,
             fontsize=SMALL,
             va="center",

@@ -1,4 +1,4 @@
-"""The latents of a run as figures show them: which are active, their KL, what they range over."""
+"""The latents of a run, for figures: which are active, their KL and their ranges."""
 
 from dataclasses import dataclass
 
@@ -12,24 +12,24 @@ from disentangle.contracts.model import ACTIVE, Posterior
 from disentangle.runs.run import Run
 
 SAMPLE = 1024
-DRAWS = 16  # of q(z|x), for each image
+DRAWS = 16  # samples of q(z|x) for each image
 TAIL = 0.01
 
 
 @dataclass(frozen=True)
 class Latents:
-    """The latents of a run, as a figure shows them: active ones first, then by KL."""
+    """The latents of a run, for a figure: active ones first, then by KL."""
 
     order: list[int]
     weights: list[str]
-    """What they are sorted by: `KL 2.41`, in nats, or `Var 0.30`, of the means."""
+    """The sort keys as text: `KL 2.41`, in nats, or `Var 0.30`, the variance of the means."""
     active: list[bool]
     notes: list[str]
-    """What else there is to say of each; `inactive`, say."""
+    """Further notes, such as `inactive`."""
 
     @property
     def labels(self) -> list[str]:
-        """Return the names of rows."""
+        """The labels of the rows."""
         return [
             f"z{d}  {weight}\n{note}".rstrip()
             for d, weight, note in zip(self.order, self.weights, self.notes, strict=True)
@@ -37,13 +37,13 @@ class Latents:
 
 
 def probe(run: Run, count: int = SAMPLE) -> Index:
-    """Return the images that stand for the dataset in a figure."""
+    """Draw the indices of images that represent the dataset in a figure."""
     rng = numpy_rng(run.record.seed, "figures")
     return np.sort(rng.permutation(len(run.dataset))[:count])
 
 
 def measure_latents(run: Run) -> Latents:
-    """Return the latents, active ones first, by KL, or by the variance of means without one."""
+    """Measure the latents: active ones first, then by KL (without KL, by variance of the means)."""
     code = run.code(run.dataset.images(probe(run)))
     spread = code.mean.var(0)
     kl = isinstance(code, Posterior)
@@ -56,15 +56,15 @@ def measure_latents(run: Run) -> Latents:
 
 
 def has_prior(run: Run) -> bool:
-    """Say whether the model's codes have a posterior, and so a prior to draw from."""
+    """Return True if the model's codes have a posterior, and so a prior to sample."""
     return isinstance(run.code(run.dataset.images([0])), Posterior)
 
 
 def measure_ranges(run: Run) -> Tensor | None:
     """Return the 1st and the 99th percentile of the aggregate posterior of each latent, [D, 2].
 
-    A model without a posterior has those of its codes; one whose latents take a few values each has
-    no range, and its traversals show these values: None.
+    For a model without a posterior, they are the percentiles of its codes. For discrete codes the
+    result is None, as traversals show their values instead of a range.
     """
     code = run.code(run.dataset.images(probe(run)))
     if code.discrete:

@@ -1,4 +1,4 @@
-"""Grids of images of a run: reconstructions, and samples of the prior."""
+"""Image grids of a run: reconstructions, and samples of the prior."""
 
 import math
 from pathlib import Path
@@ -18,12 +18,12 @@ APART = 0.06  # inches
 
 
 def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) -> Path:
-    """Draw images, and below each its reconstruction; return the file written.
+    """Draw images, and below each its reconstruction; return the file's path.
 
     Args:
         run: the run.
         count: the number of images.
-        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
+        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
     """
     path = output or run.figures / "reconstructions.png"
     check_suffix(path)
@@ -43,12 +43,12 @@ def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) 
 
 
 def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
-    """Draw decoded samples of the prior; return the file written.
+    """Draw decoded samples of the prior; return the file's path.
 
     Args:
         run: the run.
         count: the number of samples.
-        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
+        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
 
     Raises:
         UsageError: the model has no prior.
@@ -58,8 +58,8 @@ def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
     images = run.decode(draw_prior(run, count, "samples"))
     across = min(ACROSS, count)
     down = math.ceil(count / across)
-    missing = functional.pad(images, (0, 0) * 3 + (0, across * down - count), value=0.5)
-    grid = missing.reshape(down, across, *images.shape[1:])
+    padded = functional.pad(images, (0, 0) * 3 + (0, across * down - count), value=0.5)
+    grid = padded.reshape(down, across, *images.shape[1:])
     cell = (COLUMN - 2 * EDGE) / ACROSS
     canvas = Canvas(title(run), COLUMN, down * cell, "Decoded samples of the prior.")
     canvas.images(EDGE, canvas.head, cell, grid)

@@ -1,4 +1,4 @@
-"""The figures of a run: which there are, and those that it shows of itself once it is finished."""
+"""The figures that are drawn when a run is finished."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from disentangle.runs.layout import FILES
 from disentangle.runs.run import Run
 
 WITH_KL = ("samples.png", "kl.png")
-"""Those of a run that logged a KL, and so has a prior."""
+"""Further figures of a run that logged a KL, and so has a prior."""
 
 
 def files_of(run: Run) -> tuple[str, ...]:
@@ -18,6 +18,6 @@ def files_of(run: Run) -> tuple[str, ...]:
 
 
 def draw_all(run: Run) -> list[Path]:
-    """Draw what a finished run shows of itself; return the files written."""
+    """Draw the figures of a finished run; return their paths."""
     drawn = [*draw_traversals(run), draw_reconstructions(run)]
     return [*drawn, draw_samples(run), draw_kl(run)] if logged_kl(run) else drawn

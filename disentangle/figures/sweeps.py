@@ -1,4 +1,4 @@
-"""Figures over hyper-parameters: a score against a knob, and distortion against rate."""
+"""Figures over hyper-parameters: a score against a hyper-parameter, and distortion against rate."""
 
 from pathlib import Path
 from typing import Any
@@ -16,58 +16,60 @@ from disentangle.scoring.metric_traits import metrics_with, role
 MARKERS = "osD^vP*Xdp"
 STYLES = ("-", "--", "-.", ":")
 LEFT, BELOW, HIGH = 0.5, 0.36, 1.9  # inches
-LINE, LEGEND = 0.14, 2.6  # inches, of a legend: a line's height, and its width
+LINE, LEGEND = 0.14, 2.6  # inches: the height of a legend's line, and a legend's width
 WIDE = 20
-"""The ratio of the largest to the smallest value from which an axis is logarithmic."""
+"""Ratio of the largest to the smallest value above which an axis is logarithmic."""
 
 
 def draw_sweep(observations: Observations, score: str, knob: str, path: Path) -> Path:
-    """Draw a score against a hyper-parameter: every seed, their mean, and its interval.
+    """Draw a score against a hyper-parameter: all seeds, their means and confidence intervals.
 
     Args:
-        observations: the runs.
+        observations: the runs and their scores.
         score: the name of a score, or a column's heading.
-        knob: a knob or trainer's option with numbers, or `steps`.
-        path: a PNG, PDF or SVG.
+        knob: a numeric hyper-parameter or training option, or `steps`.
+        path: path of a PNG, PDF or SVG file.
 
     Raises:
-        UsageError: no such score or knob, or one that has no numbers.
+        UsageError: the score or hyper-parameter does not exist, or is not numeric.
     """
     check_suffix(path)
     column = observations.column(score)
-    found = observations.of(column)
-    known = {name for o in found for name in o.settings}
-    if knob not in known:
-        raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, known)}")
-    words = {str(o.settings[knob]) for o in found if isinstance(o.settings.get(knob), str | bool)}
+    scored = observations.of(column)
+    available = {name for o in scored for name in o.settings}
+    if knob not in available:
+        raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, available)}")
+    words = {str(o.settings[knob]) for o in scored if isinstance(o.settings.get(knob), str | bool)}
     if words:
-        raise UsageError(f"'{knob}' is no number: {', '.join(sorted(words))}")
+        raise UsageError(f"'{knob}' is not numeric: {', '.join(sorted(words))}")
     curves: dict[str, list[tuple[float, float]]] = {}
-    having = [o for o in found if knob in o.settings]
-    others = {o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in having}
+    with_knob = [o for o in scored if knob in o.settings]
+    others = {
+        o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in with_knob
+    }
     names = names_of(others)
-    for o in having:
+    for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
-    lacking = len(found) - len(having)
+    lacking = len(scored) - len(with_knob)
     head = (
-        f"{observations.headings[column]} against {knob}, {len(having)} runs"
+        f"{observations.headings[column]} against {knob}, {len(with_knob)} runs"
         + (f"; {lacking} more have no {knob}" if lacking else "")
-        + f". Each point is a run; lines join means over runs of one {knob}, bars are 95 % "
-        f"bootstrap intervals of {FEWEST} or more."
+        + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
+        f"intervals of {FEWEST} or more runs."
     )
     canvas, axes = panel(observations, head, sorted(curves))
-    for number, (name, mine) in enumerate(sorted(curves.items())):
+    for number, (name, points) in enumerate(sorted(curves.items())):
         style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(curves))}
-        axes.plot(*zip(*mine, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
-        at = sorted({x for x, _ in mine})
-        sums = [summarise([y for x, y in mine if x == value]) for value in at]
+        axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
+        at = sorted({x for x, _ in points})
+        summaries = [summarise([y for x, y in points if x == value]) for value in at]
         line = STYLES[number % len(STYLES)]
-        means = [one.mean for one in sums]
+        means = [summary.mean for summary in summaries]
         axes.plot(at, means, ls=line, lw=0.9, ms=4, label=name, **style)
-        for x, one in zip(at, sums, strict=True):
-            if one.interval:
-                axes.plot([x, x], one.interval, lw=1.2, color=style["color"])
-    scale(axes, "x", [x for mine in curves.values() for x, _ in mine])
+        for x, summary in zip(at, summaries, strict=True):
+            if summary.interval:
+                axes.plot([x, x], summary.interval, lw=1.2, color=style["color"])
+    scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(observations.headings[column], fontsize=SMALL, parse_math=False)
     legend(axes, sorted(curves))
@@ -75,34 +77,36 @@ def draw_sweep(observations: Observations, score: str, knob: str, path: Path) ->
 
 
 def draw_rate_distortion(observations: Observations, path: Path) -> Path:
-    """Draw each run's rate, the KL of its posteriors, against its distortion, -E log p(x|z).
+    """Draw the distortion of each run, -E log p(x|z), against its rate, the KL of its posteriors.
 
     Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
 
     Raises:
-        UsageError: the runs' likelihoods differ, or there are several rates.
-        DisentangleError: no run has been scored by such a metric.
+        UsageError: the runs' likelihoods differ, or several scores have the same role.
+        DisentangleError: no run has a score with such a role.
     """
     check_suffix(path)
     rate, distortion = one_of(observations, "rate"), one_of(observations, "distortion")
     rates = {o.run: o for o in observations.of(rate)}
     pairs = [(rates[o.run], o) for o in observations.of(distortion) if o.run in rates]
-    kinds = {str(o.settings.get("likelihood")) for _, o in pairs}
-    if len(kinds) > 1:
+    likelihoods = {str(o.settings.get("likelihood")) for _, o in pairs}
+    if len(likelihoods) > 1:
         raise UsageError(
-            f"distortions of {' and '.join(sorted(kinds))} likelihoods cannot be compared; choose "
-            "by --where likelihood="
+            f"cannot compare distortions of {' and '.join(sorted(likelihoods))} likelihoods; "
+            "choose one with --where likelihood="
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
         f"Rate and distortion of {len(pairs)} runs, by {rate[1]}, in nats per image. "
-        "On a grey line their sum, the negative evidence lower bound, is the same."
+        "Grey lines: constant negative ELBO (rate + distortion)."
     )
     canvas, axes = panel(observations, head, models)
     for number, model in enumerate(models):
-        mine = [(r.value, d.value) for r, d in pairs if r.model == model]
+        points = [(r.value, d.value) for r, d in pairs if r.model == model]
         style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
-        axes.plot(*zip(*mine, strict=True), ls="", ms=4, mfc="none", mew=0.9, label=model, **style)
+        axes.plot(
+            *zip(*points, strict=True), ls="", ms=4, mfc="none", mew=0.9, label=model, **style
+        )
     x, y = axes.get_xlim(), axes.get_ylim()
     bounds = np.linspace(x[0] + y[0], x[1] + y[1], 6)[1:-1]
     for bound in bounds:
@@ -116,20 +120,20 @@ def draw_rate_distortion(observations: Observations, path: Path) -> Path:
 
 
 def one_of(observations: Observations, wanted: Role) -> ColumnKey:
-    """Return the column of a role."""
-    found = [column for column in observations.headings if role(column) == wanted]
-    if not found:
+    """Return the column of the only score with a role."""
+    columns = [column for column in observations.headings if role(column) == wanted]
+    if not columns:
         raise DisentangleError(
-            f"no run has a {wanted}; first: disentangle score {metrics_with(wanted)}"
+            f"no run has a {wanted}. Run `disentangle score {metrics_with(wanted)}` first."
         )
-    if len(found) > 1:
-        several = "', '".join(observations.headings[column] for column in found)
-        raise UsageError(f"there are several scores of {wanted}: '{several}'; choose by --where")
-    return found[0]
+    if len(columns) > 1:
+        several = "', '".join(observations.headings[column] for column in columns)
+        raise UsageError(f"several scores are a {wanted}: '{several}'; choose with --where")
+    return columns[0]
 
 
 def panel(observations: Observations, head: str, names: list[str]) -> tuple[Canvas, Any]:
-    """Return a canvas and its one panel, with room for a legend below."""
+    """Return a canvas and its only panel, with space for a legend below."""
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names)
     canvas = Canvas(observations.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
@@ -138,17 +142,17 @@ def panel(observations: Observations, head: str, names: list[str]) -> tuple[Canv
 
 
 def across(names: list[str]) -> int:
-    """Return how many names of a legend stand side by side."""
+    """Return the number of columns of a legend."""
     return 2 if max(map(len, names)) < 20 and len(names) > 1 else 1
 
 
 def legend(axes: Any, names: list[str]) -> None:
-    """Name the lines below the panel, where there are several."""
+    """Add a legend below the panel if there are several lines."""
     if len(names) > 1:
-        place = (0.5, -BELOW / HIGH)
-        found = axes.legend(
+        anchor = (0.5, -BELOW / HIGH)
+        made = axes.legend(
             loc="upper center",
-            bbox_to_anchor=place,
+            bbox_to_anchor=anchor,
             ncols=across(names),
             fontsize=SMALL,
             frameon=False,
@@ -156,20 +160,20 @@ def legend(axes: Any, names: list[str]) -> None:
             handlelength=2.4,
             labelspacing=0.25,
         )
-        for text in found.get_texts():
+        for text in made.get_texts():
             text.set_parse_math(False)
             text.set_text("\n".join(lines(text.get_text(), LEGEND)))
 
 
 def shade(number: int, count: int) -> Any:
-    """Return a colour that stays apart from the others in grey and for colour-blind readers."""
+    """Return a colour that is distinct in greyscale and for colour-blind readers."""
     from matplotlib import colormaps
 
     return colormaps["cividis"](0.0 if count == 1 else 0.85 * number / (count - 1))
 
 
 def scale(axes: Any, which: str, values: list[float]) -> None:
-    """Make an axis logarithmic where its values span more than a factor of `WIDE`."""
+    """Make an axis logarithmic if its values span at least a factor of `WIDE`."""
     if min(values) > 0 and max(values) / min(values) >= WIDE:
         getattr(axes, f"set_{which}scale")("log")
     ticks = sorted(set(values))

@@ -54,7 +54,7 @@ _HOMES = {
     "threads": "probes",
     "varying_factors": "probes",
 }
-"""Public name -> the module that it comes from."""
+"""Public name -> the module that defines it."""
 
 __all__ = sorted(_HOMES)
 

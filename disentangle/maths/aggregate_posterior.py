@@ -15,7 +15,7 @@ Estimator = Literal["mws", "mss", "mss-as-released"]
 
 
 class Densities(NamedTuple):
-    """Logarithms, [N] each: of q(z|x), of q(z), and of the product of q(z_d)."""
+    """Log densities, [N] each: log q(z|x), log q(z), and the log of the product of the q(z_d)."""
 
     posterior: Tensor
     joint: Tensor
@@ -23,7 +23,7 @@ class Densities(NamedTuple):
 
 
 def log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return log N(z; mean, exp(log_variance)), in the shape that these broadcast to."""
+    """Return log N(z; mean, exp(log_variance)), elementwise with broadcasting."""
     square = (z - mean).square() * (-log_variance).exp()
     return -0.5 * (square + log_variance + math.log(2 * math.pi))
 
@@ -34,13 +34,13 @@ def log_prior(z: Tensor) -> Tensor:
 
 
 def log_densities(q: Posterior, z: Tensor, log_weights: Tensor) -> Densities:
-    """Return the log densities of z [N, D] drawn from q, one row for each image.
+    """Return the log densities of z ~ q(z|x), one row per image.
 
     q(z_i) is sum_j w_ij q(z_i|x_j); in the product of marginals the weights enter each dimension.
 
     Args:
         q: the posteriors of a batch of N images.
-        z: a sample of each, [N, D].
+        z: one sample of each posterior, [N, D].
         log_weights: log w_ij, [N, N]; see `log_weights`.
     """
     # [i, j, d] = log q(z_i,d | x_j)
@@ -57,16 +57,16 @@ def log_weights(
 ) -> Tensor:
     """Return log w_ij, [batch, batch], the weight of image j in the estimate of q(z_i).
 
-    `mws` weighs each 1 / (N B), a lower bound of the expected log. `mss` weighs the image itself
-    1 / N, one other (N - M) / (N M) and the rest 1 / M, with M = B - 1, so that rows sum to 1.
-    `mss-as-released` is what the authors' code makes of that: it strides by B where the diagonal
-    needs B + 1, so that the weights lie in the first two columns.
+    `mws` gives each image the weight 1 / (N B), a lower bound of the expected log. `mss` gives the
+    image itself 1 / N, one other (N - M) / (N M) and the rest 1 / M, with M = B - 1, so that rows
+    sum to 1. `mss-as-released` follows the authors' code, which strides by B where the diagonal
+    needs B + 1 and so puts these weights into the first two columns.
 
     Args:
-        batch: B, images in the batch; two at least for stratified sampling.
-        dataset: N, images that are trained on.
+        batch: B, images in the batch; with one image, every estimator is `mws`.
+        dataset: N, images in the training set.
         estimator: `mws`, `mss` or `mss-as-released`.
-        device: where the weights are needed.
+        device: device of the result.
     """
     if estimator == "mws" or batch < 2:
         return torch.full((batch, batch), -math.log(dataset * batch), device=device)

@@ -1,9 +1,10 @@
-"""Gradient-boosted trees, the same as scikit-learn's `GradientBoostingClassifier`, but sooner.
+"""Gradient-boosted trees, identical to scikit-learn's `GradientBoostingClassifier` but faster.
 
-Nearly all that scikit-learn does is to sort every latent anew at every node. The codes are the same
-for all trees, so here they are sorted once, and splits are found in cumulative sums along that
-order. Where rounding might decide between two splits, scikit-learn's choice hangs on the order in
-which it draws the latents: there its own tree is grown, from the state of its generator.
+scikit-learn spends most of its time sorting every latent again at every node. The codes are the
+same for all trees, so here they are sorted once, and splits are found from cumulative sums in that
+order. If rounding could decide between two splits, scikit-learn's choice depends on the random
+order in which it tries the latents. In this case scikit-learn's own tree is grown, from the same
+state of its random generator.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,12 +22,12 @@ Bools = NDArray[np.bool_]
 Run = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 
 STAGES, DEPTH, RATE = 100, 3, 0.1
-GAP = np.float32(1e-7)  # values no further apart are the same to scikit-learn
+GAP = np.float32(1e-7)  # scikit-learn treats values this close as equal
 EPS = float(np.finfo(np.float64).eps)
 
 
 class Tree(NamedTuple):
-    """The leaf of each point fitted on [N] and to test on [M], and what splits gained [D]."""
+    """The leaf of each training point [N] and test point [M], and the gain of each latent [D]."""
 
     leaf: Index
     test_leaf: Index
@@ -34,38 +35,38 @@ class Tree(NamedTuple):
 
 
 class Unclear(Exception):
-    """Rounding might decide which split is the best."""
+    """Raised if rounding might decide which split is the best."""
 
 
 class GradientBoosting:
-    """Codes to fit on [N, D] and to test on [M, D], sorted for any number of classifiers."""
+    """Classifiers on the same codes, to fit on [N, D] and to test on [M, D], sorted once."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
         exponent = int(np.frexp(np.abs(x).max())[1])
         if not -10 < exponent < 100:  # out of reach of GAP, or of single precision
             x, test = np.ldexp(x, -exponent), np.ldexp(test, -exponent)
-        most = float(np.finfo(np.float32).max)
-        test = np.clip(test, -most, most)
+        largest = float(np.finfo(np.float32).max)
+        test = np.clip(test, -largest, largest)
         self.x, self.test = x.astype(np.float32), test.astype(np.float32)
         self.columns, self.test_columns = self.x.T.copy(), self.test.T.astype(np.float64)
         self.order = np.argsort(self.columns, axis=1, kind="stable")  # [d, rank] = point
 
     def classify(self, y: Index, seed: int, run: Run = map) -> tuple[Floats, Index]:
-        """Return what `GradientBoostingClassifier(random_state=seed).fit(x, y)` finds.
+        """Return the result of `GradientBoostingClassifier(random_state=seed).fit(x, y)`.
 
-        That is the latents' importances, [D], and the classes of the points to test on, [M].
+        This is the importance of each latent, [D], and the predicted class of each test point, [M].
 
         Args:
             y: classes, [N], at least two.
-            seed: an int that scikit-learn takes.
-            run: as `map`; it may run the trees of a stage in threads.
+            seed: scikit-learn's `random_state`.
+            run: a function like `map`; it may fit the trees of a stage in threads.
         """
         classes, y, counts = np.unique(y, return_inverse=True, return_counts=True)
-        one = len(classes) == 2  # one tree a stage will do
-        member = y[None, :] == np.arange(len(classes))[one:, None]  # [k, n]
-        scores = np.tile(_start(counts)[one:, None], len(self.x))
+        binary = len(classes) == 2  # two classes need one tree per stage
+        member = y[None, :] == np.arange(len(classes))[binary:, None]  # [k, n]
+        scores = np.tile(_start(counts)[binary:, None], len(self.x))
         test_scores = np.tile(scores[:, :1], len(self.test))
-        shrink = 1.0 if one else (len(classes) - 1) / len(classes)
+        shrink = 1.0 if binary else (len(classes) - 1) / len(classes)
         residual = np.empty_like(scores)
         gains, unclear, trying = np.zeros(self.x.shape[1]), 0, True
 
@@ -84,21 +85,21 @@ class GradientBoosting:
             for gain, failed in run(grow, numbers):
                 gains += gain
                 unclear += failed
-            # Where hardly any tree is clear, as with discrete codes, trying is not worth it.
+            # If hardly any tree is clear, as with discrete codes, trying is not worth the time.
             trying = unclear < max(50, 0.9 * numbers.stop)
-        predicted = test_scores[0] >= 0 if one else test_scores.argmax(axis=0)
+        predicted = test_scores[0] >= 0 if binary else test_scores.argmax(axis=0)
         return gains / (gains.sum() or 1.0), classes[predicted.astype(np.intp)]
 
     def _sklearn_tree(self, g: Floats, seed: int, number: int) -> Tree:
-        """Return scikit-learn's tree of `g` [N], the one after `number` others."""
+        """Fit scikit-learn's tree number `number` (from 0) to `g` [N]."""
         from sklearn import config_context
         from sklearn.ensemble import GradientBoostingClassifier
         from sklearn.tree import DecisionTreeRegressor
         from sklearn.utils import check_random_state
 
         state = check_random_state(seed)
-        state.randint(0, 2**31 - 1, size=number)  # each tree draws one
-        # Its older versions have another criterion, which is the same but for rounding.
+        state.randint(0, 2**31 - 1, size=number)  # each tree draws one number
+        # Older versions of scikit-learn use another criterion, which is equal up to rounding.
         older = GradientBoostingClassifier().criterion == "friedman_mse"
         criterion = "friedman_mse" if older else "squared_error"
         grown = DecisionTreeRegressor(criterion=criterion, max_depth=DEPTH, random_state=state)
@@ -108,7 +109,7 @@ class GradientBoosting:
         return Tree(tree.apply(self.x), tree.apply(self.test), gains)
 
     def _clear_tree(self, g: Floats) -> Tree | None:
-        """Return the tree of `g` [N], or None where rounding might decide on it."""
+        """Fit a tree to `g` [N]; return None if rounding might decide a split."""
         n, m, d = len(self.x), len(self.test), len(self.order)
         tree = Tree(np.empty(n, np.intp), np.empty(m, np.intp), np.zeros(d))
         try:
@@ -118,7 +119,7 @@ class GradientBoosting:
         return tree
 
     def _grow(self, tree: Tree, g: Floats, order: Index, test: Index, node: int) -> None:
-        """Grow from `node`, whose children are 2 node and 2 node + 1, on its points and `test`."""
+        """Grow the subtree at `node`, with children 2 node and 2 node + 1, on its points."""
         if node >= 2**DEPTH or order.shape[1] == 1:
             tree.leaf[order[0]], tree.test_leaf[test] = node, node
             return
@@ -127,21 +128,21 @@ class GradientBoosting:
         low, high = (float(self.columns[d, order[d, r]]) for r in (rank, rank + 1))
         below = self.test_columns[d].take(test) <= low / 2 + high / 2
         if 2 * node < 2**DEPTH:
-            chosen = np.zeros(len(g), bool)
-            chosen[order[d, : rank + 1]] = True
-            keep = chosen.take(order)
+            on_left = np.zeros(len(g), bool)
+            on_left[order[d, : rank + 1]] = True
+            keep = on_left.take(order)
             left, right = (order[side].reshape(len(order), -1) for side in (keep, ~keep))
-        else:  # leaves need no order
+        else:  # leaves do not need the order
             left, right = order[d : d + 1, : rank + 1], order[d : d + 1, rank + 1 :]
         self._grow(tree, g, left, test[below], 2 * node)
         self._grow(tree, g, right, test[~below], 2 * node + 1)
 
     def _split(self, g: Floats, order: Index) -> tuple[int, int, float]:
-        """Return the best split: its latent, its last rank on the left, its gain."""
+        """Return the best split: its latent, the last rank on its left side, and its gain."""
         n = order.shape[1]
         sums = g.take(order)  # [d, rank]
         here = sums[0]
-        # The sum of n terms is off by n EPS times their absolute sum at most, and so on.
+        # The rounding error of a sum of n terms is at most n EPS times their absolute sum, etc.
         doubt = 8 * n * EPS * float(np.abs(here).sum() * np.abs(here).max())
         sums -= float(here.mean())
         if float(here @ here) <= 2 * n * EPS + doubt:
@@ -164,25 +165,25 @@ class GradientBoosting:
                 return int(d[apart[0]]), int(rank[apart[0]]), best
             if len(apart) > 1:
                 break
-            gains[near] = 0.0  # there values are the same
+            gains[near] = 0.0  # the values on both sides of these splits are equal
         raise Unclear
 
 
 def _start(counts: Index) -> Floats:
-    """Return the scores that give the classes their shares, [K]."""
+    """Return the initial scores, which give each class its share of the points, [K]."""
     p = counts / counts.sum()
     return np.asarray(logit(p) if len(p) == 2 else np.log(p / np.exp(np.log(p).mean())))
 
 
 def _residual(scores: Floats, member: Bools) -> Floats:
-    """Return membership minus its probability, [K, N], from scores [K, N].
+    """Return class membership minus its probability, [K, N], from scores [K, N].
 
-    `inv_boxcox(x, 0)` is the exponential of the C library, which scikit-learn calls. NumPy's own
-    may differ in the last bit, which is enough to tip a tie.
+    `inv_boxcox(x, 0)` is the C library's exponential, which scikit-learn uses. NumPy's may differ
+    in the last bit, which is enough to decide a tie.
     """
     if len(scores) == 1:
         e = inv_boxcox(np.minimum(-scores, 37.0), 0.0)
-        far = member - inv_boxcox(np.minimum(scores, 0.0), 0.0)  # where 1 + e would be e
+        far = member - inv_boxcox(np.minimum(scores, 0.0), 0.0)  # used where 1 + e rounds to e
         return np.asarray(np.where(scores > -37, np.where(member, e, -1.0) / (1 + e), far))
     e = inv_boxcox(scores - scores.max(axis=0), 0.0)
     e /= np.add.reduce(e, axis=0)
@@ -190,7 +191,7 @@ def _residual(scores: Floats, member: Bools) -> Floats:
 
 
 def _leaf_values(leaf: Index, g: Floats, member: Bools, shrink: float) -> Floats:
-    """Return one Newton step for each leaf, by its number."""
+    """Return one Newton step for each leaf, indexed by node number."""
     counts = np.bincount(leaf)
     order = np.argsort(leaf.astype(np.uint8), kind="stable")
     g = g.take(order)
@@ -199,6 +200,6 @@ def _leaf_values(leaf: Index, g: Floats, member: Bools, shrink: float) -> Floats
     value = np.zeros(len(counts))
     for i, end in enumerate(np.cumsum(counts)):
         part = slice(end - counts[i], end)
-        if counts[i] and abs(steep := float(curvature[part].mean())) >= 1e-150:
-            value[i] = float(g[part].mean()) * shrink / steep
+        if counts[i] and abs(mean_curvature := float(curvature[part].mean())) >= 1e-150:
+            value[i] = float(g[part].mean()) * shrink / mean_curvature
     return value

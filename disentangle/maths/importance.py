@@ -1,7 +1,6 @@
-"""How the importance of latents for factors is spread: what the metrics of the DCI family share.
+"""Disentanglement and completeness from an importance matrix, for the metrics of the DCI family.
 
-Disentanglement and completeness are of Eastwood and Williams (2018),
-https://openreview.net/forum?id=By-7dz-AZ.
+Eastwood and Williams (2018), https://openreview.net/forum?id=By-7dz-AZ.
 """
 
 import numpy as np
@@ -17,13 +16,14 @@ Numbers = NDArray[np.float64]
 def disentanglement(importance: Numbers) -> tuple[float, Numbers]:
     """Return sum_i rho_i D_i, and each D_i = 1 - H_K(P_i), [D].
 
-    P_i is the importance of latent i for each factor as shares of their sum, H_K its entropy to the
-    base K, and rho_i the share of latent i in all importance. Without any importance it is 0.
+    P_i is the importance of latent i for each factor, normalised to sum to 1, H_K its entropy to
+    base K, and rho_i the share of latent i in the total importance. If the total is 0, so are the
+    results.
 
     Args:
-        importance: of latents for factors, [D, K], not negative; two factors at least.
+        importance: importance of latents for factors, [D, K], non-negative, with K at least 2.
     """
-    p = importance + 1e-11  # as in disentanglement_lib, so that an unused latent has shares too
+    p = importance + 1e-11  # as in disentanglement_lib, so that the P_i of an unused latent exists
     p /= p.sum(axis=1, keepdims=True)
     of_latent: Numbers = 1 + (p * np.log(p)).sum(axis=1) / np.log(importance.shape[1])
     total = importance.sum()
@@ -33,23 +33,23 @@ def disentanglement(importance: Numbers) -> tuple[float, Numbers]:
 
 
 def completeness(importance: Numbers) -> tuple[float, Numbers]:
-    """Return sum_k rho_k C_k, and each C_k = 1 - H_D(P_k), [K]: `disentanglement` the other way.
+    """Return sum_k rho_k C_k, and each C_k = 1 - H_D(P_k), [K].
 
     Args:
-        importance: of latents for factors, [D, K], not negative; two latents at least.
+        importance: importance of latents for factors, [D, K], non-negative, with D at least 2.
     """
     return disentanglement(importance.T)
 
 
 def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
-    """Return the three parts of a DCI metric, and what is behind them.
+    """Return the three scores of a DCI metric, with details.
 
-    Disentanglement takes two factors, and completeness two latents.
+    Disentanglement needs two factors, and completeness two latents.
 
     Args:
-        name: the metric's.
-        importance: of latents for factors, [D, K]; the column of a constant factor is NaN.
-        accuracy: with which each factor is predicted, [K]; NaN likewise.
+        name: the metric's name.
+        importance: importance of latents for factors, [D, K]; NaN for constant factors.
+        accuracy: accuracy of predicting each factor, [K]; NaN for constant factors.
 
     Raises:
         Unavailable: every factor is constant.
@@ -57,20 +57,20 @@ def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
     varies = ~np.isnan(accuracy)
     if not varies.any():
         raise Unavailable("every factor is constant in these samples")
-    found: dict[str, float | Unavailable | Detail] = {
-        f"{name}/disentanglement": Unavailable("it takes two factors that vary"),
-        f"{name}/completeness": Unavailable("it takes two latents"),
+    scores: dict[str, float | Unavailable | Detail] = {
+        f"{name}/disentanglement": Unavailable("needs two varying factors"),
+        f"{name}/completeness": Unavailable("needs two latents"),
     }
     of_factor = np.full(len(accuracy), np.nan)
     if varies.sum() > 1:
         score, of_latent = disentanglement(importance[:, varies])
-        found[f"{name}/disentanglement"] = score
-        found[f"{name}/latents"] = Detail(("latent",), of_latent)
+        scores[f"{name}/disentanglement"] = score
+        scores[f"{name}/latents"] = Detail(("latent",), of_latent)
     if len(importance) > 1:
         score, of_factor[varies] = completeness(importance[:, varies])
-        found[f"{name}/completeness"] = score
-        found[f"{name}/factors"] = Detail(("factor",), of_factor)
-    found[f"{name}/informativeness"] = float(accuracy[varies].mean())
-    found[f"{name}/importance"] = Detail(("latent", "factor"), importance)
-    found[f"{name}/accuracy"] = Detail(("factor",), accuracy)
-    return found
+        scores[f"{name}/completeness"] = score
+        scores[f"{name}/factors"] = Detail(("factor",), of_factor)
+    scores[f"{name}/informativeness"] = float(accuracy[varies].mean())
+    scores[f"{name}/importance"] = Detail(("latent", "factor"), importance)
+    scores[f"{name}/accuracy"] = Detail(("factor",), accuracy)
+    return scores

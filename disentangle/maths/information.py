@@ -1,4 +1,4 @@
-"""Entropy and mutual information of discrete variables, plug-in estimates in nats; and gaps."""
+"""Entropy, mutual information and gaps of discrete variables: plug-in estimates in nats."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,20 +7,20 @@ from disentangle.contracts.dataset import Index
 from disentangle.errors import Unavailable
 
 BLOCK = 2**18
-"""Pairs of values that are counted at once, and cells that are counted into: about 2 MiB each."""
+"""Pairs of values counted at once, and cells of the tables that hold the counts: 2 MiB each."""
 
 
 def discretise(codes: ArrayLike, bins: int) -> Index:
-    """Return each column of `codes` [N, D] cut into equal-width bins, numbered from 0.
+    """Discretise each column of `codes` [N, D] into equal-width bins, numbered from 0.
 
-    The edges are NumPy's histogram edges, the last bin closed on the right; a constant column gets
-    the range c - 0.5 to c + 0.5, and falls into one bin.
+    The edges are NumPy's histogram edges, with the last bin closed on the right. A constant column
+    c gets the range c - 0.5 to c + 0.5, and so a single bin.
 
     Raises:
         Unavailable: a column's range is not a finite number.
     """
     codes = np.asarray(codes, dtype=np.float64)
-    # The result lies column by column, which is how it is read.
+    # Column by column in memory, as the result is read that way.
     binned = np.zeros(codes.shape[::-1], dtype=np.int64)
     for d, column in enumerate(codes.T):
         x = np.ascontiguousarray(column)
@@ -28,17 +28,17 @@ def discretise(codes: ArrayLike, bins: int) -> Index:
         with np.errstate(over="ignore", invalid="ignore"):
             spread = high - low
         if not np.isfinite(spread):
-            raise Unavailable(f"latent {d} spreads too far to be cut into bins")
+            raise Unavailable(f"cannot bin latent {d}: its range is not finite")
         if spread == 0:
             low, high = low - 0.5, high + 0.5
         edges = np.linspace(low, high, bins + 1)
-        if not (edges[1:] > edges[:-1]).all():  # constant, but for rounding
+        if not (edges[1:] > edges[:-1]).all():  # constant up to rounding
             continue
-        # The quotient is at most one bin off, which the edges then tell.
-        place = np.minimum((x - low) / (high - low) * bins, bins - 1).astype(np.int64)
-        place -= x < edges[place]
-        place += (x >= edges[place + 1]) & (place < bins - 1)
-        binned[d] = place
+        # The quotient is at most one bin off; the edges correct it.
+        bin_index = np.minimum((x - low) / (high - low) * bins, bins - 1).astype(np.int64)
+        bin_index -= x < edges[bin_index]
+        bin_index += (x >= edges[bin_index + 1]) & (bin_index < bins - 1)
+        binned[d] = bin_index
     return binned.T
 
 
@@ -50,7 +50,7 @@ def joint(a: Index, b: Index) -> NDArray[np.int64]:
 
 
 def entropy(counts: ArrayLike) -> float:
-    """Return the entropy of the distribution that these counts make."""
+    """Return the entropy of the distribution with these counts."""
     return float(_entropies(np.ravel(counts)))
 
 
@@ -60,15 +60,15 @@ def entropies(variables: Index) -> NDArray[np.float64]:
 
 
 def mutual_information(a: Index, b: Index) -> NDArray[np.float64]:
-    """Return I(a_i; b_k) for all columns of `a` [N, D] and `b` [N, K], as [D, K]."""
+    """Return I(a_i; b_k) for all columns of `a` [N, D] and `b` [N, K], [D, K]."""
     information = entropies(a)[:, None] + entropies(b)[None, :] - _joint_entropies(a, b)
     return np.maximum(information, 0.0)
 
 
 def gaps(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Return by how much the largest entry of each column of [D, K] exceeds the next, [K].
+    """Return the difference of the two largest entries of each column of `matrix` [D, K], [K].
 
-    Where there is one row, the next counts as 0.
+    With a single row, the second largest entry counts as 0.
     """
     m = np.asarray(matrix, dtype=np.float64)
     m = np.sort(np.vstack([np.zeros_like(m[:1]), m]) if len(m) == 1 else m, axis=0)
@@ -77,13 +77,13 @@ def gaps(matrix: ArrayLike) -> NDArray[np.float64]:
 
 
 def _joint_entropies(a: Index, b: Index) -> NDArray[np.float64]:
-    """Return H(a_i, b_k) for all pairs of columns, [D, K], in memory that does not grow with D K.
+    """Return H(a_i, b_k) for all pairs of columns, [D, K], in memory independent of D and K.
 
-    One count serves as many columns of `a` as fit into a block.
+    As many columns of `a` are counted at once as fit into a block.
     """
     n, size = len(a), int(a.max()) + 1
     columns = np.ascontiguousarray(a.T, dtype=np.int64)
-    found = np.empty((a.shape[1], b.shape[1]))
+    joint_entropy = np.empty((a.shape[1], b.shape[1]))
     for k, other in enumerate(np.ascontiguousarray(b.T, dtype=np.int64)):
         width = int(other.max()) + 1
         cells = size * width
@@ -94,12 +94,12 @@ def _joint_entropies(a: Index, b: Index) -> NDArray[np.float64]:
             pair = columns[i : i + step] * width  # [i, n]
             pair += other
             if sparse:
-                found[i, k] = entropy(np.unique(pair, return_counts=True)[1])
+                joint_entropy[i, k] = entropy(np.unique(pair, return_counts=True)[1])
                 continue
             pair += offset[: len(pair)]
             counts = np.bincount(pair.ravel(), minlength=len(pair) * cells)
-            found[i : i + step, k] = _entropies(counts.reshape(len(pair), cells))
-    return found
+            joint_entropy[i : i + step, k] = _entropies(counts.reshape(len(pair), cells))
+    return joint_entropy
 
 
 def _entropies(counts: NDArray[np.int64]) -> NDArray[np.float64]:

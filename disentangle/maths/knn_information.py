@@ -1,6 +1,6 @@
 """Mutual information of real and discrete variables, in nats, by nearest neighbours.
 
-Ross (2014), https://doi.org/10.1371/journal.pone.0087357; the estimates are scikit-learn's.
+Ross (2014), https://doi.org/10.1371/journal.pone.0087357, as implemented in scikit-learn.
 """
 
 import numpy as np
@@ -17,25 +17,26 @@ Numbers = NDArray[np.float64]
 def knn_mutual_information(
     z: Codes, v: Index, rng: np.random.Generator, neighbours: int = 3
 ) -> Numbers:
-    """Return I(z_i; v_k) by nearest neighbours, [D, K], as Ross (2014) and scikit-learn estimate.
+    """Return I(z_i; v_k) by nearest neighbours, [D, K], as in Ross (2014) and scikit-learn.
 
-    It is max(0, psi(N) + mean(psi(n) - psi(N_y) - psi(m))), where N_y images share a label, and m
-    codes, itself counted, are nearer than the n-th nearest that has the same label.
+    The estimate is max(0, psi(N) + mean(psi(n) - psi(N_y) - psi(m))), where N_y is the number of
+    images with the same label, and m the number of codes, including itself, that are nearer than
+    the n-th nearest code with the same label.
 
     Args:
         z: codes, [N, D].
-        v: labels, [N, K]; images whose label no other has are left out.
-        rng: makes noise of 1e-10 of a code's deviation, so that no two codes are the same.
-        neighbours: n, or N_y - 1 if that is less.
+        v: labels, [N, K]; images with a unique label are left out.
+        rng: draws noise of 1e-10 of each latent's standard deviation, so that no codes are equal.
+        neighbours: n, or N_y - 1 if that is smaller.
     """
     x = standardised(z, z)[0]
-    found = np.empty((z.shape[1], v.shape[1]))
+    information = np.empty((z.shape[1], v.shape[1]))
     for k, y in enumerate(v.T):
         for i, column in enumerate(x.T):
             noisy = column + 1e-10 * rng.standard_normal(len(x))
             order = np.argsort(noisy)
-            found[i, k] = _information(noisy[order], y[order], neighbours)
-    return found
+            information[i, k] = _information(noisy[order], y[order], neighbours)
+    return information
 
 
 def _information(x: Numbers, y: Index, neighbours: int) -> float:
@@ -54,22 +55,22 @@ def _information(x: Numbers, y: Index, neighbours: int) -> float:
         step = np.where(label[j:] == label[:-j], same[j:] - same[:-j], np.inf)
         below[j, j:], above[j, : len(step)] = step, step
     radius = np.empty(len(x))
-    for few in np.unique(n):  # of these nearest, j lie below and the others above
+    for few in np.unique(n):  # of the nearest, j are below and the others above
         nearest = np.maximum(below[: few + 1], above[few::-1]).min(axis=0)
         radius[by_label[n == few]] = np.nextafter(nearest[n == few], 0)
     m = 1 + _within(x, radius) + _within(-x[::-1], radius[::-1])[::-1]
-    found = digamma(len(x)) + digamma(n).mean() - (digamma(size) + digamma(m)).mean()
-    return max(0.0, float(found))
+    information = digamma(len(x)) + digamma(n).mean() - (digamma(size) + digamma(m)).mean()
+    return max(0.0, float(information))
 
 
 def _within(x: Numbers, radius: Numbers) -> Index:
-    """Return how many of sorted x [N] lie above each, and no further than its radius [N]."""
-    place = np.arange(len(x))
-    last = np.maximum(np.searchsorted(x, x + radius, "right") - 1, place)
+    """Count the values above each of sorted x [N] that are within its radius [N]."""
+    rank = np.arange(len(x))
+    last = np.maximum(np.searchsorted(x, x + radius, "right") - 1, rank)
     while (over := x[last] - x > radius).any():  # x + radius was rounded
         last -= over
     after = np.minimum(last + 1, len(x) - 1)
     while (short := (after > last) & (x[after] - x <= radius)).any():
         last += short
         after = np.minimum(last + 1, len(x) - 1)
-    return last - place
+    return last - rank

@@ -1,7 +1,7 @@
 """Linear support vector machines on one latent, for all values of all factors at once.
 
-They reach the minimum of the objective that liblinear comes close to (Fan et al. 2008,
-https://www.jmlr.org/papers/v9/fan08a.html, squared hinge loss), some six times faster.
+They reach the exact minimum of liblinear's objective (Fan et al. 2008,
+https://www.jmlr.org/papers/v9/fan08a.html, squared hinge loss), about six times faster.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from disentangle.contracts.dataset import Index
 
 BLOCK = 2**16
-"""Heights of lines that are compared at once, 512 KiB."""
+"""Values of lines compared at once: 512 KiB."""
 Numbers = NDArray[np.float64]
 
 
@@ -18,33 +18,36 @@ def fit_svms(x: Numbers, y: Index, own: Numbers, others: Numbers) -> tuple[Numbe
     """Return slope and intercept of a support vector machine for each value, [P] and [P].
 
     They minimise (w^2 + b^2) / 2 + sum_n c_n max(0, 1 - s_n (w x_n + b))^2, where s_n is 1 for
-    images with the value and -1 for all others. The images that have a loss lie to one side of a
-    point, so that along sorted x the sums of a Newton step are differences of running sums.
+    images with the value and -1 for all others. The images with a loss are all on one side of a
+    point, so in sorted order the sums of a Newton step are differences of cumulative sums.
 
     Args:
         x: a latent, [N].
-        y: the value of each factor, [N, K], numbered through from 0 to P - 1 over all factors.
-        own: c_n of the images with the value, [P]; `others` of those without it.
+        y: the value of each factor, [N, K], numbered consecutively over all factors, 0 to P - 1.
+        own: c_n of the images with the value, [P].
+        others: c_n of the images without the value, [P].
     """
     n, value = len(x), np.arange(len(own))
     middle, scale = x.mean(), x.std() or 1.0
     order = np.argsort(x)
     u = (x[order] - middle) / scale
-    places = np.sort((y[order] * n + np.arange(n)[:, None]).ravel())  # by value, then along u
+    positions = np.sort(
+        (y[order] * n + np.arange(n)[:, None]).ravel()
+    )  # sorted by value, then by u
     powers = np.stack([np.ones(n), u, u * u])
     sums, sums_by_value = (
-        np.pad(np.cumsum(p, axis=1), ((0, 0), (1, 0))) for p in (powers, powers[:, places % n])
+        np.pad(np.cumsum(p, axis=1), ((0, 0), (1, 0))) for p in (powers, powers[:, positions % n])
     )
 
     def below(rank: Index | int) -> Numbers:
-        """Return sums over the images before this place on the line, of all lesser values too."""
-        return sums_by_value[:, np.searchsorted(places, value * n + rank)]  # [3, P]
+        """Return sums over the images before this rank, plus all images with smaller values."""
+        return sums_by_value[:, np.searchsorted(positions, value * n + rank)]  # [3, P]
 
     first, last = below(0), below(n)
     penalty = np.array([[1.0], [-middle / scale], [(1 + middle**2) / scale**2]])  # on b, both, w
 
     def expand(w: Numbers, b: Numbers) -> Numbers:
-        """Return w, b, the loss, by how much a Newton step should lower it, and where it leads."""
+        """Return w, b, the loss, its expected decrease by a Newton step, and that step's w, b."""
         slope = np.where(w == 0, 1e-30, w)
         near, far = (np.searchsorted(u, (side - b) / slope) for side in (1, -1))
         with_it, without = below(near) - first, sums[:, far] - below(far) + first
@@ -72,6 +75,6 @@ def fit_svms(x: Numbers, y: Index, own: Numbers, others: Numbers) -> tuple[Numbe
 
 
 def highest_line(x: Numbers, w: Numbers, b: Numbers) -> Index:
-    """Return which of the lines w x + b, [P], is the highest at each x [M]."""
+    """Return the index of the highest of the lines w x + b, for w, b [P], at each x [M]."""
     blocks = np.array_split(x, 1 + len(x) * len(w) // BLOCK)
     return np.concatenate([(np.multiply.outer(part, w) + b).argmax(axis=1) for part in blocks])

@@ -1,4 +1,4 @@
-"""What metrics share that fit a classifier to each factor."""
+"""Helpers for metrics that fit a classifier to each factor."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,11 +18,10 @@ Numbers = NDArray[np.float64]
 
 @contextmanager
 def small_fit() -> Iterator[None]:
-    """Fit within the block on one thread, and take what there is after the iterations allowed.
+    """Within the block, fit on one thread, and do not warn if a fit stops at its iteration limit.
 
-    Fits this small gain little from a second thread, and beside another busy process its waiting
-    makes them nine times slower. The references stop early too, and scores are compared with
-    theirs.
+    Small fits gain little from a second thread, which makes them nine times slower beside another
+    busy process. The reference implementations stop early too, and scores should match theirs.
     """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -34,17 +33,17 @@ def small_fit() -> Iterator[None]:
 
 
 def standardised(z: Codes, test_z: Codes) -> tuple[Numbers, Numbers]:
-    """Return codes shifted and scaled to mean 0 and deviation 1 over `z`; constant ones are 0."""
+    """Standardise `z` and `test_z` by the mean and deviation of `z`; constant latents become 0."""
     middle, scale = z.mean(axis=0), z.std(axis=0)
     scale = np.where((np.ptp(z, axis=0) > 0) & (scale > 0), scale, np.inf)
     return (z - middle) / scale, (test_z - middle) / scale
 
 
 def varying_factors(*labels: Index) -> Index:
-    """Return the factors that vary in each of several arrays of labels [N, K], by column.
+    """Return the columns of the factors that vary in each of several arrays of labels [N, K].
 
     Raises:
-        Unavailable: none does.
+        Unavailable: no factor varies.
     """
     varying = np.flatnonzero(np.all([np.ptp(v, axis=0) > 0 for v in labels], axis=0))
     if not len(varying):
@@ -53,16 +52,16 @@ def varying_factors(*labels: Index) -> Index:
 
 
 def threads() -> ThreadPoolExecutor:
-    """Make a pool of one thread for each core that this process may use."""
+    """Make a pool with one thread per core that this process may use."""
     return ThreadPoolExecutor(cores())
 
 
 def each_varying_factor(fit: Callable[[int], object], *labels: Index) -> None:
-    """Call `fit(k)` for each factor k that varies, in threads, those with most values first.
+    """Call `fit(k)` for each varying factor k, in threads, factors with most values first.
 
     Args:
-        fit: fits to one factor, and keeps what it finds.
-        labels: [N, K]; a factor is to vary in each. The first has the values that are fitted to.
+        fit: fits a probe to one factor and stores the result.
+        labels: arrays [N, K]; a factor has to vary in each. The first one is fitted to.
 
     Raises:
         Unavailable: every factor is constant.

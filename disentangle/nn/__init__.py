@@ -1,4 +1,4 @@
-"""Networks of the papers, their layers, and the likelihoods of images."""
+"""The papers' networks, their layers, and the likelihoods of images."""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ _HOMES = {
     "Locatello": "networks",
     "Network": "networks",
 }
-"""Public name -> the module that it comes from."""
+"""Public name -> the module that defines it."""
 
 __all__ = sorted(_HOMES)
 

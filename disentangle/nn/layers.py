@@ -1,4 +1,4 @@
-"""Layers and losses that are torch's own functions, computed faster where torch is slow."""
+"""Layers and losses that equal torch's, but are faster where torch is slow."""
 
 from typing import Any
 
@@ -7,58 +7,59 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FEW = 4
-"""Channels of an image up to which its layers are faster as matrix products."""
+"""Number of image channels up to which a layer is faster as a matrix product."""
 
 
 def on_cpu(x: Tensor) -> bool:
-    """Say whether x is computed with in single precision on a CPU, where torch is slow."""
+    """Return True if x is in single precision on a CPU, where torch is slow."""
     single = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return x.device.type == "cpu" and single
 
 
 class Convolution(nn.Conv2d):
-    """A convolution whose bias is added apart on a CPU: within it, its gradient is slow."""
+    """A convolution that adds its bias separately on a CPU, as torch's bias gradient is slow."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, after, height, width] for x [N, before, H, W]."""
+        """Map x [N, before, H, W] to [N, after, height, width]."""
         if not on_cpu(x) or self.bias is None:
             return super().forward(x)
-        found = F.conv2d(x, self.weight, None, self.stride, self.padding)
-        return found.add_(self.bias.view(-1, 1, 1))
+        y = F.conv2d(x, self.weight, None, self.stride, self.padding)
+        return y.add_(self.bias.view(-1, 1, 1))
 
 
 class Transposed(nn.ConvTranspose2d):
-    """A transposed convolution whose bias is added apart on a CPU.
+    """A transposed convolution that adds its bias separately on a CPU.
 
-    Within it the gradient of the bias, a sum over pixels, takes a fourth of that of the weights.
+    In torch's own, the bias gradient, a sum over pixels, takes a quarter of the time of the
+    weights' gradient.
     """
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return [N, after, height, width] for x [N, before, H, W]."""
+        """Map x [N, before, H, W] to [N, after, height, width]."""
         if not on_cpu(x) or self.bias is None or output_size is not None:
             return super().forward(x, output_size)
-        found = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding)  # type: ignore[arg-type]
-        return found.add_(self.bias.view(-1, 1, 1))
+        y = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding)  # type: ignore[arg-type]
+        return y.add_(self.bias.view(-1, 1, 1))
 
 
 class FromImage(Convolution):
     """A convolution 4x4, stride 2, padding 1, of the few channels of an image.
 
-    On a GPU a matrix product of the image's patches: torch's own gradient of the weights, where it
-    is to give the same bits each time, takes a fifth of a whole step.
+    On a GPU it is a matrix product of the image's patches, because torch's deterministic gradient
+    of the weights takes a fifth of a whole step.
     """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 4, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, after, H / 2, W / 2] for x [N, before, H, W]."""
+        """Map x [N, before, H, W] to [N, after, H / 2, W / 2]."""
         if x.device.type != "cuda" or self.in_channels > FEW:
             return super().forward(x)
         return self.by_product(x)
 
     def by_product(self, x: Tensor) -> Tensor:
-        """Return the same by a matrix product, channels last."""
+        """Return the same result by a matrix product, channels last."""
         pixels = F.linear(patches(x), self.weight.flatten(1), self.bias)
         return pixels.view(len(x), x.shape[2] // 2, x.shape[3] // 2, -1).permute(0, 3, 1, 2)
 
@@ -66,16 +67,16 @@ class FromImage(Convolution):
 class ToImage(Transposed):
     """A transposed convolution 4x4, stride 2, padding 1, to the few channels of an image.
 
-    On a CPU the vector units have nothing to do over one output channel, and torch's takes six
-    times as long as here: one matrix product, and sums of its shifted parts. On a GPU its gradient
-    of the weights is what is slow, as in `FromImage`.
+    On a CPU it is a matrix product and sums of its shifted parts. With one output channel torch
+    cannot use the vector units and takes six times as long. On a GPU torch's gradient of the
+    weights is slow, as in `FromImage`.
     """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 4, 2, 1)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return [N, after, 2H, 2W] for x [N, before, H, W]."""
+        """Map x [N, before, H, W] to [N, after, 2H, 2W]."""
         if self.out_channels > FEW or output_size is not None:
             return super().forward(x, output_size)
         if x.device.type == "cuda":
@@ -94,32 +95,32 @@ class FromVector(nn.ConvTranspose2d):
         super().__init__(before, after, 4)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Return [N, after, 4, 4] for x [N, before, 1, 1]."""
+        """Map x [N, before, 1, 1] to [N, after, 4, 4]."""
         if tuple(x.shape[2:]) != (1, 1) or output_size is not None or self.bias is None:
             return super().forward(x, output_size)
-        made = (x.flatten(1) @ self.weight.flatten(1)).view(len(x), -1, 4, 4)
-        return made + self.bias.view(-1, 1, 1)
+        y = (x.flatten(1) @ self.weight.flatten(1)).view(len(x), -1, 4, 4)
+        return y + self.bias.view(-1, 1, 1)
 
 
 class Doubling(torch.autograd.Function):
-    """Transposed convolution 4x4, stride 2, padding 1: the forward pass by a matrix product."""
+    """Transposed convolution 4x4, stride 2, padding 1; its forward pass is a matrix product."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Keep what the gradients need."""
+        """Save the tensors that the gradients need."""
         ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return [N, O, 2H, 2W] for x [N, C, H, W], weight [C, O, 4, 4] and bias [O]."""
+        """Map x [N, C, H, W] to [N, O, 2H, 2W], for weight [C, O, 4, 4] and bias [O]."""
         n, c, h, w = x.shape
         o = weight.shape[1]
         pixels = x.permute(0, 2, 3, 1).reshape(-1, c)
         y = (weight.reshape(c, o * 16).T @ pixels.T).view(o, 4, 4, n, h, w)
-        # Output row 2i takes row 1 of the kernel at i and row 3 at i - 1; row 2i + 1 takes row 2 at
-        # i and row 0 at i + 1. So do columns.
+        # Output row 2i sums row 1 of the kernel at i and row 3 at i - 1; row 2i + 1 sums row 2 at i
+        # and row 0 at i + 1. Columns are the same.
         y[:, 1, :, :, 1:] += y[:, 3, :, :, :-1]
         y[:, 2, :, :, :-1] += y[:, 0, :, :, 1:]
         y = y[:, 1:3]
@@ -130,26 +131,26 @@ class Doubling(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradients of x and weight, torch's own, which are fast, and of bias."""
+        """Return the gradients of x and weight, which are fast in torch, and of bias."""
         x, weight = ctx.saved_tensors
-        places = (None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, [True, True, False])
-        of_x, of_weight, _ = torch.ops.aten.convolution_backward(grads[0], x, weight, *places)
+        arguments = (None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, [True, True, False])
+        of_x, of_weight, _ = torch.ops.aten.convolution_backward(grads[0], x, weight, *arguments)
         return of_x, of_weight, grads[0].sum((0, 2, 3))
 
 
 class Widening(torch.autograd.Function):
-    """Transposed convolution 4x4, stride 2, padding 1: the weights' gradient by a product."""
+    """Transposed convolution 4x4, stride 2, padding 1; its backward pass is a matrix product."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Keep what the gradients need."""
+        """Save the tensors that the gradients need."""
         ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return [N, O, 2H, 2W] for x [N, C, H, W], weight [C, O, 4, 4] and bias [O]."""
+        """Map x [N, C, H, W] to [N, O, 2H, 2W], for weight [C, O, 4, 4] and bias [O]."""
         return F.conv_transpose2d(x, weight, bias, 2, 1)
 
     @staticmethod
@@ -166,7 +167,7 @@ class Widening(torch.autograd.Function):
 def patches(x: Tensor) -> Tensor:
     """Return the 4x4 patches, stride 2, padding 1, of x [N, C, H, W]: [N, HW / 4, 16 C].
 
-    By one copy of a view: torch's own takes a launch for each image on a GPU.
+    They are one copy of a view; torch's own function launches a GPU kernel for each image.
     """
     n, c, h, w = x.shape
     views = F.pad(x, (1, 1, 1, 1)).unfold(2, 4, 2).unfold(3, 4, 2)
@@ -174,7 +175,7 @@ def patches(x: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
-    """Return the cross entropy of pixels x in [0, 1] and coins of these logits, elementwise."""
+    """Return the binary cross entropy of pixels x in [0, 1] under these logits, elementwise."""
     if logits.device.type != "cpu" or x.requires_grad:
         return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
     loss: Tensor = CrossEntropy.apply(logits, x)
@@ -182,13 +183,13 @@ def cross_entropy(logits: Tensor, x: Tensor) -> Tensor:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """max(l, 0) - x l + ln(1 + exp(-|l|)): on a CPU torch's own spends its time in log1p."""
+    """max(l, 0) - x l + ln(1 + exp(-|l|)); on a CPU torch's own is slow because of log1p."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Keep what the gradient needs."""
+        """Save the tensors that the gradient needs."""
         ctx.save_for_backward(*inputs)
 
     @staticmethod

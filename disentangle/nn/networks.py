@@ -13,25 +13,25 @@ from disentangle.nn.layers import Convolution, FromImage, FromVector, ToImage, T
 Shape = tuple[int, int, int]
 """(channels, height, width)"""
 HALVINGS = {32: 3, 64: 4, 128: 5}
-"""The sides of the images that the networks here take, and how often these are halved to 4x4."""
+"""Image side -> the number of halvings to 4x4, for the sizes that the networks accept."""
 
 
 class Network(ABC):
-    """An encoder from images to real outputs, and a decoder from latents to one logit a pixel."""
+    """An encoder from images to real outputs, and a decoder from latents to one logit per pixel."""
 
     version: ClassVar[int] = 1
 
     @abstractmethod
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        """Return a module that maps images [N, C, H, W] to [N, outputs]."""
 
     @abstractmethod
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        """Return a module that maps latents [N, latents] to [N, C, H, W]."""
 
 
 def down(*channels: int) -> list[nn.Module]:
-    """Return convolutions that halve the image each: 4x4, stride 2, padding 1, each with a ReLU."""
+    """Return convolutions that each halve the image: 4x4, stride 2, padding 1, with a ReLU."""
     layers: list[nn.Module] = [FromImage(channels[0], channels[1]), nn.ReLU(inplace=True)]
     for before, after in pairwise(channels[1:]):
         layers += [Convolution(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
@@ -39,7 +39,7 @@ def down(*channels: int) -> list[nn.Module]:
 
 
 def up(*channels: int) -> list[nn.Module]:
-    """Return transposed convolutions that double the image each; no ReLU after the last."""
+    """Return transposed convolutions that each double the image; no ReLU after the last."""
     layers: list[nn.Module] = []
     for before, after in pairwise(channels[:-1]):
         layers += [Transposed(before, after, 4, 2, 1), nn.ReLU(inplace=True)]
@@ -55,27 +55,31 @@ def dense(*units: int) -> list[nn.Module]:
 
 
 def halvings(name: str, image_shape: Shape) -> int:
-    """Return how often images are halved to 4x4; refuse sizes that network `name` does not take."""
+    """Return the number of halvings of images to 4x4.
+
+    Raises:
+        UsageError: the network `name` does not accept images of this size.
+    """
     _, height, width = image_shape
     if height != width or height not in HALVINGS:
         raise UsageError(
-            f"network '{name}' takes images of 32x32, 64x64 or 128x128, not {height}x{width}; "
-            "images of your own get such a size with --image-size 64"
+            f"network '{name}' needs images of 32x32, 64x64 or 128x128, got {height}x{width}; "
+            "resize your own images with --image-size 64"
         )
     return HALVINGS[height]
 
 
 def only_64(name: str, image_shape: Shape) -> None:
-    """Refuse images that are not of 64x64."""
+    """Raise a UsageError unless images are 64x64."""
     if tuple(image_shape[1:]) != (64, 64):
         raise UsageError(
-            f"network '{name}' takes images of 64x64, not {image_shape[1]}x{image_shape[2]}; "
-            "images of your own get this size with --image-size 64"
+            f"network '{name}' needs images of 64x64, got {image_shape[1]}x{image_shape[2]}; "
+            "resize your own images with --image-size 64"
         )
 
 
 def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
-    """Return a convolution of 32 channels for each halving, and linear layers 256-256."""
+    """Return an encoder: a convolution of 32 channels per halving, then linear layers 256-256."""
     return nn.Sequential(
         *down(channels, *[32] * halved),
         nn.Flatten(),
@@ -85,19 +89,20 @@ def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
 
 
 class Conv(Network):
-    """The network of most beta-VAE replications, and of this project's seed.
+    """The network of most beta-VAE replications, and of this project's seed report.
 
-    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256. Decoder: linear 256,
-    transposed convolutions 64-64-32-32-C, the first from 1x1 to 4x4. So for images of 64x64; those
-    of 32x32 have one convolution of 32 channels fewer on either side, those of 128x128 one more.
+    For images of 64x64, the encoder has convolutions 32-32-32-32 (4x4, stride 2) and linear layers
+    256-256; the decoder a linear layer 256 and transposed convolutions 64-64-32-32-C, the first
+    from 1x1 to 4x4. For 32x32, both have one convolution of 32 channels fewer, for 128x128 one
+    more.
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        """Return a module that maps images [N, C, H, W] to [N, outputs]."""
         return small_encoder(image_shape[0], halvings("conv", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        """Return a module that maps latents [N, latents] to [N, C, H, W]."""
         halved = halvings("conv", image_shape)
         return nn.Sequential(
             *dense(latents, 256),
@@ -111,17 +116,17 @@ class Conv(Network):
 class Burgess(Network):
     """Burgess et al. (2018), https://arxiv.org/abs/1804.03599, appendix A.
 
-    Encoder: convolutions 32-32-32-32 (4x4, stride 2), linear 256-256; the decoder mirrors it. So
-    for images of 64x64, as in the paper; those of 32x32 have one convolution fewer on either side,
-    those of 128x128 one more.
+    For images of 64x64, as in the paper, the encoder has convolutions 32-32-32-32 (4x4, stride 2)
+    and linear layers 256-256; the decoder mirrors it. For 32x32, both have one convolution fewer,
+    for 128x128 one more.
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        """Return a module that maps images [N, C, H, W] to [N, outputs]."""
         return small_encoder(image_shape[0], halvings("burgess", image_shape), outputs)
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        """Return a module that maps latents [N, latents] to [N, C, H, W]."""
         halved = halvings("burgess", image_shape)
         return nn.Sequential(
             *dense(latents, 256, 256, 32 * 4 * 4),
@@ -133,13 +138,13 @@ class Burgess(Network):
 class Locatello(Network):
     """Locatello et al. (2019), https://arxiv.org/abs/1811.12359, as in disentanglement_lib.
 
-    Encoder: convolutions 32-32 (4x4) and 64-64 (2x2), stride 2, linear 256; the paper's table says
-    4x4 for all four, its code does this. Decoder: linear 256-1024, transposed convolutions
+    Encoder: convolutions 32-32 (4x4) and 64-64 (2x2), stride 2, linear 256. This follows the
+    paper's code; its table has 4x4 for all four. Decoder: linear 256-1024, transposed convolutions
     64-32-32-C (4x4).
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        """Return a module that maps images [N, C, 64, 64] to [N, outputs]."""
         only_64("locatello", image_shape)
         return nn.Sequential(
             *down(image_shape[0], 32, 32),
@@ -154,7 +159,7 @@ class Locatello(Network):
         )
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        """Return a module that maps latents [N, latents] to [N, C, 64, 64]."""
         only_64("locatello", image_shape)
         return nn.Sequential(
             *dense(latents, 256, 64 * 4 * 4),
@@ -170,7 +175,7 @@ class HigginsConv(Network):
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, 64, 64] to [N, outputs]."""
+        """Return a module that maps images [N, C, 64, 64] to [N, outputs]."""
         only_64("higgins-conv", image_shape)
         return nn.Sequential(
             *down(image_shape[0], 32, 32, 64, 64),
@@ -180,7 +185,7 @@ class HigginsConv(Network):
         )
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, 64, 64]."""
+        """Return a module that maps latents [N, latents] to [N, C, 64, 64]."""
         only_64("higgins-conv", image_shape)
         return nn.Sequential(
             *dense(latents, 256, 64 * 4 * 4),
@@ -190,19 +195,19 @@ class HigginsConv(Network):
 
 
 class HigginsFC(Network):
-    """Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, for dSprites; of any size.
+    """Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, for dSprites; any size.
 
     Encoder: linear 1200-1200 with ReLUs. Decoder: linear 1200-1200-1200 with tanh.
     """
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
-        """Return a module from images [N, C, H, W] to [N, outputs]."""
+        """Return a module that maps images [N, C, H, W] to [N, outputs]."""
         return nn.Sequential(
             nn.Flatten(), *dense(prod(image_shape), 1200, 1200), nn.Linear(1200, outputs)
         )
 
     def decoder(self, latents: int, image_shape: Shape) -> nn.Module:
-        """Return a module from latents [N, latents] to [N, C, H, W]."""
+        """Return a module that maps latents [N, latents] to [N, C, H, W]."""
         hidden = [layer for n in (latents, 1200, 1200) for layer in (nn.Linear(n, 1200), nn.Tanh())]
         return nn.Sequential(
             *hidden, nn.Linear(1200, prod(image_shape)), nn.Unflatten(1, image_shape)

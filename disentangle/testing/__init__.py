@@ -1,12 +1,12 @@
-"""Checks for the authors of plugins: whether a model, a dataset or a metric keeps its contract.
+"""Checks for plugin authors: whether a model, dataset or metric fulfils its contract.
 
-In a test file of yours, with the names by which `pyproject.toml` registers your plugins:
+In a test file of your plugin, with the names registered in its `pyproject.toml`:
 
     from disentangle.testing import conformance
 
     test_conformance = conformance(models=["my-vae"])
 
-pytest then runs one small test for each rule. Without pytest, each check is a function:
+pytest then runs one small test for each rule. Without pytest, call each check:
 
     for check in check_model("my-vae"):
         check()

@@ -1,4 +1,4 @@
-"""What a check is: one rule of a contract for one plugin, which holds or says what was wrong."""
+"""Checks: one rule of a contract for one plugin, which passes or explains the violation."""
 
 import contextlib
 import io
@@ -20,26 +20,26 @@ from disentangle.errors import DisentangleError
 S = TypeVar("S")
 
 SOURCE = re.compile(r"https?://\S|\b10\.\d{4,9}/\S")
-"""What a source looks like: a link or a DOI."""
+"""Pattern of a source: a link or a DOI."""
 
 
 class Violation(AssertionError):
-    """A rule that a plugin breaks: what was wrong, where, and what to do."""
+    """A rule broken by a plugin; the message has the problem and a remedy."""
 
 
 def require(kept: bool, message: str) -> None:
-    """Raise a Violation unless a rule is kept."""
+    """Raise a Violation unless a condition holds."""
     if not kept:
         raise Violation(message)
 
 
 @dataclass(frozen=True)
 class Rule(Generic[S]):
-    """One sentence of a contract.
+    """One rule of a contract.
 
     Attributes:
-        function: raises a Violation where its subject breaks the rule.
-        excuse: returns why the rule does not concern a subject; empty where it does.
+        function: raises a Violation if its subject breaks the rule.
+        excuse: returns why the rule does not apply to a subject; empty if it does.
     """
 
     function: Callable[[S], None]
@@ -47,18 +47,18 @@ class Rule(Generic[S]):
 
     @property
     def name(self) -> str:
-        """Return the rule in words."""
+        """The rule in words."""
         return self.function.__name__.replace("_", " ")
 
 
 class Rules(Generic[S]):
-    """The rules of one contract, in the order in which they are written: a decorator."""
+    """The rules of one contract, in order of definition. An instance is a decorator."""
 
     def __init__(self) -> None:
         self.all: list[Rule[S]] = []
 
     def __call__(self, function: Callable[[S], None]) -> Callable[[S], None]:
-        """Add a rule that concerns every subject."""
+        """Add a rule that applies to every subject."""
         return self.unless(lambda subject: "")(function)
 
     def unless(
@@ -75,13 +75,13 @@ class Rules(Generic[S]):
 
 @dataclass(frozen=True)
 class Check:
-    """A rule for a plugin; calling it checks.
+    """A rule for a plugin; call it to check.
 
     Attributes:
         plugin: the kind and the name of the plugin: `model 'my-vae'`.
-        rule: what is checked.
-        subject: returns the plugin, imported or opened when first called.
-        broken: what went wrong in checks of this plugin before -> the rule of the first of them.
+        rule: the rule.
+        subject: returns the plugin, imported or opened on the first call.
+        broken: error of an earlier check of this plugin -> the first rule that failed with it.
     """
 
     plugin: str
@@ -91,23 +91,23 @@ class Check:
 
     @property
     def name(self) -> str:
-        """Return the rule in words."""
+        """The rule in words."""
         return self.rule.name
 
     @property
     def applies(self) -> bool:
-        """Say whether the rule concerns this plugin."""
+        """True if the rule applies to this plugin."""
         return not self.rule.excuse(self.subject())
 
     def __call__(self) -> None:
-        """Check.
+        """Check the plugin.
 
         Raises:
-            Violation: the plugin breaks the rule; the message says how to mend it.
-            SkipTest: the rule does not concern this plugin, or its images are not here; or it comes
-                to nothing by what another rule has failed for already.
+            Violation: the plugin breaks the rule; the message has a remedy.
+            SkipTest: the rule does not apply to this plugin, its images are missing, or it fails
+                with the same error as an earlier rule.
         """
-        numbers = torch.get_default_dtype()
+        dtype = torch.get_default_dtype()
         try:
             subject = self.subject()
             excuse = self.rule.excuse(subject)
@@ -115,50 +115,51 @@ class Check:
                 raise SkipTest(f"{self.plugin} {excuse}")
             self.rule.function(subject)
             require(
-                torch.get_default_dtype() == numbers,
-                f"it changes torch's default dtype to {torch.get_default_dtype()}, for all others",
+                torch.get_default_dtype() == dtype,
+                f"it changes torch's default dtype to {torch.get_default_dtype()}, which affects "
+                "all other code",
             )
         except SkipTest:
             raise
-        except Violation as found:
-            self._tell_once(found)
-            raise Violation(f"{self.plugin}: {found}") from None
+        except Violation as violation:
+            self._report_once(violation)
+            raise Violation(f"{self.plugin}: {violation}") from None
         except DisentangleError as error:
-            self._tell_once(error)
+            self._report_once(error)
             raise Violation(f"{self.plugin}, {self.name}: {error}") from error
         except SystemExit as error:
-            ends = Violation(f"{self.plugin} ends the process ({error!r}): raise an error instead")
-            self._tell_once(ends)
-            raise ends from error
+            exits = Violation(f"{self.plugin} ends the process ({error!r}): raise an error instead")
+            self._report_once(exits)
+            raise exits from error
         except Exception as error:
-            self._tell_once(error)
-            error.add_note(f"while checking of {self.plugin}: {self.name}")
+            self._report_once(error)
+            error.add_note(f"while checking {self.plugin}: {self.name}")
             raise
         finally:
-            torch.set_default_dtype(numbers)
+            torch.set_default_dtype(dtype)
 
-    def _tell_once(self, error: Exception) -> None:
-        """Skip a rule that fails for what another has failed for: one cause is told once."""
+    def _report_once(self, error: Exception) -> None:
+        """Skip a rule that fails with the same error as an earlier one."""
         first = self.broken.setdefault(f"{type(error).__name__}: {error}", self.name)
         if first != self.name:
-            raise SkipTest(f"{self.plugin}: fails as '{first}' does; mend that first") from None
+            raise SkipTest(f"{self.plugin}: same error as '{first}'; fix that first") from None
 
 
-STREAM = 20_261_126  # a seed that nobody else takes
+STREAM = 20_261_126  # a seed that no other code uses
 
 
 @contextlib.contextmanager
 def undisturbed(what: str, remedy: str) -> Iterator[None]:
-    """Refuse a block that prints, or that seeds or draws from a global generator.
+    """Raise if the block prints, or seeds or draws from a global generator.
 
     Args:
-        what: is done in the block, for the message.
-        remedy: where randomness comes from instead.
+        what: the code in the block, for the message.
+        remedy: where randomness should come from instead.
     """
     printed = io.StringIO()
     numpy_state, random_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(STREAM)  # so that seeding with 0 shows
+        torch.default_generator.manual_seed(STREAM)  # so that seeding with 0 is noticed
         np.random.seed(STREAM)  # noqa: NPY002
         random.seed(STREAM)
         before = {name: state() for name, state in GENERATORS.items()}
@@ -172,23 +173,23 @@ def undisturbed(what: str, remedy: str) -> Iterator[None]:
     for name in GENERATORS:
         require(
             before[name] == after[name],
-            f"{what} seeds or draws from {name} global generator, which others use too: {remedy}",
+            f"{what} seeds or draws from {name} global generator, which other code uses: {remedy}",
         )
     text = printed.getvalue().strip()
-    require(not text, f"{what} prints {text[:60]!r}: leave that out; the commands report")
+    require(not text, f"{what} prints {text[:60]!r}: remove this; the commands report progress")
 
 
 def says_source(thing: Any, what: str) -> None:
-    """Refuse a plugin whose module and docstring name no source."""
+    """Raise unless a plugin has a docstring, and its docstring or module cites a source."""
     own = thing.__doc__ or ""
-    made = own.startswith(f"{getattr(thing, '__name__', '')}(")  # by dataclass, for want of one
+    generated = own.startswith(f"{getattr(thing, '__name__', '')}(")  # by dataclass, if missing
     require(
-        bool(own.strip()) and not made,
-        f"{what} has no docstring: say in it what this is; of a model or a metric, the equation",
+        bool(own.strip()) and not generated,
+        f"{what} has no docstring: describe it there; for a model or a metric, by its equation",
     )
     require(
         SOURCE.search(documentation(thing)) is not None,
-        f"{what} and its module name no source: begin the module with the paper and its link, "
+        f"{what} and its module cite no source: begin the module with the paper and its link, "
         'as in """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""',
     )
 
@@ -196,7 +197,7 @@ def says_source(thing: Any, what: str) -> None:
 def checks(
     rules: Rules[S], kind: str, plugin: object, subject: Callable[[Any], S]
 ) -> Iterator[Check]:
-    """Yield a check for each rule; the plugin is neither imported nor opened until one runs."""
+    """Yield a check for each rule; the plugin is not imported or opened until one runs."""
     name = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", "")
     name = name or getattr(plugin, "name", "") or type(plugin).__name__
     loaded, broken = _once(partial(subject, plugin)), dict[str, str]()
@@ -205,7 +206,7 @@ def checks(
 
 
 def _once(make: Callable[[], S]) -> Callable[[], S]:
-    """Return a function that makes something when first called, and fails alike each time."""
+    """Cache the result of `make`, or the error that it raised."""
     made: list[S] = []
     failed: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""What plugins are tried on: a grid of noise, a plain model, and codes that are known."""
+"""Examples to test plugins on: a grid of noise images, a plain model, and known codes."""
 
 import functools
 import hashlib
@@ -20,7 +20,7 @@ Kind: TypeAlias = Literal["oracle", "noise", "constant"]
 
 
 class Speckle(Grid):
-    """A grid whose images are noise, each another."""
+    """A grid of different noise images."""
 
     name = source = "speckle"
 
@@ -46,7 +46,7 @@ class Plain(Model):
     """-E_q[log p(x|z)] + KL(q(z|x) || p(z))."""
 
     def terms(self, batch: Batch) -> Terms:
-        """Return the two terms."""
+        """Return the two terms of the loss."""
         q = self.encode(batch.x)
         reconstruction = self.reconstruction(batch.x, q.sample(batch.rng))
         return {"reconstruction": reconstruction, "kl": q.kl().sum(1).mean()}
@@ -54,28 +54,28 @@ class Plain(Model):
 
 @functools.cache
 def labelled(factors: tuple[int, ...]) -> Speckle:
-    """Return a grid of scored factors of these sizes, ten images for each combination."""
+    """Return a grid with scored factors of these sizes and ten images per combination."""
     axes = {f"factor {k + 1}": size for k, size in enumerate(factors)}
     return Speckle({**axes, "instance": 10}, ("instance",))
 
 
 @functools.cache
 def plain(latents: int) -> Model:
-    """Return a model that was not trained, for metrics that read one."""
-    made = Plain(latents=latents)
+    """Return an untrained model, for metrics that evaluate a model."""
+    model = Plain(latents=latents)
     with initialising(0):
-        made.build((1, 32, 32))
-    return made.requires_grad_(False).eval()
+        model.build((1, 32, 32))
+    return model.requires_grad_(False).eval()
 
 
 class SyntheticCodes(Source[Any]):
-    """Codes on a grid: its factors with a little noise and one latent of noise, or noise alone.
+    """Codes of a grid: factors with a little noise plus a noise latent, only noise, or constant.
 
     Attributes:
-        given: every array that was handed out, with a copy of it as it was.
+        given: every array that was returned, with a copy of its original content.
     """
 
-    disjoint = True  # or noise would be known by heart
+    disjoint = True  # otherwise noise could be memorised
 
     def __init__(
         self,
@@ -98,11 +98,11 @@ class SyntheticCodes(Source[Any]):
 
     @property
     def latents(self) -> int:
-        """Return the number of latents."""
+        """The number of latents."""
         return int(self._codes.shape[1])
 
     def hand(self, array: Any) -> Any:
-        """Return an array, of which a copy is kept."""
+        """Return an array and keep a copy of it."""
         self.given.append((array, array.copy()))
         return array
 
@@ -114,7 +114,7 @@ class SyntheticCodes(Source[Any]):
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
         """Return the codes as means and a scale of 0.1, each [N, D]."""
         if self.model is None:
-            raise Unavailable("these are codes without a posterior")
+            raise Unavailable("these codes have no posterior")
         mean = self.codes(index)
         return mean, self.hand(np.full(mean.shape, 0.1))
 

@@ -1,4 +1,4 @@
-"""Knobs: from the command line into a plugin, into a record, and back."""
+"""Checks of knobs: from the command line into a plugin, into a record, and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,37 +15,37 @@ from disentangle.testing.check import require
 
 
 def say_what_they_are(kind: type[Plugin]) -> None:
-    """Refuse a knob without help, or whose default it would not take itself."""
+    """Raise if a knob has no help, or its default is invalid."""
     for name, knob in knobs(kind).items():
         require(
             bool(knob.help.strip()),
-            f"knob '{name}' has no help: say in a line what it is, and its unit",
+            f"knob '{name}' has no help: describe it in one line, with its unit",
         )
         try:
             knob.check(knob.default)
         except UsageError as error:
-            require(False, f"the default of a knob is outside its own bounds: {error}")
+            require(False, f"a knob's default is outside its bounds: {error}")
 
 
 def survive(kind: type[Plugin]) -> None:
-    """Refuse a knob that comes back otherwise from the command line or a record."""
+    """Raise if a knob's value changes on the way through the command line or a record."""
     for values in ({n: k.default for n, k in knobs(kind).items()}, other_values(kind)):
-        for way, found in (
+        for way, result in (
             ("the command line", from_command_line(kind, values)),
             ("NAME:knob=value", from_spec(kind, values)),
             ("a record", from_record(values)),
         ):
-            compare(values, found, f"comes back from {way}")
-        compare(values, held(kind(**values)), "is held by the plugin")
+            compare(values, result, f"is returned from {way}")
+        compare(values, held(kind(**values)), "is stored in the plugin")
 
 
 def unchanged(used: Plugin) -> None:
-    """Refuse a plugin that was made at its defaults, and whose knobs are others after its use."""
+    """Raise if the knobs of a used plugin are no longer its defaults."""
     compare(
         {name: knob.default for name, knob in knobs(type(used)).items()},
         held(used),
-        "is changed by the plugin, and then held",
-        "keep what is derived from it in an attribute of another name",
+        "is changed by the plugin and then stored",
+        "store derived values in another attribute",
     )
 
 
@@ -53,9 +53,9 @@ def compare(
     values: Mapping[str, Any],
     found: Mapping[str, Any],
     how: str,
-    remedy: str = "a knob's value is stored as it was given",
+    remedy: str = "store a knob's value as given",
 ) -> None:
-    """Refuse values that are not the same, in kind or in size."""
+    """Raise if values differ, in type or in value."""
     for name, value in values.items():
         got = found.get(name)
         require(
@@ -65,25 +65,25 @@ def compare(
 
 
 def held(plugin: Plugin) -> dict[str, Any]:
-    """Return the knobs of a plugin as they are now."""
+    """Return the current values of a plugin's knobs."""
     return {name: getattr(plugin, name) for name in knobs(type(plugin))}
 
 
 def other_values(kind: type[Plugin]) -> dict[str, Any]:
-    """Return a value for each knob, another than its default where there is one."""
+    """Return a valid value for each knob, different from its default if possible."""
     return {name: another(knob) for name, knob in knobs(kind).items()}
 
 
 def another(knob: Knob) -> Any:
-    """Return a value that a knob takes, and that is not its default if it can be."""
+    """Return a valid value of a knob, different from its default if possible."""
     default = knob.default
     if knob.type is bool:
         return not default
-    tried: list[Any] = [c for c in reversed(knob.choices) if c != default]
+    candidates: list[Any] = [c for c in reversed(knob.choices) if c != default]
     if knob.type in (int, float):
-        tried = [2 * default + 1, default + 1, default / 2, default - 1, knob.min, knob.max]
-        tried = [knob.type(x) for x in tried if x is not None and x != default]
-    for value in tried:
+        candidates = [2 * default + 1, default + 1, default / 2, default - 1, knob.min, knob.max]
+        candidates = [knob.type(x) for x in candidates if x is not None and x != default]
+    for value in candidates:
         try:
             return knob.check(value)
         except UsageError:
@@ -92,11 +92,11 @@ def another(knob: Knob) -> Any:
 
 
 def from_command_line(kind: type[Plugin], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the knobs as `disentangle train` reads them: `--kl-warmup=5 --no-tied`."""
-    seen: dict[str, Any] = {}
+    """Return the knobs as parsed by `disentangle train`: `--kl-warmup=5 --no-tied`."""
+    parsed: dict[str, Any] = {}
 
     def command(**options: Any) -> None:
-        seen.update(options)
+        parsed.update(options)
 
     words = []
     for name, value in values.items():
@@ -109,11 +109,11 @@ def from_command_line(kind: type[Plugin], values: Mapping[str, Any]) -> dict[str
     app = typer.Typer(add_completion=False)
     app.command()(with_knobs(command, kind, "knobs"))
     get_command(app).main(words, prog_name="train", standalone_mode=False)
-    return seen
+    return parsed
 
 
 def from_spec(kind: type[Plugin], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the knobs as `--metric NAME:knob=value,...` and study files give them."""
+    """Return the knobs as parsed from `--metric NAME:knob=value,...` and study files."""
     words = ",".join(
         f"{k}={str(v).lower() if v in (True, False) else v}" for k, v in values.items()
     )
@@ -121,7 +121,7 @@ def from_spec(kind: type[Plugin], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_record(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the knobs as a run's record gives them back."""
+    """Return the knobs as read back from a run's record."""
     written = {
         name: SettingRecord(value=value, default=value, origin="given").model_dump_json()
         for name, value in values.items()

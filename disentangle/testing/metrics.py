@@ -22,89 +22,89 @@ from disentangle.testing.check import Rules, Violation, require, says_source, un
 from disentangle.testing.examples import SyntheticCodes
 
 ORDER = (2, 3, 0, 1)
-"""Of latents, to be sure that it does not matter."""
+"""An order of latents, to check that the order does not matter."""
 CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A metric class, and its scores of codes that are known."""
+    """A metric class, and its scores of known codes."""
 
     kind: type[Metric[Any]]
     name: str
 
     @cached_property
     def metric(self) -> Metric[Any]:
-        """Return the metric at its defaults, which scores everything here."""
+        """The metric with its defaults, used for all scores here."""
         return self.kind()
 
     @cached_property
     def seen(self) -> SyntheticCodes:
-        """Return the codes that are noise, of which one score is made."""
+        """Codes of noise, of which one score is computed."""
         return SyntheticCodes("noise")
 
     def score(self, source: Source[Any]) -> Scores:
-        """Return what the metric finds."""
+        """Compute the scores of a source."""
         return self.metric.score(source, numpy_rng(0, "metric"))
 
     @cached_property
     def oracle(self) -> Scores:
-        """Return the scores of codes that are the factors."""
+        """The scores of the oracle: codes that are the factors."""
         return self.score(SyntheticCodes("oracle"))
 
     @cached_property
     def noise(self) -> Scores:
-        """Return the scores of codes that are noise."""
+        """The scores of codes of noise."""
         return self.score(self.seen)
 
     def or_reason(self, source: Source[Any], what: str) -> Scores | None:
-        """Return the scores, or None where the metric says that there are none."""
+        """Return the scores, or None if the metric raises Unavailable."""
         try:
-            found = self.score(source)
+            scores = self.score(source)
         except Unavailable:
             return None
         except Exception as error:
             raise Violation(
-                f"{what}: {type(error).__name__}: {error}; where a score is undefined, raise "
-                "Unavailable and say why, and tables show n/a"
+                f"{what}: {type(error).__name__}: {error}; if a score is undefined, raise "
+                "Unavailable with the reason, and tables show n/a"
             ) from error
-        numbers(found, what)
-        return found
+        numbers(scores, what)
+        return scores
 
 
 def subject(metric: str | type[Metric[Any]]) -> Subject:
-    """Return a metric, given by name or as a class."""
+    """Return the subject of a metric that is given by name or as a class."""
     kind = registry.metrics.load(metric) if isinstance(metric, str) else metric
     if not isinstance(SyntheticCodes("oracle").dataset, kind.needs):
-        raise SkipTest(f"no example of {kind.needs.__name__}, which the metric needs, is at hand")
+        raise SkipTest(f"the metric needs a {kind.needs.__name__}, and there is no example of it")
     return Subject(kind, metric if isinstance(metric, str) else "")
 
 
 def numbers(found: Scores, what: str) -> dict[str, float]:
-    """Return the scores that there are, checked to be finite."""
+    """Return the available scores, checked to be finite."""
     scores = {}
     for name, value in found.items():
         if isinstance(value, Unavailable | Detail):
             continue
-        right = isinstance(value, int | float | np.number) and math.isfinite(value)
+        valid = isinstance(value, int | float | np.number) and math.isfinite(value)
         require(
-            right,
+            valid,
             f"score '{name}' of {what} is {value!r}: return a finite number, or an Unavailable "
-            "that says why there is none",
+            "with the reason",
         )
         scores[name] = float(value)
     return scores
 
 
 def lacks_factors(s: Subject) -> str:
-    """Return why a metric knows no oracle."""
+    """Return why a metric has no oracle; empty if it has one."""
     if s.kind.of_model:
-        return "scores the model, so that no codes are an oracle"
-    return "" if issubclass(s.kind.needs, Labelled) else "reads no labels, so that it has no oracle"
+        return "evaluates the model, so no codes are an oracle"
+    return "" if issubclass(s.kind.needs, Labelled) else "uses no labels, so it has no oracle"
 
 
 def reads_the_order(s: Subject) -> str:
-    """Return why a metric may depend on the order of latents."""
+    """Return why a metric may depend on the order of latents; empty if it must not."""
     return "declares that the order of latents matters" if s.kind.ordered else ""
 
 
@@ -113,7 +113,7 @@ rules = Rules[Subject]()
 
 @rules
 def class_names_its_source(s: Subject) -> None:
-    """The class says its equation, the module its paper."""
+    """The class has its equation, the module cites its paper."""
     says_source(s.kind, "the class")
 
 
@@ -125,7 +125,7 @@ def knobs_say_what_they_are(s: Subject) -> None:
 
 @rules
 def knobs_survive(s: Subject) -> None:
-    """Command line, record, metric and scoring leave every knob as it was given."""
+    """Command line, record, metric and scoring keep the value of every knob."""
     knob_rules.survive(s.kind)
     assert s.noise
     knob_rules.unchanged(s.metric)
@@ -133,19 +133,19 @@ def knobs_survive(s: Subject) -> None:
 
 @rules
 def scores_are_finite_numbers(s: Subject) -> None:
-    """Codes that are the factors, and noise, have finite scores under names of the metric's own."""
-    for what, found in (("an oracle", s.oracle), ("noise", s.noise)):
-        scores = numbers(found, what)
-        require(bool(scores), f"{what} has no score: {dict(found)}")
+    """The oracle and noise have finite scores, named after the metric."""
+    for what, returned in (("an oracle", s.oracle), ("noise", s.noise)):
+        scores = numbers(returned, what)
+        require(bool(scores), f"{what} has no score: {dict(returned)}")
         if s.name:
-            check_names(s.name, found)
-    strange = {*s.kind.better, *s.kind.roles} - set(s.oracle)
-    require(not strange, f"better and roles name {sorted(strange)}, and there is no such score")
+            check_names(s.name, returned)
+    unknown = {*s.kind.better, *s.kind.roles} - set(s.oracle)
+    require(not unknown, f"better and roles name {sorted(unknown)}, but there is no such score")
 
 
 @rules
 def details_have_the_sizes_of_their_axes(s: Subject) -> None:
-    """What is behind a score has a number for each latent, each factor, or both."""
+    """The details of a score have a number for each latent, each factor, or each pair."""
     sizes = {"latent": len(ORDER), "factor": 3}
     for name, detail in s.oracle.items():
         if isinstance(detail, Detail):
@@ -153,7 +153,7 @@ def details_have_the_sizes_of_their_axes(s: Subject) -> None:
             require(
                 detail.values.shape == shape,
                 f"detail '{name}' along {detail.axes} has shape {detail.values.shape} for 4 "
-                f"latents and 3 factors: it is to be {shape}",
+                f"latents and 3 factors, expected {shape}",
             )
 
 
@@ -163,15 +163,15 @@ def generator_decides_alone(s: Subject) -> None:
     first, second = numbers(s.noise, "noise"), numbers(s.score(SyntheticCodes("noise")), "noise")
     require(
         first == second,
-        f"the same codes from the same rng score {first} and then {second}: draw from rng alone, "
-        "and give scikit-learn random_state=int(rng.integers(2**31))",
+        f"the same codes with the same rng score {first} and then {second}: draw only from rng, "
+        "and pass scikit-learn random_state=int(rng.integers(2**31))",
     )
 
 
 @rules
 def nothing_is_printed_or_seeded(s: Subject) -> None:
-    """The metric prints nothing, and leaves global generators alone."""
-    with undisturbed("score()", "draw from rng; scikit-learn takes random_state="):
+    """The metric prints nothing and does not use global generators."""
+    with undisturbed("score()", "draw from rng; for scikit-learn pass random_state="):
         s.score(SyntheticCodes("noise"))
 
 
@@ -181,27 +181,27 @@ def codes_are_left_as_they_were(s: Subject) -> None:
     assert s.noise
     require(
         all(np.array_equal(now, then) for now, then in s.seen.given),
-        "score() changes codes or labels in place, which other metrics read too: work on a copy",
+        "score() changes codes or labels in place, which other metrics use too: work on a copy",
     )
 
 
 @rules.unless(reads_the_order)
 def order_of_latents_does_not_matter(s: Subject) -> None:
-    """The scores of codes whose columns change places are the same."""
+    """The scores do not change if the latents are permuted."""
     first = numbers(s.oracle, "an oracle")
     second = numbers(s.score(SyntheticCodes("oracle", ORDER)), "an oracle")
     for name, value in first.items():
         other = second.get(name, math.nan)
         require(
             abs(other - value) <= CLOSE * max(1, abs(value)),
-            f"score '{name}' is {value:.4g}, and {other:.4g} when latents change places: treat "
-            "them alike, or declare `ordered = True` where a paper wants an order",
+            f"score '{name}' is {value:.4g}, and {other:.4g} with permuted latents: treat all "
+            "latents alike, or declare `ordered = True` if the paper needs an order",
         )
 
 
 @rules.unless(lacks_factors)
 def oracle_scores_above_noise(s: Subject) -> None:
-    """Codes that are the factors score better than noise, in the direction that is declared."""
+    """The oracle scores better than noise, in the declared direction."""
     oracle, noise = numbers(s.oracle, "an oracle"), numbers(s.noise, "noise")
     for name in oracle.keys() & noise.keys():
         better = s.kind.better.get(name, "more")
@@ -209,14 +209,14 @@ def oracle_scores_above_noise(s: Subject) -> None:
             gain = (oracle[name] - noise[name]) * (1 if better == "more" else -1)
             require(
                 gain > 0,
-                f"score '{name}' is {oracle[name]:.4g} for codes that are the factors and "
-                f"{noise[name]:.4g} for noise, and '{better}' is better: mend it, or declare "
-                f"`better`, as in MappingProxyType({{'{name}': 'less'}})",
+                f"score '{name}' is {oracle[name]:.4g} for the oracle and {noise[name]:.4g} for "
+                f"noise, but '{better}' is better: fix it, or declare `better`, as in "
+                f"MappingProxyType({{'{name}': 'less'}})",
             )
 
 
 def degenerate(s: Subject) -> Mapping[str, Source[Any]]:
-    """Return codes of which a score may well be undefined, by what they are."""
+    """Return degenerate sources, for which a score may be undefined, by their description."""
     cases: dict[str, Source[Any]] = {
         "one latent": SyntheticCodes("oracle", (0,)),
         "constant latents": SyntheticCodes("constant"),
@@ -225,23 +225,23 @@ def degenerate(s: Subject) -> Mapping[str, Source[Any]]:
     if issubclass(Labelled, s.kind.needs) and not s.kind.of_model:
         z = numpy_rng(0, "degenerate").normal(size=(50, 2))
         cases["three images"] = array_source(z[:3], [[0, 1], [1, 0], [1, 1]])
-        cases["no factor that varies, v [N, 0]"] = array_source(z, np.zeros((50, 2), int))
+        cases["no varying factor, v [N, 0]"] = array_source(z, np.zeros((50, 2), int))
     return cases
 
 
 @rules
 def undefined_scores_are_unavailable(s: Subject) -> None:
-    """Where codes are degenerate a score is finite, or Unavailable with a reason."""
+    """The scores of degenerate codes are finite, or Unavailable with a reason."""
     for what, source in degenerate(s).items():
         s.or_reason(source, what)
 
 
 @rules
 def missing_needs_are_unavailable(s: Subject) -> None:
-    """Codes without a model and a posterior have finite scores, or are Unavailable."""
-    found = s.or_reason(SyntheticCodes("oracle", whole=False), "codes without a model")
+    """The scores of codes without a model and posterior are finite, or Unavailable."""
+    scores = s.or_reason(SyntheticCodes("oracle", whole=False), "codes without a model")
     require(
-        not (s.kind.of_model and found),
-        "it is declared of_model, and scores codes that have no model: raise Unavailable, or "
+        not (s.kind.of_model and scores),
+        "it declares of_model = True, but scores codes without a model: raise Unavailable, or "
         "declare of_model = False",
     )

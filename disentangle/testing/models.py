@@ -24,7 +24,7 @@ rules = Rules[Subject]()
 
 @rules
 def class_names_its_source(s: Subject) -> None:
-    """The class says its equation, the module its paper."""
+    """The class has its equation, the module cites its paper."""
     says_source(s.kind, "the class")
 
 
@@ -36,9 +36,9 @@ def knobs_say_what_they_are(s: Subject) -> None:
 
 @rules
 def knobs_survive(s: Subject) -> None:
-    """Command line, record, model and training leave every knob as it was given."""
+    """Command line, record, model and training keep the value of every knob."""
     if s.name:
-        model_command(s.name)  # can be made, with the command's own options
+        model_command(s.name)  # raises if a knob clashes with the command's options
     knob_rules.survive(s.kind)
     model = s.build()
     sets(model, s.batch(model))
@@ -49,14 +49,14 @@ def knobs_survive(s: Subject) -> None:
 def terms_are_finite_scalars(s: Subject) -> None:
     """Each term is one finite number."""
     model = s.build()
-    found = sets(model, s.batch(model))
-    require(all(found), "terms() returns no term: their sum is the loss")
+    term_sets = sets(model, s.batch(model))
+    require(all(term_sets), "terms() returns no term: their sum is the loss")
     values(model, s.batch(model))
 
 
 @rules
 def terms_are_per_image(s: Subject) -> None:
-    """A term of the same images twice, or four times, is no larger."""
+    """Terms do not grow if the same images are repeated two or four times."""
     model = s.build()
     once, twice, four = (values(model, s.batch(model, copies)) for copies in (1, 2, 4))
     for i, terms in enumerate(once):
@@ -72,20 +72,20 @@ def terms_are_per_image(s: Subject) -> None:
 
 @rules
 def opponent_has_terms_of_its_own(s: Subject) -> None:
-    """A second set of terms goes with an opponent's optimiser."""
+    """A model has a second set of terms if, and only if, it has an opponent."""
     model = s.build()
     count, opponent = len(sets(model, s.batch(model))), model.opponent()
     require(
         count == (1 if opponent is None else 2),
-        f"terms() returns {count} set(s) of terms, and opponent() "
+        f"terms() returns {count} set(s) of terms, but opponent() returns "
         f"{'no' if opponent is None else 'an'} optimiser: an adversarial model returns its own "
-        "terms and its opponent's; any other returns one mapping",
+        "terms and its opponent's; any other model returns one mapping",
     )
 
 
 @rules
 def gradient_reaches_every_parameter(s: Subject) -> None:
-    """Within three steps each parameter has had a gradient that is not 0."""
+    """Within three steps each parameter has a non-zero gradient."""
     model = s.build()
     device = torch.device("cpu")
     training = Training(lr=1e-3)
@@ -98,25 +98,24 @@ def gradient_reaches_every_parameter(s: Subject) -> None:
                 missing.discard(name)
     require(
         not missing,
-        f"no gradient reaches {', '.join(sorted(missing))}: use it in a term, leave it out, or "
-        "freeze it with requires_grad_(False)",
+        f"no gradient reaches {', '.join(sorted(missing))}: use it in a term, remove it, or freeze "
+        "it with requires_grad_(False)",
     )
 
 
 @rules
 def same_seed_gives_the_same_terms(s: Subject) -> None:
-    """Weights come from the seed alone, noise from the batch's generator alone."""
+    """Weights depend only on the seed, noise only on the batch's generator."""
     first, second = s.build(), s.build()
     require(
         checkpoint.digest(first.state_dict()) == checkpoint.digest(second.state_dict()),
-        "two models built from one seed have different weights: build() draws from something else "
-        "than torch's own initialisers",
+        "two models built from the same seed have different weights: build() must draw only "
+        "through torch's own initialisers",
     )
     once, again = values(first, s.batch(first)), values(second, s.batch(second))
     require(
         once == again,
-        f"the same images and noise give other terms the second time, {once} and then {again}: "
-        f"{RNG}",
+        f"the same images and noise give different terms, {once} and then {again}: {RNG}",
     )
 
 
@@ -126,21 +125,21 @@ def another_seed_gives_other_weights(s: Subject) -> None:
     first, second = (checkpoint.digest(s.build(seed).state_dict()) for seed in (0, 1))
     require(
         first != second,
-        "two seeds give the same weights: build() seeds a generator itself; leave that to the "
-        "trainer, or runs over seeds are all one",
+        "two seeds give the same weights, so all runs would be equal: build() must not seed a "
+        "generator; the trainer does",
     )
 
 
 @rules
 def nothing_is_printed_or_seeded(s: Subject) -> None:
-    """The model prints nothing, and leaves global generators alone."""
+    """The model prints nothing and does not use global generators."""
     with undisturbed("build()", "initialise with torch.nn.init"):
         model = s.build()
-    with undisturbed("pair()", "draw from the rng that it is given"):
+    with undisturbed("pair()", "draw from the given rng"):
         batch = s.batch(model)
     with undisturbed("terms()", RNG):
         model.terms(batch)
-    with undisturbed("encode() or decode()", "they are to be functions of their input"):
+    with undisturbed("encode() or decode()", "they must be functions of their input"):
         model.decode(model.encode(batch.x).mean)
 
 
@@ -154,14 +153,14 @@ def batch_is_left_as_it_was(s: Subject) -> None:
     for name, tensor in before.items():
         require(
             tensor is None or torch.equal(tensor, getattr(batch, name)),
-            f"terms() changes batch.{name} in place: work on a copy; an operation whose name ends "
-            "with _ and a layer with inplace=True write into their input",
+            f"terms() changes batch.{name} in place: work on a copy. Operations whose name ends "
+            "with _ and layers with inplace=True overwrite their input",
         )
 
 
 @rules
 def state_survives_saving(s: Subject) -> None:
-    """A model that was trained, saved and loaded into another gives the same terms and codes."""
+    """A trained model that is saved and loaded into another gives the same terms and codes."""
     model, other = s.build(), s.build(1)
     training = Training(lr=1e-3)
     updating(model, make_optimizers(model, training), training, torch.device("cpu"))(s.batch(model))
@@ -169,7 +168,7 @@ def state_survives_saving(s: Subject) -> None:
         path = Path(folder) / "checkpoint.safetensors"
         checkpoint.write_tensors(path, model.state_dict(), {})
         checkpoint.restore_weights(other, checkpoint.read_tensors(path)[0], path)
-    remedy = "keep state in parameters and buffers (register_buffer), not in other attributes"
+    remedy = "store state in parameters and buffers (register_buffer), not in other attributes"
     x = s.batch(model).x
     with torch.no_grad():
         same = torch.equal(model.eval().encode(x).mean, other.eval().encode(x).mean)
@@ -180,7 +179,7 @@ def state_survives_saving(s: Subject) -> None:
 
 @rules
 def code_and_images_have_their_shapes(s: Subject) -> None:
-    """encode() gives a code [N, latents], decode() images [N, C, H, W]."""
+    """encode() returns a code [N, latents], decode() images [N, C, H, W]."""
     model = s.build()
     code = model.encode(s.batch(model).x)
     require(
@@ -195,27 +194,30 @@ def code_and_images_have_their_shapes(s: Subject) -> None:
         require(
             tuple(tensor.shape) == shape,
             f"the {what} is {list(tensor.shape)} for {N} images of {list(s.data.image_shape)} and "
-            f"{model.latents} latents: it is to be {list(shape)}",
+            f"{model.latents} latents, expected {list(shape)}",
         )
 
 
 @rules
 def traversal_is_in_order(s: Subject) -> None:
-    """traversal() gives at most n values, rising, of each latent equally many."""
+    """traversal() returns at most n values, ascending, and equally many for each latent."""
     model = s.build()
-    found = [model.traversal(latent, 5) for latent in range(model.latents)]
-    right = all(
-        t.ndim == 1 and 0 < len(t) <= 5 and len(t) == len(found[0]) and bool((t.diff() >= 0).all())
-        for t in found
+    traversals = [model.traversal(latent, 5) for latent in range(model.latents)]
+    valid = all(
+        t.ndim == 1
+        and 0 < len(t) <= 5
+        and len(t) == len(traversals[0])
+        and bool((t.diff() >= 0).all())
+        for t in traversals
     )
     require(
-        right, "traversal(latent, n) is to return at most n values in order, as many of each latent"
+        valid, "traversal(latent, n) must return up to n values in order, equally many per latent"
     )
 
 
 @rules
 def pairs_are_images_of_the_dataset(s: Subject) -> None:
-    """pair() gives an index for each image, drawn from the given generator alone."""
+    """pair() returns an index for each image, drawn only from the given generator."""
     model, index = s.build(), np.arange(N)
     first, second = (model.pair(s.data, index, numpy_rng(0, "pairs")) for _ in range(2))
     if first is None or second is None:
@@ -223,8 +225,8 @@ def pairs_are_images_of_the_dataset(s: Subject) -> None:
     inside = first.shape == (N,) and bool(((first >= 0) & (first < len(s.data))).all())
     require(
         inside,
-        f"pair() is to return the index [{N}] of another image for each, each at least 0 and less "
-        "than len(dataset)",
+        f"pair() must return the index of a second image for each, [{N}], from 0 to "
+        "len(dataset) - 1",
     )
     same = np.array_equal(first, second)
-    require(same, "pair() gives other pairs from the same rng: draw from that alone")
+    require(same, "pair() returns other pairs for the same rng: draw only from it")

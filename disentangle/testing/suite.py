@@ -1,4 +1,4 @@
-"""The checks of each kind of plugin, and all of them as one parametrised test."""
+"""The checks for each kind of plugin, and all of them as one parametrised test."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -24,8 +24,8 @@ def check_model(model: str | type[Model], *, image_shape: Shape = SHAPE) -> Iter
     """Yield the checks of a model, given by its registered name or as a class.
 
     Args:
-        model: the model, which is tried at its knobs' defaults.
-        image_shape: of the images that it is tried on.
+        model: the model, which is checked with its default knobs.
+        image_shape: shape of the images to check it on.
     """
     return filter(_applies, _model(model, image_shape))
 
@@ -34,11 +34,11 @@ def check_dataset(dataset: str | Dataset, *, data_dir: str | Path | None = None)
     """Yield the checks of a dataset, given by its registered name or opened.
 
     Args:
-        dataset: the dataset; one that must be prepared is.
-        data_dir: where prepared datasets are; see `load_dataset`.
+        dataset: the dataset; it is prepared if necessary.
+        data_dir: folder of prepared datasets; see `load_dataset`.
 
     Raises:
-        SkipTest: its published files are not here.
+        SkipTest: its published files are missing.
     """
     return filter(_applies, _dataset(dataset, data_dir))
 
@@ -57,25 +57,25 @@ def conformance(
     image_shape: Shape = SHAPE,
     data_dir: str | Path | None = None,
 ) -> Any:
-    """Return a pytest test of these plugins, to be called `test_...`: one case for each rule.
+    """Return a pytest test of these plugins with one case per rule; name it `test_...`.
 
-    Nothing is imported or opened until a case runs, so that a broken plugin fails only its own. A
-    rule that does not concern a plugin, and a dataset whose files are not here, are skipped.
+    Nothing is imported or opened until a case runs, so a broken plugin fails only its own cases.
+    Rules that do not apply to a plugin, and datasets whose files are missing, are skipped.
 
     Args:
         models: registered names, or classes.
         datasets: registered names, or opened datasets.
         metrics: registered names, or classes.
-        distribution: all plugins of an installed distribution, beside those.
-        image_shape: of the images that models are tried on: channels, height, width.
-        data_dir: where prepared datasets are; see `load_dataset`.
+        distribution: an installed distribution, all of whose plugins are checked in addition.
+        image_shape: (channels, height, width) of the images to check models on.
+        data_dir: folder of prepared datasets; see `load_dataset`.
 
     Raises:
         UsageError: no plugin is named, or no such distribution is installed.
     """
     import pytest
 
-    every = [
+    cases = [
         *(
             c
             for m in [*models, *_of(registry.models, distribution)]
@@ -88,16 +88,16 @@ def conformance(
         ),
         *(c for m in [*metrics, *_of(registry.metrics, distribution)] for c in _metric(m)),
     ]
-    if not every:
-        known = {entry.distribution for entry in entry_points.every_entry()}
+    if not cases:
+        distributions = {entry.distribution for entry in entry_points.every_entry()}
         raise UsageError(
-            f"no plugin of '{distribution}' is installed{suggestion(distribution, known)}; after a "
-            "change of pyproject.toml: pip install -e ."
+            f"no plugin of '{distribution}' is installed{suggestion(distribution, distributions)}. "
+            "After a change of pyproject.toml, run `pip install -e .`"
             if distribution
             else "name models, datasets or metrics, or a distribution"
         )
 
-    @pytest.mark.parametrize("check", every, ids=_id)
+    @pytest.mark.parametrize("check", cases, ids=_id)
     def test(check: Check) -> None:
         """A rule of the contract, for a plugin."""
         check()
@@ -121,16 +121,16 @@ def _metric(metric: str | type[Metric[Any]]) -> Iterator[Check]:
 
 def _of(group: entry_points.Group[Any], distribution: str | None) -> list[str]:
     """Return the names that a distribution registers in a group."""
-    wanted = _plain(distribution or "")
+    normalised = _plain(distribution or "")
     return [
         name
         for name, entries in group.entries.items()
-        if any(_plain(entry.distribution) == wanted for entry in entries)
+        if any(_plain(entry.distribution) == normalised for entry in entries)
     ]
 
 
 def _plain(distribution: str) -> str:
-    """Return the name of a distribution as package indices compare them."""
+    """Normalise a distribution's name as package indices do."""
     return distribution.lower().replace("_", "-").replace(".", "-")
 
 

@@ -1,4 +1,4 @@
-"""A model on trial: built at its defaults, and given a few random images."""
+"""A model under test: built with its defaults, and given a few random images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from disentangle.training.checks import term_sets
 
 Shape = tuple[int, int, int]
 N = 6
-"""Images of a batch."""
+"""Number of images in a batch."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model class, and images to try it on."""
+    """A model class, and images to check it on."""
 
     kind: type[Model]
     name: str
     data: Speckle
 
     def build(self, seed: int = 0) -> Model:
-        """Return a model at its defaults, whose weights come from a seed."""
+        """Build a model with its defaults, and weights drawn by a seed."""
         model = self.kind()
         with initialising(seed):
             model.build(self.data.image_shape)
         return model.float()
 
     def batch(self, model: Model, copies: int = 1, step: int = 3) -> Batch:
-        """Return the same few images, each so many times, with pairs where the model takes them."""
+        """Return a batch of the same few images, repeated, with pairs if the model needs them."""
         index = np.tile(np.arange(N), copies)
         pair = model.pair(self.data, np.arange(N), numpy_rng(0, "pairs"))
         second = None if pair is None else self.images(np.tile(pair, copies))
@@ -50,41 +50,41 @@ class Subject:
 
 
 def subject(model: str | type[Model], image_shape: Shape) -> Subject:
-    """Return a model, given by name or as a class, with images of a shape."""
+    """Return the subject of a model that is given by name or as a class."""
     kind = registry.models.load(model) if isinstance(model, str) else model
     data = Speckle({"a": 2, "b": 3, "c": 4}, image_shape=image_shape)
     if not isinstance(data, kind.needs):
-        raise SkipTest(f"no example of {kind.needs.__name__}, which the model needs, is at hand")
+        raise SkipTest(f"the model needs a {kind.needs.__name__}, and there is no example of it")
     return Subject(kind, model if isinstance(model, str) else "", data)
 
 
 def values(model: Model, batch: Batch) -> list[dict[str, float]]:
-    """Return the sets of terms as numbers, each term checked to be one."""
+    """Return the sets of terms as numbers; raise unless each is a finite scalar."""
     return [{name: scalar(name, term) for name, term in s.items()} for s in sets(model, batch)]
 
 
 def sets(model: Model, batch: Batch) -> tuple[Terms, ...]:
-    """Return the sets of terms."""
-    found = term_sets(model.terms(batch))
-    for terms in found:
+    """Return the sets of terms; raise unless each is a mapping."""
+    returned = term_sets(model.terms(batch))
+    for terms in returned:
         require(
             isinstance(terms, Mapping),
             f"terms() returns {type(terms).__name__}: return terms by name; their sum is the loss",
         )
-    return found
+    return returned
 
 
 def scalar(name: str, term: Tensor) -> float:
-    """Return a term as a number."""
+    """Return a term as a number; raise unless it is a finite scalar."""
     form = f"a tensor {list(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
     require(
         form == "a tensor []",
-        f"term '{name}' is {form}, not one number: average it over the batch, as in "
+        f"term '{name}' is {form}, expected one number: average it over the batch, as in "
         "q.kl().sum(1).mean()",
     )
     require(
         bool(term.isfinite()),
-        f"term '{name}' is {term.item()} on random images, before any training: look for a "
-        "logarithm or a division at 0",
+        f"term '{name}' is {term.item()} on random images before training: look for a logarithm "
+        "of 0 or a division by 0",
     )
     return term.item()

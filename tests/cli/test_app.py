@@ -114,11 +114,11 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["train", "vae", "tiny", "--steps", "0"], "steps must be a whole number at least 1"),
         ([*TRAIN, "--seed", "-1"], "seed must be a whole number at least 0; got -1"),
         ([*TRAIN, "--likelihood", "poisson"], "poisson"),
-        ([*TRAIN, "--variance", "0.1"], "variance does nothing while likelihood is bernoulli"),
+        ([*TRAIN, "--variance", "0.1"], "variance has no effect while likelihood is bernoulli"),
         ([*TRAIN, "--network", "burgss"], "no network 'burgss'; did you mean 'burgess'?"),
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
-        (["score", "--metric", "mig:bins"], "is not NAME:knob=value"),
+        (["score", "--metric", "mig:bins"], "expected NAME:knob=value"),
         (["score", "--metric", "mig,sap"], "'mig,sap': one metric at a time"),
         (["show", "betavae"], "nothing is called 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
@@ -159,7 +159,7 @@ def test_absent_device_exits_with_2(command, monkeypatch):
     for words in ([*PICTURED[:-1], "cuda"], ["score", "--device", "cuda"]):
         code, _, err = command(*words)
         assert code == 2
-        assert "device 'cuda' is not on this machine" in err
+        assert "device 'cuda' is not available" in err
 
 
 def test_messages_are_shown_letter_by_letter(command):

@@ -48,7 +48,7 @@ def test_list_says_what_there_is_and_what_is_ready(command, photos, tmp_path):
     assert "202,599" in lines["celeba"]
     assert "1,473 MB" in lines["celeba"]
     assert "for non-commercial research" in lines["celeba"]
-    assert "not here: disentangle data prepare celeba" in lines["celeba"]
+    assert "missing: run `disentangle data prepare celeba" in lines["celeba"]
     assert "made when first used" in lines["dsprites"]
     assert "made when first used" in lines["tiny"]
     assert str(tmp_path / "data") in out
@@ -88,7 +88,7 @@ def test_data_folder_that_is_a_file_is_an_error(command, tmp_path):
     (tmp_path / "file").touch()
     code, out, err = command("data", "list", "--data-dir", "file")
     assert (code, out) == (1, "")
-    assert "file is no folder: choose another one with --data-dir" in err
+    assert "file is not a folder: choose another one with --data-dir" in err
 
 
 @pytest.mark.parametrize("name", ["photos", "own.zip"])
@@ -137,7 +137,7 @@ def test_own_images_are_verified(command, photos):
     command("data", "prepare", "./photos")
     code, out, _ = command("data", "verify", "./photos")
     assert code == 0
-    assert "9 images as they were written" in out
+    assert "9 images unchanged" in out
 
 
 def test_own_images_are_shown_in_one_picture(command, photos, tmp_path):
@@ -195,15 +195,15 @@ def test_broken_manifest_is_told_in_words_with_a_command_that_works(command, npz
     manifest.write_text('{"version": 1}')
     code, _, err = command("data", "verify", npz, *options)
     assert code == 1
-    assert "prepared.json is damaged, or of another version; delete that folder, and: " in err
-    typed = shlex.split(err.partition("and: disentangle ")[2])
+    assert "prepared.json is damaged or from another version. Delete this folder and run `" in err
+    typed = shlex.split(err.partition("and run `disentangle ")[2].partition("`")[0])
     shutil.rmtree(manifest.parent)
     assert command(*typed)[0] == 0
     assert command("data", "verify", npz, *options)[0] == 0
 
 
 def test_command_for_a_set_that_is_not_drawn_says_from_where(command, tmp_path):
-    for name, advice in (("dsprites", "dsprites --data-dir d\n"), ("cars3d", "d --from PATH, or")):
+    for name, advice in (("dsprites", "dsprites --data-dir d`\n"), ("cars3d", "d --from PATH (or")):
         _, _, err = command("data", "verify", name, "--data-dir", "d")
         assert advice in err
 
@@ -262,8 +262,8 @@ def test_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_p
         (["--hold-out", "z=1"], "no factor 'z'"),
         (["--split", "train"], "no split 'train'"),
         (["--factors", "z"], "no factor 'z'"),
-        (["--image-size", "4"], "--image-size is from 8 to 1024"),
-        (["--channels", "2"], "--channels is 1 (grey) or 3 (RGB)"),
+        (["--image-size", "4"], "expected --image-size from 8 to 1024"),
+        (["--channels", "2"], "expected --channels 1 (grey) or 3 (RGB)"),
         (["--download"], "nothing can be downloaded"),
     ],
 )

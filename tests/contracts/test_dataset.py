@@ -94,7 +94,7 @@ def test_labelled_shares_the_factor_with_another_image_uniformly():
 
 def test_value_that_one_image_has_alone_cannot_be_shared():
     data = Some([[0], [1], [0]])
-    with pytest.raises(Unavailable, match="factor 'f0' has values that only one image has"):
+    with pytest.raises(Unavailable, match="factor 'f0' has values with only one image"):
         data.sharing("f0", np.array([0, 1]), np.random.default_rng(0))
 
 
@@ -105,7 +105,7 @@ def test_index_outside_is_refused(index):
 
 
 def test_index_of_floats_is_refused():
-    with pytest.raises(UsageError, match="whole numbers, not float64"):
+    with pytest.raises(UsageError, match="whole numbers, got float64"):
         GRID.images([0.5])
 
 
@@ -187,7 +187,7 @@ def test_view_of_a_view_remembers_both():
 
 
 def test_index_of_two_dimensions_is_refused():
-    with pytest.raises(UsageError, match=r"an index is \[N\], not \[2, 2\]"):
+    with pytest.raises(UsageError, match=r"expected an index \[N\], got \[2, 2\]"):
         GRID.images([[0, 1], [2, 3]])
 
 
@@ -198,5 +198,5 @@ def test_sharing_an_unknown_factor_gets_a_suggestion(data):
 
 
 def test_labels_that_are_not_whole_numbers_are_refused():
-    with pytest.raises(UsageError, match="whole numbers, not float64"):
+    with pytest.raises(UsageError, match="whole numbers, got float64"):
         GRID.index([[0, 0.5, 0, 0]])

@@ -152,7 +152,7 @@ def test_burgess_decoder_mirrors_its_encoder():
 @pytest.mark.parametrize("network", sorted(set(registry.networks.entries) - {"higgins-fc"}))
 def test_other_sizes_are_refused_with_the_size(network):
     for shape in ((1, 32, 48), (1, 50, 50)):
-        with pytest.raises(UsageError, match=f"network '{network}' takes .*--image-size 64"):
+        with pytest.raises(UsageError, match=f"network '{network}' needs .*--image-size 64"):
             make("vae", shape, network=network)
 
 

@@ -62,7 +62,7 @@ def test_vae_has_no_beta():
 
 
 def test_variance_without_gaussian_is_refused():
-    with pytest.raises(UsageError, match="variance does nothing while likelihood is bernoulli"):
+    with pytest.raises(UsageError, match="variance has no effect while likelihood is bernoulli"):
         values(variance=0.1)
     assert values(variance=0.1, likelihood="gaussian")["variance"] == (0.1, "given")
 
@@ -74,7 +74,7 @@ def test_spec_of_a_metric():
 
 @pytest.mark.parametrize("text", ["mig:bins", "mig:=3", "mig:bins=", "mig:bins=1,bins=2"])
 def test_bad_spec_of_a_metric_is_refused(text):
-    with pytest.raises(UsageError, match="is not NAME:knob=value"):
+    with pytest.raises(UsageError, match="expected NAME:knob=value"):
         parse_spec(text)
 
 

@@ -117,10 +117,10 @@ def test_train_and_test_are_a_partition_and_reopen_from_their_record(specs, seed
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("1.5", "a share lies between 0 and 1"),
-        ("0", "a share lies between 0 and 1"),
-        ("heart", "a combination is written factor=value"),
-        ("shape=200%", "a share lies between 0 and 1"),
+        ("1.5", "expected a share between 0 and 1"),
+        ("0", "expected a share between 0 and 1"),
+        ("heart", "or a combination factor=value"),
+        ("shape=200%", "expected a share between 0 and 1"),
         ("shap=heart", "no factor 'shap'; did you mean 'shape'"),
         ("shape=hart", "shape has no value 'hart'; it has square, ellipse, heart"),
         ("x=9", "x has no value '9'; it has 0, 1, 2, 3, 4"),
@@ -134,7 +134,7 @@ def test_hold_out_that_makes_no_sense_is_refused(spec, message):
 
 
 def test_holding_out_everything_is_refused():
-    with pytest.raises(UsageError, match="holds out every image"):
+    with pytest.raises(UsageError, match="holds out all images"):
         grid().view(hold_out=["shape=heart", "shape=square", "shape=ellipse"])
 
 
@@ -144,7 +144,7 @@ def test_images_without_labels_have_no_combinations():
 
 
 def test_part_of_a_part_is_refused():
-    with pytest.raises(UsageError, match="is a part already"):
+    with pytest.raises(UsageError, match="already has a split or hold-out"):
         grid().view(hold_out=["0.5"]).view(hold_out=["0.5"])
 
 
@@ -161,7 +161,7 @@ def test_view_knows_the_whole_dataset():
 
 
 def test_no_factors_at_all_are_refused():
-    with pytest.raises(UsageError, match="no factor was named"):
+    with pytest.raises(UsageError, match="no factors named"):
         grid().view(factors=[])
 
 
@@ -226,11 +226,14 @@ def test_held_out_part_of_own_splits_is_recorded_as_ever():
     [
         (
             {"hold_out": ["0.2"]},
-            r"0\.2: numbers has splits of its own \(train, valid, test\): choose one with --split",
+            r"0\.2: numbers has its own splits \(train, valid, test\): choose one with --split",
         ),
-        ({"hold_out": ["b=1"], "split": "valid"}, "--split is train, test or all; got 'valid'"),
+        (
+            {"hold_out": ["b=1"], "split": "valid"},
+            "expected --split train, test or all, got 'valid'",
+        ),
         ({"hold_out": ["a=1"]}, "holds out no image of numbers's split 'test'"),
-        ({"hold_out": [f"a={a}" for a in range(9)]}, "every image of numbers's split 'train'"),
+        ({"hold_out": [f"a={a}" for a in range(9)]}, "all images of numbers's split 'train'"),
     ],
 )
 def test_hold_out_that_own_splits_do_not_allow_is_refused(options, message):

@@ -185,9 +185,7 @@ def test_names_with_a_dot_or_doubled_slashes_are_put_straight(tmp_path, kind):
 )
 def test_unsafe_paths_are_refused(tmp_path, refused, kind, name, wanted):
     MAKERS[kind](tmp_path / "x", {"a.jpg": b"one", name: b"out"})
-    refused(
-        tmp_path / "x", r"is at an unsafe path; .*unpack it yourself and name the folder", wanted
-    )
+    refused(tmp_path / "x", r"is at an unsafe path.*unpack it yourself and name the folder", wanted)
 
 
 def test_name_with_a_zero_byte_is_refused(tmp_path, refused):
@@ -236,13 +234,13 @@ def test_encrypted_zip_is_refused(tmp_path, refused):
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compression_is_refused(tmp_path, refused, method):
     make_zip(tmp_path / "x", FILES, method)
-    refused(tmp_path / "x", "compressed by another method than deflate")
+    refused(tmp_path / "x", "compressed with a method other than deflate")
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_a_name_that_is_there_twice_is_refused_if_it_is_wanted(tmp_path, refused, kind):
     MAKERS[kind](tmp_path / "x", {"b/a.jpg": b"one", "b/./a.jpg": b"two"})
-    refused(tmp_path / "x", "is there twice")
+    refused(tmp_path / "x", "is present twice")
     assert pieces(tmp_path / "x", nothing) == []
 
 
@@ -263,7 +261,7 @@ def test_zip_member_that_claims_too_much_is_refused(tmp_path, refused):
 def test_zip_member_outside_the_file_is_refused(tmp_path, refused, field):
     make_zip(tmp_path / "x", {"a.jpg": b"small"})
     patched(tmp_path / "x", CENTRAL, field, "<I", 10_000)
-    refused(tmp_path / "x", r"'a\.jpg' lies outside", nothing)
+    refused(tmp_path / "x", r"'a\.jpg' is outside", nothing)
 
 
 def forged(name, size):
@@ -281,7 +279,7 @@ def forged(name, size):
 def test_tar_member_outside_the_file_is_refused(tmp_path, refused, size):
     """A negative size leads back to its own header, for ever."""
     (tmp_path / "x").write_bytes(forged("a.jpg", size) + bytes(1024))
-    refused(tmp_path / "x", r"'a\.jpg' lies outside", nothing)
+    refused(tmp_path / "x", r"'a\.jpg' is outside", nothing)
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
@@ -293,7 +291,7 @@ def test_tar_cut_anywhere_before_its_end_mark_is_refused(tmp_path, form):
     end = len(content.rstrip(b"\0")) // 512 * 512 + 1024  # with a block of zeros
     for cut in [*range(0, end, 128), *range(1, end, 511), end - 1]:
         (tmp_path / "cut").write_bytes(content[:cut])
-        with pytest.raises(DisentangleError, match="name a folder, or a tar or zip that is whole"):
+        with pytest.raises(DisentangleError, match="use a folder, or an intact tar or zip"):
             pieces(tmp_path / "cut", everything)
     (tmp_path / "cut").write_bytes(content[:end])
     assert len(pieces(tmp_path / "cut", everything)) == 2
@@ -331,7 +329,7 @@ def test_source_is_called_as_the_user_knows_it(tmp_path):
     (tmp_path / "x").unlink()
     with pytest.raises(DisentangleError, match=r"'a\.jpg' in .*x\.tar\.gz: No such file or"):
         piece.read()
-    with pytest.raises(DisentangleError, match=r"cannot read .*x\.tar\.gz: there is neither"):
+    with pytest.raises(DisentangleError, match=r"cannot read .*x\.tar\.gz: it is neither"):
         pieces(tmp_path / "x", everything, tmp_path / "x.tar.gz")
 
 
@@ -340,7 +338,7 @@ def test_zip_cut_anywhere_is_refused(tmp_path):
     content = (tmp_path / "whole").read_bytes()
     for cut in range(0, len(content), 7):
         (tmp_path / "cut").write_bytes(content[:cut])
-        with pytest.raises(DisentangleError, match="name a folder, or a tar or zip that is whole"):
+        with pytest.raises(DisentangleError, match="use a folder, or an intact tar or zip"):
             pieces(tmp_path / "cut", everything)
 
 
@@ -356,7 +354,7 @@ def test_tar_with_a_damaged_header_is_refused(tmp_path, refused):
 def test_tars_one_after_the_other_are_refused(tmp_path, refused):
     make_tar(tmp_path / "x", FILES)
     (tmp_path / "x").write_bytes(2 * (tmp_path / "x").read_bytes())
-    refused(tmp_path / "x", "not followed by its end")
+    refused(tmp_path / "x", "no end marker after its last member")
 
 
 def test_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
@@ -370,7 +368,7 @@ def test_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
 )
 def test_what_is_no_archive_is_refused(tmp_path, refused, content):
     (tmp_path / "x").write_bytes(content)
-    refused(tmp_path / "x", "cannot read .*name a folder, or a tar or zip")
+    refused(tmp_path / "x", "cannot read .*use a folder, or an intact tar or zip")
 
 
 def test_what_is_not_there_is_refused(tmp_path, refused):
@@ -431,7 +429,7 @@ def test_bomb_that_understates_its_length_is_inflated_no_further(tmp_path, monke
 
     fake = SimpleNamespace(**{**vars(zlib), "decompressobj": lambda bits: Inflate(bits)})
     monkeypatch.setattr(archive, "zlib", fake)
-    with pytest.raises(DisentangleError, match="does not have the promised 100 bytes"):
+    with pytest.raises(DisentangleError, match="expected 100 bytes, got"):
         piece.read()
     assert [len(content) for content in inflated] == [101]
 
@@ -440,7 +438,7 @@ def test_empty_promise_is_no_licence_to_inflate(tmp_path):
     make_zip(tmp_path / "x", {"a.jpg": bytes(2**20)})
     patched(tmp_path / "x", CENTRAL, 24, "<I", 0)
     (piece,) = pieces(tmp_path / "x", everything)
-    with pytest.raises(DisentangleError, match="promised 0 bytes"):
+    with pytest.raises(DisentangleError, match="expected 0 bytes"):
         piece.read()
 
 

@@ -153,7 +153,7 @@ def test_a_file_in_place_is_trusted(page: Callable[..., Page], tmp_path: Path) -
 
 def test_a_file_of_another_size_is_refused(page: Callable[..., Page], tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(CONTENT[:-1])
-    fail(remote(page(), size=len(CONTENT)), tmp_path, "delete it")
+    fail(remote(page(), size=len(CONTENT)), tmp_path, "Delete it")
 
 
 @pytest.mark.parametrize("tags", [{"ETag": '"one"'}, {"Last-Modified": "Mon, 01 Jan 2018"}])
@@ -295,7 +295,7 @@ def test_a_host_that_fails_is_said_and_the_next_is_tried(
 
 def test_all_failures_are_listed(page: Callable[..., Page], tmp_path: Path) -> None:
     first, second = page(status=404), page(status=500)
-    message = fail(remote(first, second), tmp_path, "name it with --from FILE")
+    message = fail(remote(first, second), tmp_path, "pass it with --from FILE")
     assert f"{first.url}: HTTP 404" in message
     assert f"{second.url}: HTTP 500" in message
     assert left(tmp_path) == set()
@@ -305,7 +305,7 @@ def test_a_web_page_is_refused(page: Callable[..., Page], tmp_path: Path) -> Non
     host = page()
     part = interrupted(host, tmp_path)
     host.headers = {"Content-Type": "text/html; charset=utf-8"}
-    fail(remote(host), tmp_path, "refused, or its quota is spent")
+    fail(remote(host), tmp_path, "refused, or its quota is used up")
     assert part.read_bytes() == CONTENT[:CUT]
 
 
@@ -346,7 +346,7 @@ def test_a_body_of_no_length_that_ends_early_is_kept(
 
 def test_more_than_the_known_size_is_refused(page: Callable[..., Page], tmp_path: Path) -> None:
     host = page(headers={"Content-Length": ""})
-    fail(remote(host, size=CUT, checksum=None), tmp_path, f"more than its {CUT} bytes")
+    fail(remote(host, size=CUT, checksum=None), tmp_path, f"expected {CUT} bytes, got more")
     assert left(tmp_path) == set()
 
 
@@ -354,14 +354,16 @@ def test_more_than_was_announced_is_refused(page: Callable[..., Page], tmp_path:
     host = page()
     interrupted(host, tmp_path, checksum=None)
     host.headers = {"Content-Range": f"bytes {CUT}-{CUT + 9}/{CUT + 10}"}
-    fail(remote(host, checksum=None), tmp_path, f"more than its {CUT + 10} bytes")
+    fail(remote(host, checksum=None), tmp_path, f"expected {CUT + 10} bytes, got more")
     assert left(tmp_path) == set()
 
 
 def test_another_size_is_refused_at_once(page: Callable[..., Page], tmp_path: Path) -> None:
     seen: list[int] = []
     wanted = remote(page(), size=CUT)
-    with pytest.raises(DisentangleError, match=f"has {len(CONTENT)} bytes, not {CUT}"):
+    with pytest.raises(
+        DisentangleError, match=f"expected {CUT} bytes, the host has {len(CONTENT)}"
+    ):
         fetch(wanted, tmp_path, progress=lambda *n: seen.extend(n))
     assert (seen, left(tmp_path)) == ([], set())
 
@@ -379,7 +381,7 @@ def test_a_host_that_does_not_answer_is_given_up(
     host = page(cut=CUT)
     getattr(host, stalls).clear()
     start = time.perf_counter()
-    fail(remote(host), tmp_path, r"no answer for 0\.1 s")
+    fail(remote(host), tmp_path, r"no response for 0\.1 s")
     assert time.perf_counter() - start < 20  # and not for ever
     assert left(tmp_path) == (PARTIAL if stalls == "end" else set())
 
@@ -434,7 +436,7 @@ def test_a_full_disk_is_explained(page: Callable[..., Page], tmp_path: Path) -> 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (CUT, limits[1]))
     try:
-        fail(remote(first, second), tmp_path, "File too large; make room there")
+        fail(remote(first, second), tmp_path, "File too large; free some space")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert second.asked == []

@@ -177,9 +177,9 @@ def test_options_go_before_the_rule_and_are_kept_apart(load, photos):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image_size": 4}, "--image-size is from 8 to 1024 pixels; got 4"),
-        ({"image_size": 4096}, "--image-size is from 8 to 1024 pixels; got 4096"),
-        ({"channels": 2}, r"--channels is 1 \(grey\) or 3 \(RGB\); got 2"),
+        ({"image_size": 4}, "expected --image-size from 8 to 1024 pixels, got 4"),
+        ({"image_size": 4096}, "expected --image-size from 8 to 1024 pixels, got 4096"),
+        ({"channels": 2}, r"expected --channels 1 \(grey\) or 3 \(RGB\), got 2"),
         ({"download": True}, "nothing can be downloaded for it"),
     ],
 )
@@ -311,7 +311,7 @@ def test_image_in_a_compressed_archive_is_named_as_the_user_knows_it(load, photo
     with pytest.raises(DisentangleError) as caught:
         load(tmp_path / "photos.tar.gz")
     assert str(caught.value).startswith(
-        f"'photos/3.png' in {tmp_path}/photos.tar.gz is no JPEG, PNG, BMP, GIF"
+        f"'photos/3.png' in {tmp_path}/photos.tar.gz is not a JPEG, PNG, BMP, GIF"
     )
 
 
@@ -477,35 +477,56 @@ def test_nothing_is_ever_unpickled(npz, tmp_path, key):
 
 IMAGES = noise(4, 32, 32)
 WRONG = {
-    "no images": ({"imgs": IMAGES}, "holds no 'images', but imgs"),
+    "no images": ({"imgs": IMAGES}, "expected an array 'images', got imgs"),
     "floats": ({"images": IMAGES / 255}, "'images' is float64; store uint8, 0 to 255"),
     "wide integers": ({"images": IMAGES.astype(int)}, "'images' is int64; store uint8"),
     "one image": ({"images": IMAGES[0]}, r"'images' has shape \(32, 32\); store \[N, H, W\]"),
     "four channels": ({"images": noise(2, 32, 32, 4)}, r"\(2, 32, 32, 4\); store"),
     "channels first": ({"images": noise(2, 3, 32, 32)}, r"\(2, 3, 32, 32\); store"),
-    "none": ({"images": IMAGES[:0]}, "there is none"),
+    "none": ({"images": IMAGES[:0]}, "it is empty"),
     "Fortran order": ({"images": np.asfortranarray(IMAGES)}, "'images' is in Fortran order"),
     "structure": ({"images": IMAGES.view("u1,u1")}, "store uint8"),
-    "NaN": ({"images": IMAGES, "factors": [0, 1, np.nan, 2]}, "no finite numbers"),
-    "infinity": ({"images": IMAGES, "factors": [0, 1, np.inf, 2]}, "no finite numbers"),
-    "complex": ({"images": IMAGES, "factors": [0, 1j, 1, 2]}, "no finite numbers and no words"),
-    "few factors": ({"images": IMAGES, "factors": [0, 1, 2]}, r"shape \(3, 1\), not \[4, K\]"),
+    "NaN": ({"images": IMAGES, "factors": [0, 1, np.nan, 2]}, "as finite numbers"),
+    "infinity": ({"images": IMAGES, "factors": [0, 1, np.inf, 2]}, "as finite numbers"),
+    "complex": (
+        {"images": IMAGES, "factors": [0, 1j, 1, 2]},
+        "as finite numbers or text, got complex",
+    ),
+    "few factors": (
+        {"images": IMAGES, "factors": [0, 1, 2]},
+        r"'factors' of shape \[4, K\], got \(3, 1\)",
+    ),
     "transposed": (
         {"images": IMAGES, "factors": every(4, 1).T.copy()},
-        r"shape \(2, 4\), not \[4, K\]",
+        r"'factors' of shape \[4, K\], got \(2, 4\)",
     ),
-    "no factor": ({"images": IMAGES, "factors": np.zeros((4, 0))}, r"shape \(4, 0\)"),
-    "a number": ({"images": IMAGES, "factors": 3}, r"shape \(\), not \[4, K\]"),
-    "deep": ({"images": IMAGES, "factors": np.zeros((4, 2, 2))}, r"shape \(4, 2, 2\)"),
-    "few names": ({"images": IMAGES, "factors": every(2, 2), "names": ["a"]}, "2 factors"),
-    "equal names": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "a"]}, "2 factors"),
-    "no name": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", ""]}, "holds ''"),
-    "equals": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b=1"]}, "holds 'b=1'"),
-    "comma": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b,c"]}, "holds 'b,c'"),
-    "lines": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b\nc"]}, "in one line"),
-    "bell": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b\ac"]}, "in one line"),
-    "spaces": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", " b"]}, "spaces around"),
-    "long words": ({"images": IMAGES, "factors": np.zeros(4, "S5000")}, "5,000 an entry"),
+    "no factor": ({"images": IMAGES, "factors": np.zeros((4, 0))}, r"got \(4, 0\)"),
+    "a number": ({"images": IMAGES, "factors": 3}, r"'factors' of shape \[4, K\], got \(\)"),
+    "deep": ({"images": IMAGES, "factors": np.zeros((4, 2, 2))}, r"got \(4, 2, 2\)"),
+    "few names": (
+        {"images": IMAGES, "factors": every(2, 2), "names": ["a"]},
+        "2 different 'names'",
+    ),
+    "equal names": (
+        {"images": IMAGES, "factors": every(2, 2), "names": ["a", "a"]},
+        "2 different 'names'",
+    ),
+    "no name": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", ""]}, "'names' has ''"),
+    "equals": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b=1"]}, "has 'b=1'"),
+    "comma": ({"images": IMAGES, "factors": every(2, 2), "names": ["a", "b,c"]}, "has 'b,c'"),
+    "lines": (
+        {"images": IMAGES, "factors": every(2, 2), "names": ["a", "b\nc"]},
+        "one line of text",
+    ),
+    "bell": (
+        {"images": IMAGES, "factors": every(2, 2), "names": ["a", "b\ac"]},
+        "one line of text",
+    ),
+    "spaces": (
+        {"images": IMAGES, "factors": every(2, 2), "names": ["a", " b"]},
+        "surrounding spaces",
+    ),
+    "long words": ({"images": IMAGES, "factors": np.zeros(4, "S5000")}, "5,000 per entry"),
     "long names": (
         {"images": IMAGES, "factors": every(2, 2), "names": np.zeros(300, "S4000")},
         "'names' has 1,200,000 bytes",
@@ -543,10 +564,10 @@ def test_header_that_would_fill_memory_is_refused(load, tmp_path):
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ((10**15, 64, 64), "MB left, and the images need"),
+        ((10**15, 64, 64), "MB left: free some space"),
         ((2**62, 64, 64), "."),
         ((1, 10**6, 10**6), "at most 50,000,000 pixels"),
-        ((-1, 64, 64), "there is none"),
+        ((-1, 64, 64), "it is empty"),
         ((3, 64, 64), "ends too early"),
         ((1, 64, 64), "longer than its header says"),
     ],

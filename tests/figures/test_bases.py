@@ -17,7 +17,7 @@ def test_bases_are_what_the_words_say(run):
         "sample 3 of the prior",
         "image 42",
     ]
-    assert bases[0].label.startswith("seed image ")
+    assert bases[0].label.startswith("random image ")
     torch.testing.assert_close(bases[1].z, run.encode(run.dataset.images([0]))[0])
     assert bases[3].image is None
 

@@ -63,5 +63,5 @@ def test_picture_is_written(name, tmp_path):
 
 
 def test_picture_is_no_other_than_a_png(tmp_path):
-    with pytest.raises(UsageError, match=r"sheet\.jpg: a contact sheet is a PNG: name it .*\.png"):
+    with pytest.raises(UsageError, match=r"sheet\.jpg: a contact sheet is a PNG; use .*\.png"):
         draw_contact_sheet(load_dataset("tiny"), tmp_path / "sheet.jpg")

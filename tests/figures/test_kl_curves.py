@@ -55,10 +55,10 @@ def test_log_without_kl_and_no_log_are_told_apart(run):
     with pytest.raises(UsageError, match="'beta-vae' has no KL"):
         curves.draw_kl(run)
     (run.path / "log.jsonl").write_text("")
-    with pytest.raises(DisentangleError, match="its log is empty; first: disentangle resume"):
+    with pytest.raises(DisentangleError, match=r"its log is empty\. Run `disentangle resume"):
         curves.draw_kl(run)
     run.save_record(imported="model.pt")
-    with pytest.raises(DisentangleError, match=r"no log; .* --metric elbo --detail"):
+    with pytest.raises(DisentangleError, match=r"no log\. .* --metric elbo --detail"):
         curves.draw_kl(run)
 
 

@@ -70,9 +70,9 @@ def test_model_without_a_posterior_is_drawn_without_prior_and_kl_and_once(strang
     options = {"steps": 2, "batch_size": 8, "device": "cpu", "results": tmp_path}
     run = train("plain-code", "tiny", **options)
     assert {p.name for p in run.figures.iterdir()} == set(FILES)
-    with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
+    with pytest.raises(UsageError, match="'plain-code' has no prior to sample"):
         find_bases(run, ["prior"])
-    with pytest.raises(UsageError, match="'plain-code' has no prior to draw from"):
+    with pytest.raises(UsageError, match="'plain-code' has no prior to sample"):
         draw_samples(run)
     with pytest.raises(UsageError, match="'plain-code' has no KL"):
         draw_kl(run)

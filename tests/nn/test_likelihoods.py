@@ -89,9 +89,9 @@ def test_network_takes_images_of_64x64(name, channels):
 @pytest.mark.parametrize("name", ["higgins-conv", "locatello"])
 def test_network_of_one_size_says_how_to_get_it(name):
     network = registry.networks.load(name)()
-    with pytest.raises(UsageError, match=r"takes images of 64x64, not 32x32.*--image-size 64"):
+    with pytest.raises(UsageError, match=r"needs images of 64x64, got 32x32.*--image-size 64"):
         network.encoder((1, 32, 32), 6)
-    with pytest.raises(UsageError, match=r"takes images of 64x64, not 64x48.*--image-size 64"):
+    with pytest.raises(UsageError, match=r"needs images of 64x64, got 64x48.*--image-size 64"):
         network.decoder(6, (1, 64, 48))
 
 

@@ -174,12 +174,15 @@ MATS: dict[str, tuple[bytes, str]] = {
     "text": (b"<html>404</html>" * 99, "cannot use"),
     "truncated": (mat(im=PLAIN[1])[:-1000], "cannot use"),
     "damaged": (flipped(mat(compress=True, im=NOISE[1]), 5000), "cannot use"),
-    "another key": (mat(image=PLAIN[1]), "holds no 'im'"),
-    "fewer azimuths": (mat(im=PLAIN[1][..., :2, :]), r"\(2, 2\) azimuths and elevations"),
-    "no elevations": (mat(im=PLAIN[1][..., 0]), r"\(128, 128, 3, 3\), not uint8"),
-    "small": (mat(im=PLAIN[1][:64, :64]), r"\(64, 64, 3, 3, 2\), not uint8"),
-    "floats": (mat(im=PLAIN[1] / 255), "'im' is double"),
-    "cells": (mat(im=np.array([{}, "a"], object)), "'im' is cell"),
+    "another key": (mat(image=PLAIN[1]), "has no array 'im'"),
+    "fewer azimuths": (mat(im=PLAIN[1][..., :2, :]), r"same azimuths and elevations.*got \(2, 2\)"),
+    "no elevations": (
+        mat(im=PLAIN[1][..., 0]),
+        r"expected 'im' as uint8 .*, got uint8 \(128, 128, 3, 3\)",
+    ),
+    "small": (mat(im=PLAIN[1][:64, :64]), r"got uint8 \(64, 64, 3, 3, 2\)"),
+    "floats": (mat(im=PLAIN[1] / 255), "got double"),
+    "cells": (mat(im=np.array([{}, "a"], object)), "got cell"),
 }
 
 
@@ -226,7 +229,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_bytes(b"<html>404</html>"), "cannot read"),
     "packed text": (lambda path: path.write_bytes(gzip.compress(b"<html>404</html>")), "."),
     "truncated": (truncated, "cannot unpack"),
-    "no cars": (no_cars, "no cars in it; they are called data/cars/NAME.mat"),
+    "no cars": (no_cars, "no cars in it; expected files data/cars/NAME.mat"),
     "no views": (partial(as_tar, content=files(PLAIN[..., :0, :])), "cannot use"),
 }
 

@@ -275,7 +275,7 @@ def test_second_opening_reads_no_zip(tmp_path: Path) -> None:
 
 
 def test_absent_faces_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(DisentangleError, match="are not here") as caught:
+    with pytest.raises(DisentangleError, match="is not prepared") as caught:
         celeba.open(at(tmp_path))
     message = str(caught.value)
     assert "disentangle data prepare celeba --from PATH" in message
@@ -321,35 +321,47 @@ PLUS = "000004.jpg" + "  1" * 40
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no attributes": (lambda zipped: zipped.with_name(ATTR).unlink(), f"{ATTR} is neither in it"),
     "no partition": (lambda zipped: zipped.with_name(SPLIT).unlink(), f"{SPLIT} is neither in it"),
-    "missing image": (without_a_face, "23 images.* 24: 1 of those are missing, 0 are not"),
-    "extra image": (with_faces(_000099=FACES["000001.jpg"]), "0 of those are missing, 1 are not"),
-    "image twice": (twice_in_two_folders, "1 are there twice"),
+    "missing image": (
+        without_a_face,
+        "23 images.* 24: 1 listed images are missing, 0 images are not",
+    ),
+    "extra image": (
+        with_faces(_000099=FACES["000001.jpg"]),
+        "0 listed images are missing, 1 images are not listed",
+    ),
+    "image twice": (twice_in_two_folders, "1 occur twice"),
     "no images": (lambda zipped: write_zip(zipped, {"a.png": b""}), "has 0 images"),
-    "few values": (with_attributes(PLUS[:-3]), "'000004.jpg'.*40 of -1, 1"),
-    "many values": (with_attributes(PLUS + " 1"), "'000004.jpg'.*40 of -1, 1"),
-    "values of 0": (with_attributes(PLUS.replace(" 1", " 0")), "'000004.jpg'.*40 of -1, 1"),
-    "words": (with_attributes(PLUS.replace(" 1", " yes")), "'000004.jpg'.*40 of -1, 1"),
-    "line twice": (with_attributes(PLUS.replace("004", "003")), "'000003.jpg' is there twice"),
-    "line missing": (with_attributes(None), "its first line says 24, and it has 23 files"),
-    "no count": (with_attributes("24 files", number=0), "its first line says 24 files"),
-    "no header": (with_attributes(None, number=1), f"{ATTR}: the line of '000002.jpg'"),
-    "name twice": (with_attributes(" ".join(["Male"] * 40), number=1), "two columns of one name"),
-    "fourth split": (with_partition("000006.jpg 3"), f"{SPLIT}: .*'000006.jpg'.*1 of 0, 1, 2"),
+    "few values": (with_attributes(PLUS[:-3]), "'000004.jpg'.*40 values of -1, 1"),
+    "many values": (with_attributes(PLUS + " 1"), "'000004.jpg'.*40 values of -1, 1"),
+    "values of 0": (with_attributes(PLUS.replace(" 1", " 0")), "'000004.jpg'.*40 values of -1, 1"),
+    "words": (with_attributes(PLUS.replace(" 1", " yes")), "'000004.jpg'.*40 values of -1, 1"),
+    "line twice": (with_attributes(PLUS.replace("004", "003")), "'000003.jpg' occurs twice"),
+    "line missing": (with_attributes(None), "expected 24 rows by its first line, got 23"),
+    "no count": (with_attributes("24 files", number=0), "expected 24 files rows by its first line"),
+    "no header": (with_attributes(None, number=1), f"{ATTR}: '000002.jpg' occurs twice, or"),
+    "name twice": (
+        with_attributes(" ".join(["Male"] * 40), number=1),
+        "two columns have the same name",
+    ),
+    "fourth split": (
+        with_partition("000006.jpg 3"),
+        f"{SPLIT}: .*'000006.jpg'.*1 values of 0, 1, 2",
+    ),
     "split of none": (with_partition("000006.jpg"), f"{SPLIT}: .*'000006.jpg'"),
-    "split missing": (with_partition(None), f"{SPLIT} speaks of 23"),
-    "empty text": (lambda zipped: zipped.with_name(ATTR).write_text(""), "no lines of files"),
+    "split missing": (with_partition(None), f"{SPLIT} lists 23"),
+    "empty text": (lambda zipped: zipped.with_name(ATTR).write_text(""), "lists no images"),
     "half a header": (
         lambda zipped: zipped.with_name(ATTR).write_text("24\n"),
-        "no lines of files",
+        "lists no images",
     ),
     "web page": (lambda zipped: zipped.with_name(SPLIT).write_text("<html>\n</html>"), "<html>"),
     "no text": (lambda zipped: zipped.with_name(ATTR).write_bytes(b"\xff\xfe" * 9), "as text"),
     "CMYK": (with_faces(_000007=CMYK), "'img_align_celeba/000007.jpg' in .*zip has mode"),
     "truncated jpeg": (
         with_faces(_000007=FACES["000007.jpg"][:-500]),
-        "000007.jpg' in .*zip is no whole",
+        "000007.jpg' in .*zip cannot be decoded",
     ),
-    "other size": (with_faces(_000007=jpg(face(6)[:178])), "178 x 178 pixels instead of 178 x 218"),
+    "other size": (with_faces(_000007=jpg(face(6)[:178])), "178 x 178 pixels, expected 178 x 218"),
     "truncated zip": (truncated, "cannot read"),
     "unsafe name": (with_faces(**{"../../evil": b""}), "unsafe path"),
 }

@@ -254,7 +254,7 @@ def test_missing_view_leaves_labelled_images_and_is_said(every: Files, tmp_path:
 
 
 def test_absent_chairs_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(DisentangleError, match="are not here") as caught:
+    with pytest.raises(DisentangleError, match="is not prepared") as caught:
         chairs.open(at(tmp_path))
     message = str(caught.value)
     assert "disentangle data prepare chairs --from PATH" in message
@@ -335,10 +335,10 @@ def empty(path: Path, every: Files) -> None:
 
 
 WRONG = {
-    view_twice: "show one chair from one view",
-    view_twice_written_otherwise: "show one chair from one view",
-    wrong_size: "300 x 300 pixels instead of 600 x 600",
-    damaged_image: "is no whole image",
+    view_twice: "show the same chair from the same view",
+    view_twice_written_otherwise: "show the same chair from the same view",
+    wrong_size: "300 x 300 pixels, expected 600 x 600",
+    damaged_image: "cannot be decoded",
     no_chairs: "no chairs in it",
     truncated: "truncated|unexpected end|outside",
     truncated_after_a_member: "truncated",

@@ -65,12 +65,12 @@ def test_sizes_that_are_not_there_say_why():
     found = score(z, v[:, :1])
     missing = {name for name, value in found.items() if isinstance(value, Unavailable)}
     assert missing == {"downstream/1000", "downstream/10000", "downstream/efficiency"}
-    assert str(found["downstream/1000"]) == "200 images to fit on are fewer"
+    assert str(found["downstream/1000"]) == "only 200 images to fit on"
     assert {name for name in found if name.count("/") == 1} - missing == {
         "downstream/10",
         "downstream/100",
     }
-    with pytest.raises(Unavailable, match="7 images to fit on are fewer than 10"):
+    with pytest.raises(Unavailable, match="needs at least 10 images to fit on, got 7"):
         score(z[:10], v[:10])
 
 

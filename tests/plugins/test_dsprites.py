@@ -239,7 +239,7 @@ def test_a_full_disk_is_explained(place: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, limits[1]))
     try:
-        with pytest.raises(DisentangleError, match="make room there") as caught:
+        with pytest.raises(DisentangleError, match="free some space") as caught:
             dsprites.open(at(place))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -319,7 +319,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "not a zip file"),
     "truncated": (truncated_file, "not a zip file"),
     "damaged": (damaged_file, "."),
-    "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "holds no 'imgs'"),
+    "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "has no array 'imgs'"),
     "object array": (lambda npz: np.savez(npz, imgs=np.array(Bomb(npz))), "object"),
     "few images": (lambda npz: np.savez(npz, imgs=np.zeros((9, 64, 64), np.uint8)), r"\(9, 64"),
     "float images": (lambda npz: write_npz(npz, blocks(1), descr="<f8"), "float64"),

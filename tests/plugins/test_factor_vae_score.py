@@ -64,5 +64,5 @@ def test_votes_where_images_serve_once_come_from_two_parts():
 
 
 def test_single_factor_is_unavailable():
-    with pytest.raises(Unavailable, match="takes two; here: 1"):
+    with pytest.raises(Unavailable, match="needs at least two factors, got 1"):
         score(Coded(identity, {"only": 9}))

@@ -57,7 +57,7 @@ def test_integer_codes_are_counted_and_take_one_input_a_value():
     assert found["infomec/infoe"] == pytest.approx(1, abs=1e-2)
     apart = score(z, v, codes="integer", out_of_sample=True)
     assert apart["infomec/infoe"] == pytest.approx(1, abs=1e-2)
-    with pytest.raises(Unavailable, match="codes are no whole numbers"):
+    with pytest.raises(Unavailable, match="codes are not whole numbers"):
         score(z + 0.5, v, codes="integer")
 
 

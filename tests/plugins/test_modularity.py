@@ -41,5 +41,5 @@ def test_constant_factor_is_left_out():
 
 
 def test_modularity_of_a_single_factor_is_unavailable():
-    with pytest.raises(Unavailable, match="two factors that vary in these samples; has 1"):
+    with pytest.raises(Unavailable, match="two factors that vary in these samples, got 1"):
         Modularity().score(Coded(identity, {"only": 9}), np.random.default_rng(0))

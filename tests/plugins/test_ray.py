@@ -124,12 +124,12 @@ def test_as_many_at_a_time_as_fit_on_the_machines(monkeypatch):
     assert Ray(gpus=0.25).width("auto") == 4
     assert Ray(gpus=0.25, cpus=4).width("cuda") == 2
     assert Ray(cpus=2).width("cpu") == 6
-    with pytest.raises(UsageError, match="of 9 CPU does not fit"):
+    with pytest.raises(UsageError, match="with 9 CPU does not fit"):
         Ray(cpus=9).width("cpu")
     assert Ray(cpus=9, address="a:1").width("cpu") == 0  # it may grow
-    with pytest.raises(UsageError, match="--device cuda, not cuda:1"):
+    with pytest.raises(UsageError, match="--device cuda, got cuda:1"):
         Ray().width("cuda:1")
-    with pytest.raises(UsageError, match="--device cuda, not cpu"):
+    with pytest.raises(UsageError, match="--device cuda, got cpu"):
         Ray(gpus=0.5).width("cpu")
 
 
@@ -147,7 +147,7 @@ def test_addresses_where_no_cluster_can_be_are_refused(monkeypatch):
         Ray(address="here").width("cpu")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
-        with pytest.raises(DisentangleError, match="no Ray answers there"):
+        with pytest.raises(DisentangleError, match="no Ray cluster answers at"):
             Ray(address=f"127.0.0.1:{taken.getsockname()[1]}").width("cpu")
 
 

@@ -96,7 +96,7 @@ def test_other_rows_are_labelled_and_no_grid(tmp_path: Path, rows: np.ndarray) -
     data = shapes3d.open(at(tmp_path, file=path, say=said.append))
     assert isinstance(data, Labelled)
     assert not isinstance(data, Grid)
-    assert any("no grid" in text for text in said)
+    assert any("not a grid" in text for text in said)
     every = np.arange(len(rows))
     pixels = np.asarray(data.images(every)[:, 0, 0, :6])
     values = [np.array(data.values[name], float) for name in NAMES]
@@ -243,9 +243,9 @@ def large_chunk(path: Path) -> None:
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (os.mkfifo, "neither a regular file nor a folder"),
-    "not there": (partial(empty, images=10**6), "of which little is there"),
-    "giant": (partial(empty, images=10**12), "of which little is there"),
-    "large chunk": (large_chunk, r"in chunks \(50000, 64, 64, 3\), larger than"),
+    "not there": (partial(empty, images=10**6), "stores only a small part of it"),
+    "giant": (partial(empty, images=10**12), "stores only a small part of it"),
+    "large chunk": (large_chunk, r"has chunks \(50000, 64, 64, 3\), larger than"),
     "long chunk": (partial(empty, images=10**6, chunks=(10**6, 1, 1, 1)), "larger than"),
     "missing": (lambda path: None, "no such file"),
     "folder": (Path.mkdir, "is a folder"),
@@ -253,22 +253,31 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "not HDF5": (lambda path: path.write_bytes(b"<html>404</html>" * 99), "cannot use"),
     "truncated": (truncated, "truncated"),
     "damaged": (damaged, "cannot use"),
-    "no images": (partial(replaced, "images", None), "holds no 'images'"),
-    "no labels": (partial(replaced, "labels", None), "holds no 'labels'"),
-    "a group": (group, "holds no 'images'"),
-    "external link": (external_link, "holds no 'images' of its own"),
+    "no images": (partial(replaced, "images", None), "has no array 'images'"),
+    "no labels": (partial(replaced, "labels", None), "has no array 'labels'"),
+    "a group": (group, "has no array 'images'"),
+    "external link": (external_link, "has no array 'images' of its own"),
     "soft link": (partial(replaced, "images", h5py.SoftLink("/labels")), "of its own"),
-    "stored outside": (stored_outside, "holds no 'images' of its own"),
-    "virtual": (virtual, "holds no 'images' of its own"),
-    "small images": (partial(replaced, "images", IMAGES[:, :32]), r"\(96, 32, 64, 3\), not uint8"),
-    "flat images": (partial(replaced, "images", IMAGES.reshape(96, -1)), "not uint8"),
-    "one number": (partial(replaced, "images", 3), "not uint8"),
+    "stored outside": (stored_outside, "has no array 'images' of its own"),
+    "virtual": (virtual, "has no array 'images' of its own"),
+    "small images": (partial(replaced, "images", IMAGES[:, :32]), r"got uint8 \(96, 32, 64, 3\)"),
+    "flat images": (
+        partial(replaced, "images", IMAGES.reshape(96, -1)),
+        "expected 'images' as uint8",
+    ),
+    "one number": (partial(replaced, "images", 3), "expected 'images' as uint8"),
     "nothing in it": (partial(write, rows=slice(0)), r"\(0, 64, 64, 3\)"),
     "float images": (partial(replaced, "images", np.zeros((96, 64, 64, 3))), "float64"),
-    "few labels": (partial(replaced, "labels", TABLE[:50]), r"\(50, 6\), not numbers \(96, 6\)"),
+    "few labels": (
+        partial(replaced, "labels", TABLE[:50]),
+        r"as numbers \(96, 6\), got .*\(50, 6\)",
+    ),
     "five factors": (partial(replaced, "labels", TABLE[:, :5]), r"\(96, 5\)"),
-    "labels in words": (partial(replaced, "labels", TABLE.astype("S4")), "not numbers"),
-    "NaN labels": (partial(replaced, "labels", np.full((96, 6), np.nan)), "no number"),
+    "labels in words": (
+        partial(replaced, "labels", TABLE.astype("S4")),
+        "expected 'labels' as numbers",
+    ),
+    "NaN labels": (partial(replaced, "labels", np.full((96, 6), np.nan)), "NaN or infinity"),
 }
 
 

@@ -133,7 +133,7 @@ def test_missing_images_make_it_labelled_and_no_grid(tmp_path: Path) -> None:
     data = smallnorb.open(at(tmp_path, file=folder, say=said.append))
     assert isinstance(data, Labelled)
     assert not isinstance(data, Grid)
-    assert any("no grid" in text for text in said)
+    assert any("not a grid" in text for text in said)
     every = np.arange(COUNT - 2)
     grey = data.images(every)[:, 0, 0, 0]
     np.testing.assert_array_equal(data.every_label(every), LABELS[grey])
@@ -170,24 +170,28 @@ def test_what_is_not_there_is_explained(tmp_path: Path) -> None:
 CAT, INFO, DAT = f"{TESTING}-cat.mat", f"{TESTING}-info.mat", f"{TESTING}-dat.mat"
 WRONG: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "empty": (DAT, lambda data: b"", "ends too early"),
-    "text": (DAT, lambda data: b"<html>404</html>" * 99, "no matrix of bytes"),
+    "text": (DAT, lambda data: b"<html>404</html>" * 99, "not a matrix of bytes"),
     "short": (DAT, lambda data: data[:-1], "ends too early"),
     "long": (DAT, lambda data: data + b"0", "longer than its header says"),
     "only a header": (CAT, lambda data: data[:12], "ends too early"),
     "short labels": (CAT, lambda data: data[:-4], "ends too early"),
     "long labels": (INFO, lambda data: data + b"0000", "longer than its header says"),
-    "big-endian": (CAT, lambda data: data[3::-1] + data[4:], "no matrix of integers"),
-    "bytes for integers": (CAT, lambda _: matrix(np.zeros(120, np.uint8)), "no matrix of integers"),
+    "big-endian": (CAT, lambda data: data[3::-1] + data[4:], "not a matrix of integers"),
+    "bytes for integers": (
+        CAT,
+        lambda _: matrix(np.zeros(120, np.uint8)),
+        "not a matrix of integers",
+    ),
     "integers for bytes": (DAT, lambda _: matrix(np.zeros((120, 2, 96, 96), np.int32)), "of bytes"),
-    "nine dimensions": (DAT, lambda data: data[:4] + b"\x09" + data[5:], "no matrix"),
+    "nine dimensions": (DAT, lambda data: data[:4] + b"\x09" + data[5:], "not a matrix"),
     "one camera": (DAT, lambda _: matrix(pairs(half(TESTING))[:, :1]), r"\(120, 1, 96, 96\)"),
     "few images": (DAT, lambda _: matrix(pairs(half(TESTING)[1:])), r"\(119, 2, 96, 96\)"),
-    "flat images": (DAT, lambda _: matrix(np.zeros((120, 96, 96), np.uint8)), "its shape"),
+    "flat images": (DAT, lambda _: matrix(np.zeros((120, 96, 96), np.uint8)), "expected shape"),
     "few categories": (CAT, lambda _: matrix(np.zeros(119, np.int32)), "has 119 labels"),
-    "negative size": (CAT, lambda data: data[:8] + b"\xff" * 4 + data[12:], "its shape"),
-    "no labels": (CAT, lambda _: matrix(np.zeros(0, np.int32)), "its shape"),
-    "category 5": (CAT, lambda _: matrix(np.full(120, 5, np.int32)), "categories are 0 to 4"),
-    "negative category": (CAT, lambda _: matrix(np.full(120, -1, np.int32)), "categories are"),
+    "negative size": (CAT, lambda data: data[:8] + b"\xff" * 4 + data[12:], "expected shape"),
+    "no labels": (CAT, lambda _: matrix(np.zeros(0, np.int32)), "expected shape"),
+    "category 5": (CAT, lambda _: matrix(np.full(120, 5, np.int32)), "expected categories 0 to 4"),
+    "negative category": (CAT, lambda _: matrix(np.full(120, -1, np.int32)), "expected categories"),
     "three columns": (INFO, lambda _: matrix(np.zeros((120, 3), np.int32)), r"\(120, 3\)"),
 }
 
@@ -228,7 +232,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (cut, "cannot use"),
     "damaged": (other_checksum, "CRC"),
     "not packed": (unpacked, "cannot use"),
-    "missing": (Path.unlink, "is not in it; smallNORB is six files in one folder"),
+    "missing": (Path.unlink, "is missing; smallNORB is six files in one folder"),
 }
 
 

@@ -118,7 +118,7 @@ def test_single_latent_depends_on_nothing():
 
 
 def test_single_image_is_unavailable():
-    with pytest.raises(Unavailable, match="takes two images"):
+    with pytest.raises(Unavailable, match="needs at least two images"):
         of_codes(np.zeros((1, 3)))
 
 

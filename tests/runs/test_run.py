@@ -58,9 +58,12 @@ def test_decode_gives_images_between_0_and_1(run):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((2, 3, 64, 64), np.uint8), r"images are \[N, 1, 64, 64\], not \[2, 3, 64, 64\]"),
-        (np.zeros((2, 1, 64, 64), np.int64), "not torch.int64"),
-        (np.full((1, 1, 64, 64), 255.0), "pass uint8"),
+        (
+            np.zeros((2, 3, 64, 64), np.uint8),
+            r"expected images \[N, 1, 64, 64\], got \[2, 3, 64, 64\]",
+        ),
+        (np.zeros((2, 1, 64, 64), np.int64), "got torch.int64"),
+        (np.full((1, 1, 64, 64), 255.0), "use uint8"),
     ],
 )
 def test_wrong_images_are_refused(run, images, message):

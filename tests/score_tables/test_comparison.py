@@ -109,7 +109,7 @@ def test_runs_on_other_images_are_not_aligned(command, variant, tmp_path):
     code, out, err = command("compare", a.path, b.path)
     assert code == 0, err
     assert "fingerprint" in out
-    assert "No picture: the traversals cannot be aligned" in out
+    assert "No picture: cannot align the traversals" in out
 
 
 def test_unreadable_sibling_and_same_configuration_are_no_matter(command, variant):

@@ -122,7 +122,7 @@ def test_one_cause_is_told_once():
     assert len(failed) == 1
     assert len(skipped) > 5
     assert set(skipped) == {
-        f"model 'Unbuildable': fails as '{failed[0].name}' does; mend that first"
+        f"model 'Unbuildable': same error as '{failed[0].name}'; fix that first"
     }
     with pytest.raises(RuntimeError, match="no such layer"):  # as often as it is asked
         failed[0]()
@@ -143,7 +143,7 @@ def test_what_a_plugin_raises_itself_says_what_was_checked():
     check = next(c for c in checks_of(rogue.Raises) if c.name == "terms are finite scalars")
     with pytest.raises(ZeroDivisionError) as caught:
         check()
-    assert caught.value.__notes__ == ["while checking of model 'Raises': terms are finite scalars"]
+    assert caught.value.__notes__ == ["while checking model 'Raises': terms are finite scalars"]
 
 
 def test_rules_about_labels_do_not_concern_bare_images():

@@ -47,15 +47,15 @@ ABOUT = About(
 )
 MESH = re.compile(r"(?:^|/)cars/[^/]+\.mat$")
 SIDE = 64  # pixels
-PACKED = 15  # the type of what is compressed in a MAT file
+PACKED = 15  # the type of compressed data in a MAT file
 
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open the cars: a grid of identity x azimuth x elevation, as many cars as there are files.
+    """Open the cars: a grid of identity x azimuth x elevation, one car per file.
 
     Raises:
-        DisentangleError: the files are not there, or are others.
+        DisentangleError: the files are missing or wrong.
     """
     preparation = Preparation(
         folder=location.folder, version=1, given=location.file, say=location.say
@@ -70,18 +70,18 @@ def open(location: Location) -> Dataset:
 def _read(location: Location, stack: ExitStack) -> Content:
     source = location.find(ABOUT)
     plain = stack.enter_context(uncompressed(source, location.folder))
-    # The folder of the cars may also be named itself.
+    # `source` may also be the folder of the cars itself.
     meshes = pieces(plain, lambda name: MESH.search(f"{source.name}/{name}") is not None, source)
     if not meshes:
-        raise DisentangleError(f"{source}: no cars in it; they are called data/cars/NAME.mat")
+        raise DisentangleError(f"{source}: no cars in it; expected files data/cars/NAME.mat")
     azimuths, elevations = _mesh(source, meshes[0]).shape[:2]
     count = len(meshes) * azimuths * elevations
-    said, sums = location.provenance(ABOUT, source)
+    provenance, sums = location.provenance(ABOUT, source)
     location.say(f"{location.name}: reading {count:,} images of {len(meshes)} cars")
     return Content(
         blocks=counted(_blocks(source, meshes, (azimuths, elevations)), count, location.progress),
         shape=(count, SIDE, SIDE, 3),
-        source=said,
+        source=provenance,
         files=sums,
         factors={
             "identity": [PurePosixPath(piece.name).stem for piece in meshes],
@@ -96,8 +96,8 @@ def _blocks(source: Path, meshes: list[Piece], views: tuple[int, int]) -> Iterat
         mesh = _mesh(source, piece)
         if mesh.shape[:2] != views:
             raise DisentangleError(
-                f"{source}: {piece.name} has {mesh.shape[:2]} azimuths and elevations, and "
-                f"{meshes[0].name} has {views}: every car needs the same"
+                f"{source}: every car needs the same azimuths and elevations: expected {views} as "
+                f"in {meshes[0].name}, got {mesh.shape[:2]} in {piece.name}"
             )
         images = (Image.fromarray(image) for image in mesh.reshape(-1, *mesh.shape[2:]))
         yield np.stack([np.asarray(resized(image, SIDE)) for image in images])
@@ -109,17 +109,17 @@ def _mesh(source: Path, piece: Piece) -> Rows:
 
     try:
         content = _unpacked(piece.read())
-        known = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(content))}
-        if "im" not in known:
-            raise ValueError("it holds no 'im'")
-        shape, kind = known["im"]
-        if kind != "uint8" or shape[:3] != (128, 128, 3) or len(shape) != 5 or 0 in shape:
+        arrays = {name: (shape, dtype) for name, shape, dtype in whosmat(io.BytesIO(content))}
+        if "im" not in arrays:
+            raise ValueError("it has no array 'im'")
+        shape, dtype = arrays["im"]
+        if dtype != "uint8" or shape[:3] != (128, 128, 3) or len(shape) != 5 or 0 in shape:
             raise ValueError(
-                f"'im' is {kind} {shape}, not uint8 (128, 128, 3, azimuths, elevations)"
+                f"expected 'im' as uint8 (128, 128, 3, azimuths, elevations), got {dtype} {shape}"
             )
         images = loadmat(io.BytesIO(content), variable_names=["im"])["im"]
         if images.dtype != np.uint8 or images.shape != shape:
-            raise ValueError(f"'im' is stored as {images.dtype} {images.shape}, not uint8 {shape}")
+            raise ValueError(f"expected 'im' as uint8 {shape}, got {images.dtype} {images.shape}")
     except DisentangleError:
         raise
     except Exception as error:  # a damaged file fails in any way
@@ -130,16 +130,16 @@ def _mesh(source: Path, piece: Piece) -> Rows:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """Return a MAT file whose arrays are not compressed, before scipy unpacks them without bound.
+    """Decompress the arrays of a MAT file within a size limit, as scipy has none.
 
-    After 128 bytes it is made of parts, each with its type and length before it.
+    After 128 bytes the file is a sequence of parts, each preceded by its type and length.
     """
     parts, at, left = [content[:128]], 128, FILE_BYTES
     order = "<" if content[126:128] == b"IM" else ">"
     while at + 8 <= len(content):
-        kind, length = struct.unpack_from(f"{order}II", content, at)
+        part_type, length = struct.unpack_from(f"{order}II", content, at)
         end = at + 8 + length
-        if kind == PACKED:
+        if part_type == PACKED:
             inflate = zlib.decompressobj()
             parts.append(inflate.decompress(content[at + 8 : end], left + 1))
             if len(parts[-1]) > left:

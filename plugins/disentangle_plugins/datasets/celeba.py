@@ -1,7 +1,7 @@
 """CelebA: Liu et al. (2015), https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html.
 
-Aligned faces, 178 x 218, cropped to the middle 148 x 148 and resized to 64 x 64 (LANCZOS), with 40
-binary attributes, and the official split: train on `train`, score on `test`.
+Aligned faces, 178 x 218, cropped to the central 148 x 148 and resized to 64 x 64 (LANCZOS), with 40
+binary attributes and the official split: train on `train`, score on `test`.
 """
 
 import re
@@ -59,11 +59,11 @@ SIZE, CROP, SIDE = (178, 218), 148, 64  # pixels
 SPLITS = ("train", "valid", "test")  # 0, 1 and 2 in the published list
 
 Table = dict[str, list[int]]
-"""File name -> what a text file says of it."""
+"""File name -> the values in its row of a text file."""
 
 
 class CelebA(LabelledPixels):
-    """Faces with attributes that people judged, one by one."""
+    """Faces with binary attributes labelled by people."""
 
     likelihood = "gaussian"  # as in Higgins et al. (2017)
     train_split, test_split = "train", "test"
@@ -72,10 +72,10 @@ class CelebA(LabelledPixels):
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open CelebA: from its zip or folder of images, with both text files beside them.
+    """Open CelebA from its zip or folder of images, with both text files beside it.
 
     Raises:
-        DisentangleError: a file is not there, or is not CelebA's.
+        DisentangleError: a file is missing or is not a file of CelebA.
     """
     given = None if location.file is None else _files(location.find(ABOUT))
     preparation = Preparation(folder=location.folder, version=1, given=given, say=location.say)
@@ -91,26 +91,26 @@ def _read(location: Location) -> Content:
     header, attributes = _table(texts[0], 2, ("-1", "1"))
     _, partition = _table(texts[1], 0, ("0", "1", "2"))
 
-    found = pieces(images, lambda name: name.endswith(".jpg"))
-    names = [PurePosixPath(piece.name).name for piece in found]
+    images_found = pieces(images, lambda name: name.endswith(".jpg"))
+    names = [PurePosixPath(piece.name).name for piece in images_found]
     for text, table in zip(texts, (attributes, partition), strict=True):
         if set(names) != set(table) or len(names) != len(table):
             raise DisentangleError(
-                f"{images} has {len(names):,} images, and {text} speaks of {len(table):,}: "
-                f"{len(set(table) - set(names)):,} of those are missing, "
-                f"{len(set(names) - set(table)):,} are not among them, "
-                f"{len(names) - len(set(names)):,} are there twice"
+                f"{images} has {len(names):,} images, but {text} lists {len(table):,}: "
+                f"{len(set(table) - set(names)):,} listed images are missing, "
+                f"{len(set(names) - set(table)):,} images are not listed, "
+                f"{len(names) - len(set(names)):,} occur twice"
             )
 
     def fit(image: Image.Image) -> Image.Image:
         return resized(centre_crop(flat(image, 3), CROP), SIDE)
 
-    said, sums = location.provenance(ABOUT, images, *texts)
-    location.say(f"{location.name}: preparing {len(found):,} images")
+    provenance, sums = location.provenance(ABOUT, images, *texts)
+    location.say(f"{location.name}: preparing {len(images_found):,} images")
     return Content(
-        blocks=decoded(found, fit, size=SIZE, progress=location.progress),
-        shape=(len(found), SIDE, SIDE, 3),
-        source=said,
+        blocks=decoded(images_found, fit, size=SIZE, progress=location.progress),
+        shape=(len(images_found), SIDE, SIDE, 3),
+        source=provenance,
         files=sums,
         factors={name: ("no", "yes") for name in header},
         labels=(np.array([attributes[name] for name in names]) + 1) // 2,
@@ -120,40 +120,39 @@ def _read(location: Location) -> Content:
 
 
 def _files(given: Path) -> tuple[Path, Path, Path]:
-    """Return the images and both text files of what is given."""
+    """Return the zip or folder of images and both text files, from the path that the user gave."""
     images = given / ARCHIVE.name if (given / ARCHIVE.name).is_file() else given
     return images, _beside(given, ATTRIBUTES.name), _beside(given, PARTITION.name)
 
 
 def _beside(given: Path, name: str) -> Path:
-    """Return the text file: in the folder given, beside what is given, or one folder above."""
-    places = [given, given.parent, given.parent.parent]
+    """Return a text file: in the given folder, beside the given path, or one folder above."""
+    folders = [given, given.parent, given.parent.parent]
     names = [name, name.replace(".txt", ".csv")]
-    for place in places:
+    for folder in folders:
         for candidate in names:
-            if (place / candidate).is_file():
-                return place / candidate
+            if (folder / candidate).is_file():
+                return folder / candidate
     raise DisentangleError(
-        f"{given}: {name} is neither in it nor beside it; put it there, for without it CelebA has "
-        f"neither labels nor split (as bare images: disentangle train MODEL {given})"
+        f"{given}: {name} is neither in it nor beside it. Put it there: it holds the labels or the "
+        f"split. To train without labels, run `disentangle train MODEL {given}`."
     )
 
 
 def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], Table]:
-    """Return the column names and the rows of a published text file, or of the same as CSV.
+    """Return the column names and the rows of a published text file, or of its CSV version.
 
     Args:
         path: the file.
-        skip: lines before the rows of the published file, which say how many there are and name the
-            columns.
-        allowed: the values that there are.
+        skip: header lines of the published file: the number of rows and the column names.
+        allowed: the allowed values.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DisentangleError(f"{path}: cannot be read as text: {error}") from error
+        raise DisentangleError(f"{path}: cannot read it as text: {error}") from error
     cells = (re.split(r"[,\s]+", line.strip()) for line in lines if line.strip())
-    csv = path.suffix == ".csv"  # its header is one line, which names the first column too
+    csv = path.suffix == ".csv"  # its header is one line and names the first column too
     top = list(islice(cells, 1 if csv else skip))
     header = top[-1][csv:] if top else []
     width = len(header) or 1
@@ -161,13 +160,13 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
     for name, *values in cells:
         if name in rows or len(values) != width or not set(values).issubset(allowed):
             raise DisentangleError(
-                f"{path}: the line of {name!r} is there twice, or holds something else than "
-                f"{width} of {', '.join(allowed)}"
+                f"{path}: {name!r} occurs twice, or its row is not {width} values of "
+                f"{', '.join(allowed)}"
             )
         rows[name] = [int(value) for value in values]
     if not rows or len(set(header)) < len(header):
-        raise DisentangleError(f"{path}: it has no lines of files, or two columns of one name")
+        raise DisentangleError(f"{path}: it lists no images, or two columns have the same name")
     if len(top) == 2 and top[0] != [str(len(rows))]:
-        said = " ".join(top[0])
-        raise DisentangleError(f"{path}: its first line says {said}, and it has {len(rows)} files")
+        count = " ".join(top[0])
+        raise DisentangleError(f"{path}: expected {count} rows by its first line, got {len(rows)}")
     return header, rows

@@ -1,8 +1,8 @@
 """3D Chairs: Aubry et al. (2014), https://www.di.ens.fr/willow/research/seeing3Dchairs/.
 
-Computer models of chairs, rendered on white at 600 x 600, cropped to the middle 400 x 400 and
-resized to 64 x 64 (LANCZOS): in colour, or grey as in Higgins et al. (2017). A file's name says
-which chair it shows, and from where, so that metrics can be had of real images.
+Computer models of chairs, rendered on white at 600 x 600, cropped to the central 400 x 400 and
+resized to 64 x 64 (LANCZOS), in colour, or in grey as in Higgins et al. (2017). File names hold the
+chair and the view, which are the labels for metrics.
 """
 
 import re
@@ -46,20 +46,20 @@ VIEW = re.compile(r"(?:^|/)([0-9a-f]{32})/renders/image_\d+_p(\d{1,4})_t(\d{1,4}
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open the chairs in colour: every identity x azimuth x elevation, which is counted.
+    """Open the chairs in colour: a grid of identity x azimuth x elevation.
 
-    They are a grid, unless views are missing. Identity, one label of 1,393 values, is a nuisance:
-    present, and not scored unless named.
+    If views are missing, they are labelled images instead of a grid. Identity, with 1,393 values,
+    is a nuisance factor: it is not scored by default.
 
     Raises:
-        DisentangleError: the images are not there, or are not these.
+        DisentangleError: the images are missing or wrong.
     """
     return _open(location, channels=3)
 
 
 @about(ABOUT)
 def open_grey(location: Location) -> Dataset:
-    """Open the chairs in grey, as in Higgins et al. (2017); else as `open`."""
+    """Open the chairs in grey, as in Higgins et al. (2017); otherwise like `open`."""
     return _open(location, channels=1)
 
 
@@ -77,44 +77,46 @@ def _open(location: Location, channels: int) -> Dataset:
 def _read(location: Location, channels: int, stack: ExitStack) -> Content:
     source = location.find(ABOUT)
     plain = stack.enter_context(uncompressed(source, location.folder))
-    found = pieces(plain, lambda name: VIEW.search(name) is not None, source)
-    if not found:
+    images = pieces(plain, lambda name: VIEW.search(name) is not None, source)
+    if not images:
         raise DisentangleError(
-            f"{source}: no chairs in it; they are called "
+            f"{source}: no chairs in it; expected files "
             "rendered_chairs/<32 hex digits>/renders/image_NNN_pEEE_tAAA_rRRR.png"
         )
-    views = np.array([match.groups() for piece in found if (match := VIEW.search(piece.name))])
+    views = np.array([match.groups() for piece in images if (match := VIEW.search(piece.name))])
     columns = [
         np.unique(column, return_inverse=True)
         for column in (views[:, 0], views[:, 2].astype(int), views[:, 1].astype(int))
     ]
     values = [identities, azimuths, elevations] = [names for names, _ in columns]
     labels = np.stack([label for _, label in columns], 1)  # [N, 3]
-    place = np.ravel_multi_index(tuple(labels.T), [len(names) for names in values])
-    _, first, counts = np.unique(place, return_index=True, return_counts=True)
+    cell = np.ravel_multi_index(tuple(labels.T), [len(names) for names in values])
+    _, first, counts = np.unique(cell, return_index=True, return_counts=True)
     if (counts > 1).any():
-        twice = found[first[counts > 1][0]].name
-        raise DisentangleError(f"{source}: {twice} and another file show one chair from one view")
+        twice = images[first[counts > 1][0]].name
+        raise DisentangleError(
+            f"{source}: {twice} and another file show the same chair from the same view"
+        )
 
     order = grid_order(labels, [len(names) for names in values])
     if order is None:
-        every = len(identities) * len(azimuths) * len(elevations)
+        total = len(identities) * len(azimuths) * len(elevations)
         location.say(
-            f"{location.name}: {every - len(found):,} of {every:,} views are missing: these "
-            "are labelled images, and no grid"
+            f"{location.name}: {total - len(images):,} of {total:,} views are missing, so these "
+            "are labelled images instead of a grid"
         )
     else:
-        found = [found[i] for i in order]
+        images = [images[i] for i in order]
 
     def fit(image: Image.Image) -> Image.Image:
         return resized(centre_crop(flat(image, channels), CROP), SIDE)
 
-    said, sums = location.provenance(ABOUT, source)
-    location.say(f"{location.name}: preparing {len(found):,} images of {len(identities):,} chairs")
+    provenance, sums = location.provenance(ABOUT, source)
+    location.say(f"{location.name}: preparing {len(images):,} images of {len(identities):,} chairs")
     return Content(
-        blocks=decoded(found, fit, size=(SIZE, SIZE), progress=location.progress),
-        shape=(len(found), SIDE, SIDE, channels),
-        source=said,
+        blocks=decoded(images, fit, size=(SIZE, SIZE), progress=location.progress),
+        shape=(len(images), SIDE, SIDE, channels),
+        source=provenance,
         files=sums,
         factors={
             "identity": identities.tolist(),

@@ -1,6 +1,6 @@
-"""Parametric chairs: every combination of six factors, drawn by this module, nothing downloaded.
+"""Parametric chairs: every combination of six factors, drawn by this module without a download.
 
-They are in the manner of the 3D chairs of Aubry et al. (2014), "Seeing 3D chairs",
+They resemble the 3D chairs of Aubry et al. (2014), "Seeing 3D chairs",
 https://www.di.ens.fr/willow/research/seeing3Dchairs/, where only the view is a known factor. Here:
 
     legs       straight, splayed, a pedestal on a star, cantilever
@@ -8,13 +8,13 @@ https://www.di.ens.fr/willow/research/seeing3Dchairs/, where only the view is a 
     width      of the seat: 34 to 66 cm
     height     of the back above the seat: 24 to 56 cm
     elevation  of the camera: 8, 22 and 36 degrees
-    azimuth    of the camera: 0 to 345 degrees by 15, 0 being in front of the chair
+    azimuth    of the camera: 0 to 345 degrees in steps of 15; 0 is in front of the chair
 
-Every seat is red and all the rest is wood, so that no colour gives a kind of legs or back away.
+The seat is always red and everything else is wood, so colour does not reveal the legs or the back.
 
-A chair is a union of convex prisms, and a ray shows the one that it meets first. Lengths are in
-metres along axes fixed to the chair: x to the right of one who faces it, y up, z to its front,
-and the origin on the floor below the middle of the seat.
+A chair is a union of convex prisms; a ray shows the first prism that it meets. Lengths are in
+metres along axes fixed to the chair: x to the right as seen from its front, y up, z to its front.
+The origin is on the floor below the middle of the seat.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,13 +38,13 @@ AXES: Mapping[str, Sequence[Any]] = {
 }
 ABOUT = About(images=21_600, licence="Apache-2.0 (drawn by disentangle)", drawn=True)
 
-BLOCK = 72  # images of one chair, which lie together
-SIZE, RAYS = 64, 192  # along each side of the image: pixels, and rays, for anti-aliasing
-TARGET = np.array([0, 0.5, -0.03])  # where the camera looks
-DISTANCE = 3.2  # from there to the camera
+BLOCK = 72  # images of one chair, which are consecutive
+SIZE, RAYS = 64, 192  # pixels and rays along each side of the image; more rays for anti-aliasing
+TARGET = np.array([0, 0.5, -0.03])  # the point that the camera looks at
+DISTANCE = 3.2  # from the target to the camera
 VIEW = 0.232  # half the side of the image, at distance 1
 
-DEPTH, SEAT, CUSHION = 0.46, 0.45, 0.06  # of the seat: its depth, its underside, its thickness
+DEPTH, SEAT, CUSHION = 0.46, 0.45, 0.06  # the seat's depth, height of its underside, thickness
 RECLINE = 0.16  # how far the back leans, per unit of its height
 RED, WOOD = np.array([0.80, 0.25, 0.20]), np.array([0.76, 0.54, 0.32])
 AMBIENT = 0.4
@@ -59,16 +59,16 @@ Size: TypeAlias = tuple[float, float]
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open the chairs, drawn once: a grid of images [64, 64] in colour, on white.
+    """Open the chairs, drawn once: a grid of colour images [64, 64], on white.
 
     Raises:
-        DisentangleError: the folder is not writable, or has no room.
+        DisentangleError: the folder is not writable, or the disk is full.
     """
 
     def make(stack: ExitStack) -> Content:
         labels = np.array(list(np.ndindex(*map(len, AXES.values()))))
-        location.say(f"{location.name}: drawing {len(labels):,} images, once, some 30 seconds")
-        # In one thread: two are no faster, as arrays this small leave most of the time to Python.
+        location.say(f"{location.name}: drawing {len(labels):,} images once, about 30 seconds")
+        # One thread: two are no faster, as with arrays this small most time is spent in Python.
         blocks = (render(labels[i : i + BLOCK]) for i in range(0, len(labels), BLOCK))
         return Content(
             blocks=counted(blocks, len(labels), location.progress),
@@ -81,7 +81,7 @@ def open(location: Location) -> Dataset:
 
 
 def render(labels: ArrayLike) -> Images:
-    """Return the images [N, 64, 64, 3] at labels [N, 6], which are indices along AXES."""
+    """Draw the images [N, 64, 64, 3] at labels [N, 6], which are indices along AXES."""
     rows = np.asarray(labels, np.int64).reshape(-1, len(AXES))
     images = np.empty((len(rows), SIZE, SIZE, 3), np.uint8)
     for image, row in zip(images, rows, strict=True):
@@ -94,37 +94,38 @@ def render(labels: ArrayLike) -> Images:
 
 
 class Prism(NamedTuple):
-    """A convex body of four sides and two ends: all x with normals @ x <= offsets."""
+    """A convex body with four sides and two ends: all x with normals @ x <= offsets."""
 
     corners: Floats  # [8, 3]
     normals: Floats  # [6, 3], outward and of length 1
-    offsets: Floats  # [6], of the faces from the origin, along their normals
-    colours: NDArray[np.uint8]  # [6, 3], of the faces in this light
+    offsets: Floats  # [6], distances of the faces from the origin, along their normals
+    colours: NDArray[np.uint8]  # [6, 3], of the lit faces
 
 
 @lru_cache(maxsize=1)  # neighbours in the grid are views of the same chair
 def chair(legs: str, style: str, width: float, height: float) -> tuple[Prism, ...]:
-    """Return the parts of a chair whose seat is `width` wide and whose back is `height` high."""
+    """Return the parts of a chair with a seat of this width and a back of this height."""
     seat = bar([0, SEAT, 0], [0, SEAT + CUSHION, 0], (width, DEPTH), RED)
     return seat, *LEGS[legs](width), *STYLES[style](width, height)
 
 
 def camera(elevation: float, azimuth: float) -> tuple[Floats, Floats]:
-    """Return the camera's place [3] and axes forward, right, down [3, 3], for angles in radians."""
+    """Return the camera's position [3] and axes forward, right, down [3, 3]; angles in radians."""
     ce, se, ca, sa = np.cos(elevation), np.sin(elevation), np.cos(azimuth), np.sin(azimuth)
     axes = np.array([[-ce * sa, -se, -ce * ca], [ca, 0, -sa], [se * sa, -ce, se * ca]])
     return TARGET - DISTANCE * axes[0], axes
 
 
 def draw(parts: Sequence[Prism], eye: Floats, axes: Floats) -> Images:
-    """Return the image [64, 64, 3] of bodies that lie in view, on white.
+    """Draw bodies that are in view on white: an image [64, 64, 3].
 
     The ray forward + u right + v down meets the plane n.x = d at the distance t with
 
         1 / t = n.(forward + u right + v down) / (d - n.eye),
 
-    linear in u and v. It enters a body by the last of the planes that the eye is in front of, if
-    it has not yet left by one of the others, and it shows the body of the largest 1 / t.
+    which is linear in u and v. The ray enters a body at the last of the planes that the eye is in
+    front of, unless it has already left the body through another plane. It shows the body with the
+    largest 1 / t.
     """
     slopes = (VIEW / RAYS * np.arange(1 - RAYS, RAYS, 2)).astype(np.float32)  # u of columns, v
     nearest = np.zeros((RAYS, RAYS), np.float32)  # 1 / t
@@ -144,17 +145,17 @@ def draw(parts: Sequence[Prism], eye: Floats, axes: Floats) -> Images:
         nearest[window][shown] = enter[shown]
         canvas[window][shown] = colours[front][planes.argmin(0)[shown]]
     n = RAYS // SIZE
-    # Along one axis at a time: numpy takes three times as long for both at once.
+    # One axis at a time: summing both at once takes numpy three times as long.
     total = canvas.reshape(SIZE, n, SIZE, n, 3).sum(1, dtype=np.uint16).sum(2, dtype=np.uint16)
     image: Images = ((total + n * n // 2) // (n * n)).astype(np.uint8)
     return image
 
 
 def prism(first: Floats, second: Floats, colour: Floats = WOOD) -> Prism:
-    """Return the body between two ends [4, 3], whose sides are parallel one by one.
+    """Return the body between two ends [4, 3], whose corresponding sides are parallel.
 
-    Its faces are lit by wrapped Lambert shading, (1 + n.l) / 2, which also tells apart those that
-    face away from the light.
+    Its faces are lit by wrapped Lambert shading, (1 + n.l) / 2, so that faces turned away from the
+    light differ too.
     """
     along, across = np.roll(first, -1, axis=0) - first, second - first
     normals = np.concatenate([np.cross(along, across), np.cross(along[[0, 0]], along[[1, 1]])])
@@ -168,9 +169,9 @@ def prism(first: Floats, second: Floats, colour: Floats = WOOD) -> Prism:
 
 
 def bar(low: Point, high: Point, size: Size, colour: Floats = WOOD, taper: float = 1) -> Prism:
-    """Return a bar, cut level, from one point to another above it.
+    """Return a bar with horizontal ends, from one point to another above it.
 
-    Its upper end measures `size` along x and z, its lower end `taper` times that.
+    Its upper end measures `size` along x and z, its lower end `taper` times `size`.
     """
     end = np.array([[1, 0, 1], [1, 0, -1], [-1, 0, -1], [-1, 0, 1]]) / 2 * [size[0], 0, size[1]]
     return prism(low + taper * end, high + end, colour)
@@ -193,7 +194,7 @@ def splayed(width: float) -> Iterator[Prism]:
 
 
 def pedestal(width: float) -> Iterator[Prism]:
-    """Yield a column and the five arms of the star that it stands on."""
+    """Yield a column and the five arms of its star-shaped base."""
     yield bar([0, 0.05, 0], [0, SEAT, 0], (0.07, 0.07))
     for turn in 2 * np.pi * np.arange(5) / 5:
         out = np.array([np.sin(turn), 0, np.cos(turn)])
@@ -213,7 +214,7 @@ def cantilever(width: float) -> Iterator[Prism]:
 
 
 def panel(width: float, height: float) -> Iterator[Prism]:
-    """Yield one panel, as thick as a cushion."""
+    """Yield one thick panel."""
     yield _plank(0, 0, height, (width, 0.07))
 
 

@@ -1,8 +1,8 @@
 """dSprites: Matthey et al. (2017), https://github.com/deepmind/dsprites-dataset, Apache-2.0.
 
-The images come from the official npz where the user has it, and are otherwise drawn from their
-geometry, which was fitted to public images without one wrong pixel but is not proven identical:
-`source` says which. Either way they are prepared once, bit-packed, in the data folder.
+The images come from the official npz if the user has it. Otherwise they are drawn from their
+geometry, which was fitted to public images without one wrong pixel but is not proven identical.
+`source` records which. Either way they are prepared once, bit-packed, in the data folder.
 """
 
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ VALUES = (
 )
 COUNT = 737_280
 SHAPES = ("square", "ellipse", "heart")
-BLOCK = 32 * 32  # images of one shape, scale and orientation, which lie together
+BLOCK = 32 * 32  # images of one shape, scale and orientation, which are consecutive
 IMAGE_BYTES = 64 * 64 // 8  # bit-packed
 
 URL = "https://github.com/deepmind/dsprites-dataset/raw/master/"
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-REMEDY = f"; the right file is {URL}{NPZ}; without one the images are drawn from their geometry"
+REMEDY = f". Use {URL}{NPZ}, or no file: the images are then drawn from their geometry"
 ABOUT = About(
     images=COUNT,
     licence="Apache-2.0",
@@ -60,8 +60,8 @@ Packed = NDArray[np.uint8]
 class DSprites(Grid):
     """Every combination of shape, scale, orientation and position: 737,280 white-on-black images.
 
-    Orientations 0 and 39 are the same images; a square repeats every 90 degrees, an ellipse every
-    180. There is one colour only, so it is never scored.
+    Orientations 0 and 39 give the same images; a square repeats every 90 degrees, an ellipse every
+    180. There is only one colour, so it is never scored.
     """
 
     image_shape = (1, 64, 64)
@@ -85,39 +85,39 @@ class DSprites(Grid):
 
 @about(ABOUT)
 def open(location: Location) -> DSprites:
-    """Open dSprites: the user's file, else what is prepared, else a download, else drawn.
+    """Open dSprites: the user's file, else prepared images, else a download, else drawn images.
 
     Raises:
         DisentangleError: a file is not dSprites, a download fails, or the folder is not writable.
     """
 
-    def wanted(manifest: Manifest) -> bool:
+    def acceptable(manifest: Manifest) -> bool:
         official = bool(manifest.files)
         return official or not (location.download or location.present(ABOUT))
 
     def make(stack: ExitStack) -> Content:
         if not (location.file or location.download or location.present(ABOUT)):
-            location.say("dsprites: drawing the images from their geometry, once, some 5 seconds")
+            location.say("dsprites: drawing the images from their geometry once, about 5 seconds")
             drawn = (render(*block) for block in np.ndindex(3, 6, 40))
             return Content(blocks=drawn, shape=(COUNT, IMAGE_BYTES), source="regenerated")
         path = location.find(ABOUT)
         source, files = location.provenance(ABOUT, path)
-        location.say(f"dsprites: reading {path}, once, some 15 seconds")
+        location.say(f"dsprites: reading {path} once, about 15 seconds")
         return Content(blocks=_read(path), shape=(COUNT, IMAGE_BYTES), source=source, files=files)
 
     preparation = Preparation(
-        folder=location.folder, version=2, given=location.file, wanted=wanted, say=location.say
+        folder=location.folder, version=2, given=location.file, wanted=acceptable, say=location.say
     )
-    found = preparation.get(make)
-    return DSprites(found.rows, found.manifest.source, found.manifest.fingerprint)
+    prepared = preparation.get(make)
+    return DSprites(prepared.rows, prepared.manifest.source, prepared.manifest.fingerprint)
 
 
 def render(shape: int, scale: int, orientation: int) -> Packed:
     """Draw one block: the 32 x 32 positions of a shape at a scale and orientation.
 
-    An outline point (X, Y) goes to x = cx + s (X cos t + Y sin t), y = cy + s (-X sin t + Y cos t),
-    and the polygon is filled as a GPU does it, without anti-aliasing: y is flipped, vertices snap
-    to 1/256 pixel, and a pixel is white if its centre is inside by the even-odd rule.
+    An outline point (X, Y) maps to x = cx + s (X cos t + Y sin t), y = cy + s (-X sin t + Y cos t).
+    The polygon is filled as on a GPU, without anti-aliasing: y is flipped, vertices snap to 1/256
+    pixel, and a pixel is white if its centre is inside by the even-odd rule.
 
     Returns:
         Bit-packed images [position_x * position_y = 1024, 64 rows * 8 bytes = 512].
@@ -132,7 +132,7 @@ def render(shape: int, scale: int, orientation: int) -> Packed:
     crossed = (low <= _ROW_CENTRES[:, None]) & (_ROW_CENTRES[:, None] < high)
     j, row, edge = np.nonzero(crossed)  # [crossing], sorted by position_y, then row
     dx, dy = (x1 - x0)[:, edge], (y1 - y0)[j, edge]
-    # The first column whose centre, 256 column + 128, is not left of the edge: a ceiling division.
+    # First column whose centre, 256 column + 128, is not left of the edge, by ceiling division.
     above = (x0[:, edge] - 128) * dy + (_ROW_CENTRES[row] - y0[j, edge]) * dx
     column = -(-above // (256 * dy))  # [position_x, crossing]
 
@@ -148,7 +148,7 @@ def _snap(pixels: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _outlines() -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
-    """Return X and Y, down, of the square, ellipse and heart at scale 1, in pixels."""
+    """Return X and Y (pointing down) of the square, ellipse and heart at scale 1, in pixels."""
     square = 9.6 * np.array([1, 1, -1, -1]), 9.6 * np.array([1, -1, -1, 1])
     a = 2 * np.pi * np.arange(100) / 100
     ellipse = 9.6 * 1.33 * np.cos(a), 9.6 / 1.33 * np.sin(a)
@@ -160,31 +160,32 @@ def _outlines() -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
 _OUTLINES = _outlines()
 # The image's rows, top to bottom, in the flipped y of the rasteriser, in 1/256 pixel.
 _ROW_CENTRES = 256 * np.arange(64)[::-1] + 128
-# White from column c to the right edge, the left-most pixel in the highest bit; 64 is none.
+# White from column c to the right edge; the highest bit is the left-most pixel; c = 64: no white.
 _FROM_COLUMN = np.array([(2**64 - 1) >> c for c in range(65)], np.uint64)
 
 
 def _read(path: Path) -> Iterator[Packed]:
-    """Yield the blocks of the official npz [1024, 512], without ever holding all of its 3 GB."""
+    """Yield the blocks of the official npz, [1024, 512], without loading all of its 3 GB."""
     with open_npz(path, "dSprites", REMEDY) as arrays:
         if "imgs" not in arrays.keys:
-            raise ValueError("it holds no 'imgs'")
+            raise ValueError("it has no array 'imgs'")
         for name in ("latents_classes", "latents_values"):
             if name in arrays.keys:
                 _check_latents(name, arrays.array(name, LABEL_BYTES))
         shape, dtype = arrays.header("imgs")
         if shape != (COUNT, 64, 64) or dtype != np.uint8:
-            raise ValueError(f"'imgs' is {dtype} {shape}, not uint8 {(COUNT, 64, 64)}")
+            raise ValueError(f"expected 'imgs' as uint8 {(COUNT, 64, 64)}, got {dtype} {shape}")
         blocks = arrays.blocks("imgs", BLOCK)
         for block, pixels in zip(np.ndindex(3, 6, 40), blocks, strict=True):
             yield _pack(pixels, block)
 
 
 def _check_latents(name: str, latents: NDArray[np.generic]) -> None:
-    """Refuse images in another order than row-major over the axes."""
+    """Raise unless the latents are in row-major order over the axes."""
     classes = np.unravel_index(np.arange(COUNT), tuple(AXES.values()))
     if latents.shape != (COUNT, len(AXES)):
-        raise ValueError(f"'{name}' has shape {latents.shape}, not {(COUNT, len(AXES))}")
+        shape = (COUNT, len(AXES))
+        raise ValueError(f"expected '{name}' of shape {shape}, got {latents.shape}")
     for column, labels, values in zip(latents.T, classes, VALUES, strict=True):
         expected = labels if name == "latents_classes" else values[labels]
         # Published values differ from linspace in the last bit, and some copies are float32.
@@ -193,12 +194,12 @@ def _check_latents(name: str, latents: NDArray[np.generic]) -> None:
 
 
 def _pack(pixels: NDArray[np.uint8], block: tuple[int, ...]) -> Packed:
-    """Return a block of images bit-packed [1024, 512], if they are those that belong there."""
+    """Return a block of images bit-packed, [1024, 512]; raise if they are not those expected."""
     if pixels.max() > 1:
-        raise ValueError(f"'imgs' has values up to {pixels.max()}, not 0 and 1 alone")
+        raise ValueError(f"expected only 0 and 1 in 'imgs', got values up to {pixels.max()}")
     packed = np.packbits(pixels).reshape(BLOCK, IMAGE_BYTES)
     drawn = render(*block)
-    # The geometry may be wrong in a few pixels; another image is in hundreds.
+    # The geometry may be wrong in a few pixels; a different image differs in hundreds.
     if np.unpackbits(packed ^ drawn).sum() > 0.01 * np.unpackbits(drawn).sum():
-        raise ValueError("'imgs' holds other images, or in another order")
+        raise ValueError("'imgs' holds other images, or has another order")
     return packed

@@ -62,24 +62,24 @@ def _about(version: str) -> About:
 
 
 def _opener(version: str) -> Callable[[Location], Dataset]:
-    known = _about(version)
+    details = _about(version)
 
-    @about(known)
+    @about(details)
     def open(location: Location) -> Dataset:
-        """Open MPI3D: a grid, in the file's own order.
+        """Open MPI3D: a grid, in the order of the file.
 
         The images are [1036800, 64, 64, 3], or [6, 6, 2, 3, 3, 40, 40, 64, 64, 3]; in the second
-        form the sizes of the factors are those of the array.
+        form the factors have the sizes of the array's axes.
 
         Raises:
-            DisentangleError: the file is not there, or is another.
+            DisentangleError: the file is missing or wrong.
         """
         preparation = Preparation(
             folder=location.folder, version=1, given=location.file, say=location.say
         )
 
         def make(stack: ExitStack) -> Content:
-            return _read(location, known)
+            return _read(location, details)
 
         return as_dataset(preparation.get(make))
 
@@ -89,24 +89,25 @@ def _opener(version: str) -> Callable[[Location], Dataset]:
 open_toy, open_realistic, open_real = map(_opener, ("toy", "realistic", "real"))
 
 
-def _read(location: Location, known: About) -> Content:
-    path = location.find(known)
+def _read(location: Location, details: About) -> Content:
+    path = location.find(details)
     with open_npz(path, "MPI3D") as arrays:
         if "images" not in arrays.keys:
-            raise ValueError(f"it holds no 'images', but {', '.join(arrays.keys) or 'nothing'}")
+            names = ", ".join(arrays.keys) or "no array"
+            raise ValueError(f"expected an array 'images', got {names}")
         shape, dtype = arrays.header("images")
-        flat = shape == (known.images, *IMAGE)
+        flat = shape == (details.images, *IMAGE)
         if dtype != np.uint8 or not (flat or (len(shape) == 10 and shape[7:] == IMAGE)):
             raise ValueError(
-                f"'images' is {dtype} {shape}, not uint8 {(known.images, *IMAGE)}: without every "
-                "combination in order nothing says which factors an image has; other sizes need an "
-                "axis for each factor"
+                f"expected 'images' as uint8 {(details.images, *IMAGE)}, got {dtype} {shape}; "
+                "with fewer values of a factor, store one axis per factor, as the order of the "
+                "images is their only label"
             )
         if 0 in shape:
-            raise ValueError(f"'images' is {shape}, which is no image")
+            raise ValueError(f"'images' has shape {shape}, so it has no image")
     sizes = list(FACTORS.values()) if flat else shape[:7]
     count = prod(sizes)
-    said, sums = location.provenance(known, path)
+    provenance, sums = location.provenance(details, path)
     location.say(f"{location.name}: reading {count:,} images")
 
     def blocks() -> Iterator[Rows]:
@@ -118,7 +119,7 @@ def _read(location: Location, known: About) -> Content:
     return Content(
         blocks=blocks(),
         shape=(count, *IMAGE),
-        source=said,
+        source=provenance,
         files=sums,
         factors={name: range(size) for name, size in zip(FACTORS, sizes, strict=True)},
     )

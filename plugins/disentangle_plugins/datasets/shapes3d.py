@@ -42,18 +42,18 @@ ABOUT = About(
 )
 FACTORS = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
 LIMIT = 1_000_000  # images
-BLOCK = 64 * 2**20  # bytes that are read at once
-CHUNK = 2**28  # bytes that a chunk of the file may have
-SPAN = 2**30  # bytes of the images that a chunk is a part of
-RATIO = 1000  # bytes that one of the file may unpack to
+BLOCK = 64 * 2**20  # bytes read at once
+CHUNK = 2**28  # maximum bytes of a chunk of the file
+SPAN = 2**30  # maximum bytes of the images that share a chunk
+RATIO = 1000  # maximum compression ratio
 
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open 3D Shapes, from its HDF5 file: a grid, in row-major order as the file is.
+    """Open 3D Shapes from its HDF5 file: a grid, in row-major order.
 
     Raises:
-        DisentangleError: the file is not there or is another, or h5py is not installed.
+        DisentangleError: the file is missing or wrong, or h5py is not installed.
     """
     preparation = Preparation(
         folder=location.folder, version=1, given=location.file, say=location.say
@@ -71,25 +71,28 @@ def _read(location: Location) -> Content:
         shape = array.shape
         if array.dtype != np.uint8 or shape[1:] != (64, 64, 3) or not 0 < shape[0] <= LIMIT:
             raise ValueError(
-                f"'images' is {array.dtype} {shape}, not uint8 [N, 64, 64, 3] with N up to "
-                f"{LIMIT:,}"
+                f"expected 'images' as uint8 [N, 64, 64, 3] with N up to {LIMIT:,}, "
+                f"got {array.dtype} {shape}"
             )
     with _opened(path, "labels") as array:
         if array.dtype.kind not in "fiu" or array.shape != (shape[0], len(FACTORS)):
             raise ValueError(
-                f"'labels' is {array.dtype} {array.shape}, not numbers {(shape[0], len(FACTORS))}"
+                f"expected 'labels' as numbers {(shape[0], len(FACTORS))}, "
+                f"got {array.dtype} {array.shape}"
             )
         values = array[:]
         if not np.isfinite(values).all():
-            raise ValueError("'labels' holds what is no number")
+            raise ValueError("'labels' holds NaN or infinity")
 
     named, columns = zip(*(np.unique(c, return_inverse=True) for c in values.T), strict=True)
     labels = np.stack(columns, 1)  # [N, 6]
     order = grid_order(labels, [len(names) for names in named])
     in_order = order is not None and bool((order == np.arange(len(labels))).all())
     if order is None:
-        location.say(f"{location.name}: not every combination once: labelled images, no grid")
-    said, sums = location.provenance(ABOUT, path)
+        location.say(
+            f"{location.name}: not a grid (not every combination once), so labelled images"
+        )
+    provenance, sums = location.provenance(ABOUT, path)
     location.say(f"{location.name}: reading {shape[0]:,} images")
     blocks: Iterator[Rows] = counted(_blocks(path), shape[0], location.progress)
     if order is not None and not in_order:
@@ -97,10 +100,10 @@ def _read(location: Location) -> Content:
     return Content(
         blocks=blocks,
         shape=shape,
-        source=said,
+        source=provenance,
         files=sums,
         factors={
-            name: [f"{v:.4g}" for v in found] for name, found in zip(FACTORS, named, strict=True)
+            name: [f"{v:.4g}" for v in level] for name, level in zip(FACTORS, named, strict=True)
         },
         labels=labels if order is None else None,
     )
@@ -110,7 +113,7 @@ def _blocks(path: Path) -> Iterator[Rows]:
     with _opened(path, "images") as array:
         count = array.shape[0]
         step = array.chunks[0] if array.chunks else 1
-        # Whole chunks of the file, so that none is unpacked twice.
+        # Whole chunks of the file, so that none is decompressed twice.
         step *= max(1, BLOCK // (step * 64 * 64 * 3))
     for start in range(0, count, step):
         with _opened(path, "images") as array:
@@ -120,24 +123,24 @@ def _blocks(path: Path) -> Iterator[Rows]:
 
 @contextmanager
 def _opened(path: Path, key: str) -> Iterator[Any]:
-    """Yield an array of an HDF5 file; whatever is wrong with it is one error."""
+    """Yield an array of an HDF5 file; any error becomes a DisentangleError."""
     try:
         import h5py
     except ImportError as error:
         raise DisentangleError(
-            "3D Shapes is an HDF5 file, and h5py is not installed: "
-            "pip install 'disentangle-bench[h5]'"
+            "3D Shapes is an HDF5 file, and h5py is not installed. "
+            "Run `pip install 'disentangle-bench[h5]'`."
         ) from error
     try:
         if path.is_dir():
             raise ValueError("it is a folder, not the file")
         with h5py.File(path, "r") as file:
-            # A link to another file, or an array that lies in one, could name any file here.
+            # A link to another file, or an array stored in one, could read any file here.
             if not isinstance(file.get(key, getlink=True), h5py.HardLink):
-                raise ValueError(f"it holds no '{key}' of its own")
+                raise ValueError(f"it has no array '{key}' of its own")
             array = file[key]
             if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
-                raise ValueError(f"it holds no '{key}' of its own")
+                raise ValueError(f"it has no array '{key}' of its own")
             _check_size(array)
             yield array
     except DisentangleError:
@@ -147,11 +150,12 @@ def _opened(path: Path, key: str) -> Iterator[Any]:
 
 
 def _check_size(array: Any) -> None:
-    """Refuse an array that would fill the memory or the disk, by its header alone."""
+    """Raise if an array would fill the memory or the disk, judged by its header."""
     chunk = array.chunks or ()
     name, item = array.name.removeprefix("/"), array.dtype.itemsize
     span = prod(chunk[:1]) * prod(array.shape[1:]) if chunk else 0
     if prod(chunk) * item > CHUNK or span * item > SPAN:
-        raise ValueError(f"'{name}' comes in chunks {chunk}, larger than those of 3D Shapes")
+        raise ValueError(f"'{name}' has chunks {chunk}, larger than those of 3D Shapes")
     if prod(array.shape) * item > RATIO * array.id.get_storage_size() + 2**20:
-        raise ValueError(f"'{name}' is {array.dtype} {array.shape}, of which little is there")
+        shape = f"{array.dtype} {array.shape}"
+        raise ValueError(f"'{name}' is {shape}, but the file stores only a small part of it")

@@ -1,7 +1,7 @@
 """smallNORB: LeCun et al. (2004), https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/.
 
-Toys of five categories, photographed in grey, 96 x 96, resized to 64 x 64 (LANCZOS): the first
-camera, both halves of the set joined, which makes every combination of five factors once.
+Toys of five categories, photographed in grey at 96 x 96, resized to 64 x 64 (LANCZOS). Images of
+the first camera from both halves of the set: every combination of five factors once.
 """
 
 import gzip
@@ -69,10 +69,10 @@ SIDE = 64  # pixels
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open both halves, joined: a grid. Which toy of its category it is, is a nuisance.
+    """Open both halves as one grid. The instance within a category is a nuisance factor.
 
     Raises:
-        DisentangleError: the files are not there, or are others.
+        DisentangleError: the files are missing or wrong.
     """
     preparation = Preparation(
         folder=location.folder, version=1, given=location.file, say=location.say
@@ -87,27 +87,30 @@ def open(location: Location) -> Dataset:
 def _read(location: Location) -> Content:
     folder = location.find(ABOUT)
     files = {remote.name: _file(folder, remote.name) for remote in ABOUT.files}
-    known = [_labels(files[f"{half}-cat.mat.gz"], files[f"{half}-info.mat.gz"]) for half in HALVES]
-    values = np.concatenate(known)  # [N, 5]
+    halves = [_labels(files[f"{half}-cat.mat.gz"], files[f"{half}-info.mat.gz"]) for half in HALVES]
+    values = np.concatenate(halves)  # [N, 5]
     if not np.isin(values[:, 0], np.arange(len(CATEGORIES))).all():
-        raise DisentangleError(f"{folder}: categories are 0 to {len(CATEGORIES) - 1}")
+        expected = f"0 to {len(CATEGORIES) - 1}"
+        raise DisentangleError(f"{folder}: expected categories {expected}, got others")
 
-    said, sums = location.provenance(ABOUT, *files.values())
+    provenance, sums = location.provenance(ABOUT, *files.values())
     location.say(f"{location.name}: reading {len(values):,} images")
     dats = [files[f"{half}-dat.mat.gz"] for half in HALVES]
-    read = (b for dat, half in zip(dats, known, strict=True) for b in _images(dat, len(half)))
+    read = (b for dat, half in zip(dats, halves, strict=True) for b in _images(dat, len(half)))
     images = np.concatenate(list(counted(read, len(values), location.progress)))
 
     named, columns = zip(*(np.unique(c, return_inverse=True) for c in values.T), strict=True)
     labels = np.stack(columns, 1)
     order = grid_order(labels, [len(names) for names in named])
     if order is None:
-        location.say(f"{location.name}: not every combination once: labelled images, no grid")
+        location.say(
+            f"{location.name}: not a grid (not every combination once), so labelled images"
+        )
     factors = dict(zip(FACTORS, (names.tolist() for names in named), strict=True))
     return Content(
         blocks=[images if order is None else images[order]],
         shape=images.shape,
-        source=said,
+        source=provenance,
         files=sums,
         factors={**factors, "category": [CATEGORIES[i] for i in factors["category"]]},
         labels=labels if order is None else None,
@@ -115,29 +118,29 @@ def _read(location: Location) -> Content:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """Return the file of this name in the folder, or the same already unpacked."""
+    """Return the file of this name in the folder, or its unpacked version."""
     for candidate in (folder / name, folder / name.removesuffix(".gz")):
         if candidate.is_file():
             return candidate
-    raise DisentangleError(f"{folder}: {name} is not in it; smallNORB is six files in one folder")
+    raise DisentangleError(f"{folder}: {name} is missing; smallNORB is six files in one folder")
 
 
 def _labels(cat: Path, info: Path) -> NDArray[np.int32]:
-    """Return category, instance, elevation, azimuth and lighting of a half, [N, 5]."""
+    """Read category, instance, elevation, azimuth and lighting of a half, [N, 5]."""
     categories, others = _integers(cat, ()), _integers(info, (4,))
     if len(categories) != len(others):
         raise DisentangleError(
-            f"{cat} has {len(categories):,} labels, and {info} has {len(others):,}"
+            f"{cat} has {len(categories):,} labels, but {info} has {len(others):,}"
         )
     return np.column_stack([categories, others])
 
 
 def _integers(path: Path, row: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return a matrix of integers, [N, *row]."""
+    """Read a matrix of integers, [N, *row]."""
     with _opened(path, INTEGERS) as (file, shape):
         if shape[1:] != row or not 0 < shape[0] <= LIMIT:
-            wanted = ", ".join(["N", *map(str, row)])
-            raise ValueError(f"its shape is {shape}, not [{wanted}]")
+            expected = ", ".join(["N", *map(str, row)])
+            raise ValueError(f"expected shape [{expected}], got {shape}")
         return np.frombuffer(_exactly(file, 4 * prod(shape)), "<i4").reshape(shape)
 
 
@@ -145,7 +148,7 @@ def _images(dat: Path, count: int) -> Iterator[Rows]:
     """Yield the first camera's images of a half, resized, [n, 64, 64, 1]."""
     with _opened(dat, BYTES) as (file, shape):
         if shape != (count, *PAIR):
-            raise ValueError(f"its shape is {shape}, not {(count, *PAIR)}")
+            raise ValueError(f"expected shape {(count, *PAIR)}, got {shape}")
         for start in range(0, count, BLOCK):
             n = min(BLOCK, count - start)
             block = np.frombuffer(_exactly(file, n * prod(PAIR)), np.uint8).reshape(n, *PAIR)
@@ -155,23 +158,23 @@ def _images(dat: Path, count: int) -> Iterator[Rows]:
 
 @contextmanager
 def _opened(path: Path, magic: int) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
-    """Yield a matrix file, packed or not, behind its header, and the shape that this gives."""
+    """Open a matrix file, compressed or not; yield it after its header, and the header's shape."""
     try:
         packed = path.suffix == ".gz"
         with cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as file:
-            found, dimensions = np.frombuffer(_exactly(file, 8), "<u4").tolist()
-            if found != magic or not 1 <= dimensions <= 4:
-                kind = "bytes" if magic == BYTES else "integers"
-                raise ValueError(f"it is no matrix of {kind}")
-            # At least three sizes are stored, whatever the number of dimensions.
+            magic_number, dimensions = np.frombuffer(_exactly(file, 8), "<u4").tolist()
+            if magic_number != magic or not 1 <= dimensions <= 4:
+                element = "bytes" if magic == BYTES else "integers"
+                raise ValueError(f"it is not a matrix of {element}")
+            # The header has at least three sizes, even with fewer dimensions.
             sizes = np.frombuffer(_exactly(file, 4 * max(3, dimensions)), "<i4").tolist()
             yield file, tuple(sizes[:dimensions])
-            # Reading to the end also makes gzip compare the checksum.
+            # Reading to the end also makes gzip check the checksum.
             if file.read(1):
                 raise ValueError("it is longer than its header says")
     except DisentangleError:
         raise
-    except Exception as error:  # a wrong file fails in any way that gzip and zlib do
+    except Exception as error:  # gzip and zlib raise many types for a wrong file
         raise DisentangleError(f"cannot use {path} as smallNORB: {reason(error)}") from error
 
 

@@ -9,9 +9,9 @@ from disentangle import Index, Labelled, Metric, Scores, Source, Unavailable, kn
 from disentangle.maths import small_fit
 
 BLOCK = 2**19
-"""Numbers that are worked on at once, 4 MiB: of the codes of some points' pairs."""
+"""Codes processed at once, in float64 values: 4 MiB."""
 WIDE = 1024
-"""With more latents than this, features are float32, to halve the memory."""
+"""With more latents than this, features are float32 to halve the memory."""
 
 Features: TypeAlias = NDArray[np.floating[Any]]
 
@@ -21,8 +21,10 @@ def beta_vae_score(x: Features, y: Index, test_x: Features, test_y: Index, seed:
 
     Args:
         x: features to fit on, [N, D]: mean |z_1 - z_2| over the pairs of a point.
-        y: the factor that the pairs share, [N]; `test_x` [M, D], `test_y` [M] likewise.
-        seed: of the classifier.
+        y: the factor that the pairs share, [N].
+        test_x: features to test on, [M, D].
+        test_y: the shared factors to test on, [M].
+        seed: the classifier's seed.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -32,10 +34,10 @@ def beta_vae_score(x: Features, y: Index, test_x: Features, test_y: Index, seed:
 
 
 class BetaVAEScore(Metric[Labelled]):
-    """Accuracy of a linear classifier that names the factor that pairs of images share (section 3).
+    """Accuracy of a linear classifier of the factor that pairs of images share (section 3).
 
-    A point: a factor k, drawn uniformly; `pairs` pairs whose two images share v_k, its value drawn
-    anew for each pair; the feature is mean |z_1 - z_2| over the pairs. Chance is 1 / K.
+    For each point, draw a factor k uniformly, then `pairs` pairs of images that share v_k, with a
+    new value of v_k for each pair. The feature is mean |z_1 - z_2| over the pairs. Chance is 1 / K.
     """
 
     version = 2
@@ -45,32 +47,32 @@ class BetaVAEScore(Metric[Labelled]):
     seconds = 0.3
 
     train: int = knob(default=10_000, min=2, help="points to fit the classifier on")
-    test: int = knob(default=5_000, min=1, help="points to test it on")
-    pairs: int = knob(default=64, min=1, help="pairs of images a point")
+    test: int = knob(default=5_000, min=1, help="points to test the classifier on")
+    pairs: int = knob(default=64, min=1, help="pairs of images per point")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `beta-vae-score`, 1 / K (chance) to 1."""
         if len(source.factors) < 2:
-            raise Unavailable(f"telling factors apart takes two; here: {len(source.factors)}")
+            raise Unavailable(f"needs at least two factors, got {len(source.factors)}")
         fit, test = source.fit_test(self.train, self.test, rng)
         y = rng.integers(0, len(source.factors), self.train)
         if len(np.unique(y)) < 2:
-            raise Unavailable(f"{self.train} points to fit on are too few to show two factors")
+            raise Unavailable(f"all {self.train} points to fit on share the same factor; use more")
         x = self._features(fit, y, rng)
         test_y = rng.integers(0, len(source.factors), self.test)
         test_x = self._features(test, test_y, rng)
         return {"beta-vae-score": beta_vae_score(x, y, test_x, test_y, int(rng.integers(2**31)))}
 
     def _features(self, source: Source[Labelled], k: Index, rng: np.random.Generator) -> Features:
-        """Return mean |z_1 - z_2| over pairs that share factor k [N], [N, D]."""
+        """Return mean |z_1 - z_2| over pairs that share factor k: [N, D] for k [N]."""
         first = source.draw(len(k) * self.pairs, rng).reshape(-1, self.pairs)
         second = np.empty_like(first)
         for i, factor in enumerate(source.factors):
             shared = source.sharing(factor, first[k == i].ravel(), rng)
             second[k == i] = shared.reshape(-1, self.pairs)
         codes = source.lookup(first, second)
-        kind = np.float64 if source.latents <= WIDE else np.float32
-        x = np.empty((len(k), source.latents), kind)
+        dtype = np.float64 if source.latents <= WIDE else np.float32
+        x = np.empty((len(k), source.latents), dtype)
         step = max(1, BLOCK // (self.pairs * source.latents))
         for j in range(0, len(k), step):
             gap = codes(first[j : j + step].ravel())

@@ -11,13 +11,15 @@ def probe(
 ) -> tuple[Numbers, Numbers]:
     """Return the importance of each latent for each factor, [D, K], and test accuracies, [K].
 
-    A factor is predicted by scikit-learn's GradientBoostingClassifier at its defaults. One that is
-    constant in `v` is NaN.
+    Each factor is predicted by scikit-learn's GradientBoostingClassifier with its defaults. The
+    entries of a factor that is constant in `v` are NaN.
 
     Args:
-        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
-        rng: gives each classifier a generator of its own.
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        rng: seeds the classifiers.
 
     Raises:
         Unavailable: every factor is constant.
@@ -36,12 +38,12 @@ def probe(
 
 
 class DCI(Metric[Labelled]):
-    """How far a latent matters for one factor only, a factor needs one latent only, and is known.
+    """Disentanglement sum_i rho_i (1 - H_K(P_i)), completeness sum_k rho_k (1 - H_D(P_k)).
 
-    Disentanglement sum_i rho_i (1 - H_K(P_i)), completeness sum_k rho_k (1 - H_D(P_k)), from the
-    importance of latents in boosted trees that predict a factor, as shares (section 2); and
-    informativeness, here the trees' accuracy, averaged over factors. Both depend on the number of
-    images and on the trees.
+    P_i and P_k (section 2) are the importances of latents in boosted trees that predict a factor,
+    normalised to sum to 1. Disentanglement is 1 if each latent matters for one factor only,
+    completeness if each factor needs one latent only. Informativeness is the trees' accuracy,
+    averaged over factors. The scores depend on the number of images and on the trees.
     """
 
     assumes_independence = True
@@ -49,7 +51,7 @@ class DCI(Metric[Labelled]):
     seconds = 80.0
 
     train: int = knob(default=10_000, min=2, help="images to fit the trees on")
-    test: int = knob(default=5_000, min=1, help="images to test them on")
+    test: int = knob(default=5_000, min=1, help="images to test the trees on")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci/disentanglement`, `dci/completeness` and `dci/informativeness`, 0 to 1."""

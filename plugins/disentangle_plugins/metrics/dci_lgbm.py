@@ -1,6 +1,6 @@
 """DCI with LightGBM: Eastwood and Williams (2018), https://openreview.net/forum?id=By-7dz-AZ.
 
-LightGBM is of Ke et al. (2017), https://papers.nips.cc/paper/6907.
+LightGBM: Ke et al. (2017), https://papers.nips.cc/paper/6907.
 """
 
 from typing import Any
@@ -16,12 +16,14 @@ def probe(
 ) -> tuple[Numbers, Numbers]:
     """Return the importance of each latent for each factor, [D, K], and test accuracies, [K].
 
-    A factor that is constant in `v` is NaN.
+    The entries of a factor that is constant in `v` are NaN.
 
     Args:
-        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
-        rng: seeds LightGBM, which draws nothing at these settings.
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        rng: seeds LightGBM, which draws no random numbers with these settings.
 
     Raises:
         Unavailable: LightGBM is not installed, or every factor is constant.
@@ -29,15 +31,15 @@ def probe(
     try:
         import lightgbm
     except ImportError as error:
-        why = "LightGBM is missing; get it by: pip install 'disentangle-bench[fast]'"
-        raise Unavailable(why) from error
+        message = "LightGBM is missing. Run `pip install 'disentangle-bench[fast]'`."
+        raise Unavailable(message) from error
     settings: dict[str, Any] = {
         "max_depth": 3,
         "num_leaves": 8,
         "learning_rate": 0.1,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": 1,  # its own threads wait for one another by spinning: not on a busy machine
+        "num_threads": 1,  # its own threads busy-wait, which is slow on a busy machine
         "seed": int(rng.integers(2**31)),
         "verbose": -1,
     }
@@ -45,10 +47,10 @@ def probe(
 
     def fit(k: int) -> None:
         values, y = np.unique(v[:, k], return_inverse=True)
-        kind: dict[str, Any] = {"objective": "binary"}
+        objective: dict[str, Any] = {"objective": "binary"}
         if len(values) > 2:
-            kind = {"objective": "multiclass", "num_class": len(values)}
-        booster = lightgbm.train(settings | kind, lightgbm.Dataset(z, y), num_boost_round=100)
+            objective = {"objective": "multiclass", "num_class": len(values)}
+        booster = lightgbm.train(settings | objective, lightgbm.Dataset(z, y), num_boost_round=100)
         gain = booster.feature_importance("gain")
         importance[:, k] = gain / (gain.sum() or 1.0)
         p = np.asarray(booster.predict(test_z))
@@ -60,17 +62,18 @@ def probe(
 
 
 class DCILightGBM(Metric[Labelled]):
-    """DCI (see `dci`) from the boosted trees of LightGBM: sooner, and other numbers.
+    """DCI (see `dci`) from the boosted trees of LightGBM: faster, with different scores.
 
-    100 trees a value, of depth 3 and rate 0.1 as for `dci`; LightGBM's own defaults, such as 20
-    images a leaf at least, are why the numbers differ. Importance is the gain of a latent's splits.
+    100 trees per value, of depth 3 and learning rate 0.1 as for `dci`. The scores differ because of
+    LightGBM's other defaults, such as at least 20 images per leaf. Importance is the gain of a
+    latent's splits.
     """
 
     assumes_independence = True
     seconds = 5.0
 
     train: int = knob(default=10_000, min=2, help="images to fit the trees on")
-    test: int = knob(default=5_000, min=1, help="images to test them on")
+    test: int = knob(default=5_000, min=1, help="images to test the trees on")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci-lgbm/disentanglement`, `/completeness` and `/informativeness`, 0 to 1."""

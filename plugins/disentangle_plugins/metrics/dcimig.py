@@ -10,8 +10,8 @@ from disentangle.maths import discretise, entropies, gaps, mutual_information, v
 def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
     """Return sum_k max_i G_ik / sum_k H(v_k).
 
-    G_ik = I(z_i; v_(1)) - I(z_i; v_(2)) where v_k = v_(1) is the factor that latent i knows most
-    of, v_(2) the next, else 0; with one factor the next counts as 0.
+    G_ik = I(z_i; v_(1)) - I(z_i; v_(2)) if v_k = v_(1), else 0. v_(1) and v_(2) are the factors
+    about which latent i has the most information; with one factor, the second term is 0.
 
     Args:
         z: codes, [N, D].
@@ -25,7 +25,7 @@ def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
 
 
 def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
-    """Return G_ik / sum_k H(v_k), [D, K]: what each latent's gap gives to its best factor."""
+    """Return G_ik / sum_k H(v_k), [D, K]: each latent's gap, in the column of its best factor."""
     h = entropies(v)
     varying_factors(v)
     m = mutual_information(discretise(z, bins), v)  # [i, k] = I(z_i; v_k)
@@ -35,16 +35,20 @@ def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
 
 
 class DCIMIG(Metric[Labelled]):
-    """sum_k max_i G_ik / sum_k H(v_k), where G_ik is latent i's gap, if its best factor is k."""
+    """sum_k max_i G_ik / sum_k H(v_k); G_ik is the gap of latent i if its best factor is k, else 0.
+
+    The gap is I(z_i; v_(1)) - I(z_i; v_(2)), between the two factors that latent i is most
+    informative about.
+    """
 
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `dcimig`, 0 to 1; behind it, the part that each latent gives to each factor."""
+        """Return `dcimig`, 0 to 1. Details: G_ik / sum_k H(v_k)."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         given = given_gaps(z, v, self.bins)
         return {

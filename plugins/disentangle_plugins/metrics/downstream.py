@@ -13,19 +13,21 @@ from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, 
 from disentangle.maths import GradientBoosting, small_fit, threads, varying_factors
 
 SIZES = (10, 100, 1_000, 10_000)
-"""Numbers of labelled images."""
+"""Numbers of labelled images to fit on."""
 STRENGTHS = np.logspace(-4, 4, 10)
-"""Of the fit over the penalty, C: scikit-learn's Cs=10."""
+"""Values of C, the inverse of the penalty: scikit-learn's Cs=10."""
 
 
 def logistic(x: Codes, y: Index, test_x: Codes) -> Index:
-    """Return the values that a logistic regression predicts for `test_x` [M, D], [M].
+    """Return the values that a logistic regression predicts for `test_x`, [M].
 
-    Its strength is the one with the best mean accuracy over 5 folds, as LogisticRegressionCV finds
-    it. Where `y` is constant, so is what is predicted.
+    Its C has the best mean accuracy over 5 folds, as in LogisticRegressionCV. If `y` is constant,
+    so is the prediction.
 
     Args:
-        x: codes to fit on, [N, D], 5 at least; `y` [N] the values of one factor.
+        x: codes to fit on, [N, D], N at least 5.
+        y: values of one factor, [N].
+        test_x: codes to predict, [M, D].
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import KFold
@@ -46,12 +48,14 @@ def logistic(x: Codes, y: Index, test_x: Codes) -> Index:
 
 
 def boosted(x: Codes, y: Index, test_x: Codes, seed: int, run: Callable[..., Any] = map) -> Index:
-    """Return the values that gradient-boosted trees predict for `test_x` [M, D], [M].
+    """Return the values that gradient-boosted trees predict for `test_x`, [M].
 
     Args:
-        x: codes to fit on, [N, D]; `y` [N] the values of one factor.
-        seed: of the trees.
-        run: as `map`; runs the trees of a stage.
+        x: codes to fit on, [N, D].
+        y: values of one factor, [N].
+        test_x: codes to predict, [M, D].
+        seed: the seed of the trees.
+        run: a function like `map` that fits the trees of a stage.
     """
     if np.ptp(y) == 0:
         return np.repeat(y[:1], len(test_x))
@@ -66,18 +70,20 @@ def accuracies(
     rng: np.random.Generator,
     classifier: str = "logistic",
 ) -> dict[int, NDArray[np.float64]]:
-    """Return for each of SIZES up to N the test accuracy for each factor, [K].
+    """Return the test accuracy for each factor, [K], by number of labelled images: SIZES up to N.
 
-    The images of a size are drawn from those of the next. A factor that is constant in `v` is NaN.
+    Each size is a subset of the next. A factor that is constant in `v` is NaN.
 
     Args:
-        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
-        rng: draws the images, and seeds the trees.
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        rng: draws the images and seeds the trees.
         classifier: "logistic" or "boosting".
     """
     order, seeds = rng.permutation(len(z)), rng.integers(2**31, size=len(v.T))
-    found = {n: np.full(v.shape[1], np.nan) for n in SIZES if n <= len(z)}
+    accuracy = {n: np.full(v.shape[1], np.nan) for n in SIZES if n <= len(z)}
     varying = varying_factors(v)
     values = {int(k): len(np.unique(v[:, k])) for k in varying}
 
@@ -88,21 +94,22 @@ def accuracies(
             predicted = logistic(x, y, test_z)
         else:
             predicted = boosted(x, y, test_z, int(seeds[k]), trees.map)
-        found[n][k] = np.mean(predicted == test_v[:, k])
+        accuracy[n][k] = np.mean(predicted == test_v[:, k])
 
     longest_first = sorted(
-        ((n, k) for n in found for k in values), key=lambda task: -task[0] * values[task[1]]
+        ((n, k) for n in accuracy for k in values), key=lambda task: -task[0] * values[task[1]]
     )
     with threads() as pool, threads() as trees:
         list(pool.map(fit, longest_first))
-    return found
+    return accuracy
 
 
 class Downstream(Metric[Labelled]):
     """Mean over factors of the accuracy of a classifier fitted to the codes of n labelled images.
 
-    And the statistical efficiency, the accuracy from 100 labels over that from 10,000, which is 1
-    for codes that tell nothing too. Sizes that exceed the images there are left out.
+    The statistical efficiency is the accuracy with 100 labels divided by the accuracy with 10,000.
+    It is also 1 for codes without any information. Sizes above the number of available images are
+    left out.
     """
 
     seconds = 25.0
@@ -116,19 +123,19 @@ class Downstream(Metric[Labelled]):
         """Return `downstream/10` to `downstream/10000` and `downstream/efficiency`."""
         z, v, test_z, test_v = source.train_test(max(SIZES), self.test, rng)
         if len(z) < min(SIZES):
-            raise Unavailable(f"{len(z)} images to fit on are fewer than {min(SIZES)}")
+            raise Unavailable(f"needs at least {min(SIZES)} images to fit on, got {len(z)}")
         with small_fit():
             of_factor = accuracies(z, v, test_z, test_v, rng, self.classifier)
-        found: dict[str, float | Detail | Unavailable] = {}
+        scores: dict[str, float | Detail | Unavailable] = {}
         mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
         for n, accuracy in of_factor.items():
-            found[f"downstream/{n}"] = mean[n]
-            found[f"downstream/{n}/factors"] = Detail(("factor",), accuracy)
+            scores[f"downstream/{n}"] = mean[n]
+            scores[f"downstream/{n}/factors"] = Detail(("factor",), accuracy)
         for n in SIZES:
             if n not in mean:
-                found[f"downstream/{n}"] = Unavailable(f"{len(z)} images to fit on are fewer")
+                scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")
         if mean.get(10_000):
-            found["downstream/efficiency"] = mean[100] / mean[10_000]
+            scores["downstream/efficiency"] = mean[100] / mean[10_000]
         else:
-            found["downstream/efficiency"] = Unavailable("needs an accuracy from 10,000 labels")
-        return found
+            scores["downstream/efficiency"] = Unavailable("needs an accuracy with 10,000 labels")
+        return scores

@@ -18,18 +18,18 @@ ACTIVE = 0.01
 def kl_of_latents(mean: Codes, scale: Codes) -> NDArray[np.float64]:
     """Return KL(N(mean, scale^2) || N(0, 1)) in nats, [N, D], of means and scales [N, D]."""
     if not (scale > 0).all():
-        raise Unavailable("a posterior of no width is infinitely far from the prior")
+        raise Unavailable("the KL is infinite: a posterior has standard deviation 0")
     kl: NDArray[np.float64] = 0.5 * (mean**2 + scale**2 - 2 * np.log(scale) - 1)
     return kl
 
 
 class ELBO(Metric[Dataset]):
-    """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3, with one z an image.
+    """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3, with one z per image.
 
-    That is `elbo/total`, the sum of `elbo/reconstruction` and `elbo/kl`: nats per image, without
-    the constant of the likelihood, the less the better, and the loss of a VAE whatever the model
-    was trained with. `elbo/bits-per-dimension` has the constant; for a Gaussian it is that of a
-    density of pixels in [0, 1], to which log2 255 is added for one of values of 0 to 255.
+    This is `elbo/total`, the sum of `elbo/reconstruction` and `elbo/kl`, in nats per image and
+    without the likelihood's constant; less is better. It is the loss of a VAE, whatever loss the
+    model was trained with. `elbo/bits-per-dimension` includes the constant. For a Gaussian
+    likelihood it refers to the density of pixels in [0, 1]; add log2 255 for pixels in 0 to 255.
     """
 
     of_model = True
@@ -46,20 +46,20 @@ class ELBO(Metric[Dataset]):
     most_latents = 20_000
     seconds = 400.0
 
-    samples: int = knob(default=0, min=0, help="images, drawn; 0 takes every one")
+    samples: int = knob(default=0, min=0, help="images to draw; 0 for all images")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
-        """Return the terms of the bound, and how many latents are active; behind it, their KL."""
+        """Return the terms of the bound and the number of active latents. Details: KL by latent."""
         import torch
 
         from disentangle import Model
 
         model = source.model
         if not isinstance(model, Model):
-            raise Unavailable("needs a model that decodes, and these are codes alone")
+            raise Unavailable("needs a model with a decoder; only codes are available")
         drawn = self.samples > 0
         index = np.sort(source.points(self.samples, rng)) if drawn else np.arange(len(source))
-        centre, _ = source.posterior(index[:1])  # which also brings the model to its device
+        centre, _ = source.posterior(index[:1])  # also moves the model to its device
         device = next(model.parameters()).device
         nll, sums = 0.0, np.zeros((3, source.latents))
         for part, x in source.image_batches(index, device):

@@ -11,12 +11,14 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
     """Return the macro-averaged area under the ROC curves of each factor's classifier, [K].
 
     The classifier is a logistic regression on all latents, each standardised over `z`. A factor
-    that is constant in `v` or in `test_v` is NaN. The average is over the values in `test_v`; one
-    that is not in `v` has the area of a guess, 1/2.
+    that is constant in `v` or in `test_v` is NaN. The average is over the values in `test_v`; a
+    value that is not in `v` counts as a guess, 1/2.
 
     Args:
-        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
 
     Raises:
         Unavailable: every factor is constant.
@@ -24,39 +26,44 @@ def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np
     from sklearn.linear_model import LogisticRegression
 
     x, test_x = standardised(z, test_z)
-    found = np.full(v.shape[1], np.nan)
+    mean_areas = np.full(v.shape[1], np.nan)
 
     def fit(k: int) -> None:
         classifier = LogisticRegression().fit(x, v[:, k])
         columns = dict(zip(classifier.classes_, classifier.predict_proba(test_x).T, strict=True))
         values = np.unique(test_v[:, k])
         areas = [area(columns[c], test_v[:, k] == c) if c in columns else 0.5 for c in values]
-        found[k] = np.mean(areas)
+        mean_areas[k] = np.mean(areas)
 
     with small_fit():
         each_varying_factor(fit, v, test_v)
-    return found
+    return mean_areas
 
 
 def area(p: NDArray[np.float64], is_one: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve of the scores p [N]: P(p of a one > p of another)."""
-    every, ones = np.sort(p), p[is_one]
-    # Twice the number of pairs that are in order, with ties counting half; of ones too.
-    pairs = np.searchsorted(every, ones, "left").sum() + np.searchsorted(every, ones, "right").sum()
-    return float((pairs / 2 - len(ones) ** 2 / 2) / (len(ones) * (len(p) - len(ones))))
+    """Return the area under the ROC curve of scores p [N]: P(p of a positive > p of a negative)."""
+    ordered, positives = np.sort(p), p[is_one]
+    # Twice the number of correctly ordered pairs, ties counting half; includes pairs of positives.
+    pairs = (
+        np.searchsorted(ordered, positives, "left").sum()
+        + np.searchsorted(ordered, positives, "right").sum()
+    )
+    return float(
+        (pairs / 2 - len(positives) ** 2 / 2) / (len(positives) * (len(p) - len(positives)))
+    )
 
 
 class Explicitness(Metric[Labelled]):
-    """Mean over factors and their values of the area under the ROC curve, value against rest.
+    """Mean over factors and their values of the area under the ROC curve, one value against all.
 
-    How well a logistic regression of z tells the values of v_k, on images drawn apart from those
-    that it was fitted to. Chance is 1/2.
+    It measures how well a logistic regression predicts v_k from z, on a second draw of images.
+    Chance is 1/2.
     """
 
     seconds = 0.8
 
     train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")
-    test: int = knob(default=5_000, min=1, help="images to test them on")
+    test: int = knob(default=5_000, min=1, help="images to test the classifiers on")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""

@@ -5,16 +5,16 @@ import numpy as np
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 
 BLOCK = 2**19
-"""Numbers that are read at once, 4 MiB: of the codes of some votes' images."""
+"""Codes processed at once, in float64 values: 4 MiB."""
 
 
 def least_varying(local: Codes, overall: Codes, threshold: float = 0.05) -> Index:
-    """Return of each vote the latent that varies least, argmin_i Var_local / Var_overall, [N].
+    """Return the least varying latent of each vote, argmin_i Var_local / Var_overall, [N].
 
     Args:
         local: variances within the images of each vote, [N, D].
         overall: variances over the dataset, [D].
-        threshold: a standard deviation; latents below it take no part, and one at least must.
+        threshold: standard deviation below which a latent is ignored; at least one must reach it.
     """
     active = np.flatnonzero(np.sqrt(overall) >= threshold)
     least: Index = active[np.argmin(local[:, active] / overall[active], axis=1)]
@@ -22,23 +22,30 @@ def least_varying(local: Codes, overall: Codes, threshold: float = 0.05) -> Inde
 
 
 def count(latent: Index, factor: Index, shape: tuple[int, int]) -> Index:
-    """Return how often each latent [N] came with each factor [N], [D, K]."""
+    """Count how often each latent occurs with each factor, [D, K].
+
+    Args:
+        latent: the latent of each vote, [N].
+        factor: the factor of each vote, [N].
+        shape: (D, K).
+    """
     votes: Index = np.bincount(latent * shape[1] + factor, minlength=shape[0] * shape[1])
     return votes.reshape(shape)
 
 
 def factor_vae_score(votes: Index, test_votes: Index) -> float:
-    """Return the share of `test_votes` [D, K] for the factor that has most `votes` [D, K]."""
+    """Return the share of `test_votes` [D, K] for each latent's majority factor by `votes`."""
     majority = votes.argmax(axis=1)
     return float(test_votes[np.arange(len(votes)), majority].sum() / test_votes.sum())
 
 
 class FactorVAEScore(Metric[Labelled]):
-    """Accuracy of a majority vote that names the factor whose value images share (section 4).
+    """Accuracy of a majority-vote classifier of the factor that images share (section 4).
 
-    A vote: a factor k, drawn uniformly; `images` images that share v_k; the latent that varies
-    least among these, over its variance in the dataset. A latent stands for the factor that has
-    most votes for it. Chance is 1 / K. Where no latent is active the score is 0, the reference's.
+    For each vote, draw a factor k uniformly, then `images` images that share v_k. The vote goes to
+    the latent with the least variance among them, relative to its variance in the dataset. Each
+    latent predicts the factor with most of its votes. Chance is 1 / K. If no latent is active the
+    score is 0, as in the reference implementation.
     """
 
     by_default = True
@@ -46,18 +53,18 @@ class FactorVAEScore(Metric[Labelled]):
     most_latents = 20_000
     seconds = 0.25
 
-    train: int = knob(default=10_000, min=1, help="votes that make the majority")
-    test: int = knob(default=5_000, min=1, help="votes to test it on")
-    images: int = knob(default=64, min=2, help="images a vote")
-    variances: int = knob(default=10_000, min=2, help="images for the variances in the dataset")
+    train: int = knob(default=10_000, min=1, help="votes to fit the majority on")
+    test: int = knob(default=5_000, min=1, help="votes to test the majority on")
+    images: int = knob(default=64, min=2, help="images per vote")
+    variances: int = knob(default=10_000, min=2, help="images to estimate the variances from")
     threshold: float = knob(
         default=0.05, above=0, help="least standard deviation of active latents"
     )
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `factor-vae-score`, 1 / K (chance) to 1, or 0 where no latent is active."""
+        """Return `factor-vae-score`, 1 / K (chance) to 1, or 0 if no latent is active."""
         if len(source.factors) < 2:
-            raise Unavailable(f"telling factors apart takes two; here: {len(source.factors)}")
+            raise Unavailable(f"needs at least two factors, got {len(source.factors)}")
         fit, test = source.fit_test(self.train, self.test, rng)
         overall = _variances(fit, fit.points(self.variances, rng))
         votes = test_votes = np.zeros((len(overall), len(source.factors)), np.int64)
@@ -74,7 +81,7 @@ class FactorVAEScore(Metric[Labelled]):
     def _cast(
         self, source: Source[Labelled], n: int, overall: Codes, rng: np.random.Generator
     ) -> tuple[Index, Index]:
-        """Return of `n` votes the latent and the factor, each [n]."""
+        """Return the latent and the factor of `n` votes, each [n]."""
         k = rng.integers(0, len(source.factors), n)
         first = source.draw(n, rng)
         images = np.empty((n, self.images), np.int64)
@@ -93,7 +100,7 @@ class FactorVAEScore(Metric[Labelled]):
 
 
 def _variances(source: Source[Labelled], index: Index) -> Codes:
-    """Return the variance of each latent over these images, [D], a block of them at a time."""
+    """Return the variance of each latent over these images, [D], computed in blocks."""
     step = max(1, BLOCK // source.latents)
     blocks = [index[i : i + step] for i in range(0, len(index), step)]
     mean = sum(source.codes(block).sum(axis=0) for block in blocks) / len(index)

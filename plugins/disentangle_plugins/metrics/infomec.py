@@ -21,10 +21,10 @@ Numbers = NDArray[np.float64]
 def modularity(nmi: Numbers) -> float:
     """Return InfoM, (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K).
 
-    A latent that knows of no factor counts as much as one that knows as much of each.
+    A latent without information counts the same as one with equal information about each factor.
 
     Args:
-        nmi: I(z_i; v_k) / H(v_k) of the active latents, [D, K], of two factors at least.
+        nmi: I(z_i; v_k) / H(v_k) of the active latents, [D, K], with K at least 2.
     """
     total = nmi.sum(axis=1)
     chance = 1 / nmi.shape[1]
@@ -35,32 +35,34 @@ def modularity(nmi: Numbers) -> float:
 def explicitness(x: Numbers, v: Index, test_x: Numbers, test_v: Index) -> Numbers:
     """Return 1 - CE_k / H_k of each factor's logistic regression, [K]; NaN for a constant factor.
 
-    CE is the cross-entropy on the points to test on. H = ln(number of values) is that of the same
-    classifier without x, as all values have the same weight. Points whose value is not in `v` are
-    left out.
+    CE is the cross-entropy on the test points. H = ln(number of values) is the cross-entropy of the
+    same classifier without x, as all values have the same weight. Test points whose value is not in
+    `v` are left out.
 
     Args:
-        x: inputs to fit on, [N, P]; `test_x` [M, P] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on.
+        x: inputs to fit on, [N, P].
+        v: labels to fit on, [N, K].
+        test_x: inputs to test on, [M, P].
+        test_v: labels to test on, [M, K].
     """
     from sklearn.linear_model import LogisticRegression
 
-    found = np.full(v.shape[1], np.nan)
+    shares = np.full(v.shape[1], np.nan)
     for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
         with small_fit():
             classifier = LogisticRegression(C=np.inf, class_weight="balanced").fit(x, v[:, k])
         values = classifier.classes_
-        known = np.isin(test_v[:, k], values)
-        if known.any():
-            p = classifier.predict_proba(test_x[known])
-            right = p[np.arange(len(p)), np.searchsorted(values, test_v[known, k])]
+        fitted = np.isin(test_v[:, k], values)
+        if fitted.any():
+            p = classifier.predict_proba(test_x[fitted])
+            right = p[np.arange(len(p)), np.searchsorted(values, test_v[fitted, k])]
             entropy = -np.log(np.maximum(right, np.finfo(float).eps)).mean()
-            found[k] = 1 - entropy / np.log(len(values))
-    return found
+            shares[k] = 1 - entropy / np.log(len(values))
+    return shares
 
 
 def explicitness_regression(z: Codes, v: Numbers) -> float:
-    """Return the mean share of variance of v [N, K] that is linear in z [N, D], within sample."""
+    """Return the mean R^2 of a linear regression of v [N, K] on z [N, D], within the sample."""
     x, y = z - z.mean(axis=0), v - v.mean(axis=0)
     x /= np.where((scale := np.abs(x).max(axis=0)) > 0, scale, 1.0)
     rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
@@ -68,58 +70,60 @@ def explicitness_regression(z: Codes, v: Numbers) -> float:
 
 
 def one_hot(z: Index, test_z: Index) -> tuple[Numbers, Numbers]:
-    """Return for each latent and each value in `z` [N, D] whether a code has it, [N, P]."""
+    """One-hot encode `z` [N, D] and `test_z` [M, D] over each latent's values in `z`: [., P]."""
     values = [np.unique(column) for column in z.T]
     first, second = (
-        np.hstack([a[:, [i]] == found for i, found in enumerate(values)]).astype(np.float64)
+        np.hstack([a[:, [i]] == value for i, value in enumerate(values)]).astype(np.float64)
         for a in (z, test_z)
     )
     return first, second
 
 
 class InfoMEC(Metric[Labelled]):
-    """InfoM and InfoC: how far a latent knows of one factor only, a factor is known to one only.
+    """InfoM = (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K), InfoC and InfoE.
 
-    With nmi_ik = I(z_i; v_k) / H(v_k) of the latents whose range is over `active` of the widest:
-    InfoM = (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K), InfoC likewise the other
-    way, and InfoE the mean over k of (H_k - CE_k) / H_k of logistic regressions. The ratios do
-    not see how little a code knows: of pure noise InfoM is far from 0, from 0.3 to 0.6.
+    nmi_ik = I(z_i; v_k) / H(v_k), for latents whose range exceeds `active` of the widest range.
+    InfoM (modularity) is 1 if each latent is informative about one factor only. InfoC (compactness)
+    is the same with latents and factors exchanged. InfoE (explicitness) is the mean over k of
+    (H_k - CE_k) / H_k of logistic regressions. InfoM and InfoC are ratios, so they ignore how
+    little information a code has: the InfoM of pure noise is far from 0, from 0.3 to 0.6.
     """
 
     assumes_independence = True
     seconds = 1.0
 
-    samples: int = knob(default=10_000, min=2, help="images")
+    samples: int = knob(default=10_000, min=2, help="number of images")
     codes: Literal["real", "integer"] = knob(
-        default="real", help="real: nearest neighbours; integer: counts, and one input for a value"
+        default="real",
+        help="type of the codes; real: estimates by nearest neighbours, integer: counts, one-hot",
     )
     neighbours: int = knob(
-        default=3, min=1, only_if=("codes", "real"), help="nearest neighbours with the same label"
+        default=3, min=1, only_if=("codes", "real"), help="nearest neighbours of the same label"
     )
     active: float = knob(
         default=0.125,
         min=0,
         max=1,
         only_if=("codes", "real"),
-        help="share of the widest range that an active latent exceeds",
+        help="range of a latent, as a share of the widest, above which it is active",
     )
     out_of_sample: bool = knob(
-        default=False, help="evaluate InfoE on half as many images that it was not fitted to"
+        default=False, help="evaluate InfoE on images from a second draw, half as many"
     )
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `infomec/infom`, `infomec/infoc` and `infomec/infoe`, at most 1.
 
-        InfoM takes two factors, and InfoC two active latents.
+        InfoM needs two factors, and InfoC two active latents.
         """
-        tested = self.samples // 2 if self.out_of_sample else 0
-        z, v, test_z, test_v = source.train_test(self.samples, tested, rng)
+        test_images = self.samples // 2 if self.out_of_sample else 0
+        z, v, test_z, test_v = source.train_test(self.samples, test_images, rng)
         if not self.out_of_sample:
             test_z, test_v = z, v
         varies = varying_factors(v)
         if self.codes == "integer":
             if not (z == np.rint(z)).all():
-                raise Unavailable("the codes are no whole numbers; score them with codes=real")
+                raise Unavailable("the codes are not whole numbers; use codes=real")
             z, test_z = (np.rint(a - z.min(axis=0)).astype(np.int64) for a in (z, test_z))
             m = mutual_information(z, v[:, varies])
             x, test_x = one_hot(z, test_z)
@@ -127,24 +131,24 @@ class InfoMEC(Metric[Labelled]):
             m = knn_mutual_information(z, v[:, varies], rng, self.neighbours)
             x, test_x = standardised(z, test_z)
         ranges = np.ptp(z, axis=0)
-        # As the authors do; and of whole numbers they leave out the constant ones only.
+        # As in the authors' code, which for whole numbers leaves out constant latents only.
         active = ranges > (0 if self.codes == "integer" else self.active * ranges.max())
         nmi = np.full((z.shape[1], v.shape[1]), np.nan)
         nmi[:, varies] = m / entropies(v[:, varies])
         of_factor = explicitness(x, v, test_x, test_v)
-        found: dict[str, float | Unavailable | Detail] = {
-            "infomec/infom": Unavailable("it takes two factors that vary, and an active latent"),
-            "infomec/infoc": Unavailable("it takes two active latents"),
-            "infomec/infoe": Unavailable("no test image has a value that was fitted on"),
+        scores: dict[str, float | Unavailable | Detail] = {
+            "infomec/infom": Unavailable("needs two varying factors and an active latent"),
+            "infomec/infoc": Unavailable("needs two active latents"),
+            "infomec/infoe": Unavailable("no test image has a value that occurs in training"),
             "infomec/information": Detail(("latent", "factor"), nmi),
             "infomec/active": Detail(("latent",), active),
             "infomec/explicitness": Detail(("factor",), of_factor),
         }
         pruned = nmi[active][:, varies]
         if active.any() and len(varies) > 1:
-            found["infomec/infom"] = modularity(pruned)
+            scores["infomec/infom"] = modularity(pruned)
         if active.sum() > 1:
-            found["infomec/infoc"] = modularity(pruned.T)
+            scores["infomec/infoc"] = modularity(pruned.T)
         if not np.isnan(of_factor).all():
-            found["infomec/infoe"] = float(np.nanmean(of_factor))
-        return found
+            scores["infomec/infoe"] = float(np.nanmean(of_factor))
+        return scores

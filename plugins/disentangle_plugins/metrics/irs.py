@@ -14,13 +14,13 @@ def robustness(
 ) -> tuple[Numbers, Numbers]:
     """Return R_ik [D, K], and the weights w_i = max |z_i - E z_i| [D].
 
-    R_ik = 1 - mean over values c of quantile(|z_i - E[z_i | v_k = c|), over w_i.
+    R_ik = 1 - mean_c quantile(|z_i - E[z_i | v_k = c]|) / w_i, over the values c of factor k.
 
     Args:
         z: codes, [N, D]; the row of a constant latent is NaN, its weight 0.
         v: labels, [N, K]; the column of a constant factor is NaN.
-        quantile: of the deviations that count as the largest; 1 is the maximum.
-        bins: equal-width bins into which each factor's values go.
+        quantile: the quantile of the deviations used as their maximum; 1 is the maximum itself.
+        bins: equal-width bins for the values of each factor.
 
     Raises:
         Unavailable: every factor is constant.
@@ -41,7 +41,7 @@ def robustness(
 
 
 def irs(matrix: Numbers, weights: Numbers) -> float:
-    """Return sum_i w_i max_k R_ik / sum_i w_i of R [D, K] and w [D]; 0 where all w are 0."""
+    """Return sum_i w_i max_k R_ik / sum_i w_i of R [D, K] and w [D]; 0 if all w are 0."""
     active = weights > 0
     if not active.any():
         return 0.0
@@ -51,19 +51,20 @@ def irs(matrix: Numbers, weights: Numbers) -> float:
 class IRS(Metric[Labelled]):
     """sum_i w_i max_k R_ik / sum_i w_i, w_i = max |z_i - E z_i|.
 
-    R_ik = 1 - mean_c max |z_i - E[z_i | v_k = c]| / w_i: how little latent i moves while factor k
-    stays and all others change. The maxima within c are quantiles. Of pure noise it is about 0.38.
+    R_ik = 1 - mean_c max |z_i - E[z_i | v_k = c]| / w_i: how little latent i changes while factor k
+    is fixed and all others vary. The maxima over images with v_k = c are quantiles. Pure noise
+    scores about 0.38.
     """
 
     assumes_independence = True
     seconds = 0.02
 
-    samples: int = knob(default=10_000, min=1, help="images")
-    quantile: float = knob(default=0.99, above=0, max=1, help="what counts as the maximum")
+    samples: int = knob(default=10_000, min=1, help="number of images")
+    quantile: float = knob(default=0.99, above=0, max=1, help="quantile used as the maximum")
     bins: int = knob(default=20, min=2, help="equal-width bins for each factor")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `irs`, at most 1; 0 where every latent is constant."""
+        """Return `irs`, at most 1; 0 if every latent is constant."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         matrix, weights = robustness(z, v, self.quantile, self.bins)
         return {

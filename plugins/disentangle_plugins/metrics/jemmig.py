@@ -10,11 +10,12 @@ from disentangle.maths import discretise, entropies, gaps, mutual_information, v
 def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
     """Return mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
 
-    z_(1) and z_(2) are the latents that know most of factor k; with one latent the second is 0.
+    z_(1) and z_(2) are the latents with the most information about factor k; with one latent, the
+    term of z_(2) is 0.
 
     Args:
         z: codes, [N, D].
-        v: labels, [N, K]; constant ones say nothing and are left out.
+        v: labels, [N, K]; constant factors are left out.
         bins: equal-width bins for each latent.
 
     Raises:
@@ -24,7 +25,7 @@ def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
 
 
 def jemmig_of_factors(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
-    """Return each factor's share in the score, [K]; NaN where the factor is constant."""
+    """Return each factor's term of the mean, [K]; NaN for a constant factor."""
     b = discretise(z, bins)
     h_z, h_v = entropies(b), entropies(v)
     varying_factors(v)
@@ -38,18 +39,18 @@ def jemmig_of_factors(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]
 class JEMMIG(Metric[Labelled]):
     """mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
 
-    The first part in brackets is the paper's, in nats and the less the better; scaled to 0 to 1 and
-    turned round, it is that of Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276.
+    The numerator is the paper's score, in nats, where less is better. Carbonneau et al. (2022),
+    https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better.
     """
 
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `jemmig`, 0 to 1; behind it, each factor's share."""
+        """Return `jemmig`, 0 to 1. Details: each factor's term of the mean."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         shares = jemmig_of_factors(z, v, self.bins)
         return {

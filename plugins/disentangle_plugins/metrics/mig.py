@@ -10,12 +10,13 @@ from disentangle.maths import discretise, entropies, gaps, mutual_information, v
 def mig(z: Codes, v: Index, bins: int = 20) -> float:
     """Return mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6.
 
-    z_(1) and z_(2) are the latents that know most of factor k; with one latent the second is 0.
+    z_(1) and z_(2) are the latents with the most information about factor k; with one latent, the
+    term of z_(2) is 0.
 
     Args:
         z: codes, [N, D].
-        v: labels, [N, K]; constant ones say nothing and are left out.
-        bins: equal-width bins for each latent (Locatello et al. 2019 take 20).
+        v: labels, [N, K]; constant factors are left out.
+        bins: equal-width bins for each latent (Locatello et al. 2019 use 20).
 
     Raises:
         Unavailable: every factor is constant.
@@ -24,7 +25,7 @@ def mig(z: Codes, v: Index, bins: int = 20) -> float:
 
 
 def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
-    """Return I(z_i; v_k) / H(v_k), [D, K]; NaN where v_k is constant."""
+    """Return I(z_i; v_k) / H(v_k), [D, K]; NaN if v_k is constant."""
     varying_factors(v)
     h = entropies(v)
     return mutual_information(discretise(z, bins), v) / np.where(h > 0, h, np.nan)
@@ -37,11 +38,11 @@ class MIG(Metric[Labelled]):
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `mig`, 0 to 1; behind it I(z_i; v_k) / H(v_k), and each factor's gap."""
+        """Return `mig`, 0 to 1. Details: I(z_i; v_k) / H(v_k), and each factor's gap."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         information = normalised_information(z, v, self.bins)
         gap = gaps(information)

@@ -16,7 +16,8 @@ def mig_sup(
 ) -> float:
     """Return mean_i (I(z_i; v_(1)) - I(z_i; v_(2))) / H(z_i), over latents.
 
-    v_(1) and v_(2) are the factors that latent i knows most of; with one factor the second is 0.
+    v_(1) and v_(2) are the factors about which latent i has the most information; with one factor,
+    the term of v_(2) is 0.
 
     Args:
         z: codes, [N, D].
@@ -24,7 +25,7 @@ def mig_sup(
         bins: equal-width bins for each latent.
         entropy: `latent` divides by H(z_i), as the review of Carbonneau et al. (2022) does;
             `factor` divides I(z_i; v_k) by H(v_k) before the gap, as the paper does.
-        variance: latents with less than this are left out, as constant ones are.
+        variance: latents with less variance than this are left out, as are constant latents.
 
     Raises:
         Unavailable: every factor is constant, or no latent is left.
@@ -35,36 +36,37 @@ def mig_sup(
 def normalised_information(
     z: Codes, v: Index, bins: int = 20, entropy: Entropy = "latent", variance: float = 0.0
 ) -> NDArray[np.float64]:
-    """Return I(z_i; v_k) over the entropy that was chosen, [D, K]; NaN for latents left out."""
+    """Return I(z_i; v_k) divided by the chosen entropy, [D, K]; NaN for latents left out."""
     b = discretise(z, bins)
     h_z, h_v = entropies(b), entropies(v)
     with np.errstate(over="ignore"):
-        counted = (h_z > 0) & (z.var(axis=0) >= variance)
+        active = (h_z > 0) & (z.var(axis=0) >= variance)
     varying_factors(v)
-    if not counted.any():
-        raise Unavailable("every latent is constant in these samples, or varies too little")
+    if not active.any():
+        raise Unavailable("every latent is constant in these samples or varies too little")
     h = np.broadcast_to(h_v if entropy == "factor" else h_z[:, None], (len(h_z), len(h_v)))
     m = mutual_information(b, v) / np.where(h > 0, h, 1.0)
-    return np.where(counted[:, None], m, np.nan)
+    return np.where(active[:, None], m, np.nan)
 
 
 class MIGSup(Metric[Labelled]):
     """mean_i (I(z_i; v_(1)) - I(z_i; v_(2))) / H(z_i), from binned codes.
 
-    So does the review of Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276. The paper
-    divides by H(v_k), and counts latents that mean something: `entropy=factor,variance=0.01`, say.
+    This is the definition of Carbonneau et al. (2022), https://arxiv.org/abs/2012.09276. The paper
+    divides by H(v_k) and counts informative latents only: for example
+    `entropy=factor,variance=0.01`.
     """
 
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
-    entropy: Entropy = knob(default="latent", help="what to divide mutual information by")
-    variance: float = knob(default=0.0, min=0, help="least variance of latents that count")
+    entropy: Entropy = knob(default="latent", help="entropy that divides the information")
+    variance: float = knob(default=0.0, min=0, help="minimum variance of latents that count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `mig-sup`, 0 to 1; behind it the normalised information, and each latent's gap."""
+        """Return `mig-sup`, 0 to 1. Details: the normalised information, and each latent's gap."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         information = normalised_information(z, v, self.bins, self.entropy, self.variance)
         gap = gaps(information.T)

@@ -7,34 +7,34 @@ from disentangle import Detail, Labelled, Metric, Scores, Source, Unavailable, k
 from disentangle.maths import discretise, mutual_information
 
 ROUNDING = 1e-12
-"""Information, in nats, that is as good as none."""
+"""Information, in nats, up to which a latent counts as uninformative."""
 
 
 def modularities(m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1 - (sum_k m_ik^2 - max_k m_ik^2) / (max_k m_ik^2 (K - 1)) of each latent, [D].
 
     Args:
-        m: mutual information of latents and factors, [D, K], of two factors at least. A latent
-            that knows of none counts 0.
+        m: mutual information of latents and factors, [D, K], with K at least 2. A latent without
+            information counts 0.
     """
     most = m.max(axis=1, keepdims=True)
-    share = np.square(m / np.where(most > ROUNDING, most, 1.0))  # of the largest
-    found: NDArray[np.float64] = 1 - (share.sum(axis=1) - 1) / (m.shape[1] - 1)
-    return np.where(most[:, 0] > ROUNDING, found, 0.0)
+    share = np.square(m / np.where(most > ROUNDING, most, 1.0))  # relative to the largest
+    modularity: NDArray[np.float64] = 1 - (share.sum(axis=1) - 1) / (m.shape[1] - 1)
+    return np.where(most[:, 0] > ROUNDING, modularity, 0.0)
 
 
 class Modularity(Metric[Labelled]):
     """mean_i 1 - (sum_k m_ik^2 - max_k m_ik^2) / (max_k m_ik^2 (K - 1)), m_ik = I(z_i; v_k).
 
-    How far each latent knows of one factor only; not whether it knows much. Latents of pure noise
-    score about 0.66, those that know of nothing at all 0.
+    It measures whether each latent is informative about one factor only, however little. Latents of
+    pure noise score about 0.66; a latent without any information scores 0.
     """
 
     by_default = True
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
@@ -42,7 +42,7 @@ class Modularity(Metric[Labelled]):
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         varies = np.ptp(v, axis=0) > 0
         if varies.sum() < 2:
-            raise Unavailable(f"needs two factors that vary in these samples; has {varies.sum()}")
+            raise Unavailable(f"needs two factors that vary in these samples, got {varies.sum()}")
         m = np.full((z.shape[1], v.shape[1]), np.nan)
         m[:, varies] = mutual_information(discretise(z, self.bins), v[:, varies])
         of_latent = modularities(m[:, varies])

@@ -1,4 +1,4 @@
-"""How like an image its reconstruction is: squared error, PSNR, and SSIM.
+"""Similarity of images and their reconstructions: squared error, PSNR and SSIM.
 
 SSIM, structural similarity: Wang et al. (2004), https://doi.org/10.1109/TIP.2003.819861.
 """
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 WINDOW, SIGMA, C1, C2 = 11, 1.5, 0.01**2, 0.03**2
 LEAST_ERROR = 1e-10
-"""Of an image, for its PSNR: a perfect reconstruction has 100 dB, not infinitely many."""
+"""Lower limit of an image's squared error in its PSNR: 100 dB for a perfect reconstruction."""
 
 
 def psnr(x: "Tensor", y: "Tensor") -> "Tensor":
-    """Return -10 log10 mean (x - y)^2 in dB, [N], of images [N, C, H, W] in [0, 1]; at most 100."""
+    """Return -10 log10 mean (x - y)^2 in dB, at most 100, [N], of images [N, C, H, W] in [0, 1]."""
     error = (x - y).square().flatten(1).mean(1)
     return -10 * error.clamp(min=LEAST_ERROR).log10()
 
 
 def ssim(x: "Tensor", y: "Tensor") -> "Tensor":
-    """Return the mean of equation 13 over places and channels, [N].
+    """Return the mean of equation 13 over window positions and channels, [N].
 
-    (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2)), its moments under
-    a Gaussian window of 11 x 11 and sigma 1.5 wherever that fits into the image.
+    (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2)), with moments under
+    a Gaussian window of 11 x 11 pixels and sigma 1.5, at every position inside the image.
 
     Args:
         x: images in [0, 1], [N, C, H, W], with H and W at least 11.
@@ -38,7 +38,7 @@ def ssim(x: "Tensor", y: "Tensor") -> "Tensor":
 
     at = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
     window = torch.softmax(-(at**2) / (2 * SIGMA**2), dim=0)
-    # [place, pixel]: the window at each place; on a CPU some ten times faster than F.conv2d.
+    # [position, pixel]: the window at each position; about ten times faster than F.conv2d on a CPU.
     rows, columns = (
         torch.eye(size, dtype=x.dtype, device=x.device).unfold(0, WINDOW, 1) @ window
         for size in x.shape[2:]
@@ -51,10 +51,10 @@ def ssim(x: "Tensor", y: "Tensor") -> "Tensor":
 
 
 class Reconstruction(Metric[Dataset]):
-    """Mean squared error of a pixel, PSNR and SSIM between x and the mean of p(x|z).
+    """Mean squared error per pixel, PSNR and SSIM between x and the mean of p(x|z).
 
     z is the mean of q(z|x), or the code of a model without a posterior. PSNR is the mean over
-    images of -10 log10 of their error, each at most 100 dB.
+    images of -10 log10 of each image's error, each at most 100 dB.
     """
 
     of_model = True
@@ -62,7 +62,7 @@ class Reconstruction(Metric[Dataset]):
     most_latents = 20_000
     seconds = 5.0
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return `reconstruction/error`, `reconstruction/psnr` in dB and `reconstruction/ssim`."""
@@ -72,11 +72,11 @@ class Reconstruction(Metric[Dataset]):
 
         model = source.model
         if not isinstance(model, Model):
-            raise Unavailable("needs a model that decodes, and these are codes alone")
+            raise Unavailable("needs a model with a decoder; only codes are available")
         if min(source.dataset.image_shape[1:]) < WINDOW:
-            raise Unavailable(f"SSIM takes images of at least {WINDOW}x{WINDOW}")
+            raise Unavailable(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels")
         index, times = np.unique(source.points(self.samples, rng), return_counts=True)
-        code(source, index[:1])  # which also brings the model to its device
+        code(source, index[:1])  # also moves the model to its device
         device = next(model.parameters()).device
         sums = torch.zeros(3, dtype=torch.float64)
         for part, x in source.image_batches(index, device):
@@ -84,8 +84,8 @@ class Reconstruction(Metric[Dataset]):
             with torch.no_grad():
                 y = model.observation.mean(model.decode(z))
                 error = (x - y).square().flatten(1).mean(1)
-                found = torch.stack([error, psnr(x, y), ssim(x, y)])
-            sums += found.cpu().double() @ torch.from_numpy(times[part]).double()
+                scores = torch.stack([error, psnr(x, y), ssim(x, y)])
+            sums += scores.cpu().double() @ torch.from_numpy(times[part]).double()
         error_, psnr_, ssim_ = (sums / times.sum()).tolist()
         return {
             "reconstruction/error": error_,
@@ -95,7 +95,7 @@ class Reconstruction(Metric[Dataset]):
 
 
 def code(source: Source[Dataset], index: Index) -> Codes:
-    """Return the means of q(z|x), [N, D], or codes that have no posterior."""
+    """Return the means of q(z|x), [N, D], or the codes of a model without a posterior."""
     try:
         return source.posterior(index)[0]
     except Unavailable:

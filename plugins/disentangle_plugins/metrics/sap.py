@@ -10,14 +10,16 @@ from disentangle.maths import fit_svms, gaps, highest_line, varying_factors
 def accuracies(
     z: Codes, v: Index, test_z: Codes, test_v: Index, c: float = 0.01
 ) -> NDArray[np.float64]:
-    """Return the test accuracy of a linear SVM that tells v_k from z_i alone, [D, K].
+    """Return the test accuracy of a linear SVM that predicts v_k from z_i alone, [D, K].
 
-    It is the minimum that scikit-learn's LinearSVC(C=c, class_weight="balanced") comes close to.
+    The SVM is at the exact minimum that scikit-learn's LinearSVC(C=c, class_weight="balanced")
+    approximates. The column of a factor that is constant in `v` is NaN.
 
     Args:
-        z: codes to fit on, [N, D]; `test_z` [M, D] those to test on.
-        v: labels to fit on, [N, K]; `test_v` [M, K] those to test on. The column of a factor that
-            is constant in `v` is NaN.
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
         c: weight of the losses.
 
     Raises:
@@ -33,36 +35,37 @@ def accuracies(
     )
     n, count, size = len(v), np.bincount(y.ravel()), np.repeat(sizes, sizes)
     own = c * n / (size * count)
-    # liblinear balances the others only where they are a single value.
+    # liblinear balances the other images only if they all have the same value.
     others = np.where(size == 2, c * n / (2 * (n - count)), c)
-    found = np.full((z.shape[1], v.shape[1]), np.nan)
+    accuracy = np.full((z.shape[1], v.shape[1]), np.nan)
     for i, (x, test_x) in enumerate(zip(z.T, test_z.T, strict=True)):
         w, b = (np.split(part, starts[1:]) for part in fit_svms(x, y, own, others))
         for j, k in enumerate(factors):
-            found[i, k] = np.mean(values[j][highest_line(test_x, w[j], b[j])] == test_v[:, k])
-    return found
+            accuracy[i, k] = np.mean(values[j][highest_line(test_x, w[j], b[j])] == test_v[:, k])
+    return accuracy
 
 
 class SAP(Metric[Labelled]):
-    """mean_k (S_(1)k - S_(2)k): by how much the best latent tells factor k better than the next.
+    """mean_k (S_(1)k - S_(2)k): the gap in accuracy between the two best latents for factor k.
 
-    S_ik is the test accuracy of a linear SVM on latent i alone (section 3, for classes). With one
-    latent the next counts 0. A perfect code of dSprites has about 0.24, and noise may raise it.
+    S_ik is the test accuracy of a linear SVM that predicts v_k from z_i alone (section 3, for
+    classes). With one latent, the second term is 0. A perfect code of dSprites scores about 0.24,
+    and noise may raise the score.
 
-    The machines are at their minimum. Where codes lie far from 0, or are badly scaled, liblinear
-    stops before it, and the reference's scores are others.
+    The SVMs are at the exact minimum. If codes are far from 0 or badly scaled, liblinear stops
+    before the minimum, and the reference implementation's scores differ.
     """
 
     by_default = True
     assumes_independence = True
     seconds = 0.1
 
-    train: int = knob(default=10_000, min=1, help="images to fit the machines on")
-    test: int = knob(default=5_000, min=1, help="images to test them on")
-    c: float = knob(default=0.01, above=0, help="weight of the machines' losses, liblinear's C")
+    train: int = knob(default=10_000, min=1, help="images to fit the SVMs on")
+    test: int = knob(default=5_000, min=1, help="images to test the SVMs on")
+    c: float = knob(default=0.01, above=0, help="weight of the SVM's losses, liblinear's C")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `sap`, 0 to 1; behind it S, and each factor's gap."""
+        """Return `sap`, 0 to 1. Details: S, and each factor's gap."""
         matrix = accuracies(*source.train_test(self.train, self.test, rng), self.c)
         gap = gaps(matrix)
         return {

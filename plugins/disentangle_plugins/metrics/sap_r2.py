@@ -1,4 +1,4 @@
-"""SAP of numbers: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
+"""SAP for numeric factors: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, 
 from disentangle.maths import gaps, varying_factors
 
 LEAST_VARIANCE = 1e-12
-"""A latent with no more than this tells nothing, as in the reference."""
+"""Variance up to which a latent counts as uninformative, as in the reference implementation."""
 
 
 def squared_correlations(z: Codes, v: Index) -> NDArray[np.float64]:
     """Return R^2_ik = Cov(z_i, v_k)^2 / (Var z_i Var v_k), [D, K].
 
     Args:
-        z: codes, [N, D]; the row of a latent that hardly varies (Var <= 1e-12) is 0.
+        z: codes, [N, D]; the row of an almost constant latent (Var <= 1e-12) is 0.
         v: labels, [N, K]; the column of a constant factor is NaN.
 
     Raises:
@@ -23,27 +23,27 @@ def squared_correlations(z: Codes, v: Index) -> NDArray[np.float64]:
     varies = varying_factors(v)
     dz, dv = z - z.mean(axis=0), v - v.mean(axis=0)
     var_z, var_v = np.square(dz).sum(axis=0), np.square(dv).sum(axis=0)
-    tells = var_z > LEAST_VARIANCE * max(1, len(z) - 1)
-    found = np.full((z.shape[1], v.shape[1]), np.nan)
-    scale = np.sqrt(np.where(tells, var_z, np.inf))[:, None] * np.sqrt(var_v[varies])
-    found[:, varies] = np.square(dz.T @ dv[:, varies] / scale)
-    return found
+    varying = var_z > LEAST_VARIANCE * max(1, len(z) - 1)
+    r2 = np.full((z.shape[1], v.shape[1]), np.nan)
+    scale = np.sqrt(np.where(varying, var_z, np.inf))[:, None] * np.sqrt(var_v[varies])
+    r2[:, varies] = np.square(dz.T @ dv[:, varies] / scale)
+    return r2
 
 
 class SAPR2(Metric[Labelled]):
-    """mean_k (R^2_(1)k - R^2_(2)k), where R^2_ik is that of a line from z_i to v_k (section 3).
+    """mean_k (R^2_(1)k - R^2_(2)k), with R^2_ik of the linear regression of v_k on z_i (section 3).
 
-    SAP for factors that are numbers: the order of their values has to mean something. With one
-    latent the next counts 0.
+    This is SAP for numeric factors, whose values must have a meaningful order. With one latent, the
+    second term is 0.
     """
 
     assumes_independence = True
     seconds = 0.01
 
-    samples: int = knob(default=10_000, min=1, help="images")
+    samples: int = knob(default=10_000, min=1, help="number of images")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `sap-r2`, 0 to 1; behind it R^2, and each factor's gap."""
+        """Return `sap-r2`, 0 to 1. Details: R^2, and each factor's gap."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         matrix = squared_correlations(z, v)
         gap = gaps(matrix)

@@ -10,10 +10,10 @@ from disentangle.maths import discretise, mutual_information
 
 
 def gaussian_total_correlation(covariance: Codes) -> float:
-    """Return (sum_i ln S_ii - ln det S) / 2 of a covariance S [D, D].
+    """Return (sum_i ln S_ii - ln det S) / 2 for a covariance S [D, D].
 
-    Constant latents are left out, which depend on nothing. The result is infinite where one latent
-    is a linear function of others, as far as rounding lets one tell.
+    Constant latents are left out. The result is infinite if a latent is a linear function of
+    others, up to rounding.
     """
     deviation = np.sqrt(np.diag(covariance))
     varies = deviation > 0
@@ -25,22 +25,23 @@ def gaussian_total_correlation(covariance: Codes) -> float:
 
 
 def gaussian_wasserstein_correlation(covariance: Codes) -> float:
-    """Return 2 tr S - 2 tr (diag(S) S)^(1/2) of a covariance S [D, D]."""
+    """Return 2 tr S - 2 tr (diag(S) S)^(1/2) for a covariance S [D, D]."""
     deviation = np.sqrt(np.diag(covariance))
-    # diag(S) S has the eigenvalues of this, which is symmetric.
+    # diag(S) S has the same eigenvalues as this symmetric matrix.
     eigenvalues = np.linalg.eigvalsh(covariance * deviation * deviation[:, None])
     roots = np.sqrt(np.maximum(eigenvalues, 0))
     return max(0.0, float(2 * np.trace(covariance) - 2 * roots.sum()))
 
 
 class TotalCorrelation(Metric[Dataset]):
-    """How much latents depend on one another, without any labels; 0 where they are independent.
+    """(sum_i ln S_ii - ln det S) / 2, S the covariance of latents, and other dependence measures.
 
-    With S their covariance, `gaussian` is the total correlation of a Gaussian with it,
-    (sum_i ln S_ii - ln det S) / 2, `wasserstein` its squared 2-Wasserstein distance from one of
-    independent latents, 2 tr S - 2 tr (diag(S) S)^(1/2), `wasserstein-normalised` that over tr S,
-    and `mutual-information` the mean of I(z_i; z_j) over pairs of binned latents. Constant latents
-    add nothing to the first three and pairs without information to the last.
+    They need no labels, and are 0 if latents are independent. `gaussian` is the formula above, the
+    total correlation of a Gaussian with covariance S. `wasserstein` is the squared 2-Wasserstein
+    distance between this Gaussian and one with independent latents,
+    2 tr S - 2 tr (diag(S) S)^(1/2); `wasserstein-normalised` divides it by tr S.
+    `mutual-information` is the mean of I(z_i; z_j) over pairs of binned latents. Constant latents
+    contribute 0 to the first three; pairs with a constant latent count as 0 in the last.
     """
 
     seconds = 0.01
@@ -54,14 +55,14 @@ class TotalCorrelation(Metric[Dataset]):
         }
     )
 
-    samples: int = knob(default=10_000, min=2, help="images")
+    samples: int = knob(default=10_000, min=2, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
-        """Return four scores `total-correlation/...`, of which less is better."""
+        """Return four scores `total-correlation/...`; less is better for each."""
         z = _codes(source, self.samples, rng)
         if len(z) < 2:
-            raise Unavailable("the covariance of latents takes two images")
+            raise Unavailable("the covariance of latents needs at least two images")
         pairs = z.shape[1] * (z.shape[1] - 1)
         moving = z[:, np.ptp(z, axis=0) > 0]
         covariance = np.cov(moving, rowvar=False).reshape(2 * moving.shape[1:])
@@ -71,7 +72,7 @@ class TotalCorrelation(Metric[Dataset]):
             "gaussian": gaussian,
             "wasserstein": wasserstein,
             "wasserstein-normalised": Unavailable("every latent is constant in these samples"),
-            "mutual-information": Unavailable("there is one latent only"),
+            "mutual-information": Unavailable("there is only one latent"),
         }
         if not np.isfinite(gaussian):
             scores["gaussian"] = Unavailable("a latent is a linear function of others")
@@ -85,7 +86,7 @@ class TotalCorrelation(Metric[Dataset]):
 
 
 def _codes(source: Source[Dataset], samples: int, rng: np.random.Generator) -> Codes:
-    """Return the codes of some images; bare arrays, which have labels, give each row once."""
+    """Return the codes of drawn images; `train_test` takes each row of a code array once."""
     if isinstance(source.dataset, Labelled):
         return cast(Source[Labelled], source).train_test(samples, 0, rng)[0]
     return source.codes(source.points(samples, rng))

@@ -7,11 +7,11 @@ from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, kn
 
 
 class AdaGVAE(Model):
-    """The mean of two beta-VAEs' losses on a pair of images that differ in few factors, section 4.
+    """The mean of the beta-VAE losses of two images that differ in few factors, section 4.
 
-    The latents in which the two posteriors differ least, by KL(q_1 || q_2) in the lower half of
-    its range, are taken for shared: there both posteriors are averaged. The dataset's labels make
-    the pairs, so this is weak supervision.
+    Latents whose KL(q_1 || q_2) is in the lower half of its range over the latents count as shared;
+    for these, the two posteriors are averaged. The pairs are drawn with the dataset's labels, so
+    this is weak supervision.
     """
 
     needs = Grid
@@ -19,23 +19,25 @@ class AdaGVAE(Model):
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
     changes: int = knob(
-        default=1, min=0, help="factors that differ in a pair, at most; 0 for 1 to K - 1 by chance"
+        default=1, min=0, help="maximum number of factors changed in a pair; 0: random, 1 to K - 1"
     )
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
     )
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
-        """Return for each image one that differs from it in `changes` of the scored factors."""
+        """Return the second image of each pair: `changes` scored factors get new random values."""
         assert isinstance(dataset, Grid)
         scored = [dataset.column(name) for name in dataset.factors]
-        most = max(1, len(scored) - 1)
-        count = rng.integers(1, most + 1, len(index)) if self.changes == 0 else self.changes
+        maximum = max(1, len(scored) - 1)
+        count = rng.integers(1, maximum + 1, len(index)) if self.changes == 0 else self.changes
         labels = dataset.every_label(index)
-        place = rng.random((len(index), len(scored))).argsort(1).argsort(1)  # a random order
+        rank = (
+            rng.random((len(index), len(scored))).argsort(1).argsort(1)
+        )  # a random order of the factors
         fresh = rng.integers(0, list(dataset.every_factor.values()), labels.shape)
         changed = np.zeros(labels.shape, bool)
-        changed[:, scored] = place < np.reshape(count, (-1, 1))
+        changed[:, scored] = rank < np.reshape(count, (-1, 1))
         return dataset.index(np.where(changed, fresh, labels))
 
     def terms(self, batch: Batch) -> Terms:
@@ -52,19 +54,19 @@ class AdaGVAE(Model):
 
 
 def share(first: Posterior, second: Posterior) -> tuple[Posterior, Posterior]:
-    """Return both posteriors, with means and variances averaged in the latents that are shared."""
+    """Return both posteriors, with means and variances averaged in the shared latents."""
     kl = divergence(first, second)  # [N, D]
     threshold = 0.5 * (kl.amin(1, keepdim=True) + kl.amax(1, keepdim=True))
     shared = kl < threshold
     mean = 0.5 * (first.mean + second.mean)
     log_variance = (0.5 * (first.log_variance.exp() + second.log_variance.exp())).log()
-    made = [
+    averaged = [
         Posterior(
             torch.where(shared, mean, q.mean), torch.where(shared, log_variance, q.log_variance)
         )
         for q in (first, second)
     ]
-    return made[0], made[1]
+    return averaged[0], averaged[1]
 
 
 def divergence(first: Posterior, second: Posterior) -> torch.Tensor:

@@ -9,12 +9,12 @@ from disentangle import Batch, Model, Terms, knob
 class AnnealedVAE(Model):
     """-E_q[log p(x|z)] + gamma |KL(q(z|x) || p(z)) - C|, equation 8.
 
-    The capacity C rises in a straight line from 0 to `capacity` over the first `rise` steps.
+    The capacity C rises linearly from 0 to `capacity` over the first `rise` steps.
     """
 
-    gamma: float = knob(default=1000.0, min=0, help="weight of the distance from the capacity")
-    capacity: float = knob(default=25.0, min=0, help="C at the end of its rise, in nats")
-    rise: int = knob(default=100_000, min=1, help="steps over which C rises")
+    gamma: float = knob(default=1000.0, min=0, help="weight of the KL's distance from C")
+    capacity: float = knob(default=25.0, min=0, help="capacity C at the end of its rise, in nats")
+    rise: int = knob(default=100_000, min=1, help="steps over which C rises from 0")
 
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""

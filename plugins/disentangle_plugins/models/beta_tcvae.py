@@ -9,17 +9,18 @@ from disentangle.maths import log_densities, log_prior, log_weights
 class BetaTCVAE(Model):
     """-E_q[log p(x|z)] + alpha I_q(z; x) + beta TC(z) + gamma sum_d KL(q(z_d) || p(z_d)), eq. 4.
 
-    q(z) is estimated from the batch: by minibatch-weighted sampling (`mws`), by stratified sampling
-    (`mss`), or by the latter as the authors released it, whose weights lie in the wrong column
-    (`mss-as-released`). By `mws` the information comes out ln N too large, the total correlation
-    (D - 1) ln N, and the last term D ln N too small: constants, which move no gradient.
+    q(z) is estimated from the batch: by minibatch-weighted sampling (`mws`), by minibatch
+    stratified sampling (`mss`), or by `mss` as in the authors' code, which puts the weights into
+    the wrong columns (`mss-as-released`). `mws` overestimates the mutual information by ln N and
+    the total correlation by (D - 1) ln N, and underestimates the last term by D ln N; these are
+    constants without effect on the gradient.
     """
 
     alpha: float = knob(default=1.0, min=0, help="weight of the mutual information of x and z")
     beta: float = knob(default=6.0, min=0, help="weight of the total correlation")
     gamma: float = knob(default=1.0, min=0, help="weight of the dimension-wise KL")
     estimator: Literal["mws", "mss", "mss-as-released"] = knob(
-        default="mws", help="of q(z): minibatch-weighted or stratified sampling"
+        default="mws", help="estimator of q(z): minibatch-weighted or stratified sampling"
     )
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the last three terms rise from 0"

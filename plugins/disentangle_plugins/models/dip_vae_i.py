@@ -7,11 +7,11 @@ from disentangle.maths import covariance, off_diagonal
 class DIPVAEI(Model):
     """The VAE's loss + lambda_od sum_i!=j S_ij^2 + lambda_d sum_i (S_ii - 1)^2, equation 6.
 
-    S is the covariance of the posterior's means over the batch.
+    S is the covariance of the posterior means over the batch.
     """
 
-    lambda_od: float = knob(default=10.0, min=0, help="weight of covariances between latents")
-    lambda_d: float = knob(default=100.0, min=0, help="weight of variances' distance from 1")
+    lambda_od: float = knob(default=10.0, min=0, help="weight of the off-diagonal covariances")
+    lambda_d: float = knob(default=100.0, min=0, help="weight of the variances' distance from 1")
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
     )

@@ -13,7 +13,7 @@ UNITS, LAYERS = 1000, 6
 
 
 def permute(z: Tensor, rng: torch.Generator) -> Tensor:
-    """Return z [N, D] with the rows of each column in an order of their own, algorithm 1."""
+    """Return z [N, D] with each column permuted independently, algorithm 1."""
     order = torch.rand(z.shape, generator=rng, device=z.device).argsort(0)
     return z.gather(0, order)
 
@@ -21,22 +21,23 @@ def permute(z: Tensor, rng: torch.Generator) -> Tensor:
 class FactorVAE(Model):
     """-E_q[log p(x|z)] + KL(q(z|x) || p(z)) + gamma TC(z), equation 2.
 
-    TC is the mean of the logit of a discriminator that learns to tell z ~ q(z) from z whose
-    dimensions were permuted over the batch. The permuted codes are of a second batch (`two`, the
-    paper's algorithm 2), of the same one (`same`, disentanglement_lib's), or half of it (`half`).
+    TC is the mean logit of a discriminator that learns to distinguish z ~ q(z) from z whose
+    dimensions are permuted over the batch. The permuted codes come from a second batch (`two`, the
+    paper's algorithm 2), the same batch (`same`, as in disentanglement_lib), or its second half
+    (`half`; the discriminator then sees the first half as z ~ q(z)).
     """
 
     gamma: float = knob(default=35.0, min=0, help="weight of the total correlation")
     permuted: Literal["two", "same", "half"] = knob(
-        default="two", help="the codes to permute: of a second batch, of the same, or of its half"
+        default="two", help="codes to permute: of a second batch, the same batch, or half of it"
     )
-    discriminator_lr: float = knob(default=1e-4, above=0, help="the discriminator's learning rate")
+    discriminator_lr: float = knob(default=1e-4, above=0, help="learning rate of the discriminator")
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
     )
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
-        """Make the networks and the discriminator, which gives two logits: of q(z), of permuted."""
+        """Make the networks and the discriminator; its two logits are of q(z) and of permuted z."""
         super().build(image_shape)
         layers: list[nn.Module] = []
         for before in (self.latents, *[UNITS] * (LAYERS - 1)):
@@ -49,11 +50,11 @@ class FactorVAE(Model):
         return torch.optim.Adam(parameters, lr=self.discriminator_lr, betas=(0.5, 0.9), fused=True)
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
-        """Return the second batch, where one is permuted."""
+        """Draw the second batch, if its codes are permuted."""
         return rng.integers(0, len(dataset), len(index)) if self.permuted == "two" else None
 
     def terms(self, batch: Batch) -> tuple[Terms, Terms]:
-        """Return the model's three terms, and the discriminator's one."""
+        """Return the three terms of the model and the one term of the discriminator."""
         q = self.encode(batch.x)
         z = q.sample(batch.rng)
         true, other = z.detach(), z.detach()
@@ -66,12 +67,12 @@ class FactorVAE(Model):
         real, false = self.discriminator(true), self.discriminator(permute(other, batch.rng))
         is_true = torch.zeros(len(real), dtype=torch.long, device=z.device)
         is_other = torch.ones(len(false), dtype=torch.long, device=z.device)
-        told = F.cross_entropy(real.float(), is_true)
-        kept = F.cross_entropy(false.float(), is_other)
+        true_loss = F.cross_entropy(real.float(), is_true)
+        other_loss = F.cross_entropy(false.float(), is_other)
         logits = self.discriminator(z).float()
-        mine = {
+        terms = {
             "reconstruction": self.reconstruction(batch.x, z),
             "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
             "total-correlation": self.gamma * (logits[:, 0] - logits[:, 1]).mean(),
         }
-        return mine, {"discriminator": 0.5 * (told + kept)}
+        return terms, {"discriminator": 0.5 * (true_loss + other_loss)}

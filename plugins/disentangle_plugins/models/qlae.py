@@ -7,23 +7,24 @@ from disentangle import Batch, Code, Model, Terms, knob
 
 
 class QLAE(Model[Code]):
-    """-log p(x|z) + weights of the distances of z from its quantised value, equation 4.
+    """-log p(x|z) + quantisation mean |v - sg(c)|^2 + commitment mean |c - sg(v)|^2, equation 4.
 
-    Each latent takes one of `values` learnable scalars, the nearest to the encoder's output c, with
-    a straight-through gradient. The paper takes means over pixels and latents; here all is in nats
-    per image, so that its weights are multiplied by the number of pixels.
+    Each latent z is quantised to v, the nearest of `values` learnable scalars to the encoder's
+    output c, with a straight-through gradient; sg stops the gradient. The paper averages over
+    pixels and latents. Here all terms are in nats per image, so both weights are multiplied by the
+    number of pixels.
     """
 
-    values: int = knob(default=10, min=2, help="values that each latent takes")
+    values: int = knob(default=10, min=2, help="number of values of each latent")
     quantisation: float = knob(
-        default=0.01, min=0, help="weight of the mean |v - sg(c)|^2, against the mean over pixels"
+        default=0.01, min=0, help="weight of mean |v - sg(c)|^2, relative to the mean over pixels"
     )
     commitment: float = knob(
-        default=0.01, min=0, help="weight of the mean |c - sg(v)|^2, against the mean over pixels"
+        default=0.01, min=0, help="weight of mean |c - sg(v)|^2, relative to the mean over pixels"
     )
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
-        """Make the networks and the values, evenly over [-1/2, 1/2]."""
+        """Make the networks and the codebook, with values evenly spaced over [-1/2, 1/2]."""
         network = self.make_network()
         self.encoder = network.encoder(image_shape, self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
@@ -33,17 +34,17 @@ class QLAE(Model[Code]):
         self.pixels = int(torch.Size(image_shape).numel())
 
     def quantise(self, c: Tensor) -> Tensor:
-        """Return the value nearest to each entry of c [N, D]; its gradient is the codebook's.
+        """Return the codebook value nearest to each entry of c [N, D]; the gradient reaches it.
 
-        By a sum over [n, d, value]: a GPU adds up the gradient of an index in no fixed order.
+        It is a sum over [n, d, value], as a GPU sums the gradient of indexing in no fixed order.
         """
         distance = (c.detach()[:, :, None] - self.codebook.detach()).abs()
         nearest = distance.argmin(2, keepdim=True)
-        chosen = nearest == torch.arange(self.values, device=c.device)
-        return torch.where(chosen, self.codebook, 0.0).sum(2)
+        selected = nearest == torch.arange(self.values, device=c.device)
+        return torch.where(selected, self.codebook, 0.0).sum(2)
 
     def encode(self, x: Tensor) -> Code:
-        """Return the quantised code of images, whose gradient is that of the encoder's output."""
+        """Return the quantised code of images, with the gradient of the encoder's output."""
         c = self.encoder(x).float()
         return Code(c + (self.quantise(c) - c).detach(), discrete=True)
 
@@ -58,6 +59,6 @@ class QLAE(Model[Code]):
         }
 
     def traversal(self, latent: int, n: int) -> Tensor:
-        """Return the values that this latent takes, in order, or `n` of them if they are more."""
+        """Return the values of this latent in order, or `n` of them if there are more."""
         values = self.codebook[latent].detach().sort().values
         return values[torch.linspace(0, self.values - 1, min(n, self.values)).round().long()]
