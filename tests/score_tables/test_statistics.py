@@ -13,7 +13,6 @@ from disentangle.score_tables.statistics import (
     holm,
     iqm,
     paired,
-    quantile,
     summarise,
     unpaired,
 )
@@ -72,12 +71,6 @@ def trimmed(values, axis=-1):
 @given(st.lists(numbers, min_size=4, max_size=30))
 def test_iqm_is_scipys_trimmed_mean(values):
     assert iqm(np.asarray(values)) == pytest.approx(trimmed(np.asarray(values)))
-
-
-@given(st.lists(numbers, min_size=2, max_size=30), st.floats(0.01, 0.99))
-def test_quantile_is_numpys(values, p):
-    x = np.asarray(values)
-    assert quantile(x, p) == pytest.approx(float(np.quantile(x, p)), abs=1e-9)
 
 
 def test_interval_is_the_same_every_time():
