@@ -10,7 +10,7 @@ from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore
 
 
 def test_score_of_a_single_factor_is_unavailable():
-    with pytest.raises(Unavailable, match="takes two; here: 1"):
+    with pytest.raises(Unavailable, match="needs at least two factors, got 1"):
         BetaVAEScore().score(Coded(identity, {"only": 9}), np.random.default_rng(0))
 
 
@@ -23,7 +23,7 @@ def test_score_of_rows_that_share_no_value_is_unavailable():
         def codes(self, index):
             return self.labels(index).astype(float)
 
-    with pytest.raises(Unavailable, match="factor 'own' has values that only one image has"):
+    with pytest.raises(Unavailable, match="factor 'own' has values with only one image"):
         BetaVAEScore().score(Rows(), np.random.default_rng(0))
 
 
