@@ -65,7 +65,9 @@ def test_broken_plugin_says_whose_it_is_and_harms_nothing(strangers):
 
 
 def test_plugin_of_the_wrong_kind_is_refused(strangers):
-    with pytest.raises(DisentangleError, match=r"'no-model' of strangers 3\.1 is no subclass of"):
+    with pytest.raises(
+        DisentangleError, match=r"'no-model' of strangers 3\.1 is not a subclass of"
+    ):
         registry.models.load("no-model")
 
 
