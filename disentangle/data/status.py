@@ -1,4 +1,4 @@
-"""Which datasets are prepared, and where."""
+"""The state of datasets: prepared, downloaded or missing, and where."""
 
 import shlex
 from math import prod
@@ -15,37 +15,37 @@ from disentangle.data.user_images import own_folder
 from disentangle.errors import DisentangleError
 
 WIDTH = 60
-"""Letters of a source that are shown in a list."""
+"""Maximum number of characters of a source shown in a list."""
 
 
 def about(name: str) -> About:
-    """Return what is known of a dataset before it is opened."""
+    """A dataset's description, available before it is opened."""
     return about_of(opener(name))
 
 
 def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
-    """Return whether a dataset is ready, in words."""
+    """Describe whether a dataset is ready, with the command that prepares it if it is not."""
     place = location(name, data_dir)
     prepared = state_of(place.folder)
     if prepared:
         return prepared
     if place.present(known):
-        return f"downloaded, not prepared: disentangle data prepare {name}"
+        return f"downloaded, not prepared; run `disentangle data prepare {name}`"
     if known.drawn or not known.files:
-        return "made when first used"
-    return f"not here: disentangle data prepare {name} --from PATH, or --download"
+        return "generated on first use"
+    return f"not available; run `disentangle data prepare {name} --from PATH` or `--download`"
 
 
 def state_of(folder: Path) -> str:
-    """Return what is prepared in a folder, in words, without reading it; empty if nothing is."""
+    """Describe what is prepared in a folder without reading the images; empty if nothing is."""
     try:
         manifest = read_manifest(folder)
         read_images(folder, manifest)
     except FileNotFoundError:
-        there = (folder / "prepared.json").exists()
-        return "damaged: its images are gone; will be prepared again" if there else ""
+        exists = (folder / "prepared.json").exists()
+        return "damaged (images missing); will be prepared again" if exists else ""
     except (OSError, ValueError):
-        return "damaged, or of another version: will be prepared again"
+        return "damaged, or from another version; will be prepared again"
     source = manifest.source
     source = source if len(source) <= WIDTH else f"{source[: WIDTH - 3]}..."
     size = prod(manifest.shape) / 1e6
@@ -53,10 +53,10 @@ def state_of(folder: Path) -> str:
 
 
 def own_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:
-    """Return the images of the user's own: each with its name, its folder and its state."""
+    """The user's own prepared images: name, folder and state of each."""
     root = data_folder(data_dir)
     folders = sorted(path.parent for path in root.glob("own/*/*/prepared.json"))
-    # The folder's name ends with a mark of the path; see `location`.
+    # The folder's name ends with a digest of the path; see `location`.
     names = [f"./{folder.parent.name.rpartition('-')[0]}" for folder in folders]
     return [
         (name, folder.relative_to(root), state_of(folder))
@@ -71,13 +71,13 @@ def preparing(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> str:
-    """Return the command that prepares a dataset, as it has to be typed."""
+    """The shell command that prepares a dataset, in backticks."""
     words = ["disentangle", "data", "prepare", shlex.quote(name)]
     options = {"--data-dir": data_dir, "--image-size": image_size, "--channels": channels}
     words += [f"{option} {shlex.quote(str(v))}" for option, v in options.items() if v is not None]
     if known.files and not known.drawn and not location(name, data_dir).present(known):
-        words.append("--from PATH, or with --download in its place")
-    return " ".join(words)
+        return f"`{' '.join(words)} --from PATH` (or `--download`)"
+    return f"`{' '.join(words)}`"
 
 
 def verify(
@@ -87,31 +87,33 @@ def verify(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> list[str]:
-    """Read a prepared dataset through; return what was found right, in words.
+    """Verify a prepared dataset by reading all of it; return a line per verified file or folder.
 
     Raises:
-        DisentangleError: it is not prepared, or not what was written; the message says what helps.
+        DisentangleError: the dataset is not prepared, or has changed since; the message gives the
+            command that fixes it.
     """
     place = location(name, data_dir)
     known = About() if is_path(name) else about(name)
     folder = own_folder(place, image_size, channels) if is_path(name) else place.folder
-    found = []
+    verified = []
     for remote in known.files:
         path = place.downloads / remote.name
         problem = check_file(remote, path) if path.exists() else None
         if problem:
-            raise DisentangleError(f"{problem}: delete it, and get it again")
+            raise DisentangleError(f"{problem}: delete the file and download it again")
         if path.exists():
-            found.append(f"{path}: " + ("as published" if remote.checksum else "no published sum"))
+            matches = "as published" if remote.checksum else "no published checksum"
+            verified.append(f"{path}: {matches}")
     command = preparing(name, known, data_dir, image_size, channels)
     try:
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)
     except FileNotFoundError:
-        raise DisentangleError(f"'{name}' is not prepared in {folder}: {command}") from None
+        raise DisentangleError(f"'{name}' is not prepared in {folder}. Run {command}.") from None
     except (OSError, ValueError) as error:
         raise DisentangleError(
-            f"{folder}: {npz.reason(error)}; delete that folder, and: {command}"
+            f"{folder}: {npz.reason(error)}. Delete this folder, then run {command}."
         ) from error
-    said = f"{manifest.shape[0]:,} images as they were written, fingerprint {manifest.fingerprint}"
-    return [*found, f"{folder}: {said}"]
+    content = f"{manifest.shape[0]:,} images, unchanged, fingerprint {manifest.fingerprint}"
+    return [*verified, f"{folder}: {content}"]
