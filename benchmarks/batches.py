@@ -1,8 +1,8 @@
-"""Fetching and converting a batch, as a share of a training step on the same machine.
+"""Time to fetch and convert a batch, as a share of a training step on the same machine.
 
-Images of 64 x 64 x 3 lie in a memory-mapped file, as every prepared dataset does. A batch of 64,
-drawn at random, is fetched and converted to float; then a beta-VAE is trained on it for one step.
-The two are timed in the same loop, and the medians are compared.
+The images (64 x 64 x 3) are in a memory-mapped file, as in every prepared dataset. A random batch
+of 64 is fetched and converted to float; then a beta-VAE is trained on it for one step. Both are
+timed in the same loop, and their medians are compared.
 
     python benchmarks/batches.py [--images 100000] [--steps 40] [--force]
 """
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--force", action="store_true", help="run on a busy machine all the same")
+    parser.add_argument("--force", action="store_true", help="measure on a busy machine")
     options = parser.parse_args()
     load = os.getloadavg()[0]
     if load > 0.5 and not options.force:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure(data, network: str, steps: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the median seconds of fetching a batch, and of training on it."""
+    """Measure the median seconds to fetch a batch and to train on it."""
     model = registry.models.load("beta-vae")(network=network)
     with initialising(0):
         model.build(data.image_shape)

@@ -1,19 +1,19 @@
-"""Posterior collapse, predicted and seen: trainings over beta beside what the spectrum says.
+"""Posterior collapse, predicted and observed: trainings over beta beside the predicted onset.
 
-One command trains (or takes up) a run for each dataset, network, beta and warm-up, and prints a
-table of Markdown. What is seen of a run at its end:
+One command trains, resumes or reuses a run for each dataset, network, beta and warm-up, and prints
+a Markdown table. Measurements at the end of a run:
 
     active      latents whose posterior means vary over images, Var_x[mean] > 0.01
     spread      the largest Var_x[mean] of a latent
     kl          nats per image
-    error       of the reconstruction, nats per image
-    decoder     variance of decoded images over z ~ p(z), of that of the dataset's images, in %
-    growth      of the largest KL of a latent in 100 steps, a factor, the median of the last five
-    dead        ReLU units (channels, of convolutions) that no image of 512 switches on: of the
-                encoder's, of the decoder's; in brackets before training
+    error       reconstruction error, nats per image
+    decoder     variance of decoded images over z ~ p(z), in % of the variance of the dataset
+    growth      factor by which the largest KL of a latent grows in 100 steps, median of the last 5
+    dead        ReLU units (channels of convolutions) that none of 512 images activates, of all
+                units: encoder, then decoder; before training in brackets
 
-A network whose units are dead has no way out of collapse; one whose encoder and decoder are only
-weak has, and the growth says how fast.
+A network with dead units cannot recover from collapse; a network whose encoder and decoder are
+merely weak can, and the growth shows how fast.
 
     python benchmarks/collapse.py --results collapse --steps 1500
 """
@@ -37,7 +37,7 @@ COLUMNS += "active spread kl error decoder growth dead".split()
 
 
 def dead_units(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
-    """Return how many ReLU units of `module` no input [N, ...] switches on, and how many it has."""
+    """Count the ReLU units of `module` that no input [N, ...] activates, and all its ReLU units."""
     dead, units = 0, 0
 
     def look(_: nn.Module, __: Any, output: torch.Tensor) -> None:
@@ -54,7 +54,7 @@ def dead_units(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
 
 
 def seen(run: Run, dataset: Dataset) -> list[str]:
-    """Return what is seen of a finished run, as cells of the table."""
+    """Measure a finished run; return the cells of its table row."""
     index = numpy_rng(0, "collapse").permutation(len(dataset))[:512]
     x = as_input(dataset.images(index), dataset.image_shape)
     model = run.model
@@ -65,7 +65,7 @@ def seen(run: Run, dataset: Dataset) -> list[str]:
     codes = q.sample(torch_rng(0, "posterior"))
     first = run.build()
     dead, before = (
-        [dead_units(part, given) for part, given in ((m.encoder, x), (m.decoder, codes))]
+        [dead_units(part, inputs) for part, inputs in ((m.encoder, x), (m.decoder, codes))]
         for m in (model, first)
     )
     last = run.log[-1]
@@ -86,13 +86,19 @@ def seen(run: Run, dataset: Dataset) -> list[str]:
 
 
 def main() -> None:
-    """Train what is missing, and print the table."""
+    """Train missing runs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", default="collapse")
     parser.add_argument("--datasets", nargs="+", default=["dsprites", "chairs-parametric"])
     parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
     parser.add_argument("--betas", nargs="+", type=float, default=[4, 16, 64, 120])
-    parser.add_argument("--fractions", nargs="*", type=float, default=[1.2], help="of the onset")
+    parser.add_argument(
+        "--fractions",
+        nargs="*",
+        type=float,
+        default=[1.2],
+        help="more values of beta, as multiples of the onset",
+    )
     parser.add_argument("--warmups", nargs="+", type=int, default=[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--lr", type=float, default=5e-4)
@@ -120,10 +126,10 @@ def main() -> None:
                             results=options.results,
                             figures=False,
                         )
-                        known = [name, network, f"{beta / onset.value:.2f}", f"{beta:g}"]
+                        case = [name, network, f"{beta / onset.value:.2f}", f"{beta:g}"]
                         recipe = [str(warmup), f"{options.lr:g}", str(seed)]
                         print(
-                            f"| {' | '.join([*known, *recipe, *seen(run, dataset)])} |", flush=True
+                            f"| {' | '.join([*case, *recipe, *seen(run, dataset)])} |", flush=True
                         )
 
 

@@ -1,4 +1,4 @@
-# What `make demo` runs: a few minutes on 2 cores.
+# The commands of `make demo`: a few minutes on 2 cores.
 set -eu
 run=$(disentangle train beta-vae dsprites --beta 4 --network burgess --lr 1e-3 --steps 3000 --seed 0)
 disentangle score "$run"

@@ -1,11 +1,11 @@
-"""`disentangle table` over a study like Locatello et al. (2019): seconds over thousands of runs.
+"""Seconds of `disentangle table` over thousands of runs, in a study like Locatello et al. (2019).
 
     python benchmarks/many_runs.py FOLDER [--runs 10000] [--rounds 3]
 
-Makes the folders of so many runs below FOLDER, unless they are there: 6 models with 6 settings and
-50 seeds each, one dataset after another, 8 scores a run. Records are what the package itself would
-write, for nothing was trained; scores are real ones of random codes, their values drawn anew. Then
-it times the command, first without the cached index of the runs and then with it.
+Creates the run folders below FOLDER if they do not exist: 6 models with 6 settings and 50 seeds
+each, dataset by dataset, 8 scores per run. Nothing is trained: records are built by the package's
+own functions, and scores are those of random codes with values drawn at random. Then it times the
+command, first without and then with the cached index of runs.
 """
 
 import argparse
@@ -44,11 +44,11 @@ KNOBS = {
 SEEDS = range(50)
 METRICS = ("beta-vae-score", "dci", "factor-vae-score", "mig", "modularity", "sap")
 COUNTED = {"beta-vae-score": 5_000, "factor-vae-score": 5_000}
-"""Scores that are a share of so many test points, so that two seeds may tie."""
+"""Scores that are a share of this number of test points, so that two seeds may tie."""
 
 
 def template_scores() -> list[Score]:
-    """Return scores of random codes, with all that stands behind them."""
+    """Score records of random codes."""
     rng = np.random.default_rng(0)
     factors = rng.integers(0, tuple(FACTORS.values()), (300, len(FACTORS)))
     codes = factors @ rng.normal(size=(len(FACTORS), 10)) + rng.normal(size=(300, 10))
@@ -78,14 +78,14 @@ def records() -> Iterator[RunRecord]:
                 torch.device("cpu"),
             )
             for seed in SEEDS:
-                chosen = record.training["seed"].model_copy(
+                seeded = record.training["seed"].model_copy(
                     update={"value": seed, "origin": "given"}
                 )
-                yield record.model_copy(update={"training": {**record.training, "seed": chosen}})
+                yield record.model_copy(update={"training": {**record.training, "seed": seeded}})
 
 
 def make_runs(results: Path, count: int) -> None:
-    """Write the folders of so many runs, as training and scoring leave them."""
+    """Write the folders of `count` runs, with the files that training and scoring leave."""
     scores, rng = template_scores(), np.random.default_rng(0)
     for number, record in enumerate(itertools.islice(records(), count)):
         if number % len(SEEDS) == 0:
@@ -93,7 +93,7 @@ def make_runs(results: Path, count: int) -> None:
         weights = rng.bytes(32).hex()
         done = record.model_copy(update={"finished": now(), "seconds": 3600.0, "weights": weights})
         values = np.clip(rng.normal(centres, 0.08), 0, 1)
-        found = []
+        drawn = []
         for score, value in zip(scores, values, strict=True):
             size = COUNTED.get(score.name)
             update = {
@@ -101,19 +101,19 @@ def make_runs(results: Path, count: int) -> None:
                 "weights": weights,
                 "fingerprint": record.dataset.fingerprint,
             }
-            found.append(score.model_copy(update=update))
+            drawn.append(score.model_copy(update=update))
         folder = results / "study" / record.dataset.name / record.model / record.id
         (folder / "figures").mkdir(parents=True)
         (folder / "figures" / "kl.png").write_bytes(b"")
         (folder / "figures" / "traversals.png").write_bytes(b"")
         (folder / "log.jsonl").write_text('{"step": 300000}\n')
         (folder / "run.json").write_text(done.model_dump_json(indent=2) + "\n")
-        file = ScoreFile(scores=tuple(found))
+        file = ScoreFile(scores=tuple(drawn))
         (folder / "scores.json").write_text(file.model_dump_json(indent=2) + "\n")
 
 
 def seconds(results: Path, cache: Path) -> float:
-    """Return how long the command takes, start of the process included."""
+    """Measure the seconds that the command takes, including the start of the process."""
     command = [sys.executable, "-m", "disentangle", "table", "--results", str(results)]
     began = time.perf_counter()
     subprocess.run(

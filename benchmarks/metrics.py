@@ -1,13 +1,13 @@
-"""Metrics beside disentanglement_lib's own code, on the same codes, in one run: seconds and ratios.
+"""Speed of our metrics and of disentanglement_lib's on the same codes, in one run.
 
     pip install --no-deps disentanglement-lib absl-py six
     python benchmarks/metrics.py [--encoder noisy] [--dci] [--rounds 3] [--force]
     python benchmarks/metrics.py --growth
 
-The reference is the published package: its metrics, and the sampling of its datasets. Both need
-TensorFlow and gin-config for nothing that matters here, so stand-ins take their place; arguments
-are those of Locatello et al. (2019). Codes are a table: neither side pays for images or an encoder.
-The two are timed in turn. `--growth` shows how our seconds grow with samples, latents and factors.
+The reference is the published package: its metrics and the sampling of its datasets. Neither needs
+TensorFlow or gin-config for the measured code, so stubs replace both. The arguments are those of
+Locatello et al. (2019). Codes come from a table: no time is spent on images or an encoder. The two
+are timed in turn. `--growth` shows how our seconds grow with samples, latents and factors.
 """
 
 import argparse
@@ -55,12 +55,12 @@ class Factors(Grid):
     name, fingerprint, source, image_shape = "factors", "factors", "made", (1, 1, 1)
 
     def images(self, index):
-        """Refuse: a metric reads codes."""
+        """Raise Unavailable: a metric reads codes only."""
         raise Unavailable("no images")
 
 
 class Table(Source):
-    """Codes in a table."""
+    """A table of codes."""
 
     def __init__(self, sizes: Mapping[str, int], encoder: str, latents: int = 10) -> None:
         self.dataset = Factors(sizes)
@@ -75,7 +75,7 @@ class Table(Source):
 
     @property
     def latents(self) -> int:
-        """Return the number of latents."""
+        """The number of latents."""
         return self.table.shape[1]
 
     def codes(self, index):
@@ -83,12 +83,12 @@ class Table(Source):
         return self.table[index]
 
     def posterior(self, index):
-        """Refuse: a table has none."""
+        """Raise Unavailable: a table has no posterior."""
         raise Unavailable("no posterior")
 
 
 class GroundTruth:
-    """A dataset as the reference's are, by its own classes; images are their numbers."""
+    """A dataset with the reference's interface and classes; images are represented by indices."""
 
     def __init__(self, source: Table) -> None:
         from disentanglement_lib.data.ground_truth import util
@@ -100,26 +100,26 @@ class GroundTruth:
         self.num_factors, self.factors_num_values = len(sizes), sizes
 
     def sample_factors(self, num, random_state):
-        """Return factors drawn at random, [num, K]."""
+        """Draw factors at random, [num, K]."""
         return self.space.sample_latent_factors(num, random_state)
 
     def sample_observations_from_factors(self, factors, random_state):
-        """Return the images' numbers, which stand for the images."""
-        every = self.space.sample_all_factors(factors, random_state)
-        return self.places.features_to_index(every)
+        """Return the indices of the images, in place of the images."""
+        all_factors = self.space.sample_all_factors(factors, random_state)
+        return self.places.features_to_index(all_factors)
 
     def sample_observations(self, num, random_state):
-        """Return images drawn at random."""
+        """Draw images at random."""
         return self.sample(num, random_state)[1]
 
     def sample(self, num, random_state):
-        """Return factors and images drawn at random."""
+        """Draw factors and images at random."""
         factors = self.sample_factors(num, random_state)
         return factors, self.sample_observations_from_factors(factors, random_state)
 
 
 def reference() -> Callable[[str, Table], object]:
-    """Return a function that runs a metric of disentanglement_lib."""
+    """Import disentanglement_lib; return a function that runs one of its metrics."""
 
     def configurable(*args, **kwargs):
         return args[0] if args and callable(args[0]) else lambda function: function
@@ -137,7 +137,7 @@ def reference() -> Callable[[str, Table], object]:
         utils, votes = (importlib.import_module(f"{home}.{n}") for n in ("utils", "factor_vae"))
     except ImportError as error:
         sys.exit(f"{error}: pip install --no-deps disentanglement-lib absl-py six")
-    # What the study's configuration files set.
+    # The values set in the study's configuration files.
     utils.make_discretizer = lambda target: utils._histogram_discretize(target, 20)
     prune = votes._prune_dims
     votes._prune_dims = lambda variances: prune(variances, 0.05)
@@ -147,7 +147,7 @@ def reference() -> Callable[[str, Table], object]:
         path, options = REFERENCE[name]
         module, function = path.split(".")
         truth = truths.setdefault(source, GroundTruth(source))
-        np.random.seed(0)  # noqa: NPY002, which the reference reads
+        np.random.seed(0)  # noqa: NPY002 (the reference draws from the global generator)
         compute = getattr(importlib.import_module(f"{home}.{module}"), function)
         return compute(truth, source.codes, np.random.RandomState(0), **options)
 
@@ -155,7 +155,7 @@ def reference() -> Callable[[str, Table], object]:
 
 
 def ours(name: str, source: Table) -> dict[str, float]:
-    """Return the scores of our metric, or of both of a pair."""
+    """Compute the scores of our metric, or of two metrics joined by `+`."""
     scores: dict[str, float] = {}
     for part in name.split("+"):
         scores |= MetricSpec(part).scores(source, 0)[0]
@@ -163,7 +163,7 @@ def ours(name: str, source: Table) -> dict[str, float]:
 
 
 def seconds(function: Callable[[], object], rounds: int) -> float:
-    """Return the median seconds of a call."""
+    """Measure the median seconds of a call."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -173,24 +173,24 @@ def seconds(function: Callable[[], object], rounds: int) -> float:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print seconds and ratios for each metric, and for all."""
-    theirs = reference()
+    """Print seconds and ratios for each metric and in total."""
+    run_reference = reference()
     source = Table(SIZES[options.sizes], options.encoder)
     names = [name for name in REFERENCE if name != "dci"] + ["dci"] * options.dci
     totals = np.zeros(2)
     for name in names:
         rounds = 1 if name == "dci" else options.rounds
-        ours(name, source)  # imports what it needs
-        mine = seconds(lambda name=name: ours(name, source), rounds)
-        other = seconds(lambda name=name: theirs(name, source), rounds)
-        totals += (mine, other) if name != "dci" else 0
-        print(f"{name:24} {other:8.2f} s  {mine:8.3f} s  ratio {other / mine:7.1f}")
-    mine, other = totals
-    print(f"{'all but dci':24} {other:8.2f} s  {mine:8.3f} s  ratio {other / mine:7.1f}")
+        ours(name, source)  # import everything before timing
+        own = seconds(lambda name=name: ours(name, source), rounds)
+        other = seconds(lambda name=name: run_reference(name, source), rounds)
+        totals += (own, other) if name != "dci" else 0
+        print(f"{name:24} {other:8.2f} s  {own:8.3f} s  ratio {other / own:7.1f}")
+    own, other = totals
+    print(f"{'all but dci':24} {other:8.2f} s  {own:8.3f} s  ratio {other / own:7.1f}")
 
 
 def growth(options: argparse.Namespace) -> None:
-    """Print our seconds for more samples, latents and factors."""
+    """Print our seconds for increasing numbers of samples, latents and factors."""
     names = [part for name in REFERENCE if name != "dci" for part in name.split("+")]
     base = dict(list(SIZES["shapes3d"].items())[:4])
 
@@ -212,11 +212,11 @@ def growth(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Compare, or show the growth."""
+    """Compare with the reference, or show how our times grow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", choices=SIZES, default="dsprites")
     parser.add_argument("--encoder", choices=("identity", "noisy", "noise"), default="noisy")
-    parser.add_argument("--dci", action="store_true", help="DCI too: minutes")
+    parser.add_argument("--dci", action="store_true", help="include DCI, which takes minutes")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--force", action="store_true", help="measure on a busy machine")

@@ -1,7 +1,7 @@
-"""What preparing photographs costs beside a plain Pillow loop in one process per core.
+"""Speed of preparing photographs, compared with a plain Pillow loop in one process per core.
 
-JPEG files of 178 x 218 are cropped to their central 148 x 148 and resampled to 64 x 64, which is
-what CelebA takes. The two are timed in turn on the same files, which the page cache then holds.
+JPEG files of 178 x 218 pixels are cropped to the central 148 x 148 and resampled to 64 x 64, as for
+CelebA. The two are timed in turn on the same files, which are then in the page cache.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CHUNK = 64
 
 
 def draw(folder: Path, number: int) -> None:
-    """Write one image: smooth random fields of several scales, as photographs have them."""
+    """Write one image: a sum of smooth random fields of several scales, similar to a photograph."""
     rng = np.random.default_rng([0, number])
     field = np.zeros((HEIGHT, WIDTH, 3))
     for cells, weight in ((2, 60), (6, 40), (20, 20), (60, 8)):
@@ -43,7 +43,7 @@ def draw(folder: Path, number: int) -> None:
 
 
 def plain(paths: list[Path]) -> NDArray[np.uint8]:
-    """Return the images of `paths`, prepared with Pillow alone."""
+    """Prepare the images of `paths` with Pillow only."""
     rows = []
     for path in paths:
         image = Image.open(path).crop(BOX).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -52,7 +52,7 @@ def plain(paths: list[Path]) -> NDArray[np.uint8]:
 
 
 def baseline(pool: Pool, folder: Path) -> float:
-    """Return the seconds that a pool of processes takes, whose start is not counted."""
+    """Measure the seconds that a pool of processes takes, without the start of the pool."""
     start = time.perf_counter()
     paths = sorted(folder.iterdir())
     chunks = [paths[i : i + CHUNK] for i in range(0, len(paths), CHUNK)]
@@ -62,26 +62,26 @@ def baseline(pool: Pool, folder: Path) -> float:
 
 
 def fit(image: Image.Image) -> Image.Image:
-    """Return what the toolkit keeps of an image."""
+    """Crop and resize an image with the toolkit's functions."""
     return resized(centre_crop(flat(image, 3), CROP), SIDE)
 
 
 def ours(folder: Path, target: Path) -> float:
-    """Return the seconds that the toolkit takes, with the hash and the file that it keeps."""
+    """Measure the seconds that the toolkit takes, including the hash and the file it writes."""
     start = time.perf_counter()
     sha256 = hashlib.sha256()
-    found = pieces(folder, lambda name: True)
+    files = pieces(folder, lambda name: True)
     with target.open("wb") as file:
-        for block in decoded(found, fit, size=(WIDTH, HEIGHT)):
+        for block in decoded(files, fit, size=(WIDTH, HEIGHT)):
             file.write(block.data)
             sha256.update(block.data)
     seconds = time.perf_counter() - start
-    assert target.stat().st_size == len(found) * SIDE * SIDE * 3
+    assert target.stat().st_size == len(files) * SIDE * SIDE * 3
     return seconds
 
 
 def main() -> None:
-    """Draw the files, time both in turn, print images per second and their ratio."""
+    """Write the files, time both methods in turn, and print images per second and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -97,10 +97,10 @@ def main() -> None:
         pool.map(partial(draw, folder), range(options.images))
         ratios = []
         for _ in range(options.rounds):
-            theirs, own = baseline(pool, folder), ours(folder, Path(temporary, "rows"))
-            ratios.append(theirs / own)
+            plain_seconds, own = baseline(pool, folder), ours(folder, Path(temporary, "rows"))
+            ratios.append(plain_seconds / own)
             print(
-                f"processes {options.images / theirs:7.0f} images/s   "
+                f"processes {options.images / plain_seconds:7.0f} images/s   "
                 f"disentangle {options.images / own:7.0f} images/s   ratio {ratios[-1]:.3f}"
             )
     print(f"median ratio {statistics.median(ratios):.3f}")

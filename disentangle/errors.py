@@ -1,35 +1,35 @@
-"""Errors for people: each message says what was wrong, where, and what to do."""
+"""Errors with messages for users: what went wrong, where, and how to fix it."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class DisentangleError(Exception):
-    """A failure that the user can act on; the command line prints it and exits with 1."""
+    """A failure that the user can fix; the command line prints it and exits with 1."""
 
     exit_code = 1
 
 
 class UsageError(DisentangleError):
-    """A request that makes no sense as it was typed; the command line exits with 2."""
+    """An invalid request; the command line prints it and exits with 2."""
 
     exit_code = 2
 
 
 class TrainingFailed(DisentangleError):
-    """Training came to numbers that are not finite, and would again if it went on."""
+    """Training reached non-finite values, and would again if resumed."""
 
 
 class BrokenContract(DisentangleError):
-    """A plugin returned what its contract does not allow."""
+    """A plugin returned a value that its contract does not allow."""
 
 
 class MetricFailed(DisentangleError):
-    """A metric raised, or returned what its contract does not allow."""
+    """A metric raised an exception, or returned a value that its contract does not allow."""
 
 
 class ScoringFailed(DisentangleError):
-    """Metrics failed, and would again; what other metrics found is kept."""
+    """Some metrics failed, and would again; the scores of the other metrics are kept."""
 
 
 class Busy(DisentangleError):
@@ -37,21 +37,21 @@ class Busy(DisentangleError):
 
 
 class Unavailable(DisentangleError):
-    """A metric cannot be computed here; the table then says n/a and why."""
+    """A metric cannot be computed here; tables show n/a and the reason."""
 
 
 class PluginWarning(UserWarning):
-    """A plugin does what harms others, or its own results."""
+    """A plugin's behaviour may affect other plugins or its own results."""
 
 
 class UnavailableWarning(UserWarning):
-    """A metric was left out of a mapping of scores, for the reason given."""
+    """A metric could not be computed and is missing from the returned scores."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the closest known name, or list what is known."""
+    """Suggest the closest known name, as "; did you mean 'x'?", or list the known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; known: {', '.join(names)}" if names else "; none is known"
+    return f"; known: {', '.join(names)}" if names else "; none exist"

@@ -1,4 +1,4 @@
-"""Set-up for all tests: one torch thread, folders of their own, plugins of others installed."""
+"""Set-up for all tests: one torch thread, separate folders, third-party test plugins installed."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ Version: 0.2
 
 
 def refresh() -> None:
-    """Make the registry look again."""
+    """Clear the caches of the registry, so that it reads the entry points again."""
     entry_points.entries_of.cache_clear()
     entry_points.required.cache_clear()
     isolation.homes.cache_clear()
@@ -44,21 +44,21 @@ def refresh() -> None:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this test session share."""
+    """A folder shared by all workers of this test session."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(shared_folder: Path) -> Path:
-    """A cache folder of the tests' own, for subprocesses too."""
+    """A separate cache folder for the tests and their subprocesses."""
     folder = shared_folder / "cache"
     os.environ["DISENTANGLE_CACHE"] = str(folder)
     return folder
 
 
 def install(distribution: Path, shared_folder: Path) -> Path:
-    """Install a distribution by pip, once for all workers, into a folder of its own."""
+    """Install a distribution with pip into its own folder, once for all workers."""
     folder = shared_folder / distribution.name
     with filelock.FileLock(shared_folder / f"{distribution.name}.lock"):
         if not folder.exists():
@@ -70,7 +70,7 @@ def install(distribution: Path, shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def strangers_folder(shared_folder: Path) -> Path:
-    """A folder into which the stranger's distribution is installed, and a twin of a plugin."""
+    """A folder with the distribution `strangers`, and `twins`, which registers the same name."""
     folder = install(HERE / "strangers", shared_folder)
     with filelock.FileLock(shared_folder / "twins.lock"):
         twins = folder / "twins-0.2.dist-info"
@@ -85,13 +85,13 @@ def strangers_folder(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def rogues_folder(shared_folder: Path) -> Path:
-    """A folder into which the plugins that misbehave are installed."""
+    """A folder with the distribution `rogues`, whose plugins break their contracts."""
     return install(HERE / "rogues", shared_folder)
 
 
 @contextmanager
 def registered(folder: Path) -> Iterator[None]:
-    """Find the plugins of a folder for a while: for fixtures that outlive a test."""
+    """Register the plugins of a folder temporarily, for fixtures that outlive a test."""
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(folder))
@@ -103,7 +103,7 @@ def registered(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run of beta-VAE on the stranger's dataset, not to be changed."""
+    """A finished run of beta-VAE on the dataset `tiny` of `strangers`; tests must not change it."""
     options = {"steps": 5, "batch_size": 8, "figures": False, "device": "cpu"}
     results = tmp_path_factory.mktemp("trained")
     with registered(strangers_folder):
@@ -112,13 +112,13 @@ def trained(strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def run(trained: Run, strangers: Path, tmp_path: Path) -> Run:
-    """A copy of that run, to be maltreated."""
+    """A copy of the trained run, which a test may change."""
     return load_run(shutil.copytree(trained.path, tmp_path / "run"))
 
 
 @pytest.fixture
 def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
-    """A function that makes more runs like the one, with records and scores changed."""
+    """A function that creates copies of the run with other records and scores."""
     score(run, ["mig"])
     template = read_scores(run)[0]
 
@@ -147,7 +147,7 @@ def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
 
 @pytest.fixture
 def strangers(strangers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stranger's plugins, importable and registered, here and in subprocesses."""
+    """The plugins of `strangers`, registered in this process and in subprocesses."""
     monkeypatch.syspath_prepend(str(strangers_folder))
     monkeypatch.setenv("PYTHONPATH", str(strangers_folder), prepend=os.pathsep)
     refresh()
@@ -163,7 +163,7 @@ def command(
     """A function that runs a command in an empty folder: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    # Its name is taken from sys.argv, also where pytest itself was started by `python -m`.
+    # Take the program's name from sys.argv even if pytest was started by `python -m`.
     monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
 
     def run(*words: object) -> tuple[int, str, str]:

@@ -1,15 +1,15 @@
-"""Record what disentangle does, and compare two records: a guard for changes of structure.
+"""Record the behaviour of disentangle, and compare two records: a guard for refactoring.
 
     python tools/behaviour.py record before.json     # on one commit
     python tools/behaviour.py record after.json      # on another, on the same machine
     python tools/behaviour.py compare before.json after.json
 
-A record has two parts. `numbers` are what must never change by accident: run ids, digests of final
-weights, logs, every score, the published tables and all numbers on the published pages. `words` are
-help texts, what `show` prints and the text of pages. `compare` exits with 1 if a number differs;
+A record has two parts. `numbers` must not change by accident: run ids, digests of final weights,
+logs, all scores, the published tables and all numbers on the published pages. `words` are help
+texts, the output of `show` and the text of pages. `compare` exits with 1 if a number differs;
 differences in words are counted, and shown with --words.
 
-Takes some three minutes on two cores. Only the command line and the public functions are used.
+Takes about three minutes on two cores. Uses only the command line and the public functions.
 """
 
 import argparse
@@ -41,9 +41,9 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "annealed-vae": ("annealed-vae", {"likelihood": "continuous-bernoulli"}),
     "qlae": ("qlae", {"keep": "every:6"}),
 }
-"""Short trainings: name -> model and options."""
+"""Short runs: name -> model and options."""
 SCORED = ("vae", "beta-vae, held out", "qlae")
-"""Those that are scored by all metrics."""
+"""The runs that are scored with all metrics."""
 SIZES = {
     ("samples",): "dcimig infomec irs jemmig mcc mig mig-sup modularity reconstruction sap-r2 "
     "total-correlation",
@@ -51,7 +51,7 @@ SIZES = {
     ("train", "test", "variances"): "factor-vae-score",
     ("test",): "downstream",
 }
-"""Knobs that say how many images a metric reads -> the metrics that have them."""
+"""Knobs that set the number of images a metric reads -> the metrics that have them."""
 PROTOCOL = """
 about = "small samples, so that all metrics take seconds"
 points = "independent"
@@ -60,7 +60,7 @@ representations = ["mean", "sample"]
 
 
 def main() -> int:
-    """Record or compare."""
+    """Run the command line: record or compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     recording = verbs.add_parser("record")
@@ -69,17 +69,17 @@ def main() -> int:
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--words", action="store_true", help="show how words differ")
-    given = parser.parse_args()
-    if given.verb == "compare":
-        return compare(given.before, given.after, given.words)
+    options = parser.parse_args()
+    if options.verb == "compare":
+        return compare(options.before, options.after, options.words)
     with tempfile.TemporaryDirectory() as folder:
-        found = record(Path(folder))
-    given.file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        content = record(Path(folder))
+    options.file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     return 0
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """Return the record, made in this empty folder."""
+    """Make a record, using an empty folder for runs and pages."""
     os.environ["DISENTANGLE_CACHE"] = str(folder / "cache")
     numbers: dict[str, Any] = {}
     words: dict[str, Any] = {}
@@ -107,7 +107,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def dataset(file: Path) -> Path:
-    """Write a grid of 144 images, 32 x 32, with its factors; return its path."""
+    """Write a grid of 144 images of 32 x 32 pixels with their factors; return the path."""
     import numpy as np
 
     axes = {"side": 3, "x": 4, "y": 4, "shade": 3}
@@ -120,7 +120,7 @@ def dataset(file: Path) -> Path:
 
 
 def trained(name: str, data: Path, results: Path) -> Path:
-    """Train one of the runs; return its folder."""
+    """Train one run; return its folder."""
     import torch
 
     import disentangle
@@ -134,7 +134,7 @@ def trained(name: str, data: Path, results: Path) -> Path:
 
 
 def run_numbers(path: Path) -> dict[str, Any]:
-    """Return what a run is and what came of it, but for times, versions and places."""
+    """The content of a run's record and log, without times, versions and paths."""
     made = json.loads((path / "run.json").read_text())
     lines = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     return {
@@ -150,7 +150,7 @@ def run_numbers(path: Path) -> dict[str, Any]:
 
 
 def all_scores(path: Path, folder: Path) -> list[dict[str, Any]]:
-    """Score a run by all metrics, under a protocol of small samples; return what was written."""
+    """Score a run with all metrics under a protocol of small samples; return the scores file."""
     from disentangle import score
 
     protocol = folder / "small.toml"
@@ -165,13 +165,13 @@ def all_scores(path: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def table(study: str) -> Any:
-    """Return the tables of a published study, as numbers and identities."""
+    """The tables of a published study as JSON."""
     words = ("--results", ROOT / "results", "--study", study, "--baselines", "--corrected")
     return without(json.loads(disentangle("table", *words, "--format", "json")), "made_by")
 
 
 def page_of(file: Path) -> tuple[list[str], list[str]]:
-    """Return the numbers on a page and its lines of text, but for what says who made it when."""
+    """The numbers and the lines of text on a page, without versions, commits and dates."""
     text = file.read_text()
     text = re.sub(r"<style.*?</style>|disentangle \d[^<]*", "", text, flags=re.DOTALL)
     text = re.sub(r"/tmp/\w+|\b\d+\.\d+\.\d+\b|[0-9a-f]{12}(-dirty)?(?=\W)", "", text)
@@ -184,19 +184,19 @@ def page_of(file: Path) -> tuple[list[str], list[str]]:
 
 
 def verbs_of(prefix: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return all commands and groups, the root first."""
+    """All commands and groups, the root first."""
     text = disentangle(*prefix, "--help")
     after = re.split(r"─ (?:Commands|Models|Train.*?|Look.*?|[A-Z][\w ,]*?) ─+╮", text)
-    found = [prefix]
+    commands = [prefix]
     if "COMMAND" in text.partition("╭")[0]:
         for part in after[1:]:
             for name in re.findall(r"^│ ([a-z][\w-]*)  ", part.partition("╰")[0], re.MULTILINE):
-                found += verbs_of((*prefix, name))
-    return found
+                commands += verbs_of((*prefix, name))
+    return commands
 
 
 def disentangle(*words: object) -> str:
-    """Return what a command prints."""
+    """Run a command and return its output."""
     line = [sys.executable, "-m", "disentangle", *map(str, words)]
     env = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
     done = subprocess.run(line, capture_output=True, text=True, env=env)
@@ -206,12 +206,12 @@ def disentangle(*words: object) -> str:
 
 
 def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return an entry without these fields."""
+    """A copy of an entry without these fields."""
     return {k: v for k, v in entry.items() if k not in names}
 
 
 def compare(before: Path, after: Path, show: bool) -> int:
-    """Print how two records differ; return 1 if a number does."""
+    """Print the differences between two records; return 1 if a number differs."""
     old, new = (json.loads(file.read_text()) for file in (before, after))
     wrong = 0
     for part in ("numbers", "words"):
@@ -229,7 +229,7 @@ def compare(before: Path, after: Path, show: bool) -> int:
 
 
 def lines_of(value: Any) -> list[str]:
-    """Return a value as lines to compare."""
+    """Format a value as lines to compare."""
     text = value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True)
     return text.splitlines()
 

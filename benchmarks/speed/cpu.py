@@ -1,17 +1,17 @@
-"""Training throughput on a CPU: our loop against those that users run, and the machine's limit.
+"""Training throughput on a CPU: our loop, other common loops, and the machine's limit.
 
-The same network, batch and data (dSprites), on the same machine, each loop in a process of its own,
-in turn, round after round:
+The same network, batch size and data (dSprites) on the same machine, each loop in its own process,
+in turn, for several rounds:
 
-    ours        `disentangle.train`, whole: fetching, noise, log, checks
+    ours        `disentangle.train`, complete: fetching, noise, log, checks
     loader      torch's DataLoader with a conversion per image, a decoder that ends in a sigmoid,
                 contiguous memory, torch's default Adam: the loop of disentangling-vae and 1Konny's
     workers     the same with two worker processes
-    plain       a bare loop over one batch that lies ready, written as tutorials do: no data at all
-    disent      disent 0.8 and its Lightning trainer, if --peers names a folder that holds them
+    plain       a minimal loop over one batch in memory, as in tutorials: no data loading
+    disent      disent 0.8 and its Lightning trainer, if installed in the folder given by --peers
 
-The limit is what the machine's fp32 matrix product (2048 x 2048, its best of 20) would take for the
-floating-point operations of a step, as torch counts them.
+The limit assumes that the floating-point operations of a step, as counted by torch, run at the
+machine's fp32 matrix-product speed (2048 x 2048, best of 20).
 
     pip install --no-deps --target peers disent lightning lightning-utilities torchmetrics ...
     python benchmarks/speed/cpu.py --peers peers
@@ -45,7 +45,7 @@ BATCH, WARM, STEPS, IMAGES, BETA, LR = 64, 15, 115, 20_000, 4.0, 5e-4
 
 
 def plain_network(network: str) -> tuple[nn.Module, nn.Module]:
-    """Return encoder and decoder of torch's own layers, with the weights that ours begin with."""
+    """Build encoder and decoder from torch's own layers, with our initial weights."""
     model = registry.models.load("beta-vae")(network=network, likelihood="bernoulli")
     with initialising(0):
         model.build((1, 64, 64))
@@ -53,7 +53,7 @@ def plain_network(network: str) -> tuple[nn.Module, nn.Module]:
 
 
 def torchs_own(module: nn.Module) -> nn.Module:
-    """Return a network with torch's own layer in the place of each of ours."""
+    """Replace each of our layers in a network by torch's own layer."""
     for layer in module.modules():
         for kind in (nn.Conv2d, nn.ConvTranspose2d):
             if isinstance(layer, kind):
@@ -62,13 +62,13 @@ def torchs_own(module: nn.Module) -> nn.Module:
 
 
 def array() -> np.ndarray:
-    """Return images [N, 64, 64] of 0 and 1, as the official file has them."""
+    """Images [N, 64, 64] with values 0 and 1, as in the official file."""
     images = disentangle.load_dataset("dsprites").images(np.arange(IMAGES) * 36)
     return np.asarray(images[:, 0] // 255, np.uint8)
 
 
 class Items(torch.utils.data.Dataset[Tensor]):
-    """Images one by one, each converted on its own."""
+    """A dataset that returns images one by one and converts each separately."""
 
     def __init__(self) -> None:
         self.images = array()
@@ -94,7 +94,7 @@ def usual(
     steps: int = STEPS,
     warm: int = WARM,
 ) -> float:
-    """Return images a second of the loop that most replications have."""
+    """Measure images per second of the loop used in most replications."""
     encoder, decoder = (part.to(device) for part in plain_network(network))
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=LR)
     began = 0.0
@@ -116,24 +116,24 @@ def usual(
 
 
 def loader(network: str) -> float:
-    """Return images a second of a DataLoader in this process."""
+    """Measure images per second with a DataLoader in this process."""
     return usual(network, endless(DataLoader(Items(), batch_size=BATCH, shuffle=True)))
 
 
 def workers(network: str) -> float:
-    """Return images a second of a DataLoader with two processes."""
+    """Measure images per second with a DataLoader with two worker processes."""
     items = DataLoader(Items(), batch_size=BATCH, shuffle=True, num_workers=2, drop_last=True)
     return usual(network, endless(items))
 
 
 def plain(network: str) -> float:
-    """Return images a second without any loading."""
+    """Measure images per second without data loading."""
     x = torch.from_numpy(array()[:BATCH, None]).float()
     return usual(network, iter([x] * STEPS))
 
 
 def ours(network: str) -> float:
-    """Return images a second of `disentangle.train`."""
+    """Measure images per second of `disentangle.train`."""
     times: list[float] = []
 
     class Enough(Exception):
@@ -161,7 +161,7 @@ def ours(network: str) -> float:
 
 
 def disent(network: str) -> float:
-    """Return images a second of disent's own framework, dataset and trainer."""
+    """Measure images per second of disent's framework, dataset and trainer."""
     import lightning
     from disent.dataset import DisentDataset
     from disent.dataset.data import ArrayDataset
@@ -220,7 +220,7 @@ def disent(network: str) -> float:
 
 
 def limit(network: str) -> float:
-    """Return images a second if a step were one matrix product."""
+    """Compute images per second if all operations ran at the speed of a matrix product."""
     size = 2048
     a, b = torch.randn(2, size, size, generator=torch_rng(0, "limit"))
     seconds = []
@@ -243,13 +243,13 @@ LOOPS = {f.__name__: f for f in (ours, loader, workers, plain, disent, limit)}
 
 
 def main() -> None:
-    """Run the loops in turn, and print medians and ratios; or one of them, and print its figure."""
+    """Run the loops in turn and print medians and ratios; with --one, run one loop only."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", help="a folder that holds disent and what it needs")
+    parser.add_argument("--peers", help="folder with disent and its dependencies")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--force", action="store_true", help="on a busy machine as well")
+    parser.add_argument("--force", action="store_true", help="measure on a busy machine")
     parser.add_argument("--one", nargs=2, metavar=("LOOP", "NETWORK"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peers:
@@ -263,26 +263,28 @@ def main() -> None:
     if load > 0.5 and not options.force:
         sys.exit(f"the load is {load:.2f}: wait until it is below 0.5, or use --force")
     names = [name for name in LOOPS if name != "disent" or options.peers]
-    print(f"load {load:.2f}, {options.threads} threads, torch {torch.__version__}; images a second")
-    disentangle.load_dataset("dsprites")  # drawn once, before anything is timed
+    print(
+        f"load {load:.2f}, {options.threads} threads, torch {torch.__version__}; images per second"
+    )
+    disentangle.load_dataset("dsprites")  # generate it once before timing
     for network in options.networks:
-        found: dict[str, list[float]] = {name: [] for name in names}
+        speeds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(options.rounds):
             for name in names:
-                found[name].append(measured(name, network, options))
+                speeds[name].append(measured(name, network, options))
         print(f"\n{network}")
-        middle = {name: statistics.median(values) for name, values in found.items()}
-        for name, values in found.items():
-            ratios = [a / b for a, b in zip(found["ours"], values, strict=True)]
+        medians = {name: statistics.median(values) for name, values in speeds.items()}
+        for name, values in speeds.items():
+            ratios = [a / b for a, b in zip(speeds["ours"], values, strict=True)]
             print(
-                f"  {name:8} {middle[name]:7.0f} ({min(values):.0f} to {max(values):.0f})   "
+                f"  {name:8} {medians[name]:7.0f} ({min(values):.0f} to {max(values):.0f})   "
                 f"ours is {statistics.median(ratios):.2f} times that "
                 f"({min(ratios):.2f} to {max(ratios):.2f})"
             )
 
 
 def measured(name: str, network: str, options: argparse.Namespace) -> float:
-    """Return what one loop does in a process of its own."""
+    """Measure one loop in a separate process."""
     command = [sys.executable, __file__, "--one", name, network, "--threads", str(options.threads)]
     command += ["--peers", options.peers] if options.peers else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)

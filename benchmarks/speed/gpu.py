@@ -1,9 +1,9 @@
-"""Training throughput on a GPU: our loop against those that users run, alone and several at once.
+"""Training throughput on a GPU: our loop and other common loops, alone and several at once.
 
-The same network, batch and data (dSprites), each loop in a process of its own, in turn, round after
-round: `ours` as it comes, with `--precision bf16`, with `--compile`, with both; and the loops of
-`cpu.py`, here on the GPU (a DataLoader with a conversion per image, in the same process and with
-four workers; a bare loop over one batch that lies ready). Then several of ours share the GPU.
+The same network, batch size and data (dSprites), each loop in its own process, in turn, for several
+rounds: `ours` with defaults, with `--precision bf16`, with `--compile` and with both; and the loops
+of `cpu.py` on the GPU (a DataLoader with a conversion per image, in the same process and with four
+workers; a minimal loop over one batch in memory). Then several of ours share the GPU.
 
     python benchmarks/speed/gpu.py
 """
@@ -34,7 +34,7 @@ OURS: dict[str, dict[str, Any]] = {
 
 
 def ours(network: str, steps: int, **options: Any) -> float:
-    """Return images a second of `disentangle.train`."""
+    """Measure images per second of `disentangle.train`."""
     times: dict[int, float] = {}
 
     class Enough(Exception):
@@ -65,7 +65,7 @@ def ours(network: str, steps: int, **options: Any) -> float:
 
 
 def loader(network: str, workers: int, steps: int) -> float:
-    """Return images a second of a DataLoader."""
+    """Measure images per second with a DataLoader."""
     items = DataLoader(
         Items(), BATCH, shuffle=True, num_workers=workers, pin_memory=True, drop_last=True
     )
@@ -73,13 +73,13 @@ def loader(network: str, workers: int, steps: int) -> float:
 
 
 def plain(network: str, steps: int) -> float:
-    """Return images a second without any loading."""
+    """Measure images per second without data loading."""
     x = torch.from_numpy(array()[:BATCH, None]).float().cuda()
     return usual(network, iter([x] * steps), "cuda", steps, steps // 5)
 
 
 def measure(name: str, network: str, steps: int) -> float:
-    """Return images a second of the loop of this name."""
+    """Measure images per second of a loop by name."""
     if name in OURS:
         return ours(network, steps, **OURS[name])
     if name == "plain":
@@ -88,26 +88,26 @@ def measure(name: str, network: str, steps: int) -> float:
 
 
 def start(name: str, network: str, steps: int) -> subprocess.Popen[str]:
-    """Start a loop in a process of its own."""
+    """Start a loop in a separate process."""
     command = [sys.executable, __file__, "--one", name, network, "--steps", str(steps)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def result(process: subprocess.Popen[str]) -> float:
-    """Return what a loop found, or end with what it said."""
-    said, error = process.communicate()
+    """Wait for a loop and return its speed; exit with its error output if it failed."""
+    output, error = process.communicate()
     if process.returncode:
         sys.exit(f"{process.args}: {error}")
-    return float(said.splitlines()[-1])
+    return float(output.splitlines()[-1])
 
 
 def main() -> None:
-    """Run the loops in turn, and print medians and ratios; or one of them, and print its figure."""
+    """Run the loops in turn and print medians and ratios; with --one, run one loop only."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--together", type=int, nargs="*", default=[2, 4, 8])
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each of our loops")
+    parser.add_argument("--steps", type=int, default=STEPS, help="steps of each of our loops")
     parser.add_argument("--one", nargs=2, metavar=("LOOP", "NETWORK"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -115,32 +115,34 @@ def main() -> None:
         print(json.dumps(measure(*options.one, options.steps)))
         return
     if not torch.cuda.is_available():
-        sys.exit("no GPU is here")
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; images a second", flush=True)
-    disentangle.load_dataset("dsprites")  # drawn once, before anything is timed
+        sys.exit("no GPU found")
+    print(
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__}; images per second", flush=True
+    )
+    disentangle.load_dataset("dsprites")  # generate it once before timing
     names = [*OURS, "loader", "workers", "plain"]
     for network in options.networks:
-        found: dict[str, list[float]] = {name: [] for name in names}
+        speeds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(options.rounds):
             for name in names:
-                found[name].append(result(start(name, network, options.steps)))
-        peer = max(statistics.median(found[name]) for name in ("loader", "workers"))
+                speeds[name].append(result(start(name, network, options.steps)))
+        peer = max(statistics.median(speeds[name]) for name in ("loader", "workers"))
         print(f"\n{network}")
-        for name, values in found.items():
-            middle = statistics.median(values)
+        for name, values in speeds.items():
+            median = statistics.median(values)
             print(
-                f"  {name:12} {middle:7.0f} ({min(values):.0f} to {max(values):.0f})  "
-                f"{middle / peer:.2f} times the faster DataLoader; "
-                f"500,000 steps in {500_000 * BATCH / middle / 60:.1f} min",
+                f"  {name:12} {median:7.0f} ({min(values):.0f} to {max(values):.0f})  "
+                f"{median / peer:.2f} times the faster DataLoader; "
+                f"500,000 steps in {500_000 * BATCH / median / 60:.1f} min",
                 flush=True,
             )
         for count in options.together:
             for name in ("ours", "compile"):
                 running = [start(name, network, options.steps) for _ in range(count)]
-                speeds = [result(process) for process in running]
-                alone = statistics.median(found[name])
+                total = sum(result(process) for process in running)
+                alone = statistics.median(speeds[name])
                 print(
-                    f"  {count} x {name}: {sum(speeds):.0f} in all, {sum(speeds) / alone:.2f} "
+                    f"  {count} x {name}: {total:.0f} in total, {total / alone:.2f} "
                     "times one alone",
                     flush=True,
                 )

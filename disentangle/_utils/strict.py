@@ -1,4 +1,4 @@
-"""Files that say what is expected and nothing else, and what is wrong with those that do not."""
+"""Strict validation of files: a base model, error messages, and packaged TOML files."""
 
 import tomllib
 from importlib import resources
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 
 class Strict(BaseModel):
-    """The content of a file: unknown fields are errors, and nothing is changed once read."""
+    """The validated content of a file: immutable, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def first_error(error: ValidationError) -> str:
-    """The field of the first error, and what is wrong with it."""
+    """The field of the first validation error, with its message."""
     first = error.errors()[0]
     return f"{error_place(first)}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def error_place(error: "ErrorDetails") -> str:
-    """The field of an error, as `settings.beta.value`; without the types of a union."""
+    """The path of an invalid field, such as `settings.beta.value`, without union types."""
     parts = (str(part) for part in error["loc"] if part not in ("bool", "int", "float", "str"))
     return ".".join(parts) or "the file"
 
 
 def packaged_toml(package: str, folder: str) -> dict[str, dict[str, Any]]:
-    """Read the TOML files in a folder of a package: name without suffix -> content, sorted."""
+    """Read the TOML files in a package's folder; return their contents by stem, sorted."""
     files = resources.files(package).joinpath(folder).iterdir()
     return {
         file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What every training is set by: the knobs of all models, and the trainer's own options."""
+"""Options common to all trainings: the knobs of all models and the trainer's options."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -9,51 +9,57 @@ TAKEN = frozenset(
     "dataset preset device checkpoint_every results study data_dir file download image_size "
     "channels split factors hold_out hold_out_seed keep score_every metric figures".split()
 )
-"""What `disentangle train` calls its other parameters, so that no knob can be called so."""
+"""Names of the other parameters of `disentangle train`, which no knob may have."""
 
 
 def likelihood_names() -> Iterable[str]:
-    """Return the names of the likelihoods; torch is imported for them."""
+    """The names of the likelihoods; this imports torch."""
     from disentangle.nn.likelihoods import LIKELIHOODS
 
     return LIKELIHOODS
 
 
 class Common(Plugin):
-    """What every model has."""
+    """The knobs of every model."""
 
     latents: int = knob(default=10, min=1, help="number of latents")
-    network: str = knob(default="conv", help="encoder and decoder, by name")
+    network: str = knob(default="conv", help="network of the encoder and decoder")
     likelihood: str = knob(
         default="bernoulli",
         choices=likelihood_names,
-        help="of the pixels given the latents; the dataset's unless given",
+        help="likelihood of the pixels given the latents; a dataset may have another default",
     )
     variance: float = knob(
         default=0.5,
         above=0,
         only_if=("likelihood", "gaussian"),
-        help="of the Gaussian likelihood, per pixel; 0.5 is the summed squared error",
+        help="variance of the Gaussian likelihood, per pixel; 0.5 gives the summed squared error",
     )
 
 
 class Training(Plugin):
-    """How a model is trained; each field is an option of `disentangle train`."""
+    """The trainer's options; each field is an option of `disentangle train`."""
 
     steps: int = knob(default=100_000, min=1, help="training steps")
-    batch_size: int = knob(default=64, min=1, help="images a step")
+    batch_size: int = knob(default=64, min=1, help="images per step")
     lr: float = knob(default=1e-4, above=0, help="learning rate")
     optimizer: Literal["adam", "adamw", "adagrad"] = knob(default="adam", help="optimiser")
     weight_decay: float = knob(
-        default=0.01, min=0, only_if=("optimizer", "adamw"), added=True, help="of AdamW"
+        default=0.01,
+        min=0,
+        only_if=("optimizer", "adamw"),
+        added=True,
+        help="weight decay of AdamW",
     )
     compile: bool = knob(
         default=False,
         added=True,
-        help="record the step on a GPU and replay it; compile the networks on a CPU",
+        help="on a GPU, record the training step and replay it; on a CPU, compile the networks",
     )
     clip: float = knob(
-        default=0.0, min=0, added=True, help="largest norm of the gradient; 0: none is clipped"
+        default=0.0, min=0, added=True, help="maximum norm of the gradient; 0 disables clipping"
     )
-    seed: int = knob(default=0, min=0, help="of the weights, the order of images and the noise")
-    precision: Literal["fp32", "bf16"] = knob(default="fp32", help="of the networks' arithmetic")
+    seed: int = knob(
+        default=0, min=0, help="seed of the weights, the order of images and the noise"
+    )
+    precision: Literal["fp32", "bf16"] = knob(default="fp32", help="precision of the networks")

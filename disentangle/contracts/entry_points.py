@@ -1,4 +1,4 @@
-"""The registry: plugins by name, found through entry points and imported only when used."""
+"""The plugin registry: finds plugins by entry point and imports them on first use."""
 
 import importlib.metadata
 import logging
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def import_reference(reference: str) -> Any:
-    """Import the object named by `module:attribute`; the attribute may have dots."""
+    """Import `module:attribute`; the attribute may contain dots. Errors are not caught."""
     module, _, attribute = reference.partition(":")
     return attrgetter(attribute)(import_module(module))
 
 
 def by_reference(reference: str) -> Any:
-    """Import the `module:attribute` that a user names.
+    """Import `module:attribute` as given by a user.
 
     Raises:
-        UsageError: there is no such module or attribute.
+        UsageError: the module or attribute cannot be imported.
     """
     try:
         return import_reference(reference)
@@ -39,7 +39,7 @@ def by_reference(reference: str) -> Any:
 
 
 def reference_of(thing: object) -> str:
-    """Return `module:name` of a class, or of an object's class, for a record."""
+    """The `module:name` of a class, or of an object's class, for a record."""
     cls = thing if isinstance(thing, type) else type(thing)
     return f"{cls.__module__}:{cls.__qualname__}"
 
@@ -49,7 +49,7 @@ P = TypeVar("P")
 log = logging.getLogger("disentangle")
 
 OWN = "disentangle-bench"
-"""The distribution that defines the contracts' version; a plugin's distribution requires it."""
+"""The distribution that defines the contracts; plugin distributions depend on it."""
 
 
 KINDS = ("model", "dataset", "metric", "network", "executor")
@@ -58,7 +58,7 @@ KINDS = ("model", "dataset", "metric", "network", "executor")
 
 @dataclass(frozen=True)
 class Entry:
-    """One plugin as its distribution declares it, not yet imported."""
+    """A plugin as declared by its distribution, not yet imported."""
 
     kind: str
     name: str
@@ -68,40 +68,44 @@ class Entry:
 
     @property
     def who(self) -> str:
-        """The plugin with its distribution and version, for messages."""
+        """The plugin's kind, name, distribution and version, in words."""
         return f"{self.kind} '{self.name}' of {self.distribution} {self.version}"
 
     @property
     def unfit(self) -> str:
-        """Why this plugin does not fit the installed contract version; empty if it fits."""
+        """Why this plugin does not fit the installed version of the contract; empty if it fits."""
         if self.distribution == OWN or __version__ in (versions := required(self.distribution)):
             return ""
-        return f"it needs {OWN} {versions}, but {__version__} is installed"
+        return f"it requires {OWN} {versions}, but {__version__} is installed"
 
     def load(self) -> Any:
-        """Import the plugin; any error becomes a DisentangleError with a one-line message."""
+        """Import the plugin.
+
+        Raises:
+            DisentangleError: the plugin does not fit this version, or its import fails.
+        """
         if self.unfit:
             raise DisentangleError(
-                f"{self.who}: {self.unfit}; install another version of {self.distribution}, "
-                f"or of {OWN}"
+                f"{self.who}: {self.unfit}. Install another version of {self.distribution} "
+                f"or of {OWN}."
             )
         module = self.target.partition(":")[0]
-        if module not in sys.modules:  # logged first, as the import may end the process
+        if module not in sys.modules:  # logged first: the import may end the process
             log.debug("importing %s", self.who)
         try:
-            loaded = import_reference(self.target)
+            plugin = import_reference(self.target)
         except (Exception, SystemExit) as error:
             raise DisentangleError(
                 f"{self.who} cannot be imported from {self.target}: {type(error).__name__}: "
                 + " ".join(str(error).split())
             ) from error
         log.debug("%s, from %s", self.who, getattr(sys.modules[module], "__file__", None))
-        return loaded
+        return plugin
 
 
 @cache
 def required(distribution: str) -> "SpecifierSet":
-    """Return the versions of this project that a distribution requires, by its metadata."""
+    """The versions of this project that a distribution declares to support."""
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
     from packaging.utils import canonicalize_name
@@ -118,13 +122,13 @@ def required(distribution: str) -> "SpecifierSet":
 
 
 def who(kind: str, name: str) -> str:
-    """Return a plugin with its distribution, for messages; if it is not registered, its name."""
+    """Describe a plugin by kind and name, and by its distribution if it is registered once."""
     entries = entries_of(kind).get(name, ())
     return entries[0].who if len(entries) == 1 else f"{kind} '{name}'"
 
 
 def reserved_names() -> Set[str]:
-    """Return the names that a model's knob must not have."""
+    """Names that no knob of a model may have."""
     from disentangle.contracts.common_options import TAKEN, Training
     from disentangle.contracts.plugin import knobs
 
@@ -132,7 +136,7 @@ def reserved_names() -> Set[str]:
 
 
 def called(plugin: type) -> str:
-    """Return a plugin's kind and registered name; if it is not registered, the class name."""
+    """The kind and registered name of a plugin class; the class name if it is not registered."""
     target = reference_of(plugin)
     entries = [entry for entry in every_entry() if entry.target == target]
     return f"{entries[0].kind} '{entries[0].name}'" if len(entries) == 1 else plugin.__name__
@@ -140,21 +144,21 @@ def called(plugin: type) -> str:
 
 @cache
 def entries_of(kind: str) -> dict[str, tuple[Entry, ...]]:
-    """Return the registered plugins of a kind, by name; a name with two entries is ambiguous."""
-    by_name: defaultdict[str, set[Entry]] = defaultdict(set)
+    """The registered plugins of a kind, by name; a name with several entries is ambiguous."""
+    registered: defaultdict[str, set[Entry]] = defaultdict(set)
     for point in importlib.metadata.entry_points(group=f"disentangle.{kind}s"):
         distribution, version = "an unknown distribution", "?"
         if point.dist is not None:
             distribution, version = point.dist.name, point.dist.version
-        by_name[point.name].add(Entry(kind, point.name, point.value, distribution, version))
+        registered[point.name].add(Entry(kind, point.name, point.value, distribution, version))
     return {
         name: tuple(sorted(entries, key=lambda e: (e.distribution, e.target)))
-        for name, entries in sorted(by_name.items())
+        for name, entries in sorted(registered.items())
     }
 
 
 class Group(Generic[P]):
-    """The plugins of one kind: an entry-point group and the contract of its members."""
+    """The plugins of one kind: an entry-point group and the contract of its plugins."""
 
     def __init__(self, kind: str, contract: str) -> None:
         self.kind = kind
@@ -162,14 +166,14 @@ class Group(Generic[P]):
 
     @property
     def entries(self) -> dict[str, tuple[Entry, ...]]:
-        """The registered plugins by name; a name with two entries is ambiguous."""
+        """The registered plugins by name; a name with several entries is ambiguous."""
         return entries_of(self.kind)
 
     def entry(self, name: str) -> Entry:
-        """Return the only entry with this name.
+        """Look up the entry with this name.
 
         Raises:
-            UsageError: no plugin has this name, or several have it.
+            UsageError: no plugin or more than one has this name.
         """
         entries = self.entries.get(name, ())
         if not entries:
@@ -177,7 +181,7 @@ class Group(Generic[P]):
         if len(entries) > 1:
             claims = " and ".join(f"{e.distribution} ({e.target})" for e in entries)
             raise UsageError(
-                f"{self.kind} '{name}' is ambiguous: {claims} both register it; uninstall one"
+                f"{self.kind} '{name}' is ambiguous: {claims} both register it. Uninstall one."
             )
         return entries[0]
 
@@ -189,17 +193,20 @@ class Group(Generic[P]):
         return plugin
 
     def check(self, plugin: object, who: str) -> None:
-        """Raise unless a plugin fulfils the contract of this group."""
+        """Raise a DisentangleError unless a plugin fulfils the contract of this group."""
         if not self._contract:
             if not callable(plugin):
-                raise DisentangleError(f"{who} is not a function open(location) -> Dataset")
+                raise DisentangleError(
+                    f"{who}: expected a function open(location) -> Dataset, "
+                    f"got {type(plugin).__name__}"
+                )
             return
         contract = import_reference(self._contract)
         if not (isinstance(plugin, type) and issubclass(plugin, contract)):
             raise DisentangleError(f"{who} is not a subclass of {self._contract.replace(':', '.')}")
         for name in dir(contract):
             if getattr(getattr(plugin, name), "__isabstractmethod__", False):
-                raise DisentangleError(f"{who} has no method {name}(), which its contract needs")
+                raise DisentangleError(f"{who} lacks the method {name}() required by its contract")
         from disentangle.contracts.plugin import Plugin, knobs
 
         try:
@@ -207,15 +214,15 @@ class Group(Generic[P]):
                 declared.check(declared.default)
                 if self.kind == "model" and declared.name in reserved_names():
                     raise TypeError(
-                        f"`disentangle train` uses the name '{declared.name}'; choose another"
+                        f"the name '{declared.name}' is reserved for an option of disentangle train"
                     )
         except (UsageError, TypeError) as error:
-            raise DisentangleError(f"{who} has an invalid knob: {error}") from error
+            raise DisentangleError(f"{who} declares an invalid knob: {error}") from error
 
 
 networks: "Group[type[Network]]" = Group("network", "disentangle.nn:Network")
 
 
 def every_entry() -> list[Entry]:
-    """Return all entries of all groups, ambiguous ones included."""
+    """All entries of all groups, including ambiguous ones."""
     return [e for kind in KINDS for entries in entries_of(kind).values() for e in entries]

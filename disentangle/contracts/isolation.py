@@ -1,4 +1,4 @@
-"""Plugins kept apart: what one of them breaks, prints or seeds is told by whose it is."""
+"""Isolation of plugins: attribute errors, prints and use of global random state to a plugin."""
 
 import random
 import sys
@@ -18,109 +18,110 @@ from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
 
 MOST = 5
-"""Lines of a plugin's prints that are told."""
+"""Maximum number of printed lines reported per plugin."""
 A = TypeVar("A")
 R = TypeVar("R")
 
 
 @cache
 def homes() -> dict[str, set[Entry]]:
-    """The plugins by the modules that hold them, and by those modules' packages.
+    """Plugins by the module that defines them, and by its top-level package.
 
-    Those that the core holds itself are left out.
+    Plugins defined in the core are left out.
     """
-    found: dict[str, set[Entry]] = {}
+    plugins: dict[str, set[Entry]] = {}
     for entry in entry_points.every_entry():
         module = entry.target.partition(":")[0]
         package = module.partition(".")[0]
         if package != "disentangle":
             for name in {module, package}:
-                found.setdefault(name, set()).add(entry)
-    return found
+                plugins.setdefault(name, set()).add(entry)
+    return plugins
 
 
 def owner(frame: FrameType) -> str:
-    """Return whose code a frame runs, in words: a plugin's, or, where several could be meant, their
-    distribution's; empty if no plugin's.
+    """The plugin whose code a frame runs, in words.
+
+    Its distribution if several plugins are possible; empty if the code is not a plugin's.
     """
     module = frame.f_globals.get("__name__", "")
     entries = homes().get(module) or homes().get(module.partition(".")[0])
     if not entries:
         return ""
-    kind = type(frame.f_locals.get("self"))
-    meant = f"{kind.__module__}:{kind.__qualname__}", f"{module}:{frame.f_code.co_qualname}"
-    named = {e for e in entries if e.target in meant}
-    if len(named or entries) == 1:
-        return next(iter(named or entries)).who
+    cls = type(frame.f_locals.get("self"))
+    targets = f"{cls.__module__}:{cls.__qualname__}", f"{module}:{frame.f_code.co_qualname}"
+    matches = {e for e in entries if e.target in targets}
+    if len(matches or entries) == 1:
+        return next(iter(matches or entries)).who
     return " and ".join(sorted({f"{e.distribution} {e.version}" for e in entries}))
 
 
 def culprit(error: BaseException) -> tuple[str, str]:
-    """Return which plugin raised an error, and where; empty where none had a hand in it."""
+    """The plugin that raised an error and the place in its code; empty if no plugin did."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        if whose := owner(frame):
+        if plugin := owner(frame):
             file, function = Path(frame.f_code.co_filename).name, frame.f_code.co_name
-            return whose, f"{file}, line {line}, in {function}"
+            return plugin, f"{file}, line {line}, in {function}"
     return "", ""
 
 
 def blame(error: BaseException) -> str:
-    """Return which plugin raised an error, what and where; empty where none had a hand in it."""
-    whose, where = culprit(error)
+    """Format an error raised by a plugin, with plugin and place; empty if no plugin raised it."""
+    plugin, where = culprit(error)
     what = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-    return f"{whose} failed: {what} ({where})" if whose else ""
+    return f"{plugin} failed: {what} ({where})" if plugin else ""
 
 
 def refusal(error: OSError) -> str:
-    """Return what the system refused, in words, and which plugin asked for it, if one did."""
+    """Format an error of the operating system, with the plugin that caused it if one did."""
     where = f"{error.filename}: " if error.filename else ""
-    whose, _ = culprit(error)
-    return f"{where}{error.strerror or error}" + (f" (asked for by {whose})" if whose else "")
+    plugin, _ = culprit(error)
+    return f"{where}{error.strerror or error}" + (f" (caused by {plugin})" if plugin else "")
 
 
 class Attributed:
-    """An output that passes on what is written to it, but for what a plugin prints: that is told.
+    """A stdout wrapper that reports what plugins print and passes everything else through.
 
     Args:
-        output: takes everything else.
-        say: told each line that a plugin prints, with whose it is.
+        output: receives everything that is not printed by a plugin.
+        say: called with each line that a plugin prints, preceded by the plugin's name.
     """
 
     def __init__(self, output: TextIO, say: Say) -> None:
         self._output, self._say = output, say
         self._lines: dict[str, str] = {}
-        self._told: Counter[str] = Counter()
+        self._printed: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
 
     def write(self, text: str) -> int:
-        """Write, or tell the lines that are whole."""
-        whose = printing(sys._getframe(1))
-        if not whose:
+        """Write text to the output, or report the complete lines that a plugin printed."""
+        plugin = printing(sys._getframe(1))
+        if not plugin:
             return self._output.write(text)
-        *lines, self._lines[whose] = (self._lines.get(whose, "") + text).split("\n")
+        *lines, self._lines[plugin] = (self._lines.get(plugin, "") + text).split("\n")
         for line in lines:
-            self._told[whose] += 1
-            if self._told[whose] <= MOST:
-                self._say(f"{whose} printed: {line}")
-            elif self._told[whose] == MOST + 1:
-                self._say(f"{whose} prints more, which is not shown")
+            self._printed[plugin] += 1
+            if self._printed[plugin] <= MOST:
+                self._say(f"{plugin} printed: {line}")
+            elif self._printed[plugin] == MOST + 1:
+                self._say(f"{plugin} printed more lines, which are not shown")
         return len(text)
 
 
 def printing(frame: FrameType) -> str:
-    """Return whose code prints, where it is a plugin's that the core called."""
+    """The plugin, called by the core, whose code prints; empty if none."""
     for caller, _ in traceback.walk_stack(frame):
-        if whose := owner(caller):
-            return whose
+        if plugin := owner(caller):
+            return plugin
         if caller.f_globals.get("__name__", "").partition(".")[0] == "disentangle":
             return ""
     return ""
 
 
 def prints_told(say: Say) -> AbstractContextManager[Any]:
-    """Keep what plugins print out of standard output, which holds results; `say` it instead."""
+    """Redirect what plugins print from standard output, which holds results, to `say`."""
     output: Any = Attributed(sys.stdout, say)
     return redirect_stdout(output)
 
@@ -143,17 +144,17 @@ GENERATORS: dict[str, Callable[[], Any]] = {
     "NumPy's": _numpy_state,
     "random's": random.getstate,
 }
-"""The global generators, and how to read where they are."""
+"""The global random generators and the functions that read their states."""
 
 
 @contextmanager
 def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
-    """Warn if a block moves a global generator.
+    """Warn if a block seeds a global random generator or draws from it.
 
     Args:
         who: the plugin that runs in the block.
-        harm: what comes of it, and what to draw from instead.
-        restore: whether the generators are put back, for whoever draws from them after it.
+        harm: the consequence, and the generator to use instead.
+        restore: if True, restore the states of the generators after the block.
     """
     import numpy as np
     import rich.style  # noqa: F401 (scikit-learn imports it, and its import draws a random number)
@@ -170,13 +171,12 @@ def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
             np.random.set_state(states[1])  # noqa: NPY002
             random.setstate(states[2])
     if moved:
-        whose = " and ".join(moved)
-        text = f"{who} seeds or draws from {whose} global generator: {harm}"
+        text = f"{who} seeds or draws from {' and '.join(moved)} global generator: {harm}"
         warnings.warn(text, PluginWarning, stacklevel=3)
 
 
 def watched_once(function: Callable[[A], R], who: str, harm: str) -> Callable[[A], R]:
-    """Return a function that is watched the first time it is called; see `watched`."""
+    """Wrap a function so that its first call is watched; see `watched`."""
     calls = 0
 
     def call(argument: A) -> R:

@@ -25,12 +25,12 @@ Terms: TypeAlias = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What a training step gives to a model."""
+    """The input of a model in one training step."""
 
     x: Tensor
     """Images, float32 [N, C, H, W] in [0, 1]."""
     step: int
-    """The number of the step, from 0; `steps` is the number of all."""
+    """The index of the step, from 0; `steps` is the total."""
     steps: int
     dataset_size: int
     rng: torch.Generator
@@ -39,16 +39,17 @@ class Batch:
     """A second image for each, for models that learn from pairs."""
 
     def risen(self, steps: int) -> float:
-        """Return how far a rise over the first `steps` steps has come, 0 to 1; 1 if there is none.
+        """Progress of a linear warm-up over the first `steps` steps, 0 to 1; 1 if `steps` is 0.
 
-        A model whose KL term's weight rises has the knob `kl_warmup`, of which advice speaks.
+        A model that warms up the weight of its KL term names the knob `kl_warmup`: the advice
+        before training refers to it.
         """
         return min(1.0, self.step / steps) if steps else 1.0
 
 
 @dataclass(frozen=True)
 class Code:
-    """What an encoder says of images: their latents."""
+    """The output of an encoder: the latents of images."""
 
     mean: Tensor
     """[N, D]: the representation that metrics read."""
@@ -63,11 +64,11 @@ class Posterior(Code):
 
     @property
     def scale(self) -> Tensor:
-        """Return the standard deviations, [N, D]."""
+        """The standard deviations, [N, D]."""
         return (0.5 * self.log_variance).exp()
 
     def sample(self, rng: torch.Generator) -> Tensor:
-        """Return one z ~ q(z|x) for each image, [N, D], differentiable in mean and scale."""
+        """Sample one z ~ q(z|x) per image, [N, D], differentiable in mean and scale."""
         noise = torch.randn(
             self.mean.shape, generator=rng, device=self.mean.device, dtype=self.mean.dtype
         )
@@ -82,44 +83,44 @@ C = TypeVar("C", bound=Code, default=Posterior)
 
 
 class Model(Common, nn.Module, Generic[C]):
-    """A model of images by latents. A subclass is its paper's formula, in `terms`.
+    """A latent-variable model of images. A subclass implements its paper's loss in `terms`.
 
-    `Model` encodes to a Gaussian posterior; a model whose code is another kind is a `Model[Code]`
-    and has its own `encode`.
+    `Model` encodes to a Gaussian posterior. A model with another kind of code subclasses
+    `Model[Code]` and implements its own `encode`.
     """
 
     needs: ClassVar[type[Dataset]] = Dataset
-    """The strength of dataset that training requires."""
+    """The class of dataset required for training."""
     supervision: ClassVar[str] = ""
-    """What training takes from labels, in words; empty for an unsupervised model."""
+    """How training uses labels, in words; empty for an unsupervised model."""
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
         super().__post_init__()
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
-        """Make the modules for images of (channels, height, width); the core calls this once."""
+        """Create the modules for images of (channels, height, width); the core calls this once."""
         network = self.make_network()
         self.encoder = network.encoder(image_shape, 2 * self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
         self.make_observation()
 
     def make_network(self) -> "Network":
-        """Make the network that the knob names: it makes an encoder and a decoder."""
+        """Create the network named by the knob `network`; it makes the encoder and the decoder."""
         return entry_points.networks.load(self.network)()
 
     def make_observation(self) -> None:
-        """Make what the likelihood learns, if anything: one log variance, at first that of 0.5."""
+        """Create the likelihood's parameter, if it has one: a log variance, initialised at 0.5."""
         if likelihoods.LIKELIHOODS[self.likelihood].learns_variance:
             self.log_variance = nn.Parameter(torch.tensor(0.5).log())
 
     def encode(self, x: Tensor) -> C:
-        """Return q(z|x) of images [N, C, H, W] in [0, 1]: the encoder's mean and log variance."""
+        """Encode images [N, C, H, W] in [0, 1] as q(z|x): the encoder's mean and log variance."""
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
         return cast(C, Posterior(mean, log_variance))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return the parameters of the likelihood for latents [N, D]: one logit a pixel."""
+        """Decode latents [N, D] to the parameters of the likelihood: one logit per pixel."""
         parameters: Tensor = self.decoder(z)
         return parameters.float()
 
@@ -129,29 +130,31 @@ class Model(Common, nn.Module, Generic[C]):
 
     @property
     def observation(self) -> likelihoods.Likelihood:
-        """Return the likelihood p(x|z) as an object."""
+        """The likelihood p(x|z)."""
         learnt: Tensor | None = getattr(self, "log_variance", None)
         return likelihoods.make(self.likelihood, self.variance, learnt)
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
-        """Return for each image of a batch another, for `Batch.pair`; None if none is needed."""
+        """Choose a second image for each image of a batch, for `Batch.pair`; None if not needed."""
         return None
 
     @abstractmethod
     def terms(self, batch: Batch) -> Terms | tuple[Terms, Terms]:
-        """Return the terms of the loss; an adversarial model returns its opponent's as well."""
+        """Compute the terms of the loss; an adversarial model also returns its opponent's terms."""
 
     def opponent(self) -> torch.optim.Optimizer | None:
-        """Return the optimiser of the opponent's parameters; a model without one has None.
+        """Create the optimiser of the opponent's parameters; None for a model without opponent.
 
-        The trainer steps it on the second set of terms, and every other parameter on the first.
+        The trainer updates these parameters with the second set of terms and all others with the
+        first.
         """
         return None
 
     def traversal(self, latent: int, n: int) -> Tensor:
-        """Return the values that a traversal of this latent shows, in order, both ends included.
+        """The values for a traversal of this latent, in order, including both ends.
 
-        They are `n`, or fewer where latents take fewer; of each latent equally many.
+        Their number is `n`, or fewer if the latents are discrete with fewer values; it is the same
+        for every latent.
         """
         return torch.linspace(-3, 3, n)
 

@@ -1,8 +1,8 @@
-"""The plugin record: a class whose fields are its hyper-parameters.
+"""The base class of plugins: a dataclass whose fields are its hyper-parameters.
 
-A subclass of `Plugin` is a keyword-only dataclass without saying so. Each field is made by `knob`,
-and by that alone becomes an option of the command line, a line of the run's record and a column of
-a table.
+Each subclass of `Plugin` becomes a keyword-only dataclass without a decorator. Declare its fields
+with `knob`: each field is then a command-line option, a line of the run's record and a column of a
+table.
 """
 
 import dataclasses
@@ -38,11 +38,15 @@ class Knob:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The names that this knob takes; empty for any other kind of knob."""
+        """The names allowed for this knob; empty for a knob without a fixed set of names."""
         return tuple(self.names() if callable(self.names) else self.names)
 
     def check(self, value: Any) -> Any:
-        """Return `value` in this knob's type, or raise a UsageError that names the bound."""
+        """Validate a value and return it in this knob's type.
+
+        Raises:
+            UsageError: the value has the wrong type or is outside the bounds.
+        """
         if hasattr(value, "item") and getattr(value, "shape", None) == ():
             value = value.item()  # a scalar of NumPy or torch
         if type(value) is int and abs(value) > LARGEST:
@@ -64,7 +68,7 @@ class Knob:
         return value
 
     def parse(self, text: str) -> Any:
-        """Return the value written as `text`, as on the command line (`bins=40`)."""
+        """Parse and validate a value written as text, as on the command line (`bins=40`)."""
         value: Any = text
         if self.type is bool:
             value = {"true": True, "false": False}.get(text.lower(), text)
@@ -76,7 +80,7 @@ class Knob:
         return self.check(value)
 
     def domain(self) -> str:
-        """Describe the values that this knob takes, in words."""
+        """Describe the allowed values in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kinds = {int: "a whole number", float: "a finite number", bool: "true or false"}
@@ -84,7 +88,7 @@ class Knob:
 
     @property
     def bounds(self) -> str:
-        """Describe the bounds in words; nothing where there are none."""
+        """The bounds in words; empty if there are none."""
         limits = (("at least", self.min), ("above", self.above), ("at most", self.max))
         return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
 
@@ -104,21 +108,22 @@ def knob(
     """Declare a hyper-parameter as a field of a plugin.
 
     Args:
-        default: the paper's value; also what the knob is when nobody gives one.
-        help: one line for the command line; units where it has any.
-        min: the smallest value allowed; `above` is the same, exclusive; `max` is the largest.
+        default: the value used if the user gives none: the paper's value.
+        help: one line for the command line, with the unit if there is one.
+        min: the inclusive lower bound.
         above: the exclusive lower bound.
-        max: the largest value allowed.
-        choices: gives the names allowed, of a knob that is text; asked for when a value is checked.
-            Where they never change, annotate the field with a Literal instead.
-        normalised: the knob is the weight of a KL term in nats per image, so the core also offers
-            its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and says before
-            training whether it is large enough for collapse. Not for the weight of another function
-            of the KL, as |KL - C| is.
-        only_if: (other knob, value): the knob does nothing unless the other has this value, so
-            that giving it elsewhere is an error.
-        added: the knob came after the plugin's first release and changes nothing at its default, so
-            that the plugin keeps its version and a record without the knob means its default.
+        max: the inclusive upper bound.
+        choices: a function that returns the allowed names of a text knob, called when a value is
+            checked. If the names never change, annotate the field with a Literal instead.
+        normalised: the knob is the weight of a KL term in nats per image. The core then also offers
+            its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and reports before
+            training whether it is large enough for collapse. Do not set it for the weight of
+            another function of the KL, such as |KL - C|.
+        only_if: (other knob, value): the knob has an effect only if the other knob has this value;
+            giving it otherwise is an error.
+        added: the knob was added after the plugin's first release and changes nothing at its
+            default. The plugin then keeps its version, and a record without the knob implies its
+            default.
     """
     metadata = {
         "help": help,
@@ -135,9 +140,9 @@ def knob(
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(knob,))
 class Plugin:
-    """Base of every configurable plugin; a subclass is a record of its knobs.
+    """Base class of all configurable plugins; the fields of a subclass are its knobs.
 
-    `version` goes into run and score records: raise it when the plugin's numbers change.
+    `version` is stored in run and score records: increase it when the plugin's numbers change.
     """
 
     version: ClassVar[int] = 1
@@ -155,24 +160,24 @@ class Plugin:
 
 
 def _check_field(cls: type, name: str) -> None:
-    """Refuse a field that is no knob, or whose name already means something else."""
+    """Raise a TypeError unless the field is a knob with a name that no base class uses."""
     field = cls.__dict__.get(name)
     if not (isinstance(field, dataclasses.Field) and "knob" in field.metadata):
         raise TypeError(
-            f"{cls.__name__}.{name} is no knob: what users may set is made by knob(...); "
-            f"constants are ClassVar, and modules are made in build()"
+            f"{cls.__name__}.{name} is not a knob: declare hyper-parameters with knob(...) and "
+            f"constants as ClassVar, and create modules in build()"
         )
     for base in cls.__mro__[1:]:
         taken = name in vars(base) or name in vars(base).get("__annotations__", {})
         if taken and name not in getattr(base, "__dataclass_fields__", {}):
             raise TypeError(
-                f"{cls.__name__} cannot have a knob '{name}': {base.__name__}.{name} exists; "
-                "choose another name"
+                f"{cls.__name__} cannot have a knob '{name}': {base.__name__}.{name} exists. "
+                "Choose another name."
             )
 
 
 def knobs(cls: type[Plugin]) -> dict[str, Knob]:
-    """Return the knobs of a plugin class by name, inherited ones first."""
+    """The knobs of a plugin class by name, inherited ones first."""
     cached: dict[str, Knob] | None = cls.__dict__.get("_knobs")
     if cached is None:
         hints = typing.get_type_hints(cls)
@@ -185,8 +190,8 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
             names = declared.pop("choices") or literal
             if kind not in (bool, int, float, str):
                 raise TypeError(
-                    f"{cls.__name__}.{field.name}: a knob is a bool, int, float, str or Literal, "
-                    f"not {hint}"
+                    f"{cls.__name__}.{field.name}: expected a knob of type bool, int, float, str "
+                    f"or Literal, got {hint}"
                 )
             cached[field.name] = Knob(
                 name=field.name,
@@ -200,6 +205,6 @@ def knobs(cls: type[Plugin]) -> dict[str, Knob]:
 
 
 def documentation(thing: Any) -> str:
-    """Return what a plugin's module and class say of it: the paper, then the equation."""
+    """The docstrings of a plugin's module (the paper) and of its class (the equation)."""
     module = sys.modules[thing.__module__].__doc__ or ""
     return f"{module.strip()}\n\n{inspect.getdoc(thing) or ''}"

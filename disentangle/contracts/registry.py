@@ -1,4 +1,4 @@
-"""The five groups of plugins, each with the contract of its members."""
+"""The five groups of plugins, each with the contract of its plugins."""
 
 import json
 import subprocess
@@ -26,9 +26,9 @@ groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks, executors
 
 
 def check_imports(timeout: float = 120.0) -> Iterator[tuple[Entry, str]]:
-    """Import every plugin in a subprocess; yield each with its problem, "" if it has none.
+    """Import every plugin in a subprocess; yield each with an error message, "" if it imports.
 
-    If a plugin kills or hangs the process, the remaining plugins are imported in a new one.
+    If a plugin ends or hangs the process, only that plugin fails: a new process tries the rest.
     """
     entries = every_entry()
     done = 0
@@ -39,20 +39,20 @@ def check_imports(timeout: float = 120.0) -> Iterator[tuple[Entry, str]]:
             result = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout
             )
-            output, outcome = result.stdout, f"ended the process (exit code {result.returncode})"
+            output, failure = result.stdout, f"ended the process (exit code {result.returncode})"
         except subprocess.TimeoutExpired as expired:
-            output, outcome = expired.stdout or b"", f"did not finish in {timeout:g} s"
+            output, failure = expired.stdout or b"", f"did not finish in {timeout:g} s"
         for line in output.decode(errors="replace").splitlines():
             if line.startswith(f"[{done}, "):
                 yield entries[done], json.loads(line)[1]
                 done += 1
         if done < len(entries):
-            yield entries[done], f"{entries[done].who}: importing it {outcome}"
+            yield entries[done], f"{entries[done].who}: importing it {failure}"
             done += 1
 
 
 def _import_from(start: int) -> None:
-    """Import the plugins from number `start` on, and report each as a line of JSON."""
+    """Import the plugins from index `start` on; report each as a line of JSON."""
     for number, entry in list(enumerate(every_entry()))[start:]:
         try:
             group = next(group for group in groups if group.kind == entry.kind)

@@ -1,4 +1,4 @@
-"""Opening datasets by name, and the folders where prepared data and codes are kept."""
+"""Open datasets by name or path, and locate their files."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from disentangle.data.user_images import open_own
 from disentangle.errors import DisentangleError, UsageError
 
 SOME = 8
-"""Images of a dataset that are looked at when it is opened."""
+"""Number of images checked when a dataset is opened."""
 
 
 def load_dataset(
@@ -34,40 +34,41 @@ def load_dataset(
     say: Say = lambda text: None,
     progress: Progress = lambda done, total: None,
 ) -> Dataset:
-    """Open a dataset by its registered name, by `module:attribute`, or a path to your own images.
+    """Open a dataset by registered name, by `module:attribute`, or by a path to your own images.
 
     Args:
-        name: as `disentangle list` shows it; or a path, which holds a `/` or ends with `.npz`.
-        data_dir: where prepared files are kept; see `data_folder`.
-        file: the dataset's own file or folder, where the user has it.
-        download: whether the network may be used.
+        name: a name listed by `disentangle list`, a `module:attribute`, or a path, which contains
+            a `/` or ends with `.npz`.
+        data_dir: folder of prepared datasets; see `data_folder`.
+        file: the user's copy of the dataset's published file or folder.
+        download: if True, missing files may be downloaded.
         image_size: the side of the images, in pixels; for a path only.
         channels: 1 (grey) or 3 (RGB); for a path only.
-        say: called with a line of text before what takes long.
-        progress: called with the number of images done, and of all, while they are prepared.
+        say: called with a line of text before slow operations.
+        progress: called with the number of images prepared so far and the total.
 
     Raises:
-        UsageError: no dataset has this name, or it takes no such option.
-        DisentangleError: its files are missing, broken or not its own.
+        UsageError: no dataset has this name, or it does not support an option.
+        DisentangleError: its files are missing, damaged or those of another dataset.
     """
     place = location(name, data_dir, file, download, say, progress)
     try:
         if is_path(name):
             if download:
-                raise UsageError(f"'{name}' is a path: nothing can be downloaded for it")
+                raise UsageError(f"'{name}' is a path: --download works only for datasets by name")
             dataset: Any = open_own(place, image_size, channels)
         else:
             if image_size is not None or channels is not None:
                 raise UsageError(
-                    f"'{name}' has images of one size; --image-size and --channels are for images "
-                    "of your own, given as a path"
+                    f"'{name}' has images of fixed size; use --image-size and --channels only for "
+                    "your own images, given as a path"
                 )
             opens = opener(name)
             check_takes(name, about_of(opens), place)
             dataset = opens(place)
         if not isinstance(dataset, Dataset):
-            raise TypeError(f"it opened as {type(dataset).__name__}, no Dataset")
-        harm = "an index must give the same image each time; draw from a generator of its own"
+            raise TypeError(f"expected a Dataset, got {type(dataset).__name__}")
+        harm = "an index must always give the same image; draw from a generator of its own"
         with watched(entry_points.who("dataset", name), harm, restore=True):
             check_some(dataset)
     except (DisentangleError, OSError, MemoryError):
@@ -81,27 +82,30 @@ def load_dataset(
 
 
 def check_some(dataset: Dataset) -> None:
-    """Refuse a dataset of which a few images, or their labels, are not what its contract says.
+    """Check a few images and labels of a dataset against its contract.
 
     Raises:
-        TypeError: the images are none of bytes.
-        ValueError: there is none, they have another shape, a label is outside its factor, or the
-            fingerprint is none.
+        TypeError: the images are not uint8.
+        ValueError: the dataset is empty, its images have another shape, a label is outside its
+            factor's range, or the fingerprint is invalid.
     """
     if not len(dataset):
-        raise ValueError("it has no image")
+        raise ValueError("the dataset has no images")
     if not re.fullmatch(r"[0-9a-f]{64}", dataset.fingerprint):
-        raise ValueError(f"its fingerprint is {dataset.fingerprint!r}, and not 64 hex digits")
+        raise ValueError(f"expected a fingerprint of 64 hex digits, got {dataset.fingerprint!r}")
     if isinstance(dataset, Grid) and len(dataset) != prod(dataset.every_factor.values()):
-        raise ValueError(f"it has {len(dataset)} images, and its factors have other combinations")
+        raise ValueError(
+            f"expected {prod(dataset.every_factor.values())} images, one for each combination of "
+            f"factors, got {len(dataset)}"
+        )
     index = np.unique(np.linspace(0, len(dataset) - 1, SOME, dtype=np.int64))
     images = dataset.images(index)
     if images.dtype.itemsize != 1 or images.is_floating_point() or images.dtype.is_signed:
-        raise TypeError(f"its images are {images.dtype}; they are to be uint8, 0 to 255")
+        raise TypeError(f"expected images of uint8 (0 to 255), got {images.dtype}")
     if tuple(images.shape) != (len(index), *dataset.image_shape):
         raise ValueError(
-            f"{len(index)} images are {list(images.shape)}, and not "
-            f"{[len(index), *dataset.image_shape]}"
+            f"expected {len(index)} images of shape {[len(index), *dataset.image_shape]}, "
+            f"got {list(images.shape)}"
         )
     if isinstance(dataset, Labelled):
         check_labels(dataset.every_label(index), dataset.every_factor)
@@ -115,15 +119,15 @@ def location(
     say: Say = lambda text: None,
     progress: Progress = lambda done, total: None,
 ) -> Location:
-    """Return where a dataset's files may lie: for a path, in a folder that no other path has."""
+    """The location of a dataset's files; each path to the user's images has its own folder."""
     root = data_folder(data_dir)
     given = None if file is None else Path(file).expanduser().resolve()
     folder = root / name.replace(":", ".")
     if is_path(name):
         given = given or Path(name).expanduser().resolve()
-        mark = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
+        digest = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
         name = f"./{given.name}"
-        folder = root / "own" / f"{given.name}-{mark}"
+        folder = root / "own" / f"{given.name}-{digest}"
     return Location(
         folder=folder,
         name=name,
@@ -136,31 +140,31 @@ def location(
 
 
 def is_path(name: str) -> bool:
-    """Say whether a dataset is named by the path of its images."""
+    """True if the name is a path to images."""
     return "/" in name or os.sep in name or name.endswith(".npz") or name in (".", "..")
 
 
 def check_takes(name: str, about: About, place: Location) -> None:
-    """Refuse a file or a download for a dataset that takes none."""
+    """Raise a UsageError if a file or download is requested for a dataset that needs no files."""
     if about.files:
         return
-    for option, wanted in (
-        ("file of yours", place.file is not None),
+    for option, requested in (
+        ("file", place.file is not None),
         ("--download", place.download),
     ):
-        if wanted:
-            raise UsageError(f"'{name}' takes no {option}: it needs no published file")
+        if requested:
+            raise UsageError(f"'{name}' takes no {option}: it needs no published files")
 
 
 def opener(name: str) -> Any:
-    """Return the function that opens this dataset."""
+    """The function that opens this dataset."""
     if name not in registry.datasets.entries and Path(name).exists():
-        raise UsageError(f"no dataset '{name}'; did you mean ./{name}, the images there?")
+        raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
     return by_reference(name) if ":" in name else registry.datasets.load(name)
 
 
 def own_path(dataset: str | Dataset) -> Path | None:
-    """Return the path that names a dataset of the user's own."""
+    """The path of a dataset of the user's own images; None for any other dataset."""
     if isinstance(dataset, str) and is_path(dataset):
         return Path(dataset).expanduser().resolve()
     return None

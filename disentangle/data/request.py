@@ -1,4 +1,4 @@
-"""Which dataset is asked for: its name, how it is opened, and the part that is trained on."""
+"""A dataset request: the dataset's name, how to open it, and the part to train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from disentangle.data.loading import load_dataset, own_path
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRequest:
-    """A dataset as a user asks for it; the arguments are those of `train`.
+    """A dataset as requested by a user; the fields are arguments of `train`.
 
-    Made once of a verb's arguments, or of a study's file, and passed on whole.
+    Created once from the arguments of a function or command, or from a study file.
     """
 
     name: str
@@ -39,7 +39,7 @@ class DatasetRequest:
         hold_out: Sequence[str] = (),
         **given: Any,
     ) -> Self:
-        """Make a request of arguments as users give them; paths become absolute."""
+        """Create a request from a user's arguments; paths become absolute."""
         return cls(
             name=name,
             data_dir=Path(data_dir).expanduser().resolve() if data_dir else None,
@@ -51,12 +51,12 @@ class DatasetRequest:
 
     @property
     def whole(self) -> Self:
-        """The request for all of the dataset."""
+        """The same request for the entire dataset."""
         return replace(self, split=None, factors=None, hold_out=(), hold_out_seed=0)
 
     @property
     def record_fields(self) -> dict[str, Any]:
-        """How the dataset is found again, for a run's record; see `DatasetRecord`."""
+        """The fields of a run's record from which the dataset is reopened; see `DatasetRecord`."""
         file = self.file or own_path(self.name)
         return {
             "data_dir": str(self.data_dir) if self.data_dir else None,
@@ -66,15 +66,15 @@ class DatasetRequest:
         }
 
     def open(self, say: Say = lambda text: None, progress: Progress = silent) -> Dataset:
-        """Open the whole dataset.
+        """Open the entire dataset.
 
         Args:
-            say: called with a line of text before anything that takes long.
-            progress: called with the number of images prepared so far, and of all.
+            say: called with a line of text before slow operations.
+            progress: called with the number of images prepared so far and the total.
 
         Raises:
-            UsageError: no dataset has this name, or it takes no such option.
-            DisentangleError: its files are missing, broken or not its own.
+            UsageError: no dataset has this name, or it does not support an option.
+            DisentangleError: its files are missing, damaged or those of another dataset.
         """
         return load_dataset(
             self.name,
@@ -88,7 +88,7 @@ class DatasetRequest:
         )
 
     def training_part(self, dataset: Dataset) -> Dataset:
-        """Return the part to train on: as asked for, or else the dataset's own training split.
+        """Select the part to train on: as requested, or else the dataset's own training split.
 
         Raises:
             UsageError: the dataset has no such split, factor or value.

@@ -1,4 +1,4 @@
-"""The state of datasets: whether they are prepared, and in which folder."""
+"""The state of datasets: prepared, downloaded or missing, and where."""
 
 import shlex
 from math import prod
@@ -15,37 +15,37 @@ from disentangle.data.user_images import own_folder
 from disentangle.errors import DisentangleError
 
 WIDTH = 60
-"""Characters of a source shown in a list."""
+"""Maximum number of characters of a source shown in a list."""
 
 
 def about(name: str) -> About:
-    """Return the facts about a dataset, without opening it."""
+    """A dataset's description, available before it is opened."""
     return about_of(opener(name))
 
 
 def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
-    """Describe the state of a dataset: prepared, downloaded, generated on first use or missing."""
-    where = location(name, data_dir)
-    prepared = state_of(where.folder)
+    """Describe whether a dataset is ready, with the command that prepares it if it is not."""
+    place = location(name, data_dir)
+    prepared = state_of(place.folder)
     if prepared:
         return prepared
-    if where.present(known):
-        return f"downloaded, not prepared: run `disentangle data prepare {name}`"
+    if place.present(known):
+        return f"downloaded, not prepared; run `disentangle data prepare {name}`"
     if known.drawn or not known.files:
-        return "made when first used"
-    return f"missing: run `disentangle data prepare {name} --from PATH` (or `--download`)"
+        return "generated on first use"
+    return f"not available; run `disentangle data prepare {name} --from PATH` or `--download`"
 
 
 def state_of(folder: Path) -> str:
-    """Describe the prepared images in a folder, without reading them; empty if there are none."""
+    """Describe what is prepared in a folder without reading the images; empty if nothing is."""
     try:
         manifest = read_manifest(folder)
         read_images(folder, manifest)
     except FileNotFoundError:
-        has_manifest = (folder / "prepared.json").exists()
-        return "damaged: images missing; will be prepared again" if has_manifest else ""
+        exists = (folder / "prepared.json").exists()
+        return "damaged (images missing); will be prepared again" if exists else ""
     except (OSError, ValueError):
-        return "damaged or from another version; will be prepared again"
+        return "damaged, or from another version; will be prepared again"
     source = manifest.source
     source = source if len(source) <= WIDTH else f"{source[: WIDTH - 3]}..."
     size = prod(manifest.shape) / 1e6
@@ -53,10 +53,10 @@ def state_of(folder: Path) -> str:
 
 
 def own_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:
-    """List the user's own images: name, folder and state of each."""
+    """The user's own prepared images: name, folder and state of each."""
     root = data_folder(data_dir)
     folders = sorted(path.parent for path in root.glob("own/*/*/prepared.json"))
-    # The folder's name ends with a hash of the path; see `location`.
+    # The folder's name ends with a digest of the path; see `location`.
     names = [f"./{folder.parent.name.rpartition('-')[0]}" for folder in folders]
     return [
         (name, folder.relative_to(root), state_of(folder))
@@ -71,13 +71,13 @@ def preparing(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> str:
-    """Return the command that prepares a dataset, quoted for the shell."""
+    """The shell command that prepares a dataset, in backticks."""
     words = ["disentangle", "data", "prepare", shlex.quote(name)]
     options = {"--data-dir": data_dir, "--image-size": image_size, "--channels": channels}
     words += [f"{option} {shlex.quote(str(v))}" for option, v in options.items() if v is not None]
     if known.files and not known.drawn and not location(name, data_dir).present(known):
-        words.append("--from PATH (or --download)")
-    return " ".join(words)
+        return f"`{' '.join(words)} --from PATH` (or `--download`)"
+    return f"`{' '.join(words)}`"
 
 
 def verify(
@@ -87,32 +87,33 @@ def verify(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> list[str]:
-    """Verify the checksums of a prepared dataset and its downloads; return a line for each.
+    """Verify a prepared dataset by reading all of it; return a line per verified file or folder.
 
     Raises:
-        DisentangleError: it is not prepared, or has changed; the message has a remedy.
+        DisentangleError: the dataset is not prepared, or has changed since; the message gives the
+            command that fixes it.
     """
-    where = location(name, data_dir)
+    place = location(name, data_dir)
     known = About() if is_path(name) else about(name)
-    folder = own_folder(where, image_size, channels) if is_path(name) else where.folder
+    folder = own_folder(place, image_size, channels) if is_path(name) else place.folder
     verified = []
     for remote in known.files:
-        path = where.downloads / remote.name
+        path = place.downloads / remote.name
         problem = check_file(remote, path) if path.exists() else None
         if problem:
-            raise DisentangleError(f"{problem}: delete it and get it again")
+            raise DisentangleError(f"{problem}: delete the file and download it again")
         if path.exists():
-            verdict = "as published" if remote.checksum else "no published checksum"
-            verified.append(f"{path}: {verdict}")
+            matches = "as published" if remote.checksum else "no published checksum"
+            verified.append(f"{path}: {matches}")
     command = preparing(name, known, data_dir, image_size, channels)
     try:
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)
     except FileNotFoundError:
-        raise DisentangleError(f"'{name}' is not prepared in {folder}. Run `{command}`") from None
+        raise DisentangleError(f"'{name}' is not prepared in {folder}. Run {command}.") from None
     except (OSError, ValueError) as error:
         raise DisentangleError(
-            f"{folder}: {npz.reason(error)}. Delete this folder and run `{command}`"
+            f"{folder}: {npz.reason(error)}. Delete this folder, then run {command}."
         ) from error
-    images = f"{manifest.shape[0]:,} images unchanged, fingerprint {manifest.fingerprint}"
-    return [*verified, f"{folder}: {images}"]
+    content = f"{manifest.shape[0]:,} images, unchanged, fingerprint {manifest.fingerprint}"
+    return [*verified, f"{folder}: {content}"]

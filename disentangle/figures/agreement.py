@@ -1,4 +1,4 @@
-"""Figures of how far scores can be trusted: over protocols, over seeds, and against one another."""
+"""Figures on the reliability of scores: across protocols, across seeds and across metrics."""
 
 import math
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ from disentangle.scoring.metric_traits import direction
 HATCHES = ("", "////", "....", "")
 SHADES = ("0.15", "0.55", "0.8", "1.0")
 MOST = 12
-"""Configurations whose ranks one figure can show."""
+"""Maximum number of configurations in one figure of ranks."""
 
 
 def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
@@ -44,70 +44,73 @@ def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
 
     Args:
         observations: the runs.
-        score: the name of a score that there is in several protocols, knobs or representations.
-        path: a PNG, PDF or SVG.
+        score: name of a score computed with several protocols, hyper-parameters or representations.
+        path: the PNG, PDF or SVG file to write.
 
     Raises:
-        UsageError: the score has no better and worse, or too many configurations have it in all
-            protocols, or fewer than two.
-        DisentangleError: it comes in one protocol only.
+        UsageError: the score has no better direction, or the number of configurations that have it
+            in all protocols is not between 2 and `MOST`.
+        DisentangleError: the score was computed in one way only.
     """
     check_suffix(path)
-    every = observations.columns([score])
-    columns = max(families(every), key=len)
+    all_columns = observations.columns([score])
+    columns = max(families(all_columns), key=len)
     if len(columns) < 2:
         raise DisentangleError(
-            f"'{score}' was scored in one way only; first: disentangle score --metric "
-            f"{columns[0][1]} --protocol disjoint, or with other knobs"
+            f"'{score}' was computed under one protocol only. Run `disentangle score --metric "
+            f"{columns[0][1]} --protocol disjoint` first, or score with other hyper-parameters."
         )
     if direction(columns[0]) not in ("more", "less"):
-        raise UsageError(f"of '{score}' neither more nor less is better: there is no rank")
+        raise UsageError(f"cannot rank by '{score}': the metric declares no better direction")
     names = observations.names()
     values = {g: common_seeds(observations, g, columns) for g in names}
     groups = [g for g in names if values[g].size]
     if not 2 <= len(groups) <= MOST:
         raise UsageError(
-            f"{len(groups)} configurations have runs with '{score}' in all its protocols, and a "
-            f"figure shows 2 to {MOST}; choose them by --where"
+            f"expected 2 to {MOST} configurations with '{score}' in all its protocols, "
+            f"got {len(groups)}. Select configurations with --where."
         )
-    found = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
+    ranking = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
     seeds = [values[g].shape[1] for g in groups]
-    told = [observations.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
+    labels = [observations.headings[c].partition(" [")[2].rstrip("]") or "default" for c in columns]
     wide = max(len(names[g]) for g in groups) * 0.55 * SMALL / 72
     page = PAGE if len(columns) > 3 or wide > 1.2 else COLUMN
     right = min(wide + 0.2, page / 2)
     high = 0.26 * len(groups) + 0.2
-    below = LINE * max(len(wrapped(text)) for text in told) + 0.1
+    below = LINE * max(len(wrapped(text)) for text in labels) + 0.1
     head = (
-        f"Rank of {len(groups)} configurations by {score}, 1 the best, under each protocol: of the "
-        f"mean over {span(seeds)} seeds that have all of them; "
+        f"Rank of {len(groups)} configurations by {score} (1 is best) under each protocol: of the "
+        f"mean over {span(seeds)} seeds scored under all of them; "
         + (
             "bars are 95 % bootstrap intervals over seeds."
             if min(seeds) >= FEWEST
-            else f"no intervals, as these take {FEWEST} seeds."
+            else f"intervals need at least {FEWEST} seeds."
         )
     )
-    if len(columns) < len(every):
-        head += f" {len(every) - len(columns)} columns of other versions, parts or seeds left out."
+    if len(columns) < len(all_columns):
+        head += (
+            f" Left out: {len(all_columns) - len(columns)} columns of other versions, parts or "
+            "seeds."
+        )
     canvas = Canvas(observations.about, page, high + below + EDGE, head)
     axes = canvas.axes(0.3, canvas.head + EDGE, page - 0.3 - right, high)
-    last = sorted(range(len(groups)), key=lambda i: found[-1].rank[i])
+    last = sorted(range(len(groups)), key=lambda i: ranking[-1].rank[i])
     for i in range(len(groups)):
         shift = (i - (len(groups) - 1) / 2) * 0.3 / len(groups)
         x = np.arange(len(columns)) + shift
-        y = [one.rank[i] for one in found]
-        ends = [(one.low[i], one.high[i]) for one in found]
+        y = [one.rank[i] for one in ranking]
+        ends = [(one.low[i], one.high[i]) for one in ranking]
         style: dict[str, Any] = {"color": shade(i, len(groups)), "lw": 0.9}
         style |= {"ls": STYLES[i % len(STYLES)], "marker": MARKERS[i % len(MARKERS)], "ms": 4}
         axes.plot(x, y, **style)
-        for place, (low, top) in zip(x, ends, strict=True):
-            axes.plot([place, place], [low, top], color=style["color"], lw=0.7)
+        for position, (low, top) in zip(x, ends, strict=True):
+            axes.plot([position, position], [low, top], color=style["color"], lw=0.7)
         slot = last.index(i) + 1
         label_at(axes, (len(columns) - 1, y[-1]), slot, names[groups[i]], style["color"])
     axes.set_ylim(len(groups) + 0.5, 0.5)
     axes.set_xlim(-0.4, len(columns) - 0.6)
     axes.set_yticks(range(1, len(groups) + 1))
-    axes.set_xticks(range(len(columns)), ["\n".join(wrapped(text)) for text in told])
+    axes.set_xticks(range(len(columns)), ["\n".join(wrapped(text)) for text in labels])
     for text in axes.get_xticklabels():
         text.set_parse_math(False)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
@@ -116,7 +119,7 @@ def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
 
 
 def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any) -> None:
-    """Name a line at its right end, in a slot of its own where it ends in a tie."""
+    """Label a line at its right end, in its own slot so that labels of ties do not overlap."""
     axes.annotate(
         name,
         end,
@@ -130,12 +133,12 @@ def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: 
 
 
 def wrapped(text: str) -> list[str]:
-    """Return what tells a protocol apart, a part a line."""
+    """The parts of a protocol's label, one per line."""
     return text.split("; ")
 
 
 def span(counts: Sequence[int]) -> str:
-    """Return one number, or two as a range."""
+    """Format counts as one number or a range."""
     low, high = min(counts), max(counts)
     return f"{low}" if low == high else f"{low} to {high}"
 
@@ -143,21 +146,21 @@ def span(counts: Sequence[int]) -> str:
 def common_seeds(
     observations: Observations, group: str, columns: Sequence[ColumnKey]
 ) -> NDArray[np.float64]:
-    """Return the values of a configuration's runs that have all columns, [columns, runs]."""
+    """Scores [columns, runs] of the runs of a configuration that have all columns."""
     runs: dict[str, dict[ColumnKey, float]] = {}
     for o in observations:
         if o.group == group and o.column in columns:
             runs.setdefault(o.run, {})[o.column] = o.value
-    whole = [[found[c] for c in columns] for found in runs.values() if len(found) == len(columns)]
-    return np.array(whole, float).reshape(-1, len(columns)).T
+    complete = [[run[c] for c in columns] for run in runs.values() if len(run) == len(columns)]
+    return np.array(complete, float).reshape(-1, len(columns)).T
 
 
 def draw_variance(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
-    """Draw for each score what its variance comes from: method, setting, protocol and seed.
+    """Draw each score's variance decomposition into method, setting, protocol and seed.
 
     Raises:
-        UsageError: an unknown score.
-        DisentangleError: no score of two runs or more varies.
+        UsageError: a score is unknown.
+        DisentangleError: no score varies over two or more runs.
     """
     check_suffix(path)
     shares, reasons = {}, []
@@ -165,20 +168,21 @@ def draw_variance(observations: Observations, scores: Sequence[str] | None, path
     for columns in together:
         alone = [c.score for c, *_ in together].count(columns[0].score) == 1
         name = columns[0].score if alone else observations.headings[columns[0]]
-        found = [o for o in observations if o.column in columns]
-        runs = len({o.run for o in found})
+        scored = [o for o in observations if o.column in columns]
+        runs = len({o.run for o in scored})
         try:
-            share, count = variance_shares(found)
+            share, count = variance_shares(scored)
             shares[name] = share, f"{count} runs" if count == runs else f"{count} of {runs}"
         except DisentangleError as error:
             reasons.append(f"{name}: {error}")
     if not shares:
-        raise DisentangleError("no score can be taken apart: " + "; ".join(reasons))
+        raise DisentangleError("no score's variance can be decomposed: " + "; ".join(reasons))
     left = min(1.6, 0.56 * SMALL / 72 * max(map(len, shares)) + 0.15)
     high = 0.24 * len(shares) + 0.05
     head = (
         "Shares of each score's sum of squares over runs, nested: between methods, settings of one "
-        "method, protocols of one setting, and seeds. With few seeds the first ones are too large."
+        "method, protocols of one setting, and seeds. With few seeds, the first shares are "
+        "overestimated."
     )
     canvas = Canvas(observations.about, COLUMN, high + 0.55, head)
     axes = canvas.axes(left, canvas.head + 0.2, COLUMN - left - 0.85, high)
@@ -211,7 +215,7 @@ def draw_variance(observations: Observations, scores: Sequence[str] | None, path
 
 
 def key(canvas: Canvas, y: float) -> None:
-    """Say which shade is which source, in a line."""
+    """Draw the legend of the shades in one line."""
     x = EDGE
     for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
         box = canvas.axes(x, y + 0.015, 0.14, 0.09)
@@ -226,22 +230,22 @@ def key(canvas: Canvas, y: float) -> None:
 
 
 def draw_agreement(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
-    """Draw the rank correlation of each two scores over runs (Locatello et al. 2019, figure 2).
+    """Draw the rank correlation of each pair of scores (Locatello et al. 2019, figure 2).
 
     Raises:
-        UsageError: an unknown score, or fewer than two.
-        DisentangleError: no two scores vary over three runs.
+        UsageError: a score is unknown, or fewer than two have a better direction.
+        DisentangleError: no two scores vary over three or more runs.
     """
     check_suffix(path)
     columns = [c for c in observations.columns(scores) if direction(c) in ("more", "less", None)]
     dropped = [observations.headings[c] for c in observations.columns(scores) if c not in columns]
     if len(columns) < 2:
-        without = f"; of {', '.join(dropped)} neither more nor less is better" if dropped else ""
-        raise UsageError(f"agreement takes two scores or more{without}")
+        reason = f"; no better direction is declared for {', '.join(dropped)}" if dropped else ""
+        raise UsageError(f"agreement needs at least two scores{reason}")
     r, n = rank_agreement(observations, columns)
     kept = [i for i in range(len(columns)) if np.isfinite(np.delete(r[i], i)).any()]
     if not kept:
-        raise DisentangleError("no two scores vary over three runs or more")
+        raise DisentangleError("no two scores vary over three or more runs")
     dropped += [observations.headings[columns[i]] for i in range(len(columns)) if i not in kept]
     r, n = r[np.ix_(kept, kept)], n[np.ix_(kept, kept)]
     names = [observations.headings[columns[i]] for i in kept]
@@ -252,11 +256,11 @@ def draw_agreement(observations: Observations, scores: Sequence[str] | None, pat
     width = max(COLUMN, reach + 0.15 + side + reach * 0.77)
     counts = n[~np.eye(len(n), dtype=bool)]
     head = (
-        f"Rank correlation of scores over {span(counts.tolist())} runs, in hundredths; scores of "
-        "which less is better are turned round."
+        f"Rank correlation (times 100) of scores over {span(counts.tolist())} runs; scores for "
+        "which less is better are negated."
     )
     if dropped:
-        head += f" Left out, as they do not vary or have no better side: {', '.join(dropped)}."
+        head += f" Left out (constant, or no better direction): {', '.join(dropped)}."
     canvas = Canvas(observations.about, width, above + side + EDGE, head)
     corner = (reach + 0.15, canvas.head + above)
     canvas.heat_map(corner, (cell, cell), r, 1.0, lambda v: f"{round(100 * v)}", (names, names))

@@ -1,4 +1,4 @@
-"""Latent-by-factor matrices: what stands behind a run's scores, as heat maps with numbers."""
+"""Heat maps of the latent-by-factor matrices behind a run's scores."""
 
 import math
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ LEFT, GAP = 0.7, 0.15  # inches
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix as a figure shows it.
+    """A matrix to draw.
 
     Attributes:
-        name: the detail's, and what tells its score from others.
-        factors: of the columns.
-        values: [D, K]; NaN where one is undefined.
+        name: name of the detail, with the settings of its score that are not the default.
+        factors: names of the columns.
+        values: [D, K]; NaN where undefined.
     """
 
     name: str
@@ -50,18 +50,18 @@ class Matrix:
 def draw_matrices(
     run: Run, details: Sequence[str] | None = None, output: Path | None = None
 ) -> Path:
-    """Draw latent-by-factor matrices that lie in a run's scores; return the file written.
+    """Draw the latent-by-factor matrices of a run's scores; return the file written.
 
-    Rows are latents, the active ones first, by KL. A shade goes from 0, white, to the largest
-    magnitude of its matrix.
+    Rows are latents, active ones first, sorted by KL. Shades run from white (0) to black (the
+    largest magnitude of the matrix).
 
     Args:
         run: the run.
-        details: their names, as `mig/information`; all that there are unless given.
-        output: a PNG, PDF or SVG; unless given, a PNG among the run's figures.
+        details: names of matrices, such as `mig/information`; by default all of them.
+        output: a PNG, PDF or SVG file; by default a PNG among the run's figures.
 
     Raises:
-        UsageError: a detail that is not by latent and factor.
+        UsageError: a detail is not a latent-by-factor matrix.
         DisentangleError: the run's scores have no such detail.
     """
     path = output or run.figures / "matrices.png"
@@ -71,50 +71,51 @@ def draw_matrices(
 
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:
-    """Return the matrices of these names; see `draw_matrices`."""
+    """Find matrices by name in a run's scores; see `draw_matrices`."""
     scores = [score for score in current_scores(run, detail=True) if score.detail]
-    known = {name: d.axes for score in scores for name, d in score.detail.items()}
-    details = details or [name for name, axes in known.items() if axes == BOTH]
+    axes_of = {name: d.axes for score in scores for name, d in score.detail.items()}
+    details = details or [name for name, axes in axes_of.items() if axes == BOTH]
     if not details:
         raise DisentangleError(
-            f"{run.path}: behind its scores is no matrix of latents and factors; "
-            f"first: disentangle score {run.path}"
+            f"{run.path} has no latent-by-factor matrix yet. "
+            f"Run `disentangle score {run.path}` first."
         )
     return [find_matrix(run, name, scores) for name in details]
 
 
 def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
-    """Return one matrix: of means rather than samples, at default knobs, of the lowest seed."""
-    having = [score for score in scores if name in score.detail]
-    if not having:
+    """Find one matrix, preferring mean codes, default hyper-parameters and the lowest seed."""
+    candidates = [score for score in scores if name in score.detail]
+    if not candidates:
         metric = name.partition("/")[0]
-        known = {n for s in scores for n, d in s.detail.items() if d.axes == BOTH}
+        names = {n for s in scores for n, d in s.detail.items() if d.axes == BOTH}
         raise DisentangleError(
-            f"{run.path}: its scores have no '{name}'{suggestion(name, known)}; "
-            f"else first: disentangle score {run.path} --metric {metric}"
+            f"{run.path}: no '{name}' in its scores{suggestion(name, names)}; "
+            f"to compute it, run `disentangle score {run.path} --metric {metric}`."
         )
-    score = min(having, key=lambda s: (s.representation != "mean", len(s.knobs), s.seed))
+    score = min(candidates, key=lambda s: (s.representation != "mean", len(s.knobs), s.seed))
     detail = score.detail[name]
     if detail.axes != BOTH:
         raise UsageError(
-            f"--detail {name}: it is by {' and '.join(detail.axes)}, and a matrix is by latent and "
-            f"factor; print it: disentangle score {run.path} --metric {score.metric} --detail"
+            f"--detail {name}: expected a matrix by latent and factor, got values by "
+            f"{' and '.join(detail.axes)}. Run `disentangle score {run.path} --metric "
+            f"{score.metric} --detail` to print them."
         )
-    told = [
+    parts = [
         describe(score.knobs),
-        "" if score.representation == "mean" else "of samples",
+        "" if score.representation == "mean" else "sampled codes",
         describe_view(score.view),
         f"seed {score.seed}" if score.seed else "",
     ]
-    said = "; ".join(filter(None, told))
+    settings = "; ".join(filter(None, parts))
     values = np.array(detail.values, float).reshape(-1, len(score.factors))
-    return Matrix(f"{name}{f' ({said})' if said else ''}", score.factors, values)
+    return Matrix(f"{name}{f' ({settings})' if settings else ''}", score.factors, values)
 
 
 def make_canvas(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Canvas:
-    """Return the matrices as a figure: a column wide where they are few and narrow."""
+    """Draw the matrices on one canvas: one column wide if they fit, else a page."""
     longest = max(len(factor) for matrix in matrices for factor in matrix.factors)
-    reach = 0.55 * SMALL / 72 * longest  # of a factor's name, in inches
+    reach = 0.55 * SMALL / 72 * longest  # inches: length of the longest factor name
     above = LINE + reach * math.sin(math.radians(SLANT)) + LINE
     high = above + len(latents.order) * ROW + LINE + 0.1
     beside = max(0.0, reach * math.cos(math.radians(SLANT)) - CELL / 2)
@@ -143,12 +144,12 @@ def heat_map(drawn: Canvas, x: float, y: float, matrix: Matrix, latents: Latents
     axes = drawn.heat_map((x, y), (CELL, ROW), values, top, number, names)
     for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):
         label.set_color("black" if active else GREY)
-    bottom = f"white 0, black {number(top)}"
+    bottom = f"white: 0, black: {number(top)}"
     drawn.text(x, y + len(values) * ROW + 0.05, bottom, va="top", color=GREY)
 
 
 def number(value: float) -> str:
-    """Return a number in at most five characters, so that it fits a cell."""
+    """Format a number to fit a cell: at most five characters below 100,000."""
     if abs(value) >= 99.95:
         return f"{value:.0f}"
     return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 9.995 else f"{value:.1f}"

@@ -18,11 +18,11 @@ class Likelihood(ABC):
     """A distribution over images [N, C, H, W] whose parameters are a decoder's outputs."""
 
     learns_variance: ClassVar[bool] = False
-    """Whether one log variance for all pixels is learnt with the model."""
+    """True if one log variance for all pixels is learnt with the model."""
 
     @classmethod
     def make(cls, variance: float, log_variance: Tensor | None) -> Self:
-        """Make one with the fixed or the learnt variance, for a likelihood that has one."""
+        """Create the likelihood with its fixed or learnt variance, if it has one."""
         return cls()
 
     @abstractmethod
@@ -35,11 +35,11 @@ class Likelihood(ABC):
 
     @abstractmethod
     def constant(self, dimensions: int) -> float:
-        """Return what `nll` leaves out for an image of so many dimensions, in nats."""
+        """Return the constant that `nll` omits for an image with this number of values, in nats."""
 
 
 class Bernoulli(Likelihood):
-    """Each pixel is a coin whose logit the decoder gives; grey values count as probabilities."""
+    """A Bernoulli per pixel with the decoder's output as logit; grey values are probabilities."""
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return the cross entropy of the pixels, [N]."""
@@ -50,7 +50,7 @@ class Bernoulli(Likelihood):
         return parameters.sigmoid()
 
     def constant(self, dimensions: int) -> float:
-        """Return 0: nothing is left out."""
+        """Return 0: `nll` omits nothing."""
         return 0.0
 
 
@@ -62,7 +62,7 @@ class Gaussian(Likelihood):
 
     @classmethod
     def make(cls, variance: float, log_variance: Tensor | None) -> Self:
-        """Make one with this fixed variance."""
+        """Create the likelihood with this fixed variance."""
         return cls(variance)
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ class Gaussian(Likelihood):
 
 @dataclass(frozen=True)
 class LearnedGaussian(Likelihood):
-    """N(sigmoid(parameters), variance I) whose variance, one for all pixels, is learnt.
+    """N(sigmoid(parameters), variance I) with one learnt variance for all pixels.
 
-    Its `nll` leaves nothing out, as the variance is no constant. Rybkin et al. (2021),
+    Its `nll` omits nothing, because the variance is not constant. Rybkin et al. (2021),
     https://arxiv.org/abs/2006.13202.
     """
 
@@ -92,13 +92,13 @@ class LearnedGaussian(Likelihood):
 
     @classmethod
     def make(cls, variance: float, log_variance: Tensor | None) -> Self:
-        """Make one with this learnt variance.
+        """Create the likelihood with this learnt variance.
 
         Raises:
-            ValueError: the model has no such parameter: see `Model.make_observation`.
+            ValueError: `log_variance` is None; see `Model.make_observation`.
         """
         if log_variance is None:
-            raise ValueError("'gaussian-learned' takes the parameter log_variance")
+            raise ValueError("'gaussian-learned' needs the parameter log_variance")
         return cls(log_variance)
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class LearnedGaussian(Likelihood):
         return parameters.sigmoid()
 
     def constant(self, dimensions: int) -> float:
-        """Return 0: nothing is left out."""
+        """Return 0: `nll` omits nothing."""
         return 0.0
 
 
@@ -123,18 +123,18 @@ class ContinuousBernoulli(Likelihood):
     """
 
     def nll(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return -log p(x), [N], which may be negative, as a density's is."""
+        """Return -log p(x), [N]; it may be negative, because p is a density."""
         density: Any = Continuous(logits=parameters, validate_args=False)
         log_p: Tensor = density.log_prob(x)
         return -log_p.flatten(1).sum(1)
 
     def mean(self, parameters: Tensor) -> Tensor:
-        """Return the expected values, which are not the sigmoid."""
+        """Return the expected values, which differ from the sigmoid."""
         expected: Tensor = Continuous(logits=parameters, validate_args=False).mean
         return expected
 
     def constant(self, dimensions: int) -> float:
-        """Return 0: nothing is left out."""
+        """Return 0: `nll` omits nothing."""
         return 0.0
 
 
@@ -146,16 +146,16 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = MappingProxyType(
         "continuous-bernoulli": ContinuousBernoulli,
     }
 )
-"""Name of a likelihood -> its class: the choices of the knob `likelihood`, in this order."""
+"""Likelihood classes by name: the choices of the knob `likelihood`, in this order."""
 
 
 def make(name: str, variance: float, log_variance: Tensor | None = None) -> Likelihood:
-    """Make the likelihood of this name.
+    """Create a likelihood by name.
 
     Args:
         name: a key of `LIKELIHOODS`.
-        variance: of a Gaussian whose variance is fixed; the others have none.
-        log_variance: the parameter of a likelihood that learns its variance.
+        variance: fixed variance of the likelihood `gaussian`; others ignore it.
+        log_variance: the learnt parameter of a likelihood that learns its variance.
 
     Raises:
         UsageError: no likelihood has this name.

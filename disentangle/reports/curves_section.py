@@ -1,4 +1,4 @@
-"""The charts of a run's training, from its log."""
+"""Charts of a run's training, drawn from its log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from disentangle.score_tables.cells import number
 
 
 def curves(run: Run, latents: Latents) -> list[tuple[str, str, Markup]]:
-    """Return the charts of a run's log: title, unit, SVG."""
+    """Draw the charts of a run's log; return the title, unit and SVG of each."""
     log = run.log
     if not log:
         return []
@@ -31,35 +31,35 @@ def curves(run: Run, latents: Latents) -> list[tuple[str, str, Markup]]:
     charts.append(("active latents", "", [alone("active", column(log, "active"))]))
     scored = [Line(short(name), column(log, "scores", name)) for name in keys(log, "scores")]
     if scored:
-        charts.append(("scores while training", "", scored))
+        charts.append(("scores during training", "", scored))
     return [(title, unit, line_chart(title, unit, steps, lines)) for title, unit, lines in charts]
 
 
 def keys(log: Sequence[Mapping[str, Any]], part: str) -> list[str]:
-    """Return the names in a part of a log's entries, in order."""
+    """Names in one part of the log entries, in order of first appearance."""
     return list(dict.fromkeys(name for entry in log for name in entry.get(part) or ()))
 
 
 def column(log: Sequence[Mapping[str, Any]], *keys: str | int) -> list[float | None]:
-    """Return one value of each entry, found by a key or two; None where there is no number."""
-    found: list[float | None] = []
+    """One value per log entry, looked up by a path of keys; None if it is not a number."""
+    values: list[float | None] = []
     for entry in log:
         value: Any = entry
         try:
             for key in keys:
                 value = value[key]
-            found.append(float(value))
+            values.append(float(value))
         except (KeyError, IndexError, TypeError, ValueError):
-            found.append(None)
-    return found
+            values.append(None)
+    return values
 
 
 def alone(name: str, values: Sequence[float | None]) -> Line:
-    """Return the line of a chart that has no other: at its end stands its last value."""
-    known = [value for value in values if value is not None]
-    return Line(name, values, end=number(known[-1]).removesuffix(".000") if known else "")
+    """The only line of a chart, labelled with its last value."""
+    numbers = [value for value in values if value is not None]
+    return Line(name, values, end=number(numbers[-1]).removesuffix(".000") if numbers else "")
 
 
 def short(name: str) -> str:
-    """Return a name that stands at the end of a line."""
+    """Shorten a name to fit the label at the end of a line."""
     return name if len(name) <= 14 else name[:13] + "…"

@@ -1,4 +1,4 @@
-"""HTML from the templates: whole pages, with their style and script inside."""
+"""Render self-contained HTML pages from the templates, with CSS and JavaScript inlined."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,16 @@ from disentangle.score_tables.table import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-"""Characters that end a script, or a line of it -> what JSON has for them."""
+"""Characters that could end a script element or a line in it -> their JSON escapes."""
 
 
 def tables_page(tables: Sequence[Table]) -> str:
-    """A page of score tables, and of the papers' tables beside them."""
+    """The HTML page of score tables and of the published tables of papers."""
     return render("table", {"sheets": [sheet for table in tables for sheet in table.sheets]})
 
 
 def render(name: str, about: Mapping[str, Any], script: str = "") -> str:
-    """Render the page of this name, with its style and a script of the templates inside."""
+    """Render a page template with its values, inlining the style sheet and a script file."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -41,11 +41,11 @@ def render(name: str, about: Mapping[str, Any], script: str = "") -> str:
 
 
 def part(name: str) -> Markup:
-    """A part of the templates, as it stands in a page."""
+    """The text of a file of the templates, inserted into a page without escaping."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def json_text(value: Any) -> Markup:
-    """JSON that may stand inside a script element: nothing in it ends that."""
+    """JSON escaped for a script element: no value can close the element."""
     text = json.dumps(value, allow_nan=False)
     return Markup("".join(ESCAPED.get(c, c) for c in text))

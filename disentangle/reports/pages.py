@@ -1,4 +1,4 @@
-"""The pages that show what was learnt: one HTML file each, whole in itself, without a network."""
+"""Reports of runs: one self-contained HTML file each, readable offline."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,27 +27,28 @@ def report(
     file: str | Path | None = None,
     say: Say = silent,
 ) -> Path:
-    """Write the page of a run, or of a folder of runs; return the file.
+    """Write the report of a run, or of a folder of runs; return the file written.
 
     Args:
         where: a run, its folder, or a folder with runs below it.
-        output: the file; `report.html` in that folder unless given.
-        runs: of a folder: also write the page of each run, `report.html` in its own folder.
-        bases: of a run: where the traversals start; see `figures.find_bases`.
-        data_dir: where the dataset's prepared files are now, if not where they were.
-        file: where the dataset's own file is now, if not where it was.
-        say: called with each further page that was written, or why it could not be.
+        output: the file to write; by default `report.html` in that folder.
+        runs: for a folder: also write the report of each run, as `report.html` in its own folder.
+        bases: for a run: the base images of the traversals; see `figures.bases.find_bases`.
+        data_dir: folder of the prepared dataset, if it has moved since training.
+        file: the dataset's own file, if it has moved since training.
+        say: called with the path of each run's report as it is written.
 
     Raises:
-        DisentangleError: no run is there, or the run has no weights, or its dataset cannot be had.
+        DisentangleError: no run was found, the run has no checkpoint, or its dataset is not
+            available.
     """
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
     single = isinstance(where, Run) or (folder / RECORD).exists()
     if not single and not find_runs(folder):
-        raise DisentangleError(f"{folder}: no run is there; train one first, or name its folder")
+        raise DisentangleError(f"{folder}: no run found. Train one first, or give a run's folder.")
     path = Path(output).expanduser() if output is not None else folder / NAME
     if not path.parent.is_dir():
-        raise DisentangleError(f"{path.parent}: no such folder; make it first")
+        raise DisentangleError(f"{path.parent}: no such folder. Create it first.")
     if single:
         run = where if isinstance(where, Run) else load_run(folder, data_dir=data_dir, file=file)
         write_text(path, run_page(run, bases))
@@ -60,26 +61,26 @@ def report(
 def write_runs(
     folder: Path, data_dir: str | Path | None, file: str | Path | None, say: Say
 ) -> list[str]:
-    """Write the page of each run below a folder; return of those that have none, why."""
+    """Write the report of each run below a folder; return a message per run that failed."""
     problems = []
     for path in find_runs(folder):
         try:
             say(str(report(path, data_dir=data_dir, file=file)))
         except DisentangleError as error:
-            problems.append(f"No page: {error}")
+            problems.append(f"Report not written: {error}")
     return problems
 
 
 def run_page(run: Run, bases: Sequence[str] | None = None) -> str:
-    """Return the page of a run.
+    """Render the report of a run.
 
     Raises:
-        DisentangleError: it has no weights, or its dataset cannot be had.
+        DisentangleError: the run has no checkpoint, or its dataset is not available.
     """
     if not run.checkpoint_path.exists():
         raise DisentangleError(
-            f"{run.path}: no checkpoint is there, and so nothing to show: put it back, or "
-            f"{'train it again' if run.finished else f'disentangle resume {run.path}'}"
+            f"{run.path}: no checkpoint found. Restore it, or "
+            f"{'train the run again' if run.finished else f'run `disentangle resume {run.path}`'}."
         )
     return render("run", about_run(run, bases), "run.js")
 
@@ -92,6 +93,6 @@ def study_page(
     tables: Sequence[Table] | None = None,
     pictures: Sequence[Path] = (),
 ) -> str:
-    """Return the page of a folder of runs to lie in the folder `beside`; see `about_study`."""
+    """Render the report of a folder of runs, to be written into `beside`; see `about_study`."""
     about = about_study(folder, beside, NAME, problems, only, tables, pictures)
     return render("study", about, "study.js")

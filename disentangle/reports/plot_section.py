@@ -1,4 +1,4 @@
-"""What a folder's page draws of one table: every run's score against a setting, and baselines."""
+"""The plot below a score table: the score of each run against a setting, with baselines."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from disentangle.score_tables.table import Table
 
 
 def runs_of(table: Table, runs: Sequence[Run]) -> list[Run]:
-    """Return the runs that a table is made of, each once."""
+    """The runs behind a table, without duplicates."""
     data = (*table.trained, table.fingerprint)
     return [run for run in deduplicated(runs)[0] if run.record.data == data]
 
 
 def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[str, Any]:
-    """Return the runs' scores and knobs, and baselines, for a plot of one against another."""
+    """The plot's data: scores and settings of each run, and the baselines' scores."""
     points: list[dict[str, Any]] = []
     for run in runs:
         scores = {
@@ -31,7 +31,7 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
             points.append(
                 {
                     "model": run.record.model,
-                    "said": f"{run.record.model} {run.record.summary}, seed {run.record.seed}",
+                    "label": f"{run.record.model} {run.record.summary}, seed {run.record.seed}",
                     "href": links[run.path],
                     "knobs": knobs_of(run.record),
                     "scores": scores,
@@ -58,21 +58,21 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
 
 
 def knobs_of(record: RunRecord) -> dict[str, Any]:
-    """Return what a score may be drawn against; a number that is not finite is a word."""
-    found = {"model": record.model, **record.knobs, **record.recipe}
+    """The settings for the horizontal axis; booleans and non-finite numbers become text."""
+    settings = {"model": record.model, **record.knobs, **record.recipe}
     return {
         name: str(value)
         if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
         else value
-        for name, value in found.items()
+        for name, value in settings.items()
     }
 
 
 def varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names that have more than one value: the model first, and alone if there are none.
+    """Names of the settings that have more than one value; only the model if none varies.
 
-    The model's own knobs come before the trainer's options.
+    The model comes first, then its hyper-parameters, then the trainer's options.
     """
     names = dict.fromkeys(name for one in settings for name in one)
-    found = [n for n in names if len({one[n] for one in settings if n in one}) > 1]
-    return found or ["model"]
+    varying = [n for n in names if len({one[n] for one in settings if n in one}) > 1]
+    return varying or ["model"]

@@ -1,4 +1,4 @@
-"""What the page of a run shows: its record, its latents in pictures, its training, its scores."""
+"""Contents of a run's page: record, traversals, reconstructions, training curves and scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,22 +22,22 @@ from disentangle.runs.scores import current_scores
 VALUES = 21
 PAIRS = 16
 SIDE = 128
-"""The side of a picture on the page, in pixels, where that is a multiple of its own."""
+"""The largest width of a picture on the page, in pixels; pictures are enlarged by whole factors."""
 
 
 def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return all that the template of a run's page names.
+    """The template values of a run's page.
 
     Args:
-        run: a run with weights.
-        bases: where the traversals start; see `figures.find_bases`.
+        run: a run with a checkpoint.
+        bases: the base images of the traversals; see `figures.bases.find_bases`.
     """
     record, latents = run.record, measure_latents(run)
     scores = current_scores(run, detail=True)
     return {
         "record": record,
         "state": state(run),
-        "said": record.summary,
+        "summary": record.summary,
         "view": describe_view(record.dataset.view),
         "facts": run_facts(run, latents),
         "origins": origins(record),
@@ -52,19 +52,19 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def state(run: Run) -> str:
-    """Return what a reader must know of a run that did not come to its end; else nothing."""
+    """A warning about an unfinished run; empty for a finished one."""
     if run.finished:
         return ""
     step = run.load_checkpoint().step
     why = f" {run.record.failed}" if run.record.failed else ""
-    return f"UNFINISHED: weights after {step} of {run.record.recipe['steps']:,} steps.{why}"
+    return f"UNFINISHED: checkpoint of step {step} of {run.record.recipe['steps']:,}.{why}"
 
 
 def run_facts(run: Run, latents: Latents) -> dict[str, str]:
-    """Return what a reader asks first, by name."""
+    """The key facts at the top of the page, by name."""
     record = run.record
     seconds = record.seconds if record.seconds is not None else last(run).get("seconds")
-    found = {
+    facts = {
         "steps": f"{record.recipe['steps']:,}",
         "seed": str(record.seed),
         "active latents": f"{sum(latents.active)} of {len(latents.active)}",
@@ -72,67 +72,66 @@ def run_facts(run: Run, latents: Latents) -> dict[str, str]:
         "wall time": "" if seconds is None else duration(float(seconds)),
         "device": f"{record.device}, {record.threads} threads".replace(" 1 threads", " 1 thread"),
     }
-    return {name: said for name, said in found.items() if said}
+    return {name: text for name, text in facts.items() if text}
 
 
 def last(run: Run) -> Mapping[str, Any]:
-    """Return the last entry of a run's log; an empty one if it has none."""
+    """The last entry of a run's log; empty if there is none."""
     log = run.log
     return log[-1] if log else {}
 
 
 def origins(record: RunRecord) -> dict[str, str]:
-    """Return where a run came from: data, code and versions, by name."""
+    """The run's provenance by name: data, code and versions."""
     data = record.dataset
     versions = ", ".join(f"{name} {version}" for name, version in record.packages.items())
-    found = {
+    facts = {
         "run": record.id,
         "settings": record.origin,
         "imported from": record.imported or "",
-        "plugin": f"{record.distribution}, version {record.model_version} of the model, "
-        f"{record.network_version} of the network",
-        "images": f"{data.images:,} of {' x '.join(map(str, data.image_shape))}, {data.source}",
+        "plugin": f"{record.distribution}, model version {record.model_version}, "
+        f"network version {record.network_version}",
+        "images": f"{data.images:,}, each {' x '.join(map(str, data.image_shape))}, {data.source}",
         "factors": ", ".join(f"{name} ({count})" for name, count in data.factors.items()),
         "trained on": describe_view(data.view),
         "dataset fingerprint": data.fingerprint,
-        "weights": record.weights or "",
+        "digest of the weights": record.weights or "",
         "versions": versions,
         "commit": record.commit or "",
         "started": record.started,
         "finished": record.finished or "",
     }
-    return {name: said for name, said in found.items() if said}
+    return {name: text for name, text in facts.items() if text}
 
 
 def settings(record: RunRecord, changed: bool) -> list[dict[str, str]]:
-    """Return knobs and trainer's options that differ from their defaults, or those that do not."""
-    every: dict[str, SettingRecord] = {**record.settings, **record.training}
-    found = [
+    """Rows of the settings that differ from their defaults, or of those that do not."""
+    all_settings: dict[str, SettingRecord] = {**record.settings, **record.training}
+    rows = [
         {
             "name": name,
             "value": str(setting.value),
             "default": str(setting.default),
             "origin": f"preset {record.preset}" if setting.origin == "preset" else setting.origin,
         }
-        for name, setting in every.items()
+        for name, setting in all_settings.items()
         if (setting.value != setting.default) == changed
     ]
     derived = {} if changed else record.normalised
-    return found + [
+    return rows + [
         {"name": name, "value": f"{value:.6g}", "default": "", "origin": "derived"}
         for name, value in derived.items()
     ]
 
 
 def traversals(run: Run, latents: Latents, specs: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the pictures of each latent's traversal from each base, and what moves them.
+    """The traversal of each latent from each base image, and the values on its slider.
 
-    `own` are the places, among the values of each latent, that are nearest to the base's own.
+    `own` holds, for each latent, the index of the traversed value nearest to the base's value.
     """
-    found = find_bases(run, specs or default_bases(run))
     values = [run.model.traversal(d, VALUES) for d in latents.order]
     bases = []
-    for base in found:
+    for base in find_bases(run, specs or default_bases(run)):
         shown = [run.decode(base.z[None])[0]]
         if base.image is not None:
             shown.insert(0, as_float(base.image))
@@ -158,22 +157,22 @@ def traversals(run: Run, latents: Latents, specs: Sequence[str] | None = None) -
 
 
 def zoom(width: int) -> int:
-    """Return how many times a page enlarges pictures of so many pixels: a whole number."""
+    """The whole factor by which the page enlarges pictures of this width in pixels."""
     return max(1, SIDE // width)
 
 
 def nearest(values: Tensor, own: Tensor) -> int:
-    """Return the place of the value that is nearest to a base's own."""
+    """Index of the value nearest to the base image's value."""
     return int((values - own).abs().argmin())
 
 
 def rounded(values: Tensor) -> list[str]:
-    """Return values as a person reads them; minus zero is zero."""
+    """Format values with two decimals and a typographic minus sign; minus zero becomes zero."""
     return [f"{round(float(v), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}") for v in values]
 
 
 def reconstructions(run: Run) -> dict[str, Any]:
-    """Return images over their reconstructions, as one sheet of two rows."""
+    """One sprite sheet of two rows: images above their reconstructions."""
     order = numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))
     images = run.dataset.images(order[:PAIRS])
     both = torch.stack([as_float(images), run.decode(run.encode(images))])

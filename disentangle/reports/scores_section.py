@@ -1,4 +1,4 @@
-"""The scores of a run as its page shows them: beside baselines, and the matrices behind them."""
+"""The scores of a run's page, next to baselines, and the latent-by-factor matrices behind them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ from disentangle.scoring.metric_traits import direction, supervised
 
 Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
-"""How many folders lie at most between a run and the results folder, that one included."""
+"""Maximum number of parent folders of a run to search for the results folder."""
 DARK = 0.675
-"""The share of the heat colour above which a number takes the other colour: both can be read.
+"""The share of the heat colour above which numbers switch to the other text colour.
 
-With the threshold of the figures' greys, `canvas.DARK`, some would have a contrast of 4.0, not 4.5.
+The threshold of the figures' greys, `canvas.DARK`, would lower some contrasts from 4.5 to 4.0.
 """
 
 
 def baselines_near(folder: Path) -> dict[str, list[Score]]:
-    """Return the baselines of the results folder that a folder lies in, if it has any."""
+    """The baselines of the results folder that contains this folder, if there are any."""
     here = folder.resolve()
     for parent in [here, *here.parents][: LEVELS + 1]:
         if (parent / "baselines").is_dir():
@@ -32,37 +32,37 @@ def baselines_near(folder: Path) -> dict[str, list[Score]]:
 
 
 def terms_said(score: Score) -> str:
-    """Return how codes and images were taken, in words, but for the factors."""
-    said = [
+    """Describe a score's protocol, representation, view, seed and dataset, without the factors."""
+    parts = [
         f"Protocol {score.protocol}",
-        f"{score.representation}s of the codes",
+        f"{score.representation} representation",
         describe_view(score.view) or "all images",
         f"metric seed {score.seed}",
         f"dataset {score.fingerprint[:10]}",
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def score_blocks(scores: Sequence[Score], baselines: Baselines) -> list[dict[str, Any]]:
-    """Return the scores, those taken in the same way together, each beside its baselines'."""
+    """Group scores by the conditions under which they were computed, each next to its baselines."""
     blocks: dict[tuple[Any, ...], list[Score]] = {}
     for score in scores:
         blocks.setdefault(score.key.conditions, []).append(score)
-    known = {
-        name: {s.key: s.value for s in found if s.value is not None}
-        for name, found in baselines.items()
+    values = {
+        name: {s.key: s.value for s in baseline if s.value is not None}
+        for name, baseline in baselines.items()
     }
-    return [block(blocks[key], known) for key in sorted(blocks, key=str)]
+    return [block(blocks[key], values) for key in sorted(blocks, key=str)]
 
 
 def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
-    """Return scores that were taken in the same way, as rows."""
+    """One score table: scores that were computed under the same conditions."""
     rows = sorted(
         scores, key=lambda s: (s.metric, s.version, describe(dict(sorted(s.knobs.items()))))
     )
     shown = [name for name, of in baselines.items() if any(s.key in of for s in rows)]
     return {
-        "said": terms_said(scores[0]),
+        "conditions": terms_said(scores[0]),
         "factors": ", ".join(scores[0].factors),
         "baselines": shown,
         "rows": [row(score, {name: baselines[name] for name in shown}) for score in rows],
@@ -70,7 +70,7 @@ def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]])
 
 
 def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
-    """Return one score: its value or why it has none, how it was computed, its baselines."""
+    """One table row: the score's value, or why it has none, its settings and its baselines."""
     beside = [(name, of.get(score.key)) for name, of in baselines.items()]
     marks = [(name, value) for name, value in beside if value is not None]
     return {
@@ -84,16 +84,16 @@ def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str,
 
 
 def graded(score: Score) -> bool:
-    """Say whether a score lies between 0 and 1: one that compares codes with factors."""
+    """True if a score lies between 0 and 1: a supervised metric where more is better."""
     return supervised(score.key) and direction(score.key) == "more"
 
 
 def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
-    """Return every matrix of latents and factors behind the scores, active latents first.
+    """All latent-by-factor matrices behind the scores, active latents first.
 
-    Shades go from nothing to the largest magnitude of a matrix.
+    Shades run from 0 to the largest magnitude in each matrix.
     """
-    found = []
+    blocks = []
     for score in sorted(scores, key=lambda s: str(s.key)):
         for name, detail in score.detail.items():
             if detail.axes != ("latent", "factor") or len(detail.values) != len(latents.order):
@@ -105,10 +105,10 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
             counted = all(v is None or float(v).is_integer() for line in lines for v in line)
             digits = 0 if counted and most > 1 else 2
             knobs = f", {describe(score.knobs)}" if score.knobs else ""
-            found.append(
+            blocks.append(
                 {
                     "name": name,
-                    "said": f"{terms_said(score)}. {score.metric}, version {score.version}{knobs}",
+                    "text": f"{terms_said(score)}. {score.metric}, version {score.version}{knobs}",
                     "most": number(most),
                     "factors": names(score.factors, lines),
                     "rows": [
@@ -117,17 +117,17 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
                     ],
                 }
             )
-    return found
+    return blocks
 
 
 def names(factors: Sequence[str], lines: Sequence[Sequence[float | None]]) -> list[str]:
-    """Return the names of a matrix's columns: the factors scored, or else numbers."""
+    """Column names of a matrix: the scored factors, or numbered columns if the counts differ."""
     count = len(lines[0]) if lines else 0
     return list(factors) if len(factors) == count else [f"factor {i}" for i in range(count)]
 
 
 def cells(line: Sequence[float | None], most: float, digits: int = 2) -> list[dict[str, Any]]:
-    """Return the numbers of a row, each with its shade, 0 to 1, and whether that is dark."""
+    """The cells of a matrix row: each value with its shade from 0 to 1 and whether it is dark."""
     shades = [0.0 if v is None or not most else abs(v) / most for v in line]
     return [
         {"text": "n/a" if v is None else f"{v:.{digits}f}", "shade": round(s, 3), "dark": s > DARK}

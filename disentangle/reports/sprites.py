@@ -1,4 +1,4 @@
-"""Pictures in a page: sprite sheets, many small ones in one WebP, and drawn figures, as text."""
+"""Images embedded in pages as data URIs: sprite sheets (WebP) and figures (PNG)."""
 
 import base64
 import io
@@ -14,15 +14,16 @@ from disentangle.figures.canvas import DPI
 
 QUALITY = 80
 INCH, COLOURS = 120, 48
-"""Pixels of a page to an inch of a figure, so that its small type can be read; colours kept."""
+"""Page pixels per inch of a figure, so that its small type is legible; colours kept in its PNG."""
 LARGEST = 16_383
-"""The most pixels that a WebP has on a side."""
+"""The largest side of a WebP image, in pixels."""
 
 
 def sprite_sheet(images: Tensor) -> NDArray[np.uint8]:
-    """Return images [rows, columns, C, H, W] in [0, 1] as one picture [height, width, RGBA].
+    """Tile images [rows, columns, C, H, W] in [0, 1] into one picture [height, width, RGBA].
 
-    Each has a transparent pixel all around, so that no neighbour shows where a page scales it.
+    Each image has a transparent border of one pixel, so that its neighbours do not bleed into it
+    when the page scales the sheet.
     """
     rows, columns, channels, height, width = images.shape
     sheet = np.zeros((rows, height + 2, columns, width + 2, 4), np.uint8)
@@ -34,15 +35,16 @@ def sprite_sheet(images: Tensor) -> NDArray[np.uint8]:
 
 
 def webp(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture [height, width, RGBA] as WebP; transparency is kept exactly.
+    """Encode a picture [height, width, RGBA] as WebP; transparency is lossless.
 
     Raises:
-        DisentangleError: it is larger than a WebP can be.
+        DisentangleError: the picture is too large for WebP.
     """
     if max(picture.shape[:2]) > LARGEST:
         raise DisentangleError(
-            f"a sheet of {picture.shape[1]} x {picture.shape[0]} pixels is more than a WebP holds "
-            f"({LARGEST} on a side); such a run's figures are drawn by: disentangle traverse"
+            f"the sprite sheet of {picture.shape[1]} x {picture.shape[0]} pixels exceeds the WebP "
+            f"limit of {LARGEST} pixels per side. Run `disentangle traverse` to draw this run's "
+            "figures instead."
         )
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "WEBP", quality=QUALITY, method=4)
@@ -50,15 +52,15 @@ def webp(picture: NDArray[np.uint8]) -> bytes:
 
 
 def data_uri(images: Tensor) -> str:
-    """Return images [rows, columns, C, H, W] in [0, 1] as a sprite sheet, in a data URI."""
+    """Encode images [rows, columns, C, H, W] in [0, 1] as a sprite sheet in a data URI."""
     return "data:image/webp;base64," + base64.b64encode(webp(sprite_sheet(images))).decode()
 
 
 def figure_uri(path: Path) -> tuple[str, int]:
-    """Return a drawn figure in a data URI, in the few colours that it has, and its width in a page.
+    """Encode a figure as a data URI with a small palette; return it and its width on the page.
 
     Args:
-        path: a PNG of `plate.DPI` pixels an inch.
+        path: a PNG of `canvas.DPI` pixels per inch.
     """
     out = io.BytesIO()
     with Image.open(path) as picture:

@@ -1,4 +1,4 @@
-"""What the page of a folder shows: its score tables, scores against knobs, its runs, problems."""
+"""Contents of a folder's page: score tables, plots of scores against settings, runs, problems."""
 
 import math
 import os
@@ -27,16 +27,16 @@ def about_study(
     tables: Sequence[Table] | None = None,
     pictures: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Return all that the template of a folder's page names.
+    """The template values of a folder's page.
 
     Args:
         folder: the folder, with runs below it.
-        beside: the folder that the page will lie in: links to runs' pages start there.
-        name: what the page of a run is called.
-        problems: what is known to have gone wrong.
-        only: the runs to show; all below the folder unless given.
-        tables: of these runs; the usual ones unless given.
-        pictures: PNG files to show after them.
+        beside: the folder that will contain the page: links to the runs' pages are relative to it.
+        name: file name of each run's page.
+        problems: error messages to show.
+        only: the runs to show; by default all below the folder.
+        tables: score tables of these runs; made from them by default.
+        pictures: PNG files to show after the tables.
     """
     runs, unread = load_all(folder) if only is None else (list(only), [])
     links = {run.path: link(run.path / name, beside) for run in runs}
@@ -58,24 +58,24 @@ def about_study(
             for path in pictures
             for uri, width in [figure_uri(path)]
         ],
-        "runs": [run_said(run, links[run.path]) for run in runs],
+        "runs": [run_row(run, links[run.path]) for run in runs],
         "problems": [*unread, *problems, *failures(runs)],
     }
 
 
 def link(page: Path, beside: Path) -> str:
-    """Return the address of a page as seen from a folder; empty where the page is not there."""
+    """The relative URL of a page from a folder; empty if the page does not exist."""
     if not page.exists():
         return ""
     return quote(Path(os.path.relpath(page.resolve(), beside.resolve())).as_posix())
 
 
 def counts(runs: Sequence[Run]) -> dict[str, str]:
-    """Return how much there is, by name."""
+    """Number of runs, models and datasets, and the training time, by name."""
     records = [run.record for run in runs]
     unfinished, failed = (sum(run.state == s for run in runs) for s in ("unfinished", "failed"))
     seconds = sum(record.seconds or 0.0 for record in records)
-    found = {
+    numbers = {
         "runs": len(runs),
         "unfinished": unfinished,
         "failed": failed,
@@ -83,11 +83,11 @@ def counts(runs: Sequence[Run]) -> dict[str, str]:
         "datasets": len({record.dataset.name for record in records}),
         "training time": duration(seconds) if seconds else 0,
     }
-    return {name: str(count) for name, count in found.items() if count}
+    return {name: str(count) for name, count in numbers.items() if count}
 
 
 def failures(runs: Sequence[Run]) -> list[str]:
-    """Return why training came to no end, of each run that failed."""
+    """A message for each run whose training failed."""
     return [
         f"{run.record.model}, seed {run.record.seed}, run {run.record.id} failed: "
         f"{run.record.failed}"
@@ -97,19 +97,19 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def sort_keys(table: Table, row: Row) -> list[str]:
-    """Return what each cell of a row is sorted by; an empty key means the cell's text."""
-    known: dict[str, int | None] = {"steps": row.steps, "seeds": len(row.seeds)}
+    """Sort keys of a row's cells; an empty key means that the cell is sorted by its text."""
+    counts: dict[str, int | None] = {"steps": row.steps, "seeds": len(row.seeds)}
     centres = [row.cells.get(column, Cell()).centre for column in table.columns]
-    return [key(known.get(name)) for name in table.left] + [key(centre) for centre in centres]
+    return [key(counts.get(name)) for name in table.left] + [key(centre) for centre in centres]
 
 
 def key(value: float | None) -> str:
-    """Return a number as a script reads it; empty where there is none."""
+    """A number in JavaScript syntax; empty if it is missing or not finite."""
     return "" if value is None or not math.isfinite(value) else repr(float(value))
 
 
-def run_said(run: Run, address: str) -> dict[str, Any]:
-    """Return one run in a line."""
+def run_row(run: Run, address: str) -> dict[str, Any]:
+    """One row of the table of runs."""
     record, log = run.record, run.log
     active = log[-1].get("active") if log else None
     return {

@@ -1,4 +1,4 @@
-"""The axes of a chart: which steps are drawn, round numbers, ends, and labels that keep apart."""
+"""SVG line charts: thinned curves, round ticks, axis limits, and labels that do not overlap."""
 
 import math
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ from disentangle.figures.canvas import spread
 from disentangle.score_tables.cells import number
 
 SHOWN = 80
-"""The most steps of a line that are drawn: a page is no log."""
+"""Maximum number of steps drawn per line, to keep pages small."""
 EARLY = 0.1
-"""The first part of training, which does not set the scale where it lies far above the rest."""
+"""First share of training, which does not set the axis limits if its values are far outliers."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a line is called, and its value at each step; None where there is none."""
+    """A line of a chart: its label and its value at each step, None where it has none."""
 
     label: str
     values: Sequence[float | None]
     strong: bool = True
     end: str = ""
-    """What stands at the end of the line, if not what it is called."""
+    """Text at the end of the line, if not its label."""
 
     @property
     def known(self) -> list[tuple[int, float]]:
-        """Return the values that can be drawn, each with its place."""
+        """The finite values, each with its index."""
         return [
             (i, value)
             for i, value in enumerate(self.values)
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Frame:
-    """The field of a chart, in pixels, and the numbers at its ends."""
+    """The plotting area of a chart in pixels, and its axis limits."""
 
     left: float
     right: float
@@ -49,23 +49,23 @@ class Frame:
     last: float
 
     def across(self, step: float) -> float:
-        """Return where a step is."""
+        """The horizontal position of a step, in pixels."""
         return self.left + step / self.last * (self.right - self.left)
 
     def down(self, value: float) -> float:
-        """Return where a value is."""
+        """The vertical position of a value, in pixels."""
         return self.top + (self.high - value) / (self.high - self.low) * (self.bottom - self.top)
 
 
 def thin(count: int, most: int = SHOWN) -> list[int]:
-    """Return which of `count` entries to draw: all, or some from the first to the last."""
+    """Indices of the entries to draw: all `count`, or `most` evenly spaced from first to last."""
     if count <= most:
         return list(range(count))
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
-    """Return round numbers from `low` to `high`, some `about` of them."""
+    """Round numbers from `low` to `high`, about `about` of them."""
     if not high > low:
         return [low]
     raw = (high - low) / about
@@ -76,20 +76,20 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
 
 
 def bounds(steps: Sequence[int], lines: Sequence[Line]) -> tuple[float, float]:
-    """Return the ends of the vertical axis: zero is the lower one where nothing is negative.
+    """Limits of the vertical axis, which starts at zero if no value is negative.
 
-    Values of the first tenth of training count only where the axis does not become three times as
-    long by them.
+    Values from the first tenth of training are included only if they do not make the axis more than
+    three times as long.
     """
-    known = [(steps[i], value) for line in lines for i, value in line.known]
-    if not known:
+    points = [(steps[i], value) for line in lines for i, value in line.known]
+    if not points:
         return 0.0, 1.0
-    every = [v for _, v in known]
-    late = [v for step, v in known if step > EARLY * steps[-1]] or every
+    values = [v for _, v in points]
+    late = [v for step, v in points if step > EARLY * steps[-1]] or values
     low, high = min([*late, 0.0]), max([*late, 0.0])
     room = 2 * (high - low)
-    low = min(every) if low - room <= min(every) < low else low
-    high = max(every) if high < max(every) <= high + room else high
+    low = min(values) if low - room <= min(values) < low else low
+    high = max(values) if high < max(values) <= high + room else high
     if low == high:
         return low, low + 1
     return (low, high + 0.04 * (high - low)) if low == 0 else (low, high)
@@ -97,30 +97,30 @@ def bounds(steps: Sequence[int], lines: Sequence[Line]) -> tuple[float, float]:
 
 WIDTH, HEIGHT = 350, 220
 LEFT, RIGHT, TOP, BOTTOM = 42, 92, 14, 24
-APART = 13.0  # pixels, of the names of lines
+APART = 13.0  # pixels between the labels of lines
 COLOURS = 8
-"""How many colours `style.css` has for lines; more lines are dashed."""
+"""Number of line colours in `style.css`; further lines are dashed."""
 
 
 def line_chart(title: str, unit: str, steps: Sequence[int], lines: Sequence[Line]) -> Markup:
-    """Return a chart of values against steps, as an SVG element.
+    """Draw a chart of values against steps, as an SVG element.
 
     Args:
-        title: what is shown.
-        unit: what the values are in.
-        steps: rising; at least one.
-        lines: strong ones are coloured and named; the others are grey and only counted.
+        title: title of the chart.
+        unit: unit of the values.
+        steps: increasing; at least one.
+        lines: strong lines are coloured and labelled; the others are grey and only counted.
     """
     low, high = bounds(steps, lines)
     frame = Frame(LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM, low, high, max(steps[-1], 1))
-    chosen = thin(len(steps))
+    shown = thin(len(steps))
     strong = [line for line in lines if line.strong]
     paths = []
     for look, line in [
         *(("weak", line) for line in lines if not line.strong),
         *((_look(i), line) for i, line in enumerate(strong)),
     ]:
-        path = _path(line, steps, chosen, frame)
+        path = _path(line, steps, shown, frame)
         paths.append(Markup('<path class="line {}" d="{}"/>').format(look, path))
     parts = [
         _axes(frame),
@@ -128,7 +128,7 @@ def line_chart(title: str, unit: str, steps: Sequence[int], lines: Sequence[Line
         _names(lines, strong, frame),
         _above(lines, steps, frame),
     ]
-    parts.append(_told(strong, steps, chosen, unit, frame))
+    parts.append(_tooltips(strong, steps, shown, unit, frame))
     ends = ", ".join(f"{x.label} ends at {number(x.known[-1][1])}" for x in strong if x.known)
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
@@ -152,31 +152,31 @@ def _axes(frame: Frame) -> Markup:
 
 
 def _clipped(paths: Sequence[Markup]) -> Markup:
-    """Return lines without what lies outside the field: an inner SVG element shows no more."""
+    """Clip lines to the plotting area with an inner SVG element."""
     box = (LEFT, TOP - 3, WIDTH - LEFT - RIGHT + 2, HEIGHT - TOP - BOTTOM + 5)
     return Markup(
         '<svg x="{0}" y="{1}" width="{2}" height="{3}" viewBox="{0} {1} {2} {3}">{4}</svg>'
     ).format(*box, Markup("").join(paths))
 
 
-def _look(place: int) -> str:
-    return f"c{place % COLOURS}" + (" dashed" if place >= COLOURS else "")
+def _look(index: int) -> str:
+    return f"c{index % COLOURS}" + (" dashed" if index >= COLOURS else "")
 
 
-def _path(line: Line, steps: Sequence[int], chosen: Sequence[int], frame: Frame) -> str:
-    """Return the path of a line, which is broken where there is no value."""
-    known, parts, pen = dict(line.known), [], "M"
-    for i in chosen:
-        if i not in known:
+def _path(line: Line, steps: Sequence[int], shown: Sequence[int], frame: Frame) -> str:
+    """The SVG path of a line, with gaps where a value is missing."""
+    values, parts, pen = dict(line.known), [], "M"
+    for i in shown:
+        if i not in values:
             pen = "M"
             continue
-        parts.append(f"{pen}{frame.across(steps[i]):.1f} {frame.down(known[i]):.1f}")
+        parts.append(f"{pen}{frame.across(steps[i]):.1f} {frame.down(values[i]):.1f}")
         pen = "L"
     return "".join(parts)
 
 
 def _names(lines: Sequence[Line], strong: Sequence[Line], frame: Frame) -> Markup:
-    """Return the names of lines, at their ends."""
+    """The labels at the ends of lines."""
     ends = [
         (frame.down(line.known[-1][1]), line.end or line.label, f"c{i % COLOURS}")
         for i, line in enumerate(strong)
@@ -187,8 +187,8 @@ def _names(lines: Sequence[Line], strong: Sequence[Line], frame: Frame) -> Marku
         ends.append((frame.down(max(weak)), f"{len(weak)} inactive", "weak"))
     ends.sort()
     half = APART / 2
-    wanted, sizes = [y for y, _, _ in ends], [APART] * len(ends)
-    places = spread(wanted, sizes, HEIGHT - BOTTOM + half, TOP - half)
+    heights, sizes = [y for y, _, _ in ends], [APART] * len(ends)
+    places = spread(heights, sizes, HEIGHT - BOTTOM + half, TOP - half)
     return Markup("").join(
         Markup('<text class="name {}" x="{}" y="{:.1f}">{}</text>').format(
             look, WIDTH - RIGHT + 7, y + 4, label
@@ -198,7 +198,7 @@ def _names(lines: Sequence[Line], strong: Sequence[Line], frame: Frame) -> Marku
 
 
 def _above(lines: Sequence[Line], steps: Sequence[int], frame: Frame) -> Markup:
-    """Return what is to be said of values that lie above the field."""
+    """A note on the largest value above the plotting area; empty if there is none."""
     over = [(v, steps[i]) for line in lines for i, v in line.known if v > frame.high]
     if not over:
         return Markup("")
@@ -208,17 +208,17 @@ def _above(lines: Sequence[Line], steps: Sequence[int], frame: Frame) -> Markup:
     )
 
 
-def _told(
-    lines: Sequence[Line], steps: Sequence[int], chosen: Sequence[int], unit: str, frame: Frame
+def _tooltips(
+    lines: Sequence[Line], steps: Sequence[int], shown: Sequence[int], unit: str, frame: Frame
 ) -> Markup:
-    """Return for each step a strip that tells its values where a pointer rests."""
-    middles = [frame.across(steps[i]) for i in chosen]
+    """A transparent strip per step whose tooltip lists the values."""
+    middles = [frame.across(steps[i]) for i in shown]
     edges = [LEFT, *((a + b) / 2 for a, b in pairwise(middles))]
     edges.append(WIDTH - RIGHT + 2)
-    known = [(line.label, dict(line.known)) for line in lines]
+    labelled = [(line.label, dict(line.known)) for line in lines]
     parts = []
-    for place, i in enumerate(chosen):
-        values = [f"{label} {number(found[i])}" for label, found in known if i in found]
+    for place, i in enumerate(shown):
+        texts = [f"{label} {number(values[i])}" for label, values in labelled if i in values]
         parts.append(
             Markup(
                 '<rect class="hit" x="{:.1f}" y="{}" width="{:.1f}" height="{}">'
@@ -228,20 +228,20 @@ def _told(
                 TOP,
                 max(edges[place + 1] - edges[place], 0.5),
                 HEIGHT - TOP - BOTTOM,
-                "\n".join(filter(None, [f"step {steps[i]:,}", *values, unit])),
+                "\n".join(filter(None, [f"step {steps[i]:,}", *texts, unit])),
             )
         )
     return Markup("").join(parts)
 
 
 def scale(value: float, marks: Sequence[tuple[str, float]], width: int = 150) -> Markup:
-    """Return a score between 0 and 1 as a dot on a line, with baselines as strokes across it.
+    """Draw a score between 0 and 1 as a dot on a scale, with baselines as vertical marks.
 
-    It is empty where a number lies outside.
+    Empty if a number is outside this range.
     """
     if not all(0 <= v <= 1 for v in (value, *(v for _, v in marks))):
         return Markup("")
-    said = ", ".join([f"{value:.3f} of 0 to 1", *(f"{name} {v:.3f}" for name, v in marks)])
+    scores = [f"{value:.3f} on a scale from 0 to 1", *(f"{name} {v:.3f}" for name, v in marks)]
     strokes = Markup("").join(
         Markup('<path class="mark" d="M{:.1f} 3V15"/>').format(5 + v * (width - 10))
         for _, v in marks
@@ -250,4 +250,4 @@ def scale(value: float, marks: Sequence[tuple[str, float]], width: int = 150) ->
         '<svg class="scale" viewBox="0 0 {0} 18" width="{0}" height="18" role="img" '
         'aria-label="{1}"><title>{1}</title><path class="rail" d="M5 9H{2}"/>{3}'
         '<circle class="dot" cx="{4:.1f}" cy="9" r="4.5"/></svg>'
-    ).format(width, said, width - 5, strokes, 5 + value * (width - 10))
+    ).format(width, ", ".join(scores), width - 5, strokes, 5 + value * (width - 10))

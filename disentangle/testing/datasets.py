@@ -52,7 +52,7 @@ def subject(dataset: str | Dataset, data_dir: str | Path | None = None) -> Subje
     opener = loading.opener(dataset)
     known = about_of(opener)
     state = status.state(dataset, known, data_dir)
-    if state.startswith("missing"):
+    if state.startswith("not available"):
         raise SkipTest(f"the images of '{dataset}' are {state}")
 
     def again() -> Dataset:

@@ -48,9 +48,9 @@ def test_list_says_what_there_is_and_what_is_ready(command, photos, tmp_path):
     assert "202,599" in lines["celeba"]
     assert "1,473 MB" in lines["celeba"]
     assert "for non-commercial research" in lines["celeba"]
-    assert "missing: run `disentangle data prepare celeba" in lines["celeba"]
-    assert "made when first used" in lines["dsprites"]
-    assert "made when first used" in lines["tiny"]
+    assert "not available; run `disentangle data prepare celeba" in lines["celeba"]
+    assert "generated on first use" in lines["dsprites"]
+    assert "generated on first use" in lines["tiny"]
     assert str(tmp_path / "data") in out
 
 
@@ -137,7 +137,7 @@ def test_own_images_are_verified(command, photos):
     command("data", "prepare", "./photos")
     code, out, _ = command("data", "verify", "./photos")
     assert code == 0
-    assert "9 images unchanged" in out
+    assert "9 images, unchanged" in out
 
 
 def test_own_images_are_shown_in_one_picture(command, photos, tmp_path):
@@ -171,7 +171,7 @@ def test_size_and_channels_of_own_images_are_chosen_and_reopened(command, photos
     assert run.record.dataset.image_shape == run.dataset.image_shape == (3, 64, 64)
     code, _, err = command("train", "vae", "tiny", *QUICK, "--channels", 3)
     assert code == 2
-    assert "'tiny' has images of one size" in err
+    assert "'tiny' has images of fixed size" in err
 
 
 def test_damage_is_found_by_verify_and_mended_by_prepare(command, npz, tmp_path):
@@ -195,15 +195,15 @@ def test_broken_manifest_is_told_in_words_with_a_command_that_works(command, npz
     manifest.write_text('{"version": 1}')
     code, _, err = command("data", "verify", npz, *options)
     assert code == 1
-    assert "prepared.json is damaged or from another version. Delete this folder and run `" in err
-    typed = shlex.split(err.partition("and run `disentangle ")[2].partition("`")[0])
+    assert "prepared.json is damaged, or of another version. Delete this folder, then run" in err
+    typed = shlex.split(err.partition("then run `disentangle ")[2].partition("`")[0])
     shutil.rmtree(manifest.parent)
     assert command(*typed)[0] == 0
     assert command("data", "verify", npz, *options)[0] == 0
 
 
 def test_command_for_a_set_that_is_not_drawn_says_from_where(command, tmp_path):
-    for name, advice in (("dsprites", "dsprites --data-dir d`\n"), ("cars3d", "d --from PATH (or")):
+    for name, advice in (("dsprites", "dsprites --data-dir d`"), ("cars3d", "d --from PATH` (or")):
         _, _, err = command("data", "verify", name, "--data-dir", "d")
         assert advice in err
 
@@ -264,7 +264,7 @@ def test_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_p
         (["--factors", "z"], "no factor 'z'"),
         (["--image-size", "4"], "expected --image-size from 8 to 1024"),
         (["--channels", "2"], "expected --channels 1 (grey) or 3 (RGB)"),
-        (["--download"], "nothing can be downloaded"),
+        (["--download"], "--download works only for datasets by name"),
     ],
 )
 def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):
@@ -274,7 +274,7 @@ def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):
 
 
 @pytest.mark.parametrize(
-    ("words", "what"), [(["--file", "x"], "file of yours"), (["--download"], "--download")]
+    ("words", "what"), [(["--file", "x"], "file"), (["--download"], "--download")]
 )
 def test_file_that_a_dataset_does_not_take_is_refused(command, words, what):
     code, _, err = command("train", "vae", "tiny", *QUICK, *words)

@@ -1,4 +1,4 @@
-"""`disentangle new`: packages that are whole, and names that are refused."""
+"""`disentangle new`: complete packages, and names that are rejected."""
 
 import ast
 import os
@@ -18,7 +18,7 @@ MADE = {"model": "new-vae", "dataset": "new-squares", "metric": "new-correlation
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Return a folder with a package of each kind."""
+    """A folder with a package of each kind."""
     folder = tmp_path_factory.mktemp("new")
     for kind, name in MADE.items():
         for path, text in package(kind, name):
@@ -28,7 +28,7 @@ def made(tmp_path_factory):
 
 
 def ran(folder, *words, **env):
-    """Run a Python module; return what it printed, which is shown where it failed."""
+    """Run a Python module and return its output; if it fails, the assertion shows the output."""
     result = subprocess.run(
         [sys.executable, "-m", *map(str, words)],
         cwd=folder,

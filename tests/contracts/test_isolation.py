@@ -74,8 +74,8 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
             "cannot be trained: decode() gave [2, 1, 64, 63], and not images [2, 1, 64, 64]",
         ),
         ("detached", "cannot be trained: no gradient reaches its terms"),
-        ("bare", "has no method terms(), which its contract needs"),
-        ("wrong-knob", "has an invalid knob: w must be a finite number at least 0; got -1.0"),
+        ("bare", "lacks the method terms() required by its contract"),
+        ("wrong-knob", "declares an invalid knob: w must be a finite number at least 0; got -1.0"),
     ],
 )
 def test_model_that_breaks_its_contract_is_named(rogues, command, model, message):
@@ -146,14 +146,14 @@ def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):
 def test_knob_that_is_called_like_an_option_is_told(rogues, command):
     code, _, err = command("train", "clashing", "tiny", *STEPS)
     assert code == 1
-    assert "model 'clashing' of rogues 1.0 has an invalid knob: " in err
-    assert "uses the name 'steps'" in err
+    assert "model 'clashing' of rogues 1.0 declares an invalid knob: " in err
+    assert "the name 'steps' is reserved" in err
 
 
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("unread", "/nowhere/images.npz: No such file or directory (asked for by dataset 'unread'"),
+        ("unread", "/nowhere/images.npz: No such file or directory (caused by dataset 'unread'"),
         ("last-label", "expected labels of 'x' from 0 to 2, got 9"),
         ("some-image", "gave 8 images of torch.float32 for 8: they are to be uint8"),
     ],
@@ -293,15 +293,15 @@ def test_distribution_for_another_contract_is_refused_before_it_is_imported(rogu
         return
     with pytest.raises(DisentangleError) as caught:
         registry.models.load("ancient")
-    said = f"model 'ancient' of ancients 1.0: it needs disentangle-bench {wanted}, but"
-    assert said in str(caught.value)
+    message = f"model 'ancient' of ancients 1.0: it requires disentangle-bench {wanted}, but "
+    assert message in str(caught.value)
     assert "rogues" not in sys.modules
     assert registry.models.load("sound")
 
 
 def test_list_says_what_is_for_another_contract(rogues, command):
     install(rogues, "elder", "Requires-Dist: disentangle-bench<0.1")
-    assert "NOT FOR THIS VERSION: it needs disentangle-bench <0.1" in command("list")[1]
+    assert "NOT FOR THIS VERSION: it requires disentangle-bench <0.1" in command("list")[1]
     listed = json.loads(command("list", "--json")[1])["plugins"]
     assert [p["name"] for p in listed if p["unfit"]] == ["elder"]
 

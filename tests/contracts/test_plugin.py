@@ -86,7 +86,7 @@ def test_knob_named_like_a_module_attribute_is_refused(name):
 
 
 def test_field_that_is_no_knob_is_refused():
-    with pytest.raises(TypeError, match="is no knob"):
+    with pytest.raises(TypeError, match="is not a knob"):
 
         class Bad(Plugin):
             secret: int = 3

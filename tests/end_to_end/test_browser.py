@@ -1,4 +1,4 @@
-"""Pages in a real browser: sliders, bases, tables and plots do what they should, and stay home."""
+"""Pages in a real browser: sliders, base images, tables and plots work without the network."""
 
 import os
 import shutil
@@ -38,29 +38,29 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """A function that opens a file; no error is told, and nothing else is asked for."""
-    said, asked, contexts = [], [], []
+    """A function that opens a file; checks for no console output and no other requests."""
+    messages, requests, contexts = [], [], []
 
     def go(path, **options):
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.resolve().as_uri())
         return page
 
     yield go
     for context in contexts:
         context.close()
-    assert said == []
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
-    assert all(url.endswith(".html") for url in asked if url.startswith("file:"))
+    assert messages == []
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
+    assert all(url.endswith(".html") for url in requests if url.startswith("file:"))
 
 
 @pytest.fixture
 def run_page(run, visit, monkeypatch):
-    """The page of a run whose latents all are active, and make images lighter or darker."""
+    """The page of a run whose latents are all active and make images lighter or darker."""
     monkeypatch.setattr("disentangle.figures.latents.ACTIVE", -1.0)
     shape = run.record.dataset.image_shape
     monkeypatch.setattr(
@@ -71,7 +71,7 @@ def run_page(run, visit, monkeypatch):
 
 @pytest.fixture
 def study_page(variant, tmp_path, visit):
-    """The page of four configurations, of which one has no score, another several seeds."""
+    """The page of four configurations: one has no score, another has several seeds."""
     for name, beta, seed, value in (
         ("a", 2.0, 0, 0.5),
         ("b", 16.0, 0, 0.25),

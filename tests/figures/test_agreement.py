@@ -205,8 +205,8 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
         ),
         (lambda: draw_sweep(observations, "mgi", "beta", path), "did you mean 'mig'"),
         (lambda: draw_sweep(observations, "mig [mean]", "bet", path), "did you mean 'beta'"),
-        (lambda: draw_sweep(observations, "mig [mean]", "network", path), "is not numeric: conv"),
-        (lambda: draw_agreement(observations, ["elbo/kl"], path), "takes two scores"),
+        (lambda: draw_sweep(observations, "mig [mean]", "network", path), "is no number: conv"),
+        (lambda: draw_agreement(observations, ["elbo/kl"], path), "needs at least two scores"),
         (lambda: draw_variance(observations, ["elbo/total"], path), "no run has the score"),
         (lambda: draw_sweep(observations, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
         (
@@ -216,7 +216,7 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
     ):
         with pytest.raises(UsageError, match=said):
             draw()
-    with pytest.raises(DisentangleError, match="was scored in one way only"):
+    with pytest.raises(DisentangleError, match="was computed under one protocol only"):
         draw_protocols(observations, "elbo/kl", path)
     with pytest.raises(DisentangleError, match="score --metric elbo"):
         draw_rate_distortion(observations_of([variant("d", values=[{"value": 0.5}])]), path)

@@ -44,7 +44,7 @@ def test_means_come_before_samples_and_what_is_unusual_is_told(variant):
     assert one.name == "mig/information"
     late = variant("c", values=[of(1.0, "sample", seed=2, knobs={"bins": 40})])
     (one,) = matrices.find_matrices(late)
-    assert one.name == "mig/information (bins=40; of samples; seed 2)"
+    assert one.name == "mig/information (bins=40; sampled codes; seed 2)"
 
 
 def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatch):
@@ -84,7 +84,7 @@ def test_several_matrices_share_the_page_and_no_type_overlaps(run):
 
 
 def test_without_a_detail_the_message_says_which_score_to_run(run):
-    with pytest.raises(DisentangleError, match=r"first: disentangle score "):
+    with pytest.raises(DisentangleError, match=r"Run `disentangle score .*` first\."):
         matrices.draw_matrices(run)
     score(run, ["mig"])
     with pytest.raises(DisentangleError, match=r"no 'sap/accuracy'.* score .*run --metric sap"):
@@ -100,7 +100,8 @@ def test_all_that_a_run_has_is_drawn_unless_named(variant):
 
 def test_a_detail_by_factor_only_is_no_matrix(run):
     score(run, ["mig"])
-    with pytest.raises(UsageError, match="--detail mig/gaps: it is by factor, and"):
+    expected = "--detail mig/gaps: expected a matrix by latent and factor, got values by factor"
+    with pytest.raises(UsageError, match=expected):
         matrices.draw_matrices(run, ["mig/gaps"])
 
 

@@ -1,4 +1,4 @@
-"""The code blocks of the README and the documentation, made to run on a tiny dataset."""
+"""Run the code blocks of the README and the documentation on a tiny dataset."""
 
 import contextlib
 import io
@@ -35,12 +35,12 @@ SHRINK = (
 )
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"[|><;&]|^\s*(for|if|while)\b", re.MULTILINE)
-"""What a block holds whose lines are not commands by themselves."""
+"""Matches shell syntax: a block that contains it runs in a shell, not line by line."""
 CAPTURED = re.compile(r"(\w+)=\$\((disentangle .*)\)")
 
 
 class Block(NamedTuple):
-    """A code block: its language, its text, and the file that its title names, if any."""
+    """A code block: its language, its text, and the file named in its title, if any."""
 
     kind: str
     text: str
@@ -48,32 +48,32 @@ class Block(NamedTuple):
 
 
 def shrunk(text: str) -> str:
-    """Return code with tiny datasets, few steps and small numbers in place of those it names."""
+    """Replace datasets, steps and large numbers in code by tiny ones."""
     for large, small in SHRINK:
         text = text.replace(large, small)
     return text
 
 
 def blocks_of(page: str) -> list[Block]:
-    """Return the code blocks of a page, in order."""
-    found = []
+    """The code blocks of a page, in order."""
+    blocks = []
     for kind, options, text in BLOCK.findall(page):
         title = re.search(r'title="([^"]+)"', options)
-        found.append(Block(kind, text, title[1] if title else ""))
-    return found
+        blocks.append(Block(kind, text, title[1] if title else ""))
+    return blocks
 
 
 def commands_of(text: str) -> list[str]:
-    """Return the lines that start with `disentangle` or keep what it prints, each whole."""
+    """The `disentangle` commands, also those whose output is captured, with line breaks joined."""
     lines = text.replace("\\\n", " ").splitlines()
     return [line for line in lines if line.startswith("disentangle ") or CAPTURED.match(line)]
 
 
 class Shell:
-    """Runs the blocks of one page in order, in one folder, as a reader would.
+    """Runs the blocks of one page in order in one folder, as a reader would.
 
-    Commands run in this process, as each start of one takes seconds; a block that needs a shell
-    gets one.
+    Commands run in this process, because starting a process takes seconds; blocks with shell syntax
+    run in a shell.
     """
 
     def __init__(self, command, folder, module):
@@ -99,7 +99,7 @@ class Shell:
             captured = CAPTURED.match(line)
             words = shlex.split(captured[2] if captured else line, comments=True)
             code, out, err = self.command(*(self.filled(word) for word in words[1:]))
-            broken = "plugins have problems" in err  # those of the tests, on purpose
+            broken = "plugins have problems" in err  # the test plugins are broken on purpose
             assert code == 0 or broken, (line, err)
             if captured:
                 self.variables[captured[1]] = out.strip()
@@ -122,19 +122,19 @@ class Shell:
 
 
 def bare(text):
-    """Return a script without what it quotes, its comments and what it captures."""
+    """Strip quoted text, comments and captured commands from a script."""
     text = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|#.*", "", text)
     return re.sub(CAPTURED, "", text)
 
 
 def check_toml(text, folder):
-    """Refuse what is neither a study, nor a protocol, nor a part of a pyproject.toml."""
-    said = tomllib.loads(text)
-    if "project" in said:
+    """Check that a TOML block is a valid study, protocol or part of a pyproject.toml."""
+    content = tomllib.loads(text)
+    if "project" in content:
         groups = {f"disentangle.{group.kind}s" for group in registry.groups}
-        named = said["project"].get("entry-points", {})
+        named = content["project"].get("entry-points", {})
         assert {name for name in named if name.startswith("disentangle.")} <= groups
-    elif "runs" in said or "runs_of" in said:
+    elif "runs" in content or "runs_of" in content:
         file = folder / "study.toml"
         file.write_text(shrunk(text))
         plan = load_plan(file, results=folder / "planned", device="cpu")

@@ -1,4 +1,4 @@
-"""What can be measured of how a figure looks: its type is in the picture, large enough, apart."""
+"""Layout checks of figures: text is inside the figure, large enough, and does not overlap."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Return all that is written and shown."""
+    """All visible texts of a figure."""
     FigureCanvasAgg(figure).draw()
     hidden = []
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
@@ -21,40 +21,40 @@ def texts(figure: Figure) -> list[Text]:
         ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
         outside = [t for t in ticks if not low <= t.get_loc() <= high]
         hidden += [label for t in outside for label in (t.label1, t.label2)]
-    found = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible() and a.get_text())
-    return [t for t in found if t not in hidden and box_of(t).width]
+    visible = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible() and a.get_text())
+    return [t for t in visible if t not in hidden and box_of(t).width]
 
 
 def box_of(text: Text) -> Bbox:
-    """Return where a text is, without the stroke of one that has one."""
+    """The bounding box of a text, without its outline."""
     return Text.get_window_extent(text)
 
 
 def check_type(figure: Figure, slanted: int = 0) -> list[str]:
-    """Check that all type is at least 7 points, inside, and none over another; return the words.
+    """Check that all texts have at least 7 points, are inside and do not overlap; return them.
 
-    Slanted type, of which there is so much, is tested to be inside only: its boxes do overlap.
+    The `slanted` rotated texts are only checked to be inside, because their boxes overlap.
     """
-    found, canvas = texts(figure), figure.bbox
-    assert found
-    for text in found:
+    shown, canvas = texts(figure), figure.bbox
+    assert shown
+    for text in shown:
         assert text.get_fontsize() >= 7, text
         box = box_of(text)
         assert box.x0 >= -1, text
         assert box.y0 >= -1, text
         assert box.x1 <= canvas.x1 + 1, text
         assert box.y1 <= canvas.y1 + 1, text
-    straight = [t for t in found if not t.get_rotation() % 90]
-    assert len(found) - len(straight) == slanted
+    straight = [t for t in shown if not t.get_rotation() % 90]
+    assert len(shown) - len(straight) == slanted
     for one, other in combinations(straight, 2):
         a, b = box_of(one), box_of(other)
         wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert wide <= 1 or high <= 3, (one, other)
-    return [t.get_text() for t in found]
+    return [t.get_text() for t in shown]
 
 
 def opened(uri):
-    """Return the pixels of a WebP in a data URI."""
+    """Decode the pixels of a WebP in a data URI."""
     head, _, body = uri.partition(",")
     assert head == "data:image/webp;base64"
     return np.array(Image.open(io.BytesIO(base64.b64decode(body))))

@@ -1,4 +1,4 @@
-"""What is known of metrics: values of the reference implementations, and codes to try them on."""
+"""Golden values of the reference implementations of metrics, and codes to test metrics with."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ SHAPES3D = {"floor": 10, "wall": 10, "object": 10, "scale": 8, "shape": 4, "orie
 
 
 def golden(metric, **wanted):
-    """Return the records of a reference's values; `sklearn="1.9.1"` picks those of a version."""
+    """The records of a metric's golden values; `sklearn="1.9.1"` selects one version."""
     return [
         v
         for v in VALUES["values"]
@@ -26,12 +26,12 @@ def golden(metric, **wanted):
 
 
 def name_of(value):
-    """Return how a test of this golden value is called."""
+    """The id of a test of this golden value."""
     return f"{value['case']}-{value['versions'].get('sklearn', '')}".rstrip("-")
 
 
 def case_arrays(value):
-    """Return the inputs of a golden value: codes and factors, then those of its test set."""
+    """The inputs of a golden value: codes and factors for training, then for testing."""
     case = f"case/{value['case']}"
     names = ("codes_train", "factors_train", "codes_test", "factors_test")
     arrays = [ARRAYS[f"{case}/{name}"] for name in names]
@@ -51,9 +51,9 @@ class Factors(Grid):
 
 
 class Coded(Source):
-    """Codes that are a function of the labels, on a grid of factors without images.
+    """Codes computed from the labels, on a grid of factors without images.
 
-    The function takes the factors, each standardised, [N, K], and the index [N].
+    The encoder is a function of the standardised factors [N, K] and the index [N].
     """
 
     def __init__(self, encoder, sizes=DSPRITES):
@@ -76,27 +76,27 @@ NOISE = np.random.default_rng(0).normal(size=(737_280, 10))
 
 
 def identity(u, index):
-    """Return the factors themselves."""
+    """The factors themselves."""
     return u
 
 
 def rotation(u, index):
-    """Return the factors, rotated."""
+    """The factors, rotated."""
     return u @ ARRAYS[f"enc/rotation_{u.shape[1]}"]
 
 
 def noisy_dead(u, index):
-    """Return the factors with noise, and four dead latents."""
+    """The factors with noise, and four dead latents."""
     return np.hstack([u + 0.3 * NOISE[index, : u.shape[1]], 0.01 * NOISE[index, -4:]])
 
 
 def duplicated(u, index):
-    """Return the factors, the largest of them twice."""
+    """The factors, and a copy of the factor with most values."""
     return np.hstack([u, u[:, largest(u)[:1]]])
 
 
 def entangled2(u, index):
-    """Return the factors, the two largest of them mixed."""
+    """The factors, with the two that have most values mixed."""
     a, b = largest(u)
     z = u.copy()
     z[:, a], z[:, b] = (u[:, a] + u[:, b]) / 2**0.5, (u[:, a] - u[:, b]) / 2**0.5
@@ -104,7 +104,7 @@ def entangled2(u, index):
 
 
 def warped(u, index):
-    """Return the factors, each under a monotone function."""
+    """The factors, each transformed by a monotone function."""
     functions = (
         lambda x: np.sign(x) * np.abs(x) ** 3,
         lambda x: np.exp(1.5 * x),
@@ -117,12 +117,12 @@ def warped(u, index):
 
 
 def noise(u, index):
-    """Return ten latents of noise."""
+    """Ten latents of noise."""
     return NOISE[index]
 
 
 def largest(u):
-    """Return the two factors with most values, by the number of factors."""
+    """The indices of the two factors with most values."""
     sizes = list({5: DSPRITES, 6: SHAPES3D}[u.shape[1]].values())
     return sorted(range(len(sizes)), key=lambda k: -sizes[k])[:2]
 
@@ -139,7 +139,7 @@ ENCODERS = {
 
 
 def published(metric, sizes, encoder):
-    """Return mean and standard deviation over seeds of a reference's value at full size."""
+    """Mean and standard deviation over seeds of the reference's score at full size."""
     (row,) = (
         row
         for row in VALUES["distributions"]["stats"]
@@ -149,7 +149,7 @@ def published(metric, sizes, encoder):
 
 
 def single_run(metric, sizes, encoder):
-    """Return the scores of one run of the reference at full size."""
+    """The scores of one run of the reference at full size."""
     (row, *_) = (
         row
         for row in VALUES["distributions"]["reference_single_runs"]
@@ -159,18 +159,18 @@ def single_run(metric, sizes, encoder):
 
 
 def small(seed=0, n=300):
-    """Return codes [n, 3] that are three factors [n, 3] with noise, and these factors."""
+    """Codes [n, 3] that are three factors with noise, and these factors [n, 3]."""
     rng = np.random.default_rng(seed)
     v = rng.integers(0, (3, 4, 5), (n, 3))
     return v + 0.3 * rng.normal(size=v.shape), v
 
 
 def halves(z, v):
-    """Return codes and factors to fit on, and those to test on."""
+    """Split codes and factors into a training and a test half."""
     return z[::2], v[::2], z[1::2], v[1::2]
 
 
-def defined(found):
-    """Return what a metric found without the parts that are undefined, each of which says why."""
-    assert all(str(value) for value in found.values() if isinstance(value, Unavailable))
-    return {name: value for name, value in found.items() if not isinstance(value, Unavailable)}
+def defined(scores):
+    """The defined scores of a metric; check that each undefined one has a reason."""
+    assert all(str(value) for value in scores.values() if isinstance(value, Unavailable))
+    return {name: value for name, value in scores.items() if not isinstance(value, Unavailable)}

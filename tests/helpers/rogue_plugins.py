@@ -1,6 +1,6 @@
-"""Plugins for the checks of authors: right ones, and wrong ones that each break one rule.
+"""Plugins for testing the conformance kit: correct ones, and others that each break one rule.
 
-Of the plugins here, https://example.org/paper.
+The paper of these plugins: https://example.org/paper.
 """
 
 import hashlib
@@ -35,28 +35,28 @@ class Unbuildable(Right):
 
 
 class OneForEachImage(Right):
-    """Its term is a vector."""
+    """Its KL term is a vector."""
 
     def kl(self, q):
         return q.kl().sum(1)
 
 
 class NotFinite(Right):
-    """Its term is NaN."""
+    """Its KL term is NaN."""
 
     def kl(self, q):
         return super().kl(q) * float("nan")
 
 
 class Summed(Right):
-    """Its term is a sum over the batch."""
+    """Its KL term is a sum over the batch."""
 
     def kl(self, q):
         return q.kl().sum()
 
 
 class Total(Right):
-    """It returns the sum of its terms."""
+    """It returns the sum of its terms instead of the terms."""
 
     def terms(self, batch):
         return sum(super().terms(batch).values())
@@ -79,7 +79,7 @@ class SeedsNumPy(Right):
 
 
 class SeedsWeights(Right):
-    """It seeds torch before its weights are drawn."""
+    """It seeds torch before its weights are initialised."""
 
     def build(self, image_shape):
         torch.manual_seed(0)
@@ -87,7 +87,7 @@ class SeedsWeights(Right):
 
 
 class Doubles(Right):
-    """It changes what all tensors are made of."""
+    """It changes the default dtype of all tensors."""
 
     def build(self, image_shape):
         super().build(image_shape)
@@ -128,7 +128,7 @@ class ChangesKnob(Right):
 
 
 class RoundsKnob(Right):
-    """It keeps another value than it is given."""
+    """It changes the value of its knob to a rounded one."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -136,19 +136,19 @@ class RoundsKnob(Right):
 
 
 class NoHelp(Right):
-    """It has a knob that says nothing."""
+    """It has a knob without help text."""
 
     gamma: float = knob(default=1.0, help=" ")
 
 
 class BadDefault(Right):
-    """It has a default that it does not take."""
+    """It has a knob whose default is out of bounds."""
 
     gamma: float = knob(default=-1.0, min=0, help="weight")
 
 
 class HiddenState(Right):
-    """It keeps a random tensor where it is not saved."""
+    """It keeps a random tensor that is not saved in checkpoints."""
 
     def build(self, image_shape):
         super().build(image_shape)
@@ -160,7 +160,7 @@ class HiddenState(Right):
 
 
 class TooFewLatents(Right):
-    """It has one latent less than its knob says."""
+    """It has one latent fewer than its knob says."""
 
     def encode(self, x):
         q = super().encode(x)
@@ -171,28 +171,28 @@ class TooFewLatents(Right):
 
 
 class NoOpponent(Right):
-    """It returns an opponent's terms, and has none."""
+    """It returns an opponent's terms without having an opponent."""
 
     def terms(self, batch):
         return super().terms(batch), {}
 
 
 class Backwards(Right):
-    """It shows its traversals from right to left."""
+    """Its traversal values are in descending order."""
 
     def traversal(self, latent, n):
         return super().traversal(latent, n).flip(0)
 
 
 class PairsOutside(Right):
-    """It pairs images with others beyond the last."""
+    """It pairs images with indices beyond the last image."""
 
     def pair(self, dataset, index, rng):
         return np.asarray(index) + len(dataset) - 1
 
 
 class NoSource(Right):
-    """It is from nowhere."""
+    """Its module has no link to a source."""
 
 
 NoSource.__module__ = "colorsys"
@@ -210,7 +210,7 @@ class Leaver(Right):
 
 
 class Raises(Right):
-    """It raises."""
+    """It raises an exception."""
 
     def terms(self, batch):
         raise ZeroDivisionError("of course")
@@ -248,28 +248,28 @@ class LastChannel(Squares):
 
 
 class Bits(Squares):
-    """Images of 0 and 1."""
+    """Images with values 0 and 1."""
 
     def images(self, index):
         return super().images(index) // 200
 
 
 class Sorted(Squares):
-    """Images in the order of the file."""
+    """Images in ascending order of index."""
 
     def images(self, index):
         return super().images(np.sort(index))
 
 
 class Wraps(Squares):
-    """Images counted from the end."""
+    """Indices out of range wrap around."""
 
     def images(self, index):
         return super().images(np.asarray(index) % len(self))
 
 
 class FromOne(Squares):
-    """Labels that begin at 1."""
+    """Labels that start at 1."""
 
     def every_label(self, index):
         return super().every_label(index) + 1
@@ -282,7 +282,7 @@ class FromOne(Squares):
 
 
 class ColumnMajor(Squares):
-    """Labels in another order than the images are found by."""
+    """An index in column-major order, unlike the images."""
 
     def index(self, labels):
         x, shade = np.atleast_2d(labels).T
@@ -290,28 +290,28 @@ class ColumnMajor(Squares):
 
 
 class Strangers(Squares):
-    """Images that share nothing."""
+    """Images that do not share the factor's value."""
 
     def sharing(self, factor, index, rng):
         return rng.integers(0, len(self), len(index))
 
 
 class OwnDraw(Squares):
-    """Images that share, drawn from a generator of its own."""
+    """Images that share a factor's value, drawn from a generator of its own."""
 
     def sharing(self, factor, index, rng):
         return super().sharing(factor, index, np.random.default_rng())
 
 
 class Same(Squares):
-    """Images that share, each itself."""
+    """Each image is paired with itself."""
 
     def sharing(self, factor, index, rng):
         return np.asarray(index)
 
 
 class Restless(Squares):
-    """A fingerprint that is always another."""
+    """A fingerprint that changes every time."""
 
     count = 0
 
@@ -326,25 +326,25 @@ class Overlapping(Squares):
 
     @property
     def splits(self):
-        every = np.arange(len(self))
-        return {"all": every, "train": every[:30], "test": every[20:]}
+        index = np.arange(len(self))
+        return {"all": index, "train": index[:30], "test": index[20:]}
 
 
 class Poisson(Squares):
-    """A likelihood that is not known."""
+    """An unknown likelihood."""
 
     likelihood = "poisson"
 
 
 class Comma(Squares):
-    """A factor whose name cannot be told from a list."""
+    """A factor whose name contains a comma."""
 
     def __init__(self):
         super().__init__({"x,y": 7, "shade": 6})
 
 
 class Tells(Squares):
-    """It prints what it reads."""
+    """It prints the number of images it reads."""
 
     def images(self, index):
         print(len(index), "images")
@@ -352,7 +352,7 @@ class Tells(Squares):
 
 
 class Faces(Dataset):
-    """Images of which nothing is known."""
+    """Images without labels."""
 
     image_shape, source, fingerprint = (1, 8, 10), "drawn", Squares.fingerprint
 
@@ -385,7 +385,7 @@ class Unseeded(Told):
 
 
 class First(Told):
-    """It looks at the first latent alone."""
+    """It reads only the first latent."""
 
     def score(self, source, rng):
         z, v, _, _ = source.train_test(self.samples, 0, rng)
@@ -395,26 +395,26 @@ class First(Told):
 
 
 class Less(Told):
-    """It gets smaller where codes get better."""
+    """Its score decreases as codes improve."""
 
     def score(self, source, rng):
         return {name: -x for name, x in super().score(source, rng).items() if name == "told"}
 
 
 class DeclaredLess(Less):
-    """It says so."""
+    """Its score decreases as codes improve, and it declares so."""
 
     better = MappingProxyType({"told": "less"})
 
 
 class Misspelt(Told):
-    """It declares a score that it has not."""
+    """It declares a direction for a score that it does not return."""
 
     better = MappingProxyType({"tolld": "more"})
 
 
 class Crashes(Told):
-    """It divides by the number of factors, of which there may be none."""
+    """It divides by the number of factors, which may be 0."""
 
     def score(self, source, rng):
         assert 1 / len(source.factors)
@@ -422,7 +422,7 @@ class Crashes(Told):
 
 
 class NeedsModel(Told):
-    """It reads the model, whether there is one or not."""
+    """It reads the model even if there is none."""
 
     of_model = True
 
@@ -431,7 +431,7 @@ class NeedsModel(Told):
 
 
 class Claims(Told):
-    """It says that it reads the model, and reads codes alone."""
+    """It declares that it evaluates the model, but reads only codes."""
 
     of_model = True
 
@@ -453,7 +453,7 @@ class Centres(Told):
 
 
 class Chatters(Told):
-    """It prints what it found."""
+    """It prints while scoring."""
 
     def score(self, source, rng):
         print("told")
@@ -461,8 +461,8 @@ class Chatters(Told):
 
 
 class ShortDetail(Told):
-    """What is behind its score lacks a factor."""
+    """Its detail lacks a factor."""
 
     def score(self, source, rng):
-        found = super().score(source, rng)
-        return {**found, "told/each": Detail(("factor",), found["told/each"].values[1:])}
+        scores = super().score(source, rng)
+        return {**scores, "told/each": Detail(("factor",), scores["told/each"].values[1:])}

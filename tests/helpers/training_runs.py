@@ -1,4 +1,4 @@
-"""Trainings that stop where a test wants, and what they leave, without times."""
+"""Stop a training at a given step, and read its weights and its log without times."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Score tables in HTML: whole in themselves, and only text from any name."""
+"""Score tables in HTML: self-contained, and hostile names are escaped."""
 
 from disentangle.reports.html import tables_page
 from disentangle.score_tables.build import make_tables

@@ -1,4 +1,4 @@
-"""Pages: whole in themselves, true to the run, and safe against any name."""
+"""Pages: self-contained, true to the run, and safe against hostile names."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def page(run):
 
 
 def give_scores(run, *changes):
-    """Replace a run's scores by so many like its MIG, each changed."""
+    """Replace a run's scores by copies of its MIG, one for each change."""
     score(run, ["mig"])
     template = read_scores(run)[0]
     scores = tuple(template.model_copy(update=change) for change in changes)
@@ -203,15 +203,15 @@ def test_scores_taken_differently_never_share_a_table(run):
     page = Page(pages.run_page(run))
     assert len(page.all("table", **{"class": "scores"})) == 3
     text = page.text
-    assert "Protocol disjoint, means of the codes" in text
-    assert "Protocol locatello2019, samples of the codes" in text
-    assert re.search(r"mig 0.500 \S* ?0.500 of 0 to 1 version 9, ", text)
+    assert "Protocol disjoint, mean representation" in text
+    assert "Protocol locatello2019, sample representation" in text
+    assert re.search(r"mig 0.500 \S* ?0.500 on a scale from 0 to 1 version 9, ", text)
     assert "mig n/a no labels are there" in text
 
 
 def test_scores_of_other_weights_are_left_out(run):
     give_scores(run, {"value": 0.125, "weights": "others"})
-    assert "None yet: disentangle score" in Page(pages.run_page(run)).text
+    assert "No scores yet. Run disentangle score RUN first." in Page(pages.run_page(run)).text
 
 
 def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
@@ -221,7 +221,8 @@ def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
     noise = read_scores(run)[0].model_copy(update={"value": 0.0625})
     (folder / "noise.json").write_text(ScoreFile(scores=(noise,)).model_dump_json())
     page = Page(pages.run_page(run))
-    (plain, other) = re.findall(r"mig 0\.\d+ 0\.\d+ of 0 to 1(, noise 0\.062 0\.062)?", page.text)
+    scores = r"mig 0\.\d+ 0\.\d+ on a scale from 0 to 1(, noise 0\.062 0\.062)?"
+    (plain, other) = re.findall(scores, page.text)
     assert (plain, other) == (", noise 0.062 0.062", "")
 
 
@@ -245,21 +246,21 @@ def test_unfinished_run_is_shown_and_said_to_be_unfinished(run, command):
     run.save_record(finished=None, weights=None)
     assert command("report", run.path)[0] == 0
     text = Page((run.path / "report.html").read_text()).text
-    assert "UNFINISHED: weights after 5 of 5 steps." in text
+    assert "UNFINISHED: checkpoint of step 5 of 5." in text
 
 
 def test_run_without_a_checkpoint_is_refused(run, command):
     run.checkpoint_path.unlink()
     code, _, err = command("report", run.path)
     assert code == 1
-    assert "no checkpoint is there, and so nothing to show" in err
+    assert "no checkpoint found. Restore it, or" in err
     assert not (run.path / "report.html").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere: no run is there"),
+        (["nowhere"], "nowhere: no run found"),
         (["run", "--output", "page.txt"], "ends with .html"),
         (["run", "--output", "not/there.html"], "not: no such folder"),
         (["run", "--runs"], "--runs is of a folder"),
@@ -391,7 +392,7 @@ def test_runs_option_writes_every_page_and_says_which_it_could_not(run, variant,
     assert out.splitlines() == [str(run.path / "report.html"), str(tmp_path / "report.html")]
     page = Page((tmp_path / "report.html").read_text())
     assert "run/report.html" in [a["href"] for a in page.all("a")]
-    assert f"No page: {made.path}: no checkpoint is there" in page.text
+    assert f"Report not written: {made.path}: no checkpoint found" in page.text
 
 
 def test_hostile_names_stay_words_in_a_folder(variant, tmp_path):

@@ -1,4 +1,4 @@
-"""Sprite sheets: every picture in its place, none in another's."""
+"""Sprite sheets: every picture is in its own cell."""
 
 import numpy as np
 import pytest
@@ -35,5 +35,5 @@ def test_what_is_embedded_is_the_sheet_but_for_compression():
 
 
 def test_sheet_that_no_webp_holds_is_refused():
-    with pytest.raises(DisentangleError, match="more than a WebP holds"):
+    with pytest.raises(DisentangleError, match="exceeds the WebP limit"):
         sprites.webp(np.zeros((1, 16_384, 4), np.uint8))

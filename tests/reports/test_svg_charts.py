@@ -1,4 +1,4 @@
-"""Charts: axes that fit, lines that break where there is nothing, names that keep apart."""
+"""Charts: axis limits, gaps in lines where values are missing, labels that do not overlap."""
 
 import math
 import re

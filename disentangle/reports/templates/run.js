@@ -13,15 +13,15 @@ function startTraversals({ values, own }) {
     const d = Number(row.dataset.row);
     const slider = row.querySelector("input");
     const picture = row.querySelector(".picture");
-    const said = values[d][place];
+    const value = values[d][place];
     slider.value = place;
-    slider.setAttribute("aria-valuetext", said);
+    slider.setAttribute("aria-valuetext", value);
     row.style.setProperty("--x", place);
-    row.querySelector("output").textContent = said;
-    picture.setAttribute("aria-label", `${row.querySelector("b").textContent} at ${said}`);
+    row.querySelector("output").textContent = value;
+    picture.setAttribute("aria-label", `${row.querySelector("b").textContent} at ${value}`);
   }
 
-  function settle() {
+  function reset() {
     const base = own[bases.findIndex((radio) => radio.checked)];
     for (const row of rows) {
       if (!moved.has(row)) put(row, base[Number(row.dataset.row)]);
@@ -53,10 +53,10 @@ function startTraversals({ values, own }) {
       put(row, Number(event.target.value));
     });
   }
-  for (const radio of bases) radio.addEventListener("change", settle);
+  for (const radio of bases) radio.addEventListener("change", reset);
   button.addEventListener("click", () => (timer === null ? play() : stop()));
-  document.getElementById("rest").addEventListener("click", () => { stop(); moved.clear(); settle(); });
-  settle();
+  document.getElementById("rest").addEventListener("click", () => { stop(); moved.clear(); reset(); });
+  reset();
 }
 
 startTraversals(JSON.parse(document.getElementById("latents").textContent));

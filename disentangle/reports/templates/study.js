@@ -70,19 +70,19 @@ function draw(parent, name, attributes, text) {
   return element;
 }
 
-function ticks(low, high, about) {
-  const raw = (high - low) / about;
+function ticks(low, high, count) {
+  const raw = (high - low) / count;
   const unit = 10 ** Math.floor(Math.log10(raw));
   const step = unit * [1, 2, 2.5, 5, 10].find((m) => m * unit >= raw * 0.999);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i <= high / step + 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
-  return found;
+  const values = [];
+  for (let i = Math.ceil(low / step - 1e-9); i <= high / step + 1e-9; i++) values.push(Number((i * step).toPrecision(12)));
+  return values;
 }
 
 function logTicks(low, high) {
-  const found = [];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) found.push(10 ** e);
-  return [low, ...found.filter((v) => v > low * 2 && v < high / 2), high];
+  const powers = [];
+  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) powers.push(10 ** e);
+  return [low, ...powers.filter((v) => v > low * 2 && v < high / 2), high];
 }
 
 function horizontal(values) {
@@ -99,8 +99,8 @@ function horizontal(values) {
   return { log, part, label, ticks: log ? logTicks(low, high) : high === low ? [low] : ticks(low, high, 5) };
 }
 
-function look(place) {
-  return { class: `point c${(place + Math.floor(place / MARKS.length)) % 8}`, d: MARKS[place % MARKS.length] };
+function look(index) {
+  return { class: `point c${(index + Math.floor(index / MARKS.length)) % 8}`, d: MARKS[index % MARKS.length] };
 }
 
 function startPlot(figure) {
@@ -114,13 +114,13 @@ function startPlot(figure) {
     const scored = points.filter((point) => score in point.scores);
     const shown = scored.filter((point) => knob in point.knobs);
     const missing = scored.length - shown.length;
-    figure.querySelector(".missing").textContent = missing ? `${missing} of ${scored.length} have no ${knob}.` : "";
+    figure.querySelector(".missing").textContent = missing ? `Not shown: ${missing} of ${scored.length} runs without ${knob}.` : "";
     field.replaceChildren();
     if (!shown.length) return;
     const x = horizontal(shown.map((point) => point.knobs[knob]));
     const lines = Object.entries(baselines).filter(([, of]) => score in of);
-    const every = [...shown.map((point) => point.scores[score]), ...lines.map(([, of]) => of[score])];
-    let low = Math.min(...every), high = Math.max(...every);
+    const values = [...shown.map((point) => point.scores[score]), ...lines.map(([, of]) => of[score])];
+    let low = Math.min(...values), high = Math.max(...values);
     if (low >= 0 && low < 0.6 * high) low = 0;
     if (low === high) high = low + 1;
     high += 0.04 * (high - low);
@@ -146,15 +146,15 @@ function startPlot(figure) {
     let below = -Infinity;
     for (const [name, of] of lines.sort(([, a], [, b]) => b[score] - a[score])) {
       draw(svg, "path", { class: "baseline", d: `M${left} ${down(of[score])}H${width - right}` });
-      const y = Math.max(down(of[score]) + 4, below); // no label lies on the one above it
+      const y = Math.max(down(of[score]) + 4, below); // labels do not overlap
       draw(svg, "text", { class: "beside", x: width - right + 7, y }, name);
       below = y + 12;
     }
     for (const point of shown) {
       const place = models.indexOf(point.model);
-      const parent = point.href ? draw(svg, "a", { href: point.href, "aria-label": point.said }) : svg;
+      const parent = point.href ? draw(svg, "a", { href: point.href, "aria-label": point.label }) : svg;
       const mark = draw(parent, "path", { ...look(place), transform: `translate(${across(point.knobs[knob])} ${down(point.scores[score])})` });
-      draw(mark, "title", {}, `${point.said}\n${score} ${point.scores[score].toPrecision(4)}\n${knob} ${x.label(point.knobs[knob])}`);
+      draw(mark, "title", {}, `${point.label}\n${score} ${point.scores[score].toPrecision(4)}\n${knob} ${x.label(point.knobs[knob])}`);
     }
     if (knob !== "model" && models.length > 1) legend(field, models.filter((model) => shown.some((point) => point.model === model)));
   }

@@ -28,8 +28,8 @@ class XYSquares(Grid):
         super().__init__({f"{axis}_{colour}": PLACES for colour in "RGB" for axis in "xy"})
         cells = np.eye(PLACES**2, dtype=np.uint8).reshape(-1, PLACES, PLACES)
         self._planes = np.kron(cells, np.full((SIDE, SIDE), 255, np.uint8))  # [place, row, column]
-        said = repr(self.every_factor).encode() + self._planes.tobytes()
-        self.fingerprint = hashlib.sha256(said).hexdigest()
+        content = repr(self.every_factor).encode() + self._planes.tobytes()
+        self.fingerprint = hashlib.sha256(content).hexdigest()
 
     def images(self, index: ArrayLike) -> "Tensor":
         """Return the images at `index` [N] as uint8 [N, 3, 64, 64], 0 or 255."""
