@@ -65,7 +65,7 @@ def resume(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Go on with an unfinished run from its last checkpoint."""
+    """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import following, say
     from disentangle.runs.run import load_run
     from disentangle.training import train
@@ -90,9 +90,9 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (TRAIN, "watch", watch, "watch results/default/dsprites/beta-vae/3f2a8c91d0"),
     (SCORE, "score", score, "score --metric mig --metric dci"),
     (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
-    (SCORE, "compare", compare, "compare results/default/dsprites/vae/* --output latents.png"),
+    (SCORE, "compare", compare, "compare RUN_A RUN_B --output latents.png"),
     (SCORE, "baselines", baselines, "baselines dsprites --only oracle --only noise"),
-    (SCORE, "udr", udr, "udr --where model=beta-vae"),
+    (SCORE, "udr", udr, "udr --method spearman --samples 2000"),
     (
         LOOK,
         "traverse",
@@ -130,15 +130,18 @@ def version(wanted: bool) -> None:
 @app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="show the version")
+        bool,
+        typer.Option(
+            "--version", callback=version, is_eager=True, help="print the version and exit"
+        ),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="say nothing but results, warnings and errors")
+        bool, typer.Option("--quiet", "-q", help="print only results, warnings and errors")
     ] = False,
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", "-v", help="also say which plugins are used; errors with their traceback"
+            "--verbose", "-v", help="also print the plugins in use, and tracebacks of errors"
         ),
     ] = False,
 ) -> None:

@@ -11,16 +11,16 @@ from disentangle.errors import DisentangleError, UsageError
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="a run's folder")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="another's")],
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="folder of the first run")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="folder of the second run")],
     every: Annotated[
-        bool, typer.Option("--all", help="also settings that do not differ; * marks those that do")
+        bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
     ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="PNG",
-            help="where to draw the traversals, latents matched by the correlation of their codes",
+            help="file for the traversals, with latents matched by the correlation of their codes",
             show_default="in RUN_A's figures",
         ),
     ] = None,
@@ -28,9 +28,9 @@ def compare(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Compare two runs: their settings, their scores, and their latents one by one.
+    """Compare two runs: settings, scores and matched latents.
 
-    Scores are tested over all seeds that both configurations were trained with.
+    Differences in scores are tested over all seeds that both configurations were trained with.
     """
     from disentangle.runs.run import load_run
     from disentangle.score_tables import comparison

@@ -33,12 +33,16 @@ USE = {
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="model, dataset or metric")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="kind of plugin")],
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="the plugin's, and its package's: my-vae")
+        str,
+        typer.Argument(metavar="NAME", help="name of the plugin and its package, such as my-vae"),
     ],
 ) -> None:
-    """Begin a plugin of your own: write a package in a folder NAME, with its tests."""
+    """Create a package for a plugin of your own, with tests.
+
+    The package is written to the folder NAME.
+    """
     folder = Path(name)
     for path, text in package(kind, name):
         path = folder / path

@@ -26,8 +26,8 @@ from disentangle.cli.parameters import (
     ProtocolName,
     Results,
     RunPaths,
+    ScoredSplit,
     ScoreSeed,
-    Split,
     names,
     print_json,
 )
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from disentangle.scoring.measure import ScoreMapping
 
 
-OTHER = "Codes and encoders that were not trained here"
+OTHER = "Codes and encoders from elsewhere"
 
 
 def score(
@@ -45,10 +45,11 @@ def score(
     metric: MetricNames = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
-    split: Split = None,
+    split: ScoredSplit = None,
     factors: Factors = None,
     detail: Annotated[
-        bool, typer.Option("--detail", help="also show which latent serves which factor, and more")
+        bool,
+        typer.Option("--detail", help="also print what is behind each score, by latent and factor"),
     ] = False,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -57,7 +58,8 @@ def score(
         typer.Option(
             metavar="NPZ",
             rich_help_panel=OTHER,
-            help="arrays codes, factors and, if there are any, names, test_codes, test_factors",
+            help="file with arrays codes and factors, and optionally names, test_codes and "
+            "test_factors",
         ),
     ] = None,
     encoder: Annotated[
@@ -65,31 +67,36 @@ def score(
         typer.Option(
             metavar="MODULE:ATTRIBUTE|FILE",
             rich_help_panel=OTHER,
-            help="a function of images, or a TorchScript file or exported program that you trust",
+            help="function that maps images to codes, or a TorchScript file or exported program "
+            "that you trust",
         ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
             rich_help_panel=OTHER,
-            help="whose images the encoder gets",
+            help="dataset to encode with --encoder",
             autocompletion=completion.datasets,
         ),
     ] = None,
     takes: Annotated[
-        str, typer.Option(rich_help_panel=OTHER, help="float (0 to 1) or uint8 (0 to 255) images")
+        str,
+        typer.Option(
+            rich_help_panel=OTHER,
+            help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
+        ),
     ] = "float",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="where to write the records"),
+        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="file for the full records"),
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Score runs: those named, or all below the results folder that lack a score.
+    """Score runs, or codes and encoders from elsewhere.
 
-    With --codes or --encoder, score what was not trained here.
+    Without RUN, all finished runs are scored. Existing scores are kept.
     """
     from disentangle._utils.device import choose_device
     from disentangle.scoring.metric_spec import choose

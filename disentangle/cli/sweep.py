@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from disentangle.studies.plan import Plan
 
 
-WHERE = "Where it runs"
+WHERE = "Execution"
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="the study's file")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="study file")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say what is done, what is left and how long it takes")
+        bool,
+        typer.Option("--dry-run", help="only print what is done, what is left and the time needed"),
     ] = False,
     datasets: Annotated[
         list[str] | None,
         typer.Option(
             "--dataset",
             metavar="NAME",
-            help="only runs on this one; may be repeated",
+            help="dataset whose runs to include; repeatable",
+            show_default="all",
             autocompletion=completion.datasets,
         ),
     ] = None,
@@ -39,7 +41,7 @@ def sweep(
         typer.Option(
             metavar="NAME[:knob=value,...]",
             rich_help_panel=WHERE,
-            help="the executor: 'disentangle list' names them, 'show' their knobs",
+            help="executor, as listed by `disentangle list`, with optional hyper-parameters",
             autocompletion=completion.executors,
         ),
     ] = "local",
@@ -48,8 +50,8 @@ def sweep(
         typer.Option(
             min=1,
             rich_help_panel=WHERE,
-            help="trainings at a time",
-            show_default="one a core, or GPU",
+            help="number of trainings at a time",
+            show_default="one per core or GPU",
         ),
     ] = None,
     threads: Annotated[
@@ -57,14 +59,14 @@ def sweep(
         typer.Option(
             min=1,
             rich_help_panel=WHERE,
-            help="of each training",
-            show_default="the cores, shared out",
+            help="CPU threads per training",
+            show_default="the cores, split evenly",
         ),
     ] = None,
     per_gpu: Annotated[
         int | None,
         typer.Option(
-            min=1, rich_help_panel=WHERE, help="trainings that share a GPU", show_default="1"
+            min=1, rich_help_panel=WHERE, help="number of trainings per GPU", show_default="1"
         ),
     ] = None,
     retries: Annotated[
@@ -72,22 +74,24 @@ def sweep(
         typer.Option(
             min=0,
             rich_help_panel=WHERE,
-            help="new starts of a training that dies without getting on",
+            help="restarts allowed when a training crashes without progress",
             show_default="3",
         ),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(rich_help_panel=WHERE, help="of a cluster, for an executor that takes one"),
+        typer.Option(
+            rich_help_panel=WHERE, help="address of the cluster, for executors that use one"
+        ),
     ] = None,
     as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
     data_dir: DataDir = None,
 ) -> None:
-    """Run what is missing of a study; then write its tables, figures and page.
+    """Run a study file, then write its tables, figures and report.
 
-    The same again continues. A changed file runs only what changed.
+    Run the same command again to continue. After an edit of the file, only new work is done.
     """
     from disentangle._utils.console import say, working
     from disentangle._utils.text import duration

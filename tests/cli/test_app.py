@@ -269,10 +269,10 @@ def test_show_knows_every_kind_of_plugin(command, name):
     assert name in out
 
 
-def test_help_of_a_model_has_its_own_knobs_in_their_own_panel(command):
+def test_help_of_a_model_has_its_hyper_parameters_in_a_panel(command):
     code, out, _ = command("train", "beta-vae", "--help")
     assert code == 0
-    assert "beta-vae (its own knobs)" in out
+    assert "Hyper-parameters of beta-vae" in out
     assert "--beta-norm" in out
     assert "Higgins et al. (2017)" in out
     code, out, _ = command("train", "half-vae", "--help")
