@@ -58,7 +58,7 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")
+        typer.echo(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
     for line in ask(
         opened,
         1.0 if weight is None else weight,

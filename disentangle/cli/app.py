@@ -147,7 +147,7 @@ def root(
 ) -> None:
     """Train, score and compare models of disentangled representation learning."""
     if quiet and verbose:
-        raise UsageError("--quiet or --verbose: one of them")
+        raise UsageError("give only one of --quiet and --verbose")
     manner.quiet, manner.verbose = quiet, verbose
     logging.getLogger("disentangle").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
@@ -175,13 +175,13 @@ def main() -> None:
         if stopped.code == 130:
             fail("interrupted", 130)
         if whose := blame(stopped):
-            fail(f"{whose}: a plugin is not to end the process", 1)
+            fail(f"{whose}: a plugin must not end the process", 1)
         raise
     except Exception as error:
         show_traceback()
         if whose := blame(error):
-            fail(f"{whose}; with the traceback: disentangle --verbose ...", 1)
-        say("A fault of disentangle itself; please report it, with what 'disentangle doctor' says.")
+            fail(f"{whose}. Run `disentangle --verbose ...` for the traceback.", 1)
+        say("This is a bug in disentangle. Report it with the output of `disentangle doctor`.")
         raise
 
 

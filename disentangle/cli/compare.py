@@ -47,7 +47,7 @@ def compare(
     if not rows:
         typer.echo("no setting differs")
     differences = comparison.score_differences(a, b)
-    lines = [["score", "A", "B", "seeds of both", "mean B - A", "p"]]
+    lines = [["score", "A", "B", "common seeds", "mean B - A", "p"]]
     for found in differences:
         one, other, mean = (
             "" if value is None else number(value) for value in (found.a, found.b, found.mean)
@@ -60,13 +60,13 @@ def compare(
     if tested:
         least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
         typer.echo(
-            "p: of such a difference by chance, by a permutation test over the seeds that both "
-            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least there can be"
+            "p: permutation test over the common seeds, Holm-corrected for "
+            f"{len(tested)} scores; the smallest possible p is {least:.2g}"
         )
     elif a.record.group == b.record.group:
-        typer.echo("No difference is tested: A and B are the same configuration.")
+        typer.echo("Not tested: A and B have the same configuration.")
     else:
-        typer.echo("No difference is tested: that takes two seeds that both were trained with.")
+        typer.echo("Not tested: at least two common seeds are needed.")
     from disentangle.figures.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
@@ -75,4 +75,4 @@ def compare(
     except UsageError:
         raise
     except DisentangleError as error:
-        typer.echo(f"No picture: {error}")
+        typer.echo(f"No figure: {error}")

@@ -62,7 +62,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
     print_aligned(rows)
-    typer.echo(f"\nPrepared images lie in {data_folder(data_dir)}")
+    typer.echo(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
 
 
 @data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))

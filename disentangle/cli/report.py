@@ -42,12 +42,12 @@ def report(
     from disentangle.runs.layout import RECORD
 
     if output is not None and output.suffix not in (".html", ".htm"):
-        raise UsageError(f"--output {output}: name a file that ends with .html")
+        raise UsageError(f"--output {output}: expected a file name that ends with .html")
     single = (where / RECORD).exists()
     if runs and single:
-        raise UsageError("--runs is of a folder of runs, and this is a run")
+        raise UsageError("--runs requires a folder of runs, got a single run")
     if base and not single:
-        raise UsageError("--base is of a run's page: name a run")
+        raise UsageError("--base requires a single run, got a folder of runs")
     typer.echo(
         pages.report(
             where, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo

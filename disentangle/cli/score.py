@@ -8,6 +8,7 @@ import typer
 
 from disentangle.cli import completion
 from disentangle.cli.output import (
+    TRAIN_FIRST,
     fail_if_any,
     load,
     open_dataset,
@@ -103,26 +104,29 @@ def score(
     from disentangle.scoring.protocol import load_protocol
 
     if as_json and detail:
-        raise UsageError("--json or --detail: --output, or a run's scores.json, has the details")
+        raise UsageError(
+            "give only one of --json and --detail; the file of --output and a run's scores.json "
+            "contain the details"
+        )
     choose(metric, load_protocol(protocol))
     choose_device(device)
     common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
     others = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
     if len(others) > 1:
-        raise UsageError(f"one thing is scored at a time: {' or '.join(others)}")
+        raise UsageError(f"give only one of {' and '.join(others)}")
     if encoder is None and (dataset is not None or takes != "float"):
-        raise UsageError("--dataset and --takes go with --encoder: a run knows its own dataset")
+        raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
     if output is not None and codes is None and encoder is None:
-        raise UsageError("--output goes with --codes or --encoder: a run keeps its scores itself")
+        raise UsageError("--output requires --codes or --encoder; a run stores its scores itself")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        raise UsageError(f"--output {output}: name a file, in a folder that is there")
+        raise UsageError(f"--output {output}: expected a file name in an existing folder")
     if codes is not None:
         if split is not None or factors is not None:
-            raise UsageError("--split and --factors choose from a dataset, and these are arrays")
+            raise UsageError("--split and --factors require a dataset, got arrays (--codes)")
         show_scores(score_npz(codes, common), output, detail, as_json)
     elif encoder is not None:
         if dataset is None:
-            raise UsageError("--encoder needs --dataset: whose images it gets")
+            raise UsageError("--encoder requires --dataset, the images to encode")
         where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
         opening = {"data_dir": data_dir, "file": file}
         found = score_function(encoder, dataset, {**common, **where}, opening)
@@ -152,9 +156,9 @@ def score_runs(
         run.data_dir, run.file = data_dir or run.data_dir, file or run.file
     ready = [run for run in found if run.finished or runs]
     if len(ready) < len(found):
-        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
+        say(f"skipping unfinished runs: {len(found) - len(ready)}")
     if not ready and not problems:
-        raise DisentangleError(f"{results}: no finished run is there; train one first")
+        raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
     told = {}
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
@@ -193,7 +197,7 @@ def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
     known = ("codes", "factors", "names", "test_codes", "test_factors")
     with npz.open_npz(path, "codes and factors") as arrays:
         if not {"codes", "factors"} <= set(arrays.keys):
-            raise ValueError(f"it holds {', '.join(arrays.keys) or 'nothing'}, not both of them")
+            raise ValueError(f"expected both arrays, got {', '.join(arrays.keys) or 'none'}")
         found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}
     if "names" in found:
         found["names"] = [str(name) for name in npz.words(found["names"]).ravel()]

@@ -90,7 +90,7 @@ def show(
     if not told:
         every = [entry.name for entry in entry_points.every_entry()]
         every += [name for known in files.values() for name in known]
-        raise UsageError(f"nothing is called '{name}'{suggestion(name, every)}")
+        raise UsageError(f"no plugin, protocol or preset '{name}'{suggestion(name, every)}")
     if as_json:
         print_json(told)
         return
@@ -129,7 +129,7 @@ def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
         known = about_of(plugin)
         told["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
         told["says"] = {
-            "images": f"{known.images:,}" if known.images else "not known before it is opened",
+            "images": f"{known.images:,}" if known.images else "unknown until it is opened",
             "licence": known.licence,
             **({"home": known.home} if known.home else {}),
             "state": state(name, known),

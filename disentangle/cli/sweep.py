@@ -130,14 +130,17 @@ def sweep(
     states = states_of(plan)
     say(summary_line(plan, states))
     for name, why in plan.absent.items():
-        say(f"{name} is not here, so its runs are not counted: {why}")
+        say(f"dataset {name} is not available, skipping its runs: {why}")
     left = unfinished_jobs(states)
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
-        how = f"{width} at a time" if width > 1 else "one at a time"
-        source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
-        say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
+        how = f"{width} runs at a time" if width > 1 else "one run at a time"
+        bound, source = "about", "the runs so far"
+        if estimate.measured:
+            bound, source = "at most", "a short trial"
+        time_left = duration(estimate.all(states))
+        say(f"estimated time left: {bound} {time_left} with {how} (from {source})")
     if dry_run and as_json:
         print_json(
             {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
@@ -157,10 +160,10 @@ def sweep(
         with showing(view) if left else nullcontext():
             found = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        say(f"stopped; every run goes on from its checkpoint with: {again()}")
+        say(f"stopped. Run `{again()}` to continue from the checkpoints.")
         raise
     if datasets:
-        say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
+        say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
     if as_json:
         print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, found.files))})
     else:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, load, show_tables
+from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load, show_tables
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
 from disentangle.errors import DisentangleError, UsageError
 
@@ -90,25 +90,25 @@ def table(
     from disentangle.scoring.baselines import read_baselines
 
     if study is not None and runs:
-        raise UsageError("--study names a folder of runs: name it, or name runs")
+        raise UsageError("give only one of --study and RUN")
     if as_json and output_format not in ("terminal", "json"):
-        raise UsageError(f"--json or --format {output_format}: one of them")
+        raise UsageError(f"give only one of --json and --format {output_format}")
     output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
     folder = results if study is None else results / study
     if study is not None and (Path(study).name != study or not folder.is_dir()):
-        raise UsageError(f"--study {study}: no folder of that name is in {results}")
+        raise UsageError(f"--study {study}: no such folder in {results}")
     found, problems = load(runs, folder)
     if not found and not problems:
-        raise DisentangleError(f"{folder}: no run is there; train one first")
+        raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
     found = those(found, where or ())
     if not found and where:
-        raise DisentangleError(f"{folder}: no run is left by --where {' --where '.join(where)}")
+        raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
     shown = read_baselines(results) if with_baselines or corrected else {}
     if not shown and (with_baselines or corrected):
         raise DisentangleError(
-            f"{results}: no baseline is there; first: disentangle baselines DATASET"
+            f"{results}: no scores of baselines. Run `disentangle baselines DATASET` first."
         )
     with counting("encoding") as progress:
         selection = select(found, choose, device=device, progress=progress)

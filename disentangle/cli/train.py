@@ -103,7 +103,7 @@ def watch(
         close()
     state = "finished" if found.finished else found.record.failed or "not finished"
     if state == "not finished" and not once:
-        state += f", and nobody trains it (disentangle resume {found.path})"
+        state += f" and not running (`disentangle resume {found.path}` continues it)"
     if log := found.log:
         state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
     say(state)

@@ -32,7 +32,7 @@ def udr(
     if not runs:
         groups = [group for group in groups if len(group) > 1]
         if not groups:
-            raise UsageError(f"{results}: UDR takes two finished runs or more on the same images")
+            raise UsageError(f"{results}: UDR needs at least two finished runs on the same images")
     told = []
     for group in [found] if runs else groups:
         with counting(f"encoding {group[0].record.dataset.name}") as progress:
