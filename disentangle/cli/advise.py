@@ -6,14 +6,14 @@ import typer
 
 from disentangle.cli import completion
 from disentangle.cli.output import open_dataset
-from disentangle.cli.parameters import DataDir, DatasetName, File, Split
+from disentangle.cli.parameters import DataDir, DatasetName, File, TrainingSplit
 
 
 def advise(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="a model, such as beta-vae", autocompletion=completion.models
+            metavar="MODEL", help="model, such as beta-vae", autocompletion=completion.models
         ),
     ],
     dataset: DatasetName,
@@ -21,18 +21,26 @@ def advise(
         float | None, typer.Option(min=0, help="weight of the KL term", show_default="the model's")
     ] = None,
     beta_norm: Annotated[
-        float | None, typer.Option(min=0, help="beta times latents over pixels; instead of beta")
+        float | None, typer.Option(min=0, help="beta * latents / pixels, in place of --beta")
     ] = None,
-    latents: Annotated[int | None, typer.Option(min=1, show_default="the model's")] = None,
-    likelihood: Annotated[str | None, typer.Option(show_default="the dataset's")] = None,
-    variance: Annotated[float | None, typer.Option(help="of the Gaussian", show_default="0.5")] = (
-        None
-    ),
-    split: Split = None,
+    latents: Annotated[
+        int | None, typer.Option(min=1, help="number of latents", show_default="the model's")
+    ] = None,
+    likelihood: Annotated[
+        str | None, typer.Option(help="likelihood of the pixels", show_default="the dataset's")
+    ] = None,
+    variance: Annotated[
+        float | None,
+        typer.Option(help="variance of the Gaussian likelihood, per pixel", show_default="0.5"),
+    ] = None,
+    split: TrainingSplit = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Say what the images' spectrum predicts of posterior collapse, before anything is trained."""
+    """Predict posterior collapse without training.
+
+    The prediction comes from the spectrum of the images.
+    """
     from disentangle.data.request import DatasetRequest
     from disentangle.training.collapse import advise as ask
     from disentangle.training.configuration import ModelRequest, kl_weight
@@ -50,7 +58,7 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        typer.echo(f"'{model}' has no one weight of the whole KL term; a weight of 1 would mean:")
+        typer.echo(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
     for line in ask(
         opened,
         1.0 if weight is None else weight,

@@ -65,7 +65,7 @@ def resume(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Go on with an unfinished run from its last checkpoint."""
+    """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import following, say
     from disentangle.runs.run import load_run
     from disentangle.training import train
@@ -90,9 +90,9 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (TRAIN, "watch", watch, "watch results/default/dsprites/beta-vae/3f2a8c91d0"),
     (SCORE, "score", score, "score --metric mig --metric dci"),
     (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
-    (SCORE, "compare", compare, "compare results/default/dsprites/vae/* --output latents.png"),
+    (SCORE, "compare", compare, "compare RUN_A RUN_B --output latents.png"),
     (SCORE, "baselines", baselines, "baselines dsprites --only oracle --only noise"),
-    (SCORE, "udr", udr, "udr --where model=beta-vae"),
+    (SCORE, "udr", udr, "udr --method spearman --samples 2000"),
     (
         LOOK,
         "traverse",
@@ -130,21 +130,24 @@ def version(wanted: bool) -> None:
 @app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="show the version")
+        bool,
+        typer.Option(
+            "--version", callback=version, is_eager=True, help="print the version and exit"
+        ),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="say nothing but results, warnings and errors")
+        bool, typer.Option("--quiet", "-q", help="print only results, warnings and errors")
     ] = False,
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", "-v", help="also say which plugins are used; errors with their traceback"
+            "--verbose", "-v", help="also print the plugins in use, and tracebacks of errors"
         ),
     ] = False,
 ) -> None:
     """Train, score and compare models of disentangled representation learning."""
     if quiet and verbose:
-        raise UsageError("--quiet or --verbose: one of them")
+        raise UsageError("give only one of --quiet and --verbose")
     manner.quiet, manner.verbose = quiet, verbose
     logging.getLogger("disentangle").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
@@ -172,13 +175,13 @@ def main() -> None:
         if stopped.code == 130:
             fail("interrupted", 130)
         if whose := blame(stopped):
-            fail(f"{whose}: a plugin is not to end the process", 1)
+            fail(f"{whose}: a plugin must not end the process", 1)
         raise
     except Exception as error:
         show_traceback()
         if whose := blame(error):
-            fail(f"{whose}; with the traceback: disentangle --verbose ...", 1)
-        say("A fault of disentangle itself; please report it, with what 'disentangle doctor' says.")
+            fail(f"{whose}. Run `disentangle --verbose ...` for the traceback.", 1)
+        say("This is a bug in disentangle. Report it with the output of `disentangle doctor`.")
         raise
 
 

@@ -16,8 +16,8 @@ from disentangle.cli.parameters import (
     MetricNames,
     ProtocolName,
     Results,
+    ScoredSplit,
     ScoreSeed,
-    Split,
     names,
     print_json,
 )
@@ -30,13 +30,14 @@ def baselines(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="oracle, rotation, pca, ica, untrained, pixels or noise; may be repeated",
+            help="baseline to score: oracle, rotation, pca, ica, untrained, pixels or noise; "
+            "repeatable",
             show_default="all",
         ),
     ] = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
-    split: Split = None,
+    split: ScoredSplit = None,
     factors: Factors = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -44,7 +45,10 @@ def baselines(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Score the factors themselves, noise and untrained controls: what a model's score is worth."""
+    """Score baselines: codes that do not come from a trained model.
+
+    Their scores, from noise to the oracle (the factors themselves), show what a score is worth.
+    """
     from disentangle._utils.console import counting, say
     from disentangle.scoring.baselines import baselines as score_them
 

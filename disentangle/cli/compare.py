@@ -11,16 +11,16 @@ from disentangle.errors import DisentangleError, UsageError
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="a run's folder")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="another's")],
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="folder of the first run")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="folder of the second run")],
     every: Annotated[
-        bool, typer.Option("--all", help="also settings that do not differ; * marks those that do")
+        bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
     ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="PNG",
-            help="where to draw the traversals, latents matched by the correlation of their codes",
+            help="file for the traversals, with latents matched by the correlation of their codes",
             show_default="in RUN_A's figures",
         ),
     ] = None,
@@ -28,9 +28,9 @@ def compare(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Compare two runs: their settings, their scores, and their latents one by one.
+    """Compare two runs: settings, scores and matched latents.
 
-    Scores are tested over all seeds that both configurations were trained with.
+    Differences in scores are tested over all seeds that both configurations were trained with.
     """
     from disentangle.runs.run import load_run
     from disentangle.score_tables import comparison
@@ -47,7 +47,7 @@ def compare(
     if not rows:
         typer.echo("no setting differs")
     differences = comparison.score_differences(a, b)
-    lines = [["score", "A", "B", "seeds of both", "mean B - A", "p"]]
+    lines = [["score", "A", "B", "common seeds", "mean B - A", "p"]]
     for found in differences:
         one, other, mean = (
             "" if value is None else number(value) for value in (found.a, found.b, found.mean)
@@ -60,13 +60,13 @@ def compare(
     if tested:
         least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
         typer.echo(
-            "p: of such a difference by chance, by a permutation test over the seeds that both "
-            f"have, Holm-corrected for {len(tested)} scores; {least:.2g} is the least there can be"
+            "p: permutation test over the common seeds, Holm-corrected for "
+            f"{len(tested)} scores; the smallest possible p is {least:.2g}"
         )
     elif a.record.group == b.record.group:
-        typer.echo("No difference is tested: A and B are the same configuration.")
+        typer.echo("Not tested: A and B have the same configuration.")
     else:
-        typer.echo("No difference is tested: that takes two seeds that both were trained with.")
+        typer.echo("Not tested: at least two common seeds are needed.")
     from disentangle.figures.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
@@ -75,4 +75,4 @@ def compare(
     except UsageError:
         raise
     except DisentangleError as error:
-        typer.echo(f"No picture: {error}")
+        typer.echo(f"No figure: {error}")

@@ -13,6 +13,7 @@ from disentangle.cli.parameters import (
     DatasetName,
     Download,
     ImageSize,
+    as_example,
     print_json,
 )
 from disentangle.contracts import registry
@@ -26,7 +27,7 @@ data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_h
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="PATH", help="its file or folder, where you have it"),
+    typer.Option("--from", metavar="PATH", help="original file or folder of the dataset"),
 ]
 
 
@@ -35,11 +36,11 @@ def data_group() -> None:
     """List, prepare, show and verify datasets."""
 
 
-@data.command("list")
+@data.command("list", epilog=as_example("data list"))
 def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the datasets: images, download, licence, and whether and where each is ready.
+    """List all datasets: images, download size, licence and state.
 
-    Images of your own are listed too, once they are prepared.
+    Your own images are listed too, once they are prepared.
     """
     from disentangle._utils.files import data_folder
     from disentangle.data.status import about, own_states, state
@@ -61,10 +62,10 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
     print_aligned(rows)
-    typer.echo(f"\nPrepared images lie in {data_folder(data_dir)}")
+    typer.echo(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
 
 
-@data.command()
+@data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))
 def prepare(
     name: DatasetName,
     source: From = None,
@@ -73,24 +74,27 @@ def prepare(
     channels: Channels = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Prepare a dataset: from your file or folder, from a download, or drawn; once."""
+    """Prepare a dataset from a file or a download, or draw it.
+
+    This is needed only once.
+    """
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
     describe(open_dataset(name, file=source, download=download, **opening))
 
 
-@data.command()
+@data.command(epilog=as_example("data show dsprites --output dsprites.png"))
 def show(
     name: DatasetName,
     output: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="the picture", show_default="./NAME.png")
+        Path | None, typer.Option(metavar="PNG", help="file to write", show_default="./NAME.png")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the images that are shown")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed for choosing the images")] = 0,
     source: From = None,
     image_size: ImageSize = None,
     channels: Channels = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Draw a contact sheet, one row a factor, to see what each of them does."""
+    """Draw a contact sheet of a dataset, one row per factor."""
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
@@ -99,14 +103,14 @@ def show(
     typer.echo(draw_contact_sheet(dataset, path, seed))
 
 
-@data.command()
+@data.command(epilog=as_example("data verify dsprites"))
 def verify(
     name: DatasetName,
     image_size: ImageSize = None,
     channels: Channels = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Read a prepared dataset through, and compare it with what was written, byte by byte."""
+    """Verify every byte of a prepared dataset."""
     from disentangle.data.status import verify as check
 
     for line in check(name, data_dir=data_dir, image_size=image_size, channels=channels):

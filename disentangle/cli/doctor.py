@@ -72,8 +72,8 @@ def folder(path: Path) -> str:
     there = next(place for place in (path, *path.parents) if place.exists())
     space = f"{shutil.disk_usage(there).free / 1e9:,.0f} GB free"
     if not os.access(there, os.W_OK):
-        return f"{path}: cannot be written to, {space}"
-    return f"{path}: {space}" + ("" if there == path else ", not made yet")
+        return f"{path}: not writable, {space}"
+    return f"{path}: {space}" + ("" if there == path else ", does not exist yet")
 
 
 def datasets(data_dir: str | Path | None) -> dict[str, str]:

@@ -8,21 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from disentangle.cli.output import fail_if_any, load
-from disentangle.cli.parameters import RESULTS, DataDir, File, Results, RunPath, RunPaths
+from disentangle.cli.parameters import (
+    RESULTS,
+    DataDir,
+    File,
+    Results,
+    RunPath,
+    RunPaths,
+    as_example,
+)
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
     from disentangle.score_tables.observations import Observations
 
 
-figure = typer.Typer(help="Draw a figure of a run, or of many.", no_args_is_help=True)
+ONE, MANY = "Of one run", "Of several runs"
+
+figure = typer.Typer(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
 
 Output = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="where to write it: a .png, .pdf or .svg",
-        show_default="a PNG among the run's figures",
+        help="file to write: .png, .pdf or .svg",
+        show_default="a PNG in the run's figures",
     ),
 ]
 Count = Annotated[int, typer.Option(min=1, max=1024, help="number of images")]
@@ -30,38 +40,46 @@ Count = Annotated[int, typer.Option(min=1, max=1024, help="number of images")]
 
 @figure.callback()
 def figure_group() -> None:
-    """Draw a figure of a run, or of many."""
+    """Draw a figure of one run or of several runs."""
 
 
-@figure.command()
+@figure.command(
+    rich_help_panel=ONE,
+    epilog=as_example("figure traversals RUN --range posterior --output fig1.pdf"),
+)
 def traversals(
     run: RunPath,
     base: Annotated[
         list[str] | None,
         typer.Option(
             metavar="seed|first|prior[:COUNT]|NUMBER",
-            help="where the traversals start; may be repeated",
+            help="base image or sample of the prior to start from; repeatable",
+            show_default="seed, first, prior:2",
         ),
     ] = None,
     span: Annotated[
         Literal["prior", "posterior"],
         typer.Option(
             "--range",
-            help="from -3 to 3; or from the 1st to the 99th percentile of the aggregate posterior",
+            help="range of each latent: -3 to 3 (prior), or the 1st to the 99th percentile of the "
+            "aggregate posterior (posterior)",
         ),
     ] = "prior",
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="where to write them: a .png, .pdf, .svg, .gif or .webp",
-            show_default="a PNG and a GIF among the run's figures",
+            help="file to write: .png, .pdf, .svg, .gif or .webp",
+            show_default="a PNG and a GIF in the run's figures",
         ),
     ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Draw a run's latent traversals: a row a latent, by KL, from -3 to 3."""
+    """Draw latent traversals of a run: one row per latent.
+
+    The latents are sorted by their KL.
+    """
     from disentangle.figures.traversals import draw_traversals
 
     for path in draw_traversals(opened(run, data_dir, file), base, output, span=span):
@@ -97,25 +115,25 @@ def with_options_of(draw: Callable[..., Path], command: Callable[..., None]) -> 
     return command
 
 
-@figure.command()
+@figure.command(rich_help_panel=ONE, epilog=as_example("figure reconstructions RUN --count 8"))
 @of_run
 def reconstructions(run: "Run", output: Path | None, count: Count = 16) -> Path:
-    """Draw images over their reconstructions."""
+    """Draw images above their reconstructions."""
     from disentangle.figures.reconstructions import draw_reconstructions
 
     return draw_reconstructions(run, count, output)
 
 
-@figure.command()
+@figure.command(rich_help_panel=ONE, epilog=as_example("figure samples RUN --output samples.svg"))
 @of_run
 def samples(run: "Run", output: Path | None, count: Count = 64) -> Path:
-    """Draw decoded samples of the prior."""
+    """Draw decoded samples from the prior."""
     from disentangle.figures.reconstructions import draw_samples
 
     return draw_samples(run, count, output)
 
 
-@figure.command()
+@figure.command(rich_help_panel=ONE, epilog=as_example("figure matrices RUN --detail sap/accuracy"))
 @of_run
 def matrices(
     run: "Run",
@@ -124,26 +142,29 @@ def matrices(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="what is behind a score, by latent and factor; may be repeated",
+            help="matrix to draw, such as sap/accuracy; repeatable",
             show_default="all",
         ),
     ] = None,
 ) -> Path:
-    """Draw which latent knows which factor: matrices from a run's scores."""
+    """Draw which latent encodes which factor.
+
+    The matrices are those behind the scores of the run.
+    """
     from disentangle.figures.matrices import draw_matrices
 
     return draw_matrices(run, detail, output)
 
 
-@figure.command()
+@figure.command(rich_help_panel=ONE, epilog=as_example("figure kl RUN --step-axis log"))
 def kl(
     run: RunPath,
     steps: Annotated[
-        Literal["linear", "log"], typer.Option("--step-axis", help="the axis of the steps")
+        Literal["linear", "log"], typer.Option("--step-axis", help="scale of the step axis")
     ] = "linear",
     output: Output = None,
 ) -> None:
-    """Draw the KL of each latent over training, from the run's log."""
+    """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
     typer.echo(draw_kl(opened(run), output, steps=steps))
@@ -156,25 +177,26 @@ def opened(run: Path, data_dir: Path | None = None, file: Path | None = None) ->
     return load_run(run, data_dir=data_dir, file=file)
 
 
-MANY = "Of several runs"
 Name = Callable[[str], Path]
 Where = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME>=VALUE", help="only such runs, as beta>=4; may be repeated"),
+    typer.Option(metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"),
 ]
 Target = Annotated[
     Path | None,
     typer.Option(
         "--output",
         metavar="FILE",
-        help="where to write it: a .png, .pdf or .svg",
-        show_default="a PNG in the folder 'figures' of the results",
+        help="file to write: .png, .pdf or .svg",
+        show_default="a PNG in the figures of the results folder",
     ),
 ]
-Score = Annotated[str, typer.Option(help="a score's name, or the heading of its column")]
+Score = Annotated[str, typer.Option(help="name of a score, or heading of its column")]
 Scores = Annotated[
     list[str] | None,
-    typer.Option("--score", metavar="NAME", help="may be repeated", show_default="all"),
+    typer.Option(
+        "--score", metavar="NAME", help="score to include; repeatable", show_default="all"
+    ),
 ]
 
 
@@ -204,13 +226,13 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
     return with_options_of(draw, command)
 
 
-@figure.command(rich_help_panel=MANY)
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure sweep --score mig --knob beta"))
 @of_runs
 def sweep(
     observations: "Observations",
     target: Name,
     score: Score,
-    knob: Annotated[str, typer.Option(help="a knob, a trainer's option, or steps")],
+    knob: Annotated[str, typer.Option(help="hyper-parameter, training option, or steps")],
 ) -> Path:
     """Draw a score against a hyper-parameter, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
@@ -218,37 +240,50 @@ def sweep(
     return draw_sweep(observations, score, knob, target(f"{score}-against-{knob}"))
 
 
-@figure.command("rate-distortion", rich_help_panel=MANY)
+@figure.command(
+    "rate-distortion",
+    rich_help_panel=MANY,
+    epilog=as_example("figure rate-distortion --where model=beta-vae"),
+)
 @of_runs
 def rate_distortion(observations: "Observations", target: Name) -> Path:
-    """Draw the rate and the distortion of each run, once it is scored by a metric of both."""
+    """Draw the rate and the distortion of each run.
+
+    The runs need scores of both, for example by `elbo`.
+    """
     from disentangle.figures.sweeps import draw_rate_distortion
 
     return draw_rate_distortion(observations, target("rate-distortion"))
 
 
-@figure.command(rich_help_panel=MANY)
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure protocols --score mig"))
 @of_runs
 def protocols(observations: "Observations", target: Name, score: Score) -> Path:
-    """Draw the rank of each method under each protocol of a score: does it survive?"""
+    """Draw the rank of each method under each protocol."""
     from disentangle.figures.agreement import draw_protocols
 
     return draw_protocols(observations, score, target(f"protocols-of-{score}"))
 
 
-@figure.command(rich_help_panel=MANY)
+@figure.command(
+    rich_help_panel=MANY,
+    epilog=as_example("figure variance --score mig --score dci/disentanglement"),
+)
 @of_runs
 def variance(observations: "Observations", target: Name, score: Scores = None) -> Path:
-    """Draw what each score's variance comes from: method, setting, protocol or seed."""
+    """Draw the sources of variance in scores.
+
+    The sources are method, hyper-parameter, protocol and seed.
+    """
     from disentangle.figures.agreement import draw_variance
 
     return draw_variance(observations, score, target("variance"))
 
 
-@figure.command(rich_help_panel=MANY)
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure agreement --output agreement.pdf"))
 @of_runs
 def agreement(observations: "Observations", target: Name, score: Scores = None) -> Path:
-    """Draw how far the scores agree on the order of the runs."""
+    """Draw the rank correlations between scores."""
     from disentangle.figures.agreement import draw_agreement
 
     return draw_agreement(observations, score, target("agreement"))

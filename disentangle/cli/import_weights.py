@@ -11,29 +11,39 @@ from disentangle.cli.parameters import RESULTS, DataDir, File, Results
 
 def import_command(
     weights: Annotated[
-        Path, typer.Argument(metavar="FILE", help="a state dict, torch's or safetensors")
+        Path, typer.Argument(metavar="FILE", help="state dict, saved by torch or as safetensors")
     ],
     model: Annotated[
         str,
-        typer.Option(help="the model, such as beta-vae", autocompletion=completion.models),
+        typer.Option(help="model, such as beta-vae", autocompletion=completion.models),
     ],
     dataset: Annotated[
-        str, typer.Option(help="what it was trained on", autocompletion=completion.datasets)
+        str, typer.Option(help="dataset that it was trained on", autocompletion=completion.datasets)
     ],
-    layout: Annotated[str, typer.Option(help="own, or disentangling-vae")] = "own",
+    layout: Annotated[
+        str, typer.Option(help="layout of the state dict: own or disentangling-vae")
+    ] = "own",
     network: Annotated[
         str,
-        typer.Option(help="encoder and decoder, by name", autocompletion=completion.networks),
+        typer.Option(
+            help="name of the network (encoder and decoder)", autocompletion=completion.networks
+        ),
     ] = "burgess",
     knob: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="beta=4, latents=10, steps=345600; repeatable"),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="hyper-parameter or training option, such as beta=4 or steps=345600; repeatable",
+        ),
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Take up weights that were trained elsewhere, as a run that scores and traverses."""
+    """Import weights trained elsewhere as a run.
+
+    You can then score and traverse them like any other run.
+    """
     from disentangle._utils.console import say, working
     from disentangle.contracts import registry
     from disentangle.contracts.common_options import Training

@@ -33,18 +33,22 @@ USE = {
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="model, dataset or metric")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="kind of plugin")],
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="the plugin's, and its package's: my-vae")
+        str,
+        typer.Argument(metavar="NAME", help="name of the plugin and its package, such as my-vae"),
     ],
 ) -> None:
-    """Begin a plugin of your own: write a package in a folder NAME, with its tests."""
+    """Create a package for a plugin of your own, with tests.
+
+    The package is written to the folder NAME.
+    """
     folder = Path(name)
     for path, text in package(kind, name):
         path = folder / path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    typer.echo(f"{folder}: a package with the {kind} '{name}'; now\n")
+    typer.echo(f"{folder}: created a package with the {kind} '{name}'. Next:\n")
     typer.echo(
         f"  pip install -e './{name}[test]'\n  pytest {name}\n  {USE[kind].format(name=name)}"
     )
@@ -85,23 +89,24 @@ def check_name(kind: Kind, name: str) -> None:
     if not NAME.fullmatch(name):
         better = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         raise UsageError(
-            f"'{name}' is no name: lower-case letters and digits, words joined by hyphens, the "
-            "first a letter" + (f"; '{better}' is one" if NAME.fullmatch(better) else "")
+            f"'{name}' is not a valid plugin name: use lower-case letters, digits and hyphens, "
+            "starting with a letter"
+            + (f", for example '{better}'" if NAME.fullmatch(better) else "")
         )
     group = next(group for group in registry.groups if group.kind == kind)
     if name in group.entries:
         whose = " and ".join(f"{e.distribution} {e.version}" for e in group.entries[name])
-        raise UsageError(f"{kind} '{name}' is taken: it comes with {whose}; choose another name")
+        raise UsageError(f"{kind} '{name}' already exists in {whose}; choose another name")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or hasattr(builtins, module) or name in GENERAL:
         raise UsageError(
-            f"'{name}' means something already in Python or in the {kind}'s file; "
+            f"'{name}' is already a name in Python or in the file of the {kind}; "
             "choose another name"
         )
     if Path(name).exists():
-        raise DisentangleError(f"{name} is here already, and nothing is overwritten: move it away")
+        raise DisentangleError(f"{name} already exists and is not overwritten. Move it away first.")
     if importlib.util.find_spec(module) is not None or is_installed(name):
-        raise UsageError(f"'{name}' is a module or package that is here already; choose another")
+        raise UsageError(f"a module or package '{name}' already exists; choose another name")
 
 
 def is_installed(distribution: str) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WIDE = 100_000
 """Characters in a line of aligned text, which no terminal's width cuts."""
+TRAIN_FIRST = "Run `disentangle train MODEL DATASET` first."
 
 
 def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
@@ -33,7 +34,7 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
     if paths:
         return [load_run(path) for path in paths], []
     if results.is_file():
-        raise UsageError(f"{results}: a file, where a folder of runs is looked for")
+        raise UsageError(f"{results}: expected a folder of runs, got a file")
     with uncollected():
         found = load_all(results)
         if len(found[0]) >= MANY:

@@ -14,49 +14,72 @@ DatasetName = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="a dataset's name, or the path of images of your own",
+        help="name of a dataset, or path of your own images",
         autocompletion=completion.datasets,
     ),
 ]
-Results = Annotated[Path, typer.Option(help="folder of all runs")]
+Results = Annotated[Path, typer.Option(help="results folder, which holds all runs")]
 StudyName = Annotated[
     str,
-    typer.Option("--study", metavar="NAME", help="folder, in that, of runs that belong together"),
+    typer.Option("--study", metavar="NAME", help="study of the run, a subfolder of the results"),
 ]
 DATA = "Data"
 DataDir = Annotated[
     Path | None,
     typer.Option(
         rich_help_panel=DATA,
-        help="folder for prepared datasets (else DISENTANGLE_DATA, else the cache)",
+        help="folder of prepared datasets",
+        show_default="$DISENTANGLE_DATA, else the user cache",
     ),
 ]
 File = Annotated[
     Path | None,
-    typer.Option(rich_help_panel=DATA, help="the dataset's own file, where you have it"),
+    typer.Option(
+        rich_help_panel=DATA, help="original file or folder of the dataset, if you have it"
+    ),
 ]
 Download = Annotated[
-    bool, typer.Option("--download", rich_help_panel=DATA, help="let the dataset be downloaded")
+    bool,
+    typer.Option(
+        "--download", rich_help_panel=DATA, help="download the dataset if it is not prepared"
+    ),
 ]
 ImageSize = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=DATA,
-        help="of images of your own: their side in pixels",
-        show_default="64, or theirs",
+        help="side of your own images, in pixels, 8 to 1024",
+        show_default="kept if 32, 64 or 128; else 64",
     ),
 ]
 Channels = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=DATA,
-        help="of images of your own: 1 (grey) or 3 (RGB)",
-        show_default="theirs",
+        help="channels of your own images: 1 (grey) or 3 (RGB)",
+        show_default="as in the files",
     ),
 ]
-Split = Annotated[str | None, typer.Option(metavar="NAME", help="a split of the dataset")]
+TrainingSplit = Annotated[
+    str | None,
+    typer.Option(
+        "--split", metavar="NAME", help="split to train on", show_default="train, if any; else all"
+    ),
+]
+ScoredSplit = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="split to score",
+        show_default="the test images, if any; else all",
+    ),
+]
 Factors = Annotated[
-    str | None, typer.Option(metavar="NAME,...", help="the factors to score, not the usual ones")
+    str | None,
+    typer.Option(
+        metavar="NAME,...", help="factors to score", show_default="the dataset's own choice"
+    ),
 ]
 HoldOut = Annotated[
     list[str] | None,
@@ -64,10 +87,11 @@ HoldOut = Annotated[
         "--hold-out",
         "--holdout",
         metavar="SHARE|FACTOR=VALUE,...",
-        help="what not to train on: 0.2, or shape=heart,scale=0.5, or identity=20%; repeatable",
+        help="images to leave out of training: a share (0.2), a combination "
+        "(shape=heart,scale=0.5) or a share of a factor's values (identity=20%); repeatable",
     ),
 ]
-HoldOutSeed = Annotated[int, typer.Option(min=0, help="of a share that is held out")]
+HoldOutSeed = Annotated[int, typer.Option(min=0, help="seed for drawing a held-out share")]
 
 
 def names(text: str | None) -> list[str] | None:
@@ -75,54 +99,65 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu")]
+Device = Annotated[str, typer.Option(help="device: auto, cuda, mps or cpu")]
 Every = Annotated[
-    int | None, typer.Option(min=1, help="steps between checkpoints", show_default="auto")
+    int | None,
+    typer.Option(
+        min=1,
+        help="steps between checkpoints",
+        show_default="a tenth of the steps, at most 5000",
+    ),
 ]
 Keep = Annotated[
     str | None,
-    typer.Option(metavar="every:STEPS", help="keep the weights after every so many steps for good"),
+    typer.Option(metavar="every:STEPS", help="keep a permanent checkpoint every STEPS steps"),
 ]
 ScoreEvery = Annotated[
-    int | None, typer.Option(min=1, help="steps between scores, which go to the log")
+    int | None,
+    typer.Option(
+        min=1, help="steps between scores during training, kept in the log", show_default="never"
+    ),
 ]
 DrawFigures = Annotated[
     bool,
-    typer.Option("--figures/--no-figures", help="whether to draw the run's figures at the end"),
+    typer.Option("--figures/--no-figures", help="draw the run's figures at the end"),
 ]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")]
 RunPaths = Annotated[
-    list[Path] | None, typer.Argument(metavar="[RUN]...", help="runs' folders; all unless given")
+    list[Path] | None,
+    typer.Argument(
+        metavar="[RUN]...", help="folders of runs", show_default="all runs of the results folder"
+    ),
 ]
 MetricNames = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
         metavar="NAME[:knob=value,...]",
-        help="a metric, or 'all'; may be repeated",
+        help="metric, with optional hyper-parameters, or 'all'; repeatable",
         autocompletion=completion.metrics,
-        show_default="the default ones",
+        show_default="the default metrics",
     ),
 ]
 ProtocolName = Annotated[
     str,
     typer.Option(
         metavar="NAME|TOML",
-        help="locatello2019, disjoint, or a file of your own",
+        help="protocol: locatello2019, disjoint, or a TOML file of your own",
         autocompletion=completion.protocols,
     ),
 ]
-ScoreSeed = Annotated[int, typer.Option("--seed", min=0, help="of the metrics' sampling")]
+ScoreSeed = Annotated[int, typer.Option("--seed", min=0, help="seed of the metrics' sampling")]
 PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="a paper's settings: `disentangle list` names them",
+        help="preset with a paper's settings, as listed by `disentangle list`",
         autocompletion=completion.presets,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 
 def print_json(found: Any) -> None:

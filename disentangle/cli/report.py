@@ -11,38 +11,43 @@ from disentangle.errors import UsageError
 
 def report(
     where: Annotated[
-        Path, typer.Argument(metavar="RUN|FOLDER", help="a run's folder, or one with runs below it")
+        Path,
+        typer.Argument(metavar="RUN|FOLDER", help="folder of a run, or folder of several runs"),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="the file; report.html in that folder unless given"),
+        typer.Option(
+            metavar="FILE.html", help="file to write", show_default="report.html in that folder"
+        ),
     ] = None,
     runs: Annotated[
-        bool, typer.Option("--runs", help="of a folder: also write the page of each run")
+        bool, typer.Option("--runs", help="also write a report of each run in the folder")
     ] = False,
     base: Annotated[
         list[str] | None,
         typer.Option(
             metavar="seed|first|prior[:COUNT]|NUMBER",
-            help="of a run: where the traversals start; may be repeated",
+            help="base image or sample of the prior where the traversals of a run start; "
+            "repeatable",
+            show_default="seed, first, prior:2",
         ),
     ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Write a page, whole in itself, of what a model learnt or of how a folder's runs did."""
+    """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
     from disentangle.runs.collection import load_all
     from disentangle.runs.layout import RECORD
 
     if output is not None and output.suffix not in (".html", ".htm"):
-        raise UsageError(f"--output {output}: name a file that ends with .html")
+        raise UsageError(f"--output {output}: expected a file name that ends with .html")
     single = (where / RECORD).exists()
     if runs and single:
-        raise UsageError("--runs is of a folder of runs, and this is a run")
+        raise UsageError("--runs requires a folder of runs, got a single run")
     if base and not single:
-        raise UsageError("--base is of a run's page: name a run")
+        raise UsageError("--base requires a single run, got a folder of runs")
     typer.echo(
         pages.report(
             where, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo

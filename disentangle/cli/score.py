@@ -8,6 +8,7 @@ import typer
 
 from disentangle.cli import completion
 from disentangle.cli.output import (
+    TRAIN_FIRST,
     fail_if_any,
     load,
     open_dataset,
@@ -26,8 +27,8 @@ from disentangle.cli.parameters import (
     ProtocolName,
     Results,
     RunPaths,
+    ScoredSplit,
     ScoreSeed,
-    Split,
     names,
     print_json,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from disentangle.scoring.measure import ScoreMapping
 
 
-OTHER = "Codes and encoders that were not trained here"
+OTHER = "Codes and encoders from elsewhere"
 
 
 def score(
@@ -45,10 +46,11 @@ def score(
     metric: MetricNames = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
-    split: Split = None,
+    split: ScoredSplit = None,
     factors: Factors = None,
     detail: Annotated[
-        bool, typer.Option("--detail", help="also show which latent serves which factor, and more")
+        bool,
+        typer.Option("--detail", help="also print what is behind each score, by latent and factor"),
     ] = False,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -57,7 +59,8 @@ def score(
         typer.Option(
             metavar="NPZ",
             rich_help_panel=OTHER,
-            help="arrays codes, factors and, if there are any, names, test_codes, test_factors",
+            help="file with arrays codes and factors, and optionally names, test_codes and "
+            "test_factors",
         ),
     ] = None,
     encoder: Annotated[
@@ -65,57 +68,65 @@ def score(
         typer.Option(
             metavar="MODULE:ATTRIBUTE|FILE",
             rich_help_panel=OTHER,
-            help="a function of images, or a TorchScript file or exported program that you trust",
+            help="function that maps images to codes, or a TorchScript file or exported program "
+            "that you trust",
         ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
             rich_help_panel=OTHER,
-            help="whose images the encoder gets",
+            help="dataset to encode with --encoder",
             autocompletion=completion.datasets,
         ),
     ] = None,
     takes: Annotated[
-        str, typer.Option(rich_help_panel=OTHER, help="float (0 to 1) or uint8 (0 to 255) images")
+        str,
+        typer.Option(
+            rich_help_panel=OTHER,
+            help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
+        ),
     ] = "float",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="where to write the records"),
+        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="file for the full records"),
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Score runs: those named, or all below the results folder that lack a score.
+    """Score runs, or codes and encoders from elsewhere.
 
-    With --codes or --encoder, score what was not trained here.
+    Without RUN, all finished runs are scored. Existing scores are kept.
     """
     from disentangle._utils.device import choose_device
     from disentangle.scoring.metric_spec import choose
     from disentangle.scoring.protocol import load_protocol
 
     if as_json and detail:
-        raise UsageError("--json or --detail: --output, or a run's scores.json, has the details")
+        raise UsageError(
+            "give only one of --json and --detail; the file of --output and a run's scores.json "
+            "contain the details"
+        )
     choose(metric, load_protocol(protocol))
     choose_device(device)
     common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
     others = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
     if len(others) > 1:
-        raise UsageError(f"one thing is scored at a time: {' or '.join(others)}")
+        raise UsageError(f"give only one of {' and '.join(others)}")
     if encoder is None and (dataset is not None or takes != "float"):
-        raise UsageError("--dataset and --takes go with --encoder: a run knows its own dataset")
+        raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
     if output is not None and codes is None and encoder is None:
-        raise UsageError("--output goes with --codes or --encoder: a run keeps its scores itself")
+        raise UsageError("--output requires --codes or --encoder; a run stores its scores itself")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        raise UsageError(f"--output {output}: name a file, in a folder that is there")
+        raise UsageError(f"--output {output}: expected a file name in an existing folder")
     if codes is not None:
         if split is not None or factors is not None:
-            raise UsageError("--split and --factors choose from a dataset, and these are arrays")
+            raise UsageError("--split and --factors require a dataset, got arrays (--codes)")
         show_scores(score_npz(codes, common), output, detail, as_json)
     elif encoder is not None:
         if dataset is None:
-            raise UsageError("--encoder needs --dataset: whose images it gets")
+            raise UsageError("--encoder requires --dataset, the images to encode")
         where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
         opening = {"data_dir": data_dir, "file": file}
         found = score_function(encoder, dataset, {**common, **where}, opening)
@@ -145,9 +156,9 @@ def score_runs(
         run.data_dir, run.file = data_dir or run.data_dir, file or run.file
     ready = [run for run in found if run.finished or runs]
     if len(ready) < len(found):
-        say(f"left out: {len(found) - len(ready)} runs whose training has not finished")
+        say(f"skipping unfinished runs: {len(found) - len(ready)}")
     if not ready and not problems:
-        raise DisentangleError(f"{results}: no finished run is there; train one first")
+        raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
     told = {}
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
@@ -186,7 +197,7 @@ def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
     known = ("codes", "factors", "names", "test_codes", "test_factors")
     with npz.open_npz(path, "codes and factors") as arrays:
         if not {"codes", "factors"} <= set(arrays.keys):
-            raise ValueError(f"it holds {', '.join(arrays.keys) or 'nothing'}, not both of them")
+            raise ValueError(f"expected both arrays, got {', '.join(arrays.keys) or 'none'}")
         found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}
     if "names" in found:
         found["names"] = [str(name) for name in npz.words(found["names"]).ravel()]

@@ -13,10 +13,12 @@ from disentangle.errors import DisentangleError, UsageError, suggestion
 
 
 def list_all(
-    check: Annotated[bool, typer.Option("--check", help="import each and report")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="import every plugin, and report problems")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the models, datasets, metrics, networks, protocols and presets that there are."""
+    """List all plugins, protocols and presets."""
     if check:
         list_checked(as_json)
         return
@@ -67,11 +69,18 @@ def known_files() -> dict[str, dict[str, Any]]:
 def show(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="as 'list' has it", autocompletion=completion.every),
+        typer.Argument(
+            metavar="NAME",
+            help="name, as listed by `disentangle list`",
+            autocompletion=completion.every,
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show a plugin, a protocol or a preset: its paper, its equation, its knobs, whose it is."""
+    """Show a plugin, protocol or preset.
+
+    Prints its paper, equation, hyper-parameters and package.
+    """
     told = [about_plugin(group, name) for group in registry.groups if name in group.entries]
     files = known_files()
     for kind, known in files.items():
@@ -81,7 +90,7 @@ def show(
     if not told:
         every = [entry.name for entry in entry_points.every_entry()]
         every += [name for known in files.values() for name in known]
-        raise UsageError(f"nothing is called '{name}'{suggestion(name, every)}")
+        raise UsageError(f"no plugin, protocol or preset '{name}'{suggestion(name, every)}")
     if as_json:
         print_json(told)
         return
@@ -120,7 +129,7 @@ def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
         known = about_of(plugin)
         told["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
         told["says"] = {
-            "images": f"{known.images:,}" if known.images else "not known before it is opened",
+            "images": f"{known.images:,}" if known.images else "unknown until it is opened",
             "licence": known.licence,
             **({"home": known.home} if known.home else {}),
             "state": state(name, known),
@@ -150,7 +159,10 @@ def _plain(value: Any) -> str:
 
 
 def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Say all that a bug report needs: versions, devices, folders, datasets, broken plugins."""
+    """Report versions, devices, folders, datasets and broken plugins.
+
+    Include this report in a bug report.
+    """
     from disentangle.cli.doctor import examine
 
     found = examine(data_dir)

@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from disentangle.studies.plan import Plan
 
 
-WHERE = "Where it runs"
+WHERE = "Execution"
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="the study's file")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="study file")],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="say what is done, what is left and how long it takes")
+        bool,
+        typer.Option("--dry-run", help="only print what is done, what is left and the time needed"),
     ] = False,
     datasets: Annotated[
         list[str] | None,
         typer.Option(
             "--dataset",
             metavar="NAME",
-            help="only runs on this one; may be repeated",
+            help="dataset whose runs to include; repeatable",
+            show_default="all",
             autocompletion=completion.datasets,
         ),
     ] = None,
@@ -39,7 +41,7 @@ def sweep(
         typer.Option(
             metavar="NAME[:knob=value,...]",
             rich_help_panel=WHERE,
-            help="the executor: 'disentangle list' names them, 'show' their knobs",
+            help="executor, as listed by `disentangle list`, with optional hyper-parameters",
             autocompletion=completion.executors,
         ),
     ] = "local",
@@ -48,8 +50,8 @@ def sweep(
         typer.Option(
             min=1,
             rich_help_panel=WHERE,
-            help="trainings at a time",
-            show_default="one a core, or GPU",
+            help="number of trainings at a time",
+            show_default="one per core or GPU",
         ),
     ] = None,
     threads: Annotated[
@@ -57,14 +59,14 @@ def sweep(
         typer.Option(
             min=1,
             rich_help_panel=WHERE,
-            help="of each training",
-            show_default="the cores, shared out",
+            help="CPU threads per training",
+            show_default="the cores, split evenly",
         ),
     ] = None,
     per_gpu: Annotated[
         int | None,
         typer.Option(
-            min=1, rich_help_panel=WHERE, help="trainings that share a GPU", show_default="1"
+            min=1, rich_help_panel=WHERE, help="number of trainings per GPU", show_default="1"
         ),
     ] = None,
     retries: Annotated[
@@ -72,22 +74,24 @@ def sweep(
         typer.Option(
             min=0,
             rich_help_panel=WHERE,
-            help="new starts of a training that dies without getting on",
+            help="restarts allowed when a training crashes without progress",
             show_default="3",
         ),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(rich_help_panel=WHERE, help="of a cluster, for an executor that takes one"),
+        typer.Option(
+            rich_help_panel=WHERE, help="address of the cluster, for executors that use one"
+        ),
     ] = None,
     as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
     data_dir: DataDir = None,
 ) -> None:
-    """Run what is missing of a study; then write its tables, figures and page.
+    """Run a study file, then write its tables, figures and report.
 
-    The same again continues. A changed file runs only what changed.
+    Run the same command again to continue. After an edit of the file, only new work is done.
     """
     from disentangle._utils.console import say, working
     from disentangle._utils.text import duration
@@ -126,14 +130,17 @@ def sweep(
     states = states_of(plan)
     say(summary_line(plan, states))
     for name, why in plan.absent.items():
-        say(f"{name} is not here, so its runs are not counted: {why}")
+        say(f"dataset {name} is not available, skipping its runs: {why}")
     left = unfinished_jobs(states)
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
-        how = f"{width} at a time" if width > 1 else "one at a time"
-        source = "at most, by a trial of a few steps" if estimate.measured else "by the runs so far"
-        say(f"left: about {duration(estimate.all(states))}, {how}, {source}")
+        how = f"{width} runs at a time" if width > 1 else "one run at a time"
+        bound, source = "about", "the runs so far"
+        if estimate.measured:
+            bound, source = "at most", "a short trial"
+        time_left = duration(estimate.all(states))
+        say(f"estimated time left: {bound} {time_left} with {how} (from {source})")
     if dry_run and as_json:
         print_json(
             {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
@@ -153,10 +160,10 @@ def sweep(
         with showing(view) if left else nullcontext():
             found = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        say(f"stopped; every run goes on from its checkpoint with: {again()}")
+        say(f"stopped. Run `{again()}` to continue from the checkpoints.")
         raise
     if datasets:
-        say(f"tables, figures and page show only the runs on {', '.join(datasets)}")
+        say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
     if as_json:
         print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, found.files))})
     else:

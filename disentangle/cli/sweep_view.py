@@ -72,8 +72,8 @@ class View:
         said = {
             "started": "started",
             "done": f"done ({self.done} of {self.total})",
-            "again": f"died, and is started again: {event.why}",
-            "elsewhere": "waits: another process is at it",
+            "again": f"crashed, will be restarted: {event.why}",
+            "elsewhere": "waiting: another process is working on it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
         }[kind]
         if self.live is None or kind in ("again", "failed"):

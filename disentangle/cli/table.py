@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, load, show_tables
+from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load, show_tables
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
 from disentangle.errors import DisentangleError, UsageError
 
@@ -13,60 +13,73 @@ from disentangle.errors import DisentangleError, UsageError
 def table(
     runs: RunPaths = None,
     study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="only this folder of the results")
+        str | None, typer.Option(metavar="NAME", help="study to show", show_default="all")
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME>=VALUE", help="only such runs, as beta>=4; may be repeated"),
+        typer.Option(
+            metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"
+        ),
     ] = None,
     choose: Annotated[
         str,
         typer.Option(
             metavar="RULE",
-            help="which setting of each model: all, default, udr, labels:N:METRIC, oracle:SCORE",
+            help="rule that selects the settings of each model to show: all, default, udr, "
+            "labels:N:METRIC or oracle:SCORE",
         ),
     ] = "all",
     columns: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCORE", help="only these scores, as 'dci/*'; may be repeated"),
+        typer.Option(
+            metavar="SCORE", help="score to show, such as 'dci/*'; repeatable", show_default="all"
+        ),
     ] = None,
     sort: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="order of rows: a score, a knob, model or steps"),
+        typer.Option(
+            metavar="NAME",
+            help="sort key of the rows: a score, a hyper-parameter, model or steps; repeatable",
+        ),
     ] = None,
     statistic: Annotated[
-        Literal["mean", "median", "iqm"], typer.Option(help="what is shown of several seeds")
+        Literal["mean", "median", "iqm"], typer.Option(help="statistic over seeds")
     ] = "mean",
     with_baselines: Annotated[
-        bool, typer.Option("--baselines", help="also show what 'disentangle baselines' scored")
+        bool,
+        typer.Option("--baselines", help="also show the baselines that have been scored"),
     ] = False,
     corrected: Annotated[
         bool,
-        typer.Option("--corrected", help="also (score - noise) / (oracle - noise); with these"),
+        typer.Option(
+            "--corrected",
+            help="add chance-corrected columns, (score - noise) / (oracle - noise); implies "
+            "--baselines",
+        ),
     ] = False,
     published: Annotated[
-        bool, typer.Option("--published", help="also show what papers report of the dataset")
+        bool, typer.Option("--published", help="also show published results on the dataset")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="refuse a score that comes in two columns")
+        bool, typer.Option("--strict", help="fail if a score has more than one column")
     ] = False,
     output_format: Annotated[
         Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
-        typer.Option("--format", help="what to print"),
+        typer.Option("--format", help="output format"),
     ] = "terminal",
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="write it, and print no table; a name that ends with .md, .tex, .html, .csv or "
-            ".json says the format",
+            help="file to write instead of printing; .md, .tex, .html, .csv or .json sets the "
+            "format",
         ),
     ] = None,
     device: Device = "auto",
     results: Results = RESULTS,
 ) -> None:
-    """Show the score table: one row a configuration, its seeds together."""
+    """Show the score table: one row per configuration, over its seeds."""
     from disentangle._utils.console import counting
     from disentangle._utils.files import write_text
     from disentangle.runs.filters import where as those
@@ -77,25 +90,25 @@ def table(
     from disentangle.scoring.baselines import read_baselines
 
     if study is not None and runs:
-        raise UsageError("--study names a folder of runs: name it, or name runs")
+        raise UsageError("give only one of --study and RUN")
     if as_json and output_format not in ("terminal", "json"):
-        raise UsageError(f"--json or --format {output_format}: one of them")
+        raise UsageError(f"give only one of --json and --format {output_format}")
     output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
     folder = results if study is None else results / study
     if study is not None and (Path(study).name != study or not folder.is_dir()):
-        raise UsageError(f"--study {study}: no folder of that name is in {results}")
+        raise UsageError(f"--study {study}: no such folder in {results}")
     found, problems = load(runs, folder)
     if not found and not problems:
-        raise DisentangleError(f"{folder}: no run is there; train one first")
+        raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
     found = those(found, where or ())
     if not found and where:
-        raise DisentangleError(f"{folder}: no run is left by --where {' --where '.join(where)}")
+        raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
     shown = read_baselines(results) if with_baselines or corrected else {}
     if not shown and (with_baselines or corrected):
         raise DisentangleError(
-            f"{results}: no baseline is there; first: disentangle baselines DATASET"
+            f"{results}: no scores of baselines. Run `disentangle baselines DATASET` first."
         )
     with counting("encoding") as progress:
         selection = select(found, choose, device=device, progress=progress)

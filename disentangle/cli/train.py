@@ -26,8 +26,9 @@ from disentangle.cli.parameters import (
     Results,
     RunPath,
     ScoreEvery,
-    Split,
     StudyName,
+    TrainingSplit,
+    as_example,
     names,
 )
 from disentangle.contracts import registry
@@ -54,28 +55,33 @@ class ModelGroup(TyperGroup):
         return args[0], model_command(args[0]), args[1:]
 
 
+HELP = """Train a model on a dataset.
+
+`disentangle train MODEL --help` lists all options of a model."""
+
 training = typer.Typer(
     cls=ModelGroup,
-    help="Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options.",
+    help=HELP,
     no_args_is_help=True,
 )
 
 
-@training.callback()
+@training.callback(help=HELP)
 def train_group() -> None:
-    """Train MODEL on DATASET; 'disentangle train MODEL --help' shows the model's own options."""
+    """Train a model on a dataset."""
 
 
 def watch(
     run: RunPath,
-    once: Annotated[
-        bool, typer.Option("--once", help="what there is now, without waiting for more")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="print the current state and exit")] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="also write it all to RUN/tensorboard")
+        bool, typer.Option("--tensorboard", help="also write the log to RUN/tensorboard")
     ] = False,
 ) -> None:
-    """Show how a training goes, from its log, until it is finished."""
+    """Follow a training until it is finished.
+
+    The progress is read from the log of the run.
+    """
     from disentangle._utils.console import describe, following, say
     from disentangle.runs.run import load_run
     from disentangle.training.follow import follow, for_tensorboard
@@ -97,7 +103,7 @@ def watch(
         close()
     state = "finished" if found.finished else found.record.failed or "not finished"
     if state == "not finished" and not once:
-        state += f", and nobody trains it (disentangle resume {found.path})"
+        state += f" and not running (`disentangle resume {found.path}` continues it)"
     if log := found.log:
         state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
     say(state)
@@ -129,7 +135,7 @@ def model_command(name: str) -> Any:
         download: Download = False,
         image_size: ImageSize = None,
         channels: Channels = None,
-        split: Split = None,
+        split: TrainingSplit = None,
         factors: Factors = None,
         hold_out: HoldOut = None,
         hold_out_seed: HoldOutSeed = 0,
@@ -175,7 +181,8 @@ def model_command(name: str) -> Any:
     command.__doc__ = escape(documentation(kind))
     single = typer.Typer(rich_markup_mode="rich", add_completion=False)
     trained = with_knobs(command, Training, "Training")
-    single.command(name)(with_knobs(trained, kind, f"{name} (its own knobs)"))
+    example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
+    single.command(name, epilog=example)(with_knobs(trained, kind, f"Hyper-parameters of {name}"))
     return get_command(single)
 
 

@@ -12,17 +12,17 @@ from disentangle.errors import UsageError
 def udr(
     runs: RunPaths = None,
     method: Annotated[
-        Literal["lasso", "spearman"], typer.Option(help="what makes two latents similar")
+        Literal["lasso", "spearman"], typer.Option(help="measure of similarity between latents")
     ] = "lasso",
-    samples: Annotated[int, typer.Option(min=2, help="images to compare the codes of")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="of their draw")] = 0,
+    samples: Annotated[int, typer.Option(min=2, help="number of images to encode")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="seed for sampling the images")] = 0,
     device: Device = "auto",
     as_json: AsJson = False,
     results: Results = RESULTS,
 ) -> None:
-    """Rank runs without labels: by how well each one's latents come back in the others (UDR).
+    """Rank runs without labels, by UDR.
 
-    Runs are compared with those on the same images.
+    UDR is how well each run's latents are matched in the other runs on the same images.
     """
     from disentangle._utils.console import counting
     from disentangle.scoring.udr import group_runs, udr_of_runs
@@ -32,7 +32,7 @@ def udr(
     if not runs:
         groups = [group for group in groups if len(group) > 1]
         if not groups:
-            raise UsageError(f"{results}: UDR takes two finished runs or more on the same images")
+            raise UsageError(f"{results}: UDR needs at least two finished runs on the same images")
     told = []
     for group in [found] if runs else groups:
         with counting(f"encoding {group[0].record.dataset.name}") as progress:

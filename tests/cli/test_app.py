@@ -120,7 +120,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
         (["score", "--metric", "mig:bins"], "expected NAME:knob=value"),
         (["score", "--metric", "mig,sap"], "'mig,sap': one metric at a time"),
-        (["show", "betavae"], "nothing is called 'betavae'; did you mean 'beta-vae'?"),
+        (["show", "betavae"], "no plugin, protocol or preset 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["train", "vae"], "Missing argument"),
     ],
@@ -138,8 +138,8 @@ def test_bad_usage_exits_with_2_and_says_what_and_why(command, words, message):
     [
         (["train", "broken", "tiny"], "model 'broken' of strangers 3.1 cannot be imported"),
         (["train", "vae", "unopenable"], "RuntimeError: the disk is on fire"),
-        (["score"], "no finished run is there; train one first"),
-        (["table"], "no run is there; train one first"),
+        (["score"], "no finished runs. Run `disentangle train MODEL DATASET` first."),
+        (["table"], "no runs. Run `disentangle train MODEL DATASET` first."),
         (["resume", "nowhere"], "nowhere: no run is there (no run.json)"),
         (["traverse", "nowhere"], "nowhere: no run is there (no run.json)"),
         (["score", "nowhere"], "nowhere: no run is there (no run.json)"),
@@ -216,7 +216,7 @@ def test_unfinished_runs_are_left_out_of_scoring_and_said(command, tmp_path):
     load_run(tmp_path / trained_path(other)).save_record(finished=None)
     code, _, err = command("score", "--metric", "spread")
     assert code == 0
-    assert "left out: 1 runs whose training has not finished" in err
+    assert "skipping unfinished runs: 1" in err
 
 
 def test_list_shows_each_plugin_with_its_distribution(command):
@@ -269,10 +269,10 @@ def test_show_knows_every_kind_of_plugin(command, name):
     assert name in out
 
 
-def test_help_of_a_model_has_its_own_knobs_in_their_own_panel(command):
+def test_help_of_a_model_has_its_hyper_parameters_in_a_panel(command):
     code, out, _ = command("train", "beta-vae", "--help")
     assert code == 0
-    assert "beta-vae (its own knobs)" in out
+    assert "Hyper-parameters of beta-vae" in out
     assert "--beta-norm" in out
     assert "Higgins et al. (2017)" in out
     code, out, _ = command("train", "half-vae", "--help")
@@ -334,11 +334,11 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--encoder", "math:sqrt"], "--encoder needs --dataset"),
-        (["--dataset", "tiny"], "--dataset and --takes go with --encoder"),
-        (["--output", "a.json"], "--output goes with --codes or --encoder"),
-        (["--codes", "a.npz", "--encoder", "math:sqrt"], "one thing is scored at a time"),
-        (["--codes", "a.npz", "--split", "test"], "these are arrays"),
+        (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
+        (["--dataset", "tiny"], "--dataset and --takes require --encoder"),
+        (["--output", "a.json"], "--output requires --codes or --encoder"),
+        (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
+        (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
         (["--protocol", "nope"], "no protocol 'nope'"),
     ],
 )
@@ -352,7 +352,7 @@ def test_wrong_codes_file_is_named(command, tmp_path):
     np.savez(tmp_path / "odd.npz", z=np.zeros(3))
     code, _, err = command("score", "--codes", "odd.npz")
     assert code == 1
-    assert "cannot use odd.npz as codes and factors: it holds z, not both of them" in err
+    assert "cannot use odd.npz as codes and factors: expected both arrays, got z" in err
 
 
 def test_all_metrics_first_say_their_time(command, monkeypatch):
@@ -379,14 +379,14 @@ def test_udr_of_one_run_is_refused(command):
     command(*TRAIN)
     code, _, err = command("udr")
     assert code == 2
-    assert "two finished runs or more" in err
+    assert "at least two finished runs" in err
 
 
 def test_corrected_table_without_baselines_says_how_to_get_them(command, trained_run):
     assert command("score", "--metric", "mig")[0] == 0
     code, _, err = command("table", "--corrected")
     assert code == 1
-    assert "first: disentangle baselines DATASET" in err
+    assert "Run `disentangle baselines DATASET` first." in err
 
 
 def test_corrected_table_shows_the_baselines(command, trained_run):
@@ -458,10 +458,10 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--where", "beta>90"], 1, "no run is left by --where beta>90"),
+        (["--where", "beta>90"], 1, "no run matches --where beta>90"),
         (["--where", "beta"], 2, "write a name"),
-        (["--study", "nothing"], 2, "no folder of that name is in"),
-        (["--study", "../.."], 2, "no folder of that name is in"),
+        (["--study", "nothing"], 2, "no such folder in"),
+        (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "name a file that ends with"),
         (["--columns", "nothing"], 2, "no score 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),

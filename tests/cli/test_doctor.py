@@ -17,7 +17,7 @@ def healthy(monkeypatch):
 def test_report_names_versions_devices_folders_and_datasets(healthy, command, tmp_path):
     code, out, _ = command("doctor", "--data-dir", tmp_path / "data")
     assert code == 0
-    for text in ("disentangle-bench", "torch", "cpu", f"{tmp_path / 'data'}: ", "not made yet"):
+    for text in ("disentangle-bench", "torch", "cpu", f"{tmp_path / 'data'}: ", "not exist yet"):
         assert text in out
     assert "dsprites" in out
 
@@ -45,7 +45,7 @@ def test_plugins_with_problems_are_named_with_their_distribution(strangers, comm
 
 def test_folder_that_cannot_be_written_to_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
-    assert doctor.folder(tmp_path).startswith(f"{tmp_path}: cannot be written to, ")
+    assert doctor.folder(tmp_path).startswith(f"{tmp_path}: not writable, ")
 
 
 def test_package_that_is_missing_is_said():

@@ -85,25 +85,25 @@ def test_nothing_is_overwritten(command, tmp_path, there):
     path.mkdir() if there == "folder" else path.write_text("mine")
     code, _, err = command("new", "model", "new-vae")
     assert code == 1
-    assert "new-vae is here already, and nothing is overwritten" in err
+    assert "new-vae already exists and is not overwritten" in err
     assert path.read_text() == "mine" if there == "file" else not list(path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("model", "beta-vae", "model 'beta-vae' is taken: it comes with disentangle-bench 0"),
-        ("model", "twin", "it comes with strangers 3.1 and twins 0.2"),
-        ("model", "My_VAE", "'my-vae' is one"),
-        ("model", "3d-vae", "'d-vae' is one"),
-        ("model", "../vae", "'vae' is one"),
-        ("model", "vae-", "the first a letter; 'vae' is one"),
-        ("metric", "é", "is no name: lower-case letters and digits"),
-        ("metric", "lambda", "means something already in Python"),
-        ("metric", "float", "means something already in Python"),
-        ("dataset", "grid", "in the dataset's file"),
-        ("metric", "random", "a module or package that is here already"),
-        ("model", "disentangle-bench", "a module or package that is here already"),
+        ("model", "beta-vae", "model 'beta-vae' already exists in disentangle-bench 0"),
+        ("model", "twin", "already exists in strangers 3.1 and twins 0.2"),
+        ("model", "My_VAE", "for example 'my-vae'"),
+        ("model", "3d-vae", "for example 'd-vae'"),
+        ("model", "../vae", "for example 'vae'"),
+        ("model", "vae-", "starting with a letter, for example 'vae'"),
+        ("metric", "é", "is not a valid plugin name: use lower-case letters"),
+        ("metric", "lambda", "is already a name in Python"),
+        ("metric", "float", "is already a name in Python"),
+        ("dataset", "grid", "in the file of the dataset"),
+        ("metric", "random", "a module or package 'random' already exists"),
+        ("model", "disentangle-bench", "a module or package 'disentangle-bench' already exists"),
     ],
 )
 def test_names_that_would_not_do_are_refused(strangers, command, tmp_path, kind, name, message):

@@ -80,7 +80,7 @@ def test_json_and_another_form_are_refused(command, strangers):
     for words in (["table", "--format", "csv"], ["score", "--detail"]):
         code, out, err = command(*words, "--json")
         assert (code, out) == (2, "")
-        assert "--json or --" in err
+        assert "only one of --json and --" in err
 
 
 @pytest.mark.slow

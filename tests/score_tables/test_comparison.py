@@ -81,7 +81,7 @@ def test_compare_prints_what_differs(command, two_betas):
     code, out, err = command("compare", *two_betas)
     assert code == 0, err
     assert "beta  1.0  2.0" in out
-    assert "No difference is tested" in out
+    assert "Not tested" in out
 
 
 def test_compare_draws_both_runs_in_one_picture(command, strangers, tmp_path, monkeypatch):
@@ -109,7 +109,7 @@ def test_runs_on_other_images_are_not_aligned(command, variant, tmp_path):
     code, out, err = command("compare", a.path, b.path)
     assert code == 0, err
     assert "fingerprint" in out
-    assert "No picture: cannot align the traversals" in out
+    assert "No figure: cannot align the traversals" in out
 
 
 def test_unreadable_sibling_and_same_configuration_are_no_matter(command, variant):
@@ -118,4 +118,4 @@ def test_unreadable_sibling_and_same_configuration_are_no_matter(command, varian
     broken.write_text("{")
     code, out, err = command("compare", a.path, b.path)
     assert code == 0, err
-    assert "A and B are the same configuration" in out
+    assert "A and B have the same configuration" in out

@@ -186,7 +186,7 @@ def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
     code, _, err = command("sweep", study(), "--dry-run", "--device", "cpu")
     assert code == 0
     assert "mine: 2 runs: 2 to begin" in err
-    assert "left: about" in err
+    assert "estimated time left: at most" in err
     assert "new: beta-vae" in err
     assert not (tmp_path / "results").exists()
 
@@ -263,7 +263,7 @@ def test_study_that_was_stopped_ends_like_one_that_was_not(how, study, command, 
     code, _, err = ended(first)
     if how == "interrupt":
         assert code == 130
-        assert "stopped; every run goes on" in err
+        assert "to continue from the checkpoints" in err
         assert time.monotonic() - began < 60
     wait_for(lambda: not workers_of(folder))  # no orphan
     code, _, err = command("sweep", file, *INLINE)
