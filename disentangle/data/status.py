@@ -94,10 +94,10 @@ def verify(
             command that fixes it.
     """
     place = location(name, data_dir)
-    known = About() if is_path(name) else about(name)
+    description = About() if is_path(name) else about(name)
     folder = own_folder(place, image_size, channels) if is_path(name) else place.folder
     verified = []
-    for remote in known.files:
+    for remote in description.files:
         path = place.downloads / remote.name
         problem = check_file(remote, path) if path.exists() else None
         if problem:
@@ -105,7 +105,7 @@ def verify(
         if path.exists():
             matches = "as published" if remote.checksum else "no published checksum"
             verified.append(f"{path}: {matches}")
-    command = preparing(name, known, data_dir, image_size, channels)
+    command = preparing(name, description, data_dir, image_size, channels)
     try:
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)

@@ -21,7 +21,7 @@ def tables_page(tables: Sequence[Table]) -> str:
     return render("table", {"sheets": [sheet for table in tables for sheet in table.sheets]})
 
 
-def render(name: str, about: Mapping[str, Any], script: str = "") -> str:
+def render(name: str, values: Mapping[str, Any], script: str = "") -> str:
     """Render a page template with its values, inlining the style sheet and a script file."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -33,7 +33,7 @@ def render(name: str, about: Mapping[str, Any], script: str = "") -> str:
     environment.filters["json"] = json_text
     page = environment.get_template(f"{name}.html")
     return page.render(
-        **about,
+        **values,
         style=part("style.css"),
         script=part(script) if script else "",
         made_by=made_by(),

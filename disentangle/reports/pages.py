@@ -94,5 +94,5 @@ def study_page(
     pictures: Sequence[Path] = (),
 ) -> str:
     """Render the report of a folder of runs, to be written into `beside`; see `about_study`."""
-    about = about_study(folder, beside, NAME, problems, only, tables, pictures)
-    return render("study", about, "study.js")
+    values = about_study(folder, beside, NAME, problems, only, tables, pictures)
+    return render("study", values, "study.js")

@@ -152,8 +152,8 @@ def traversals(run: Run, latents: Latents, specs: Sequence[str] | None = None) -
     ]
     _, height, width = run.record.dataset.image_shape
     by = "KL" if latents.weights[0].startswith("KL") else "the variance of their means"
-    about = {"rows": rows, "bases": bases, "count": len(values[0]), "sorted": by}
-    return {**about, "shape": (width, height), "zoom": zoom(width)}
+    parts = {"rows": rows, "bases": bases, "count": len(values[0]), "sorted": by}
+    return {**parts, "shape": (width, height), "zoom": zoom(width)}
 
 
 def zoom(width: int) -> int:

@@ -217,16 +217,16 @@ def _tooltips(
     edges.append(WIDTH - RIGHT + 2)
     labelled = [(line.label, dict(line.known)) for line in lines]
     parts = []
-    for place, i in enumerate(shown):
+    for strip, i in enumerate(shown):
         texts = [f"{label} {number(values[i])}" for label, values in labelled if i in values]
         parts.append(
             Markup(
                 '<rect class="hit" x="{:.1f}" y="{}" width="{:.1f}" height="{}">'
                 "<title>{}</title></rect>"
             ).format(
-                edges[place],
+                edges[strip],
                 TOP,
-                max(edges[place + 1] - edges[place], 0.5),
+                max(edges[strip + 1] - edges[strip], 0.5),
                 HEIGHT - TOP - BOTTOM,
                 "\n".join(filter(None, [f"step {steps[i]:,}", *texts, unit])),
             )

@@ -9,14 +9,14 @@ function startTraversals({ values, own }) {
   const moved = new Set();
   let timer = null;
 
-  function put(row, place) {
+  function put(row, index) {
     const d = Number(row.dataset.row);
     const slider = row.querySelector("input");
     const picture = row.querySelector(".picture");
-    const value = values[d][place];
-    slider.value = place;
+    const value = values[d][index];
+    slider.value = index;
     slider.setAttribute("aria-valuetext", value);
-    row.style.setProperty("--x", place);
+    row.style.setProperty("--x", index);
     row.querySelector("output").textContent = value;
     picture.setAttribute("aria-label", `${row.querySelector("b").textContent} at ${value}`);
   }
@@ -40,8 +40,8 @@ function startTraversals({ values, own }) {
     let time = 0;
     button.textContent = "Stop";
     timer = setInterval(() => {
-      const place = time < count ? time : turn - time;
-      rows.forEach((row) => { moved.add(row); put(row, place); });
+      const index = time < count ? time : turn - time;
+      rows.forEach((row) => { moved.add(row); put(row, index); });
       time = (time + 1) % turn;
     }, still.matches ? 500 : 90);
   }

@@ -139,8 +139,8 @@ function startPlot(figure) {
     }
     for (const value of x.ticks) {
       const at = across(value), y = height - bottom + 18;
-      const place = slanted ? { class: "end", transform: `translate(${at + 4} ${y - 4}) rotate(-35)` } : { class: "middle", x: at, y };
-      draw(svg, "text", place, x.label(value));
+      const position = slanted ? { class: "end", transform: `translate(${at + 4} ${y - 4}) rotate(-35)` } : { class: "middle", x: at, y };
+      draw(svg, "text", position, x.label(value));
     }
     if (knob !== "model") draw(svg, "text", { class: "middle", x: (left + width - right) / 2, y: height - 4 }, knob + (x.log ? " (log scale)" : ""));
     let below = -Infinity;
@@ -151,9 +151,9 @@ function startPlot(figure) {
       below = y + 12;
     }
     for (const point of shown) {
-      const place = models.indexOf(point.model);
+      const index = models.indexOf(point.model);
       const parent = point.href ? draw(svg, "a", { href: point.href, "aria-label": point.label }) : svg;
-      const mark = draw(parent, "path", { ...look(place), transform: `translate(${across(point.knobs[knob])} ${down(point.scores[score])})` });
+      const mark = draw(parent, "path", { ...look(index), transform: `translate(${across(point.knobs[knob])} ${down(point.scores[score])})` });
       draw(mark, "title", {}, `${point.label}\n${score} ${point.scores[score].toPrecision(4)}\n${knob} ${x.label(point.knobs[knob])}`);
     }
     if (knob !== "model" && models.length > 1) legend(field, models.filter((model) => shown.some((point) => point.model === model)));
