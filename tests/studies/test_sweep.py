@@ -14,7 +14,7 @@ import torch
 from conftest import registered
 
 import disentangle
-from disentangle.cli.sweep import again
+from disentangle.cli.sweep import continue_command
 from disentangle.cli.sweep_view import View
 from disentangle.runs.run import load_run
 from disentangle.scoring.baselines import read_baselines
@@ -365,4 +365,4 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
 
 def test_command_that_goes_on_is_the_one_that_was_given(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/disentangle", "sweep", "my study.toml", "--jobs", "1"])
-    assert again() == "disentangle sweep 'my study.toml' --jobs 1"
+    assert continue_command() == "disentangle sweep 'my study.toml' --jobs 1"
