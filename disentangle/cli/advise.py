@@ -1,4 +1,4 @@
-"""`disentangle advise`: what the spectrum predicts of posterior collapse."""
+"""`disentangle advise`: predict posterior collapse from the spectrum of the images."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ def advise(
     The prediction comes from the spectrum of the images.
     """
     from disentangle.data.request import DatasetRequest
-    from disentangle.training.collapse import advise as ask
+    from disentangle.training.collapse import advise as predict
     from disentangle.training.configuration import ModelRequest, kl_weight
 
     given = {
@@ -59,7 +59,7 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         typer.echo(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
-    for line in ask(
+    for line in predict(
         opened,
         1.0 if weight is None else weight,
         values["latents"],

@@ -1,4 +1,4 @@
-"""The command line: `disentangle VERB`. Each verb imports what it needs when it runs."""
+"""The command line, `disentangle VERB`. Each verb imports its code only when it runs."""
 
 import logging
 import sys
@@ -21,10 +21,10 @@ from disentangle.cli.figure import figure, traversals
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.new import new
 from disentangle.cli.parameters import (
+    CheckpointEvery,
     DataDir,
     Device,
     DrawFigures,
-    Every,
     File,
     RunPath,
     as_example,
@@ -40,10 +40,10 @@ from disentangle.errors import DisentangleError, PluginWarning, UsageError
 
 
 class InOrderOfWork(TyperGroup):
-    """The commands in the order of `COMMANDS`, groups among them."""
+    """The top-level commands and groups, listed in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands."""
+        """List the names of the commands."""
         return [verb for _, verb, _, _ in COMMANDS]
 
 
@@ -60,7 +60,7 @@ app = typer.Typer(
 def resume(
     run: RunPath,
     device: Device = "auto",
-    checkpoint_every: Every = None,
+    checkpoint_every: CheckpointEvery = None,
     figures: DrawFigures = True,
     data_dir: DataDir = None,
     file: File = None,
@@ -71,7 +71,7 @@ def resume(
     from disentangle.training import train
 
     with following() as watch:
-        found = train.resume(
+        resumed = train.resume(
             load_run(run, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
@@ -79,7 +79,7 @@ def resume(
             report=watch.report,
             say=say,
         )
-    typer.echo(found.path)
+    typer.echo(resumed.path)
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
@@ -110,7 +110,7 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (PLUGINS, "new", new, "new model my-vae"),
     (PLUGINS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
 )
-"""Panel of the help, verb, what it calls, example: in the order of work."""
+"""Panel of the help, verb, function or group, and example; in the order of work."""
 
 
 for panel, verb, command, example in COMMANDS:
@@ -120,9 +120,9 @@ for panel, verb, command, example in COMMANDS:
         app.command(verb, rich_help_panel=panel, epilog=as_example(example))(command)
 
 
-def version(wanted: bool) -> None:
-    """Print the version and stop, if it was asked for."""
-    if wanted:
+def version(requested: bool) -> None:
+    """Print the version and exit, if requested."""
+    if requested:
         typer.echo(f"disentangle {__version__}")
         raise typer.Exit
 
@@ -153,7 +153,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake gives one line and no traceback."""
+    """Run the command line; an error by the user prints one line and no traceback."""
     from disentangle.contracts.isolation import blame, prints_told, refusal
 
     warnings.showwarning = show_warning
@@ -171,34 +171,36 @@ def main() -> None:
         fail(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
         fail("interrupted", 130)
-    except SystemExit as stopped:  # what typer makes of an interrupt, without a word
+    except SystemExit as stopped:  # typer turns an interrupt into a silent exit
         if stopped.code == 130:
             fail("interrupted", 130)
-        if whose := blame(stopped):
-            fail(f"{whose}: a plugin must not end the process", 1)
+        if culprit := blame(stopped):
+            fail(f"{culprit}: a plugin must not end the process", 1)
         raise
     except Exception as error:
         show_traceback()
-        if whose := blame(error):
-            fail(f"{whose}. Run `disentangle --verbose ...` for the traceback.", 1)
+        if culprit := blame(error):
+            fail(f"{culprit}. Run `disentangle --verbose ...` for the traceback.", 1)
         say("This is a bug in disentangle. Report it with the output of `disentangle doctor`.")
         raise
 
 
-def show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """Show a warning as a line; those of libraries only where the user wants to know all."""
+def show_warning(
+    message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
+) -> None:
+    """Print a warning as one line; warnings of libraries only with `--verbose`."""
     if issubclass(category, PluginWarning) or manner.verbose:
         say(f"{WARNING}{message}")
 
 
 def show_traceback() -> None:
-    """Print the traceback of what goes wrong, for a user who wants to know all."""
+    """Print the traceback of the current exception, with `--verbose`."""
     if manner.verbose:
         traceback.print_exc()
 
 
 def fail(message: str, code: int) -> None:
-    """Print a message to standard error and exit with this code."""
+    """Print an error message to standard error and exit with this code."""
     Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
     sys.stdout.flush()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`disentangle baselines`, `udr` and `advise`: what scores are worth, and what to expect."""
+"""`disentangle baselines`: score the codes that do not come from a trained model."""
 
 from typing import Annotated
 
@@ -50,11 +50,11 @@ def baselines(
     Their scores, from noise to the oracle (the factors themselves), show what a score is worth.
     """
     from disentangle._utils.console import counting, say
-    from disentangle.scoring.baselines import baselines as score_them
+    from disentangle.scoring.baselines import baselines as score_baselines
 
     opened = open_dataset(dataset, data_dir=data_dir, file=file)
     with counting(f"encoding {opened.name}") as progress:
-        found = score_them(
+        scores_of = score_baselines(
             opened,
             metric,
             only=only,
@@ -68,9 +68,9 @@ def baselines(
             say=say,
         )
     if as_json:
-        print_json({name: scores.as_dict() for name, scores in found.items()})
+        print_json({name: scores.as_dict() for name, scores in scores_of.items()})
     else:
-        show_baselines(found)
+        show_baselines(scores_of)
     fail_if_any(
-        list(dict.fromkeys(why for scores in found.values() for why in scores.failed.values()))
+        list(dict.fromkeys(why for scores in scores_of.values() for why in scores.failed.values()))
     )

@@ -13,7 +13,7 @@ from disentangle.errors import DisentangleError, UsageError
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="folder of the first run")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="folder of the second run")],
-    every: Annotated[
+    show_all: Annotated[
         bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
     ] = False,
     output: Annotated[
@@ -38,27 +38,27 @@ def compare(
 
     a, b = (load_run(path, data_dir=data_dir, file=file) for path in (first, second))
     if as_json:
-        print_json(comparison.as_json(a, b))  # and draws nothing
+        print_json(comparison.as_json(a, b))
         return
-    rows = [row for row in comparison.side_by_side(a, b) if row[3] or every]
+    rows = [row for row in comparison.side_by_side(a, b) if row[3] or show_all]
     lines = [["", "A", "B"]]
-    lines += [[("* " if differs and every else "") + name, x, y] for name, x, y, differs in rows]
+    lines += [[("* " if differs and show_all else "") + name, x, y] for name, x, y, differs in rows]
     print_aligned(lines)
     if not rows:
         typer.echo("no setting differs")
     differences = comparison.score_differences(a, b)
     lines = [["score", "A", "B", "common seeds", "mean B - A", "p"]]
-    for found in differences:
-        one, other, mean = (
-            "" if value is None else number(value) for value in (found.a, found.b, found.mean)
+    for score in differences:
+        value_a, value_b, mean = (
+            "" if value is None else number(value) for value in (score.a, score.b, score.mean)
         )
-        p = "" if found.p is None else "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
-        lines.append([found.name, one or "n/a", other or "n/a", str(found.seeds), mean, p])
+        p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
+        lines.append([score.name, value_a or "n/a", value_b or "n/a", str(score.seeds), mean, p])
     typer.echo("")
     print_aligned(lines, numbers=5)
-    tested = [found for found in differences if found.p is not None]
+    tested = [score for score in differences if score.p is not None]
     if tested:
-        least = min(1.0, len(tested) * 2 / 2 ** max(found.seeds for found in tested))
+        least = min(1.0, len(tested) * 2 / 2 ** max(score.seeds for score in tested))
         typer.echo(
             "p: permutation test over the common seeds, Holm-corrected for "
             f"{len(tested)} scores; the smallest possible p is {least:.2g}"

@@ -1,17 +1,17 @@
-"""What a shell offers for a word that is being typed: names of plugins, which are not imported."""
+"""Shell completion of names of plugins, protocols and presets, without importing any plugin."""
 
 from collections.abc import Callable, Iterable
 
 from disentangle.contracts import entry_points, registry
 
 Offer = Callable[[str], list[str]]
-"""Takes the word as far as it is typed, and returns words that it may become."""
+"""A function from an incomplete word to its possible completions."""
 
 
 def offer(names: Callable[[], Iterable[str]]) -> Offer:
-    """Return what offers the names that begin as the word does.
+    """Complete a word to the names that start with it.
 
-    What comes after a colon, a metric's knobs, is left alone.
+    Hyper-parameters after a colon are not completed.
     """
 
     def complete(incomplete: str) -> list[str]:
@@ -39,6 +39,6 @@ networks = offer(lambda: entry_points.networks.entries)
 executors = offer(lambda: registry.executors.entries)
 presets = offer(_presets)
 protocols = offer(_protocols)
-every = offer(
+everything = offer(
     lambda: sorted({*(e.name for e in entry_points.every_entry()), *_presets(), *_protocols()})
 )

@@ -1,4 +1,4 @@
-"""`disentangle data`: which datasets there are, and how to get, see and check them."""
+"""`disentangle data`: list, prepare, show and verify datasets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,16 +48,16 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     rows = [("dataset", "images", "download", "licence", "state")]
     for name in registry.datasets.entries:
         try:
-            known = about(name)
+            facts = about(name)
         except DisentangleError as error:
             rows.append((name, "", "", "", str(error)))
             continue
-        images = f"{known.images:,}" if known.images else ""
-        size = f"{known.size / 1e6:,.0f} MB" if known.size else "size unstated"
-        said = size if known.files else "none"
-        rows.append((name, images, said, known.licence, state(name, known, data_dir)))
-    for name, folder, said in own_states(data_dir):
-        rows.append((name, "", "none", "yours", f"{said}, in {folder}"))
+        images = f"{facts.images:,}" if facts.images else ""
+        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "size unstated"
+        download = size if facts.files else "none"
+        rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
+    for name, folder, own_state in own_states(data_dir):
+        rows.append((name, "", "none", "yours", f"{own_state}, in {folder}"))
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
@@ -118,7 +118,7 @@ def verify(
 
 
 def describe(dataset: "Dataset") -> None:
-    """Print what a dataset is."""
+    """Print a dataset's shape, source, fingerprint, factors and splits."""
     from disentangle.contracts.dataset import Labelled
 
     channels, height, width = dataset.image_shape

@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, devices, folders, datasets, and plugins with problems."""
+"""Contents of a bug report: versions, devices, folders, datasets, and plugins with problems."""
 
 import importlib.metadata
 import os
@@ -19,10 +19,10 @@ OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "pandas")
 
 
 def examine(data_dir: str | Path | None = None) -> dict[str, Any]:
-    """Return what is known of this machine and installation, in sections.
+    """Examine this machine and installation; return the report's sections.
 
     Args:
-        data_dir: where datasets keep what they prepare; see `data_folder`.
+        data_dir: folder of prepared datasets; see `data_folder`.
     """
     return {
         "system": system(),
@@ -35,7 +35,7 @@ def examine(data_dir: str | Path | None = None) -> dict[str, Any]:
 
 
 def system() -> dict[str, str]:
-    """Return the machine, its interpreter, and the commit that this runs from."""
+    """Describe the machine, the Python interpreter and the source tree's commit."""
     return {
         "platform": platform.platform(),
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -47,7 +47,7 @@ def system() -> dict[str, str]:
 
 
 def version(name: str) -> str:
-    """Return a distribution's version, or that it is not there."""
+    """The version of a distribution, or a note that it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -55,38 +55,38 @@ def version(name: str) -> str:
 
 
 def devices() -> dict[str, str]:
-    """Return where training can run, by the names that `--device` takes."""
+    """The devices for training, by the names that `--device` accepts."""
     import torch
 
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    descriptions = {"cpu": f"{torch.get_num_threads()} threads"}
     for number in range(torch.cuda.device_count()):
-        about_it = torch.cuda.get_device_properties(number)
-        found[f"cuda:{number}"] = f"{about_it.name}, {about_it.total_memory / 2**30:.0f} GiB"
+        gpu = torch.cuda.get_device_properties(number)
+        descriptions[f"cuda:{number}"] = f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"
     if torch.backends.mps.is_available():
-        found["mps"] = "Apple's GPU"
-    return found
+        descriptions["mps"] = "Apple's GPU"
+    return descriptions
 
 
 def folder(path: Path) -> str:
-    """Return a folder, what is wrong with it, and the space that it has."""
-    there = next(place for place in (path, *path.parents) if place.exists())
-    space = f"{shutil.disk_usage(there).free / 1e9:,.0f} GB free"
-    if not os.access(there, os.W_OK):
+    """Describe a folder: its path, problems and free space."""
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    space = f"{shutil.disk_usage(existing).free / 1e9:,.0f} GB free"
+    if not os.access(existing, os.W_OK):
         return f"{path}: not writable, {space}"
-    return f"{path}: {space}" + ("" if there == path else ", does not exist yet")
+    return f"{path}: {space}" + ("" if existing == path else ", does not exist yet")
 
 
 def datasets(data_dir: str | Path | None) -> dict[str, str]:
-    """Return what is here of each dataset."""
-    found = {}
+    """The state of each dataset on this machine."""
+    states = {}
     for name in registry.datasets.entries:
         try:
-            found[name] = state(name, about(name), data_dir)
+            states[name] = state(name, about(name), data_dir)
         except DisentangleError as error:
-            found[name] = f"broken: {error}"
-    return found
+            states[name] = f"broken: {error}"
+    return states
 
 
 def problems() -> list[str]:
-    """Return what is wrong with plugins: names that two register, and what cannot be imported."""
+    """List the problems of plugins: ambiguous names and failed imports, each cause once."""
     return list(dict.fromkeys(problem for _, problem in registry.check_imports() if problem))

@@ -1,4 +1,4 @@
-"""`disentangle figure`: the figures of a run, one command a kind."""
+"""`disentangle figure`: one command for each kind of figure."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, load
+from disentangle.cli.output import fail_if_any, load_runs
 from disentangle.cli.parameters import (
     RESULTS,
     DataDir,
@@ -82,12 +82,12 @@ def traversals(
     """
     from disentangle.figures.traversals import draw_traversals
 
-    for path in draw_traversals(opened(run, data_dir, file), base, output, span=span):
+    for path in draw_traversals(open_run(run, data_dir, file), base, output, span=span):
         typer.echo(path)
 
 
 def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
-    """Make a command of `draw(run, output, ...)`, which draws a figure of one run."""
+    """Make a command from `draw(run, output, ...)`, which draws a figure of one run."""
 
     def command(
         run: RunPath,
@@ -96,15 +96,15 @@ def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
         file: File = None,
         **options: Any,
     ) -> None:
-        typer.echo(draw(opened(run, data_dir, file), output, **options))
+        typer.echo(draw(open_run(run, data_dir, file), output, **options))
 
     return with_options_of(draw, command)
 
 
 def with_options_of(draw: Callable[..., Path], command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the documentation of `draw`, and as options its parameters after the second.
+    """Give a command the docstring of `draw`, and its parameters after the second as options.
 
-    They stand after the command's first parameter.
+    The options are inserted after the command's first parameter.
     """
     first, *others = list(signature(command).parameters.values())[:-1]  # without **options
     own = list(signature(draw).parameters.values())[2:]
@@ -167,11 +167,11 @@ def kl(
     """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
-    typer.echo(draw_kl(opened(run), output, steps=steps))
+    typer.echo(draw_kl(open_run(run), output, steps=steps))
 
 
-def opened(run: Path, data_dir: Path | None = None, file: Path | None = None) -> "Run":
-    """Return the run in a folder."""
+def open_run(run: Path, data_dir: Path | None = None, file: Path | None = None) -> "Run":
+    """Load a run."""
     from disentangle.runs.run import load_run
 
     return load_run(run, data_dir=data_dir, file=file)
@@ -201,9 +201,9 @@ Scores = Annotated[
 
 
 def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
-    """Make a command of `draw(observations, target, ...)`, which draws a figure of many runs.
+    """Make a command from `draw(observations, target, ...)`, which draws a figure of several runs.
 
-    `target(name)` is the file to draw: as the user gave it, else of this name.
+    `target(name)` is the file to write: the one given by `--output`, else a file of this name.
     """
 
     def command(
@@ -213,14 +213,15 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
         results: Results = RESULTS,
         **options: Any,
     ) -> None:
-        from disentangle.runs.filters import where as those
+        from disentangle.runs.filters import where as select_runs
         from disentangle.score_tables.observations import observations_of
 
         def target(name: str) -> Path:
             return output or results / "figures" / f"{name.replace('/', '-')}.png"
 
-        found, problems = load(runs, results)
-        typer.echo(draw(observations_of(those(found, where or ())), target, **options))
+        all_runs, problems = load_runs(runs, results)
+        selected = select_runs(all_runs, where or ())
+        typer.echo(draw(observations_of(selected), target, **options))
         fail_if_any(problems)
 
     return with_options_of(draw, command)

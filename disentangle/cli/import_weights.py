@@ -1,4 +1,4 @@
-"""`disentangle import`: weights that were trained elsewhere."""
+"""`disentangle import`: make a run from weights trained elsewhere."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,12 +52,12 @@ def import_command(
     from disentangle.training.import_weights import import_weights
 
     _, given = parse_spec(f"{model}:{','.join(knob or ())}")
-    trainers = {k: v for k, v in given.items() if k in knobs(Training)}
-    mine = {k: v for k, v in given.items() if k not in trainers}
+    for_trainer = {k: v for k, v in given.items() if k in knobs(Training)}
+    for_model = {k: v for k, v in given.items() if k not in for_trainer}
     options = {
         "network": network,
-        **parse_given(registry.models.load(model), mine),
-        **parse_given(Training, trainers),
+        **parse_given(registry.models.load(model), for_model),
+        **parse_given(Training, for_trainer),
     }
     with working() as preparing:
         run = import_weights(

@@ -1,4 +1,4 @@
-"""A plugin's knobs as options of a command."""
+"""The hyper-parameters of a plugin as options of a command."""
 
 import inspect
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from disentangle.contracts.settings import option_knobs
 
 
 def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> Callable[..., Any]:
-    """Return `function` with one keyword-only option for each knob, for Typer to read.
+    """Return `function` with a keyword-only option for each knob, as Typer reads them.
 
-    `function` keeps its own parameters and takes the knobs as **knobs, none of which is called as
-    one of these: see `entry_points.taken`.
+    `function` keeps its own parameters and receives the knobs as `**knobs`. No knob has the name of
+    a parameter; see `entry_points.taken`.
     """
     import typer
 
@@ -22,8 +22,9 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     extra = []
     for name, declared in option_knobs(cls).items():
-        kind: Any = Literal[declared.choices] if declared.choices else declared.type
-        kind = Optional[kind] if declared.default is None else kind  # noqa: UP045
+        option_type: Any = Literal[declared.choices] if declared.choices else declared.type
+        if declared.default is None:
+            option_type = Optional[option_type]  # noqa: UP045
         option = typer.Option(
             help=declared.help + (f" ({declared.bounds})" if declared.bounds else ""),
             rich_help_panel=panel,
@@ -35,7 +36,7 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=declared.default,
-                annotation=Annotated[kind, option],
+                annotation=Annotated[option_type, option],
             )
         )
 

@@ -1,4 +1,4 @@
-"""`disentangle new`: a package with a plugin of one's own, which is whole and passes its tests."""
+"""`disentangle new`: a complete package for a new plugin, with passing tests."""
 
 import builtins
 import importlib.util
@@ -19,12 +19,12 @@ Kind: TypeAlias = Literal["model", "dataset", "metric"]
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 CAPITALS = re.compile(r"[a-z]{0,3}(ae|gan)|[^aeiouy]+")
-"""A word that is written in capitals in the name of a class: vae, tcvae, mcc."""
+"""A word to capitalise completely in a class name: vae, tcvae, mcc."""
 GENERAL = frozenset(
     "about batch codes grid index knob labelled location metric model ndarray np scores source "
     "standardised tensor terms unavailable".split()
 )
-"""Names whose class or function would be called like something that its file imports."""
+"""Names whose class or function would shadow an import of the generated file."""
 USE = {
     "model": "disentangle train {name} dsprites --steps 3000",
     "dataset": "disentangle train beta-vae {name} --steps 3000",
@@ -58,8 +58,8 @@ def package(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
     """Yield the files of a new package, each with its text.
 
     Raises:
-        UsageError: the name is no name of a distribution, or is taken.
-        DisentangleError: a file or folder of this name is here.
+        UsageError: the name is not a valid distribution name, or is already used.
+        DisentangleError: a file or folder of this name exists.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -85,18 +85,17 @@ def package(kind: Kind, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def check_name(kind: Kind, name: str) -> None:
-    """Refuse a name that cannot be a plugin's and a package's, or that something else has."""
+    """Raise an error unless the name is valid and unused, for the plugin and for its package."""
     if not NAME.fullmatch(name):
-        better = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+        valid = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         raise UsageError(
             f"'{name}' is not a valid plugin name: use lower-case letters, digits and hyphens, "
-            "starting with a letter"
-            + (f", for example '{better}'" if NAME.fullmatch(better) else "")
+            "starting with a letter" + (f", for example '{valid}'" if NAME.fullmatch(valid) else "")
         )
     group = next(group for group in registry.groups if group.kind == kind)
     if name in group.entries:
-        whose = " and ".join(f"{e.distribution} {e.version}" for e in group.entries[name])
-        raise UsageError(f"{kind} '{name}' already exists in {whose}; choose another name")
+        owners = " and ".join(f"{e.distribution} {e.version}" for e in group.entries[name])
+        raise UsageError(f"{kind} '{name}' already exists in {owners}; choose another name")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or hasattr(builtins, module) or name in GENERAL:
         raise UsageError(
@@ -110,7 +109,7 @@ def check_name(kind: Kind, name: str) -> None:
 
 
 def is_installed(distribution: str) -> bool:
-    """Say whether a distribution of this name is installed."""
+    """True if a distribution of this name is installed."""
     try:
         importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -119,13 +118,13 @@ def is_installed(distribution: str) -> bool:
 
 
 def class_name(name: str) -> str:
-    """Return the name of a class: BetaVAE for beta-vae."""
+    """The class name for a plugin name: BetaVAE for beta-vae."""
     words = name.split("-")
     return "".join(w.upper() if CAPITALS.fullmatch(w) else w.capitalize() for w in words)
 
 
 def next_contract() -> str:
-    """Return the first version whose contract may be another than this one's."""
+    """The first later version that may change the plugin contract."""
     from packaging.version import Version
 
     now = Version(__version__)

@@ -1,4 +1,4 @@
-"""Datasets opened and runs loaded for a command, and tables printed."""
+"""Open datasets, load runs and print tables for the commands."""
 
 import gc
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from disentangle.scoring.measure import ScoreMapping
 
 WIDE = 100_000
-"""Characters in a line of aligned text, which no terminal's width cuts."""
+"""Maximum characters per line of aligned text: independent of the terminal's width."""
 TRAIN_FIRST = "Run `disentangle train MODEL DATASET` first."
 
 
-def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
-    """Return the runs named, or all that can be read, and why the others cannot."""
+def load_runs(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str]]:
+    """Load the given runs, or all in a folder; return them and messages on unreadable runs."""
     from disentangle._utils.memory import uncollected
     from disentangle.runs.collection import load_all
     from disentangle.runs.index import MANY
@@ -36,14 +36,14 @@ def load(paths: list[Path] | None, results: Path) -> tuple[list["Run"], list[str
     if results.is_file():
         raise UsageError(f"{results}: expected a folder of runs, got a file")
     with uncollected():
-        found = load_all(results)
-        if len(found[0]) >= MANY:
-            gc.freeze()  # for nothing of it is garbage before the command ends
-    return found
+        runs, problems = load_all(results)
+        if len(runs) >= MANY:
+            gc.freeze()  # the runs stay in use until the command ends
+    return runs, problems
 
 
 def open_dataset(name: str, **opening: Any) -> "Dataset":
-    """Open a dataset, and show how that goes; `opening` is passed on to `DatasetRequest.of`."""
+    """Open a dataset and show progress; `opening` is passed to `DatasetRequest.of`."""
     from disentangle._utils.console import say, working
     from disentangle.data.request import DatasetRequest
 
@@ -52,18 +52,18 @@ def open_dataset(name: str, **opening: Any) -> "Dataset":
 
 
 def fail_if_any(problems: list[str]) -> None:
-    """Say all that went wrong, and fail if anything did."""
+    """Raise an error with all problems, if there are any."""
     if problems:
         raise DisentangleError("; ".join(problems))
 
 
 def show_tables(tables: Sequence["Table"]) -> None:
-    """Print tables: drawn in a terminal, else in Markdown."""
+    """Print tables: drawn in a terminal, as Markdown elsewhere."""
     from disentangle._utils.versions import made_by
     from disentangle.score_tables.render import markdown
 
     console = Console(emoji=False)
-    for sheet in (sheet for made in tables for sheet in made.sheets):
+    for sheet in (sheet for table in tables for sheet in table.sheets):
         if not console.is_terminal:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
             continue
@@ -83,7 +83,7 @@ def show_tables(tables: Sequence["Table"]) -> None:
 
 
 def write_tables(runs: list["Run"], results: Path) -> list[Path]:
-    """Write the table of the results folder, and beside a run that lies elsewhere, its own."""
+    """Write the tables of the results folder, and of the folder of each run outside it."""
     from disentangle.runs.collection import load_all
     from disentangle.score_tables import export
     from disentangle.score_tables.build import make_tables
@@ -92,20 +92,20 @@ def write_tables(runs: list["Run"], results: Path) -> list[Path]:
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
     written = []
     for folder in sorted(folders):
-        every, _ = load_all(folder)
-        written += export.write_scores(make_tables(every), every, folder)
+        all_runs, _ = load_all(folder)
+        written += export.write_scores(make_tables(all_runs), all_runs, folder)
     return written
 
 
-def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
-    """Print the scores of baselines: a line each, and below them why some are missing."""
-    scores = list(dict.fromkeys(name for mapping in found.values() for name in mapping))
+def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
+    """Print the scores of baselines, one line each, then the reasons for missing scores."""
+    scores = list(dict.fromkeys(name for mapping in baselines.values() for name in mapping))
     lines = [["", *scores]]
-    for name, mapping in found.items():
+    for name, mapping in baselines.items():
         lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
     print_aligned(lines, numbers=len(scores))
     reasons: dict[str, list[str]] = {}
-    for name, mapping in found.items():
+    for name, mapping in baselines.items():
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
@@ -113,13 +113,13 @@ def show_baselines(found: Mapping[str, "ScoreMapping"]) -> None:
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
-    """Print rows of plain text, their columns aligned: the last `numbers` of them to the right."""
+    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned."""
     if not rows:
         return
     columns = max(map(len, rows))
     grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for place in range(columns):
-        justify: JustifyMethod = "right" if place >= columns - numbers else "left"
+    for column in range(columns):
+        justify: JustifyMethod = "right" if column >= columns - numbers else "left"
         grid.add_column(justify=justify, no_wrap=True)
     for row in rows:
         grid.add_row(*map(Text, row))

@@ -1,4 +1,4 @@
-"""Parameters that several commands share."""
+"""Parameters shared by several commands."""
 
 import json
 from pathlib import Path
@@ -95,12 +95,12 @@ HoldOutSeed = Annotated[int, typer.Option(min=0, help="seed for drawing a held-o
 
 
 def names(text: str | None) -> list[str] | None:
-    """Return the names in a list with commas; None if there is no list."""
+    """Split a comma-separated list of names; None stays None."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 Device = Annotated[str, typer.Option(help="device: auto, cuda, mps or cpu")]
-Every = Annotated[
+CheckpointEvery = Annotated[
     int | None,
     typer.Option(
         min=1,
@@ -160,11 +160,11 @@ PresetName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 
-def print_json(found: Any) -> None:
-    """Print what was found for a program that reads standard output."""
-    typer.echo(json.dumps(found, indent=2))
+def print_json(value: Any) -> None:
+    """Print a value as JSON to standard output."""
+    typer.echo(json.dumps(value, indent=2))
 
 
 def as_example(words: str) -> str:
-    """Format a command, without `disentangle`, as the last line of a help text."""
+    """Format the words after `disentangle` as the example that ends a help text."""
     return f"Example: [bold]disentangle {escape(words)}[/bold]"

@@ -1,4 +1,4 @@
-"""`disentangle report`: a page that shows what a model learnt, or how the runs of a folder did."""
+"""`disentangle report`: a self-contained HTML page on one run or on several runs."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`disentangle score`: of runs, of arrays of codes, or of any encoder."""
+"""`disentangle score`: score runs, arrays of codes, or any encoder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from disentangle.cli import completion
 from disentangle.cli.output import (
     TRAIN_FIRST,
     fail_if_any,
-    load,
+    load_runs,
     open_dataset,
     print_aligned,
     show_tables,
@@ -111,9 +111,9 @@ def score(
     choose(metric, load_protocol(protocol))
     choose_device(device)
     common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
-    others = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
-    if len(others) > 1:
-        raise UsageError(f"give only one of {' and '.join(others)}")
+    inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
+    if len(inputs) > 1:
+        raise UsageError(f"give only one of {' and '.join(inputs)}")
     if encoder is None and (dataset is not None or takes != "float"):
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
     if output is not None and codes is None and encoder is None:
@@ -129,8 +129,8 @@ def score(
             raise UsageError("--encoder requires --dataset, the images to encode")
         where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
         opening = {"data_dir": data_dir, "file": file}
-        found = score_function(encoder, dataset, {**common, **where}, opening)
-        show_scores(found, output, detail, as_json)
+        scores = score_function(encoder, dataset, {**common, **where}, opening)
+        show_scores(scores, output, detail, as_json)
     else:
         where = {"split": split, "factors": names(factors), "device": device}
         score_runs(runs, results, {**common, **where}, detail, as_json, data_dir, file)
@@ -145,21 +145,21 @@ def score_runs(
     data_dir: Path | None,
     file: Path | None,
 ) -> None:
-    """Score runs, one after another, and show and write the tables."""
+    """Score runs one after another, then print and write the tables."""
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
     from disentangle.score_tables.build import make_tables
     from disentangle.scoring.score_runs import score as score_run
 
-    found, problems = load(runs, results)
-    for run in found:
+    loaded, problems = load_runs(runs, results)
+    for run in loaded:
         run.data_dir, run.file = data_dir or run.data_dir, file or run.file
-    ready = [run for run in found if run.finished or runs]
-    if len(ready) < len(found):
-        say(f"skipping unfinished runs: {len(found) - len(ready)}")
+    ready = [run for run in loaded if run.finished or runs]
+    if len(ready) < len(loaded):
+        say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
     if not ready and not problems:
         raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-    told = {}
+    results_of = {}
     for run in ready:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
@@ -170,14 +170,14 @@ def score_runs(
             except OSError as error:
                 problems.append(f"{run.path}: {refusal(error)}")
                 continue
-        told[str(run.path)] = scores.as_dict()
-        listed = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        results_of[str(run.path)] = scores.as_dict()
+        available = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
-        say(f"{run.path}: {'; '.join(filter(None, [listed, missing]))}")
+        say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
             show_details(scores)
     if as_json:
-        print_json(told)
+        print_json(results_of)
     else:
         show_tables(make_tables(ready))
     for path in write_tables(ready, results):
@@ -187,29 +187,29 @@ def score_runs(
 
 
 def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
-    """Return the scores of the arrays in a file."""
+    """Score the arrays in an npz file."""
     import warnings
 
     from disentangle.data import npz
     from disentangle.errors import UnavailableWarning
     from disentangle.scoring.score_external import score_codes
 
-    known = ("codes", "factors", "names", "test_codes", "test_factors")
+    keys = ("codes", "factors", "names", "test_codes", "test_factors")
     with npz.open_npz(path, "codes and factors") as arrays:
         if not {"codes", "factors"} <= set(arrays.keys):
             raise ValueError(f"expected both arrays, got {', '.join(arrays.keys) or 'none'}")
-        found: dict[str, Any] = {key: arrays.array(key) for key in known if key in arrays.keys}
-    if "names" in found:
-        found["names"] = [str(name) for name in npz.words(found["names"]).ravel()]
+        inputs: dict[str, Any] = {key: arrays.array(key) for key in keys if key in arrays.keys}
+    if "names" in inputs:
+        inputs["names"] = [str(name) for name in npz.words(inputs["names"]).ravel()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnavailableWarning)  # the table says so
-        return score_codes(**found, **options)
+        warnings.simplefilter("ignore", UnavailableWarning)  # the table gives the reasons
+        return score_codes(**inputs, **options)
 
 
 def score_function(
     reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
 ) -> "ScoreMapping":
-    """Return the scores of an encoder on a dataset."""
+    """Score an encoder on a dataset."""
     from disentangle._utils.console import counting, say
     from disentangle.scoring.encoders import load_encoder
     from disentangle.scoring.score_external import score_encoder
@@ -221,7 +221,7 @@ def score_function(
 
 
 def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
-    """Print scores, one a line, and write their records where that was asked for."""
+    """Print scores, one per line, and write their records to `output` if given."""
     from disentangle._utils.files import write_text
     from disentangle.runs.score_records import ScoreFile
 
@@ -241,7 +241,7 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
 
 
 def show_details(scores: "ScoreMapping") -> None:
-    """Print what is behind scores: a row a latent, a column a factor."""
+    """Print the details of scores: one row per latent, one column per factor."""
     for record in scores.records:
         for name, detail in record.detail.items():
             typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")

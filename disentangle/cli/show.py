@@ -1,4 +1,4 @@
-"""`disentangle list`, `show` and `doctor`: what there is, what it is, and whether it works."""
+"""`disentangle list`, `show` and `doctor`: installed plugins, their details, and a health check."""
 
 import sys
 from typing import Annotated, Any
@@ -23,8 +23,8 @@ def list_all(
         list_checked(as_json)
         return
     abouts = {
-        f"{kind}s": {name: one.about for name, one in known.items()}
-        for kind, known in known_files().items()
+        f"{kind}s": {name: file.about for name, file in files.items()}
+        for kind, files in known_files().items()
     }
     if as_json:
         entries = entry_points.every_entry()
@@ -34,32 +34,32 @@ def list_all(
     for group in registry.groups:
         rows.append((f"{group.kind}s", ""))
         for name, claims in group.entries.items():
-            where = " and ".join(f"{e.distribution} {e.version}" for e in claims)
+            owners = " and ".join(f"{e.distribution} {e.version}" for e in claims)
             unfit = "".join(f"; NOT FOR THIS VERSION: {e.unfit}" for e in claims if e.unfit)
             ambiguous = "" if len(claims) == 1 else "AMBIGUOUS: "
-            rows.append((f"  {name}", f"{ambiguous}{where}{unfit}"))
-    for title, known in abouts.items():
-        rows += [(title, ""), *((f"  {name}", about) for name, about in known.items())]
+            rows.append((f"  {name}", f"{ambiguous}{owners}{unfit}"))
+    for title, files in abouts.items():
+        rows += [(title, ""), *((f"  {name}", about) for name, about in files.items())]
     print_aligned(rows)
 
 
 def list_checked(as_json: bool) -> None:
-    """Import each plugin, and print whether that went well."""
+    """Import each plugin and print the result."""
     problems = 0
-    told = []
+    checked = []
     for entry, problem in registry.check_imports():
         problems += bool(problem)
-        told.append({**vars(entry), "problem": problem})
+        checked.append({**vars(entry), "problem": problem})
         if not as_json:
             typer.echo(f"{entry.kind:8} {entry.name:20} {problem or 'ok'}")
     if as_json:
-        print_json(told)
+        print_json(checked)
     if problems:
         raise DisentangleError(f"{problems} plugins have problems")
 
 
 def known_files() -> dict[str, dict[str, Any]]:
-    """Return what is no plugin but a file, by kind and name: the protocols and the presets."""
+    """The protocols and presets, which are files rather than plugins, by kind and name."""
     from disentangle.scoring.protocol import known_protocols
     from disentangle.training.preset import known_presets
 
@@ -72,7 +72,7 @@ def show(
         typer.Argument(
             metavar="NAME",
             help="name, as listed by `disentangle list`",
-            autocompletion=completion.every,
+            autocompletion=completion.everything,
         ),
     ],
     as_json: AsJson = False,
@@ -81,72 +81,76 @@ def show(
 
     Prints its paper, equation, hyper-parameters and package.
     """
-    told = [about_plugin(group, name) for group in registry.groups if name in group.entries]
+    matches = [about_plugin(group, name) for group in registry.groups if name in group.entries]
     files = known_files()
-    for kind, known in files.items():
-        if name in known:
-            said = known[name].model_dump(exclude_unset=True, exclude={"about", "name"})
-            told.append({"kind": kind, "name": name, "about": known[name].about, "says": said})
-    if not told:
-        every = [entry.name for entry in entry_points.every_entry()]
-        every += [name for known in files.values() for name in known]
-        raise UsageError(f"no plugin, protocol or preset '{name}'{suggestion(name, every)}")
+    for kind, by_name in files.items():
+        if name in by_name:
+            fields = by_name[name].model_dump(exclude_unset=True, exclude={"about", "name"})
+            about = by_name[name].about
+            matches.append({"kind": kind, "name": name, "about": about, "says": fields})
+    if not matches:
+        all_names = [entry.name for entry in entry_points.every_entry()]
+        all_names += [name for by_name in files.values() for name in by_name]
+        raise UsageError(f"no plugin, protocol or preset '{name}'{suggestion(name, all_names)}")
     if as_json:
-        print_json(told)
+        print_json(matches)
         return
-    for one in told:
-        whose = f", from {one['distribution']} {one['version']}" if "distribution" in one else ""
-        typer.echo(f"{one['kind']} {name}{whose}\n\n{one['about']}\n")
+    for match in matches:
+        owner = ""
+        if "distribution" in match:
+            owner = f", from {match['distribution']} {match['version']}"
+        typer.echo(f"{match['kind']} {name}{owner}\n\n{match['about']}\n")
         rows = []
-        for knob in one.get("knobs", ()):
+        for knob in match.get("knobs", ()):
             default = "" if knob["default"] is None else f" [default: {knob['default']}]"
             option = f"--{knob['name'].replace('_', '-')}"
-            option = knob["name"] if one["kind"] != "model" else option
+            option = knob["name"] if match["kind"] != "model" else option
             rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
         print_aligned(rows)
-        for line in lines_of(one.get("says", {})):
+        for line in lines_of(match.get("says", {})):
             typer.echo(f"  {line}".rstrip())
 
 
 def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
-    """Return what is to be said of a plugin: whose it is, its documentation and its knobs."""
+    """Describe a plugin: its distribution, documentation and hyper-parameters."""
     from disentangle.contracts.plugin import Plugin, documentation
     from disentangle.contracts.settings import option_knobs
     from disentangle.data.location import about_of
     from disentangle.data.status import state
 
     plugin, entry = group.load(name), group.entry(name)
-    offered = (
+    declared = (
         option_knobs(plugin).values()
         if isinstance(plugin, type) and issubclass(plugin, Plugin)
         else ()
     )
     knobs = [
-        {"name": k.name, "help": k.help, "takes": k.domain(), "default": k.default} for k in offered
+        {"name": k.name, "help": k.help, "takes": k.domain(), "default": k.default}
+        for k in declared
     ]
-    told = {**vars(entry), "about": documentation(plugin), "knobs": knobs}
+    description = {**vars(entry), "about": documentation(plugin), "knobs": knobs}
     if group.kind == "dataset":
-        known = about_of(plugin)
-        told["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
-        told["says"] = {
-            "images": f"{known.images:,}" if known.images else "unknown until it is opened",
-            "licence": known.licence,
-            **({"home": known.home} if known.home else {}),
-            "state": state(name, known),
+        facts = about_of(plugin)
+        description["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
+        description["says"] = {
+            "images": f"{facts.images:,}" if facts.images else "unknown until it is opened",
+            "licence": facts.licence,
+            **({"home": facts.home} if facts.home else {}),
+            "state": state(name, facts),
         }
-    return told
+    return description
 
 
-def lines_of(said: dict[str, Any]) -> list[str]:
-    """Return what a file says, a line each; what it says of several cases, case by case."""
+def lines_of(fields: dict[str, Any]) -> list[str]:
+    """Format fields, one line each; a list of cases is formatted case by case."""
     lines = []
-    for key, value in said.items():
+    for key, value in fields.items():
         if isinstance(value, list | tuple) and value and isinstance(value[0], dict):
             for case in value:
                 lines += [*lines_of(case), ""]
         elif isinstance(value, dict):
-            told = "; ".join(f"{k} {_plain(v)}" for k, v in value.items())
-            lines.append(f"{key}: {told}")
+            items = "; ".join(f"{k} {_plain(v)}" for k, v in value.items())
+            lines.append(f"{key}: {items}")
         else:
             lines.append(f"{key}: {_plain(value)}")
     return lines
@@ -165,16 +169,16 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """
     from disentangle.cli.doctor import examine
 
-    found = examine(data_dir)
+    sections = examine(data_dir)
     if as_json:
-        print_json(found)
+        print_json(sections)
     else:
         rows = []
-        for section, said in found.items():
-            lines = said.items() if isinstance(said, dict) else enumerate(said, 1)
+        for section, content in sections.items():
+            lines = content.items() if isinstance(content, dict) else enumerate(content, 1)
             rows += [(section, ""), *((f"  {name}", str(text)) for name, text in lines)]
-            if not said:
+            if not content:
                 rows.append(("  none", ""))
         print_aligned(rows)
-    if count := len(found["problems"]):
+    if count := len(sections["problems"]):
         raise DisentangleError(f"plugins have problems: {count}")

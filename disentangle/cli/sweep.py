@@ -1,4 +1,4 @@
-"""`disentangle sweep`: run what is missing of a study, here or on a cluster."""
+"""`disentangle sweep`: run the missing part of a study, here or on a cluster."""
 
 import shlex
 import sys
@@ -158,29 +158,29 @@ def sweep(
     view = View(plan.name, seconds, width, len(states), done)
     try:
         with showing(view) if left else nullcontext():
-            found = complete(plan, executor, left, results, device, say, view.see)
+            swept = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        say(f"stopped. Run `{again()}` to continue from the checkpoints.")
+        say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")
         raise
     if datasets:
         say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
     if as_json:
-        print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, found.files))})
+        print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, swept.files))})
     else:
-        show_tables(found.tables)
-        for path in found.files:
+        show_tables(swept.tables)
+        for path in swept.files:
             typer.echo(path)
-    found.check(plan)
+    swept.check(plan)
 
 
 def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any]:
-    """Return how far a study is, for programs."""
+    """The progress of a study as JSON data."""
     runs = [
         {"name": job.name, "state": state, "path": str(job.path)} for job, state in states.items()
     ]
     return {"study": plan.name, "runs": runs, "not_here": plan.absent}
 
 
-def again() -> str:
-    """Return the command that was given, which goes on with a study."""
+def continue_command() -> str:
+    """The command line as it was typed; running it again continues the study."""
     return shlex.join(["disentangle", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""How a study goes, for people: all running jobs at a glance, live in a terminal, else in lines."""
+"""Progress of a study: a live table of running jobs in a terminal, plain lines elsewhere."""
 
 import json
 import os
@@ -19,22 +19,22 @@ from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job
 
 EVERY = 30.0
-"""Seconds between lines about all jobs, where there is no terminal."""
+"""Seconds between progress lines, without a terminal."""
 LOOK = 1.0
-"""Seconds between looks at the runs' logs, in a terminal."""
+"""Seconds between readings of the runs' logs, in a terminal."""
 TAIL = 65_536
-"""Bytes at the end of a log that hold its last entry."""
+"""Bytes to read from the end of a log; they contain its last entry."""
 
 
 class View:
-    """What is known of a study that runs.
+    """The state of a running study.
 
     Attributes:
-        left: each job that waits or runs -> the seconds it needs, about.
-        width: jobs at a time.
-        total: all runs of the study.
-        done: those of them that are.
-        failed: likewise.
+        left: waiting or running job -> estimated seconds that it needs.
+        width: number of jobs at a time.
+        total: number of runs of the study.
+        done: number of runs that are done.
+        failed: number of runs that failed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class View:
         self.live: Live | None = None
 
     def see(self, event: Event | None) -> None:
-        """Take up an event, or none; show what is to be shown."""
+        """Process an event, or None, and update the display."""
         if event is not None:
             self.take(event)
         elif time.monotonic() - self.looked >= (LOOK if self.live else EVERY):
@@ -59,7 +59,7 @@ class View:
             self.live.update(self.table())
 
     def take(self, event: Event) -> None:
-        """Take up an event, and say it."""
+        """Record an event and print it."""
         job, kind = event.job, event.kind
         if kind == "started":
             self.running[job] = None
@@ -69,7 +69,7 @@ class View:
             self.left.pop(job, None)
             self.done += kind == "done"
             self.failed += kind == "failed"
-        said = {
+        text = {
             "started": "started",
             "done": f"done ({self.done} of {self.total})",
             "again": f"crashed, will be restarted: {event.why}",
@@ -77,18 +77,18 @@ class View:
             "failed": f"FAILED: {event.why} (log: {job.log})",
         }[kind]
         if self.live is None or kind in ("again", "failed"):
-            say(f"{job.name}: {said}")
+            say(f"{job.name}: {text}")
 
     def seconds(self) -> float:
-        """Return about how long it will take yet."""
-        each = []
+        """Estimate the seconds left."""
+        job_seconds = []
         for job, seconds in self.left.items():
             entry = self.running.get(job)
-            each.append(remaining(job, entry) if entry else seconds)
-        return max(max(each, default=0.0), sum(each) / self.width)
+            job_seconds.append(remaining(job, entry) if entry else seconds)
+        return max(max(job_seconds, default=0.0), sum(job_seconds) / self.width)
 
     def line(self) -> str:
-        """Return how the study goes, in a line."""
+        """Format the progress as one line."""
         failed = f", {self.failed} failed" if self.failed else ""
         running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
         return (
@@ -97,7 +97,7 @@ class View:
         )
 
     def table(self) -> Group:
-        """Return how the study goes, as a table of what runs."""
+        """Format the progress as a table of the running jobs."""
         table = Table("run", "step", "images/s", "loss", "active", "left", box=None, pad_edge=False)
         for job, entry in self.running.items():
             table.add_row(Text(job.name), *(Text(text) for text in cells(job, entry)))
@@ -111,7 +111,7 @@ class View:
 
 @contextmanager
 def showing(view: View) -> Iterator[View]:
-    """Show a view live where there is a terminal."""
+    """Show a view live, if there is a terminal."""
     if not console.is_terminal:
         yield view
         return
@@ -122,7 +122,7 @@ def showing(view: View) -> Iterator[View]:
 
 
 def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
-    """Return how a run goes, cell by cell."""
+    """The table cells of a run: step, images/s, loss, active latents, time left."""
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
@@ -137,18 +137,18 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
 
 
 def progress(job: Job, entry: Mapping[str, Any] | None) -> str:
-    """Return how a run goes, in words."""
+    """The current step of a run, or its phase."""
     return " ".join(filter(None, cells(job, entry)[:1]))
 
 
 def remaining(job: Job, entry: Mapping[str, Any]) -> float:
-    """Return the seconds of training that a run has left, by its speed so far."""
+    """Estimate a run's remaining seconds of training from its speed so far."""
     left: float = entry["seconds"] / entry["step"] * (job.record.recipe["steps"] - entry["step"])
     return left
 
 
 def last_entry(path: Path) -> dict[str, Any] | None:
-    """Return the last whole entry of a run's log; None if there is none."""
+    """The last complete entry of a run's log; None if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)

@@ -1,11 +1,11 @@
-"""Runs and their tables, as `score` and `table` read, show and write them."""
+"""`disentangle table`: show or export the score tables of runs."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load, show_tables
+from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load_runs, show_tables
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
 from disentangle.errors import DisentangleError, UsageError
 
@@ -82,7 +82,7 @@ def table(
     """Show the score table: one row per configuration, over its seeds."""
     from disentangle._utils.console import counting
     from disentangle._utils.files import write_text
-    from disentangle.runs.filters import where as those
+    from disentangle.runs.filters import where as select_runs
     from disentangle.score_tables import export, sorting
     from disentangle.score_tables.build import make_tables
     from disentangle.score_tables.published import papers_on
@@ -99,45 +99,45 @@ def table(
     folder = results if study is None else results / study
     if study is not None and (Path(study).name != study or not folder.is_dir()):
         raise UsageError(f"--study {study}: no such folder in {results}")
-    found, problems = load(runs, folder)
-    if not found and not problems:
+    selected, problems = load_runs(runs, folder)
+    if not selected and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
-    found = those(found, where or ())
-    if not found and where:
+    selected = select_runs(selected, where or ())
+    if not selected and where:
         raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
-    shown = read_baselines(results) if with_baselines or corrected else {}
-    if not shown and (with_baselines or corrected):
+    baselines = read_baselines(results) if with_baselines or corrected else {}
+    if not baselines and (with_baselines or corrected):
         raise DisentangleError(
             f"{results}: no scores of baselines. Run `disentangle baselines DATASET` first."
         )
     with counting("encoding") as progress:
-        selection = select(found, choose, device=device, progress=progress)
-    made = make_tables(
-        found,
-        shown,
+        selection = select(selected, choose, device=device, progress=progress)
+    tables = make_tables(
+        selected,
+        baselines,
         corrected=corrected,
         statistic=statistic,
         selection=selection,
         columns=columns or (),
     )
-    sorting.sort_rows(made, sort or ())
+    sorting.sort_rows(tables, sort or ())
     if strict:
-        sorting.check_strictly(made)
+        sorting.check_strictly(tables)
     if published:
-        for one in made:
-            one.papers = tuple(papers_on(one.trained[0]))
+        for each in tables:
+            each.papers = tuple(papers_on(each.trained[0]))
     if output_format == "terminal":
-        show_tables(made)
+        show_tables(tables)
     else:
         if output_format == "csv-long":
-            chosen = [run for run in found if selection.shows(run)]
-            text = export.as_long_csv(chosen, columns or ())
+            shown = [run for run in selected if selection.shows(run)]
+            text = export.as_long_csv(shown, columns or ())
         elif output_format == "html":
             from disentangle.reports.html import tables_page
 
-            text = tables_page(made)
+            text = tables_page(tables)
         else:
-            text = export.FORMATS[output_format](made)
+            text = export.FORMATS[output_format](tables)
         if output is None:
             typer.echo(text, nl=False)
         else:

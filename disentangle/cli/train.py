@@ -1,4 +1,4 @@
-"""`disentangle train MODEL DATASET`: a subcommand for each model plugin, made on demand."""
+"""`disentangle train MODEL DATASET`: a subcommand for each model plugin, created on demand."""
 
 from typing import Annotated, Any
 
@@ -9,12 +9,12 @@ from typer.core import TyperCommand, TyperGroup
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
+    CheckpointEvery,
     DataDir,
     DatasetName,
     Device,
     Download,
     DrawFigures,
-    Every,
     Factors,
     File,
     HoldOut,
@@ -35,21 +35,21 @@ from disentangle.contracts import registry
 
 
 class ModelGroup(TyperGroup):
-    """`disentangle train`: a subcommand for each model plugin, imported when it is used."""
+    """The subcommands of `disentangle train`; a model is imported when its command is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all models, importing none."""
+        """List the names of all models without importing them."""
         return list(registry.models.entries)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a stand-in that says where the model comes from, for the group's help."""
+        """A stand-in for the group's help, which names the model's distribution."""
         entries = registry.models.entries.get(cmd_name, ())
-        where = " and ".join(f"{e.distribution} {e.version}" for e in entries)
-        note = f"from {where}" if len(entries) == 1 else f"ambiguous: from {where}"
+        owners = " and ".join(f"{e.distribution} {e.version}" for e in entries)
+        note = f"from {owners}" if len(entries) == 1 else f"ambiguous: from {owners}"
         return TyperCommand(cmd_name, help=note) if entries else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the model's real command, with its own knobs as options."""
+        """The model's command, with its hyper-parameters as options."""
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         return args[0], model_command(args[0]), args[1:]
@@ -86,32 +86,32 @@ def watch(
     from disentangle.runs.run import load_run
     from disentangle.training.follow import follow, for_tensorboard
 
-    found = load_run(run)
-    steps = int(found.record.recipe["steps"])
-    board, close = for_tensorboard(found) if tensorboard else (None, lambda: None)
+    followed = load_run(run)
+    steps = int(followed.record.recipe["steps"])
+    board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
     try:
-        with following() as seen:
+        with following() as display:
 
             def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
                 if not once:
-                    seen.report(step, steps, entry)
+                    display.report(step, steps, entry)
                 if board is not None:
                     board(step, steps, entry)
 
-            found = follow(found, report, once=once)
+            followed = follow(followed, report, once=once)
     finally:
         close()
-    state = "finished" if found.finished else found.record.failed or "not finished"
+    state = "finished" if followed.finished else followed.record.failed or "not finished"
     if state == "not finished" and not once:
-        state += f" and not running (`disentangle resume {found.path}` continues it)"
-    if log := found.log:
+        state += f" and not running (`disentangle resume {followed.path}` continues it)"
+    if log := followed.log:
         state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
     say(state)
-    typer.echo(found.path / "tensorboard" if tensorboard else found.path)
+    typer.echo(followed.path / "tensorboard" if tensorboard else followed.path)
 
 
 def model_command(name: str) -> Any:
-    """Return the command `disentangle train NAME`, made from the model's knobs."""
+    """Make the command `disentangle train NAME` from the model's hyper-parameters."""
     from typer.main import get_command
 
     from disentangle.cli.knob_options import with_knobs
@@ -119,15 +119,15 @@ def model_command(name: str) -> Any:
     from disentangle.contracts.plugin import documentation, knobs
     from disentangle.contracts.settings import option_knobs
 
-    kind = registry.models.load(name)
-    given = {*option_knobs(kind), *knobs(Training)}
+    model = registry.models.load(name)
+    settable = {*option_knobs(model), *knobs(Training)}
 
     def command(
         ctx: typer.Context,
         dataset: DatasetName,
         preset: PresetName = None,
         device: Device = "auto",
-        checkpoint_every: Every = None,
+        checkpoint_every: CheckpointEvery = None,
         results: Results = RESULTS,
         study: StudyName = "default",
         data_dir: DataDir = None,
@@ -148,7 +148,7 @@ def model_command(name: str) -> Any:
         from disentangle._utils.console import following, say
         from disentangle.training import train
 
-        chosen = {k: options[k] for k in given if was_given(ctx, k)}
+        settings = {k: options[k] for k in settable if was_given(ctx, k)}
         with following() as watch:
             run = train.train(
                 name,
@@ -174,19 +174,19 @@ def model_command(name: str) -> Any:
                 report=watch.report,
                 progress=watch.progress,
                 say=say,
-                **chosen,
+                **settings,
             )
         typer.echo(run.path)
 
-    command.__doc__ = escape(documentation(kind))
+    command.__doc__ = escape(documentation(model))
     single = typer.Typer(rich_markup_mode="rich", add_completion=False)
     trained = with_knobs(command, Training, "Training")
     example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
-    single.command(name, epilog=example)(with_knobs(trained, kind, f"Hyper-parameters of {name}"))
+    single.command(name, epilog=example)(with_knobs(trained, model, f"Hyper-parameters of {name}"))
     return get_command(single)
 
 
 def was_given(ctx: typer.Context, name: str) -> bool:
-    """Say whether the user typed this option, rather than leaving it at its default."""
+    """True if the user gave this option explicitly."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")

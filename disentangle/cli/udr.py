@@ -1,10 +1,10 @@
-"""`disentangle udr`: runs ranked without labels."""
+"""`disentangle udr`: rank runs without labels."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, load
+from disentangle.cli.output import fail_if_any, load_runs
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
 from disentangle.errors import UsageError
 
@@ -27,30 +27,30 @@ def udr(
     from disentangle._utils.console import counting
     from disentangle.scoring.udr import group_runs, udr_of_runs
 
-    found, problems = load(runs, results)
-    groups = group_runs([run for run in found if run.finished or runs])
+    loaded, problems = load_runs(runs, results)
+    groups = group_runs([run for run in loaded if run.finished or runs])
     if not runs:
         groups = [group for group in groups if len(group) > 1]
         if not groups:
             raise UsageError(f"{results}: UDR needs at least two finished runs on the same images")
-    told = []
-    for group in [found] if runs else groups:
+    ranked = []
+    for group in [loaded] if runs else groups:
         with counting(f"encoding {group[0].record.dataset.name}") as progress:
             ranking = udr_of_runs(
                 group, samples, seed, method=method, device=device, progress=progress
             )
         rows = zip(ranking.scores, ranking.reasons, group, strict=True)
         if as_json:
-            told += [
+            ranked += [
                 {"run": str(run.path), "dataset": run.record.dataset.name, "udr": v, "reason": why}
                 for v, why, run in rows
             ]
             continue
         typer.echo(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
         for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
-            said = f"n/a: {reason}" if value is None else f"{value:.4f}"
-            about = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
-            typer.echo(f"  {said:8} {run.path}  {about}")
+            score = f"n/a: {reason}" if value is None else f"{value:.4f}"
+            settings = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
+            typer.echo(f"  {score:8} {run.path}  {settings}")
     if as_json:
-        print_json(told)
+        print_json(ranked)
     fail_if_any(problems)

@@ -1,4 +1,4 @@
-"""Studies: files of many runs, planned, executed here or on a cluster, and summarised.
+"""Studies: many runs described by one file, executed locally or on a cluster, and summarised.
 
 The names here are for executor plugins; `disentangle.sweep` runs a study.
 """
@@ -37,7 +37,7 @@ _HOMES = {
     "cores": "executor",
     "work": "worker",
 }
-"""Public name -> the module that it comes from."""
+"""Public name -> module that defines it."""
 
 __all__ = sorted(_HOMES)
 

@@ -1,4 +1,4 @@
-"""How long a study will take: by the speed of its runs so far, else by a trial of a few steps."""
+"""Estimate the duration of a study from the speed of its runs so far, else from a short trial."""
 
 import statistics
 import time
@@ -24,20 +24,20 @@ from disentangle.training.loop import make_optimizers, updating
 
 Kind: TypeAlias = tuple[object, ...]
 WARM, TRIAL = 2, 5
-"""Steps before a trial is timed, and in it."""
+"""Warm-up steps and timed steps of a trial."""
 ENCODING = 8.0
-"""Images are encoded so many times as fast as they are trained on, about."""
+"""Approximate speed of encoding relative to training, in images per second."""
 LOGS = 5
-"""Runs of a kind whose logs are read."""
+"""Maximum number of runs of a kind whose logs are read."""
 
 
 class Estimate:
-    """Seconds that jobs need, each alone at its place.
+    """The estimated seconds that each job needs.
 
     Attributes:
-        step: kind of run -> seconds a step.
-        scores: kind of run -> seconds of its scores, where such a run has them all.
-        measured: how many kinds were timed now, for want of a run.
+        step: kind of run -> seconds per step.
+        scores: kind of run -> seconds of its scores, if a run of this kind has them all.
+        measured: number of kinds that were timed by a trial because no run was available.
     """
 
     def __init__(self, plan: Plan, width: int, threads: int, device: str, say: Say) -> None:
@@ -50,33 +50,33 @@ class Estimate:
         for job in plan.jobs:
             kinds.setdefault(kind_of(job.record), []).append(job)
         for kind, jobs in kinds.items():
-            found = self.logged(jobs)
-            if found is None:
+            seconds = self.logged(jobs)
+            if seconds is None:
                 self.measured += 1
                 say(f"timing {jobs[0].record.model} on {jobs[0].record.dataset.name}")
                 try:
-                    found = self.trial(jobs[0])
-                except (Exception, SystemExit) as error:  # a plugin's, which its runs will say
-                    say(f"it cannot be timed: {blame(error) or error}")
-                    found = 0.0
-            self.step[kind] = found
+                    seconds = self.trial(jobs[0])
+                except (Exception, SystemExit) as error:  # a plugin's; its runs will report it
+                    say(f"timing failed: {blame(error) or error}")
+                    seconds = 0.0
+            self.step[kind] = seconds
             if scoring := scored_seconds(jobs):
                 self.scores[kind] = scoring
 
     def logged(self, jobs: list[Job]) -> float | None:
-        """Return the seconds a step of runs on such a device; None if there is none."""
-        found: list[float] = []
+        """The median seconds per step of runs on this type of device; None without such runs."""
+        step_seconds: list[float] = []
         for job in jobs:
-            run = job.look()[0] if len(found) < LOGS else None
+            run = job.look()[0] if len(step_seconds) < LOGS else None
             if run is None or run.record.device.partition(" ")[0] != self.device.type:
                 continue
             speeds = [e["images_per_second"] for e in run.log if e.get("images_per_second")]
             if speeds:
-                found.append(run.record.recipe["batch_size"] / statistics.median(speeds))
-        return statistics.median(found) if found else None
+                step_seconds.append(run.record.recipe["batch_size"] / statistics.median(speeds))
+        return statistics.median(step_seconds) if step_seconds else None
 
     def trial(self, job: Job) -> float:
-        """Return the seconds a step of a few steps, now."""
+        """Measure the seconds per step in a short trial."""
         before = torch.get_num_threads()
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -87,7 +87,7 @@ class Estimate:
             torch.set_num_threads(before)
 
     def seconds(self, job: Job, state: JobState) -> float:
-        """Return about how long a job in this state needs, training and scores."""
+        """Estimate the seconds of training and scoring that a job in this state needs."""
         if state in ("done", "failed"):
             return 0.0
         run, kind, recipe = job.run(), kind_of(job.record), job.record.recipe
@@ -99,36 +99,36 @@ class Estimate:
             return left
         if kind in self.scores:
             return left + self.scores[kind]
-        images = max(part.images for part in job.scored)  # of which most metrics need a part
+        images = max(part.images for part in job.scored)  # an upper bound: most metrics need fewer
         encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
         return left + encoding + seconds_of(missing)
 
     def all(self, states: dict[Job, JobState]) -> float:
-        """Return about how long all jobs take, so many at a time."""
-        each = [self.seconds(job, state) for job, state in states.items()]
-        return max(max(each, default=0.0), sum(each) / max(1, self.width))
+        """Estimate the seconds of all jobs, run `width` at a time."""
+        job_seconds = [self.seconds(job, state) for job, state in states.items()]
+        return max(max(job_seconds, default=0.0), sum(job_seconds) / max(1, self.width))
 
 
 def scored_seconds(jobs: list[Job]) -> float:
-    """Return the seconds that all scores of a finished run took, encoding included; 0 of none."""
-    found: list[float] = []
+    """The median seconds that all scores of a finished run took, with encoding; 0 without runs."""
+    totals: list[float] = []
     for job in jobs:
-        run = job.look()[0] if len(found) < LOGS else None
+        run = job.look()[0] if len(totals) < LOGS else None
         if run is not None and run.finished and not job.missing(run):
-            asked = {(s.metric, s.representation, s.protocol): s.seconds for s in read_scores(run)}
-            found.append(sum(asked.values()))
-    return float(statistics.median(found)) if found else 0.0
+            each = {(s.metric, s.representation, s.protocol): s.seconds for s in read_scores(run)}
+            totals.append(sum(each.values()))
+    return float(statistics.median(totals)) if totals else 0.0
 
 
 def kind_of(record: RunRecord) -> Kind:
-    """Return what the speed of a training depends on."""
+    """The properties on which the speed of a training depends."""
     names = ("batch_size", "precision", "compile")
     recipe = tuple(record.recipe.get(name) for name in names)
     return record.model, record.knobs["network"], record.dataset.image_shape, recipe
 
 
 def time_steps(run: Run, device: torch.device) -> float:
-    """Return the seconds of one step of this training, of which nothing is kept."""
+    """Measure the seconds of one training step; the trained weights are discarded."""
     training, dataset = Training(**run.record.recipe), run.dataset
     model = run.build()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -158,6 +158,6 @@ def time_steps(run: Run, device: torch.device) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told."""
+    """Wait until a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -15,13 +15,13 @@ from disentangle.studies.jobs import Job
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job.
+    """A change in the state of a job.
 
     Attributes:
-        job: which.
-        kind: `started`; `again`: it died, and will be started again from its last checkpoint;
-            `elsewhere`: another process is at it, so that it waits; `done`; `failed` for good.
-        why: for `again` and `failed`, in words.
+        job: the job.
+        kind: `started`; `again`: crashed, will restart from its last checkpoint; `elsewhere`:
+            waiting, because another process is working on it; `done`; `failed` permanently.
+        why: the reason, for `again` and `failed`.
     """
 
     job: Job
@@ -30,63 +30,64 @@ class Event:
 
 
 Events: TypeAlias = Generator[Event | None, None, None]
-"""What happens, as it happens; None now and then, while nothing does."""
+"""Events as they happen; None at regular intervals without an event."""
 
 
 class Executor(Plugin):
-    """Runs jobs. Each is `worker.work(job.order)` in some process, which goes on from checkpoints.
+    """Runs jobs. Each is `worker.work(job.order)` in some process, which resumes from checkpoints.
 
-    An executor is a class like this, registered as `disentangle.executors`; its knobs are given by
+    An executor is a subclass registered under `disentangle.executors`; its knobs are set by
     `disentangle sweep FILE --on NAME:knob=value`.
     """
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], device: str) -> Events:
-        """Run jobs to their ends; yield what happens.
+        """Run all jobs to completion; yield events.
 
-        Every job comes to `done` or `failed`. Closing the generator, or an exception thrown into
-        it, stops all that it started within seconds, with a checkpoint each.
+        Every job ends as `done` or `failed`. Closing the generator, or throwing an exception into
+        it, stops all of its processes within seconds, each with a checkpoint.
 
         Args:
-            jobs: none of them twice, none of them done.
-            device: where to train: `auto`, or a device's name.
+            jobs: different jobs, none of them done.
+            device: device for training: `auto`, or the name of a device.
 
         Raises:
-            DisentangleError: nothing can be run like this.
+            DisentangleError: the jobs cannot be run with this configuration.
         """
 
     @abstractmethod
     def width(self, device: str) -> int:
-        """Return how many jobs run at the same time, as far as it is known."""
+        """Return the number of jobs that run at the same time, as far as known."""
 
     def threads_each(self, device: str) -> int:
-        """Return the threads of each training, as far as it is known."""
+        """Return the number of threads per training, as far as known."""
         return max(1, cores() // max(1, self.width(device)))
 
 
 def executor_of(on: str, given: Mapping[str, Any]) -> Executor:
-    """Return the executor of a name and knobs, as `local:per_gpu=2`, and of further knobs."""
+    """Create an executor from a name with knobs, such as `local:per_gpu=2`, and further knobs."""
     name, text = parse_spec(on)
-    kind: type[Executor] = registry.executors.load(name)
+    cls: type[Executor] = registry.executors.load(name)
     for knob in given:
-        if knob not in knobs(kind):
+        if knob not in knobs(cls):
             option = f"--{knob.replace('_', '-')}"
-            raise UsageError(f"executor '{name}' takes no {option}{suggestion(knob, knobs(kind))}")
-    settings = resolve(kind, {**parse_given(kind, text), **given})
-    return kind(**{knob: setting.value for knob, setting in settings.items()})
+            hint = suggestion(knob, knobs(cls))
+            raise UsageError(f"executor '{name}' has no option {option}{hint}")
+    settings = resolve(cls, {**parse_given(cls, text), **given})
+    return cls(**{knob: setting.value for knob, setting in settings.items()})
 
 
 def width_of(executor: Executor, device: str) -> int:
-    """Return how many jobs an executor runs at the same time.
+    """Return the number of jobs that an executor runs at the same time.
 
     Raises:
-        BrokenContract: it says no number of jobs.
+        BrokenContract: `width` did not return a positive integer.
     """
     width = executor.width(device)
     if type(width) is not int or width < 1:
-        kind = type(executor)
+        cls = type(executor)
         raise BrokenContract(
-            f"{kind.__module__}:{kind.__qualname__}.width() returned {width!r}, which is no number "
-            "of jobs at a time"
+            f"{cls.__module__}:{cls.__qualname__}.width() must return a positive number of jobs, "
+            f"got {width!r}"
         )
     return width

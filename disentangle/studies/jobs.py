@@ -1,4 +1,4 @@
-"""One run of a study: what a worker is told of it, and how far it is."""
+"""One run of a study: the order for its worker, and its state on disk."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ JobState: TypeAlias = Literal["new", "unfinished", "failed", "unscored", "done"]
 
 
 class Order(Record):
-    """All that a worker needs to know, as it travels."""
+    """The complete instructions for a worker, sent as JSON."""
 
     path: str
-    """The run's folder, absolute."""
+    """The absolute path of the run's folder."""
     results: str
     study: str
     model: str
     dataset: str
     device: str
-    """Where to train: `auto`, or a device's name."""
+    """Device for training: `auto`, or the name of a device."""
     options: dict[str, Any]
-    """Further arguments of `experiment.train`: knobs, trainer's options, and the dataset's."""
+    """Further arguments of `train`: knobs, training options and options of the dataset."""
     asked: tuple[ScoringRequest, ...]
     pictures: bool
     """Whether to draw the run's own figures."""
@@ -39,14 +39,14 @@ class Order(Record):
 
 @dataclass(eq=False)
 class Job:
-    """A run that a study asks for.
+    """A run of a study.
 
     Attributes:
-        order: what a worker is told.
-        record: the run as it would begin here.
-        scored: the part of the dataset that is scored, for each of the scores asked.
-        request: the dataset and the part of it that is trained on.
-        name: what a person calls it; see `name_all`.
+        order: the instructions for its worker.
+        record: the record of the run at its start on this machine.
+        scored: the part of the dataset to score, for each requested set of scores.
+        request: the dataset and its part to train on.
+        name: the name shown to users; see `name_all`.
     """
 
     order: Order
@@ -57,16 +57,16 @@ class Job:
 
     @property
     def path(self) -> Path:
-        """Return the run's folder."""
+        """The run's folder."""
         return Path(self.order.path)
 
     @property
     def log(self) -> Path:
-        """Return the file that its workers write to."""
+        """The log file of its workers."""
         return self.path.parents[2] / "logs" / f"{self.record.id}.log"
 
     def run(self) -> Run | None:
-        """Return the run as it is on disk; None if it has not begun.
+        """Load the run from disk; None if it does not exist yet.
 
         Raises:
             DisentangleError: its record is damaged.
@@ -74,7 +74,7 @@ class Job:
         return load_run(self.path) if (self.path / RECORD).exists() else None
 
     def look(self) -> tuple[Run | None, str]:
-        """Return the run with its scores read, if it has begun; and why it cannot be read."""
+        """Load the run and its scores; return the run or None, and the error message, if any."""
         try:
             run = self.run()
             if run is not None:
@@ -84,11 +84,11 @@ class Job:
             return None, str(error)
 
     def state(self) -> JobState:
-        """Return how far the run is, on disk."""
+        """The state of the run on disk."""
         return self.state_of(self.run())
 
     def state_of(self, run: Run | None) -> JobState:
-        """Return how far a run of this job is."""
+        """The state of a loaded run of this job."""
         if run is None:
             return "new"
         if run.state == "finished":
@@ -96,9 +96,9 @@ class Job:
         return run.state
 
     def figures_missing(self, run: Run) -> bool:
-        """Say whether figures of the run are wanted and not there, and can be drawn.
+        """True if requested figures of the run are missing and can be drawn.
 
-        A run without weights, as published ones are, is what it is.
+        The figures of a run without weights, such as a published one, cannot be drawn.
         """
         from disentangle.runs.layout import FILES
 
@@ -107,32 +107,32 @@ class Job:
         return not all((run.figures / name).exists() for name in FILES)
 
     def missing(self, run: Run | None) -> Sequence[ScoreRequest]:
-        """The scores that were asked for and that a run lacks; without a run, all of them."""
+        """The requested scores that a run lacks; all of them without a run."""
         scores = read_scores(run) if run else ()
         weights = (run.record.weights if run else None) or ""
         return [one for one in self.requests(weights) if not one.among(scores)]
 
     def is_requested(self, score: Score) -> bool:
-        """Whether a score is one of those that were asked for."""
+        """True if a score was requested."""
         return any(one.among([score]) for one in self.requests(score.weights))
 
     def requests(self, weights: str) -> list[ScoreRequest]:
-        """The scores that were asked for, of these weights."""
+        """The requested scores, for these weights."""
         asked = zip(self.order.asked, self.scored, strict=True)
         return [one for request, data in asked for one in request.scores_of(data, weights)]
 
     def busy(self) -> bool:
-        """Say whether another process is at this run.
+        """True if another process is working on this run.
 
         Raises:
-            DisentangleError: its record is damaged, or its folder cannot be written to.
+            DisentangleError: its record is damaged, or its folder is not writable.
         """
         run = self.run()
         return run is not None and run.busy()
 
 
 def name_all(jobs: Sequence[Job]) -> None:
-    """Name each job by its model, and by what tells it from the others: dataset, settings, seed."""
+    """Name each job by its model and what distinguishes it: dataset, settings, seed."""
     datasets = {job.record.data[:2] for job in jobs}
     several = len({name for name, _ in datasets}) < len(datasets)
     values: defaultdict[tuple[str, str], set[Any]] = defaultdict(set)
@@ -142,13 +142,13 @@ def name_all(jobs: Sequence[Job]) -> None:
     for job in jobs:
         model, (dataset, part) = job.record.model, job.record.data[:2]
         settings = settings_of(job)
-        told = {k: v for k, v in settings.items() if k == "seed" or len(values[model, k]) > 1}
+        shown = {k: v for k, v in settings.items() if k == "seed" or len(values[model, k]) > 1}
         where = f"{dataset} ({part or 'all images'})" if several else dataset
-        job.name = " ".join([model, *([where] if len(datasets) > 1 else []), describe(told)])
+        job.name = " ".join([model, *([where] if len(datasets) > 1 else []), describe(shown)])
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """Return every knob and trainer's option, the seed last."""
+    """All knobs and training options of a job, with the seed last."""
     recipe = dict(job.record.recipe)
     seed = recipe.pop("seed")
     return {**job.record.knobs, **recipe, "seed": seed}

@@ -1,4 +1,4 @@
-"""The local executor: a process for each training on this machine, watched, and started again."""
+"""The local executor: one process per training on this machine, restarted after a crash."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from disentangle.studies.retries import Attempt, Waiting
 
 @dataclass
 class Worker:
-    """A process that does a job, and the place that it takes."""
+    """A process that runs a job, and its slot."""
 
     attempt: Attempt
     slot: int
@@ -26,50 +26,50 @@ class Worker:
 
 
 class Local(Executor):
-    """Trainings on this machine, a process each. One that dies goes on from its checkpoint."""
+    """Trains on this machine, one process per run. A crashed run resumes from its checkpoint."""
 
-    jobs: int = knob(
-        default=0, min=0, help="trainings at a time; 0: one a core, or a place on a GPU"
+    jobs: int = knob(default=0, min=0, help="number of trainings at a time; 0: one per core or GPU")
+    threads: int = knob(default=0, min=0, help="threads per training; 0: the cores, split evenly")
+    per_gpu: int = knob(default=1, min=1, help="number of trainings per GPU")
+    retries: int = knob(
+        default=3, min=0, help="restarts allowed when a training crashes without progress"
     )
-    threads: int = knob(default=0, min=0, help="of each training; 0: the cores, shared out")
-    per_gpu: int = knob(default=1, min=1, help="trainings that share a GPU")
-    retries: int = knob(default=3, min=0, help="new starts of one that dies without getting on")
 
     def width(self, device: str) -> int:
-        """Return how many trainings run at the same time."""
+        """Return the number of trainings that run at the same time."""
         return len(self.places(device))
 
     def threads_each(self, device: str) -> int:
-        """Return the threads of each training."""
+        """Return the number of threads per training."""
         return int(self.places(device)[0][THREADS[0]])
 
     def places(self, device: str) -> list[dict[str, str]]:
-        """Return the environment of each training at a time: its threads, its GPU.
+        """Return the environment variables of each slot: number of threads, GPU.
 
         Raises:
-            UsageError: more threads than cores.
+            UsageError: the slots need more threads than there are cores.
         """
-        available, chosen = cores(), choose_device(device)
-        gpus = visible_gpus(chosen) if chosen.type == "cuda" else []
-        default = len(gpus) * self.per_gpu if gpus else 1 if chosen.type == "mps" else available
+        available, target = cores(), choose_device(device)
+        gpus = visible_gpus(target) if target.type == "cuda" else []
+        default = len(gpus) * self.per_gpu if gpus else 1 if target.type == "mps" else available
         count = self.jobs or min(default, max(1, available // max(1, self.threads)))
         threads = self.threads or max(1, available // count)
         if count * threads > max(available, count if gpus else 0):
             raise UsageError(
-                f"{count} trainings of {threads} threads are more than the {available} cores here; "
-                "fewer --jobs, or fewer --threads"
+                f"{count} trainings of {threads} threads exceed the {available} cores; "
+                "use fewer --jobs or fewer --threads"
             )
-        places = []
+        environments = []
         for number in range(count):
-            place = dict.fromkeys(THREADS, str(threads))
+            environment = dict.fromkeys(THREADS, str(threads))
             if gpus:
-                place["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-            places.append(place)
-        return places
+                environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+            environments.append(environment)
+        return environments
 
     def run(self, jobs: Sequence[Job], device: str) -> Events:
-        """Run jobs to their ends; yield what happens; see `Executor.run`."""
-        places = self.places(device)
+        """Run all jobs to completion and yield events; see `Executor.run`."""
+        environments = self.places(device)
         waiting = Waiting(jobs, self.retries)
         running: list[Worker] = []
         try:
@@ -79,31 +79,32 @@ class Local(Executor):
                     if end is not None:
                         running.remove(worker)
                         yield waiting.ended(worker.attempt, *end)
-                free = set(range(len(places))) - {worker.slot for worker in running}
+                free = set(range(len(environments))) - {worker.slot for worker in running}
                 due = waiting.due()
-                while free and (found := next(due, None)):
-                    if isinstance(found, Event):
-                        yield found
+                while free and (attempt := next(due, None)):
+                    if isinstance(attempt, Event):
+                        yield attempt
                         continue
                     slot = free.pop()
-                    running.append(Worker(found, slot, start(found.job, places[slot])))
-                    yield Event(found.job, "started")
+                    child = start(attempt.job, environments[slot])
+                    running.append(Worker(attempt, slot, child))
+                    yield Event(attempt.job, "started")
                 yield None
                 time.sleep(POLL)
         finally:
             stop([worker.child for worker in running])
 
 
-def start(job: Job, place: Mapping[str, str]) -> Child:
-    """Start a process for a job at a place."""
-    device = "cuda" if "CUDA_VISIBLE_DEVICES" in place else job.order.device
+def start(job: Job, environment: Mapping[str, str]) -> Child:
+    """Start a process for a job with additional environment variables."""
+    device = "cuda" if "CUDA_VISIBLE_DEVICES" in environment else job.order.device
     order = job.order.model_copy(update={"device": device})
-    return Child(order.model_dump_json(), job.log, place)
+    return Child(order.model_dump_json(), job.log, environment)
 
 
 def visible_gpus(device: torch.device) -> list[str]:
-    """Return what CUDA_VISIBLE_DEVICES must be for each GPU that may be used, or the one named."""
+    """The value of CUDA_VISIBLE_DEVICES for each usable GPU, or for the one in `device`."""
     count = torch.cuda.device_count()
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = said.split(",")[:count] if said else [str(number) for number in range(count)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",")[:count] if visible else [str(number) for number in range(count)]
     return names if device.index is None else [names[device.index]]

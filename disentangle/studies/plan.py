@@ -1,4 +1,4 @@
-"""The plan of a study: its runs, settled for this machine, each once."""
+"""The plan of a study: its runs, resolved for this machine, each once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,35 +32,35 @@ from disentangle.studies.study_file import (
 from disentangle.training.configuration import ModelRequest
 
 Which: TypeAlias = tuple[tuple[str, ...] | None, ScoringRequest]
-"""The datasets whose runs are scored so, None for all, and the scores."""
+"""The datasets whose runs get these scores (None: all), and the scores."""
 
 
 @dataclass
 class Plan:
-    """A study: its runs, and what becomes of them.
+    """A study: its runs and its output folder.
 
     Attributes:
-        name: the file's, without its ending: the study's folder has it.
-        file: where it was read from.
-        text: its text, as it was read.
-        said: what it says.
-        folder: where its tables, figures and page go.
+        name: name of the file without its suffix, also the name of the study's folder.
+        file: path of the study file.
+        text: content of the file.
+        study: the parsed file.
+        folder: folder of its tables, figures and page.
         jobs: its runs, each once.
-        absent: datasets that are not here -> why.
-        opened: each dataset or view of one that is trained on, by its request.
+        absent: unavailable datasets -> the reason.
+        opened: open datasets or views to train on, by their requests.
     """
 
     name: str
     file: Path
     text: str
-    said: StudyFile
+    study: StudyFile
     folder: Path
     jobs: list[Job] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     opened: dict[DatasetRequest, Dataset] = field(default_factory=dict)
 
     def dataset(self, job: Job) -> Dataset:
-        """Return what a job trains on, as long as it is open."""
+        """The open dataset on which a job trains."""
         return self.opened[job.request]
 
 
@@ -74,24 +74,24 @@ def load_plan(
     say: Say = lambda text: None,
     progress: Progress = lambda done, total: None,
 ) -> Plan:
-    """Return the study that a file describes, on this machine.
+    """Load the plan of a study file for this machine.
 
     Args:
-        file: the study's.
-        results: the folder below which all runs lie.
-        device: where runs are to train.
-        data_dir: where datasets keep what they prepare.
-        datasets: names; runs on others are left out, if any is given.
-        say: told what is prepared, and what presets say of themselves.
+        file: the study file.
+        results: the results folder, which holds all runs.
+        device: device for training.
+        data_dir: folder of prepared datasets.
+        datasets: names of the datasets to include; all by default.
+        say: called with messages on preparation and with notes of presets.
         progress: called while a dataset is prepared.
 
     Raises:
-        UsageError: the file asks for what makes no sense; the message names the place.
-        DisentangleError: it cannot be read.
+        UsageError: the file is invalid; the message names the place.
+        DisentangleError: the file cannot be read.
     """
     path = Path(file).expanduser().resolve()
     if path.name.startswith("."):
-        raise UsageError(f"{file}: its name is its folder's, so it starts with no dot; rename it")
+        raise UsageError(f"{file}: the name must not start with a dot; rename the file")
     planner = Planner(
         results=Path(results).expanduser().resolve(),
         device=device,
@@ -103,13 +103,13 @@ def load_plan(
     plan = planner.plan(path, ())
     name_all(plan.jobs)
     if not plan.jobs and not plan.absent:
-        raise UsageError(f"{file}: no run is on {' or '.join(datasets)}")
+        raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}")
     return plan
 
 
 @dataclass
 class Planner:
-    """Makes plans of files; what they share is opened once."""
+    """Makes plans from files; a shared dataset is opened once."""
 
     results: Path
     device: str
@@ -119,43 +119,43 @@ class Planner:
     progress: Progress
     opened: dict[DatasetRequest, Dataset] = field(default_factory=dict)
     whole: dict[DatasetRequest, Dataset] = field(default_factory=dict)
-    """Each dataset, without the view of it that is trained on."""
+    """Open datasets, without the view to train on."""
     absent: dict[str, str] = field(default_factory=dict)
     scored: dict[str, DatasetRecord] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
-    """Datasets that runs are on, those left out too."""
+    """Datasets of all runs, excluded ones too."""
 
     def plan(self, file: Path, above: tuple[Path, ...]) -> Plan:
-        """Return the plan of a file, with the runs of those it names."""
+        """Make the plan of a file, with the runs of the studies in its `runs_of`."""
         if file in above:
-            raise UsageError(f"{above[-1]}: runs_of: {file.name} asks for the runs of this one")
+            raise UsageError(f"{above[-1]}: runs_of: circular reference to {file.name}")
         text = read_text(file)
-        said = parse_study(text, file)
-        check_ends(said, file)
-        asked = asked_of(said.scores, file)
-        for _, one in asked:
+        study = parse_study(text, file)
+        check_outputs(study, file)
+        asked = score_requests(study.scores, file)
+        for _, request in asked:
             try:
-                one.load()
+                request.load()
             except UsageError as error:
                 raise UsageError(f"{file}: scores: {error}") from error
-        plan = Plan(file.stem, file, text, said, self.results / file.stem)
+        plan = Plan(file.stem, file, text, study, self.results / file.stem)
         jobs: dict[Path, Job] = {}
-        for name in said.runs_of:
+        for name in study.runs_of:
             for job in self.plan((file.parent / name).resolve(), (*above, file)).jobs:
                 jobs.setdefault(job.path, self.with_scores(job, asked))
-        for number, block in enumerate(said.runs):
+        for number, block in enumerate(study.runs):
             where = f"{file.name}: runs.{number}"
-            for settings in expand({**said.defaults, **block}, where):
-                found = self.job(settings, plan, asked, where)
-                if found is not None:
-                    jobs.setdefault(found.path, found)
+            for settings in expand({**study.defaults, **block}, where):
+                new_job = self.job(settings, plan, asked, where)
+                if new_job is not None:
+                    jobs.setdefault(new_job.path, new_job)
         plan.jobs = list(jobs.values())
-        for number, block_scores in enumerate(said.scores):
+        for number, block_scores in enumerate(study.scores):
             for name in block_scores.datasets or ():
                 if name not in self.named:
                     raise UsageError(
-                        f"{file.name}: scores.{number}: no run is on a dataset '{name}'"
+                        f"{file.name}: scores.{number}: no run uses dataset '{name}'"
                         f"{suggestion(name, self.named)}"
                     )
         plan.absent, plan.opened = self.absent, self.opened
@@ -164,8 +164,8 @@ class Planner:
     def job(
         self, settings: dict[str, Any], plan: Plan, asked: Sequence[Which], where: str
     ) -> Job | None:
-        """Return the job of one combination; None where its dataset is left out, or not here."""
-        model, chosen = settings.pop("model"), settings.pop("dataset")
+        """Make the job of one combination; None if its dataset is excluded or unavailable."""
+        model, dataset = settings.pop("model"), settings.pop("dataset")
         preset = settings.pop("preset", None)
         try:
             for key, value in (("model", model), ("preset", preset)):
@@ -174,24 +174,25 @@ class Planner:
             for key in (*OPENING, *VIEW):
                 if key in settings:
                     raise UsageError(
-                        f"{key} is said of the dataset: dataset = {{ name = ..., {key} = ... }}"
+                        f"{key} belongs to the dataset: dataset = {{ name = ..., {key} = ... }}"
                     )
             request = ModelRequest.of(model, settings, preset)
-            about = dataset_of(chosen, plan.file)
-            asked_for = DatasetRequest.of(**about, data_dir=self.data_dir)
-            name = asked_for.name
+            opening = dataset_of(dataset, plan.file)
+            dataset_request = DatasetRequest.of(**opening, data_dir=self.data_dir)
+            name = dataset_request.name
             self.named.add(f"./{Path(name).name}" if loading.is_path(name) else name)
             if self.datasets and name not in self.datasets:
                 return None
-            opened = self.open(asked_for)
+            opened = self.open(dataset_request)
             if opened is None:
                 return None
-            del about["name"]
-            options = {"data_dir": None if self.data_dir is None else str(self.data_dir), **about}
+            del opening["name"]
+            data_dir = None if self.data_dir is None else str(self.data_dir)
+            options = {"data_dir": data_dir, **opening}
             record = request.on(
                 opened,
                 device=choose_device(self.device),
-                opening=asked_for.record_fields,
+                opening=dataset_request.record_fields,
                 say=self.say_once,
             ).record
             path = run_folder(self.results, plan.name, record)
@@ -203,17 +204,17 @@ class Planner:
                 dataset=name,
                 device=self.device,
                 options={**options, **settings, **({} if preset is None else {"preset": preset})},
-                asked=chosen_for(opened.name, asked),
-                pictures=plan.said.pictures,
+                asked=scores_for(opened.name, asked),
+                pictures=plan.study.pictures,
             )
             run = Run(path, record, opened)
             scored = tuple(self.part(run, one) for one in order.asked)
-            return Job(order, record, scored, asked_for)
+            return Job(order, record, scored, dataset_request)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
 
     def open(self, request: DatasetRequest) -> Dataset | None:
-        """Open what is trained on, once; None where it is not here."""
+        """Open the dataset or view to train on, once; None if it is unavailable."""
         if request.name not in self.absent and request not in self.opened:
             try:
                 if request.whole not in self.whole:
@@ -227,7 +228,7 @@ class Planner:
         return self.opened.get(request)
 
     def part(self, run: Run, asked: ScoringRequest) -> DatasetRecord:
-        """Return the record of what is scored of a run."""
+        """The record of the part of the dataset that is scored for a run."""
         key = str((run.record.data, asked.split, asked.factors))
         if key not in self.scored:
             part = asked.part_of_run(run)
@@ -235,45 +236,46 @@ class Planner:
         return self.scored[key]
 
     def with_scores(self, job: Job, asked: Sequence[Which]) -> Job:
-        """Return another study's job, asked for the scores of this one."""
+        """Copy a job of another study, with the scores that this study requests."""
         opened = self.opened[job.request]
         run = Run(job.path, job.record, opened)
-        mine = chosen_for(job.record.dataset.name, asked)
-        order = job.order.model_copy(update={"asked": mine})
-        return Job(order, job.record, tuple(self.part(run, one) for one in mine), job.request)
+        requests = scores_for(job.record.dataset.name, asked)
+        order = job.order.model_copy(update={"asked": requests})
+        scored = tuple(self.part(run, request) for request in requests)
+        return Job(order, job.record, scored, job.request)
 
     def say_once(self, text: str) -> None:
-        """Tell the user what many runs would."""
+        """Print a message once, although it comes from many runs."""
         if text not in self.told:
             self.told.add(text)
             self.say(text)
 
 
-def check_ends(said: StudyFile, file: Path) -> None:
-    """Refuse now what would be refused after the last run."""
+def check_outputs(study: StudyFile, file: Path) -> None:
+    """Raise an error now for settings that would fail only after the last run."""
     try:
-        if isinstance(said.baselines, tuple):
-            check_names(said.baselines)
-        check_rule(said.tables.choose)
-        for figure in said.figures:
+        if isinstance(study.baselines, tuple):
+            check_names(study.baselines)
+        check_rule(study.tables.choose)
+        for figure in study.figures:
             for condition in figure.where:
                 parse(condition)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
 
 
-def asked_of(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
-    """Return what is asked of runs, once for each protocol of each block."""
-    found = []
+def score_requests(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
+    """The requested scores, one request for each protocol of each block."""
+    requests = []
     for block in blocks:
         for name in block.protocols:
             fields = block.model_dump(exclude={"protocols", "datasets"})
             protocol = str(file.parent / name) if name.endswith(".toml") else name
-            asked = ScoringRequest(protocol=protocol, **fields)
-            found.append((block.datasets, asked))
-    return found
+            request = ScoringRequest(protocol=protocol, **fields)
+            requests.append((block.datasets, request))
+    return requests
 
 
-def chosen_for(dataset: str, asked: Sequence[Which]) -> tuple[ScoringRequest, ...]:
-    """Return what is asked of runs on a dataset."""
+def scores_for(dataset: str, asked: Sequence[Which]) -> tuple[ScoringRequest, ...]:
+    """The requested scores of runs on a dataset."""
     return tuple(one for names, one in asked if names is None or dataset in names)

@@ -1,6 +1,6 @@
-"""The process of a worker, as whoever starts it sees it.
+"""Start, watch and stop the process of a worker.
 
-Nothing heavy is imported: a machine of a cluster has one such onlooker for each training.
+This module imports nothing heavy: a cluster machine runs one watching process per training.
 """
 
 import os
@@ -13,31 +13,31 @@ from contextlib import suppress
 from pathlib import Path
 
 POLL = 0.2
-"""Seconds between looks at processes."""
+"""Seconds between checks of processes."""
 PATIENCE = 20.0
-"""Seconds that processes get to write their checkpoints, once all are to stop."""
+"""Seconds for processes to write their checkpoints when they are stopped."""
 COMMAND = (sys.executable, "-P", "-m", "disentangle.studies.worker")
 DONE = 0
 """Exit code of a worker whose run is trained and scored."""
 AGAIN = 1
-"""Exit code after a failure that another attempt may not meet."""
+"""Exit code after a failure that may not occur again."""
 USAGE = 2
 """Exit code after a user's mistake."""
 FINAL = 64
-"""Exit code after a failure that would come again."""
+"""Exit code after a failure that would occur again."""
 BUSY = 75
-"""Exit code where another process holds the run."""
+"""Exit code if another process holds the run."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that set the threads of a process."""
 
 
 class Child:
-    """A process that does an order, and the log it writes to. It stops when this one is gone.
+    """A worker process and its log. The worker stops if the parent process ends.
 
     Args:
         order: the order, as JSON.
-        log: the file that its lines are added to.
-        place: its environment, beside this process's own: its threads, its GPU.
+        log: the log file; output is appended.
+        place: additional environment variables: number of threads, GPU.
     """
 
     def __init__(self, order: str, log: Path, place: Mapping[str, str]) -> None:
@@ -51,15 +51,15 @@ class Child:
                 stderr=subprocess.STDOUT,
                 text=True,
                 env={**os.environ, **place, "PYTHONUNBUFFERED": "1"},
-                process_group=0,  # an interrupt from the terminal is not for it
+                process_group=0,  # not interrupted by the terminal
             )
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once: that is seen by its exit
+        with suppress(BrokenPipeError):  # it crashed at once; its exit code reports that
             self.process.stdin.write(order + "\n")
             self.process.stdin.flush()
 
     def ended(self) -> tuple[int, str] | None:
-        """Return how the process ended, its exit code and why; None while it runs."""
+        """The exit code of the process and the reason; None while it runs."""
         code = self.process.poll()
         if code is None:
             return None
@@ -67,7 +67,7 @@ class Child:
         return code, self.last_words(code)
 
     def last_words(self, code: int) -> str:
-        """Return why the process ended: its last line, or the signal that killed it."""
+        """The reason for the end of the process: its last line of output, or the signal."""
         if code < 0:
             name = signal.Signals(-code).name
             return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
@@ -79,27 +79,27 @@ class Child:
         return f"exit code {code}"
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process and to all that it started."""
+        """Send a signal to the process and all of its children."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
     def close(self) -> None:
-        """Close the pipe to a process that ended."""
+        """Close the pipe to the ended process."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
 
 
 def stop(children: Sequence[Child]) -> None:
-    """Let processes write a checkpoint and end; kill those that take too long."""
+    """Let processes write a checkpoint and end; kill those that do not end in time."""
     for child in children:
         child.signal(signal.SIGTERM)
     try:
-        until = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         for child in children:
             with suppress(subprocess.TimeoutExpired):
-                child.process.wait(max(0.0, until - time.monotonic()))
-    finally:  # also when a second interrupt comes
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+    finally:  # also after a second interrupt
         for child in children:
             child.signal(signal.SIGKILL)
             child.process.wait()
@@ -107,11 +107,11 @@ def stop(children: Sequence[Child]) -> None:
 
 
 def attend(order: str, log: str, place: Mapping[str, str]) -> Iterator[tuple[int, str] | None]:
-    """Do an order in a process of its own: yield None when that began, then how it ended.
+    """Run an order in a new process: yield None at its start, then its exit code and reason.
 
-    Whatever ends this early, an interrupt or the generator's close, stops it with a checkpoint.
+    An interrupt, or closing the generator, stops the process with a checkpoint.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script put behind
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
     child = Child(order, Path(log), place)
     try:
         yield None

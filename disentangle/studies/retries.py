@@ -1,4 +1,4 @@
-"""Jobs that wait for their start, the first or another: the rules that executors share."""
+"""The queue of waiting jobs, and the rules for restarts that executors share."""
 
 import time
 from collections import deque
@@ -13,36 +13,36 @@ from disentangle.studies.jobs import Job
 from disentangle.studies.process import BUSY, DONE, FINAL, USAGE
 
 LONGEST = 60.0
-"""Seconds before a training that died is started again, at most; at first it is one."""
+"""Maximum delay before a crashed training restarts, in seconds; the first delay is 1."""
 ELSEWHERE = 5.0
-"""Seconds between looks at a run that another process is at."""
+"""Seconds between checks of a run that another process is working on."""
 
 
-def mark(job: Job) -> tuple[int, ...]:
-    """Return what tells whether a run got on: when it was written, and how many scores it lacks.
+def progress_marker(job: Job) -> tuple[int, ...]:
+    """Return file times and the number of missing scores. They change if the run made progress.
 
-    Not when its scores were written: each start writes those anew that are not to be had.
+    The time of the scores is not used: every start writes unavailable scores again.
     """
-    found = []
+    marker = []
     for name in (RECORD, CHECKPOINT):
         try:
-            found.append((job.path / name).stat().st_mtime_ns)
+            marker.append((job.path / name).stat().st_mtime_ns)
         except OSError:
-            found.append(0)
+            marker.append(0)
     with suppress(DisentangleError):
-        found.append(len(job.missing(job.run())))
-    return tuple(found)
+        marker.append(len(job.missing(job.run())))
+    return tuple(marker)
 
 
 @dataclass(eq=False)
 class Attempt:
-    """A job that waits, or runs.
+    """A waiting or running job.
 
     Attributes:
-        died: how often it died since it last got on.
-        after: the time, of the monotonic clock, before which it is not started.
-        told: whether it was said that another process is at it.
-        mark: what of it is on disk, when it was started.
+        died: number of crashes since it last made progress.
+        after: earliest time of its start, by the monotonic clock.
+        told: True if it was reported that another process is working on it.
+        mark: its progress marker at its last start.
     """
 
     job: Job
@@ -53,11 +53,11 @@ class Attempt:
 
 
 class Waiting:
-    """The jobs that wait.
+    """The queue of waiting jobs.
 
     Args:
-        jobs: all of them, in the order of their start.
-        retries: new starts of one that dies without getting on.
+        jobs: all jobs, in the order of their start.
+        retries: restarts allowed when a job crashes without progress.
     """
 
     def __init__(self, jobs: Sequence[Job], retries: int) -> None:
@@ -68,7 +68,7 @@ class Waiting:
         return len(self.attempts)
 
     def due(self) -> Iterator[Attempt | Event]:
-        """Yield what is to be started now, and what is to be said of what is not; each job once."""
+        """Yield each attempt that can start now, and events for jobs that cannot; each job once."""
         for _ in range(len(self.attempts)):
             attempt = self.attempts.popleft()
             if attempt.after > time.monotonic():
@@ -76,20 +76,20 @@ class Waiting:
                 continue
             try:
                 busy = attempt.job.busy()
-                over = not busy and attempt.job.state() in ("done", "failed")  # by another process
-            except DisentangleError as error:  # damaged, or not to be written to
+                finished = not busy and attempt.job.state() in ("done", "failed")  # elsewhere
+            except DisentangleError as error:  # damaged or not writable
                 yield Event(attempt.job, "failed", str(error))
                 continue
             if busy:
                 yield from self.elsewhere(attempt)
-            elif over:
+            elif finished:
                 yield finished_elsewhere(attempt.job)
             else:
-                attempt.mark = mark(attempt.job)
+                attempt.mark = progress_marker(attempt.job)
                 yield attempt
 
     def elsewhere(self, attempt: Attempt) -> Iterator[Event]:
-        """Put a job back that another process is at; say so once."""
+        """Requeue a job that another process is working on; report it once."""
         attempt.after = time.monotonic() + ELSEWHERE
         self.attempts.append(attempt)
         if not attempt.told:
@@ -97,7 +97,7 @@ class Waiting:
             yield Event(attempt.job, "elsewhere")
 
     def ended(self, attempt: Attempt, code: int, why: str) -> Event:
-        """Return what became of a job whose worker ended; put it back where it may go better."""
+        """Return the event for an ended worker; requeue the job if a restart may succeed."""
         job = attempt.job
         if code == DONE:
             return Event(job, "done")
@@ -107,17 +107,17 @@ class Waiting:
             attempt.after, attempt.told = time.monotonic() + ELSEWHERE, True
             self.attempts.append(attempt)
             return Event(job, "elsewhere")
-        attempt.died = 1 if mark(job) != attempt.mark else attempt.died + 1
+        attempt.died = 1 if progress_marker(job) != attempt.mark else attempt.died + 1
         if attempt.died > self.retries:
             times = "once" if attempt.died == 1 else f"{attempt.died} times"
-            return Event(job, "failed", f"{why}; it died {times} without getting on")
+            return Event(job, "failed", f"{why}; crashed {times} without progress")
         attempt.after = time.monotonic() + min(LONGEST, 2.0 ** (attempt.died - 1))
         self.attempts.append(attempt)
         return Event(job, "again", why)
 
 
 def finished_elsewhere(job: Job) -> Event:
-    """Return what became of a job that another process did."""
+    """The event for a job that another process ended."""
     run = job.run()
     if run is not None and run.state == "failed":
         return Event(job, "failed", run.record.failed or "")

@@ -1,4 +1,4 @@
-"""The figures that a study's file asks for."""
+"""Draw the figures of a study file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,26 +14,26 @@ from disentangle.studies.study_file import FigureAsked
 
 
 def draw_figures(
-    wanted: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
+    requests: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
 ) -> list[Path]:
-    """Draw the figures that a study asks for, one for each dataset; return the files."""
-    made: list[Path] = []
-    for figure in wanted:
-        found = by_dataset(where(runs, figure.where))
-        for observations in found:
+    """Draw the figures of a study, one for each dataset; return the files."""
+    paths: list[Path] = []
+    for figure in requests:
+        datasets = by_dataset(where(runs, figure.where))
+        for observations in datasets:
             scores = scores_of(figure)
-            told = observations.dataset.partition(",")[0] if len(found) > 1 else ""
-            names = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, told]
-            name = "-".join(filter(None, names)).replace("/", "-")
+            dataset = observations.dataset.partition(",")[0] if len(datasets) > 1 else ""
+            parts = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, dataset]
+            name = "-".join(filter(None, parts)).replace("/", "-")
             path = folder / f"{name}.png"
-            if path in made:
-                path = folder / f"{name}-{len(made) + 1}.png"
+            if path in paths:
+                path = folder / f"{name}-{len(paths) + 1}.png"
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                made.append(draw(figure, observations, path))
-            except DisentangleError as error:  # of an unfinished study, most often
+                paths.append(draw(figure, observations, path))
+            except DisentangleError as error:  # usual for an unfinished study
                 say(f"not drawn: {name}: {error}")
-    return made
+    return paths
 
 
 def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
@@ -51,5 +51,5 @@ def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
 
 
 def scores_of(figure: FigureAsked) -> tuple[str, ...]:
-    """Return the scores that a figure names."""
+    """The scores named by a figure."""
     return (figure.score,) if isinstance(figure.score, str) else figure.score or ()

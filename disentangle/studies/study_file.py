@@ -1,4 +1,4 @@
-"""Study files: which models are trained on which datasets, and what is asked of the runs."""
+"""Study files: models, datasets, scores, tables and figures of a study."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,15 @@ from disentangle.score_tables.statistics import Statistic
 from disentangle.scoring.protocol import DEFAULT
 
 OPENING = ("file", "image_size", "channels")
+"""Keys of a dataset that set how it is opened."""
 SEEDS = 1_000_000
-"""More are a slip."""
+"""Maximum number of seeds; more is taken for a mistake."""
 VIEW = ("split", "factors", "hold_out", "hold_out_seed")
-"""What may be said of a dataset beside its name: how it is opened, and which part is taken."""
+"""Keys of a dataset besides `name` and `OPENING`: the part to use."""
 
 
 class DatasetAsked(Strict):
-    """`dataset = { ... }`: a dataset by more than its name."""
+    """`dataset = { ... }`: a dataset with options."""
 
     name: StrictStr
     file: StrictStr | None = None
@@ -35,20 +36,20 @@ class DatasetAsked(Strict):
 
 
 class ScoresAsked(Strict):
-    """`[[scores]]`: what every run is scored by."""
+    """`[[scores]]`: a set of scores for every run."""
 
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
     protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
-    """Names, or TOML files, which are looked for beside the study's file."""
+    """Names, or TOML files relative to the study file."""
     seed: int = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Those whose runs are scored so; all unless given."""
+    """The datasets whose runs get these scores; all by default."""
     split: str | None = None
     factors: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class TablesAsked(Strict):
-    """`[tables]`: how the score tables are made, as by `disentangle table`."""
+    """`[tables]`: options of the score tables, as in `disentangle table`."""
 
     columns: tuple[str, ...] = ()
     statistic: Statistic = "mean"
@@ -58,7 +59,7 @@ class TablesAsked(Strict):
 
 
 class FigureAsked(Strict):
-    """`[[figures]]`: a figure over the runs, as by `disentangle figure`; one for each dataset."""
+    """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
     kind: Literal["sweep", "rate-distortion", "protocols", "variance", "agreement"]
     score: str | tuple[str, ...] | None = None
@@ -67,40 +68,40 @@ class FigureAsked(Strict):
 
     @model_validator(mode="after")
     def complete(self) -> Self:
-        """Refuse a figure that lacks what it is drawn of."""
+        """Raise an error for a figure with missing or superfluous keys."""
         if self.kind in ("sweep", "protocols") and not isinstance(self.score, str):
-            raise ValueError(f"a figure '{self.kind}' is of one score: score = ...")
+            raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
         if (self.kind == "sweep") != (self.knob is not None):
-            raise ValueError("a knob is given to a figure 'sweep', and to no other")
+            raise ValueError("knob is required for figure 'sweep' and not allowed for others")
         if self.kind == "rate-distortion" and self.score is not None:
-            raise ValueError("a figure 'rate-distortion' takes no score")
+            raise ValueError("score is not allowed for figure 'rate-distortion'")
         return self
 
 
 class StudyFile(Strict):
-    """What a study's file says."""
+    """The content of a study file."""
 
     about: str = ""
     runs_of: tuple[str, ...] = ()
-    """Other studies' files, whose runs are asked for here too, and stay theirs."""
+    """Other study files whose runs are included; the runs stay in their own study's folder."""
     defaults: dict[str, Any] = Field(default={})
-    """What every one of `runs` says unless it says otherwise."""
+    """Settings of all `runs`; each of them can override these."""
     runs: tuple[dict[str, Any], ...] = ()
-    """Each is what `disentangle train` takes; a list stands for several runs."""
+    """Each holds options of `disentangle train`; a list stands for several runs."""
     scores: tuple[ScoresAsked, ...] = (ScoresAsked(),)
     baselines: bool | tuple[str, ...] = False
-    """Whether to score the baselines of each dataset too, or which."""
+    """Whether to score the baselines of each dataset too; or the names of some."""
     pictures: bool = True
-    """Whether each run gets figures of its own."""
+    """Whether to draw the figures of each run."""
     tables: TablesAsked = TablesAsked()
     figures: tuple[FigureAsked, ...] = ()
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a study's file.
+    """Read a study file.
 
     Raises:
-        DisentangleError: it cannot be read.
+        DisentangleError: the file cannot be read.
     """
     try:
         return file.read_text(encoding="utf-8")
@@ -110,57 +111,60 @@ def read_text(file: Path) -> str:
 
 
 def parse_study(text: str, file: Path) -> StudyFile:
-    """Return what the text of a study's file says.
+    """Parse the text of a study file.
 
     Raises:
-        UsageError: it is no TOML, or says what no study says; the message names the line or the
-            key.
+        UsageError: the text is not valid TOML or not a valid study; the message names the line or
+            the key.
     """
     try:
-        said = StudyFile(**tomllib.loads(text))
+        study = StudyFile(**tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: {error}") from error
     except ValidationError as error:
-        raise UsageError(f"{file}: {said_of(error)}") from error
-    if not said.runs and not said.runs_of:
-        raise UsageError(f"{file}: it asks for no run: write [[runs]], or runs_of = [...]")
-    if said.defaults and not said.runs:
-        raise UsageError(f"{file}: [defaults] are of [[runs]], and there are none")
-    return said
+        raise UsageError(f"{file}: {describe_error(error)}") from error
+    if not study.runs and not study.runs_of:
+        raise UsageError(f"{file}: no runs; add [[runs]] or runs_of = [...]")
+    if study.defaults and not study.runs:
+        raise UsageError(f"{file}: [defaults] requires [[runs]]")
+    return study
 
 
-def said_of(error: ValidationError) -> str:
-    """Return the place and the reason of an error, in the words of TOML."""
+def describe_error(error: ValidationError) -> str:
+    """Describe the place and the reason of an error in terms of TOML."""
     first = error.errors()[0]
     where = error_place(first)
-    kind, given = first["type"], first["input"]
+    error_type, value = first["type"], first["input"]
     if where == "baselines":
-        return "baselines: write true, false or a list of names"
-    if kind == "tuple_type" and isinstance(given, dict) and where in ("runs", "scores", "figures"):
-        return f"{where}: write [[{where}]], as there may be several"
-    if kind == "tuple_type":
-        return f"{where}: write a list: [...]; got {given!r}"
-    if kind in ("dict_type", "model_type"):
-        return f"{where}: write a table; got {given!r}"
+        return "baselines: expected true, false or a list of names"
+    if error_type == "tuple_type":
+        if isinstance(value, dict) and where in ("runs", "scores", "figures"):
+            return f"{where}: expected an array of tables, [[{where}]]"
+        return f"{where}: expected a list [...], got {value!r}"
+    if error_type in ("dict_type", "model_type"):
+        return f"{where}: expected a table, got {value!r}"
     return first_error(error)
 
 
 def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """Yield every combination of what a block of `runs` says; `seeds = 3` means seeds 0, 1, 2.
+    """Yield every combination of the settings in a block of `runs`; `seeds = 3` means 0, 1, 2.
 
     Raises:
-        UsageError: a list is empty, or the seeds are none.
+        UsageError: a list is empty, or `seeds` is not a positive number.
     """
     given = {key.replace("-", "_"): value for key, value in block.items()}
     for key in ("model", "dataset"):
         if key not in given:
-            raise UsageError(f"{where}: no {key} is named")
+            raise UsageError(f"{where}: {key} is missing")
     if "seeds" in given:
         seeds = given.pop("seeds")
         if "seed" in given:
             raise UsageError(f"{where}: give seed or seeds, not both")
         if type(seeds) is not int or not 1 <= seeds <= SEEDS:
-            raise UsageError(f"{where}: seeds is their number, 1 or more; for a list write seed")
+            raise UsageError(
+                f"{where}: `seeds` is a count, 1 or more (seeds = 3). "
+                "For explicit seeds use `seed = [0, 7]`."
+            )
         given["seed"] = list(range(seeds))
     axes = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
     for key, values in axes.items():
@@ -170,26 +174,26 @@ def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         yield dict(zip(axes, combination, strict=True))
 
 
-def dataset_of(chosen: Any, file: Path) -> dict[str, Any]:
-    """Return the name of a dataset and how it is opened; a path starts at the study's file.
+def dataset_of(dataset: Any, file: Path) -> dict[str, Any]:
+    """Return the keys of a dataset, given by name or as a table; paths start at the study file.
 
     Raises:
-        UsageError: it says something else.
+        UsageError: it is neither, or a key or value is invalid.
     """
-    about = {"name": chosen} if isinstance(chosen, str) else chosen
-    if not isinstance(about, dict) or not isinstance(about.get("name"), str):
-        raise UsageError("a dataset is a name, or a table with one: { name = ..., split = ... }")
-    known = ("name", *OPENING, *VIEW)
-    for key in about:
-        if key not in known:
-            raise UsageError(f"dataset: no '{key}'; known: {', '.join(known)}")
+    given = {"name": dataset} if isinstance(dataset, str) else dataset
+    if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+        raise UsageError("dataset: expected a name, or a table { name = ..., split = ... }")
+    keys = ("name", *OPENING, *VIEW)
+    for key in given:
+        if key not in keys:
+            raise UsageError(f"dataset: unknown key '{key}'; expected one of {', '.join(keys)}")
     try:
-        DatasetAsked(**about)
+        DatasetAsked(**given)
     except ValidationError as error:
-        raise UsageError(f"dataset.{said_of(error)}") from error
-    found = dict(about)
-    if loading.is_path(found["name"]):
-        found["name"] = str((file.parent / found["name"]).resolve())
-    if "file" in found:
-        found["file"] = str((file.parent / str(found["file"])).resolve())
-    return found
+        raise UsageError(f"dataset.{describe_error(error)}") from error
+    resolved = dict(given)
+    if loading.is_path(resolved["name"]):
+        resolved["name"] = str((file.parent / resolved["name"]).resolve())
+    if "file" in resolved:
+        resolved["file"] = str((file.parent / str(resolved["file"])).resolve())
+    return resolved

@@ -1,4 +1,4 @@
-"""The verb `sweep`: run what is missing of a study, then make its tables, figures and page."""
+"""The verb `sweep`: run the missing part of a study, then make its tables, figures and page."""
 
 import signal
 import threading
@@ -28,18 +28,18 @@ from disentangle.studies.plan import Plan, load_plan
 from disentangle.studies.study_figures import draw_figures
 
 Watch = Callable[[Event | None], None]
-"""Told of each event, and called with None now and then."""
+"""Called with each event, and regularly with None."""
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of a study.
+    """The results of a study.
 
     Attributes:
         tables: its score tables, one for each dataset.
-        files: its tables, figures and page.
-        failed: runs that failed, now or earlier -> why.
-        without: why baselines have no scores.
+        files: the files of its tables, figures and page.
+        failed: runs that failed, now or earlier -> the reason.
+        without: reasons why baselines have no scores.
     """
 
     tables: list[Table]
@@ -48,17 +48,17 @@ class Swept:
     without: list[str]
 
     def check(self, plan: Plan) -> None:
-        """Refuse what lacks something.
+        """Raise an error if the study is incomplete.
 
         Raises:
-            DisentangleError: a run failed, or a baseline; all else was made.
+            DisentangleError: a run or a baseline failed; everything else was made.
         """
         if self.failed:
             first = next(job for job in plan.jobs if job in self.failed)
             why = self.failed[first]
             raise DisentangleError(
-                f"{len(self.failed)} of {len(plan.jobs)} runs failed, or lack scores: "
-                f"{first.name}: {why}; their logs are in {first.log.parent}"
+                f"{len(self.failed)} of {len(plan.jobs)} runs failed or lack scores: "
+                f"{first.name}: {why} (logs: {first.log.parent})"
             )
         if self.without:
             raise DisentangleError("; ".join(self.without))
@@ -75,22 +75,22 @@ def sweep(
     say: Say = lambda text: None,
     progress: Progress = lambda done, total: None,
 ) -> list[Table]:
-    """Run what is missing of a study; write its tables, figures and page; return its tables.
+    """Run the missing part of a study, write its tables, figures and page, and return its tables.
 
     Args:
-        file: the study's.
-        on: the executor, with knobs where wanted: `"local:per_gpu=2"`.
-        results: the folder below which all runs lie.
-        device: where runs are trained; see `train`.
-        data_dir: where datasets keep what they prepare.
-        datasets: names; runs on others are left out, if any is given.
-        say: told what is prepared, and what baselines are scored.
+        file: the study file.
+        on: the executor, with optional knobs: `"local:per_gpu=2"`.
+        results: the results folder, which holds all runs.
+        device: device for training; see `train`.
+        data_dir: folder of prepared datasets.
+        datasets: names of the datasets to include; all by default.
+        say: called with messages on preparation and on scored baselines.
         progress: called while a dataset is prepared.
 
     Raises:
-        UsageError: the file, or the executor, asks for what makes no sense.
-        DisentangleError: a dataset is not here, and nothing was begun; or runs failed, and all that
-            could be made of the others was.
+        UsageError: the file or the executor's options are invalid.
+        DisentangleError: a dataset is unavailable and nothing was started; or runs failed, and the
+            outputs were made from the others.
     """
     executor = executor_of(on, {})
     plan = load_plan(
@@ -103,22 +103,22 @@ def sweep(
         progress=progress,
     )
     check_present(plan)
-    done = complete(plan, executor, unfinished_jobs(states_of(plan)), Path(results), device, say)
-    done.check(plan)
-    return done.tables
+    swept = complete(plan, executor, unfinished_jobs(states_of(plan)), Path(results), device, say)
+    swept.check(plan)
+    return swept.tables
 
 
 def check_present(plan: Plan) -> None:
-    """Refuse a study on datasets that are not here, before anything begins."""
+    """Raise an error before the start if datasets of the study are unavailable."""
     if plan.absent:
         raise DisentangleError(
-            f"{', '.join(plan.absent)}: not here; get what is missing, or name what is there by "
-            "--dataset"
+            f"datasets not available: {', '.join(plan.absent)}. Prepare them, or select others by "
+            "--dataset."
         )
 
 
 def unfinished_jobs(states: Mapping[Job, JobState]) -> list[Job]:
-    """Return the jobs that are to be run."""
+    """The jobs to run: neither done nor failed."""
     return [job for job, state in states.items() if state not in ("done", "failed")]
 
 
@@ -131,9 +131,9 @@ def complete(
     say: Say,
     watch: Watch = lambda event: None,
 ) -> Swept:
-    """Run what is left of a study, score its baselines, and make its tables, figures and page."""
-    if not plan.said.baselines:
-        plan.opened.clear()  # each worker has its own
+    """Run the remaining jobs, score the baselines, and make the tables, figures and page."""
+    if not plan.study.baselines:
+        plan.opened.clear()  # each worker opens its own
     failed = run_jobs(executor, left, device, watch) if left else {}
     without = score_study_baselines(plan, results, device, say)
     runs = []
@@ -152,7 +152,7 @@ def complete(
 
 
 def states_of(plan: Plan) -> dict[Job, JobState]:
-    """Return how far each run of a study is; one that cannot be read counts as failed."""
+    """The state of each run of a study; an unreadable run counts as failed."""
     states: dict[Job, JobState] = {}
     for job in plan.jobs:
         run, damage = job.look()
@@ -161,34 +161,34 @@ def states_of(plan: Plan) -> dict[Job, JobState]:
 
 
 def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
-    """Return how many runs there are, and how far they are."""
+    """Summarise the number of runs and their states in one line."""
     counts = Counter(states.values())
     words: dict[JobState, str] = {
         "done": "done",
         "unscored": "to score or draw",
-        "unfinished": "to go on with",
-        "new": "to begin",
+        "unfinished": "to resume",
+        "new": "to start",
         "failed": "failed",
     }
-    said = ", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key])
+    summary = ", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key])
     runs = "1 run" if len(states) == 1 else f"{len(states):,} runs"
-    return f"{plan.name}: {runs}{f': {said}' if said else ''}"
+    return f"{plan.name}: {runs}{f': {summary}' if summary else ''}"
 
 
 def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch) -> dict[Job, str]:
-    """Run jobs to their ends; return of those that failed, why.
+    """Run all jobs to completion; return the failed ones with the reasons.
 
-    SIGINT, SIGTERM or SIGHUP stop all that runs, with checkpoints, and end this.
+    SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
     failed: dict[Job, str] = {}
-    with interrupt_on_signals() as heard, closing(executor.run(jobs, device)) as events:
+    with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
-            if heard:  # what a handler raises is lost where a destructor runs
-                raise leaving(heard[0])
+            if received:  # an exception from a handler is lost if raised during a destructor
+                raise exit_exception(received[0])
             if event is not None and not isinstance(event, Event):
-                kind = type(executor)
+                cls = type(executor)
                 raise BrokenContract(
-                    f"{kind.__module__}:{kind.__qualname__}.run() yielded {event!r}, and no Event"
+                    f"{cls.__module__}:{cls.__qualname__}.run() must yield an Event, got {event!r}"
                 )
             watch(event)
             if event is not None and event.kind == "failed":
@@ -198,45 +198,45 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
 
 @contextmanager
 def interrupt_on_signals() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGHUP end this process as an interrupt does, with its workers stopped.
+    """Let SIGTERM and SIGHUP end this process like an interrupt, which stops its workers.
 
-    Yields a list of the signals that came.
+    Yields a list of the received signals.
     """
-    heard_of: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield heard_of
+        yield received
         return
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
-        heard_of.append(number)
-        raise leaving(number)
+        received.append(number)
+        raise exit_exception(number)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     numbers += [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, leave) for number in heard}  # nohup ignores SIGHUP
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in handled}  # nohup ignores SIGHUP
     try:
-        yield heard_of
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def leaving(number: int) -> BaseException:
-    """Return what ends this process for a signal."""
+def exit_exception(number: int) -> BaseException:
+    """The exception that ends this process after a signal."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:
-    """Score the baselines of each dataset of a study by what its runs are scored by.
+    """Score the baselines of each dataset of a study by the same metrics as its runs.
 
     Returns:
-        Why some could not be scored; the others are.
+        The reasons why some could not be scored.
     """
-    wanted = plan.said.baselines
+    requested = plan.study.baselines
     done, failures = set(), []
     for job in plan.jobs:
-        if not wanted or job.record.data in done:
+        if not requested or job.record.data in done:
             continue
         done.add(job.record.data)
         run = Run(job.path, job.record, plan.dataset(job))
@@ -244,15 +244,15 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
             part = asked.part_of_run(run)
             reasons: list[str] = []
             try:
-                found = score_baselines(
+                baselines = score_baselines(
                     run.dataset if part is None else part,
                     asked,
-                    only=wanted if isinstance(wanted, tuple) else None,
+                    only=requested if isinstance(requested, tuple) else None,
                     results=results,
                     device=device,
                     say=say,
                 )
-                reasons += dict.fromkeys(w for s in found.values() for w in s.failed.values())
+                reasons += dict.fromkeys(w for s in baselines.values() for w in s.failed.values())
             except DisentangleError as error:
                 reasons.append(str(error))
             for reason in reasons:
@@ -264,32 +264,32 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
 def finish(
     plan: Plan, runs: list[Run], results: Path, device: str, say: Say
 ) -> tuple[list[Table], list[Path]]:
-    """Make a study's tables, figures and page of the runs that there are; return what was made."""
+    """Make the tables, figures and page from the available runs; return the tables and files."""
     if not any(run.finished for run in runs):
         return [], []
-    folder, asked = plan.folder, plan.said.tables
+    folder, options = plan.folder, plan.study.tables
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.toml", plan.text)
-    shown = read_baselines(results) if plan.said.baselines or asked.corrected else {}
+    baselines = read_baselines(results) if plan.study.baselines or options.corrected else {}
     tables = make_tables(
         runs,
-        shown,
-        corrected=asked.corrected,
-        statistic=asked.statistic,
-        selection=select(runs, asked.choose, device=device),
-        columns=asked.columns,
+        baselines,
+        corrected=options.corrected,
+        statistic=options.statistic,
+        selection=select(runs, options.choose, device=device),
+        columns=options.columns,
     )
-    if asked.published:
+    if options.published:
         for table in tables:
             table.papers = tuple(papers_on(table.trained[0]))
-    made = export.write_scores(tables, runs, folder)
+    files = export.write_scores(tables, runs, folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
-    made.append(tex)
+    files.append(tex)
     drawn = []
     if any(read_scores(run) for run in runs):
-        drawn = draw_figures(plan.said.figures, runs, folder / "figures", say)
-    made += drawn
+        drawn = draw_figures(plan.study.figures, runs, folder / "figures", say)
+    files += drawn
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))
-    return tables, [*made, page]
+    return tables, [*files, page]

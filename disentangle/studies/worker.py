@@ -1,7 +1,7 @@
-"""What trains and scores one run of a study, in a process of its own.
+"""A worker: trains and scores one run of a study in its own process.
 
-`python -m disentangle.studies.worker` reads an order, a line of JSON, from its standard input. When
-that input ends it stops, with a checkpoint: whoever gave the order is then gone.
+`python -m disentangle.studies.worker` reads an order, one line of JSON, from standard input. When
+the input ends, the parent process is gone, and the worker stops with a checkpoint.
 """
 
 import os
@@ -27,19 +27,19 @@ SLIPS = (
     *(TypeError, ValueError, AttributeError, LookupError, NameError, ImportError),
     *(ArithmeticError, AssertionError, NotImplementedError, SystemExit),
 )
-"""What a plugin's own code does wrong, and would again; memory or a file may be there next time."""
+"""Errors in a plugin's code that would occur again; a lack of memory or of a file may not."""
 GRACE = 30.0
-"""Seconds for a checkpoint, once nobody waits for this process any more."""
+"""Seconds to write a checkpoint after the parent process is gone."""
 
 
 def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
-    """Train a run, or what is left of it, and score it.
+    """Train or resume a run, and score it.
 
     Raises:
-        Busy: another process is at this run.
-        TrainingFailed: its loss is not finite.
+        Busy: another process is working on this run.
+        TrainingFailed: the loss is not finite.
         ScoringFailed: a metric failed; all others were tried.
-        DisentangleError: something else went wrong; what was whole is kept.
+        DisentangleError: another failure; everything completed so far is kept.
     """
     from disentangle._utils.console import plain
     from disentangle.scoring.score_runs import score_run
@@ -58,26 +58,26 @@ def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
     )
     if str(run.path) != order.path:
         raise UsageError(
-            f"{order.path} was planned, and {run.path} was trained: the plugins or the dataset "
-            "here are others than where the study was planned"
+            f"expected run {order.path}, got {run.path}: the plugins or the dataset here differ "
+            "from those with which the study was planned"
         )
     failures = []
     for asked in order.asked:
         try:
-            found = score_run(run, asked, device=order.device)
+            scores = score_run(run, asked, device=order.device)
         except ScoringFailed as error:
             failures.append(str(error))
             continue
-        for name, value in found.items():
+        for name, value in scores.items():
             say(f"{name} {value:.3f} ({asked.protocol})")
-        for name, reason in found.unavailable.items():
+        for name, reason in scores.unavailable.items():
             say(f"{name}: n/a: {reason}")
     if failures:
         raise ScoringFailed("; ".join(failures))
 
 
 def main() -> int:
-    """Do one order; return an exit code that says how it went, and print why."""
+    """Execute one order; return the exit code, and print the error if any."""
     from disentangle._utils.console import say
     from disentangle.contracts.isolation import blame
 
@@ -96,16 +96,16 @@ def main() -> int:
         say(f"error: {error}")
         return error.exit_code
     except (Exception, SystemExit) as error:
-        if not (whose := blame(error)):
+        if not (culprit := blame(error)):
             raise
         traceback.print_exc()
-        say(f"error: {whose}")
+        say(f"error: {culprit}")
         return FINAL if isinstance(error, SLIPS) else AGAIN
     return DONE
 
 
 def set_threads() -> None:
-    """Use as many threads as the environment says, in torch too."""
+    """Apply OMP_NUM_THREADS to torch."""
     import torch
 
     if count := os.environ.get("OMP_NUM_THREADS"):
@@ -113,8 +113,8 @@ def set_threads() -> None:
 
 
 def stop_when_left() -> None:
-    """Wait until standard input ends; then stop this process, with a checkpoint."""
-    while os.read(sys.stdin.fileno(), 1):  # no lock is held that the end of the process needs
+    """Wait until standard input ends, then stop this process with a checkpoint."""
+    while os.read(sys.stdin.fileno(), 1):  # holds no lock that blocks the end of the process
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)

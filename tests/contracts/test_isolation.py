@@ -123,7 +123,7 @@ def test_model_that_ends_the_process_does_not_stop_a_study(rogues, command, tmp_
     (tmp_path / "mine.toml").write_text("\n".join(rows))
     code, _, err = command("sweep", "mine.toml", "--dry-run", "--device", "cpu")
     assert code == 0
-    assert "it cannot be timed: model 'leaver' of rogues 1.0 failed: SystemExit: 0" in err
+    assert "timing failed: model 'leaver' of rogues 1.0 failed: SystemExit: 0" in err
 
 
 def test_run_whose_model_is_not_installed_any_more_says_what_to_install(rogues, command, tmp_path):
@@ -198,9 +198,9 @@ def test_slip_in_a_plugins_code_is_not_tried_again(rogues, tmp_path, model, code
     [
         (
             "wide",
-            "rogues.executors:Wide.width() returned 'many', which is no number of jobs at a time",
+            "Wide.width() must return a positive number of jobs, got 'many'",
         ),
-        ("mumbling", "rogues.executors:Mumbling.run() yielded 'done', and no Event"),
+        ("mumbling", "rogues.executors:Mumbling.run() must yield an Event, got 'done'"),
     ],
 )
 def test_executor_that_breaks_its_contract_is_told(rogues, command, tmp_path, executor, message):

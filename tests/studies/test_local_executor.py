@@ -78,7 +78,7 @@ def test_job_that_dies_is_tried_again_and_then_given_up(job, fake):
     events = happened(Local(retries=2), job)
     assert [event.kind for event in events] == [*["started", "again"] * 2, "started", "failed"]
     assert events[1].why == "MemoryError"
-    assert events[-1].why == "MemoryError; it died 3 times without getting on"
+    assert events[-1].why == "MemoryError; crashed 3 times without progress"
 
 
 def test_job_that_gets_on_each_time_is_never_given_up(job, fake):
@@ -166,7 +166,7 @@ def test_more_threads_than_cores_are_refused(monkeypatch):
     assert Local().width("cpu") == 4
     assert Local(threads=2).width("cpu") == 2
     assert Local(jobs=2).threads_each("cpu") == 2
-    with pytest.raises(UsageError, match="3 trainings of 2 threads are more than the 4 cores"):
+    with pytest.raises(UsageError, match="3 trainings of 2 threads exceed the 4 cores"):
         Local(jobs=3, threads=2).places("cpu")
 
 

@@ -13,7 +13,7 @@ from disentangle.runs.run import load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.scoring.score_runs import score
 from disentangle.studies.estimate import Estimate
-from disentangle.studies.plan import asked_of, load_plan
+from disentangle.studies.plan import load_plan, score_requests
 from disentangle.studies.study_file import dataset_of, expand, parse_study, read_text
 from disentangle.training.configuration import ModelRequest
 from disentangle.training.train import train
@@ -66,12 +66,12 @@ def test_seeds_is_their_number():
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"dataset": "d"}, "no model is named"),
-        ({"model": "a"}, "no dataset is named"),
+        ({"dataset": "d"}, "model is missing"),
+        ({"model": "a"}, "dataset is missing"),
         ({"model": "a", "dataset": "d", "seeds": 2, "seed": 1}, "seed or seeds, not both"),
         ({"model": "a", "dataset": "d", "seeds": 0}, "1 or more"),
-        ({"model": "a", "dataset": "d", "seeds": [1, 2]}, "for a list write seed"),
-        ({"model": "a", "dataset": "d", "seeds": 10**20}, "is their number"),
+        ({"model": "a", "dataset": "d", "seeds": [1, 2]}, "For explicit seeds use"),
+        ({"model": "a", "dataset": "d", "seeds": 10**20}, "is a count"),
         ({"model": "a", "dataset": "d", "beta": []}, "beta is an empty list"),
     ],
     ids=str,
@@ -86,16 +86,16 @@ def test_block_that_makes_no_sense_is_refused(block, message):
     [
         ("about = \n", r"mine.toml: .*line 1"),
         ("abuot = ''\n" + RUNS, "abuot: Extra inputs"),
-        ("about = ''\n", r"asks for no run: write \[\[runs\]\]"),
+        ("about = ''\n", r"no runs; add \[\[runs\]\]"),
         (SMALL + "runs_of = ['x.toml']\n", "runs_of"),
         (RUNS + "[[figures]]\nkind = 'pie'\n", r"figures\.0\.kind"),
-        (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "is of one score"),
-        (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "no other"),
+        (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "requires one score"),
+        (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "not allowed for"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
-        (RUNS + "[scores]\nseed = 1\n", r"scores: write \[\[scores\]\]"),
-        ("runs_of = 'other.toml'\n", r"runs_of: write a list: \[...\]; got 'other.toml'"),
-        ("tables = 1\n" + RUNS, "tables: write a table; got 1"),
-        ("baselines = 'pca'\n" + RUNS, "baselines: write true, false or a list of names"),
+        (RUNS + "[scores]\nseed = 1\n", r"scores: expected an array of tables, \[\[scores\]\]"),
+        ("runs_of = 'other.toml'\n", r"runs_of: expected a list \[...\], got 'other.toml'"),
+        ("tables = 1\n" + RUNS, "tables: expected a table, got 1"),
+        ("baselines = 'pca'\n" + RUNS, "baselines: expected true, false or a list of names"),
         ("baselines = ['pcb']\n" + RUNS, "mine.toml: no baseline 'pcb'; did you mean 'pca'"),
         (RUNS + "[tables]\nchoose = 'best'\n", "mine.toml: --choose best: the rules are"),
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
@@ -128,7 +128,7 @@ def test_shipped_study_asks_for_what_there_is(file):
             assert dataset_of(run.pop("dataset"), file)["name"] in registry.datasets.entries
             preset = run.pop("preset", None)
             assert ModelRequest.of(model, run, preset).name == model
-    for _, asked in asked_of(said.scores, file):
+    for _, asked in score_requests(said.scores, file):
         assert asked.specs
 
 
@@ -139,19 +139,19 @@ def test_shipped_study_asks_for_what_there_is(file):
         ('model = "beta-vae"\nbeta = -1', r"runs\.1: beta must be .* at least 0; got -1"),
         ('model = "bta-vae"', r"runs\.1: no model 'bta-vae'; did you mean"),
         ('model = "vae"\npreset = "higgins"', r"runs\.1: no preset 'higgins'"),
-        ('model = "vae"\ndataset = { nmae = "tiny" }', r"runs\.1: a dataset is a name"),
-        ('model = "vae"\ndataset = { name = "tiny", part = 1 }', r"dataset: no 'part'"),
+        ('model = "vae"\ndataset = { nmae = "tiny" }', r"runs\.1: dataset: expected a name"),
+        ('model = "vae"\ndataset = { name = "tiny", part = 1 }', r"dataset: unknown key 'part'"),
         ('model = "vae"\ndataset = "tyny"', r"runs\.1: .*'tyny'; did you mean 'tiny'"),
         ("model = 3", r"runs\.1: model must be text; got 3"),
         ('model = "vae"\npreset = true', r"runs\.1: preset must be text; got True"),
         (
             'model = "vae"\nhold_out = ["0.2"]',
-            r"hold_out is said of the dataset: dataset = \{ name",
+            r"hold_out belongs to the dataset: dataset = \{ name",
         ),
         ('model = "vae"\ndataset = { name = "tiny", split = 1 }', r"runs\.1: dataset\.split: "),
         (
             'model = "vae"\ndataset = { name = "tiny", hold_out = "0.2" }',
-            r"runs\.1: dataset\.hold_out: write a list: \[...\]; got '0.2'",
+            r"runs\.1: dataset\.hold_out: expected a list \[...\], got '0.2'",
         ),
         ('model = "vae"\ndataset = { name = "tiny", hold_out_seed = true }', "hold_out_seed: "),
         ('model = "vae"\nbatch_size = 100000', r"runs\.1: a batch of 100000 is more"),
@@ -248,7 +248,7 @@ def test_datasets_can_be_left_out(plan):
     found = plan(text, datasets=["tiny"])
     assert len(found.jobs) == 1
     assert not found.absent
-    with pytest.raises(UsageError, match="no run is on cars3d"):
+    with pytest.raises(UsageError, match="no run uses dataset cars3d"):
         plan(text, datasets=["cars3d"])
 
 
@@ -268,7 +268,7 @@ def test_runs_of_another_study_stay_in_its_folder(plan, study, tmp_path):
 
 def test_studies_that_ask_for_each_other_are_refused(plan, study):
     study('runs_of = ["mine.toml"]\n', "other")
-    with pytest.raises(UsageError, match=r"other.toml: runs_of: mine.toml asks"):
+    with pytest.raises(UsageError, match=r"other.toml: runs_of: circular reference to mine.toml"):
         plan('runs_of = ["other.toml"]\n')
 
 
@@ -294,7 +294,7 @@ def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):
 
 
 def test_file_whose_name_begins_with_a_dot_is_refused(study):
-    with pytest.raises(UsageError, match=r"starts with no dot; rename it"):
+    with pytest.raises(UsageError, match=r"must not start with a dot; rename the file"):
         load_plan(study(RUNS, ".mine"))
 
 
@@ -305,7 +305,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
     monkeypatch.setattr("disentangle.studies.estimate.time_steps", broken)
     found, said = plan(RUNS), []
     estimate = Estimate(found, 2, 1, "cpu", said.append)
-    assert said[-1] == "it cannot be timed: of course"
+    assert said[-1] == "timing failed: of course"
     assert estimate.all({job: job.state() for job in found.jobs}) > 0
 
 

@@ -14,7 +14,7 @@ import torch
 from conftest import registered
 
 import disentangle
-from disentangle.cli.sweep import again
+from disentangle.cli.sweep import continue_command
 from disentangle.cli.sweep_view import View
 from disentangle.runs.run import load_run
 from disentangle.scoring.baselines import read_baselines
@@ -139,7 +139,7 @@ def workers_of(folder):
 def test_study_trains_its_runs_and_writes_tables_and_a_report(study, command, tmp_path):
     code, out, err = command("sweep", study(), *INLINE)
     assert code == 0, err
-    assert "mine: 2 runs: 2 to begin" in err
+    assert "mine: 2 runs: 2 to start" in err
     folder = tmp_path / "results" / "mine"
     assert {run.state for run in runs_in(folder).values()} == {"finished"}
     names = {"scores.md", "scores.csv", "scores.tex", "report.html", "study.toml"}
@@ -160,7 +160,7 @@ def test_study_that_grew_begins_what_is_new(done, study, command):
     before = written(done)
     code, _, err = command("sweep", study(seeds=2), *INLINE)
     assert code == 0
-    assert "mine: 3 runs: 2 done, 1 to begin" in err
+    assert "mine: 3 runs: 2 done, 1 to start" in err
     assert err.count(": started") == 1
     assert before.items() <= written(done).items()
 
@@ -185,7 +185,7 @@ def test_study_is_run_from_python(study, tmp_path):
 def test_dry_run_says_all_and_writes_nothing(study, command, tmp_path):
     code, _, err = command("sweep", study(), "--dry-run", "--device", "cpu")
     assert code == 0
-    assert "mine: 2 runs: 2 to begin" in err
+    assert "mine: 2 runs: 2 to start" in err
     assert "estimated time left: at most" in err
     assert "new: beta-vae" in err
     assert not (tmp_path / "results").exists()
@@ -202,7 +202,7 @@ def test_run_that_fails_is_said_and_costs_the_others_nothing(failing, done, comm
     said = " ".join(err.split())
     assert code == 1
     assert "exploding seed=0: FAILED" in said
-    assert "1 of 3 runs failed, or lack scores: exploding seed=0: " in said
+    assert "1 of 3 runs failed or lack scores: exploding seed=0: " in said
     assert "'kl' is not finite" in said
     assert "exploding" in out
     states = {run.record.model: run.state for run in runs_in(done).values()}
@@ -225,7 +225,7 @@ def test_damaged_run_is_said_and_costs_the_others_nothing(done, command, file):
     assert code == 1
     assert "mine: 2 runs: 1 done, 1 failed" in said
     named = f"beta-vae seed=0: {damaged.path / file}: not a"
-    assert f"1 of 2 runs failed, or lack scores: {named}" in said
+    assert f"1 of 2 runs failed or lack scores: {named}" in said
     assert "move it out of the way" in said
     assert "| vae " in out
     assert (damaged.path / file).read_text() == "{"
@@ -235,12 +235,12 @@ def test_damaged_run_is_said_and_costs_the_others_nothing(done, command, file):
 def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path):
     code, _, err = command("sweep", study(), "--device", "cpu", "--on", "inline:most=1")
     assert code == 1
-    assert "1 of 2 runs failed, or lack scores: beta-vae seed=0: it is one too many" in " ".join(
+    assert "1 of 2 runs failed or lack scores: beta-vae seed=0: it is one too many" in " ".join(
         err.split()
     )
     assert len(runs_in(tmp_path / "results")) == 1
     code, _, err = command("sweep", study(), "--on", "inline", "--jobs", "2")
-    assert (code, "executor 'inline' takes no --jobs" in err) == (2, True)
+    assert (code, "executor 'inline' has no option --jobs" in err) == (2, True)
 
 
 def weights(run):
@@ -297,10 +297,10 @@ def test_two_sweeps_of_one_study_do_not_collide(study, tmp_path):
     ("words", "message"),
     [
         (["--on", "loca"], "no executor 'loca'; did you mean 'local'"),
-        (["--address", "somewhere"], "executor 'local' takes no --address"),
+        (["--address", "somewhere"], "executor 'local' has no option --address"),
         (["--on", "local:jobs=x"], "jobs must be a whole number"),
         (["--device", "tpu"], "no device 'tpu'"),
-        (["--jobs", "1000", "--threads", "2"], "are more than"),
+        (["--jobs", "1000", "--threads", "2"], "exceed the"),
     ],
     ids=str,
 )
@@ -315,7 +315,7 @@ def test_study_on_datasets_that_are_not_here_begins_nothing(study, command, tmp_
     code, _, err = command("sweep", file, "--device", "cpu")
     assert code == 1
     assert "data prepare celeba" in err
-    assert "name what is there by --dataset" in " ".join(err.split())
+    assert "select others by --dataset" in " ".join(err.split())
     assert not (tmp_path / "results").exists()
 
 
@@ -338,7 +338,7 @@ def test_baseline_that_fails_costs_the_tables_nothing(study, command, tmp_path):
     assert code == 1
     assert "died" not in err  # it would fail again
     assert "not scored: baselines of tiny: " in err
-    assert "2 of 2 runs failed, or lack scores: " in " ".join(err.split())
+    assert "2 of 2 runs failed or lack scores: " in " ".join(err.split())
     folder = tmp_path / "results" / "mine"
     assert "| pca " in (folder / "scores.md").read_text()
     assert (folder / "study.toml").read_text() == file.read_text()
@@ -348,7 +348,7 @@ def test_baselines_are_scored_on_what_runs_are(study, tmp_path):
     file = study()
     file.write_text(file.read_text().replace('"tiny"', '{ name = "tiny", hold_out = ["0.2"] }'))
     plan = load_plan(file, results=tmp_path, device="cpu")
-    plan.said = plan.said.model_copy(update={"baselines": ("pca",)})
+    plan.study = plan.study.model_copy(update={"baselines": ("pca",)})
     assert score_study_baselines(plan, tmp_path, "cpu", lambda text: None) == []
     (found,) = read_baselines(tmp_path)["pca"]
     assert found.view == plan.jobs[0].scored[0].view
@@ -365,4 +365,4 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
 
 def test_command_that_goes_on_is_the_one_that_was_given(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/disentangle", "sweep", "my study.toml", "--jobs", "1"])
-    assert again() == "disentangle sweep 'my study.toml' --jobs 1"
+    assert continue_command() == "disentangle sweep 'my study.toml' --jobs 1"
