@@ -119,7 +119,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
         (["score", "--metric", "mig:bins"], "is not NAME:knob=value"),
-        (["score", "--metric", "mig,sap"], "'mig,sap': one metric at a time"),
+        (["score", "--metric", "mig,sap"], "'mig,sap': give one metric per --metric"),
         (["show", "betavae"], "nothing is called 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["train", "vae"], "Missing argument"),
@@ -362,7 +362,7 @@ def test_all_metrics_first_say_their_time(command, monkeypatch):
     )  # it would take long
     code, _, err = command("score", "--metric", "all")
     assert code == 0
-    assert "metrics: at most 0 s to encode the images, then some" in err
+    assert "metrics: at most 0 s to encode the images, then about" in err
 
 
 def test_udr_ranks_runs_on_the_same_images(command):

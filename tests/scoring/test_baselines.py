@@ -75,7 +75,7 @@ def test_oracle_comes_first_and_noise_last(tmp_path):
         scores = {k: v[name] for k, v in found.items() if name in v}
         assert max(scores, key=scores.get) == "oracle"
         assert scores["oracle"] > 0.75
-    assert "4096 latents are more than 512" in found["pixels"].unavailable["mig"]
+    assert "4096 latents exceed the maximum of 512" in found["pixels"].unavailable["mig"]
 
 
 def test_scored_baselines_are_not_scored_again(tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ def test_unknown_baseline_is_refused(tmp_path):
 def test_disjoint_protocol_has_baselines_too(tmp_path):
     found = baselines("tiny", METRICS[1:], only=["oracle"], protocol="disjoint", results=tmp_path)
     assert found["oracle"]["beta-vae-score"] > 0.5
-    assert "without a posterior" in found["oracle"].unavailable["beta-vae-score (sample)"]
+    assert "have no posterior" in found["oracle"].unavailable["beta-vae-score (sample)"]
 
 
 @pytest.fixture
