@@ -462,7 +462,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--where", "beta"], 2, "write a name"),
         (["--study", "nothing"], 2, "no folder of that name is in"),
         (["--study", "../.."], 2, "no folder of that name is in"),
-        (["--output", "t.xls"], 2, "name a file that ends with"),
+        (["--output", "t.xls"], 2, "name must end with one of"),
         (["--columns", "nothing"], 2, "no score 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],

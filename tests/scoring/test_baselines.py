@@ -137,9 +137,9 @@ def test_score_whose_oracle_does_not_come_first_flags_itself(scored):
     ]
     (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
     (table,) = make_tables([run], controls)
-    assert "Beware of mig [samples=75]: the oracle" in table.caption
-    assert "after beta-vae (2.000)" in table.caption
-    assert "Beware of beta-vae-score [pairs=8, test=100, train=200]: the" not in table.caption
+    assert "Caution: mig [samples=75] ranks the oracle" in table.caption
+    assert "below beta-vae (2.000)" in table.caption
+    assert "Caution: beta-vae-score [pairs=8, test=100, train=200] ranks the" not in table.caption
 
 
 def test_score_of_which_noise_has_more_than_a_model_flags_itself(scored):
@@ -147,7 +147,7 @@ def test_score_of_which_noise_has_more_than_a_model_flags_itself(scored):
     kept = [s.model_copy(update={"value": -1.0}) for s in read_scores(run) if s.metric == "mig"]
     (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
     (table,) = make_tables([run], controls)
-    assert "comes before beta-vae (-1.000)" in table.caption
+    assert "above beta-vae (-1.000)" in table.caption
 
 
 def test_baselines_of_other_protocols_stand_in_no_column(scored):
