@@ -140,9 +140,9 @@ def test_bad_usage_exits_with_2_and_says_what_and_why(command, words, message):
         (["train", "vae", "unopenable"], "RuntimeError: the disk is on fire"),
         (["score"], "no finished run is there; train one first"),
         (["table"], "no run is there; train one first"),
-        (["resume", "nowhere"], "nowhere: no run is there (no run.json)"),
-        (["traverse", "nowhere"], "nowhere: no run is there (no run.json)"),
-        (["score", "nowhere"], "nowhere: no run is there (no run.json)"),
+        (["resume", "nowhere"], "nowhere: not a run (it has no run.json)"),
+        (["traverse", "nowhere"], "nowhere: not a run (it has no run.json)"),
+        (["score", "nowhere"], "nowhere: not a run (it has no run.json)"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
@@ -165,7 +165,7 @@ def test_absent_device_exits_with_2(command, monkeypatch):
 def test_messages_are_shown_letter_by_letter(command):
     code, _, err = command("score", ":x:")
     assert code == 1
-    assert ":x:: no run is there" in err
+    assert ":x:: not a run" in err
 
 
 def test_results_folder_that_cannot_be_written(command, tmp_path):
@@ -182,7 +182,7 @@ def test_half_written_run_is_refused_and_kept(command, tmp_path):
     record.write_text(record.read_text()[:50])
     code, _, err = command(*TRAIN)
     assert code == 1
-    assert "run.json: not a record of this version" in err
+    assert "run.json: invalid record" in err
     assert len(record.read_text()) == 50
 
 
@@ -195,7 +195,7 @@ def test_damaged_run_is_named_and_the_others_are_scored_and_shown(command, tmp_p
         code, out, err = command(*words)
         assert code == 1
         assert "spread" in out
-        assert f"{trained_path(other)}/run.json: not a record" in err
+        assert f"{trained_path(other)}/run.json: invalid record" in err
         assert len(err.strip().splitlines()) <= 2
 
 
@@ -459,7 +459,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
     ("words", "code", "said"),
     [
         (["--where", "beta>90"], 1, "no run is left by --where beta>90"),
-        (["--where", "beta"], 2, "write a name"),
+        (["--where", "beta"], 2, "expected a name"),
         (["--study", "nothing"], 2, "no folder of that name is in"),
         (["--study", "../.."], 2, "no folder of that name is in"),
         (["--output", "t.xls"], 2, "name must end with one of"),

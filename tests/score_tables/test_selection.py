@@ -136,10 +136,10 @@ def test_conditions_hold_together(sweep):
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("beta", "write a name"),
+        ("beta", "expected a name"),
         ("bta>1", "did you mean 'beta'"),
-        ("beta>many", "'many' is no number"),
-        ("model>vae", "words have no order"),
+        ("beta>many", "'many' is not a number"),
+        ("model>vae", "text has no order"),
     ],
 )
 def test_condition_that_makes_no_sense_is_refused(sweep, condition, said):
