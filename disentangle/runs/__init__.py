@@ -1,1 +1,1 @@
-"""Runs on disk: records, checkpoints, scores, and folders of them."""
+"""Runs on disk: records, checkpoints, scores, and folders of runs."""

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors in a safetensors file, with a digest that is checked on loading."""
+"""Checkpoints: tensors in a safetensors file, with a digest that is verified on loading."""
 
 import hashlib
 import json
@@ -16,22 +16,22 @@ from disentangle._utils.files import atomic
 from disentangle.errors import DisentangleError
 
 FORMAT = "disentangle-1"
-REMEDY = "put a whole one back, or delete the run's folder and train it again"
+REMEDY = "restore an intact one, or delete the run's folder and train again"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The content of a checkpoint file: weights, and what training needs to go on from them.
+    """The content of a checkpoint file: weights, and the state from which training resumes.
 
-    A finished run keeps its weights alone.
+    The checkpoint of a finished run holds only the weights.
     """
 
     run: str
     """The run's id."""
     step: int
-    """The number of steps that were trained."""
+    """The number of completed training steps."""
     seconds: float | None = None
-    """Training time so far; None in a copy of the weights that is kept on the way."""
+    """Training time so far; None in checkpoints that are kept permanently during training."""
     model: Mapping[str, Tensor]
     """The model's state dict."""
     optimizers: Sequence[Mapping[str, Tensor]] = ()
@@ -40,10 +40,10 @@ class Checkpoint:
     """Term of the loss -> its values since the last log entry."""
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all.
+        """Write the checkpoint atomically.
 
         Raises:
-            DisentangleError: it cannot be written; what was there before is kept.
+            DisentangleError: it cannot be written; an earlier checkpoint is kept.
         """
         parts = {"model": self.model, "history": self.history}
         parts |= {f"optimizer{number}": state for number, state in enumerate(self.optimizers)}
@@ -61,12 +61,13 @@ class Checkpoint:
             run: the run's id.
 
         Raises:
-            DisentangleError: the file is missing, damaged, or another run's.
+            DisentangleError: the file is missing or damaged, or belongs to another run.
         """
         tensors, metadata = read_tensors(path)
         if metadata.get("run") != run:
             raise DisentangleError(
-                f"{path}: the checkpoint of run {metadata.get('run')}, and this is {run}; {REMEDY}"
+                f"{path}: expected the checkpoint of run {run}, got that of run "
+                f"{metadata.get('run')}; {REMEDY}"
             )
         parts = {name.partition("/")[0] for name in tensors}
         numbers = [int(part.removeprefix("optimizer")) for part in parts if "optimizer" in part]
@@ -83,7 +84,7 @@ class Checkpoint:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of named tensors: of their names, types, shapes and bytes."""
+    """The SHA-256 of named tensors: their names, dtypes, shapes and bytes."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -93,64 +94,64 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> str:
-    """Write tensors and metadata whole or not at all; return the digest of the tensors."""
+    """Write tensors and metadata atomically; return the digest of the tensors."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     code = digest(stored)
-    about = {"format": FORMAT, "digest": code, "metadata": json.dumps(metadata)}
+    header = {"format": FORMAT, "digest": code, "metadata": json.dumps(metadata)}
     try:
         with atomic(path) as temporary:
-            save_file(stored, temporary, metadata=about)
-            temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+            save_file(stored, temporary, metadata=header)
+            temporary.chmod(0o644)  # safetensors creates files that only their owner can read
     except (OSError, SafetensorError) as error:
         if not path.parent.is_dir():
             raise DisentangleError(
-                f"{path.parent}: the folder was removed while it was in use, and what it held with "
-                "it: train the run again"
+                f"{path.parent}: the folder was removed while it was in use, with all its content; "
+                "train the run again"
             ) from error
         raise DisentangleError(
-            f"{path}: the checkpoint cannot be written ({error}); what was there before is kept: "
-            "make room, then resume the run"
+            f"{path}: cannot write the checkpoint ({error}). Any earlier checkpoint is kept: free "
+            "some disk space, then resume the run."
         ) from error
     return code
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the metadata of a checkpoint.
+    """Read the tensors and the metadata of a checkpoint.
 
     Raises:
-        DisentangleError: the file is missing, damaged, or no checkpoint of ours.
+        DisentangleError: the file is missing or damaged, or is not a checkpoint of this program.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
-        raise DisentangleError(f"{path}: no checkpoint is there") from None
+        raise DisentangleError(f"{path}: no such checkpoint") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise DisentangleError(f"{path}: the checkpoint is damaged ({error}); {REMEDY}") from error
-    if about.get("format") != FORMAT:
-        found = about.get("format", "none")
-        raise DisentangleError(f"{path}: checkpoint format {found}, this version reads {FORMAT}")
-    if about.get("digest") != digest(tensors):
+    if header.get("format") != FORMAT:
+        actual = header.get("format", "none")
+        raise DisentangleError(f"{path}: expected checkpoint format {FORMAT}, got {actual}")
+    if header.get("digest") != digest(tensors):
         raise DisentangleError(
             f"{path}: the checkpoint is damaged (its digest does not match); {REMEDY}"
         )
-    metadata: dict[str, Any] = json.loads(about.get("metadata", "{}"))
+    metadata: dict[str, Any] = json.loads(header.get("metadata", "{}"))
     return tensors, metadata
 
 
 def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return one flat mapping of several, each name behind its part's."""
+    """Flatten several mappings into one, with names `part/name`."""
     return {f"{part}/{k}": v for part, tensors in parts.items() for k, v in tensors.items()}
 
 
 def unpack(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """Return the tensors of one part, under their own names."""
+    """The tensors of one part, under their own names."""
     return {k.removeprefix(f"{part}/"): v for k, v in tensors.items() if k.startswith(f"{part}/")}
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return an optimiser's state as tensors named `number of the parameter.name`."""
+    """An optimiser's state as tensors named `number of the parameter.name`."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     return {
         f"{number}.{name}": value
@@ -160,26 +161,26 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave, each tensor in its parameter's layout and device."""
-    places = [(p, group) for group in optimizer.param_groups for p in group["params"]]
+    """Restore the state from `optimizer_tensors`, in each parameter's layout and on its device."""
+    parameters = [(p, group) for group in optimizer.param_groups for p in group["params"]]
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        parameter, group = places[int(number)]
+        parameter, group = parameters[int(number)]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter).copy_(value)
         elif group.get("fused") or group.get("capturable"):
-            value = value.to(parameter.device)  # the count of steps, which a kernel reads
+            value = value.to(parameter.device)  # the step counter, which a kernel reads
         optimizer.state[parameter][name] = value
 
 
 def restore_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put weights into a module.
+    """Load weights into a module.
 
     Raises:
-        DisentangleError: the names or shapes are not the module's.
+        DisentangleError: the names or shapes do not match the module.
     """
     try:
         module.load_state_dict(dict(tensors))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise DisentangleError(f"{path}: these are not this model's weights: {reason}") from error
+        raise DisentangleError(f"{path}: the weights do not match the model: {reason}") from error

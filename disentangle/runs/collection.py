@@ -1,4 +1,4 @@
-"""All runs below a folder."""
+"""Find and load all runs under a folder."""
 
 import contextlib
 import os
@@ -14,22 +14,22 @@ from disentangle.runs.scores import read_scores
 
 
 def find_runs(results: str | Path) -> list[Path]:
-    """Return the folders below `results` that hold a run, sorted; none is looked for in a run."""
-    folders, found = [str(Path(results))], []
+    """The folders under `results` that hold a run, sorted; runs are not searched for more runs."""
+    folders, runs = [str(Path(results))], []
     while folders:
         folder = folders.pop()
         if os.path.exists(os.path.join(folder, RECORD)):
-            found.append(Path(folder))
+            runs.append(Path(folder))
             continue
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return sorted(found)
+    return sorted(runs)
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
-    """Return the runs below a folder, and of those that cannot be read, why.
+    """Load all runs under a folder. Return them and, for each unreadable run, an error message.
 
-    Where they are many, those whose files have not changed come from an index in the user's cache.
+    If there are many, runs whose files have not changed come from an index in the user's cache.
     """
     runs, lacking, problems = [], 0, []
     with uncollected():

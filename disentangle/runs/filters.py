@@ -1,4 +1,4 @@
-"""Runs by what they are: `--where beta>=4`."""
+"""Filter runs by conditions on their settings: `--where beta>=4`."""
 
 import operator
 import re
@@ -20,10 +20,10 @@ CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 
 
 def filterable_fields(run: Run) -> dict[str, Any]:
-    """Return what a run can be chosen by: model, dataset, preset, knobs and trainer's options."""
+    """The fields that runs can be filtered by: model, dataset, preset, knobs, training options."""
     record = run.record
     name, part, fingerprint = record.data
-    about = {
+    fields = {
         "model": record.model,
         "dataset": name,
         "part": part or "all images",
@@ -31,55 +31,57 @@ def filterable_fields(run: Run) -> dict[str, Any]:
         "preset": record.preset or "",
         "supervision": record.supervision or "",
     }
-    return {**record.recipe, **record.knobs, **about}
+    return {**record.recipe, **record.knobs, **fields}
 
 
 def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
-    """Return the runs for which every condition holds; a run without such a knob has none.
+    """Select the runs that meet every condition; a run without the field does not meet it.
 
     Args:
         runs: runs.
         conditions: a name, one of = != < <= > >=, and a value.
 
     Raises:
-        UsageError: no condition, a name that no run has, or an order among words.
+        UsageError: an invalid condition, a name that no run has, or an order comparison of text.
     """
-    found = list(runs)
+    selected = list(runs)
     for text in conditions:
         name, sign, value = parse(text)
-        known = {key for run in runs for key in filterable_fields(run)}
-        if runs and name not in known:
-            raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, known)}")
-        found = [run for run in found if holds(filterable_fields(run).get(name), sign, value, text)]
-    return found
+        fields = {key for run in runs for key in filterable_fields(run)}
+        if runs and name not in fields:
+            raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, fields)}")
+        selected = [
+            run for run in selected if holds(filterable_fields(run).get(name), sign, value, text)
+        ]
+    return selected
 
 
 def parse(condition: str) -> tuple[str, str, str]:
-    """Return the name, the sign and the value of a condition.
+    """Parse a condition into name, sign and value.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a condition.
     """
     parts = CONDITION.fullmatch(condition)
     if parts is None:
         raise UsageError(
-            f"--where {condition}: write a name, one of {' '.join(TESTS)}, and a value"
+            f"--where {condition}: expected a name, one of {' '.join(TESTS)}, and a value"
         )
     return parts[1].replace("-", "_"), parts[2].replace("==", "="), parts[3]
 
 
 def holds(fact: Any, sign: str, text: str, condition: str) -> bool:
-    """Say whether a fact stands in a relation to a value that was typed."""
+    """True if a run's value and the value of a condition are in the relation of the sign."""
     if fact is None:
         return False
-    wanted: Any = text
+    value: Any = text
     if isinstance(fact, bool):
-        wanted = {"true": True, "false": False}.get(text.lower(), text)
+        value = {"true": True, "false": False}.get(text.lower(), text)
     elif isinstance(fact, int | float):
         try:
-            wanted = float(text)
+            value = float(text)
         except ValueError:
-            raise UsageError(f"--where {condition}: '{text}' is no number") from None
+            raise UsageError(f"--where {condition}: '{text}' is not a number") from None
     elif sign not in ("=", "!="):
-        raise UsageError(f"--where {condition}: words have no order; use = or !=")
-    return TESTS[sign](fact, wanted)
+        raise UsageError(f"--where {condition}: text has no order; use = or !=")
+    return TESTS[sign](fact, value)

@@ -1,8 +1,8 @@
-"""A cached index of the runs below a folder: their records and scores, without the details.
+"""A cached index of the runs under a folder: their records and scores, without the details.
 
-The index is a copy in the user's cache, and nothing rests on it. A run whose files are not those
-that were copied, or had changed too lately to tell, is read from its folder; so is every run where
-the index is damaged or another version's. Where it cannot be written, there is none.
+The index is a copy in the user's cache that can be deleted at any time. A run whose files have
+changed since, or had changed too recently to be sure, is read from its folder; so are all runs if
+the index is damaged or was written by another version. If it cannot be written, there is none.
 """
 
 import gzip
@@ -25,24 +25,24 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoresRead
 
 MANY = 100
-"""Runs below which reading their own files is as fast."""
+"""Minimum number of runs for an index; with fewer, reading their files is as fast."""
 LACKING = 0.01
-"""The share of runs that an index may lack before it is written again."""
+"""The share of runs that an index may lack before it is rewritten."""
 SETTLED = 2_000_000_000
-"""Nanoseconds after which another change gives a file another time, whatever the file system."""
+"""Nanoseconds after which a new change is sure to alter a file's time, on any file system."""
 INDEXES = 20
-"""Of so many folders; the oldest go."""
+"""Maximum number of indexes in the cache; the oldest are deleted."""
 
 RunOwn: TypeAlias = tuple[str, str | None, str | None, float | None, str | None]
 RUN = ("started", "finished", "failed", "seconds", "weights")
-"""What runs of one configuration do not share, but for the seed."""
+"""The fields in which runs of one configuration differ, apart from the seed."""
 ScoreOwn: TypeAlias = tuple[float | None, str | None, str, float, float | None]
 SCORE = ("value", "reason", "weights", "seconds", "overlap")
-"""What scores of one column do not share, but for the details, which an index leaves out."""
+"""The fields in which scores of one column differ, apart from the details, which are left out."""
 
 
 class IndexEntry(Record):
-    """A run: the stamps of its files, which record and scores it is like, and what is its own."""
+    """A run: stamps of its files, numbers of its shared record and scores, and its own fields."""
 
     recorded: Stamp
     record: int
@@ -53,18 +53,18 @@ class IndexEntry(Record):
 
 
 class RunIndex(Record):
-    """The runs below a folder by their paths from there, and once what many of them share."""
+    """The runs under a folder by relative path, with shared records and scores stored once."""
 
     format: Literal[1] = 1
     version: str
-    """Of this package."""
+    """The version of this package."""
     folder: str
     records: tuple[RunRecord, ...] = ()
     scores: tuple[Score, ...] = ()
     runs: dict[str, IndexEntry]
 
     def recall(self, path: Path, name: str) -> Run | None:
-        """Return the run in a folder, if it is still what is known by this name."""
+        """The run in a folder, if its files have not changed since it was indexed."""
         entry = self.runs.get(name)
         if entry is None or stamp(path / RECORD) != entry.recorded:
             return None
@@ -83,38 +83,38 @@ class RunIndex(Record):
 
 
 def is_stable(run: Run, now: int) -> bool:
-    """Say whether the files of a run, read at a time or later, had not changed for long."""
+    """True if the files of a run had not changed for a while before `now`, when they were read."""
     stamps = [run.recorded] if run.scores_read is None else [run.recorded, run.scores_read.stamp]
     return all(s and max(s.modified, s.changed) < now - SETTLED for s in stamps)
 
 
 def with_seed(record: RunRecord, seed: int) -> RunRecord:
-    """Return a record with another seed."""
+    """A copy of a record with another seed."""
     setting = record.training["seed"].model_copy(update={"value": seed})
     return record.model_copy(update={"training": {**record.training, "seed": setting}})
 
 
 def place_of(results: str | Path) -> tuple[Path, str]:
-    """Return the file of a folder's index, and the folder as the index names it."""
+    """The file of a folder's index, and the absolute path of the folder."""
     folder = str(Path(results).resolve())
-    mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return cache_folder() / "runs" / f"{mark}.json.gz", folder
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return cache_folder() / "runs" / f"{digest}.json.gz", folder
 
 
 def read_index(results: str | Path) -> RunIndex:
-    """Return a folder's index; an empty one where there is no whole one of this version."""
+    """Read a folder's index; it is empty if there is no intact one of this version."""
     file, folder = place_of(results)
     with suppress(OSError, EOFError, zlib.error, ValueError, DisentangleError):
-        found = RunIndex.model_validate_json(gzip.decompress(file.read_bytes()))
-        for record in found.records:
+        index = RunIndex.model_validate_json(gzip.decompress(file.read_bytes()))
+        for record in index.records:
             check_complete(Training, record.recipe, file)
-        if (found.version, found.folder) == (__version__, folder):
-            return found
+        if (index.version, index.folder) == (__version__, folder):
+            return index
     return RunIndex(version=__version__, folder=folder, runs={})
 
 
 def write_index(results: str | Path, runs: Sequence[Run]) -> None:
-    """Write a folder's index, if that can be done; of too many, remove the oldest."""
+    """Write a folder's index if possible; delete the oldest indexes if there are too many."""
     file, folder = place_of(results)
     records: dict[str, int] = {}
     scores: dict[str, int] = {}

@@ -6,25 +6,25 @@ from disentangle.errors import UsageError
 from disentangle.runs.records import RunRecord
 
 CHECKPOINT = "checkpoint.safetensors"
-"""The weights of a run, and until it is finished what training goes on from."""
+"""The weights of a run and, until it is finished, the state from which training resumes."""
 RECORD = "run.json"
 """The record of a run; a folder that has one is a run."""
 FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
-"""Those of every run."""
+"""The figures of every run."""
 
 
 def folder_name(name: str) -> str:
-    """Return a registered name, `module:name` or path as the name of one folder."""
+    """A registered name, `module:name` or path as the name of a single folder."""
     return name.removeprefix("./").replace(":", ".").replace("/", "_")
 
 
 def run_folder(results: Path, study: str, record: RunRecord) -> Path:
-    """Return the folder of a run.
+    """The folder of a run.
 
     Raises:
-        UsageError: the study's name is none of a folder.
+        UsageError: the study's name is not a valid folder name.
     """
     if not study or Path(study).name != study or study.startswith(".") or "\0" in study:
-        raise UsageError(f"--study {study}: name one folder, as in --study beta-sweep")
+        raise UsageError(f"--study {study}: give the name of one folder, as in --study beta-sweep")
     names = (folder_name(name) for name in (record.dataset.name, record.model))
     return results.joinpath(study, *names, record.id)

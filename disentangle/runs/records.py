@@ -1,4 +1,4 @@
-"""What is written to disk about a run: strict records, read back or refused."""
+"""Records of runs on disk, strictly validated when they are read."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ R = TypeVar("R", bound="Record")
 
 
 class Record(Strict):
-    """What is written to disk: strict, so that a hand-edited file gets a message."""
+    """Base class of records on disk; strict, so that an invalid file gets a clear message."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
 
 class SettingRecord(Record):
-    """A knob's value, its plugin's default, and where the value came from."""
+    """A knob's value, the plugin's default, and the origin of the value."""
 
     value: Value
     default: Value
@@ -35,7 +35,7 @@ class SettingRecord(Record):
 
 
 class DatasetRecord(Record):
-    """The dataset that a run or a score used: what it was, where it came from, how to reopen it."""
+    """The dataset of a run or score: what it is, where it came from, and how to reopen it."""
 
     name: str
     fingerprint: str
@@ -51,8 +51,8 @@ class DatasetRecord(Record):
     channels: int | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset, **found: Any) -> Self:
-        """Return the record of an opened dataset, and of where and how it was found."""
+    def of(cls, dataset: Dataset, **opening: Any) -> Self:
+        """Make the record of an opened dataset; `opening` says where and how it was opened."""
         return cls(
             name=dataset.name or entry_points.reference_of(dataset),
             fingerprint=dataset.fingerprint,
@@ -62,25 +62,25 @@ class DatasetRecord(Record):
             image_shape=dataset.image_shape,
             factors=dataset.factors if isinstance(dataset, Labelled) else {},
             view=dict(dataset.view_record),
-            **found,
+            **opening,
         )
 
 
 class PeriodicRecord(Record):
-    """What a run does on its way, which changes nothing of what it learns."""
+    """Periodic actions during training, which do not affect what the model learns."""
 
     keep_every: int | None = None
-    """Steps between checkpoints that are kept for good."""
+    """Steps between permanently kept checkpoints."""
     score_every: int | None = None
-    """Steps between scores, which go to the log."""
+    """Steps between scores, which are written to the log."""
     metrics: tuple[str, ...] = ()
-    """Those that are scored."""
+    """The metrics to score."""
     named: bool = True
-    """Whether the user named them, rather than taking the default ones."""
+    """True if the user named the metrics, False for the default metrics."""
 
 
 class RunRecord(Record):
-    """All that made a run: enough to make it again, and to compare it."""
+    """Everything that defines a run: enough to reproduce and to compare it."""
 
     format: Literal[1] = 1
     model: str
@@ -88,19 +88,19 @@ class RunRecord(Record):
     network_version: int
     distribution: str
     supervision: str | None = None
-    """What training took from labels, in words; empty for nothing, None in older records."""
+    """The labels used in training, as text; empty for none, None in older records."""
     settings: dict[str, SettingRecord]
     """The model's knobs."""
     normalised: dict[str, float]
-    """beta_norm and its like, derived from the knobs."""
+    """beta_norm and similar forms, derived from the knobs."""
     training: dict[str, SettingRecord]
     """Steps, batch size, optimiser, seed and precision."""
     preset: str | None = None
-    """The paper whose settings were taken, but for those with the origin `given`."""
+    """The paper whose settings were used, except for those with the origin `given`."""
     imported: str | None = None
-    """The file that the weights came from, with its digest: nothing was trained here."""
+    """The file of imported weights, with its digest; None if the run was trained here."""
     midway: PeriodicRecord = PeriodicRecord()
-    """What it does on its way; no part of the configuration."""
+    """Periodic actions during training; not a part of the configuration."""
     dataset: DatasetRecord
     device: str
     threads: int
@@ -109,7 +109,7 @@ class RunRecord(Record):
     started: str
     finished: str | None = None
     failed: str | None = None
-    """Why training stopped, where going on comes to the same end."""
+    """The reason why training failed, if resuming would fail again."""
     seconds: float | None = None
     """Training time, summed over resumes, without scoring and figures."""
     weights: str | None = None
@@ -117,27 +117,27 @@ class RunRecord(Record):
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """Return the model's knobs without their origins."""
+        """The model's knobs without their origins."""
         return {name: setting.value for name, setting in self.settings.items()}
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return the trainer's options without their origins."""
+        """The training options without their origins."""
         return {name: setting.value for name, setting in self.training.items()}
 
     @property
     def seed(self) -> int:
-        """Return the seed."""
+        """The run's seed."""
         return int(self.training["seed"].value)
 
     @property
     def non_default_knobs(self) -> dict[str, Value]:
-        """Return the knobs that are not at the plugin's default."""
+        """The knobs that differ from the plugin's defaults."""
         return {k: s.value for k, s in self.settings.items() if s.value != s.default}
 
     @property
     def shown_knobs(self) -> dict[str, Value]:
-        """Return the knobs that a reader needs: the model's own, and others that were changed."""
+        """The knobs that a reader needs: the model's own, and common ones that were changed."""
         shared = {*knobs(Common), "kl_warmup"}
         return {
             k: v for k, v in self.knobs.items() if k not in shared or k in self.non_default_knobs
@@ -145,7 +145,7 @@ class RunRecord(Record):
 
     @property
     def shown_settings(self) -> dict[str, Value]:
-        """Return the knobs that a reader needs, and the trainer's options that were changed."""
+        """The knobs that a reader needs, and the training options that were changed."""
         hidden = ("steps", "seed")
         recipe = {
             k: s.value for k, s in self.training.items() if s.value != s.default and k not in hidden
@@ -154,28 +154,29 @@ class RunRecord(Record):
 
     @property
     def summary(self) -> str:
-        """Return what a reader needs to know of the settings, in words."""
+        """The settings that a reader needs, as text."""
         source = f"from {self.imported}" if self.imported else ""
         return ", ".join(filter(None, [describe(self.shown_settings), source])) or "-"
 
     @property
     def origin(self) -> str:
-        """Return in words where the settings came from, but for the length of training."""
+        """The origin of the settings as text, leaving out the length of training."""
         if self.imported is not None:
             return "imported"
         budget = ("steps", "seed", "precision", "compile")
-        mine = [*self.settings.values(), *(s for k, s in self.training.items() if k not in budget)]
-        given = any(s.origin == "given" and s.value != s.default for s in mine)
+        training = [s for k, s in self.training.items() if k not in budget]
+        settings = [*self.settings.values(), *training]
+        given = any(s.origin == "given" and s.value != s.default for s in settings)
         if self.preset is not None:
             return f"preset {self.preset}" + (", changed" if given else "")
         return "by hand" if given else "default"
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """Return what makes a run what it is, but for its dataset.
+        """The configuration that identifies a run, without its dataset.
 
-        An option of the trainer that was added later is part of it only where it is not at its
-        default, so that earlier runs stay what they are.
+        A training option that was added later is included only if it is not at its default, so that
+        the ids of earlier runs do not change.
         """
         later = {name for name, knob in knobs(Training).items() if knob.added}
         return {
@@ -191,26 +192,26 @@ class RunRecord(Record):
 
     @property
     def group(self) -> str:
-        """Return what the runs of one row of a table share: all of it but the seed."""
+        """The configuration without the seed: equal for all runs in one row of a table."""
         shared = self.configuration
         shared["training"].pop("seed")
         return json.dumps(shared, sort_keys=True)
 
     @property
     def data(self) -> tuple[str, str, str]:
-        """Return what was trained on: the dataset's name, the part of it, and its fingerprint.
+        """The training data: the dataset's name, its part as text, and its fingerprint.
 
         Runs that differ in it share no table and no figure.
         """
         view = self.dataset.view
-        chosen = view.get("factors", ())
-        factors = f"factors {'+'.join(chosen)}" if isinstance(chosen, tuple) and chosen else ""
+        names = view.get("factors", ())
+        factors = f"factors {'+'.join(names)}" if isinstance(names, tuple) and names else ""
         part = ", ".join(filter(None, [describe_view(view), factors]))
         return self.dataset.name, part, self.dataset.fingerprint
 
     @property
     def id(self) -> str:
-        """Return 10 hex digits of the configuration, which leaves out where and when it ran."""
+        """10 hex digits that identify configuration and dataset, not the machine or the time."""
         dataset = [self.dataset.name, self.dataset.fingerprint, self.dataset.view]
         configuration = {**self.configuration, "dataset": dataset}
         text = json.dumps(configuration, sort_keys=True, default=str)
@@ -218,28 +219,28 @@ class RunRecord(Record):
 
 
 def describe(settings: Mapping[str, Any]) -> str:
-    """Return settings in words."""
+    """Settings as text."""
     return ", ".join(f"{k}={v}" for k, v in settings.items())
 
 
 def describe_view(view: Mapping[str, Any]) -> str:
-    """Return a view in words; empty for the whole dataset. Its factors are told elsewhere."""
-    said = []
+    """A view as text, without its factors; empty for the whole dataset."""
+    parts = []
     if "split" in view:
-        said.append(f"split {view['split']}")
+        parts.append(f"split {view['split']}")
     if "hold_out" in view:
-        said.append("held out " + " and ".join(view["hold_out"]))
+        parts.append("held out " + " and ".join(view["hold_out"]))
     if "hold_out_seed" in view:
-        said.append(f"by seed {view['hold_out_seed']}")
-    return ", ".join(said)
+        parts.append(f"by seed {view['hold_out_seed']}")
+    return ", ".join(parts)
 
 
 def read_record(cls: type[R], file: Path) -> R:
-    """Return the record that a file holds.
+    """Read a record from a file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DisentangleError: it cannot be read, or holds something else; the message names the field.
+        DisentangleError: the file cannot be read or is invalid; the message names the field.
     """
     try:
         return cls.model_validate_json(file.read_text(encoding="utf-8"))
@@ -249,6 +250,4 @@ def read_record(cls: type[R], file: Path) -> R:
         reason = first_error(error)
     except (OSError, UnicodeDecodeError) as error:
         reason = str(error)
-    raise DisentangleError(
-        f"{file}: not a record of this version: {reason}; mend it, or move it out of the way"
-    )
+    raise DisentangleError(f"{file}: invalid record: {reason}. Fix the file, or move it elsewhere.")

@@ -1,4 +1,4 @@
-"""A run on disk: its record, its folder, and the trained model as an object."""
+"""A run on disk: its folder, its record, and its trained model."""
 
 import contextlib
 import json
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A training and what came of it.
+    """One training and its folder.
 
     Attributes:
         path: the run's folder.
-        record: its `run.json`.
-        shows: says which of its scores go into tables and figures; all unless somebody chooses.
+        record: the content of its `run.json`.
+        shows: a filter of the scores that go into tables and figures [default: all].
     """
 
     def __init__(
@@ -62,40 +62,40 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Say whether training went to its last step."""
+        """True if training reached its last step."""
         return self.record.finished is not None
 
     @property
     def state(self) -> Literal["finished", "failed", "unfinished"]:
-        """Return how far training is, or that it came to no end."""
+        """The state of training."""
         if self.finished:
             return "finished"
         return "failed" if self.record.failed else "unfinished"
 
     @property
     def checkpoint_path(self) -> Path:
-        """Return where the weights are."""
+        """The file of the weights."""
         return self.path / CHECKPOINT
 
     def kept_path(self, step: int) -> Path:
-        """Return where the weights after a step are, if they were kept."""
+        """The file of the weights after a step, if they were kept."""
         return self.path / "history" / f"step-{step:09d}.safetensors"
 
     @property
     def kept(self) -> list[int]:
-        """Return the steps whose weights were kept, the first first."""
-        found = (self.path / "history").glob("step-*.safetensors")
-        steps = (path.stem.removeprefix("step-") for path in found)
+        """The steps whose weights were kept, in ascending order."""
+        files = (self.path / "history").glob("step-*.safetensors")
+        steps = (path.stem.removeprefix("step-") for path in files)
         return sorted(int(step) for step in steps if step.isdecimal())
 
     @property
     def figures(self) -> Path:
-        """Return the folder of the figures."""
+        """The folder of the figures."""
         return self.path / "figures"
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Return the entries of `log.jsonl`, the first step's first; a half line is none."""
+        """The entries of `log.jsonl` in order of steps; an incomplete line is skipped."""
         path = self.path / "log.jsonl"
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         entries = []
@@ -113,17 +113,17 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for this process: training, resuming and scoring exclude one another."""
+        """Lock the run for this process: training, resuming and scoring exclude one another."""
         lock = filelock.FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0.5, poll_interval=0.05)  # others only look whether it is held
+            lock.acquire(timeout=0.5, poll_interval=0.05)  # `busy` holds the lock only briefly
         except filelock.Timeout:
             raise Busy(
-                f"{self.path}: another process is training or scoring this run; wait for it"
+                f"{self.path}: another process is training or scoring this run; wait until it ends"
             ) from None
         except OSError as error:
             raise DisentangleError(
-                f"{self.path}: cannot write there ({error.strerror or error})"
+                f"{self.path}: cannot write to this folder ({error.strerror or error})"
             ) from error
         try:
             yield
@@ -131,7 +131,7 @@ class Run:
             lock.release()
 
     def busy(self) -> bool:
-        """Say whether another process is training or scoring this run."""
+        """True if another process is training or scoring this run."""
         try:
             with self.lock():
                 return False
@@ -140,25 +140,25 @@ class Run:
 
     @cached_property
     def whole(self) -> Dataset:
-        """Return the dataset without the view that was trained on, checked to be the same."""
+        """The whole dataset, even if the run was trained on a view; its fingerprint is checked."""
         if "dataset" in self.__dict__:
             return self.dataset.whole
         record = self.record.dataset
         if ":" in record.name:
             raise DisentangleError(
-                f"{self.path}: trained on a dataset that was given as an object of {record.name}: "
-                "make it again, and load_run(path, dataset=...)"
+                f"{self.path}: trained on a dataset object of the class {record.name}. Create it "
+                "again, then call `load_run(path, dataset=...)`."
             )
         dataset = self._open()
         if dataset.fingerprint != record.fingerprint:
             raise DisentangleError(
-                f"{self.path}: trained on '{record.name}' {record.fingerprint[:10]}, but the one "
-                f"found here is {dataset.fingerprint[:10]}: give the original file or data folder"
+                f"{self.path}: expected '{record.name}' with fingerprint {record.fingerprint[:10]},"
+                f" got {dataset.fingerprint[:10]}: give the original file or data folder"
             )
         return dataset
 
     def _open(self) -> Dataset:
-        """Open the dataset: what is prepared of it, or else from the file that it was made of."""
+        """Open the prepared dataset, else prepare it from its original file."""
         record = self.record.dataset
         options: dict[str, Any] = {
             "data_dir": self.data_dir,
@@ -174,29 +174,30 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """Return what was trained on: the dataset, opened again, or the view of it."""
+        """The dataset or view that was trained on, reopened."""
         view: dict[str, Any] = dict(self.record.dataset.view)
         return self.whole.view(**view) if view else self.whole
 
     def build(self) -> "Model":
-        """Return the model as it was before its first step.
+        """Build the model as it was before its first step.
 
         Raises:
-            DisentangleError: the plugin is another version, or cannot be built like this.
+            DisentangleError: the installed plugin has another version, or the model cannot be built
+                with these settings.
         """
         try:
             kind = model_class(self.record.model)
         except UsageError as error:
             raise DisentangleError(
-                f"{self.path}: {error}; it was trained with that of {self.record.distribution}: "
-                "install it"
+                f"{self.path}: {error}. The run was trained with the one in "
+                f"{self.record.distribution}: install that."
             ) from error
         versions = (kind.version, entry_points.networks.load(self.record.knobs["network"]).version)
         recorded = (self.record.model_version, self.record.network_version)
         if versions != recorded:
             raise DisentangleError(
-                f"{self.path}: made by versions {recorded} of '{self.record.model}' and its "
-                f"network ({self.record.distribution}); versions {versions} are installed"
+                f"{self.path}: expected versions {recorded} of '{self.record.model}' and its "
+                f"network ({self.record.distribution}), got {versions} (installed)"
             )
         check_complete(kind, self.record.knobs, self.path)
         return build_model(kind, self.record)
@@ -205,7 +206,7 @@ class Run:
         """Read this run's checkpoint.
 
         Raises:
-            DisentangleError: it is missing, damaged, or another run's.
+            DisentangleError: it is missing or damaged, or belongs to another run.
         """
         from disentangle.runs.checkpoint import Checkpoint
 
@@ -221,35 +222,36 @@ class Run:
 
     @cached_property
     def model(self) -> "Model":
-        """Return the trained model, for evaluation, on the CPU."""
+        """The trained model in evaluation mode, on the CPU."""
         from disentangle.runs.checkpoint import digest
 
         model = self._restored(self.checkpoint_path)
         if self.record.weights not in (None, digest(model.state_dict())):
             raise DisentangleError(
-                f"{self.checkpoint_path}: not the weights that this run ended with; "
-                "put them back, or train the run again in another results folder"
+                f"{self.checkpoint_path}: these are not the final weights of this run; "
+                "restore them, or train the run again in another results folder"
             )
         return model
 
     def model_at(self, step: int) -> "Model":
-        """Return the model as it was after a step that was kept, for evaluation, on the CPU.
+        """Load the model after a step that was kept, in evaluation mode, on the CPU.
 
         Raises:
-            DisentangleError: that step was not kept, or its file is damaged or another run's.
+            DisentangleError: the step was not kept, or its file is damaged or belongs to another
+                run.
         """
         if step not in self.kept:
-            known = ", ".join(map(str, self.kept)) or "none"
-            raise DisentangleError(f"{self.path}: step {step} was not kept; known: {known}")
+            steps = ", ".join(map(str, self.kept)) or "none"
+            raise DisentangleError(f"{self.path}: step {step} was not kept; kept steps: {steps}")
         return self._restored(self.kept_path(step))
 
     @property
     def device(self) -> "torch.device":
-        """Return where the model is: on the CPU, unless somebody moved it."""
+        """The model's device: the CPU, unless it was moved."""
         return next(self.model.parameters()).device
 
     def code(self, images: "Tensor | ArrayLike") -> "Code":
-        """Return the code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
+        """The code of images [N, C, H, W], uint8 or float in [0, 1], on the device."""
         import torch
 
         from disentangle._utils.tensors import as_input
@@ -259,11 +261,11 @@ class Run:
             return self.model.encode(x)
 
     def encode(self, images: "Tensor | ArrayLike") -> "Tensor":
-        """Return the representation of images [N, C, H, W]: the means of q(z|x), [N, latents]."""
+        """The representation of images [N, C, H, W]: the means of q(z|x), [N, latents]."""
         return self.code(images).mean.cpu()
 
     def decode(self, z: "Tensor | ArrayLike") -> "Tensor":
-        """Return the expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
+        """The expected images of latents [N, latents], float [N, C, H, W] in [0, 1]."""
         import torch
 
         from disentangle._utils.tensors import as_tensor
@@ -272,21 +274,21 @@ class Run:
         latents = latents.to(self.device, torch.float32)
         if latents.ndim != 2 or latents.shape[1] != self.model.latents:
             raise DisentangleError(
-                f"latents are [N, {self.model.latents}], not {list(latents.shape)}"
+                f"latents must have shape [N, {self.model.latents}], got {list(latents.shape)}"
             )
         with torch.no_grad():
             return self.model.observation.mean(self.model.decode(latents)).cpu()
 
 
 def build_model(kind: "type[Model]", record: RunRecord) -> "Model":
-    """Make the model of a record, with the weights that its seed gives.
+    """Build the model of a record, with weights initialised by its seed.
 
     Args:
         kind: the model's class.
-        record: the run's, whose hyper-parameters the class takes.
+        record: the run's record with the model's hyper-parameters.
 
     Raises:
-        DisentangleError: it cannot be built with these settings.
+        DisentangleError: the model cannot be built with these settings.
     """
     try:
         model = kind(**record.knobs)
@@ -303,11 +305,11 @@ def build_model(kind: "type[Model]", record: RunRecord) -> "Model":
 
 
 def model_class(name: str) -> "type[Model]":
-    """Return the model class of a registered name, or of `module:name`."""
-    found: type[Model] = (
+    """Load the model class with a registered name or `module:name`."""
+    kind: type[Model] = (
         entry_points.by_reference(name) if ":" in name else registry.models.load(name)
     )
-    return found
+    return kind
 
 
 def load_run(
@@ -317,25 +319,26 @@ def load_run(
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
 ) -> Run:
-    """Return the run in this folder.
+    """Load the run in a folder.
 
     Args:
         path: the folder.
-        dataset: the dataset, where it is open already; else it is opened when first used.
-        data_dir: where its prepared files are now, if not where they were.
-        file: where the dataset's own file is now, if not where it was.
+        dataset: the dataset, if it is already open [default: opened when first used].
+        data_dir: the folder of its prepared files, if they have moved.
+        file: the dataset's original file, if it has moved.
 
     Raises:
-        DisentangleError: no run is there, or its record was damaged or written by another version.
+        DisentangleError: the folder holds no run, or its record is damaged or was written by
+            another version.
     """
     folder = Path(path).expanduser()
     recorded = None
-    with contextlib.suppress(OSError):  # of which reading it says more
-        recorded = stamp(folder / RECORD)  # first, so that a later change shows
+    with contextlib.suppress(OSError):  # reading the record reports it better
+        recorded = stamp(folder / RECORD)  # before reading, so that a later change is noticed
     try:
         record = read_record(RunRecord, folder / RECORD)
     except FileNotFoundError:
-        raise DisentangleError(f"{folder}: no run is there (no run.json)") from None
+        raise DisentangleError(f"{folder}: not a run (it has no run.json)") from None
     check_complete(Training, record.recipe, folder)
     run = Run(folder, record, dataset, data_dir, file)
     run.recorded = recorded

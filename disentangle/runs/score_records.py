@@ -1,4 +1,4 @@
-"""Records of scores: one number and everything that it means."""
+"""Records of scores: a number and everything that defines its meaning."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -23,17 +23,17 @@ class ColumnKey(NamedTuple):
     representation: str
     factors: tuple[str, ...]
     view: tuple[tuple[str, str | int | tuple[str, ...]], ...]
-    """The part of the dataset that was scored, as sorted items."""
+    """The view of the dataset that was scored, as sorted items."""
     fingerprint: str
-    """Of the dataset."""
+    """The dataset's fingerprint."""
     seed: int
-    """Of the metric's sampling."""
+    """The seed of the metric's sampling."""
     corrected: bool = False
-    """Whether values are corrected for chance."""
+    """True if values are corrected for chance."""
 
     @property
     def meaning(self) -> tuple[Any, ...]:
-        """What the column means on any dataset: score, metric, hyper-parameters, protocol, seed."""
+        """The key without the dataset: score, metric, hyper-parameters, protocol and so on."""
         parts = (self.score, self.metric, f"v{self.version}", self.knobs, self.protocol)
         return (*parts, self.representation, self.seed)
 
@@ -41,27 +41,27 @@ class ColumnKey(NamedTuple):
     def family(self) -> "ColumnKey":
         """The key without hyper-parameters, protocol, representation and factors.
 
-        Columns of one family are one score under several protocols.
+        Columns of one family show the same score under several protocols.
         """
         view = tuple((key, value) for key, value in self.view if key != "factors")
         return self._replace(knobs=(), protocol="", representation="", factors=(), view=view)
 
     @property
     def conditions(self) -> tuple[Any, ...]:
-        """How codes and images were taken, whatever the metric."""
+        """The conditions of sampling codes and images, independent of the metric."""
         part = (self.protocol, self.representation, self.factors, self.view, self.fingerprint)
         return (*part, self.seed)
 
 
 class DetailRecord(Record):
-    """Numbers behind a score, [D], [K] or [D, K]; null where one is undefined."""
+    """Values behind a score, [D], [K] or [D, K]; null if undefined."""
 
     axes: tuple[Literal["latent", "factor"], ...]
     values: list[float | None] | list[list[float | None]]
 
 
 class Score(Record):
-    """One number and all that it means; a score that could not be had says why."""
+    """A number and everything that defines its meaning; a missing score has a reason."""
 
     name: str
     value: float | None
@@ -69,24 +69,24 @@ class Score(Record):
     metric: str
     version: int
     knobs: dict[str, Value]
-    """Those that are not at the metric's default."""
+    """The knobs that differ from the metric's defaults."""
     protocol: str
     representation: Literal["mean", "sample"]
     factors: tuple[str, ...]
     view: View
     fingerprint: str
-    """Of the dataset."""
+    """The dataset's fingerprint."""
     weights: str
-    """The digest of the weights, or what else made the codes."""
+    """The digest of the weights, or another name of the origin of the codes."""
     seed: int
     settings: dict[str, Value]
-    """Every knob of the metric, sample sizes among them."""
+    """All knobs of the metric, including sample sizes."""
     seconds: float
     packages: dict[str, str]
     overlap: float | None = None
-    """The share of test images that are among those fitted on, where a metric does both."""
+    """The share of test images that are also fitted on, for a metric that does both."""
     detail: dict[str, DetailRecord] = Field(default_factory=dict)
-    """What is behind the metric's scores; it goes with the first of them."""
+    """The details of the metric's scores, stored with the first of them."""
 
     @property
     def key(self) -> ColumnKey:
@@ -106,14 +106,14 @@ class Score(Record):
 
 
 class ScoreFile(Record):
-    """What `scores.json` holds."""
+    """The content of `scores.json`."""
 
     format: Literal[1] = 1
     scores: tuple[Score, ...] = ()
 
 
 class ScoresRead(NamedTuple):
-    """What `scores.json` held when it had this stamp, with the details behind it or without."""
+    """The scores in `scores.json` when it had this stamp, with or without their details."""
 
     stamp: Stamp
     scores: tuple[Score, ...]

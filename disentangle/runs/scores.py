@@ -1,4 +1,4 @@
-"""The scores of a run: read, and without copies."""
+"""Read the scores of runs, and remove duplicate runs."""
 
 from collections.abc import Iterable
 
@@ -9,29 +9,29 @@ from disentangle.runs.score_records import Score, ScoreFile, ScoresRead
 
 
 def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
-    """Return the scores that a run has; the file is read again only where it is another.
+    """Read a run's scores; the file is reread only if it has changed.
 
     Args:
         run: the run.
-        detail: whether the details behind the scores are wanted, which an index leaves out.
+        detail: True to include the details of scores, which an index leaves out.
     """
     file = run.path / "scores.json"
-    now, known = stamp(file), run.scores_read
+    now, cached = stamp(file), run.scores_read
     if now is None:
         return ()
-    if known is None or known.stamp != now or (detail and not known.detailed):
+    if cached is None or cached.stamp != now or (detail and not cached.detailed):
         try:
-            known = run.scores_read = ScoresRead(now, read_record(ScoreFile, file).scores)
+            cached = run.scores_read = ScoresRead(now, read_record(ScoreFile, file).scores)
         except FileNotFoundError:
             return ()
-    return known.scores
+    return cached.scores
 
 
 def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:
-    """Return the runs without copies, and how many were trained twice and came to other weights.
+    """The runs without copies, and the number of runs that were retrained to other weights.
 
-    Of the latter, which differ in device or versions, the first that is finished is kept; of copies
-    the one with the most scores.
+    Retrained runs differ in device or versions; the first finished one is kept. Of several copies,
+    the one with the most scores is kept.
     """
     kept: dict[str, Run] = {}
     others: set[tuple[str, str]] = set()
@@ -45,7 +45,7 @@ def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:
 
 
 def current_scores(run: Run, *, detail: bool = False) -> tuple[Score, ...]:
-    """Return the scores that a finished run has of the weights that it has now."""
+    """The scores of a finished run that belong to its present weights."""
     if not run.finished:
         return ()
     kept = read_scores(run, detail=detail)

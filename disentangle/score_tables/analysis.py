@@ -1,4 +1,4 @@
-"""What scores of many runs say together: where their variance comes from, and what agrees."""
+"""Analyses of scores over many runs: sources of variance, rank agreement, rank intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,31 +14,33 @@ from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
 SOURCES = ("method", "hyper-parameter", "protocol", "seed")
-"""What a score's variance comes from."""
+"""The sources of a score's variance."""
 
 
 def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, float], int]:
-    """Return the share of a score's variance that each source has, and how many runs it is of.
+    """Each source's share of a score's variance, and the number of runs used.
 
-    A nested decomposition of the sum of squares: method means about the mean of all, settings'
-    means about their method's, protocols' about their setting's, and seeds about that of setting
-    and protocol. Runs that lack one of the protocols are left out. With few seeds, the parts above
-    the seed hold a share of its noise.
+    A nested decomposition of the sum of squares: method means about the overall mean, setting means
+    about their method's mean, protocol means about their setting's, and seeds about the mean of
+    their setting and protocol. Runs that lack one of the protocols are left out. With few seeds,
+    the shares above the seed include some of its noise.
 
     Args:
-        observations: of one score, in columns of one family; see `ColumnKey.family`.
+        observations: observations of one score, in columns of one family; see `ColumnKey.family`.
 
     Raises:
-        DisentangleError: fewer than two runs have it in every protocol, or nothing varies.
+        DisentangleError: fewer than two runs have the score in every protocol, or nothing varies.
     """
     protocols = {o.column for o in observations}
     runs: dict[str, list[Observation]] = {}
     for o in observations:
         runs.setdefault(o.run, []).append(o)
-    whole = [o for found in runs.values() if len(found) == len(protocols) for o in found]
+    whole = [o for observed in runs.values() if len(observed) == len(protocols) for o in observed]
     count = len({o.run for o in whole})
     if count < 2:
-        raise DisentangleError(f"variance takes two runs with {len(protocols)} protocols each")
+        raise DisentangleError(
+            f"variance needs at least two runs with a score in all protocols ({len(protocols)})"
+        )
     y = np.array([o.value for o in whole])
     if np.ptp(y) <= 1e-12 * np.abs(y).max():
         raise DisentangleError("nothing varies: every run has the same score")
@@ -54,15 +56,15 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
 
 
 def families(columns: Sequence[ColumnKey]) -> list[list[ColumnKey]]:
-    """Return the columns, those that differ in protocol alone together."""
-    found: dict[ColumnKey, list[ColumnKey]] = {}
+    """Group columns that show one score under several protocols; see `ColumnKey.family`."""
+    groups: dict[ColumnKey, list[ColumnKey]] = {}
     for column in columns:
-        found.setdefault(column.family, []).append(column)
-    return list(found.values())
+        groups.setdefault(column.family, []).append(column)
+    return list(groups.values())
 
 
 def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]:
-    """Return for each value the mean of those that share its key."""
+    """For each value, the mean of the values with the same key."""
     numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     index = np.array([numbers[key] for key in keys])
     result: NDArray[np.float64] = (np.bincount(index, y) / np.bincount(index))[index]
@@ -72,10 +74,10 @@ def means(y: NDArray[np.float64], keys: Sequence[object]) -> NDArray[np.float64]
 def rank_agreement(
     observations: Observations, columns: Sequence[ColumnKey]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the rank correlation of each two scores over runs, [C, C], and of how many runs.
+    """The rank correlation of each pair of scores over runs, and the number of runs, [C, C] each.
 
-    Scores of which less is better are turned round, so that agreement is positive (Locatello et
-    al. 2019, figure 2). NaN where fewer than three runs have both, or one does not vary.
+    The sign of a score is flipped if less is better, so that agreement is positive (Locatello et
+    al. 2019, figure 2). NaN if fewer than three runs have both scores, or one does not vary.
     """
     from scipy.stats import spearmanr
 
@@ -95,12 +97,12 @@ def rank_agreement(
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks of configurations in one column, 1 the best.
+    """Ranks of configurations in one column; 1 is the best.
 
     Attributes:
-        rank: of each configuration's mean.
-        low: the 2.5th percentile of that rank as seeds are drawn anew; `high` the 97.5th. NaN where
-            some configuration has fewer than five seeds.
+        rank: the rank of each configuration's mean.
+        low: the 2.5th percentile of that rank over bootstrap samples of the seeds; `high`: the
+            97.5th. NaN if some configuration has fewer than five seeds.
     """
 
     rank: NDArray[np.float64]
@@ -111,13 +113,13 @@ class Ranks:
 def ranks(
     values: Sequence[NDArray[np.float64]], *, less: bool = False, draws: int = 2_000
 ) -> list[Ranks]:
-    """Return for each protocol the ranks of configurations by the mean over their seeds.
+    """For each protocol, the ranks of configurations by the mean over their seeds.
 
     Args:
-        values: of each configuration, [protocols, seeds]; the seeds are the same in every protocol,
-            and are drawn together.
-        less: whether less is better.
-        draws: bootstrap samples; each draws the seeds of every configuration anew.
+        values: each configuration's values, [protocols, seeds]; the seeds are the same in every
+            protocol and are resampled together.
+        less: True if less is better.
+        draws: number of bootstrap samples; each resamples the seeds of every configuration.
     """
     from scipy.stats import rankdata
 

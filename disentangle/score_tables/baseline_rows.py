@@ -1,4 +1,4 @@
-"""Baselines in score tables: their rows, what they show to be odd, and correction for chance."""
+"""Baselines in score tables: their rows, warnings about scores, and correction for chance."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,15 +9,15 @@ from disentangle.scoring.metric_traits import supervised
 
 CORRECTED = ", corrected"
 MARGIN = 0.01
-"""How far a score must lie above the oracle's to be odd: sampling alone makes smaller gaps."""
+"""Smallest margin above the oracle (or below noise) that is reported: sampling explains less."""
 
 
 def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]) -> Row:
-    """Return the row of a baseline: its scores that mean the same as a column's."""
-    wanted = set(columns)
+    """The row of a baseline, with the scores that belong to a column."""
+    keys = set(columns)
     row = Row(model=name)
     for score in scores:
-        if score.key in wanted:
+        if score.key in keys:
             row.cells[score.key] = cell_of([score], 1)
     return row
 
@@ -25,8 +25,8 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]
 def baseline_warnings(
     columns: Mapping[ColumnKey, str], top: Row | None, bottom: Row | None, rows: Sequence[Row]
 ) -> tuple[str, ...]:
-    """Return a warning for each score whose oracle does not come first, or noise last."""
-    found = []
+    """A warning for each score that does not rank the oracle first, or noise last."""
+    warnings = []
     for column, heading in columns.items():
         best = top.cells.get(column, Cell()).centre if top else None
         if best is None or not supervised(column):
@@ -46,21 +46,20 @@ def baseline_warnings(
             and mean < last - MARGIN
         ]
         if below:
-            found.append(
-                f"Beware of {heading}: noise ({last:.3f}) comes before {', '.join(below)}."
+            warnings.append(
+                f"Caution: {heading} ranks noise ({last:.3f}) above {', '.join(below)}."
             )
         if above:
-            found.append(
-                f"Beware of {heading}: the oracle ({best:.3f}) does not come first, but after "
-                f"{', '.join(above)}."
+            warnings.append(
+                f"Caution: {heading} ranks the oracle ({best:.3f}) below {', '.join(above)}."
             )
-    return tuple(found)
+    return tuple(warnings)
 
 
 def correct(
     columns: Mapping[ColumnKey, str], rows: Sequence[Row], top: Row | None, bottom: Row | None
 ) -> dict[ColumnKey, str]:
-    """Return the columns, each followed by one that is corrected for chance, where there can be."""
+    """The columns, each followed by its chance-corrected column where that is defined."""
     after: dict[ColumnKey, str] = {}
     for column, heading in columns.items():
         after[column] = heading

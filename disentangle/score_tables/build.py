@@ -1,4 +1,4 @@
-"""From runs to score tables: one for each dataset, a row a configuration."""
+"""Build score tables from runs: one table per dataset, one row per configuration."""
 
 import fnmatch
 from collections.abc import Mapping, Sequence
@@ -29,19 +29,20 @@ def make_tables(
     selection: Selection = EVERY,
     columns: Sequence[str] = (),
 ) -> list[Table]:
-    """Return a table for each dataset, by fingerprint, that these runs were trained on.
+    """Make one table per dataset (by fingerprint) and view that the runs were trained on.
 
     Args:
-        runs: of any datasets.
-        baselines: name -> scores, of any datasets, to stand above and below the models.
-        corrected: whether to add a column, corrected for chance, for each that has both an oracle
-            and noise.
-        statistic: what is shown of several seeds first.
+        runs: runs on any datasets.
+        baselines: name of a baseline -> its scores on any datasets, shown above and below the
+            models.
+        corrected: True to add a chance-corrected column for each column with both an oracle and
+            noise.
+        statistic: the statistic over seeds.
         selection: which configurations to show, and how they were chosen; see `selection.select`.
-        columns: the scores to show, by name or pattern, as `dci/*`; all unless given.
+        columns: names or patterns of the scores to show, such as `dci/*` [default: all].
 
     Raises:
-        UsageError: a pattern that names no score.
+        UsageError: a pattern matches no score.
     """
     runs, twice = deduplicated(runs)
     datasets: dict[tuple[str, str, str], list[Run]] = {}
@@ -51,27 +52,27 @@ def make_tables(
     if columns:
         scores = [s for group in datasets.values() for run in group for s in current_scores(run)]
         check_columns(columns, scores)
-    several = [(name, part) for name, part, _ in datasets]
-    found = []
-    for (name, part, mark), group in sorted(datasets.items()):
-        said = [name, part, mark[:10] if several.count((name, part)) > 1 else ""]
-        title = ", ".join(filter(None, said))
+    names = [(name, part) for name, part, _ in datasets]
+    made = []
+    for (name, part, fingerprint), group in sorted(datasets.items()):
+        suffix = fingerprint[:10] if names.count((name, part)) > 1 else ""
+        title = ", ".join(filter(None, [name, part, suffix]))
         table = make_table(title, group, baselines, corrected, statistic, selection, columns)
         if twice:
             warning = (
-                f"Runs that were trained twice, to other weights, of which one is shown: {twice}."
+                f"Runs trained twice with different final weights, of which one is shown: {twice}."
             )
             table.warnings = (*table.warnings, warning)
-        found.append(table)
-    return found
+        made.append(table)
+    return made
 
 
 def check_columns(patterns: Sequence[str], scores: Sequence[Score]) -> None:
-    """Refuse a pattern that names no score."""
-    known = {score.name for score in scores}
+    """Raise `UsageError` unless each pattern matches a score."""
+    names = {score.name for score in scores}
     for pattern in patterns:
-        if not fnmatch.filter(known, pattern):
-            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, known)}")
+        if not fnmatch.filter(names, pattern):
+            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, names)}")
 
 
 def make_table(
@@ -83,25 +84,25 @@ def make_table(
     selection: Selection = EVERY,
     patterns: Sequence[str] = (),
 ) -> Table:
-    """Return the table of runs on one dataset."""
+    """Make the table of runs on one dataset."""
     groups: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.record.seed):
         groups.setdefault(run.record.group, []).append(run)
     scores = {key: by_column(group, patterns) for key, group in groups.items()}
-    every = {column: found[0] for mine in scores.values() for column, found in mine.items()}
+    every = {column: group[0] for grouped in scores.values() for column, group in grouped.items()}
     columns = headings(every, tuple(runs[0].record.dataset.factors))
     rows = []
     for key, group in groups.items():
         row = row_of(group)
         how = selection.chosen.get(key_of(group[0].record))
         row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
-        done, mine = len([run for run in group if run.finished]), scores[key]
-        row.cells = {c: cell_of(mine[c], done, statistic) for c in columns if c in mine}
+        done, grouped = len([run for run in group if run.finished]), scores[key]
+        row.cells = {c: cell_of(grouped[c], done, statistic) for c in columns if c in grouped}
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
     say_versions(rows)
     ranking = mark_best(rows, columns, statistic)
-    controls = {name: control_row(name, found, columns) for name, found in baselines.items()}
+    controls = {name: control_row(name, scored, columns) for name, scored in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
     warnings = baseline_warnings(columns, top, bottom, [*rows, *controls.values()])
@@ -109,13 +110,13 @@ def make_table(
     if corrected:
         columns = correct(columns, rows, top, bottom)
     views = {describe_view(score.view) for score in every.values()}
-    name, part, mark = runs[0].record.data
+    name, part, fingerprint = runs[0].record.data
     trained = describe_view(runs[0].record.dataset.view)
     absent = [model for data, model in selection.absent if data == runs[0].record.data]
     return Table(
         title,
         (name, part),
-        mark,
+        fingerprint,
         rows,
         columns,
         protocols=tuple(sorted({score.protocol for score in every.values()})),
@@ -123,7 +124,12 @@ def make_table(
         warnings=warnings,
         representations=tuple(sorted({score.representation for score in every.values()})),
         overlap=max(
-            (s.overlap or 0.0 for mine in scores.values() for kept in mine.values() for s in kept),
+            (
+                s.overlap or 0.0
+                for by_key in scores.values()
+                for kept in by_key.values()
+                for s in kept
+            ),
             default=0.0,
         ),
         statistic=statistic,
@@ -133,30 +139,30 @@ def make_table(
 
 
 def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[ColumnKey, list[Score]]:
-    """Return the scores of runs by what they mean, in the order of the runs.
+    """Group the scores of runs by column key, in the order of the runs.
 
     Args:
         runs: runs on one dataset.
-        patterns: of the names of scores; all unless given.
+        patterns: patterns of score names [default: all scores].
     """
-    found: dict[ColumnKey, list[Score]] = {}
+    scores: dict[ColumnKey, list[Score]] = {}
     for score in (score for run in runs for score in current_scores(run)):
         if not patterns or any(fnmatch.fnmatch(score.name, pattern) for pattern in patterns):
-            found.setdefault(score.key, []).append(score)
-    return found
+            scores.setdefault(score.key, []).append(score)
+    return scores
 
 
 def say_versions(rows: Sequence[Row]) -> None:
-    """Tell the rows of a model apart by its version, and its network's, where these differ."""
+    """Add the versions of model and network to a model's rows if they differ between rows."""
     for model in {row.model for row in rows}:
-        mine = [row for row in rows if row.model == model]
-        if len({row.versions for row in mine}) > 1:
-            for row in mine:
+        same = [row for row in rows if row.model == model]
+        if len({row.versions for row in same}) > 1:
+            for row in same:
                 row.settings = {**row.settings, "version": ".".join(map(str, row.versions))}
 
 
 def row_of(group: Sequence[Run]) -> Row:
-    """Return the row of a configuration's runs, without its scores."""
+    """The row of a configuration's runs, without scores."""
     record = group[0].record
     return Row(
         model=record.model,
@@ -175,7 +181,7 @@ def row_of(group: Sequence[Run]) -> Row:
 
 
 def supervision(record: RunRecord) -> str:
-    """Return what training took from labels; of an older record, what the model takes now."""
+    """The labels used in training; for older records, those that the model uses now."""
     if record.supervision is not None:
         return record.supervision
     try:
@@ -185,7 +191,7 @@ def supervision(record: RunRecord) -> str:
 
 
 def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]:
-    """Return what settings are sorted by: numbers as such, before words."""
+    """A sort key for settings: numbers by value, before text."""
     return [
         (k, isinstance(v, str), 0.0 if isinstance(v, str) else float(v), str(v))
         for k, v in settings.items()
@@ -195,15 +201,15 @@ def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]
 def tables(
     results: str | Path = "results", *, statistic: Statistic = "mean", baselines: bool = False
 ) -> list[Table]:
-    """Return the tables of all runs below a folder, one for each dataset.
+    """Make the tables of all runs in a results folder, one per dataset.
 
     Args:
         results: the folder.
-        statistic: what is shown of several seeds first.
-        baselines: whether to add what `disentangle baselines` scored.
+        statistic: the statistic over seeds.
+        baselines: True to add the scores of `disentangle baselines`.
 
     Raises:
-        DisentangleError: a run that cannot be read.
+        DisentangleError: a run cannot be read.
     """
     from disentangle.scoring.baselines import read_baselines
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: settings, scores with their test, and latents matched by their codes."""
+"""Comparison of two runs: settings side by side, and scores with a paired test over seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from disentangle.score_tables.statistics import holm, paired
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of two runs, and over the seeds that both configurations were trained with.
+    """A score of two runs, also over the common seeds of both configurations.
 
     Attributes:
-        name: the score, and what tells it from others of its name.
-        a: of the first run; None where it has none. `b` likewise, of the second.
-        seeds: how many seeds both configurations have this score of.
+        name: the score's heading.
+        a: the first run's value; None if it has none. `b`: the second run's.
+        seeds: number of seeds for which both configurations have this score.
         mean: the mean of b - a over these seeds.
-        p: the probability of such a difference by chance, corrected for the scores compared; None
-            where there are fewer than two such seeds.
+        p: p-value of the difference, corrected for the number of scores; None with fewer than two
+            common seeds.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Difference:
 
 
 def settings(record: RunRecord) -> dict[str, str]:
-    """Return all that a run was made of, in words."""
+    """All settings of a run as text."""
     return {
         "model": f"{record.model} (version {record.model_version})",
         "preset": record.preset or "none",
@@ -55,7 +55,7 @@ def settings(record: RunRecord) -> dict[str, str]:
 
 
 def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
-    """Return each setting of two runs, and whether they differ; `-` where one has none."""
+    """Each setting of two runs (`-` if a run lacks it), and whether they differ."""
     left, right = settings(a.record), settings(b.record)
     names = dict.fromkeys([*left, *right])
     pairs = [(name, left.get(name, "-"), right.get(name, "-")) for name in names]
@@ -63,28 +63,28 @@ def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
 
 
 def by_column(run: Run) -> dict[ColumnKey, float]:
-    """Return the scores that a run has, by what they mean."""
+    """A run's scores by column key."""
     return {s.key: s.value for s in current_scores(run) if s.value is not None}
 
 
 def siblings(run: Run) -> dict[int, Run]:
-    """Return the finished runs beside this one that differ from it in their seed alone."""
+    """This run and the finished runs in the same folder that differ only in the seed, by seed."""
     runs, _ = load_all(run.path.resolve().parent)
-    found = {run.record.seed: run}
+    by_seed = {run.record.seed: run}
     for other in runs:
         same = (other.record.group, other.record.data) == (run.record.group, run.record.data)
         if same and other.finished:
-            found.setdefault(other.record.seed, other)
-    return found
+            by_seed.setdefault(other.record.seed, other)
+    return by_seed
 
 
 def score_differences(a: Run, b: Run) -> list[Difference]:
-    """Return the scores of two runs, with a test over the seeds that both configurations have.
+    """Compare the scores of two runs, with a test over the common seeds of both configurations.
 
-    The test is a permutation test of pairs, corrected for the number of scores (Holm).
+    The test is a paired permutation test, Holm-corrected for the number of scores.
     """
-    mine, theirs = by_column(a), by_column(b)
-    names = headings([*mine, *theirs], tuple(a.record.dataset.factors))
+    scores_a, scores_b = by_column(a), by_column(b)
+    names = headings([*scores_a, *scores_b], tuple(a.record.dataset.factors))
     pairs: dict[ColumnKey, tuple[list[float], list[float]]] = {}
     if a.record.group != b.record.group:
         left, right = siblings(a), siblings(b)
@@ -99,8 +99,8 @@ def score_differences(a: Run, b: Run) -> list[Difference]:
     return [
         Difference(
             name,
-            mine.get(column),
-            theirs.get(column),
+            scores_a.get(column),
+            scores_b.get(column),
             seeds=len(pairs[column][0]) if column in pairs else 0,
             mean=_mean(pairs.get(column)),
             p=chance.get(column),
@@ -114,7 +114,7 @@ def _mean(pair: tuple[list[float], list[float]] | None) -> float | None:
 
 
 def as_json(a: Run, b: Run) -> Mapping[str, Any]:
-    """Return a comparison as plain values."""
+    """The comparison as plain values."""
     return {
         "made_by": made_by(),
         "runs": [str(a.path), str(b.path)],

@@ -1,4 +1,4 @@
-"""Tables as files: for people in Markdown and LaTeX, for programs in CSV and JSON."""
+"""Export tables: Markdown and LaTeX for readers, CSV and JSON for programs."""
 
 import csv
 import fnmatch
@@ -23,25 +23,25 @@ from disentangle.score_tables.table import Table, summed
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
-    """Return all tables, one under another."""
+    """All tables in Markdown, one after another."""
     parts = [f"## {plain(sheet.title)}\n\n{markdown(sheet)}" for sheet in sheets(tables)]
     return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
 
 
 def as_latex(tables: Sequence[Table]) -> str:
-    """Return all tables, one under another."""
+    """All tables in LaTeX, one after another."""
     return "\n".join(map(latex, sheets(tables)))
 
 
 def sheets(tables: Sequence[Table]) -> list[Sheet]:
-    """Return all that there is to print."""
+    """The sheets of all tables."""
     return [sheet for table in tables for sheet in table.sheets]
 
 
 def as_csv(tables: Sequence[Table]) -> str:
-    """Return a line for each row: its settings, and of each score all that sums it up.
+    """All tables as CSV, one line per row: its settings and the statistics of each score.
 
-    A heading means one thing in all tables: where it does not, what it means is added.
+    If a heading has several meanings over the tables, its meaning is added to it.
     """
     meanings: dict[str, set[tuple[Any, ...]]] = {}
     for table in tables:
@@ -64,12 +64,12 @@ def as_csv(tables: Sequence[Table]) -> str:
 
 
 def as_json(tables: Sequence[Table]) -> str:
-    """Return all tables with every value, and what each column means."""
+    """All tables as JSON, with every value and the key of each column."""
     return json.dumps({"made_by": made_by(), "tables": list(map(whole, tables))}, indent=2) + "\n"
 
 
 def whole(table: Table) -> dict[str, Any]:
-    """Return a table with every value."""
+    """A table as plain values."""
     columns = [
         {"heading": heading, **parts_of(column)} for column, heading in table.columns.items()
     ]
@@ -110,7 +110,7 @@ def whole(table: Table) -> dict[str, Any]:
 
 
 def parts_of(column: ColumnKey) -> dict[str, Any]:
-    """The parts of a column's key by name; `corrected` only where it is."""
+    """The parts of a column's key by name; `corrected` only in corrected columns."""
     parts = column._asdict()
     del parts["corrected"]
     return parts | ({"corrected": CORRECTED} if column.corrected else {})
@@ -128,26 +128,26 @@ FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = MappingProxyType(
 SUFFIXES = MappingProxyType(
     {".md": "markdown", ".tex": "latex", ".html": "html", ".csv": "csv", ".json": "json"}
 )
-"""The end of a file's name -> the format that it means."""
+"""Suffix of a file's name -> format."""
 
 
 def format_of(path: Path) -> str:
-    """Return the format that a file's name means.
+    """The format that a file's suffix stands for.
 
     Raises:
-        UsageError: it means none.
+        UsageError: the suffix is not known.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: name a file that ends with {', '.join(SUFFIXES)}")
+        raise UsageError(f"{path}: the file's name must end with one of {', '.join(SUFFIXES)}")
     return SUFFIXES[path.suffix]
 
 
 def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
-    """Return one line for each score of each run: what it is, what it is of, and its value.
+    """The scores of runs as CSV, one line per score and run.
 
     Args:
-        runs: of any datasets.
-        patterns: of the names of scores; all unless given.
+        runs: runs on any datasets.
+        patterns: patterns of score names [default: all scores].
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -163,7 +163,7 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
     source = made_by()
     for run in deduplicated(runs)[0]:
         record = run.record
-        mine = [
+        run_values = [
             run.path.name,
             record.dataset.name,
             record.dataset.fingerprint,
@@ -178,12 +178,13 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
             knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
-            writer.writerow([*mine, *values, knobs, " ".join(score.factors), view, source])
+            row = [*run_values, *values, knobs, " ".join(score.factors), view, source]
+            writer.writerow(row)
     return out.getvalue()
 
 
 def write_scores(tables: Sequence[Table], runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Write the tables for people, and every score of every run for programs."""
+    """Write `scores.md` (the tables) and `scores.csv` (every score of every run)."""
     written = {"scores.md": as_markdown(tables), "scores.csv": as_long_csv(runs)}
     for name, text in written.items():
         write_text(folder / name, text)

@@ -1,4 +1,4 @@
-"""What the columns of scores are called: the score, and what tells it from others of its name."""
+"""Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,11 +21,11 @@ PARTS: dict[str, Callable[[ColumnKey], str]] = {
 
 
 def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dict[ColumnKey, str]:
-    """Name each column: the score, what is unusual about it, and what differs from its namesakes.
+    """Name each column by its score, its unusual settings, and its differences from namesakes.
 
     Args:
         columns: all columns of a table.
-        factors: the usual ones.
+        factors: the factors of the dataset, which a heading does not mention.
     """
     keys = sorted(set(columns), key=str)
 
@@ -54,35 +54,35 @@ def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dic
 
 
 def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
-    """Return factors in words: by what is missing where these are fewer."""
+    """Factors as text: those that are missing, if these are fewer."""
     missing = [name for name in usual if name not in factors]
-    known = [name for name in usual if name in factors]
-    if list(factors) != known or len(missing) >= len(factors):
+    present = [name for name in usual if name in factors]
+    if list(factors) != present or len(missing) >= len(factors):
         return "+".join(factors)
     return f"without {'+'.join(missing)}" if missing else "all factors"
 
 
 def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
-    """Return the columns of this score, or the one with this heading.
+    """The columns of a score, or the column with a heading.
 
     Raises:
         UsageError: there is none.
     """
-    found = [c for c, heading in columns.items() if name in (c.score, heading)]
-    if not found:
-        known = {column.score for column in columns} | set(columns.values())
-        raise UsageError(f"no run has the score '{name}'{suggestion(name, known)}")
-    return found
+    matches = [c for c, heading in columns.items() if name in (c.score, heading)]
+    if not matches:
+        names = {column.score for column in columns} | set(columns.values())
+        raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
+    return matches
 
 
 def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:
-    """Return the column of this name or heading.
+    """The one column with a score's name or a heading.
 
     Raises:
-        UsageError: none has it, or several do: which they are.
+        UsageError: there is none, or there are several; the message lists them.
     """
-    found = named(columns, name)
-    if len(found) > 1:
-        several = "', '".join(columns[column] for column in found)
-        raise UsageError(f"'{name}' is several scores; name one of '{several}'")
-    return found[0]
+    matches = named(columns, name)
+    if len(matches) > 1:
+        several = "', '".join(columns[column] for column in matches)
+        raise UsageError(f"'{name}' matches several scores; use one of '{several}'")
+    return matches[0]

@@ -1,4 +1,4 @@
-"""Every score of many runs, as what figures over runs are made of."""
+"""Observations: every score of many runs, the data of figures over runs."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ K = TypeVar("K")
 
 
 def settings(record: RunRecord) -> dict[str, Value]:
-    """Return every knob and trainer's option."""
+    """All knobs and training options."""
     return {**record.knobs, **record.recipe}
 
 
@@ -25,12 +25,12 @@ class Observation:
     """One score of one run.
 
     Attributes:
-        run: which run it is of.
-        model: of the run.
-        group: what the runs of one configuration share.
-        settings: every knob and trainer's option, but for the seed.
-        seed: of the run.
-        column: what the score means.
+        run: the run's id.
+        model: the run's model.
+        group: identifies the configuration: equal for runs that differ only in the seed.
+        settings: all knobs and training options except the seed.
+        seed: the run's seed.
+        column: the score's column key.
         value: the score.
     """
 
@@ -49,9 +49,9 @@ class Observations:
 
     Attributes:
         dataset: its name and fingerprint.
-        observations: every score that could be had.
-        headings: of each column, as tables name them.
-        runs: how many there are.
+        observations: every available score.
+        headings: column -> heading, as in tables.
+        runs: the number of runs.
     """
 
     dataset: str
@@ -61,24 +61,24 @@ class Observations:
 
     @property
     def about(self) -> str:
-        """Return in words what a figure of it came from."""
+        """A description of the data, for figures."""
         return f"{self.runs} runs on {self.dataset}"
 
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
-        """Return the columns of scores of these names or headings; all unless given.
+        """The columns with these names or headings [default: all].
 
         Raises:
-            UsageError: a name that no column has.
+            UsageError: no column has the name.
         """
         if not names:
             return list(self.headings)
         return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
 
     def column(self, name: str) -> ColumnKey:
-        """Return the column of this name or heading.
+        """The one column with this name or heading.
 
         Raises:
-            UsageError: none has it, or several do: which they are.
+            UsageError: there is none, or there are several; the message lists them.
         """
         return only(self.headings, name)
 
@@ -86,42 +86,42 @@ class Observations:
         return iter(self.observations)
 
     def of(self, column: ColumnKey) -> list[Observation]:
-        """Return the observations of one column."""
+        """The observations of one column."""
         return [o for o in self if o.column == column]
 
     def names(self) -> dict[str, str]:
-        """Return a name for each configuration: its model, and what tells it from others of it."""
+        """Configuration -> name: its model, and the settings that distinguish it."""
         return names_of({o.group: (o.model, o.settings) for o in self})
 
 
 def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str]:
-    """Return a name for each thing: its model, and the settings that tell it from others of it.
+    """Name each item by its model and the settings that distinguish it from others of the model.
 
-    A setting that another has not, as it came later, tells nothing.
+    A setting that others lack, because it was added later, does not count.
     """
     names = {}
     for thing, (model, own) in things.items():
         others = [s for m, s in things.values() if m == model]
-        told = {k: v for k, v in own.items() if any(k in s and s[k] != v for s in others)}
-        names[thing] = f"{model} {describe(told)}".strip()
+        differing = {k: v for k, v in own.items() if any(k in s and s[k] != v for s in others)}
+        names[thing] = f"{model} {describe(differing)}".strip()
     return names
 
 
 def by_dataset(runs: Iterable[Run]) -> list[Observations]:
-    """Return the scores of the finished runs, a study for each dataset and part of it."""
+    """Collect the scores of finished runs, separately for each dataset and view."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in deduplicated(run for run in runs if run.finished)[0]:
         groups.setdefault(run.record.data, []).append(run)
     return [
-        observations_on(", ".join(filter(None, [name, part, mark[:10]])), group)
-        for (name, part, mark), group in sorted(groups.items())
+        observations_on(", ".join(filter(None, [name, part, fingerprint[:10]])), group)
+        for (name, part, fingerprint), group in sorted(groups.items())
     ]
 
 
 def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
-    """Return the scores of runs on one dataset."""
+    """Collect the scores of runs on one dataset."""
     kept = [(run, s, s.value) for run in runs for s in current_scores(run)]
-    known = [(run, s, v) for run, s, v in kept if v is not None and math.isfinite(v)]
+    finite = [(run, s, v) for run, s, v in kept if v is not None and math.isfinite(v)]
     observations = tuple(
         Observation(
             run=run.record.id,
@@ -132,28 +132,28 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
             column=score.key,
             value=value,
         )
-        for run, score, value in known
+        for run, score, value in finite
     )
     usual = tuple(runs[0].record.dataset.factors)
     return Observations(
-        dataset, observations, headings((s.key for _, s, _ in known), usual), len(runs)
+        dataset, observations, headings((s.key for _, s, _ in finite), usual), len(runs)
     )
 
 
 def observations_of(runs: Iterable[Run]) -> Observations:
-    """Return the study of runs that all are on one dataset.
+    """Collect the scores of runs that are all on one dataset.
 
     Raises:
-        UsageError: they are on several.
-        DisentangleError: none is finished.
+        UsageError: the runs are on several datasets or views.
+        DisentangleError: no run is finished.
     """
-    found = by_dataset(runs)
-    if not found:
-        raise DisentangleError("no finished run is there; train one first")
-    if len(found) > 1:
-        several = "; ".join(observations.dataset for observations in found)
+    groups = by_dataset(runs)
+    if not groups:
+        raise DisentangleError("no finished run found; train one first")
+    if len(groups) > 1:
+        several = "; ".join(observations.dataset for observations in groups)
         raise UsageError(
-            f"a figure is of one dataset and one part of it, and these runs are on {several}; "
-            "choose by --where dataset=NAME, or name runs"
+            f"a figure shows one dataset and one part of it, but these runs are on {several}. "
+            "Select runs with --where dataset=NAME, or list them."
         )
-    return found[0]
+    return groups[0]

@@ -1,4 +1,4 @@
-"""What papers report, to stand beside our tables and never among their rows."""
+"""Scores reported by papers, shown below our tables but never among their rows."""
 
 from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.score_tables.render import Sheet, Text
@@ -9,21 +9,21 @@ class Reported(Strict):
 
     model: str
     scores: dict[str, str]
-    """Score, by the paper's name -> its value, as the paper writes it."""
+    """Score, as the paper names it -> value, as the paper prints it."""
 
 
 class Paper(Strict):
-    """A table of a paper: what it measured, as far as it says so."""
+    """A paper's table and its protocol, as far as the paper describes it."""
 
     source: str
     link: str
     datasets: tuple[str, ...]
     protocol: str
-    """In words, with what is not known of it."""
+    """The protocol as text, including what is not known of it."""
     rows: tuple[Reported, ...]
 
     def sheet(self, dataset: str) -> Sheet:
-        """Return the table, marked as what it is."""
+        """The table, labelled as published values."""
         scores = list(dict.fromkeys(name for row in self.rows for name in row.scores))
         return Sheet(
             title=f"{dataset}, as published: {self.source}",
@@ -32,18 +32,18 @@ class Paper(Strict):
                 [Text(row.model), *(Text(row.scores.get(name, "")) for name in scores)]
                 for row in self.rows
             ],
-            caption=f"Published, not measured here, and not to be ranked with what was. "
+            caption=f"Published values, not measured here: do not rank them with measured ones. "
             f"{self.protocol} Source: {self.source}, {self.link}",
             numbers=len(scores),
         )
 
 
 def papers_on(dataset: str) -> list[Paper]:
-    """Return the papers' tables of a dataset."""
+    """The papers' tables for a dataset."""
     return [paper for paper in known_papers() if dataset in paper.datasets]
 
 
 def known_papers() -> list[Paper]:
-    """Return every paper's table."""
+    """All papers' tables."""
     files = packaged_toml("disentangle.score_tables", "papers")
     return [Paper(**content) for content in files.values()]

@@ -1,4 +1,4 @@
-"""Which row of a column is told apart from every other, and what may be ranked at all."""
+"""Ranking: which row of a column differs significantly from all others, and which are compared."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,18 +7,18 @@ from disentangle.score_tables.cells import Row
 from disentangle.score_tables.statistics import LEVEL, Statistic, best_of
 from disentangle.scoring.metric_traits import direction
 
-TEST = f"Mann-Whitney tests, Holm-corrected for the rows compared, p below {LEVEL:g}"
+TEST = f"Mann-Whitney tests, Holm-corrected, p < {LEVEL:g}"
 
 
 def mark_best(
     rows: Sequence[Row], columns: Iterable[ColumnKey], statistic: Statistic = "mean"
 ) -> str:
-    """Mark the rows that are told apart from every other of their class; return what that means.
+    """Mark the rows that differ significantly from all comparable rows; return a note for readers.
 
-    A class is what training took from labels. Baselines are never ranked, nor are rows chosen by
-    what is shown. A row of which a run is missing, unfinished or without the score, is not compared
-    either, and where its score is the best of its class nothing is marked. The words are empty
-    where no class has two rows to compare.
+    Comparable rows used the same labels in training. Baselines and rows chosen by the displayed
+    score are never ranked. A row with a run that is unfinished or lacks the score is not compared;
+    if it is the best of its class, nothing is marked. The note is empty if no two rows could be
+    compared.
     """
     compared = marked = False
     classes = {row.supervision for row in rows if not row.baseline}
@@ -36,16 +36,16 @@ def mark_best(
             if best is None:
                 continue
             centres = [row.cells[column].centre for row in shown if not row.baseline]
-            known = [centre for centre in centres if centre is not None]
-            if rivals[best].cells[column].centre == (min if less else max)(known):
+            shown_centres = [centre for centre in centres if centre is not None]
+            if rivals[best].cells[column].centre == (min if less else max)(shown_centres):
                 marked = True
                 rivals[best].best.add(column)
     if not compared:
         return ""
-    apart = "Bold: told apart" if marked else "No row can be told apart"
-    return f"{apart} from every other complete row of its kind, by {statistic} ({TEST})."
+    subject = "Bold: differs" if marked else "No row differs"
+    return f"{subject} significantly from every comparable row (by {statistic}; {TEST})."
 
 
 def ranked(row: Row) -> bool:
-    """Say whether a row may be compared with others."""
+    """True if a row may be compared with others."""
     return not row.baseline and not row.grey and row.complete

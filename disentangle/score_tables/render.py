@@ -1,4 +1,4 @@
-"""A table as text, ready to print: in Markdown or LaTeX."""
+"""Render a table as Markdown or LaTeX."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from disentangle._utils.versions import made_by
 
 @dataclass(frozen=True)
 class Text:
-    """What a cell says, and how."""
+    """The text of a cell and its style."""
 
     text: str
     strong: bool = False
@@ -21,11 +21,11 @@ class Sheet:
     """A table as text.
 
     Attributes:
-        title: what it is about.
+        title: the title.
         head: the headings.
         body: the rows.
-        caption: what a reader must know.
-        numbers: how many of the last columns are numbers, and aligned to the right.
+        caption: the caption.
+        numbers: how many of the last columns are numbers, aligned to the right.
     """
 
     title: str
@@ -35,13 +35,13 @@ class Sheet:
     numbers: int = 0
 
     def align(self, left: str, right: str) -> list[str]:
-        """Return for each column what stands for its alignment."""
+        """The alignment mark of each column."""
         words = len(self.head) - self.numbers
         return [left] * words + [right] * self.numbers
 
 
 def markdown(sheet: Sheet) -> str:
-    """Return a table in Markdown, columns aligned; rows chosen by what is shown are in italics."""
+    """A table in Markdown with aligned columns; grey rows are in italics."""
     lines = [[plain(h) for h in sheet.head]]
     lines += [[_marked(cell, "**", "*", plain) for cell in row] for row in sheet.body]
     widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(sheet.head))]
@@ -58,12 +58,12 @@ def markdown(sheet: Sheet) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text that breaks no table in Markdown, nor is taken for more than text."""
+    """Text escaped for a cell of a Markdown table."""
     return re.sub(r"([\\|*`])", r"\\\1", printable(text)).replace("<", "&lt;")
 
 
 def printable(text: str) -> str:
-    """Return text in one line, without control characters."""
+    """Text on one line, with `?` for characters that cannot be printed."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
@@ -88,27 +88,27 @@ LATEX = {
     "*": "{*}",
     **{c: f"\\{c}" for c in "&%$#_"},
 }
-"""Characters -> what LaTeX takes for them."""
+"""Character -> its LaTeX code."""
 
 
 def latex_text(text: str) -> str:
-    """Return text as LaTeX takes it; what its T1 fonts lack becomes a question mark."""
+    """Text escaped for LaTeX; characters that T1 fonts lack become a question mark."""
     return "".join(LATEX.get(c) or (c if in_fonts(c) else "?") for c in printable(text))
 
 
 def in_fonts(character: str) -> bool:
-    """Say whether T1 fonts have a character: ASCII, and the letters of Latin alphabets."""
+    """True if T1 fonts have a character: ASCII and the letters of Latin alphabets."""
     return character.isascii() or (character.isalpha() and ord(character) < 0x180)
 
 
 def latex(sheet: Sheet) -> str:
-    """Return a table in LaTeX, for the packages that its second line names."""
+    """A table in LaTeX; its second line names the packages that it needs."""
 
     def cell(text: Text) -> str:
-        said = in_lines(text.text)
+        code = in_lines(text.text)
         if text.strong:
-            said = rf"\textbf{{{said}}}"
-        return rf"\textcolor{{gray}}{{{said}}}" if text.grey and said else said
+            code = rf"\textbf{{{code}}}"
+        return rf"\textcolor{{gray}}{{{code}}}" if text.grey and code else code
 
     rows = [" & ".join(map(cell, row)) + r" \\ \addlinespace" for row in sheet.body]
     return "\n".join(
@@ -133,7 +133,7 @@ def latex(sheet: Sheet) -> str:
 
 
 def in_lines(text: str) -> str:
-    """Return a cell's text as LaTeX takes it, what is in brackets in a second line of its own."""
+    """A cell's text in LaTeX, with the part in brackets on a second line."""
     first, *rest = re.split(r" (?=[\[(])", text, maxsplit=1)
     if not rest:
         return latex_text(text)

@@ -1,6 +1,6 @@
-"""Which configuration of each model a table shows, and how it was chosen: a part of its row.
+"""Select the configuration of each model that a table shows; its row states how it was chosen.
 
-The best seed is never chosen, and a choice by the score shown is said, and grey.
+The best seed is never selected, and a selection by the displayed score is labelled and grey.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,18 +26,20 @@ RULES = "all, default, udr, labels:N:METRIC or oracle:SCORE"
 Key: TypeAlias = tuple[tuple[str, str, str], str]
 """A configuration on some data; see `key_of`."""
 SEED = 1
-"""Of the metric that chooses by few labels: not that of the scores shown, so other images."""
+"""Seed of the metric that selects by few labels: it differs from the displayed scores' seed, so
+that other images are used."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is shown.
+    """The configurations that a table shows.
 
     Attributes:
-        kept: the configurations that are; None for every one.
+        kept: the configurations to show; None for all.
         chosen: configuration -> how it was chosen.
-        grey: those that were chosen by the score shown.
-        absent: the data, and a model on it that is not shown, for it has not what chooses.
+        grey: the configurations that were chosen by the displayed score.
+        absent: pairs of data and a model that is not shown, because none of its configurations has
+            the selecting score.
     """
 
     kept: frozenset[Key] | None = None
@@ -46,12 +48,12 @@ class Selection:
     absent: tuple[tuple[tuple[str, str, str], str], ...] = ()
 
     def shows(self, run: Run) -> bool:
-        """Say whether a run's configuration is shown."""
+        """True if a run's configuration is shown."""
         return self.kept is None or key_of(run.record) in self.kept
 
 
 def key_of(record: RunRecord) -> Key:
-    """Return what the runs of one row share, and no run of another table."""
+    """The key of a run's row: equal for the runs of one row, unique over all tables."""
     return record.data, record.group
 
 
@@ -65,19 +67,18 @@ def select(
     device: str = "auto",
     progress: Progress = silent,
 ) -> Selection:
-    """Return which configurations a rule chooses: one of each model on each dataset.
+    """Select configurations by a rule: one per model and dataset.
 
     Args:
-        runs: all that there is to choose from.
-        rule: `all`; `default` (those at the plugin's own settings or a preset's); `udr` (the
-            highest mean UDR over seeds, without labels); `labels:N:METRIC` (the best mean of a
-            metric that saw N labelled images); `oracle:SCORE` (the best mean of a score as the
-            table shows it).
-        device: where images are encoded.
+        runs: the runs to select from.
+        rule: `all`; `default` (default or preset settings); `udr` (the highest mean UDR over seeds,
+            without labels); `labels:N:METRIC` (the best mean of a metric computed from N labelled
+            images); `oracle:SCORE` (the best mean of a displayed score).
+        device: the device that encodes images.
         progress: called while images are encoded.
 
     Raises:
-        UsageError: a rule that there is not, or that cannot choose among these.
+        UsageError: an unknown rule, or one that cannot select among these runs.
     """
     check_rule(rule)
     word, _, rest = rule.partition(":")
@@ -87,7 +88,7 @@ def select(
     if rule == "default":
         kept = {key_of(r.record): r.record.origin for r in runs if at_default(r.record)}
         if not kept:
-            raise UsageError("--choose default: every run's settings were given by hand")
+            raise UsageError("--choose default: no run has default or preset settings")
         return Selection(frozenset(kept), kept)
     if rule == "udr":
         return best(runs, lambda group: mean_udr(group, device, progress), "UDR")
@@ -103,25 +104,26 @@ def select(
 
 
 def check_rule(rule: str) -> None:
-    """Refuse what is no rule, whatever there is to choose from."""
+    """Raise `UsageError` unless a rule is valid, independently of the runs."""
     word, _, rest = rule.partition(":")
     if word == "labels":
         count, _, name = rest.partition(":")
         if not count.isdecimal() or int(count) < 2 or not name:
             raise UsageError(
-                f"--choose {rule}: write labels:N:METRIC, N a number of labelled images, 2 or more"
+                f"--choose {rule}: write labels:N:METRIC, where N is the number of labelled images "
+                "(at least 2)"
             )
         metric = name.partition("/")[0]
         if "samples" not in knobs(registry.metrics.load(metric)):
             raise UsageError(
-                f"--choose labels: '{metric}' has no knob 'samples', the images it sees"
+                f"--choose labels: '{metric}' has no knob 'samples', the number of images it uses"
             )
     elif rule not in ("all", "default", "udr") and not (word == "oracle" and rest):
         raise UsageError(f"--choose {rule}: the rules are {RULES}")
 
 
 def at_default(record: RunRecord) -> bool:
-    """Say whether settings are a plugin's or a preset's own."""
+    """True if the settings are the plugin's defaults or an unchanged preset."""
     return record.origin == "default" or (
         record.origin.startswith("preset") and not record.origin.endswith("changed")
     )
@@ -129,14 +131,14 @@ def at_default(record: RunRecord) -> bool:
 
 @dataclass(frozen=True)
 class Worth:
-    """What a configuration is chosen by: a number, and whether less of it is better."""
+    """The value by which a configuration is selected, and its direction."""
 
     value: float
     less: bool = False
 
     @property
     def goodness(self) -> float:
-        """Return a number of which more is better."""
+        """The value with its sign chosen so that more is better."""
         return -self.value if self.less else self.value
 
 
@@ -147,13 +149,13 @@ def best(
     *,
     grey: bool = False,
 ) -> Selection:
-    """Return of each model on each dataset the configuration of the greatest worth.
+    """Select the best configuration of each model on each dataset.
 
     Args:
-        runs: all that there is to choose from.
-        worth: of a configuration's finished runs; None if it is not known.
-        how: what it is, in words.
-        grey: whether that is the score shown.
+        runs: the runs to select from.
+        worth: the value of a configuration's finished runs; None if unknown.
+        how: a description of the value.
+        grey: True if the value is the displayed score.
     """
     rivals: dict[tuple[tuple[str, str, str], str], dict[Key, list[Run]]] = {}
     for run in runs:
@@ -161,53 +163,55 @@ def best(
         group.setdefault(key_of(run.record), []).append(run)
     chosen: dict[Key, str] = {}
     absent, picked = [], set()
-    for place, groups in rivals.items():
+    for data_and_model, groups in rivals.items():
         if len(groups) == 1:
             chosen |= dict.fromkeys(groups, "the only one")
             continue
         worths = {}
         for key, members in groups.items():
             done = [run for run in members if run.finished]
-            found = worth(done) if done else None
-            if found is not None:
-                worths[key] = found
+            value = worth(done) if done else None
+            if value is not None:
+                worths[key] = value
         if not worths:
-            absent.append(place)
+            absent.append(data_and_model)
             continue
         top = max(worths, key=lambda key: worths[key].goodness)
         without = len(groups) - len(worths)
-        lacking = f", {without} without it" if without else ""
+        lacking = f", {without} without this score" if without else ""
         picked.add(top)
         chosen[top] = f"{how} {number(worths[top].value)}, best of {len(groups)}{lacking}"
     if not chosen:
-        raise UsageError(f"no configuration can be chosen by {how}: every run must have it")
+        raise UsageError(
+            f"no configuration can be selected by {how}: all runs of one must have this score"
+        )
     return Selection(frozenset(chosen), chosen, frozenset(picked if grey else ()), tuple(absent))
 
 
 def mean_udr(group: list[Run], device: str, progress: Progress) -> Worth | None:
-    """Return the mean over a configuration's seeds of how well each comes back in the others."""
+    """The mean UDR over a configuration's seeds."""
     from disentangle.scoring.udr import udr_of_runs
 
     if len(group) < 2:
         return None
     scores = udr_of_runs(group, device=device, progress=progress).scores
-    known = [score for score in scores if score is not None]
-    return Worth(float(np.mean(known))) if known else None
+    defined = [score for score in scores if score is not None]
+    return Worth(float(np.mean(defined))) if defined else None
 
 
 def by_labels(
     runs: Sequence[Run], count: int, name: str, device: str, progress: Progress
 ) -> Selection:
-    """Choose by a score, or the metric of one, that sees so many labelled images and no more."""
+    """Select by a score (or a metric's own score) computed from only `count` labelled images."""
     metric = name.partition("/")[0]
 
     def worth(group: list[Run]) -> Worth | None:
-        found = [few_labels(run, metric, count, SEED, device, progress) for run in group]
-        scores = [score for scores in found for score in scores]
+        by_run = [few_labels(run, metric, count, SEED, device, progress) for run in group]
+        scores = [score for scores in by_run for score in scores]
         if name not in {score.name for score in scores}:
-            known = ", ".join(sorted({score.name for score in scores}))
+            names = ", ".join(sorted({score.name for score in scores}))
             raise UsageError(
-                f"--choose labels: '{metric}' has no score '{name}'; name one: {known}"
+                f"--choose labels: '{metric}' has no score '{name}'; use one of: {names}"
             )
         return _mean(scores, name, len(group))
 
@@ -215,37 +219,40 @@ def by_labels(
 
 
 def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], ColumnKey]:
-    """Return by data the column of this score or heading.
+    """Data -> the column with this score's name or heading.
 
     Raises:
-        UsageError: no run has it, it is several columns, or neither more nor less of it is better.
+        UsageError: no run has the score, the name matches several columns, or the metric declares
+            no better direction.
     """
     scores: dict[tuple[str, str, str], list[Score]] = {}
     for run in runs:
         scores.setdefault(run.record.data, []).extend(current_scores(run))
-    found, errors = {}, []
-    for data, mine in scores.items():
+    columns, errors = {}, []
+    for data, scored in scores.items():
         try:
-            found[data] = only(headings(score.key for score in mine), name)
+            columns[data] = only(headings(score.key for score in scored), name)
         except UsageError as error:
             errors.append(error)
-    if not found or any("several" in str(error) for error in errors):
+    if not columns or any("several" in str(error) for error in errors):
         raise UsageError(f"--choose oracle: {errors[-1]}")
-    for column in found.values():
+    for column in columns.values():
         if direction(column) not in ("more", "less"):
-            raise UsageError(f"--choose oracle: of '{name}' neither more nor less is better")
-    return found
+            raise UsageError(
+                f"--choose oracle: cannot rank by '{name}': the metric declares no better direction"
+            )
+    return columns
 
 
 def mean_score(group: list[Run], column: ColumnKey | None) -> Worth | None:
-    """Return the mean over seeds of a score as it is kept, where every run has it."""
+    """The mean of a stored score over seeds; None unless every run has it."""
     scores = [s for run in group for s in current_scores(run) if s.key == column]
     return _mean(scores, column.score, len(group)) if column else None
 
 
 def _mean(scores: Sequence[Score], name: str, runs: int) -> Worth | None:
-    mine = [s for s in scores if s.name == name and s.value is not None]
-    values = [s.value for s in mine if s.value is not None]
+    matching = [s for s in scores if s.name == name and s.value is not None]
+    values = [s.value for s in matching if s.value is not None]
     if not values or len(values) < runs:
         return None
-    return Worth(float(np.mean(values)), direction(mine[0].key) == "less")
+    return Worth(float(np.mean(values)), direction(matching[0].key) == "less")

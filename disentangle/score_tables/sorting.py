@@ -1,4 +1,4 @@
-"""A table ordered as its reader wants it; and what `--strict` refuses."""
+"""Sort the rows of tables (`--sort`), and check for mixed meanings (`--strict`)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,25 +11,25 @@ from disentangle.score_tables.table import Table
 from disentangle.scoring.metric_traits import direction
 
 BEFORE = ("model", "steps")
-"""What rows are sorted by, beside knobs and scores."""
+"""Names that rows can be sorted by, besides knobs and scores."""
 
 
 def check_strictly(tables: Sequence[Table]) -> None:
-    """Refuse a score that means several things, and a dataset that is several.
+    """Check that each score has one meaning, and each dataset one fingerprint.
 
     Raises:
-        UsageError: there is one; the message names what they differ in.
+        UsageError: a score or dataset differs between columns or tables; the message says how.
     """
-    marks: dict[tuple[str, str], list[str]] = {}
+    fingerprints: dict[tuple[str, str], list[str]] = {}
     for table in tables:
-        marks.setdefault(table.trained, []).append(table.fingerprint[:10])
-        found: dict[str, list[str]] = {}
+        fingerprints.setdefault(table.trained, []).append(table.fingerprint[:10])
+        by_score: dict[str, list[str]] = {}
         for column, heading in table.columns.items():
             if not heading.endswith(CORRECTED):
-                found.setdefault(column.score, []).append(heading)
-        for name, headings in found.items():
+                by_score.setdefault(column.score, []).append(heading)
+        for name, headings in by_score.items():
             if len(headings) > 1:
-                raise UsageError(f"--strict: {name} means several things: {', '.join(headings)}")
+                raise UsageError(f"--strict: {name} has several meanings: {', '.join(headings)}")
     meanings: dict[str, set[tuple[Any, ...]]] = {}
     for table in tables:
         for column in table.columns:
@@ -37,9 +37,9 @@ def check_strictly(tables: Sequence[Table]) -> None:
                 meanings.setdefault(column.score, set()).add(column.meaning)
     for name, different in meanings.items():
         if len(different) > 1:
-            said = "; ".join(sorted(map(str, different)))
-            raise UsageError(f"--strict: {name} means several things over datasets: {said}")
-    for trained, several in marks.items():
+            text = "; ".join(sorted(map(str, different)))
+            raise UsageError(f"--strict: {name} has several meanings over datasets: {text}")
+    for trained, several in fingerprints.items():
         if len(several) > 1:
             raise UsageError(
                 f"--strict: '{trained[0]}' has several fingerprints: {', '.join(several)}"
@@ -47,34 +47,34 @@ def check_strictly(tables: Sequence[Table]) -> None:
 
 
 def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
-    """Sort rows by scores, the best first, by knobs, `model` or `steps`; baselines stay.
+    """Sort rows by scores (best first), knobs, `model` or `steps`; baselines keep their place.
 
     Raises:
-        UsageError: a name that there is in no table, or that is several columns of one.
+        UsageError: no table has the name, or it matches several columns of a table.
     """
     settings = {name for table in tables for row in table.rows for name in row.every}
     scores = {text for table in tables for c, h in table.columns.items() for text in (c.score, h)}
-    known = {*settings, *scores, *BEFORE}
+    sortable = {*settings, *scores, *BEFORE}
     for name in names:
-        if name not in known:
-            raise UsageError(f"--sort: no column '{name}'{suggestion(name, known)}")
+        if name not in sortable:
+            raise UsageError(f"--sort: no column '{name}'{suggestion(name, sortable)}")
     for table in tables:
         models = [row for row in table.rows if not row.baseline]
         for name in reversed(names):
             models.sort(key=sorted_by(table, name))
-        again = iter(models)
-        table.rows = [row if row.baseline else next(again) for row in table.rows]
+        sorted_models = iter(models)
+        table.rows = [row if row.baseline else next(sorted_models) for row in table.rows]
 
 
 def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
-    """Return what rows of a table are sorted by; those that lack it come last."""
-    found = [c for c, heading in table.columns.items() if name == heading]
-    found = found or [c for c in table.columns if c.score == name and not c.corrected]
-    if len(found) > 1:
-        several = ", ".join(table.columns[column] for column in found)
-        raise UsageError(f"--sort {name}: it is several columns: {several}; name one of them")
-    if found:
-        (column,) = found
+    """The sort key of a table's rows; rows without the value come last."""
+    matches = [c for c, heading in table.columns.items() if name == heading]
+    matches = matches or [c for c in table.columns if c.score == name and not c.corrected]
+    if len(matches) > 1:
+        several = ", ".join(table.columns[column] for column in matches)
+        raise UsageError(f"--sort {name}: matches several columns; use one of: {several}")
+    if matches:
+        (column,) = matches
         sign = 1 if direction(column) == "less" else -1
 
         def by_score(row: Row) -> Any:
@@ -86,7 +86,7 @@ def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
         return lambda row: getattr(row, name)
 
     def by_setting(row: Row) -> Any:
-        told = {name: row.every[name]} if name in row.every else {}
-        return not told, ordered(told)
+        setting = {name: row.every[name]} if name in row.every else {}
+        return not setting, ordered(setting)
 
     return by_setting

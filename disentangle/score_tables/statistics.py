@@ -1,4 +1,4 @@
-"""What a handful of seeds say: averages, an interval, and whether two methods can be told apart."""
+"""Statistics over seeds: averages, bootstrap intervals, and tests between methods."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 Statistic = Literal["mean", "median", "iqm"]
 FEWEST = 5
-"""Values below which an interval would say more than they do."""
+"""Minimum number of values for a confidence interval."""
 CLAIM = 10
-"""Values below which a claim needs more of them."""
+"""Recommended minimum number of seeds for claiming a difference."""
 LEVEL = 0.05
-"""The probability of a difference by chance below which two methods are told apart."""
+"""Significance level of tests between methods."""
 RESAMPLES = 5_000
 TAIL = (1 - 0.95) / 2
-"""The share of resamples on each side of an interval."""
+"""The share of resamples in each tail outside an interval."""
 SMALL = 8
-"""Values up to which a test counts all ways, rather than take the normal approximation."""
+"""Maximum size of the smaller group for an exact test; above, the normal approximation is used."""
 
 
 def iqm(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-    """Return the inter-quartile mean: of what is left when a quarter is cut off at each end."""
+    """The inter-quartile mean: the mean without the lowest and the highest quarter."""
     first = values.shape[axis] // 4
     last = values.shape[axis] - first - 1
     ordered = np.partition(values, (first, last), axis)
@@ -33,13 +33,13 @@ def iqm(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Summary:
-    """What some values say together.
+    """Statistics of some values.
 
     Attributes:
-        n: how many there are.
-        mean: their mean; `median` and `iqm`, the mean of the middle half, likewise.
-        sd: their standard deviation, with n - 1; None for one value.
-        interval: a 95 % bootstrap interval of the chosen statistic; None below five values.
+        n: the number of values.
+        mean: the mean; `median`: the median; `iqm`: the mean of the middle half.
+        sd: the standard deviation, with n - 1; None for one value.
+        interval: a 95 % bootstrap interval of the selected statistic; None below five values.
     """
 
     n: int
@@ -58,10 +58,10 @@ STATISTICS: dict[Statistic, Callable[..., Any]] = {
 
 
 def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary:
-    """Return what one value or more say; the interval is that of `statistic`.
+    """Summarise one or more values, with an interval for `statistic`.
 
-    The bootstrap draws from a fixed seed, so that a table is the same whenever it is made; and once
-    for all cells of as many values, which scipy's own does for each.
+    The bootstrap uses a fixed seed, so that a table is reproducible. It draws once for all cells
+    with the same number of values, whereas scipy's draws for each cell.
     """
     x = np.asarray(values, float)
     interval = None
@@ -83,15 +83,15 @@ def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary
 
 @lru_cache(maxsize=4)
 def resamples(n: int) -> NDArray[np.int64]:
-    """Return which of n values each resample of a bootstrap takes, [RESAMPLES, n]."""
+    """The indices of n values in each bootstrap resample, [RESAMPLES, n]."""
     return np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
 
 
 def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the two-sided probability of such a difference by chance (Mann and Whitney 1947).
+    """The two-sided p-value of a difference between groups (Mann and Whitney 1947).
 
-    It is exact for few values, ties or not: then all ways to share the values out are counted. For
-    more than 8 in each group it is the normal approximation, with its correction for ties.
+    For few values it counts all partitions into groups, with or without ties. With more than 8
+    values in each group it is the normal approximation, corrected for ties.
     """
     from scipy.stats import PermutationMethod, mannwhitneyu
 
@@ -100,28 +100,27 @@ def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
     if len({*a, *b}) == len(a) + len(b) or min(len(a), len(b)) > SMALL:
         return float(mannwhitneyu(a, b).pvalue)
     method = PermutationMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0))
-    first, second = sorted([sorted(a), sorted(b)])  # whichever comes first, the same samples
+    first, second = sorted([sorted(a), sorted(b)])  # the order of a and b does not matter
     return float(mannwhitneyu(first, second, method=method).pvalue)
 
 
 def above(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the probability that a value of `a` is above one of `b`; a tie counts half."""
+    """The probability that a value of `a` is above one of `b`; a tie counts half."""
     x, y = np.asarray(a, float)[:, None], np.asarray(b, float)
     return float(np.mean((x > y) + 0.5 * (x == y)))
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the two-sided probability of such a mean difference by chance, of pairs [N], [N].
+    """The two-sided p-value of the mean difference of pairs [N], [N], by a permutation test.
 
-    A permutation test: each difference keeps its sign or changes it, in all 2^N ways if there are
-    no more than 10,000 of them.
+    Each difference keeps or flips its sign, in all 2^N ways if these are at most 10,000.
     """
     from scipy.stats import permutation_test
 
     difference = np.asarray(a, float) - np.asarray(b, float)
     if len(difference) < 2 or not difference.any():
         return 1.0
-    found = permutation_test(
+    result = permutation_test(
         (difference,),
         np.mean,
         permutation_type="samples",
@@ -129,11 +128,11 @@ def paired(a: Sequence[float], b: Sequence[float]) -> float:
         vectorized=True,
         rng=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return probabilities corrected for there being so many (Holm 1979), in their order."""
+    """Correct p-values for multiple comparisons (Holm 1979); the order is kept."""
     order = np.argsort(p, kind="stable")
     corrected, worst = [0.0] * len(p), 0.0
     for rank, i in enumerate(order):
@@ -145,15 +144,15 @@ def holm(p: Sequence[float]) -> list[float]:
 def best_of(
     groups: Sequence[Sequence[float]], *, less: bool = False, statistic: Statistic = "mean"
 ) -> int | None:
-    """Return which group is told apart from every other; None where none is.
+    """The index of the group that differs significantly from every other; None if none does.
 
-    The one with the best statistic is compared with each other one by `unpaired`, corrected by
-    `holm`; and its values must tend to be the better ones, which a mean alone does not say.
+    The group with the best statistic is compared with each other group by `unpaired`, corrected by
+    `holm`. Its values must also tend to be better, which a better mean alone does not ensure.
 
     Args:
-        groups: values of each of two methods or more.
-        less: whether less is better.
-        statistic: what makes a group the best.
+        groups: the values of each of at least two methods.
+        less: True if less is better.
+        statistic: the statistic that determines the best group.
     """
 
     def centre(values: Sequence[float]) -> float:
@@ -166,7 +165,7 @@ def best_of(
     if not all(above(signed[best], values) > 0.5 for values in others):
         return None
     chance = []
-    # The nearest comes first, for one that is not told apart is enough.
+    # The nearest group comes first: one that does not differ is enough.
     for values in sorted(others, key=centre, reverse=True):
         chance.append(unpaired(signed[best], values))
         if chance[-1] >= LEVEL:

@@ -1,4 +1,4 @@
-"""The score table: one row a configuration, one column a score that means the same in every row."""
+"""The score table: one row per configuration, one column per score with a single meaning."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,35 +19,35 @@ class Table:
     """The configurations that were trained on one dataset."""
 
     dataset: str
-    """What it is about: the dataset and the part of it, and its fingerprint if there are others."""
+    """The title: the dataset, its part, and its fingerprint if several datasets share these."""
     trained: tuple[str, str]
-    """The dataset that was trained on, and the part of it in words."""
+    """The dataset that was trained on, and its part as text."""
     fingerprint: str
     rows: list[Row]
     columns: dict[ColumnKey, str]
-    """Identity of a score -> heading."""
+    """Key of a column -> heading."""
     protocols: tuple[str, ...] = ()
     scored: str = ""
-    """What was scored, where it is not what was trained on, and one thing in all columns."""
+    """The view that was scored, if it is the same in all columns but not the one trained on."""
     warnings: tuple[str, ...] = ()
-    """What is odd about the numbers themselves."""
+    """Warnings about the numbers themselves."""
     representations: tuple[str, ...] = ("mean",)
     overlap: float = 0.0
-    """The largest share of test images, of any score, that were also fitted on."""
+    """The largest share, over all scores, of a metric's test images that it was also fitted on."""
     statistic: Statistic = "mean"
     ranking: str = ""
-    """What a marked cell means; empty where nothing was compared."""
+    """The meaning of bold cells; empty if nothing was compared."""
     absent: tuple[str, ...] = ()
-    """Models that are not shown, for they have not what a setting was chosen by."""
+    """Models that are not shown, because no configuration has the selecting score."""
     papers: tuple[Paper, ...] = ()
-    """What papers report of this dataset, never to be ranked with the rows."""
+    """Tables of papers on this dataset, never ranked with the rows."""
 
     @property
     def left(self) -> dict[str, Callable[[Row], str]]:
-        """Return the headings before the scores, and what each says of a row."""
+        """The columns before the scores: heading -> text of a row."""
         models = {row.model for row in self.rows}
         shared = {model: {**self.shared, **self.shared_by(model)} for model in models}
-        found: dict[str, Callable[[Row], str]] = {
+        columns: dict[str, Callable[[Row], str]] = {
             "model": lambda row: row.model,
             "knobs": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
@@ -56,27 +56,27 @@ class Table:
             "seeds": seeds,
         }
         if not any(row.supervision for row in self.rows):
-            del found["labels used"]
-        return found
+            del columns["labels used"]
+        return columns
 
     @property
     def shared(self) -> dict[str, Value]:
-        """Return the settings that every row has, of two trained ones or more."""
+        """The settings that all trained rows share, if there are at least two."""
         return common([row.settings for row in self.rows if not row.baseline])
 
     def shared_by(self, model: str) -> dict[str, Value]:
-        """Return the settings that every row of a model has, of two rows or more."""
+        """The settings that all rows of a model share, if there are at least two."""
         return common([row.settings for row in self.rows if row.model == model])
 
     @property
     def sheet(self) -> Sheet:
-        """Return what there is to print."""
+        """The table as text, ready to print."""
         left = self.left
         return Sheet(
             title=self.dataset,
             head=[*left, *self.columns.values()],
             body=[
-                [Text(say(row), grey=row.grey) for say in left.values()]
+                [Text(text(row), grey=row.grey) for text in left.values()]
                 + [
                     Text(row.cells.get(c, Cell()).text, strong=c in row.best, grey=row.grey)
                     for c in self.columns
@@ -89,12 +89,12 @@ class Table:
 
     @property
     def sheets(self) -> list[Sheet]:
-        """Return what there is to print: of what was trained here, and below it of papers."""
+        """This table and the papers' tables, ready to print."""
         return [self.sheet, *(paper.sheet(self.dataset) for paper in self.papers)]
 
     @property
     def caption(self) -> str:
-        """Return what a reader must know: the dataset, the protocol, and why a score is missing."""
+        """The caption: dataset, protocol, notes, warnings, and reasons for missing scores."""
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
         if self.protocols:
             codes = " and ".join(f"{r}s" for r in self.representations)
@@ -109,15 +109,17 @@ class Table:
                 notes.append(f"All {model}: {describe(own)}.")
         notes += self.reading
         if self.overlap:
-            notes.append(f"Up to {share(self.overlap)} % of test images were also fitted on.")
+            part = f"Up to {share(self.overlap)} % of a metric's test images"
+            notes.append(f"{part} were also in its training sample.")
         if any(row.baseline for row in self.rows):
             notes.append("Rows without steps are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
             notes.append("Corrected: (score - noise) / (oracle - noise).")
         if self.absent:
-            notes.append(f"Not shown, as none of theirs has it: {', '.join(self.absent)}.")
+            absent = ", ".join(self.absent)
+            notes.append(f"Not shown (no configuration has the selecting score): {absent}.")
         if any(row.grey for row in self.rows):
-            notes.append("Grey: chosen by the score shown, so what is possible at best.")
+            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
         reasons = {
             f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
             for row in self.rows
@@ -129,26 +131,26 @@ class Table:
 
     @property
     def reading(self) -> list[str]:
-        """Return how the numbers of a cell are to be read."""
+        """Notes on how to read the numbers of a cell."""
         cells = [c for row in self.rows for c in row.cells.values() if c.summary is not None]
         sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
         named = {"mean": "Mean", "median": "Median", "iqm": "Inter-quartile mean"}[self.statistic]
         notes = []
         if any(n < FEWEST for n in sizes):
-            notes.append(f"{named} over seeds (each seed's, where they are fewer than {FEWEST}).")
+            notes.append(f"{named} over seeds (values of each seed, if fewer than {FEWEST}).")
         if any(n >= FEWEST for n in sizes):
             notes.append(f"{named} over seeds ± standard deviation [95 % bootstrap interval].")
         if self.ranking:
             notes.append(self.ranking)
         if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
-            notes.append(f"A claim takes {CLAIM} seeds or more.")
+            notes.append(f"Use at least {CLAIM} seeds before claiming a difference.")
         return notes
 
     def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
-        """Return a record for each row: its settings, and of each score all that sums it up.
+        """One record per row: its settings and the statistics of each score.
 
         Args:
-            headings: of the columns; the table's own unless given.
+            headings: headings of the columns [default: the table's own].
         """
         return [
             {
@@ -174,7 +176,7 @@ class Table:
         ]
 
     def to_pandas(self) -> Any:
-        """Return the records as a DataFrame.
+        """The records as a DataFrame.
 
         Raises:
             UsageError: pandas is not installed.
@@ -182,16 +184,16 @@ class Table:
         try:
             import pandas
         except ImportError:
-            raise UsageError("pandas is missing; get it by: pip install pandas") from None
+            raise UsageError("pandas is not installed. Run `pip install pandas`.") from None
         return pandas.DataFrame(self.records())
 
     def markdown(self) -> str:
-        """Return the table in Markdown, columns aligned."""
+        """The table in Markdown, with aligned columns."""
         return "\n".join(map(markdown, self.sheets))
 
 
 def common(settings: Sequence[dict[str, Value]]) -> dict[str, Value]:
-    """Return what settings have in common; nothing, of fewer than two."""
+    """The settings that all mappings share; empty for fewer than two mappings."""
     if len(settings) < 2:
         return {}
     first, *others = settings
@@ -199,24 +201,24 @@ def common(settings: Sequence[dict[str, Value]]) -> dict[str, Value]:
 
 
 def summed(cell: Cell) -> dict[str, float | int | None]:
-    """Return all that sums up a cell, by name."""
-    found = cell.summary
-    if found is None:
+    """The statistics of a cell by name."""
+    summary = cell.summary
+    if summary is None:
         return dict.fromkeys(("mean", "sd", "median", "iqm", "low", "high")) | {"n": 0}
-    low, high = found.interval or (None, None)
-    numbers = {"mean": found.mean, "sd": found.sd, "median": found.median, "iqm": found.iqm}
-    return {**numbers, "low": low, "high": high, "n": found.n}
+    low, high = summary.interval or (None, None)
+    numbers = {"mean": summary.mean, "sd": summary.sd, "median": summary.median, "iqm": summary.iqm}
+    return {**numbers, "low": low, "high": high, "n": summary.n}
 
 
 def steps(row: Row) -> str:
-    """Return the steps of training, as far as they are known."""
+    """The number of training steps as text, or `imported`."""
     if row.imported:
         return "imported"
     return "" if row.steps is None else f"{row.steps:,}"
 
 
 def seeds(row: Row) -> str:
-    """Return the number of seeds, and of those that are still training or came to no end."""
+    """The number of seeds as text, with the numbers of unfinished and failed ones."""
     if row.baseline:
         return ""
     missing = [f"{n} {what}" for n, what in counts(row) if n]
@@ -224,10 +226,10 @@ def seeds(row: Row) -> str:
 
 
 def counts(row: Row) -> tuple[tuple[int, str], ...]:
-    """Return how many runs of a row are missing, and why."""
+    """The numbers of a row's unfinished and failed runs."""
     return (row.unfinished, "unfinished"), (row.failed, "failed")
 
 
 def share(part: float) -> str:
-    """Return a part of 1 as a percentage, with two digits where it is small."""
+    """A share as a percentage without the sign; two digits if it is small."""
     return f"{100 * part:.2g}" if part < 0.095 else f"{100 * part:.0f}"

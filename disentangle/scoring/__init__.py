@@ -1,1 +1,1 @@
-"""Scores of runs, encoders and arrays: protocols, metrics as asked for, baselines."""
+"""Scores of runs, encoders and arrays: protocols, requested metrics, baselines."""

@@ -1,4 +1,4 @@
-"""Codes and factors as bare arrays, made by anybody: a source that metrics read like a run's."""
+"""A source for metrics made of plain arrays of codes and factors, from any origin."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 FARTHEST = 1e100
-"""Codes up to this, and down to its inverse, can be squared without overflow."""
+"""Largest magnitude of codes (its inverse: the smallest) that can be squared without overflow."""
 
 
 class ArrayDataset(Labelled):
-    """Labels without images, for codes that somebody else made."""
+    """A dataset of labels without images, for codes given as arrays."""
 
     image_shape = (0, 0, 0)
     fingerprint = ""
@@ -35,16 +35,16 @@ class ArrayDataset(Labelled):
         return len(self._labels)
 
     def images(self, index: ArrayLike) -> "Tensor":
-        """Refuse: there are no images."""
-        raise Unavailable("bare codes come without images")
+        """Raise `Unavailable`: there are no images."""
+        raise Unavailable("codes given as arrays have no images")
 
     def every_label(self, index: ArrayLike) -> Index:
-        """Return the labels at `index`, [N, K]."""
+        """The labels at `index`, [N, K]."""
         return self._labels[self._index(index)]
 
 
 class ArraySource(Source[Labelled]):
-    """Bare arrays of codes and factors; a test set of its own where one is given."""
+    """Plain arrays of codes and factors, with an optional test set."""
 
     dataset: ArrayDataset
 
@@ -55,12 +55,12 @@ class ArraySource(Source[Labelled]):
 
     @property
     def latents(self) -> int:
-        """Return the number of columns of the codes."""
+        """The number of columns of the codes."""
         return int(self._codes.shape[1])
 
     @property
     def digest(self) -> str:
-        """Return what tells these arrays from others, for a record."""
+        """A digest of the arrays, which identifies them in records."""
         sha256 = hashlib.sha256()
         rows = [self, *([self.test] if self.test else [])]
         for array in [a for source in rows for a in (source._codes, source.dataset._labels)]:
@@ -69,17 +69,17 @@ class ArraySource(Source[Labelled]):
         return f"codes {sha256.hexdigest()[:16]}"
 
     def codes(self, index: Index) -> Codes:
-        """Return the codes at `index`, [N, D]."""
+        """The codes at `index`, [N, D]."""
         return self._codes[index]
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
-        """Refuse: bare codes have no posterior."""
-        raise Unavailable("bare codes come without a posterior")
+        """Raise `Unavailable`: codes given as arrays have no posterior."""
+        raise Unavailable("codes given as arrays have no posterior")
 
     def fit_test(
         self, n: int, m: int, rng: np.random.Generator
     ) -> tuple[Source[Labelled], Source[Labelled]]:
-        """Return the rows to fit on, and the test set, which is these rows where none was given."""
+        """The rows to fit on and the test set; without a test set, the same rows."""
         if self.test is not None and m:
             return ArraySource(self._codes, self.dataset), self.test
         return super().fit_test(n, m, rng)
@@ -87,9 +87,9 @@ class ArraySource(Source[Labelled]):
     def train_test(
         self: Any, n: int, m: int, rng: np.random.Generator
     ) -> tuple[Codes, Index, Codes, Index]:
-        """Return rows as they are, each once; a random part of them where more than n + m are.
+        """The rows unchanged, each once; a random subset if there are more than n + m.
 
-        Without a test set, rows that are to serve for both are dealt out in the ratio n : m.
+        Without a test set, the rows are split at random in the ratio n : m.
         """
         if self.test is not None and m:
             z, v, _, _ = ArraySource(self._codes, self.dataset).train_test(n, 0, rng)
@@ -100,7 +100,7 @@ class ArraySource(Source[Labelled]):
             rows = rng.permutation(rows)[: n + m]
         first = min(n, len(rows) if not m else max(1, round(len(rows) * n / (n + m))))
         if m and first == len(rows):
-            raise Unavailable(f"{len(rows)} rows are too few to fit on some and test on others")
+            raise Unavailable(f"{len(rows)} rows are too few to split into training and test rows")
         train, test = np.sort(rows[:first]), np.sort(rows[first:])
         return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
 
@@ -112,11 +112,11 @@ def array_source(
     test_factors: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> ArraySource:
-    """Return a source of arrays, checked: codes [N, D] finite, factors [N, K] discrete.
+    """Validate arrays and make a source of them: finite codes [N, D], discrete factors [N, K].
 
     Raises:
-        UsageError: shapes that do not match, codes that are not finite, factors with almost as
-            many values as rows.
+        UsageError: shapes do not match, codes are not finite, or factors have almost as many
+            values as rows.
     """
     z = _codes(codes, "codes")
     v = _factors(factors, "factors", len(z))
@@ -127,14 +127,16 @@ def array_source(
         test_z = _codes(test_codes, "test_codes")
         test_v = _factors(test_factors, "test_factors", len(test_z))
         if test_z.shape[1] != z.shape[1] or test_v.shape[1] != v.shape[1]:
-            raise UsageError("test arrays need as many latents and factors as the others")
+            raise UsageError(
+                "test_codes and test_factors must have as many columns as codes and factors"
+            )
     names = (
         list(map(str, names))
         if names is not None
         else [f"factor {k + 1}" for k in range(v.shape[1])]
     )
     if len(names) != v.shape[1] or len(set(names)) != len(names):
-        raise UsageError(f"{v.shape[1]} factors need as many different names; got {list(names)}")
+        raise UsageError(f"expected {v.shape[1]} different names of factors, got {list(names)}")
     every = v if test_v is None else np.concatenate([v, test_v])
     labels = np.empty(every.shape, np.int64)
     for k in range(every.shape[1]):
@@ -149,41 +151,43 @@ def array_source(
 def _codes(array: ArrayLike, name: str) -> Codes:
     try:
         if np.iscomplexobj(_detached(array)):
-            raise ValueError("these are complex")
+            raise ValueError("got complex numbers")
         z = np.asarray(_detached(array), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} are numbers [N, D]: {error}") from error
+        raise UsageError(f"{name} must be numbers [N, D]: {error}") from error
     if z.ndim != 2 or 0 in z.shape:
-        raise UsageError(f"{name} are [N, D], not {list(z.shape)}")
+        raise UsageError(f"{name} must have shape [N, D], got {list(z.shape)}")
     bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
     if len(bad):
-        raise UsageError(f"{name} are not finite in {len(bad)} rows, the first of them {bad[0]}")
+        raise UsageError(f"{name} are not finite in {len(bad)} rows, starting with row {bad[0]}")
     largest = np.abs(z).max()
     if largest and not 1 / FARTHEST < largest < FARTHEST:
-        raise UsageError(f"{name} are as large as {largest:.3g}: scale them to ordinary numbers")
+        raise UsageError(
+            f"the largest magnitude of {name} is {largest:.3g}: rescale them to avoid overflow"
+        )
     return z
 
 
 def _detached(array: ArrayLike) -> ArrayLike:
-    """Return a torch tensor without its gradient and on the CPU; anything else as it is."""
+    """A torch tensor detached and on the CPU; anything else unchanged."""
     return array.detach().cpu() if hasattr(array, "detach") else array
 
 
 def _factors(array: ArrayLike, name: str, rows: int) -> NDArray[Any]:
     v = np.asarray(_detached(array))
     if v.ndim != 2 or v.shape[1] == 0:
-        raise UsageError(f"{name} are [N, K], not {list(v.shape)}")
+        raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}")
     if len(v) != rows:
-        raise UsageError(f"{name} have {len(v)} rows, the codes {rows}")
+        raise UsageError(f"{name} must have {rows} rows, as the codes have, got {len(v)}")
     if v.dtype.kind == "f":
         if not np.isfinite(v).all():
-            raise UsageError(f"{name} are not finite everywhere")
+            raise UsageError(f"{name} must be finite")
         for k in range(v.shape[1]):
             if len(np.unique(v[:, k])) > max(2, rows // 2):
                 raise UsageError(
-                    f"{name}: column {k} looks continuous ({rows} rows, nearly as many values); "
-                    "metrics take discrete factors: bin it first"
+                    f"{name}: column {k} looks continuous (nearly as many values as its {rows} "
+                    "rows). Metrics need discrete factors: bin it first."
                 )
     elif v.dtype.kind not in "iub":
-        raise UsageError(f"{name} are whole numbers, not {v.dtype}")
+        raise UsageError(f"{name} must be whole numbers, got {v.dtype}")
     return v

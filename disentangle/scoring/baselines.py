@@ -1,7 +1,4 @@
-"""What a score is worth: the best codes that there can be, noise, and untrained controls, scored.
-
-A trained model's score means little alone.
-"""
+"""Scores of baselines (oracle, noise, untrained controls): the scale on which to read a score."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,24 +34,24 @@ def baselines(
     progress: Progress = silent,
     say: Say = silent,
 ) -> dict[str, ScoreMapping]:
-    """Score what tells how much a score is worth; write it below `results` for tables to show.
+    """Score the baselines of a dataset; write the scores to `results`, where tables find them.
 
     Args:
         dataset: a registered name, or an opened dataset or view.
-        metrics: see `score`; `seed`, `protocol`, `split` and `factors` likewise.
-        only: names of baselines; all unless given.
-        seed: of the metrics' sampling, and of all that is random in a baseline.
-        protocol: the name of a protocol, or the path of a TOML file of your own.
-        split: the part to score; its split `test`, where the dataset has one, unless given.
-        factors: the factors to score, in place of the dataset's own choice.
+        metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
+        only: names of baselines [default: all].
+        seed: seed of the metrics' sampling and of random baselines.
+        protocol: the name of a protocol, or the path of a TOML file.
+        split: the split to score [default: `test`, if the dataset has one].
+        factors: the factors to score, overriding the dataset's choice.
         results: the results folder.
-        device: where images are encoded.
+        device: the device that encodes images.
         progress: called while images are encoded.
-        say: called with the name of each baseline when its turn comes.
+        say: called with the name of each baseline before it is scored.
 
     Returns:
-        The scores by baseline; `.unavailable` says of others why they could not be had, `.failed`
-        of which metrics that is a fault.
+        The scores by baseline. `.unavailable` holds the reason for each missing score, `.failed`
+        the errors of metrics that failed.
 
     Raises:
         UsageError: an unknown baseline, metric or knob.
@@ -85,10 +82,10 @@ def score_baselines(
     say: Say = lambda text: None,
 ) -> dict[str, ScoreMapping]:
     """Score baselines on a dataset or view; see `baselines`."""
-    place = choose_device(device)
+    torch_device = choose_device(device)
     data = DatasetRecord.of(part)
     folder = Path(results) / "baselines" / f"{folder_name(data.name)}-{data.fingerprint[:10]}"
-    found = {}
+    scores = {}
     for name in only or CONTROLS:
         path = folder / f"{name}.json"
         requests = request.scores_of(data, f"baseline {name}")
@@ -100,7 +97,7 @@ def score_baselines(
             source: Source[Any] | str
             try:
                 disjoint = request.rules.disjoint
-                context = BaselineContext(part, request.seed, place, progress, disjoint)
+                context = BaselineContext(part, request.seed, torch_device, progress, disjoint)
                 source = CONTROLS[name](context)
             except Unavailable as error:
                 source = str(error)
@@ -112,19 +109,20 @@ def score_baselines(
                     continue
                 folder.mkdir(parents=True, exist_ok=True)
                 write_text(path, ScoreFile(scores=tuple(kept)).model_dump_json(indent=2) + "\n")
-        found[name] = ScoreMapping([score for one in requests for score in one.among(kept)], failed)
-    return found
+        kept = [score for one in requests for score in one.among(kept)]
+        scores[name] = ScoreMapping(kept, failed)
+    return scores
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names that no baseline has."""
+    """Raise `UsageError` unless each name is a baseline."""
     for name in names:
         if name not in CONTROLS:
             raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
 
 
 def read_baseline(path: Path) -> tuple[Score, ...]:
-    """Return the scores that a baseline's file holds."""
+    """Read the scores in a baseline's file; none if there is no file."""
     try:
         return read_record(ScoreFile, path).scores
     except FileNotFoundError:
@@ -132,9 +130,9 @@ def read_baseline(path: Path) -> tuple[Score, ...]:
 
 
 def read_baselines(results: str | Path) -> dict[str, list[Score]]:
-    """Return all scores of each baseline below a results folder."""
-    found: dict[str, list[Score]] = {}
+    """Read all scores of each baseline in a results folder."""
+    scores: dict[str, list[Score]] = {}
     for name in CONTROLS:
         for path in sorted(Path(results, "baselines").glob(f"*/{name}.json")):
-            found.setdefault(name, []).extend(read_baseline(path))
-    return found
+            scores.setdefault(name, []).extend(read_baseline(path))
+    return scores

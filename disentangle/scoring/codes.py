@@ -1,4 +1,4 @@
-"""Codes of a dataset: each image encoded at most once for a checkpoint, and kept in a cache."""
+"""Codes of a dataset: each image is encoded at most once per checkpoint, and cached on disk."""
 
 import hashlib
 import time
@@ -22,19 +22,19 @@ from disentangle.errors import Unavailable
 from disentangle.runs.run import Run
 
 CONTRACT = 2
-"""Raise it when codes come out otherwise for the same weights and images."""
+"""Version of the cache: increase it if the same weights and images give other codes."""
 
 
 CACHE_BYTES = 4 * 2**30
 TRIAL = 256
-"""Images that are encoded to tell how long the others will take."""
+"""Number of images that are timed to estimate the encoding time."""
 
 Encoded = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-"""Means and, of a posterior, scales: [N, D] each."""
+"""Means and, for a posterior, scales; [N, D] each."""
 
 
 class Encoder(Source[Dataset]):
-    """Codes of images that are encoded as they are asked for, each at most once."""
+    """Codes of images, encoded on demand, each image at most once."""
 
     chunk = CHUNK["cpu"]
 
@@ -43,7 +43,7 @@ class Encoder(Source[Dataset]):
     ) -> None:
         self.dataset, self.progress, self.disjoint = dataset, progress, disjoint
         self.encoded = 0
-        # Of the whole dataset, so that its views share what is known.
+        # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
         self._mean = np.empty((len(self.whole), latents), np.float32)
@@ -51,39 +51,39 @@ class Encoder(Source[Dataset]):
 
     @abstractmethod
     def encode(self, index: Index) -> Encoded:
-        """Return the codes of images of the whole dataset."""
+        """Encode images, given by their indices in the whole dataset."""
 
     @property
     def latents(self) -> int:
-        """Return the number of latents."""
+        """The number of latents."""
         return self._mean.shape[1]
 
     def codes(self, index: Index) -> Codes:
-        """Return the means of the codes at `index`, [N, D]."""
-        place = self._encode(index)
-        return self._mean[place].astype(np.float64)
+        """The means of the codes at `index`, [N, D]."""
+        origin = self._encode(index)
+        return self._mean[origin].astype(np.float64)
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
-        """Return mean and scale of q(z|x) at `index`, each [N, D]."""
+        """Mean and scale of q(z|x) at `index`, each [N, D]."""
         mean = self.codes(index)
         if self._scale is None:
-            raise Unavailable("these are codes without a posterior")
+            raise Unavailable("these codes have no posterior")
         return mean, self._scale[self.dataset.origin(index)].astype(np.float64)
 
     def seconds_to_encode(self) -> float:
-        """Return how long encoding all that is not known yet will take, from a few of it."""
+        """Estimate the seconds left to encode, from a timed sample of images."""
         missing = np.flatnonzero(~self._known[self.dataset.origin(np.arange(len(self)))])
         if len(missing) <= 2 * TRIAL:
             return 0.0
-        self._encode(missing[:TRIAL])  # which also loads what is loaded once
+        self._encode(missing[:TRIAL])  # warm-up
         began = time.perf_counter()
         self._encode(missing[TRIAL : 2 * TRIAL])
         return (time.perf_counter() - began) * (len(missing) / TRIAL - 2)
 
     def _encode(self, index: Index) -> Index:
-        """Encode what is not known yet of these images; return their places in the whole."""
-        place = self.dataset.origin(index)
-        missing = np.unique(place[~self._known[place]])
+        """Encode those of the images that are not encoded yet; return indices in the whole."""
+        origin = self.dataset.origin(index)
+        missing = np.unique(origin[~self._known[origin]])
         for i in range(0, len(missing), self.chunk):
             chunk = missing[i : i + self.chunk]
             mean, scale = self.encode(chunk)
@@ -95,11 +95,11 @@ class Encoder(Source[Dataset]):
             self._known[chunk] = True
             self.encoded += len(chunk)
             self.progress(self.encoded, len(self.dataset))
-        return place
+        return origin
 
 
 class RunSource(Encoder):
-    """The codes of a run's model on a dataset, kept for the next time."""
+    """The codes of a run's model on a dataset, cached on disk."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class RunSource(Encoder):
         self._load()
 
     def encode(self, index: Index) -> Encoded:
-        """Return means and scales of the model's codes."""
+        """Means and scales of the model's codes."""
         code = self.run.code(self.whole.images(index))
         scale = code.scale.cpu().numpy() if isinstance(code, Posterior) else None
         return code.mean.cpu().numpy(), scale
@@ -134,7 +134,7 @@ class RunSource(Encoder):
         return cache_folder() / "codes" / f"{name}.npz"
 
     def _load(self) -> None:
-        """Take up codes that an earlier call kept; a damaged file is only a cache lost."""
+        """Load cached codes; ignore a damaged file."""
         try:
             with self._cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 known, mean = kept["known"], kept["mean"]
@@ -145,7 +145,7 @@ class RunSource(Encoder):
             self._known, self._mean, self._scale = known, mean, scale
 
     def save(self) -> None:
-        """Keep the codes for the next call, and drop the oldest ones above the cap."""
+        """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
         if not self.encoded:
             return
         self.encoded = 0
@@ -158,7 +158,7 @@ class RunSource(Encoder):
             with atomic(self._cache) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
         except OSError as error:
-            text = f"codes cannot be kept in {folder} ({error.strerror}): next time encodes again"
+            text = f"cannot cache codes in {folder} ({error.strerror}); they will be encoded again"
             warnings.warn(text, stacklevel=2)
             return
         drop_oldest(self._cache, "*.npz", size=CACHE_BYTES)

@@ -1,4 +1,4 @@
-"""Codes that no training made: the factors themselves, noise, and the controls of Higgins et al.
+"""Baselines: codes that were not learnt, such as the factors themselves, noise, PCA and ICA.
 
 Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl, compare with the ground truth, raw
 pixels, PCA, ICA and an untrained network.
@@ -20,13 +20,13 @@ from disentangle.errors import Unavailable, UsageError
 
 LATENTS = 10
 SAMPLE = 10_000
-"""Images that raw pixels are scored on, and at most those that PCA and ICA are fitted on."""
+"""Number of images that raw pixels are scored on; the maximum that PCA and ICA are fitted on."""
 BYTES = 2**28
-"""Of the images, as floats, that PCA and ICA are fitted on."""
+"""Maximum size, as floats, of the images that PCA and ICA are fitted on."""
 
 
 class LabelSource(Source[Labelled]):
-    """Codes that are a linear function of the factors, each standardised."""
+    """Codes that are a linear function of the standardised factors."""
 
     def __init__(self, dataset: Labelled, turn: NDArray[np.float64], disjoint: bool) -> None:
         self.dataset, self.turn, self.disjoint = dataset, turn, disjoint
@@ -35,43 +35,43 @@ class LabelSource(Source[Labelled]):
 
     @property
     def latents(self) -> int:
-        """Return the number of scored factors."""
+        """The number of scored factors."""
         return len(self.turn)
 
     def codes(self, index: Index) -> Codes:
-        """Return the factors at `index`, turned, [N, K]."""
+        """The transformed factors at `index`, [N, K]."""
         codes: Codes = (self.labels(index) - self.middle) / self.scale @ self.turn
         return codes
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
-        """Refuse: factors have no posterior."""
-        raise Unavailable("factors are codes without a posterior")
+        """Raise `Unavailable`: factors have no posterior."""
+        raise Unavailable("the factors have no posterior")
 
 
 class TableSource(Source[Any]):
-    """Codes that are rows of a table, one for each image."""
+    """Codes from a table with one row per image."""
 
     def __init__(self, dataset: Dataset, table: NDArray[Any], disjoint: bool) -> None:
         self.dataset, self.table, self.disjoint = dataset, table, disjoint
 
     @property
     def latents(self) -> int:
-        """Return the number of columns."""
+        """The number of columns."""
         return int(np.prod(self.table.shape[1:]))
 
     def codes(self, index: Index) -> Codes:
-        """Return the rows at `index`, [N, D]."""
+        """The rows at `index`, [N, D]."""
         rows = self.table[index].reshape(len(index), self.latents).astype(np.float64)
         return rows / 255 if self.table.dtype == np.uint8 else rows
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
-        """Refuse: a table has no posterior."""
-        raise Unavailable("these are codes without a posterior")
+        """Raise `Unavailable`: a table has no posterior."""
+        raise Unavailable("these codes have no posterior")
 
 
 @dataclass(frozen=True)
 class BaselineContext:
-    """What a baseline is made from."""
+    """The inputs of a baseline."""
 
     dataset: Dataset
     seed: int
@@ -87,7 +87,7 @@ def oracle(at: BaselineContext) -> Source[Any]:
 
 
 def rotation(at: BaselineContext) -> Source[Any]:
-    """The factors, rotated at random: all that is known of them, and nothing disentangled."""
+    """The factors under a random rotation: complete information, not disentangled."""
     data = labelled(at.dataset)
     rng = numpy_rng(at.seed, "rotation")
     q, r = np.linalg.qr(rng.normal(size=(len(data.factors), len(data.factors))))
@@ -95,14 +95,14 @@ def rotation(at: BaselineContext) -> Source[Any]:
 
 
 def noise(at: BaselineContext) -> Source[Any]:
-    """Ten latents that know nothing."""
+    """Ten latents of Gaussian noise, independent of the image."""
     rng = numpy_rng(at.seed, "noise")
     table = rng.standard_normal((len(at.dataset), LATENTS), dtype=np.float32)
     return TableSource(at.dataset, table, at.disjoint)
 
 
 def pixels(at: BaselineContext) -> Source[Any]:
-    """The images themselves, each pixel a latent; a sample of 10,000 of them."""
+    """The pixels of a sample of 10,000 images, each pixel a latent."""
     index = np.sort(numpy_rng(at.seed, "pixels").permutation(len(at.dataset))[:SAMPLE])
     images = at.dataset.images(index).numpy()
     return TableSource(part_of(at.dataset, index), images, at.disjoint)
@@ -115,7 +115,7 @@ def pca(at: BaselineContext) -> Source[Any]:
 
 
 def ica(at: BaselineContext) -> Source[Any]:
-    """Ten independent components, by FastICA on the principal ones."""
+    """Ten independent components: FastICA applied to the principal components."""
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
@@ -128,13 +128,13 @@ def ica(at: BaselineContext) -> Source[Any]:
 
 
 def untrained(at: BaselineContext) -> Source[Any]:
-    """The network `conv` as it is before training, its ten means."""
+    """The ten means of the untrained network `conv`."""
     from disentangle.nn.networks import Conv
 
     try:
         with initialising(at.seed):
             encoder = Conv().encoder(at.dataset.image_shape, 2 * LATENTS).eval().to(at.device)
-    except UsageError as error:  # images of a size that it does not take
+    except UsageError as error:  # the network does not support this image size
         raise Unavailable(str(error)) from error
     return function_source(at, lambda x: encoder(x)[:, :LATENTS])
 
@@ -151,14 +151,14 @@ CONTROLS: dict[str, Callable[[BaselineContext], Source[Any]]] = {
 
 
 def labelled(dataset: Dataset) -> Labelled:
-    """Return the dataset, if it has factors."""
+    """The dataset, if it has labels; raise `Unavailable` otherwise."""
     if not isinstance(dataset, Labelled):
-        raise Unavailable(f"{dataset.name} has no labels, and so no factors to be codes")
+        raise Unavailable(f"{dataset.name} has no labels, so there are no factors to use as codes")
     return dataset
 
 
 def principal(at: BaselineContext) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return mean [P], components [P, 10] and the codes of a sample [N, 10] by PCA."""
+    """Fit PCA to a sample of images: mean [P], components [P, 10] and their codes [N, 10]."""
     from sklearn.decomposition import PCA
 
     size = int(np.prod(at.dataset.image_shape))
@@ -172,7 +172,7 @@ def principal(at: BaselineContext) -> tuple[NDArray[Any], NDArray[Any], NDArray[
 
 
 def projected(at: BaselineContext, mean: NDArray[Any], components: NDArray[Any]) -> Source[Any]:
-    """Return the codes (x - mean) @ components, each image projected once."""
+    """The codes (x - mean) @ components; each image is projected once."""
     import torch
 
     centre, matrix = (
@@ -183,7 +183,7 @@ def projected(at: BaselineContext, mean: NDArray[Any], components: NDArray[Any])
 
 
 def function_source(at: BaselineContext, function: Callable[[Any], Any]) -> Source[Any]:
-    """Return the codes that a function of images gives."""
+    """The codes computed by a function of images."""
     from disentangle.scoring.encoders import FunctionSource
 
     return FunctionSource(

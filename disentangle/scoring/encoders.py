@@ -1,4 +1,4 @@
-"""Encoders that were not trained here: a function of images, or a file that holds one."""
+"""External encoders: a function of images, or a file with an exported module."""
 
 import hashlib
 import logging
@@ -23,14 +23,14 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring.codes import Encoded, Encoder
 
 Function = Callable[[Any], Any]
-"""Images [N, C, H, W] to codes [N, D], as tensors or NumPy arrays."""
+"""A function from images [N, C, H, W] to codes [N, D], as tensors or NumPy arrays."""
 Input = Literal["float", "uint8"]
-"""What the function takes: float32 in [0, 1], or uint8, 0 to 255."""
+"""The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 
 
 class FunctionSource(Encoder):
-    """The codes that a function gives."""
+    """Codes computed by a function of images."""
 
     def __init__(
         self,
@@ -43,9 +43,11 @@ class FunctionSource(Encoder):
         disjoint: bool = False,
     ) -> None:
         if takes not in ("float", "uint8"):
-            raise UsageError(f"an encoder takes float or uint8 images, not {takes!r}")
+            raise UsageError(f"takes must be 'float' or 'uint8', got {takes!r}")
         if not callable(function):
-            raise UsageError(f"an encoder is a function of images, not {type(function).__name__}")
+            raise UsageError(
+                f"an encoder must be a function of images, got {type(function).__name__}"
+            )
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole
@@ -55,50 +57,55 @@ class FunctionSource(Encoder):
         self._mean[few], self._known[few] = first, True
 
     def encode(self, index: Index) -> Encoded:
-        """Return the function's codes of images of the whole dataset."""
+        """Encode images, given by their indices in the whole dataset."""
         images = self.whole.images(index)
         x = images.to(self.device) if self.takes == "uint8" else to_device(images, self.device)
         try:
             with torch.no_grad():
-                found = self.function(x)
-        except Exception as error:  # it is the user's own
+                output = self.function(x)
+        except Exception as error:  # the user's function may raise anything
             reason = str(error).strip().partition("\n")[0]
             raise DisentangleError(
                 f"the encoder failed on images {list(x.shape)}, {x.dtype}: "
                 f"{type(error).__name__}: {reason}"
             ) from error
-        codes = as_codes(found, len(index))
+        codes = as_codes(output, len(index))
         width = getattr(self, "_mean", codes).shape[1]
         if codes.shape[1] != width:
-            raise UsageError(f"the encoder gives {codes.shape[1]} latents here, {width} before")
+            raise UsageError(
+                f"the encoder must always return the same number of latents: expected {width}, "
+                f"got {codes.shape[1]}"
+            )
         return codes, None
 
 
-def as_codes(found: Any, count: int) -> NDArray[np.float32]:
-    """Return what an encoder gave for `count` images as [N, D], or say what is wrong with it."""
-    if isinstance(found, torch.Tensor):
-        found = found.detach().cpu()
-        found = (found if found.is_complex() else found.float()).numpy()
-    if isinstance(found, tuple | list | dict):
+def as_codes(output: Any, count: int) -> NDArray[np.float32]:
+    """Validate an encoder's output and return it as float32 [count, D]."""
+    if isinstance(output, torch.Tensor):
+        output = output.detach().cpu()
+        output = (output if output.is_complex() else output.float()).numpy()
+    if isinstance(output, tuple | list | dict):
         raise UsageError(
-            f"the encoder gives a {type(found).__name__}, and codes are one array [N, D]; wrap it "
-            "in a function that picks them, such as lambda x: encoder(x)[0]"
+            f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
+            "in a function that selects the codes, such as lambda x: encoder(x)[0]"
         )
-    codes = np.asarray(found)
+    codes = np.asarray(output)
     if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
-        raise UsageError(f"the encoder gives {list(codes.shape)} for {count} images, not [N, D]")
+        raise UsageError(
+            f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}"
+        )
     if codes.dtype.kind not in "fiub":
-        raise UsageError(f"the encoder gives {codes.dtype}, not numbers")
+        raise UsageError(f"the encoder must return numbers, got {codes.dtype}")
     with np.errstate(over="ignore"):
         single = codes.astype(np.float32)
     if not np.isfinite(single).all():
-        raise DisentangleError("the encoder gives codes that are not finite in single precision")
+        raise DisentangleError("the encoder returned codes that are not finite in single precision")
     return single
 
 
 @contextmanager
 def evaluating(function: Function, device: torch.device) -> Iterator[None]:
-    """Put a module into evaluation mode on the device; back into its own mode afterwards."""
+    """Put a module into evaluation mode on the device; restore its mode afterwards."""
     if not isinstance(function, torch.nn.Module):
         yield
         return
@@ -106,7 +113,7 @@ def evaluating(function: Function, device: torch.device) -> Iterator[None]:
     try:
         try:
             function.eval()
-        except NotImplementedError:  # an exported program has one mode only
+        except NotImplementedError:  # an exported program has only one mode
             modes = {}
         function.to(device)
         yield
@@ -116,12 +123,12 @@ def evaluating(function: Function, device: torch.device) -> Iterator[None]:
 
 
 def load_encoder(reference: str) -> tuple[Function, str]:
-    """Return the encoder that `module:attribute` or a file names, and what to call it in records.
+    """Load an encoder from `module:attribute` or a file; return it and its name for records.
 
-    A file holds a TorchScript module, or an exported program (`.pt2`).
+    A file holds a TorchScript module or an exported program (`.pt2`).
 
     Raises:
-        UsageError: there is no such function.
+        UsageError: the function does not exist.
         DisentangleError: the file cannot be loaded.
     """
     if reference.endswith(SUFFIXES) or os.path.exists(reference):
@@ -129,19 +136,19 @@ def load_encoder(reference: str) -> tuple[Function, str]:
         return _from_file(path), file_name(path)
     if not reference.partition(":")[2]:
         raise UsageError(
-            f"'{reference}' names no encoder: module:attribute does, and the path of a TorchScript "
-            f"file or exported program ({', '.join(SUFFIXES)})"
+            f"'{reference}' does not name an encoder: expected module:attribute, or the path of a "
+            f"TorchScript file or exported program ({', '.join(SUFFIXES)})"
         )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
-    found = by_reference(reference)
-    if not callable(found):
-        raise UsageError(f"'{reference}' is a {type(found).__name__}, which cannot be called")
-    return found, reference
+    encoder = by_reference(reference)
+    if not callable(encoder):
+        raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")
+    return encoder, reference
 
 
 def file_name(path: Path) -> str:
-    """Return a file's name and a digest of its content."""
+    """A file's name followed by a digest of its content."""
     with path.open("rb") as file:
         return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
@@ -149,20 +156,20 @@ def file_name(path: Path) -> str:
 def _from_file(path: Path) -> Function:
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
-    logging.disable(logging.CRITICAL)  # torch logs a traceback of its own
+    logging.disable(logging.CRITICAL)  # torch also logs a traceback
     try:
         if path.suffix == ".pt2":
             program: Any = torch.export.load(path)
             return cast(Function, program.module())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is on its way out
+            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated
             script: Function = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
         return script
-    except Exception as error:  # a wrong file fails in any way
+    except Exception as error:  # a wrong file may raise anything
         reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
-            f"{path}: neither a TorchScript file nor an exported program: {reason}; weights alone, "
-            "a state dict, are taken up by: disentangle import FILE --model MODEL --dataset DATASET"
+            f"{path}: neither a TorchScript file nor an exported program: {reason}. For a state "
+            "dict, use `disentangle import FILE --model MODEL --dataset DATASET`."
         ) from error
     finally:
         logging.disable(logging.NOTSET)

@@ -1,4 +1,4 @@
-"""Metrics of any source of codes, as records that say all that a number means."""
+"""Run metrics on a source of codes and record each score with all that defines its meaning."""
 
 import importlib.metadata
 import math
@@ -23,13 +23,13 @@ PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
 class ScoreMapping(dict[str, float]):
     """Scores by name.
 
-    Where a protocol takes means and samples, those of samples end with `(sample)`; where one metric
-    was asked for with several knobs, these follow in brackets, as in `mig [bins=40]`.
+    If a protocol scores means and samples, names of scores of samples end with `(sample)`. If a
+    metric runs with several settings, the name includes them, as in `mig [bins=40]`.
 
     Attributes:
-        unavailable: of the other scores, why they could not be had.
-        failed: of those, by metric, what went wrong in the metric itself.
-        records: all that is known of each score.
+        unavailable: score -> the reason why it is missing.
+        failed: metric -> the error, for metrics that failed; a part of `unavailable`.
+        records: the full record of each score.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class ScoreMapping(dict[str, float]):
         for s in records:
             forms.setdefault(s.name, set()).add(in_words(s))
 
-        def called(s: Score) -> str:
+        def name_of(s: Score) -> str:
             knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
             return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
 
-        named = [(called(s), s) for s in records]
+        named = [(name_of(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
         self.failed = dict(failed)
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
@@ -55,13 +55,13 @@ class ScoreMapping(dict[str, float]):
         self.records = tuple(records)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the scores, and why others could not be had, for programs."""
+        """The scores and the reasons for missing ones, as plain values."""
         return {"scores": dict(self), "unavailable": self.unavailable}
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """A metric to run, and all that identifies its scores before they are computed."""
+    """A metric to run, with everything that identifies its scores in advance."""
 
     metric: MetricSpec
     protocol: str
@@ -69,15 +69,15 @@ class ScoreRequest:
     factors: tuple[str, ...]
     view: View
     fingerprint: str
-    """Of the dataset."""
+    """The dataset's fingerprint."""
     weights: str
-    """The digest of the weights, or what else makes the codes."""
+    """The digest of the weights, or another name of the origin of the codes."""
     seed: int
-    """Of the metric's sampling."""
+    """The seed of the metric's sampling."""
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields that all scores of this request have in their records."""
+        """The fields that the records of all scores of this request share."""
         return {
             "metric": self.metric.name,
             "version": self.metric.kind.version,
@@ -93,7 +93,7 @@ class ScoreRequest:
         }
 
     def among(self, scores: Iterable[Score]) -> list[Score]:
-        """Return those of the scores that this request asks for."""
+        """Select the scores that answer this request."""
         fields = self.fields.items()
         return [score for score in scores if all(getattr(score, k) == v for k, v in fields)]
 
@@ -101,14 +101,14 @@ class ScoreRequest:
 def score_requests(
     metrics: Sequence[MetricSpec], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
 ) -> list[ScoreRequest]:
-    """Request each metric with each representation that the protocol takes.
+    """Request each metric with each representation of the protocol.
 
     Args:
         metrics: the metrics to run.
-        protocol: how codes and images are taken.
-        data: what is scored.
-        weights: the digest of the weights, or what else makes the codes.
-        seed: of the metrics' sampling.
+        protocol: how codes and images are sampled.
+        data: the dataset or view to score.
+        weights: the digest of the weights, or another name of the origin of the codes.
+        seed: seed of the metrics' sampling.
     """
     return [
         ScoreRequest(
@@ -129,50 +129,50 @@ def score_requests(
 
 
 def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
-    """Return the scores of one metric, as records; where it has none, one that says why.
+    """Run one metric and record its scores; a missing score is recorded with its reason.
 
     Args:
         request: the metric, and what identifies its scores.
-        source: gives the means of codes; or the reason why there is none.
+        source: the source of codes, or the reason why there is none.
 
     Raises:
-        MetricFailed: the metric raised, or returned what it is not to.
+        MetricFailed: the metric raised an exception or returned something invalid.
     """
     began = time.perf_counter()
-    found, overlap = MetricResult({}, {}, {}), None
+    result, overlap = MetricResult({}, {}, {}), None
     try:
         if isinstance(source, str):
             raise Unavailable(source)
         if request.representation == "sample":
             source = Sampled(source, request.seed)
         source.overlap = None
-        found = request.metric.scores(source, request.seed)
+        result = request.metric.scores(source, request.seed)
         overlap = source.overlap
     except Unavailable as error:
-        found.unavailable[request.metric.name] = str(error)
+        result.unavailable[request.metric.name] = str(error)
     seconds = round(time.perf_counter() - began, 3)
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     packages |= {
         e.distribution: e.version for e in registry.metrics.entries.get(request.metric.name, ())
     }
-    details = {name: detail_record(detail) for name, detail in found.details.items()}
+    details = {name: detail_record(detail) for name, detail in result.details.items()}
     return [
         Score(
             name=name,
-            value=found.values.get(name),
-            reason=found.unavailable.get(name),
+            value=result.values.get(name),
+            reason=result.unavailable.get(name),
             seconds=seconds,
             packages=packages,
             overlap=overlap,
             detail=details if number == 0 else {},
             **request.fields,
         )
-        for number, name in enumerate([*found.values, *found.unavailable])
+        for number, name in enumerate([*result.values, *result.unavailable])
     ]
 
 
 def measure_each(requests: Sequence[ScoreRequest], source: Source[Any]) -> ScoreMapping:
-    """Run several metrics; one that fails costs the others nothing."""
+    """Run several metrics; the failure of one does not stop the others."""
     records: list[Score] = []
     failed: dict[str, str] = {}
     for request in requests:
@@ -184,18 +184,18 @@ def measure_each(requests: Sequence[ScoreRequest], source: Source[Any]) -> Score
 
 
 def detail_record(detail: Detail) -> DetailRecord:
-    """Return a detail as it is written."""
+    """Convert a detail to its record."""
     values = detail.values.astype(float).tolist()
     return DetailRecord(axes=detail.axes, values=_finite(values))
 
 
 def _finite(values: Any) -> Any:
-    """Return nested lists of numbers, with None for what is not finite."""
+    """Round nested lists of numbers; None replaces values that are not finite."""
     if isinstance(values, list):
         return [_finite(value) for value in values]
     return round(values, 6) if math.isfinite(values) else None
 
 
 def seconds_of(requests: Sequence[ScoreRequest]) -> float:
-    """Estimate the seconds that the metrics take at their defaults, with codes at hand."""
+    """Estimate the seconds that the metrics take with default settings, without encoding."""
     return sum(request.metric.kind.seconds for request in requests)

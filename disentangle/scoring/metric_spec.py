@@ -1,4 +1,4 @@
-"""Metrics as a user asked for them: by name, with knobs where wanted."""
+"""Metrics as requested: a name with optional hyper-parameters, for example `mig:bins=40`."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -24,11 +24,11 @@ from disentangle.errors import (
 )
 from disentangle.scoring.protocol import Protocol, load_protocol
 
-UNSAID = "its metric does not say why"
+UNSAID = "the metric gives no reason"
 
 
 class MetricResult(NamedTuple):
-    """What a metric found, each by name: scores, what is behind them, why others are missing."""
+    """A metric's scores, their details, and the reasons for missing scores, each by name."""
 
     values: dict[str, float]
     details: dict[str, Detail]
@@ -36,10 +36,10 @@ class MetricResult(NamedTuple):
 
 
 class MetricSpec:
-    """A metric as the user asked for it: its name, its record of knobs, and how to say it.
+    """A requested metric: its name, class and hyper-parameters.
 
     Attributes:
-        named: whether the user asked for it by name, rather than for the default metrics.
+        named: True if the metric was requested by name, not as one of the default metrics.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class MetricSpec:
     ) -> None:
         self.name, text = parse_spec(spec)
         if "," in self.name:
-            raise UsageError(f"'{spec}': one metric at a time; --metric may be repeated")
+            raise UsageError(f"'{spec}': give one metric per --metric; the option can be repeated")
         self.named = named
         self.kind = registry.metrics.load(self.name)
         settings = resolve(self.kind, parse_given(self.kind, text), preset=knobs)
@@ -56,62 +56,67 @@ class MetricSpec:
         self.metric: Metric[Any] = self.kind(**self.settings)
 
     def scores(self, source: Source[Any], seed: int) -> MetricResult:
-        """Return the metric's scores, what is behind them, and why others are missing.
+        """Compute the metric's scores and details, with reasons for missing scores.
 
         Raises:
-            Unavailable: the dataset is not what the metric needs, or no score is defined.
-            MetricFailed: the metric raised, or returned what it is not to.
+            Unavailable: the dataset does not meet the metric's needs, or no score is defined.
+            MetricFailed: the metric raised an exception or returned something invalid.
         """
         if not isinstance(source.dataset, self.kind.needs):
             raise Unavailable(
-                f"needs a dataset that is {self.kind.needs.strength}; "
-                f"'{source.dataset.name}' is only {source.dataset.strength}"
+                f"needs a dataset that is {self.kind.needs.strength}, "
+                f"but '{source.dataset.name}' is only {source.dataset.strength}"
             )
         dependence = getattr(source.dataset, "dependence", "")
         if self.kind.assumes_independence and dependence and not self.named:
             raise Unavailable(
-                f"it assumes independent factors, and {dependence}; name the metric to have it all "
-                "the same"
+                f"it assumes independent factors, but {dependence}; request the metric by name to "
+                "compute it anyway"
             )
         if source.latents > self.kind.most_latents:
-            raise Unavailable(f"{source.latents} latents are more than {self.kind.most_latents}")
+            raise Unavailable(
+                f"{source.latents} latents exceed the maximum of {self.kind.most_latents}"
+            )
         rng = numpy_rng(seed, f"metric {self.name}")
-        found = MetricResult({}, {}, {})
-        whose = entry_points.who("metric", self.name)
+        result = MetricResult({}, {}, {})
+        plugin = entry_points.who("metric", self.name)
         try:
-            with watched(whose, "draw from the rng that score() is given", restore=True):
+            with watched(plugin, "draw from the rng that score() is given", restore=True):
                 scores = self.metric.score(source, rng)
             check_scores(self.name, scores, source)
         except BrokenContract as error:
-            raise MetricFailed(f"{whose}: {error}") from error
+            raise MetricFailed(f"{plugin}: {error}") from error
         except Unavailable as error:
             raise Unavailable(str(error) or UNSAID) from error
         except DisentangleError:
             raise
         except (Exception, SystemExit) as error:
-            raise MetricFailed(f"{whose} failed: {type(error).__name__}: {error}") from error
+            raise MetricFailed(f"{plugin} failed: {type(error).__name__}: {error}") from error
         for name, value in scores.items():
             if isinstance(value, Detail):
-                found.details[name] = value
+                result.details[name] = value
             elif isinstance(value, Unavailable):
-                found.unavailable[name] = str(value) or UNSAID
+                result.unavailable[name] = str(value) or UNSAID
             elif math.isfinite(value):
-                found.values[name] = float(value)
+                result.values[name] = float(value)
             else:
-                found.unavailable[name] = f"it came out as {value}"
-        return found
+                result.unavailable[name] = f"the metric returned {value}"
+        return result
 
 
 def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
-    """Refuse what a metric is not to return.
+    """Check what a metric's `score()` returned.
 
     Raises:
-        BrokenContract: no scores by names of the metric's own, or a detail of another size.
+        BrokenContract: it is not a mapping of the metric's score names to numbers, or a detail has
+            the wrong shape.
     """
     if not isinstance(scores, Mapping):
-        raise BrokenContract(f"score() returned {type(scores).__name__}, and no scores by name")
+        raise BrokenContract(
+            f"score() must return a mapping of names to values, got {type(scores).__name__}"
+        )
     if all(isinstance(value, Detail) for value in scores.values()):
-        raise BrokenContract("score() returned no score: where none is defined, raise Unavailable")
+        raise BrokenContract("score() returned no score; raise Unavailable if none is defined")
     check_names(metric, scores)
     for name, value in scores.items():
         if isinstance(value, Detail):
@@ -119,61 +124,61 @@ def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
             shape = tuple(sizes[axis]() for axis in value.axes)
             if np.shape(value.values) != shape:
                 raise BrokenContract(
-                    f"detail '{name}' along {' and '.join(value.axes)} is "
-                    f"{list(np.shape(value.values))}, and not {list(shape)}"
+                    f"detail '{name}' along {' and '.join(value.axes)} must have shape "
+                    f"{list(shape)}, got {list(np.shape(value.values))}"
                 )
         elif isinstance(value, bool) or not isinstance(
             value, Unavailable | float | int | np.number
         ):
-            raise BrokenContract(f"score '{name}' is {type(value).__name__}, and no number")
+            raise BrokenContract(f"score '{name}' must be a number, got {type(value).__name__}")
 
 
 def check_names(metric: str, scores: Iterable[str]) -> None:
-    """Refuse scores that are not called after their metric.
+    """Check that scores are named after their metric.
 
     Raises:
-        BrokenContract: one is not.
+        BrokenContract: a score is not.
     """
     for name in scores:
         if str(name).partition("/")[0] != metric:
             raise BrokenContract(
-                f"score '{name}' is not called '{metric}' or '{metric}/part', so that tables could "
-                "not tell whose it is"
+                f"score '{name}' must be named '{metric}' or '{metric}/part', so that tables can "
+                "show which metric it belongs to"
             )
 
 
 def listed(metrics: Iterable[str] | None) -> list[str] | None:
-    """Return the metrics named as a list, one name alone too; None where none was."""
+    """The requested metrics as a list, also for a single name; None stays None."""
     return None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
 
 
 def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[MetricSpec]:
-    """Return the metrics named, `all` of them, or those that run by default.
+    """Load the requested metrics, `all` metrics, or the default ones.
 
     Raises:
         UsageError: an unknown metric or knob.
     """
-    wanted = protocol or load_protocol()
-    for name, knobs in wanted.knobs.items():
+    rules = protocol or load_protocol()
+    for name, knobs in rules.knobs.items():
         if name not in registry.metrics.entries:
-            known = suggestion(name, registry.metrics.entries)
-            raise UsageError(f"protocol '{wanted.name}' speaks of no metric here: '{name}'{known}")
-        MetricSpec(name, knobs)  # whether it is chosen or not, so that a slip shows
+            hint = suggestion(name, registry.metrics.entries)
+            raise UsageError(f"protocol '{rules.name}', [knobs]: no metric '{name}'{hint}")
+        MetricSpec(name, knobs)  # checks the knobs even if the metric does not run
     specs = listed(metrics)
-    if specs is None and wanted.metrics is not None:
-        specs = list(wanted.metrics)
+    if specs is None and rules.metrics is not None:
+        specs = list(rules.metrics)
     if specs is not None and "all" not in specs:
         if not specs:
-            raise UsageError("no metric was named; leave it out to score the default ones")
-        return [MetricSpec(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
+            raise UsageError("the list of metrics is empty; omit it to score the default metrics")
+        return [MetricSpec(s, rules.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
     named = [
-        MetricSpec(s, wanted.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"
+        MetricSpec(s, rules.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"
     ]
-    chosen = {metric.name: metric for metric in named}
+    selected = {metric.name: metric for metric in named}
     for name in registry.metrics.entries:
-        # A broken or ambiguous plugin that nobody named harms nothing; `list --check` reports it.
+        # Skip a broken or ambiguous plugin that was not requested; `list --check` reports it.
         with suppress(DisentangleError):
-            candidate = MetricSpec(name, wanted.knobs.get(name, {}), named=False)
+            candidate = MetricSpec(name, rules.knobs.get(name, {}), named=False)
             if specs is not None or candidate.kind.by_default:
-                chosen.setdefault(name, candidate)
-    return list(chosen.values())
+                selected.setdefault(name, candidate)
+    return list(selected.values())

@@ -1,4 +1,4 @@
-"""What a metric declares of its scores: direction, role, whether it is supervised."""
+"""Traits that metrics declare for their scores: direction, role, supervision."""
 
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
@@ -8,7 +8,7 @@ from disentangle.runs.score_records import ColumnKey
 
 
 def supervised(column: ColumnKey) -> bool:
-    """Say whether a column's metric compares codes with factors, so that these are the best."""
+    """True if a column's metric compares codes with factors, so that the oracle is the optimum."""
     try:
         return issubclass(registry.metrics.load(column.metric).needs, Labelled)
     except DisentangleError:  # not installed here
@@ -16,7 +16,7 @@ def supervised(column: ColumnKey) -> bool:
 
 
 def direction(column: ColumnKey) -> Direction | None:
-    """Return whether more or less of a column's score is better; None if that is not known."""
+    """Whether more or less of a column's score is better; None if unknown."""
     try:
         return registry.metrics.load(column.metric).better.get(column.score, "more")
     except DisentangleError:  # not installed here
@@ -24,7 +24,7 @@ def direction(column: ColumnKey) -> Direction | None:
 
 
 def role(column: ColumnKey) -> Role | None:
-    """Return what a figure of rate and distortion takes a column for, if for anything."""
+    """A column's role in a rate-distortion figure, if any."""
     try:
         return registry.metrics.load(column.metric).roles.get(column.score)
     except DisentangleError:  # not installed here
@@ -32,7 +32,7 @@ def role(column: ColumnKey) -> Role | None:
 
 
 def metrics_with(wanted: Role) -> str:
-    """Return the options of `disentangle score` that give scores of a role."""
-    names = registry.metrics.entries
-    found = [name for name in names if wanted in registry.metrics.load(name).roles.values()]
-    return " or ".join(f"--metric {name}" for name in found) or "--metric NAME"
+    """The options of `disentangle score` that compute scores of a role."""
+    entries = registry.metrics.entries
+    names = [name for name in entries if wanted in registry.metrics.load(name).roles.values()]
+    return " or ".join(f"--metric {name}" for name in names) or "--metric NAME"

@@ -1,4 +1,4 @@
-"""Protocols: how scores are taken. Each is a small data file, so that users can write their own."""
+"""Protocols: how scores are computed. Each is a small TOML file; users can write their own."""
 
 import hashlib
 import tomllib
@@ -16,50 +16,50 @@ Representation = Literal["mean", "sample"]
 
 
 class Protocol(Strict):
-    """What a protocol's file says, and its name."""
+    """The content of a protocol's file, and its name."""
 
     name: str
-    """For records and tables; that of a user's own file holds a digest of what it says."""
+    """The name in records and tables; for a user's file it includes a digest of the content."""
     about: str
-    """One line for people, with the source."""
+    """A one-line description with the source."""
     points: Literal["independent", "disjoint"] = "independent"
-    """Whether points to fit on and to test on are drawn apart, or may share images; `disjoint`
-    ones share none with those that the model was trained on either."""
+    """`independent`: samples to fit and to test a metric are drawn independently and may share
+    images. `disjoint`: they share none, neither with each other nor with the training images."""
     representations: tuple[Representation, ...] = Field(default=("mean",), min_length=1)
-    """What stands for an image: the mean of q(z|x), or a sample of it."""
+    """The code of an image: the mean of q(z|x), or a sample from it."""
     metrics: tuple[str, ...] | None = None
-    """Those that run when none is named, in place of the metrics' own choice."""
+    """The metrics that run by default, overriding the metrics' own choice."""
     knobs: dict[str, dict[str, Any]] = Field(default={})
-    """Metric -> its knobs, where they differ from the metric's own defaults."""
+    """Metric -> its knobs, where they differ from the metric's defaults."""
 
     @cached_property
     def disjoint(self) -> bool:
-        """Say whether no image may serve twice."""
+        """True if no image may be used twice."""
         return self.points == "disjoint"
 
 
 def known_protocols() -> dict[str, Protocol]:
-    """Return the protocols that come with this program, by name."""
+    """The built-in protocols by name."""
     files = packaged_toml("disentangle.scoring", "protocols")
     return {name: Protocol(name=name, **content) for name, content in files.items()}
 
 
 def load_protocol(name: str | Path = DEFAULT) -> Protocol:
-    """Return the protocol of this name, or that in a TOML file of the user's.
+    """Load a protocol by name or from a TOML file.
 
     Raises:
-        UsageError: no protocol has this name.
-        DisentangleError: the file cannot be read, or does not say what a protocol says.
+        UsageError: no protocol has this name, or the file is not a valid protocol.
+        DisentangleError: the file cannot be read.
     """
     text = str(name)
     if not text.endswith(".toml"):
-        known = known_protocols()
-        if text not in known:
+        protocols = known_protocols()
+        if text not in protocols:
             raise UsageError(
-                f"no protocol '{text}'{suggestion(text, known)}; one of your own is a path that "
-                "ends with .toml"
+                f"no protocol '{text}'{suggestion(text, protocols)}; for a file of your own, give "
+                "a path that ends with .toml"
             )
-        return known[text]
+        return protocols[text]
     path = Path(name).expanduser()
     try:
         content = path.read_bytes()
@@ -70,14 +70,14 @@ def load_protocol(name: str | Path = DEFAULT) -> Protocol:
 
 
 def parse(name: str, content: bytes, where: str) -> Protocol:
-    """Return the protocol that a file's content says."""
+    """Parse the content of a protocol's file."""
     try:
-        said = tomllib.loads(content.decode())
-        if "name" in said:
-            raise TypeError("it has no name but that of its file")
-        return Protocol(name=name, **said)
+        fields = tomllib.loads(content.decode())
+        if "name" in fields:
+            raise TypeError("remove the field `name`: the file's name is the protocol's name")
+        return Protocol(name=name, **fields)
     except ValidationError as error:
         reason = first_error(error)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         reason = str(error)
-    raise UsageError(f"{where}: not a protocol: {reason}")
+    raise UsageError(f"{where}: invalid protocol: {reason}")

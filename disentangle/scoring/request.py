@@ -1,4 +1,4 @@
-"""What a user asks of a score: metrics, protocol, seed, and the part of the dataset."""
+"""A request for scores: metrics, protocol, seed, and the view of the dataset."""
 
 import operator
 from collections.abc import Iterable, Sequence
@@ -16,19 +16,19 @@ from disentangle.scoring.protocol import DEFAULT, Protocol, load_protocol
 
 
 class ScoringRequest(Record):
-    """The metrics to run, how, and on which part of a dataset: checked once, passed on whole.
+    """The metrics to run, the protocol, and the view of the dataset; validated once.
 
-    The verbs `score`, `score_encoder`, `score_codes` and `baselines` make one of their arguments;
-    a study makes one for each protocol, and sends it to its workers.
+    The verbs `score`, `score_encoder`, `score_codes` and `baselines` make one from their arguments;
+    a study makes one per protocol and sends it to its workers.
     """
 
     metrics: tuple[str, ...] | None = None
-    """Names, each with hyper-parameters where given (`mig:bins=40`), or `all`; None: the protocol's
-    choice, or else the default metrics."""
+    """Names with optional hyper-parameters (`mig:bins=40`), or `all`; None for the protocol's
+    choice, else the default metrics."""
     protocol: str = DEFAULT
     """The name of a protocol, or the path of a TOML file."""
     seed: int = 0
-    """Of the metrics' sampling."""
+    """The seed of the metrics' sampling."""
     split: str | None = None
     factors: tuple[str, ...] | None = None
 
@@ -42,7 +42,7 @@ class ScoringRequest(Record):
         split: str | None = None,
         factors: Sequence[str] | None = None,
     ) -> Self:
-        """Make a request of a verb's arguments, and load its metrics and its protocol.
+        """Make a request from a verb's arguments; load its metrics and protocol.
 
         Raises:
             UsageError: an unknown metric, hyper-parameter or protocol, or a seed that is not a
@@ -51,7 +51,7 @@ class ScoringRequest(Record):
         names = listed(metrics)
         for name in names or ():
             if not isinstance(name, str):
-                raise UsageError(f"a metric is named by text, not {type(name).__name__}")
+                raise UsageError(f"a metric's name must be a string, got {type(name).__name__}")
         request = cls(
             metrics=None if names is None else tuple(names),
             protocol=str(protocol),
@@ -64,21 +64,21 @@ class ScoringRequest(Record):
 
     @cached_property
     def rules(self) -> Protocol:
-        """The protocol, loaded."""
+        """The loaded protocol."""
         return load_protocol(self.protocol)
 
     @cached_property
     def specs(self) -> list[MetricSpec]:
-        """The metrics, loaded."""
+        """The loaded metrics."""
         return choose(self.metrics, self.rules)
 
     @property
     def takes_all(self) -> bool:
-        """Whether all metrics are asked for."""
+        """True if all metrics are requested."""
         return "all" in (self.metrics or ())
 
     def load(self) -> None:
-        """Load the metrics and the protocol, so that a typo shows now.
+        """Load the metrics and the protocol, so that a typo is reported now.
 
         Raises:
             UsageError: an unknown metric, hyper-parameter or protocol.
@@ -86,24 +86,24 @@ class ScoringRequest(Record):
         _ = self.specs
 
     def scores_of(self, data: DatasetRecord, weights: str) -> list[ScoreRequest]:
-        """Request each score of what is scored.
+        """Request each score for a dataset.
 
         Args:
             data: the dataset or view.
-            weights: the digest of the weights, or what else makes the codes.
+            weights: the digest of the weights, or another name of the origin of the codes.
         """
         return score_requests(self.specs, self.rules, data, weights, self.seed)
 
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
-        """Return the dataset or view that is scored of a run; None for what it was trained on.
+        """The dataset or view on which a run is scored; None for the one it was trained on.
 
         Args:
             run: the run.
-            dataset: a dataset to score in place of the run's own.
+            dataset: a dataset that overrides the run's own.
         """
         if dataset is not None:
-            chosen = self.split is not None or self.factors is not None
-            return dataset.view(split=self.split, factors=self.factors) if chosen else dataset
+            restricted = self.split is not None or self.factors is not None
+            return dataset.view(split=self.split, factors=self.factors) if restricted else dataset
         view: dict[str, Any] = dict(run.record.dataset.view)
         split = self.split
         if split is None and view.get("split") == "train":
@@ -118,7 +118,7 @@ class ScoringRequest(Record):
         return run.whole.view(**view)
 
     def part_of(self, dataset: Dataset) -> Dataset:
-        """Return the part of a dataset that is scored: as asked, or else its test split."""
+        """The view of a dataset to score: as requested, else its test split."""
         split = self.split
         if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
             split = dataset.test_split
@@ -128,10 +128,10 @@ class ScoringRequest(Record):
 
 
 def check_seed(seed: Any) -> int:
-    """Return a seed as an int.
+    """Convert a seed to an int.
 
     Raises:
-        UsageError: it is not a whole number at least 0.
+        UsageError: the seed is not a whole number at least 0.
     """
     try:
         whole = operator.index(seed)

@@ -1,4 +1,4 @@
-"""The verbs `score_encoder` and `score_codes`: metrics of what was not trained here."""
+"""The verbs `score_encoder` and `score_codes`: scores of external encoders and codes."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -38,42 +38,42 @@ def score_encoder(
     """Score any function of images; each image is encoded at most once.
 
     Args:
-        encoder: images [N, C, H, W] to codes [N, D], as tensors or arrays; a module is put into
-            evaluation mode meanwhile.
+        encoder: maps images [N, C, H, W] to codes [N, D], as tensors or arrays; a module is put
+            into evaluation mode while it is scored.
         dataset: a registered name, or an opened dataset or view.
-        metrics: see `score`; `seed`, `protocol`, `split` and `factors` likewise.
-        seed: of the metrics' sampling.
-        protocol: the name of a protocol, or the path of a TOML file of your own.
-        split: the part to score; its split `test`, where the dataset has one, unless given.
-        factors: the factors to score, in place of the dataset's own choice.
+        metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
+        seed: seed of the metrics' sampling.
+        protocol: the name of a protocol, or the path of a TOML file.
+        split: the split to score [default: `test`, if the dataset has one].
+        factors: the factors to score, overriding the dataset's choice.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
-        device: where images are put.
-        name: what to call the encoder in records.
+        device: the device of the images.
+        name: the encoder's name in records.
         progress: called while images are encoded.
-        say: called with a line of text about how long it will take, where that is long.
+        say: called with an estimate of the time needed if all metrics are requested.
 
     Returns:
-        The scores; what could not be had is in `.unavailable`, with the reason, and in `.failed`
-        where that is a fault of the metric.
+        The scores. `.unavailable` holds the reason for each missing score, `.failed` the errors of
+        metrics that failed.
 
     Raises:
-        UsageError: an unknown metric, or an encoder that does not give codes [N, D].
+        UsageError: an unknown metric, or an encoder that does not return codes [N, D].
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
-    with evaluating(encoder, place):
+    with evaluating(encoder, torch_device):
         source = FunctionSource(
             encoder,
             opened,
             takes=takes,
-            device=place,
+            device=torch_device,
             progress=progress,
             disjoint=request.rules.disjoint,
         )
-        called = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(opened), called)
+        origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
+        requests = request.scores_of(DatasetRecord.of(opened), origin)
         if request.takes_all:
             say(time_needed(requests, source))
         return measure_each(requests, source)
@@ -90,32 +90,32 @@ def score_codes(
     protocol: str | Path = DEFAULT,
     names: Sequence[str] | None = None,
 ) -> ScoreMapping:
-    """Score codes that anybody made; return score names and values.
+    """Score given codes; return score names and values.
 
-    Each row is used exactly once by a metric that asks for no fewer samples.
+    A metric that requests at least N samples uses each row exactly once.
 
     Args:
         codes: representations, [N, D].
-        factors: the factors' values, discrete, [N, K].
-        test_codes: [M, D], for metrics that fit; with `test_factors` [M, K].
+        factors: discrete values of the factors, [N, K].
+        test_codes: test set [M, D], for metrics that fit; needs `test_factors` [M, K].
         test_factors: see `test_codes`.
-        metrics: names, with knobs where wanted, or `"all"`; the default ones unless given.
-        seed: of the metrics' sampling.
-        protocol: the name of a protocol, or the path of a TOML file of your own.
-        names: of the factors.
+        metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
+        seed: seed of the metrics' sampling.
+        protocol: the name of a protocol, or the path of a TOML file.
+        names: names of the factors.
 
     Returns:
-        The scores; what could not be had is in `.unavailable`, with the reason, and is warned of;
-        in `.failed` where that is a fault of the metric.
+        The scores. `.unavailable` holds the reason for each missing score, which is also issued as
+        a warning; `.failed` holds the errors of metrics that failed.
 
     Raises:
-        UsageError: arrays that do not fit together, or an unknown metric or knob.
+        UsageError: arrays that do not match, or an unknown metric or hyper-parameter.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
-    found = measure_each(requests, source)
-    for metric_name, reason in found.unavailable.items():
+    scores = measure_each(requests, source)
+    for metric_name, reason in scores.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
-    return found
+    return scores

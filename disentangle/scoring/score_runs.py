@@ -1,4 +1,4 @@
-"""The verb `score`: metrics of runs, written beside them."""
+"""The verb `score`: compute the scores of runs and write them to the runs' folders."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,25 +42,25 @@ def score(
 ) -> ScoreMapping:
     """Score a run; return score names and values, and write them to its `scores.json`.
 
-    What was scored before, with the same weights, metric, knobs and seed, is not computed again.
+    Scores that exist for the same weights, metric, hyper-parameters and seed are not recomputed.
 
     Args:
         run: a run, or its folder.
-        metrics: names, with knobs where wanted (`"mig:bins=40"`), or `"all"`; the default ones
-            unless given.
-        seed: of the metrics' sampling.
-        protocol: the name of a protocol, or the path of a TOML file of your own.
-        dataset: another than the run's own, or a view of it.
-        split: the part to score; unless given, what was trained on, or `test` if that was `train`.
-        factors: the factors to score, in place of those that the run names.
-        device: where images are encoded; see `train`.
+        metrics: names with optional hyper-parameters (`"mig:bins=40"`), or `"all"` [default: the
+            default metrics].
+        seed: seed of the metrics' sampling.
+        protocol: the name of a protocol, or the path of a TOML file.
+        dataset: a dataset or view that overrides the run's own.
+        split: the split to score [default: the one trained on, or `test` if that is `train`].
+        factors: the factors to score, overriding the run's.
+        device: the device that encodes images; see `train`.
         progress: called while images are encoded.
-        say: called with a line of text about how long it will take, where that is long.
+        say: called with an estimate of the time needed if all metrics are requested.
 
     Raises:
-        UsageError: an unknown metric, knob or protocol.
-        ScoringFailed: a metric failed; the scores of others are kept.
-        DisentangleError: the run has no weights.
+        UsageError: an unknown metric, hyper-parameter or protocol.
+        ScoringFailed: a metric failed; the other scores are kept.
+        DisentangleError: training has not finished.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     return score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
@@ -75,15 +75,15 @@ def score_run(
     progress: Progress = silent,
     say: Say = lambda text: None,
 ) -> ScoreMapping:
-    """Compute the scores of a run that a request asks for and that it lacks; see `score`."""
+    """Compute the requested scores that a run lacks; see `score`."""
     from disentangle.scoring.codes import RunSource
 
     scored_run = run if isinstance(run, Run) else load_run(run)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     if not scored_run.finished:
         raise DisentangleError(
-            f"{scored_run.path}: training has not finished; "
-            f"first: disentangle resume {scored_run.path}"
+            f"{scored_run.path}: training has not finished. "
+            f"Run `disentangle resume {scored_run.path}` first."
         )
     part = request.part_of_run(scored_run, dataset)
     data = scored_run.record.dataset if part is None else DatasetRecord.of(part)
@@ -93,7 +93,7 @@ def score_run(
     if missing:
         with scored_run.lock():
             disjoint = request.rules.disjoint
-            source = RunSource(scored_run, part, place, progress, disjoint=disjoint)
+            source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
             if request.takes_all:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
@@ -104,7 +104,7 @@ def score_run(
 def few_labels(
     run: Run, metric: str, count: int, seed: int, device: str, progress: Progress = silent
 ) -> list[Score]:
-    """Return a metric's scores of so many labelled images, drawn by `seed`; write nothing."""
+    """A metric's scores on `count` labelled images, drawn with `seed`; nothing is written."""
     from disentangle.scoring.codes import RunSource
 
     request = ScoringRequest.of([f"{metric}:samples={count}"], seed=seed)
@@ -119,16 +119,16 @@ def few_labels(
 
 
 def time_needed(requests: Sequence[ScoreRequest], source: "Encoder") -> str:
-    """Return how long scores will take: encoding, which is tried on a few images, and metrics."""
+    """Estimate the time to encode the images (timed on a few) and to compute the scores."""
     encoding = source.seconds_to_encode()
     return (
-        f"{len(requests)} metrics: at most {duration(encoding)} to encode the images, then some "
+        f"{len(requests)} metrics: at most {duration(encoding)} to encode the images, then about "
         f"{duration(seconds_of(requests))} on two cores"
     )
 
 
 def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
-    """Return why a run cannot be scored where no image may serve twice; empty where it can."""
+    """The reason why a disjoint protocol cannot score a run on this data; empty if it can."""
     trained = run.record.dataset
     if not protocol.disjoint or trained.fingerprint != data.fingerprint:
         return ""
@@ -138,21 +138,22 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
     if alike and "all" not in parts and parts[0] != parts[1]:
         return ""
     return (
-        f"protocol '{protocol.name}' takes images that were not trained on, and this is split "
-        f"'{parts[1]}' of a run trained on '{parts[0]}': train with --hold-out 0.2, say"
+        f"protocol '{protocol.name}' needs images that were not trained on, but this is split "
+        f"'{parts[1]}' of a run trained on '{parts[0]}'; train, for example with --hold-out 0.2"
     )
 
 
 def _present(scores: Sequence[Score], request: ScoreRequest) -> bool:
-    """Whether a request's scores need not be computed again.
+    """True if a request's scores need not be recomputed.
 
-    A score that is n/a because its metric runs only if it is named is computed once it is named.
+    A score may be n/a because its metric runs only when requested by name; it is computed once the
+    metric is.
     """
     return any(s.value is not None or not request.metric.named for s in request.among(scores))
 
 
 def _complete(run: Run, missing: Sequence[ScoreRequest], source: "RunSource", refused: str) -> None:
-    """Compute the scores that a run lacks, and write each as soon as it is known."""
+    """Compute the scores that a run lacks; write each as soon as it is computed."""
     failures = []
     for request in missing:
         scores = read_scores(run)

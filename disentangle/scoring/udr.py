@@ -1,8 +1,9 @@
 """UDR, unsupervised disentanglement ranking: Duan et al. (2020), https://arxiv.org/abs/1905.12614.
 
-A disentangled model's latents come back in other runs, up to order and sign; those of an entangled
-one do not. Averages are disentanglement_lib's: collapsed latents are removed, and the mean over one
-model's latents and the mean over the other's count half each, however many there are of either.
+The latents of a disentangled model reappear in other runs, up to order and sign; those of an
+entangled model do not. Averages follow disentanglement_lib: collapsed latents are removed, and the
+mean over one model's latents and the mean over the other's have equal weight, whatever their
+numbers.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from disentangle.scoring.codes import RunSource
 
 Method = Literal["lasso", "spearman"]
 SWEEPS = 1000
-"""As scikit-learn's Lasso; it is only reached where latents are copies of one another, nearly."""
+"""The limit of scikit-learn's Lasso; reached only if latents are nearly copies of one another."""
 
 
 def udr(
@@ -33,24 +34,24 @@ def udr(
     threshold: float = 0.01,
     alpha: float = 0.1,
 ) -> NDArray[np.float64]:
-    """Return each model's median agreement with the others, [M]; NaN where it has none.
+    """Each model's median agreement with the other models, [M]; NaN if undefined.
 
     Args:
-        codes: of M models for the same images, [M, N, D]; models may differ in D.
+        codes: codes of M models for the same images, [M, N, D]; models may differ in D.
         kl: the mean of KL(q(z_d|x) || p(z_d)) over images, [M, D].
-        method: what makes one latent similar to another: the weight of a Lasso regression, or the
-            rank correlation, both without their sign.
-        threshold: latents with no more KL than this, in nats, are collapsed, and removed.
+        method: the similarity of two latents: the absolute weight of a Lasso regression, or the
+            absolute rank correlation.
+        threshold: latents with at most this KL, in nats, count as collapsed and are removed.
         alpha: the weight of the Lasso's penalty.
     """
     return medians(pairwise(codes, kl, method, threshold, alpha))
 
 
 def medians(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of each column of [M, M], without its NaN, [M]; NaN if nothing is left."""
+    """The median of each column of [M, M], ignoring NaN, [M]; NaN if nothing is left."""
     scores = np.full(len(pairs), np.nan)
-    known = ~np.isnan(pairs).all(axis=0)
-    scores[known] = np.nanmedian(pairs[:, known], axis=0)
+    defined = ~np.isnan(pairs).all(axis=0)
+    scores[defined] = np.nanmedian(pairs[:, defined], axis=0)
     return scores
 
 
@@ -69,10 +70,10 @@ def pairwise(
     threshold: float = 0.01,
     alpha: float = 0.1,
 ) -> NDArray[np.float64]:
-    """Return how well model i's latents agree with those of j, [M, M]; see `udr`.
+    """The agreement of model i's latents with those of model j, [M, M]; see `udr`.
 
-    With the Lasso it is directional: j is predicted from i. It is NaN on the diagonal, and where
-    all latents of one of the two are collapsed.
+    With the Lasso it is directional: j is predicted from i. It is NaN on the diagonal, and if all
+    latents of either model are collapsed.
     """
     kept = [np.asarray(z)[:, np.asarray(d) > threshold] for z, d in zip(codes, kl, strict=True)]
     kept = [unit_variance(ranks(z) if method == "spearman" else z) for z in kept]
@@ -92,9 +93,10 @@ def pairwise(
 
 
 def agreement(similar: NDArray[np.float64]) -> float:
-    """Return how close a matrix of similarities [D, E] is to a permutation, 0 to 1.
+    """The closeness of a matrix of similarities [D, E] to a permutation, 0 to 1.
 
-    Of rows and of columns the mean of max^2 / sum, which is 0 where the sum is, and half of both.
+    The mean of max^2 / sum over rows and the same over columns, averaged; max^2 / sum is 0 if the
+    sum is 0.
     """
     means = []
     for axis in (0, 1):
@@ -106,9 +108,9 @@ def agreement(similar: NDArray[np.float64]) -> float:
 def lasso(
     gram: NDArray[np.float64], target: NDArray[np.float64], alpha: float
 ) -> NDArray[np.float64]:
-    """Return the w [D, T] that minimise |y - x w|^2 / 2 N + alpha |w|_1, for each of T targets.
+    """The w [D, T] that minimise |y - x w|^2 / 2 N + alpha |w|_1, for each of T targets.
 
-    Coordinate descent, all targets at once, until no weight changes.
+    Coordinate descent on all targets at once, until no weight changes.
 
     Args:
         gram: x^T x / N, [D, D].
@@ -130,7 +132,7 @@ def lasso(
 
 
 def ranks(z: Codes) -> Codes:
-    """Return the ranks of each column of codes [N, D]; equal ones share theirs."""
+    """The ranks in each column of codes [N, D]; ties get the mean rank."""
     from scipy.stats import rankdata
 
     ranked: Codes = rankdata(z, axis=0)
@@ -142,9 +144,9 @@ class Ranking:
     """UDR of runs.
 
     Attributes:
-        scores: of each run, 0 to 1; None for n/a.
-        reasons: of each run, why it has no score; empty where it has one.
-        pairs: how well run i agrees with j, [M, M]; NaN where that is undefined.
+        scores: each run's score, 0 to 1; None for n/a.
+        reasons: each run's reason for having no score; empty if it has one.
+        pairs: the agreement of run i with run j, [M, M]; NaN if undefined.
     """
 
     scores: tuple[float | None, ...]
@@ -163,32 +165,33 @@ def udr_of_runs(
     device: str = "auto",
     progress: Progress = silent,
 ) -> Ranking:
-    """Return how well each run's latents come back in the other runs.
+    """Score runs by UDR: how well each run's latents are matched in the other runs.
 
-    Runs without a posterior, or with all latents collapsed, have no score, and count for no other.
+    Runs without a posterior, or with all latents collapsed, have no score and are ignored in the
+    scores of the others.
 
     Args:
-        runs: runs of the same dataset, or their folders; meant to differ in their seed alone.
-        samples: images to encode, drawn from those that were trained on.
-        seed: of this draw.
-        method: see `udr`; `threshold` and `alpha` likewise.
+        runs: runs on the same dataset, or their folders; they should differ only in their seed.
+        samples: number of images to encode, drawn from the training images.
+        seed: seed for sampling the images.
+        method: see `udr` (also for `threshold` and `alpha`).
         threshold: the KL in nats above which a latent counts.
         alpha: the weight of the Lasso's penalty.
-        device: where images are encoded.
+        device: the device that encodes images.
         progress: called while images are encoded.
 
     Raises:
-        UsageError: fewer than two runs, one that comes twice, or runs of different images.
-        DisentangleError: a run is not finished, or cannot be opened.
+        UsageError: fewer than two runs, a run given twice, or runs on different images.
+        DisentangleError: a run is not finished or cannot be opened.
     """
-    found = [run if isinstance(run, Run) else load_run(run) for run in runs]
-    check(found, samples)
-    place, dataset = choose_device(device), found[0].dataset
+    loaded = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    check(loaded, samples)
+    torch_device, dataset = choose_device(device), loaded[0].dataset
     codes: list[Codes] = []
     kl: list[NDArray[np.float64]] = []
-    reasons, usable = [""] * len(found), []
-    for i, run in enumerate(found):
-        source = RunSource(run, dataset, place, progress)
+    reasons, usable = [""] * len(loaded), []
+    for i, run in enumerate(loaded):
+        source = RunSource(run, dataset, torch_device, progress)
         try:
             mean, scale = source.posterior(source.points(samples, numpy_rng(seed, "udr")))
         except Unavailable as error:
@@ -203,19 +206,19 @@ def udr_of_runs(
             codes.append(mean)
             kl.append(nats)
         else:
-            reasons[i] = f"all latents are collapsed: none has a KL above {threshold:g} nats"
-    pairs = np.full((len(found), len(found)), np.nan)
+            reasons[i] = f"all latents are collapsed (none has a KL above {threshold:g} nats)"
+    pairs = np.full((len(loaded), len(loaded)), np.nan)
     if len(usable) > 1:
         pairs[np.ix_(usable, usable)] = pairwise(codes, kl, method, threshold, alpha)
     scores = [None if np.isnan(score) else float(score) for score in medians(pairs)]
     for i in usable:
         if scores[i] is None:
-            reasons[i] = "no other run has latents to compare with"
+            reasons[i] = "no other run has active latents to compare with"
     return Ranking(tuple(scores), tuple(reasons), pairs)
 
 
 def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
-    """Return the runs by the images that they were trained on, as UDR can compare them."""
+    """Group runs by the images they were trained on, within which UDR can compare them."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(_images(run), []).append(run)
@@ -223,29 +226,29 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def check(runs: Sequence[Run], samples: int) -> None:
-    """Refuse what cannot be compared."""
+    """Raise an error unless the runs can be compared."""
     if len(runs) < 2:
-        raise UsageError(f"UDR compares two runs or more; got {len(runs)}")
+        raise UsageError(f"UDR needs at least two runs, got {len(runs)}")
     if samples < 2:
         raise UsageError(f"samples must be a whole number at least 2; got {samples}")
     seen: dict[str, Path] = {}
     for run in runs:
         if not run.finished:
             raise DisentangleError(
-                f"{run.path}: training has not finished; first: disentangle resume {run.path}"
+                f"{run.path}: training has not finished. Run `disentangle resume {run.path}` first."
             )
         if run.record.id in seen:
             raise UsageError(f"{run.path} and {seen[run.record.id]} are the same run")
         seen[run.record.id] = run.path
         if _images(run) != _images(runs[0]):
             raise UsageError(
-                f"UDR compares runs that were trained on the same images; {runs[0].path} has "
-                f"{_images(runs[0])}, and {run.path} {_images(run)}"
+                "UDR needs runs that were trained on the same images; got "
+                f"{_images(runs[0])} ({runs[0].path}) and {_images(run)} ({run.path})"
             )
 
 
 def _images(run: Run) -> str:
-    """Return what images a run was trained on, for people."""
+    """A description of a run's training images."""
     record = run.record.dataset
     part = " ".join(f"{k}={v}" for k, v in sorted(record.view.items()) if k != "factors")
     return f"'{record.name}' {record.fingerprint[:10]} {part}".strip()

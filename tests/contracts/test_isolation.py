@@ -87,10 +87,10 @@ def test_model_that_breaks_its_contract_is_named(rogues, command, model, message
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        ("misnamed", "score 'mig' is not called 'misnamed' or 'misnamed/part'"),
+        ("misnamed", "score 'mig' must be named 'misnamed' or 'misnamed/part'"),
         ("empty", "score() returned no score"),
-        ("listed", "score() returned list, and no scores by name"),
-        ("broad", "detail 'broad/each' along latent is [99], and not [10]"),
+        ("listed", "score() must return a mapping of names to values, got list"),
+        ("broad", "detail 'broad/each' along latent must have shape [10], got [99]"),
     ],
 )
 def test_metric_that_breaks_its_contract_costs_the_others_nothing(rogues, run, metric, message):
@@ -101,7 +101,7 @@ def test_metric_that_breaks_its_contract_costs_the_others_nothing(rogues, run, m
 
 
 def test_metric_that_does_not_say_why_is_told_so(rogues, run):
-    assert score(run, ["silent"]).unavailable == {"silent": "its metric does not say why"}
+    assert score(run, ["silent"]).unavailable == {"silent": "the metric gives no reason"}
 
 
 def test_failing_metric_costs_the_baselines_nothing_but_its_own(rogues, command):
@@ -133,7 +133,7 @@ def test_run_whose_model_is_not_installed_any_more_says_what_to_install(rogues, 
     code, _, err = command("traverse", out.strip())
     assert code == 1
     assert "no model 'sound'" in err
-    assert "it was trained with that of rogues 1.0: install it" in " ".join(err.split())
+    assert "The run was trained with the one in rogues 1.0: install that" in " ".join(err.split())
 
 
 def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):

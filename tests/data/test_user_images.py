@@ -651,4 +651,4 @@ def test_default_metrics_are_unavailable_without_labels(trained):
     assert not scores
     assert {"mig", "beta-vae-score"} <= set(scores.unavailable)
     for reason in scores.unavailable.values():
-        assert reason == "needs a dataset that is labelled; './photos' is only images"
+        assert reason == "needs a dataset that is labelled, but './photos' is only images"

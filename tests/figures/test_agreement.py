@@ -87,7 +87,7 @@ def test_runs_that_lack_a_protocol_are_left_out_of_the_variance():
 def test_variance_of_nothing_is_refused():
     with pytest.raises(DisentangleError, match="nothing varies"):
         variance_shares(observed(np.full((2, 1, 1, 3), 0.1)))
-    with pytest.raises(DisentangleError, match="takes two runs"):
+    with pytest.raises(DisentangleError, match="needs at least two runs"):
         variance_shares(observed(np.ones((1, 1, 1, 1))))
 
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
     for draw, said in (
         (
             lambda: draw_sweep(observations, "mig", "beta", path),
-            "'mig' is several scores; name one of",
+            "'mig' matches several scores; use one of",
         ),
         (lambda: draw_sweep(observations, "mgi", "beta", path), "did you mean 'mig'"),
         (lambda: draw_sweep(observations, "mig [mean]", "bet", path), "did you mean 'beta'"),
@@ -211,7 +211,7 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
         (lambda: draw_sweep(observations, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),
         (
             lambda: observations_of([*map(variant, "ab"), variant("c", fingerprint="f" * 64)]),
-            "of one dataset",
+            "shows one dataset",
         ),
     ):
         with pytest.raises(UsageError, match=said):

@@ -370,7 +370,7 @@ def test_folder_tells_its_problems(variant, tmp_path):
     text = study(tmp_path).text
     assert "seed 1, run" in text
     assert "failed: 'kl' is not finite" in text
-    assert "not a record of this version" in text
+    assert "invalid record" in text
     assert "unfinished 1 failed 1" in text
 
 
@@ -436,6 +436,6 @@ def test_run_that_cannot_be_read_is_on_the_page_and_fails_the_command(command, v
     (bad.path / "run.json").write_text("{")
     code, out, err = command("report", good.path.parent)
     assert code == 1
-    assert "not a record of this version" in err
-    assert "not a record of this version" in (good.path.parent / "report.html").read_text()
+    assert "invalid record" in err
+    assert "invalid record" in (good.path.parent / "report.html").read_text()
     assert out.strip().endswith("report.html")

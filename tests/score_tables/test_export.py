@@ -46,7 +46,7 @@ def test_markdown_marks_the_best_and_aligns_numbers(tables):
     low, high = summarise(VALUES).interval
     assert f"**0.400 ± 0.285 [{low:.3f}, {high:.3f}]**" in text
     assert "-: |" in text
-    assert "Bold: told apart" in text
+    assert "Bold: differs significantly" in text
     assert text.splitlines()[-1].startswith(f"disentangle {__version__}")
 
 
@@ -107,7 +107,7 @@ def test_pandas_gets_the_records(tables, monkeypatch):
 
 def test_files_name_means_its_format(tmp_path):
     assert format_of(tmp_path / "a.tex") == "latex"
-    with pytest.raises(UsageError, match=r"name a file that ends with \.md, \.tex"):
+    with pytest.raises(UsageError, match=r"name must end with one of \.md, \.tex"):
         format_of(tmp_path / "a.xls")
 
 
@@ -117,7 +117,7 @@ def test_papers_are_marked_and_stand_below(tables):
     ours, _, published = text.partition("as published")
     assert "99.23" not in ours
     assert "99.23" in published
-    assert "not to be ranked" in published
+    assert "do not rank them" in published
     assert papers_on("tiny") == []
 
 

@@ -55,7 +55,7 @@ def test_every_configuration_is_shown_unless_chosen(sweep):
 def test_oracle_takes_the_best_mean_and_not_the_best_seed(sweep):
     assert shown(sweep, "oracle:mig") == {(9.0, "oracle (mig) 0.500, best of 2", True)}
     (table,) = make_tables(sweep, selection=select(sweep, "oracle:mig"))
-    assert "Grey: chosen by the score shown" in table.caption
+    assert "Grey: chosen by the displayed score" in table.caption
     assert "| *0.500 (0.500, 0.500, 0.500)* |" in table.markdown()
 
 
@@ -101,11 +101,11 @@ def test_preset_is_told_and_so_is_what_was_changed(variant):
     ("rule", "said"),
     [
         ("best", "the rules are all, default, udr"),
-        ("labels:some:mig", "N a number of labelled images"),
+        ("labels:some:mig", "N is the number of labelled images"),
         ("labels:20", "write labels:N:METRIC"),
         ("labels:20:dci", "'dci' has no knob 'samples'"),
         ("oracle:sap", "no run has the score 'sap'"),
-        ("default", "given by hand"),
+        ("default", "no run has default or preset settings"),
     ],
 )
 def test_rule_that_cannot_choose_is_refused(sweep, rule, said):
@@ -136,10 +136,10 @@ def test_conditions_hold_together(sweep):
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("beta", "write a name"),
+        ("beta", "expected a name"),
         ("bta>1", "did you mean 'beta'"),
-        ("beta>many", "'many' is no number"),
-        ("model>vae", "words have no order"),
+        ("beta>many", "'many' is not a number"),
+        ("model>vae", "text has no order"),
     ],
 )
 def test_condition_that_makes_no_sense_is_refused(sweep, condition, said):
@@ -167,9 +167,11 @@ def test_oracle_compares_one_meaning_of_complete_sets(variant):
         variant("b0", seed=0, values=[{"value": 0.9}], knobs={"beta": 9.0}),
         variant("b1", seed=1, knobs={"beta": 9.0}),
     ]
-    assert shown(runs, "oracle:mig") == {(1.0, "oracle (mig) 0.500, best of 2, 1 without it", True)}
+    assert shown(runs, "oracle:mig") == {
+        (1.0, "oracle (mig) 0.500, best of 2, 1 without this score", True)
+    }
     other = variant("c", values=[{"value": 0.9, "protocol": "disjoint"}], knobs={"beta": 5.0})
-    with pytest.raises(UsageError, match="'mig' is several scores; name one of"):
+    with pytest.raises(UsageError, match="'mig' matches several scores; use one of"):
         select([*runs, other], "oracle:mig")
     ((beta, _, _),) = shown([*runs, other], "oracle:mig [disjoint]")
     assert beta == 5.0
@@ -184,7 +186,7 @@ def test_less_is_chosen_where_it_is_better_and_neither_where_there_is_no_better(
     assert shown(runs, "oracle:elbo/total") == {
         (1.0, "oracle (elbo/total) -499.0, best of 2", True)
     }
-    with pytest.raises(UsageError, match="neither more nor less is better"):
+    with pytest.raises(UsageError, match="declares no better direction"):
         select(runs, "oracle:elbo/kl")
 
 
@@ -192,7 +194,7 @@ def test_model_that_cannot_be_chosen_by_a_score_is_told(sweep, variant):
     others = [variant(f"v{b}", knobs={"beta": b}, record={"model": "vae"}) for b in (1.0, 2.0)]
     (table,) = make_tables([*sweep, *others], selection=select([*sweep, *others], "oracle:mig"))
     assert [row.model for row in table.rows] == ["beta-vae"]
-    assert "Not shown, as none of theirs has it: vae." in table.caption
+    assert "Not shown (no configuration has the selecting score): vae." in table.caption
 
 
 @pytest.mark.parametrize("name", ["lr", "batch_size", "beta"])

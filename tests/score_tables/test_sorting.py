@@ -46,7 +46,7 @@ def test_unknown_and_ambiguous_orders_are_refused(variant):
     with pytest.raises(UsageError, match=r"--sort: no column 'bet'; did you mean 'beta'"):
         sort_rows(made(variant), ["bet"])
     two = [{"value": 0.1}, {"value": 0.2, "protocol": "disjoint"}]
-    with pytest.raises(UsageError, match="--sort mig: it is several columns"):
+    with pytest.raises(UsageError, match="--sort mig: matches several columns"):
         sort_rows(make_tables([variant("b", values=two)]), ["mig"])
 
 
@@ -60,14 +60,14 @@ def test_rows_at_a_default_are_sorted_among_the_others(variant):
 def test_strictly_one_score_means_one_thing_over_datasets(variant):
     a = variant("a", values=[{"value": 0.1}])
     b = variant("b", values=[{"value": 0.1, "version": 2}], fingerprint="f" * 64)
-    with pytest.raises(UsageError, match="mig means several things over datasets"):
+    with pytest.raises(UsageError, match="mig has several meanings over datasets"):
         check_strictly(make_tables([a, b]))
 
 
 def test_strictly_one_score_means_one_thing(variant):
     check_strictly(make_tables([variant("a", values=[{"value": 0.1}])]))
     two = [{"value": 0.1}, {"value": 0.2, "protocol": "disjoint"}]
-    with pytest.raises(UsageError, match=r"mig means several things: mig \[disjoint\], mig \[loc"):
+    with pytest.raises(UsageError, match=r"mig has several meanings: mig \[disjoint\], mig \[loc"):
         check_strictly(make_tables([variant("b", values=two)]))
 
 

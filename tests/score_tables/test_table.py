@@ -20,8 +20,8 @@ def test_seeds_of_a_configuration_are_one_row(variant):
     assert table.sheet.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
     row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 (0.100, 0.200, 0.600)"]
     assert texts(table) == [row]
-    assert "Mean over seeds (each seed's, where they are fewer than 5)." in table.caption
-    assert "A claim takes 10 seeds or more." in table.caption
+    assert "Mean over seeds (values of each seed, if fewer than 5)." in table.caption
+    assert "Use at least 10 seeds before claiming a difference." in table.caption
 
 
 def test_configurations_are_rows_of_their_own(variant):
@@ -124,7 +124,7 @@ def test_columns_name_their_protocol_where_there_are_two(variant):
 
 def test_overlap_of_test_images_and_those_fitted_on_is_said(variant):
     (table,) = make_tables([variant("a", values=[{"value": 0.5, "overlap": 0.431}])])
-    assert "Up to 43 % of test images were also fitted on." in table.caption
+    assert "Up to 43 % of a metric's test images were also in its training sample." in table.caption
     (table,) = make_tables([variant("b", values=[{"value": 0.5}])])
     assert "fitted on" not in table.caption
 
@@ -206,7 +206,7 @@ def test_seed_that_was_trained_twice_counts_once_and_is_told(variant):
     runs.append(variant("b", values=[{"value": 0.3}], record={"weights": "0" * 64}))
     (table,) = make_tables(runs)
     assert texts(table)[0][4] == "1"
-    assert "trained twice, to other weights, of which one is shown: 1." in table.caption
+    assert "trained twice with different final weights, of which one is shown: 1." in table.caption
 
 
 def test_copy_without_scores_hides_none(variant):

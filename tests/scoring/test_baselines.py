@@ -75,7 +75,7 @@ def test_oracle_comes_first_and_noise_last(tmp_path):
         scores = {k: v[name] for k, v in found.items() if name in v}
         assert max(scores, key=scores.get) == "oracle"
         assert scores["oracle"] > 0.75
-    assert "4096 latents are more than 512" in found["pixels"].unavailable["mig"]
+    assert "4096 latents exceed the maximum of 512" in found["pixels"].unavailable["mig"]
 
 
 def test_scored_baselines_are_not_scored_again(tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ def test_unknown_baseline_is_refused(tmp_path):
 def test_disjoint_protocol_has_baselines_too(tmp_path):
     found = baselines("tiny", METRICS[1:], only=["oracle"], protocol="disjoint", results=tmp_path)
     assert found["oracle"]["beta-vae-score"] > 0.5
-    assert "without a posterior" in found["oracle"].unavailable["beta-vae-score (sample)"]
+    assert "have no posterior" in found["oracle"].unavailable["beta-vae-score (sample)"]
 
 
 @pytest.fixture
@@ -137,9 +137,9 @@ def test_score_whose_oracle_does_not_come_first_flags_itself(scored):
     ]
     (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
     (table,) = make_tables([run], controls)
-    assert "Beware of mig [samples=75]: the oracle" in table.caption
-    assert "after beta-vae (2.000)" in table.caption
-    assert "Beware of beta-vae-score [pairs=8, test=100, train=200]: the" not in table.caption
+    assert "Caution: mig [samples=75] ranks the oracle" in table.caption
+    assert "below beta-vae (2.000)" in table.caption
+    assert "Caution: beta-vae-score [pairs=8, test=100, train=200] ranks the" not in table.caption
 
 
 def test_score_of_which_noise_has_more_than_a_model_flags_itself(scored):
@@ -147,7 +147,7 @@ def test_score_of_which_noise_has_more_than_a_model_flags_itself(scored):
     kept = [s.model_copy(update={"value": -1.0}) for s in read_scores(run) if s.metric == "mig"]
     (run.path / "scores.json").write_text(ScoreFile(scores=tuple(kept)).model_dump_json())
     (table,) = make_tables([run], controls)
-    assert "comes before beta-vae (-1.000)" in table.caption
+    assert "above beta-vae (-1.000)" in table.caption
 
 
 def test_baselines_of_other_protocols_stand_in_no_column(scored):

@@ -57,11 +57,11 @@ def test_edited_protocol_is_another_column(run, mine):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("about = ", "not a protocol"),
+        ("about = ", "invalid protocol"),
         ('about = "a"\npoints = "some"', "points"),
         ('about = "a"\nseed = 3', "seed"),
-        ('name = "b"\nabout = "a"', "not a protocol"),
-        ('about = "a"\n[knobs.migg]\nbins = 3', "no metric here: 'migg'; did you mean 'mig'"),
+        ('name = "b"\nabout = "a"', "invalid protocol"),
+        ('about = "a"\n[knobs.migg]\nbins = 3', "no metric 'migg'; did you mean 'mig'"),
         ('about = "a"\n[knobs.mig]\nbuns = 3', "no knob 'buns'"),
     ],
 )
@@ -128,7 +128,7 @@ def test_reference_protocol_tells_how_many_test_images_were_fitted_on():
 def test_disjoint_needs_images_that_were_not_trained_on(run):
     found = score(run, QUICK, protocol="disjoint")
     assert not found
-    assert "train with --hold-out 0.2" in found.unavailable["mig"]
+    assert "for example with --hold-out 0.2" in found.unavailable["mig"]
 
 
 def test_disjoint_scores_what_was_held_out_by_means_and_by_samples(strangers, tmp_path):

@@ -57,11 +57,11 @@ def test_encoder_gets_the_images_that_it_takes(takes, kind):
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (lambda x: (x, x), "gives a tuple.* wrap it"),
-        (lambda x: x, r"gives \[2, 1, 64, 64\] for 2 images"),
-        (lambda x: x.sum(), r"gives \[\] for 2 images"),
+        (lambda x: (x, x), "must return one array .*got a tuple; wrap it"),
+        (lambda x: x, r"for 2 images, got \[2, 1, 64, 64\]"),
+        (lambda x: x.sum(), r"for 2 images, got \[\]"),
         (lambda x: torch.full((len(x), 2), torch.nan), "not finite"),
-        (lambda x: np.full((len(x), 2), "a"), "not numbers"),
+        (lambda x: np.full((len(x), 2), "a"), "must return numbers, got <U1"),
     ],
     ids=["tuple", "images", "scalar", "nan", "text"],
 )
@@ -76,12 +76,12 @@ def test_failure_of_the_encoder_itself_is_told():
 
     with pytest.raises(DisentangleError, match=r"the encoder failed on images \[2, 1.*boom"):
         score_encoder(boom, "tiny", MIG, device="cpu")
-    with pytest.raises(UsageError, match="a function of images, not int"):
+    with pytest.raises(UsageError, match="a function of images, got int"):
         score_encoder(3, "tiny", MIG, device="cpu")
 
 
 def test_encoder_that_changes_its_number_of_latents_is_refused():
-    with pytest.raises(UsageError, match="gives 3 latents here, 2 before"):
+    with pytest.raises(UsageError, match="expected 2, got 3"):
         score_encoder(lambda x: x.flatten(1)[:, : min(len(x), 3)], "tiny", MIG, device="cpu")
 
 
@@ -166,10 +166,10 @@ def test_exported_program_is_an_encoder(tmp_path):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("nothing", "names no encoder"),
+        ("nothing", "does not name an encoder"),
         ("nowhere:encode", "cannot be imported: No module named 'nowhere'"),
         ("math:nothing", "cannot be imported"),
-        ("math:pi", "a float, which cannot be called"),
+        ("math:pi", "must be callable, got a float"),
         ("absent.pt", "no such file"),
     ],
 )
@@ -181,14 +181,14 @@ def test_reference_to_nothing_is_refused(reference, message):
 def test_file_that_is_no_encoder_is_refused(tmp_path):
     for name in ("m.pt", "m.pt2"):
         (tmp_path / name).write_bytes(b"not this")
-        with pytest.raises(DisentangleError, match=r"neither .* nor .*: disentangle import"):
+        with pytest.raises(DisentangleError, match=r"neither .* nor .*`disentangle import FILE"):
             load_encoder(str(tmp_path / name))
 
 
 def test_seed_and_images_are_checked():
     with pytest.raises(UsageError, match="seed must be"):
         score_encoder(corner, "tiny", MIG, seed=-1)
-    with pytest.raises(UsageError, match="takes float or uint8"):
+    with pytest.raises(UsageError, match="takes must be 'float' or 'uint8', got 'int'"):
         score_encoder(corner, "tiny", MIG, takes="int", device="cpu")
 
 

@@ -203,7 +203,7 @@ def test_run_without_a_posterior_has_a_reason_and_leaves_the_others_theirs(runs,
     plain = train("plain-code", "tiny", results=tmp_path / "plain", **QUICK)
     found = udr_of_runs([plain, *runs[1:]], samples=20, threshold=0.0)
     assert found.scores[0] is None
-    assert "without a posterior" in found.reasons[0]
+    assert "have no posterior" in found.reasons[0]
     assert found.scores[1:] == udr_of_runs(runs[1:], samples=20, threshold=0.0).scores
     alone = udr_of_runs([plain, runs[1]], samples=20, threshold=0.0)
     assert alone.scores == (None, None)
@@ -214,9 +214,9 @@ def test_runs_that_cannot_be_compared_are_refused(run, runs, tmp_path):
     photos = train("vae", "tiny-photos", results=tmp_path / "photos", **QUICK)
     part = train("vae", "tiny", hold_out=["0.2"], results=tmp_path / "part", **QUICK)
     for wrong, message in (
-        ([run], "two runs or more; got 1"),
+        ([run], "at least two runs, got 1"),
         ([run, run.path], "are the same run"),
-        ([run, photos], "same images; .* has 'tiny' .*, and .* 'tiny-photos'"),
+        ([run, photos], "same images; got 'tiny' .* and 'tiny-photos'"),
         ([run, part], "same images; .* split=train"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -227,5 +227,5 @@ def test_runs_that_cannot_be_compared_are_refused(run, runs, tmp_path):
 
 def test_unfinished_run_is_refused(runs):
     runs[0].save_record(finished=None)
-    with pytest.raises(DisentangleError, match="first: disentangle resume"):
+    with pytest.raises(DisentangleError, match=r"Run `disentangle resume .*` first"):
         udr_of_runs(runs)

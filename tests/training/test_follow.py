@@ -109,7 +109,7 @@ def test_run_of_somebody_else_is_waited_for_and_not_written_to(run, meanwhile, m
 def test_watch_of_nothing_is_refused(command, tmp_path):
     code, _, err = command("watch", tmp_path / "nothing")
     assert code == 1
-    assert "no run is there" in err
+    assert "not a run (it has no run.json)" in err
 
 
 def test_absent_tensorboard_is_said(trained, command, monkeypatch):

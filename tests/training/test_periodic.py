@@ -46,7 +46,7 @@ def test_weights_are_kept_every_so_many_steps(tmp_path):
     last = run.model_at(12).state_dict()
     assert checkpoint.digest(last) == run.record.weights
     assert not torch.equal(run.model_at(4).encoder[0].weight, run.model_at(8).encoder[0].weight)
-    with pytest.raises(DisentangleError, match="step 5 was not kept; known: 4, 8, 12"):
+    with pytest.raises(DisentangleError, match="step 5 was not kept; kept steps: 4, 8, 12"):
         run.model_at(5)
 
 

@@ -237,7 +237,9 @@ def test_full_disk_is_one_error_and_keeps_the_checkpoint_before(tmp_path, monkey
             monkeypatch.setattr(checkpoint, "save_file", full)
 
     options = {"steps": 30, "checkpoint_every": 5, "results": tmp_path, **SMALL}
-    with pytest.raises(DisentangleError, match=r"cannot be written .*No space left on device"):
+    with pytest.raises(
+        DisentangleError, match=r"cannot write the checkpoint .*No space left on device"
+    ):
         train("vae", "tiny", report=fill, **options)
     (path,) = tmp_path.rglob("*.safetensors*")
     assert checkpoint.read_tensors(path)[1]["step"] == 10
@@ -260,7 +262,10 @@ def test_folder_that_is_removed_while_training_is_told(tmp_path):
         (lambda whole: whole[:-100] + bytes([whole[-100] ^ 4]) + whole[-99:], "digest does not"),
         (lambda whole: b"", "the checkpoint is damaged"),
         (lambda whole: pickle.dumps({"model": 1}), "the checkpoint is damaged"),
-        (lambda whole: whole.replace(b"disentangle-1", b"disentangle-9"), "format disentangle-9"),
+        (
+            lambda whole: whole.replace(b"disentangle-1", b"disentangle-9"),
+            "format disentangle-1, got disentangle-9",
+        ),
     ],
     ids=["cut", "bit", "empty", "pickle", "version"],
 )
@@ -294,7 +299,7 @@ def test_checkpoint_of_another_run_is_refused(tmp_path):
             train("vae", "tiny", steps=9, seed=seed, report=stop_at(5), results=tmp_path, **SMALL)
     paths = sorted(tmp_path.rglob("checkpoint.safetensors"))
     paths[0].write_bytes(paths[1].read_bytes())
-    with pytest.raises(DisentangleError, match="the checkpoint of run"):
+    with pytest.raises(DisentangleError, match="expected the checkpoint of run"):
         disentangle.resume(paths[0].parent, figures=False)
 
 
