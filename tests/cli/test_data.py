@@ -195,7 +195,7 @@ def test_broken_manifest_is_told_in_words_with_a_command_that_works(command, npz
     manifest.write_text('{"version": 1}')
     code, _, err = command("data", "verify", npz, *options)
     assert code == 1
-    assert "prepared.json is damaged, or of another version. Delete this folder, then run" in err
+    assert "prepared.json is damaged or from another version. Delete this folder, then run" in err
     typed = shlex.split(err.partition("then run `disentangle ")[2].partition("`")[0])
     shutil.rmtree(manifest.parent)
     assert command(*typed)[0] == 0

@@ -179,7 +179,7 @@ def test_options_go_before_the_rule_and_are_kept_apart(load, photos):
     [
         ({"image_size": 4}, "expected --image-size from 8 to 1024 pixels, got 4"),
         ({"image_size": 4096}, "expected --image-size from 8 to 1024 pixels, got 4096"),
-        ({"channels": 2}, r"--channels is 1 \(grey\) or 3 \(RGB\); got 2"),
+        ({"channels": 2}, r"expected --channels 1 \(grey\) or 3 \(RGB\), got 2"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(load, photos, options, message):

@@ -205,7 +205,7 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
         ),
         (lambda: draw_sweep(observations, "mgi", "beta", path), "did you mean 'mig'"),
         (lambda: draw_sweep(observations, "mig [mean]", "bet", path), "did you mean 'beta'"),
-        (lambda: draw_sweep(observations, "mig [mean]", "network", path), "is no number: conv"),
+        (lambda: draw_sweep(observations, "mig [mean]", "network", path), "is not numeric: conv"),
         (lambda: draw_agreement(observations, ["elbo/kl"], path), "needs at least two scores"),
         (lambda: draw_variance(observations, ["elbo/total"], path), "no run has the score"),
         (lambda: draw_sweep(observations, "mig [mean]", "beta", tmp_path / "f.txt"), "ends with"),

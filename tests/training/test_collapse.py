@@ -121,7 +121,7 @@ def test_advise_command(strangers, command):
     assert "beta = 409.6 weighs the KL term" in out
     assert "Collapse is STABLE" in out
     assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
-    assert "a weight of 1 would mean" in command("advise", "vae", "tiny")[1]
+    assert "Prediction for a weight of 1" in command("advise", "vae", "tiny")[1]
 
 
 def test_sample_is_the_same_for_the_same_seed():
