@@ -1,6 +1,6 @@
 """`disentangle score`: score runs, arrays of codes, or any encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +35,9 @@ from disentangle.cli.parameters import (
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.runs.run import Run
     from disentangle.scoring.measure import ScoreMapping
+    from disentangle.scoring.request import ScoringRequest
 
 
 OTHER = "Codes and encoders from elsewhere"
@@ -99,18 +101,19 @@ def score(
 
     Without RUN, all finished runs are scored. Existing scores are kept.
     """
+    from disentangle._utils.console import say
     from disentangle._utils.device import choose_device
-    from disentangle.scoring.metric_spec import choose
-    from disentangle.scoring.protocol import load_protocol
+    from disentangle.scoring.request import ScoringRequest
 
     if as_json and detail:
         raise UsageError(
             "give only one of --json and --detail; the file of --output and a run's scores.json "
             "contain the details"
         )
-    choose(metric, load_protocol(protocol))
+    request = ScoringRequest.of(
+        metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
+    )
     choose_device(device)
-    common: dict[str, Any] = {"metrics": metric, "seed": seed, "protocol": protocol}
     inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
     if len(inputs) > 1:
         raise UsageError(f"give only one of {' and '.join(inputs)}")
@@ -123,47 +126,43 @@ def score(
     if codes is not None:
         if split is not None or factors is not None:
             raise UsageError("--split and --factors require a dataset, got arrays (--codes)")
-        show_scores(score_npz(codes, common), output, detail, as_json)
+        show_scores(score_npz(codes, request), output, detail, as_json)
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
-        where = {"split": split, "factors": names(factors), "takes": takes, "device": device}
         opening = {"data_dir": data_dir, "file": file}
-        scores = score_function(encoder, dataset, {**common, **where}, opening)
+        scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
         show_scores(scores, output, detail, as_json)
     else:
-        where = {"split": split, "factors": names(factors), "device": device}
-        score_runs(runs, results, {**common, **where}, detail, as_json, data_dir, file)
+        loaded, problems = load_runs(runs, results)
+        for run in loaded:
+            run.data_dir, run.file = data_dir or run.data_dir, file or run.file
+        ready = [run for run in loaded if run.finished or runs]
+        if len(ready) < len(loaded):
+            say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
+        if not ready and not problems:
+            raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
+        problems += score_runs(ready, request, device, detail, as_json)
+        for path in write_tables(ready, results):
+            if not as_json:
+                typer.echo(path)
+        fail_if_any(problems)
 
 
 def score_runs(
-    runs: list[Path] | None,
-    results: Path,
-    options: Mapping[str, Any],
-    detail: bool,
-    as_json: bool,
-    data_dir: Path | None,
-    file: Path | None,
-) -> None:
-    """Score runs one after another, then print and write the tables."""
+    runs: Sequence["Run"], request: "ScoringRequest", device: str, detail: bool, as_json: bool
+) -> list[str]:
+    """Score runs one after another, and print their tables; return what went wrong."""
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
     from disentangle.score_tables.build import make_tables
-    from disentangle.scoring.score_runs import score as score_run
+    from disentangle.scoring.score_runs import score_run
 
-    loaded, problems = load_runs(runs, results)
-    for run in loaded:
-        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
-    ready = [run for run in loaded if run.finished or runs]
-    if len(ready) < len(loaded):
-        say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
-    if not ready and not problems:
-        raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-    results_of = {}
-    for run in ready:
+    problems, results_of = [], {}
+    for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
-                scores = score_run(run, progress=progress, say=say, **options)
+                scores = score_run(run, request, device=device, progress=progress, say=say)
             except DisentangleError as error:
                 problems.append(str(error))
                 continue
@@ -179,20 +178,14 @@ def score_runs(
     if as_json:
         print_json(results_of)
     else:
-        show_tables(make_tables(ready))
-    for path in write_tables(ready, results):
-        if not as_json:
-            typer.echo(path)
-    fail_if_any(problems)
+        show_tables(make_tables(runs))
+    return problems
 
 
-def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
+def score_npz(path: Path, request: "ScoringRequest") -> "ScoreMapping":
     """Score the arrays in an npz file."""
-    import warnings
-
     from disentangle.data import npz
-    from disentangle.errors import UnavailableWarning
-    from disentangle.scoring.score_external import score_codes
+    from disentangle.scoring.score_external import score_arrays
 
     keys = ("codes", "factors", "names", "test_codes", "test_factors")
     with npz.open_npz(path, "codes and factors") as arrays:
@@ -201,23 +194,27 @@ def score_npz(path: Path, options: Mapping[str, Any]) -> "ScoreMapping":
         inputs: dict[str, Any] = {key: arrays.array(key) for key in keys if key in arrays.keys}
     if "names" in inputs:
         inputs["names"] = [str(name) for name in npz.words(inputs["names"]).ravel()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnavailableWarning)  # the table gives the reasons
-        return score_codes(**inputs, **options)
+    return score_arrays(request, **inputs)
 
 
-def score_function(
-    reference: str, dataset: str, options: Mapping[str, Any], opening: Mapping[str, Any]
+def score_reference(
+    reference: str,
+    dataset: str,
+    opening: Mapping[str, Any],
+    request: "ScoringRequest",
+    **options: Any,
 ) -> "ScoreMapping":
-    """Score an encoder on a dataset."""
+    """Score the encoder that a reference names; `options` are those of `score_function`."""
     from disentangle._utils.console import counting, say
     from disentangle.scoring.encoders import load_encoder
-    from disentangle.scoring.score_external import score_encoder
+    from disentangle.scoring.score_external import score_function
 
     encoder, name = load_encoder(reference)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
-        return score_encoder(encoder, opened, name=name, progress=progress, say=say, **options)
+        return score_function(
+            encoder, opened, request, name=name, progress=progress, say=say, **options
+        )
 
 
 def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:

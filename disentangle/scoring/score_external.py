@@ -61,6 +61,23 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    return score_function(
+        encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
+    )
+
+
+def score_function(
+    encoder: Function,
+    dataset: Dataset | str,
+    request: ScoringRequest,
+    *,
+    takes: Input = "float",
+    device: str = "auto",
+    name: str = "",
+    progress: Progress = silent,
+    say: Say = silent,
+) -> ScoreMapping:
+    """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
     opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
     with evaluating(encoder, torch_device):
@@ -112,10 +129,22 @@ def score_codes(
         UsageError: arrays that do not match, or an unknown metric or hyper-parameter.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
-    source = array_source(codes, factors, test_codes, test_factors, names)
-    source.disjoint = request.rules.disjoint
-    requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
-    scores = measure_each(requests, source)
+    scores = score_arrays(request, codes, factors, test_codes, test_factors, names)
     for metric_name, reason in scores.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
     return scores
+
+
+def score_arrays(
+    request: ScoringRequest,
+    codes: ArrayLike,
+    factors: ArrayLike,
+    test_codes: ArrayLike | None = None,
+    test_factors: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> ScoreMapping:
+    """Score codes as a request asks, without warnings; see `score_codes`."""
+    source = array_source(codes, factors, test_codes, test_factors, names)
+    source.disjoint = request.rules.disjoint
+    requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
+    return measure_each(requests, source)
