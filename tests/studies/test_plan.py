@@ -99,7 +99,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         ("baselines = ['pcb']\n" + RUNS, "mine.toml: no baseline 'pcb'; did you mean 'pca'"),
         (RUNS + "[tables]\nchoose = 'best'\n", "mine.toml: --choose best: the rules are"),
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
-        (RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n", "--where beta: write"),
+        (RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n", "--where beta: expected a name"),
         (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],
     ids=str,
