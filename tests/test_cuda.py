@@ -119,5 +119,5 @@ def test_loss_that_changes_with_the_step_is_not_recorded(options, tmp_path):
 
 
 def test_optimiser_that_cannot_be_recorded_is_said(tmp_path):
-    with pytest.raises(DisentangleError, match="choose adam or adamw"):
+    with pytest.raises(DisentangleError, match="use adam or adamw"):
         train("vae", "tiny", optimizer="adagrad", compile=True, results=tmp_path, **SMALL)

@@ -1,1 +1,1 @@
-"""Training a run: configuration, the loop, checkpoints, what is watched on the way."""
+"""Train a run: configuration, the training loop, checkpoints and diagnostics."""

@@ -1,4 +1,4 @@
-"""Batches of images as a model takes them, on the device where it is."""
+"""Load batches of images onto the model's device."""
 
 from contextlib import suppress
 from math import prod
@@ -13,16 +13,16 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.errors import BrokenContract
 
 SHARE = 0.5
-"""Of a GPU's free memory, what a dataset may take to lie there whole."""
+"""The maximum share of a GPU's free memory for a resident dataset."""
 CHUNK = 8_192
-"""Images that are moved at once."""
+"""The number of images that are moved at once."""
 
 
 class BatchLoader:
-    """Gives batches of a dataset, float32 in [0, 1], on a device.
+    """Loads batches onto a device as float32 in [0, 1].
 
-    On a GPU the images lie there whole, as bytes, if they fit, so that a batch costs the moving of
-    its index; else a batch is moved while the device computes.
+    If the whole dataset fits, it stays on the GPU as bytes, so that a batch costs only the transfer
+    of its index. Otherwise a batch is transferred while the device computes.
     """
 
     def __init__(
@@ -33,13 +33,14 @@ class BatchLoader:
         images: int = 0,
         resident: bool | None = None,
     ) -> None:
-        """Move the images to the device, where that is best.
+        """Move all images to the device if that is faster.
 
         Args:
             dataset: the images.
-            device: where the model is.
-            images: how many will be asked for; fewer than there are are moved batch by batch.
-            resident: whether to move all of them; what is best unless given.
+            device: the model's device.
+            images: the number of images that will be requested; fewer than the dataset has are
+                transferred batch by batch.
+            resident: whether to move all images [default: whichever is faster].
         """
         self.dataset, self.device = dataset, device
         self.images: Tensor | None = None
@@ -47,37 +48,37 @@ class BatchLoader:
             enough = device.type == "cuda" and images >= len(dataset)
             resident = enough and fits(dataset, device)
         if resident:
-            with suppress(torch.OutOfMemoryError):  # somebody else took the memory meanwhile
+            with suppress(torch.OutOfMemoryError):  # another process took the memory meanwhile
                 self.images = whole(dataset, device)
 
     def __call__(self, index: Index) -> Tensor:
-        """Return images [N, C, H, W] of this index [N], channels last."""
+        """The images [N, C, H, W] at an index [N], channels last."""
         if self.images is None:
             images = self.dataset.images(index)
             if images.dtype is not torch.uint8 or len(images) != len(index):
-                whose = entry_points.who("dataset", self.dataset.name)
+                plugin = entry_points.who("dataset", self.dataset.name)
                 raise BrokenContract(
-                    f"{whose} gave {len(images)} images of "
-                    f"{images.dtype} for {len(index)}: they are to be uint8, one for each index"
+                    f"{plugin} must return one uint8 image per index: expected {len(index)} of "
+                    f"torch.uint8, got {len(images)} of {images.dtype}"
                 )
             return to_device(self._pinned(images), self.device)
-        place = self._pinned(torch.from_numpy(self.dataset._index(index)))
-        chosen = self.images.index_select(0, place.to(self.device, non_blocking=True))
-        return to_device(chosen, self.device)
+        rows = self._pinned(torch.from_numpy(self.dataset._index(index)))
+        batch = self.images.index_select(0, rows.to(self.device, non_blocking=True))
+        return to_device(batch, self.device)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
-        """Return a tensor that a GPU takes without making this process wait."""
+        """The tensor in pinned memory, which a GPU copies asynchronously."""
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
 
 def fits(dataset: Dataset, device: torch.device) -> bool:
-    """Say whether all images fit into the share of a GPU's free memory."""
+    """True if all images fit into `SHARE` of a GPU's free memory."""
     free, _ = torch.cuda.mem_get_info(device)
     return len(dataset) * prod(dataset.image_shape) <= SHARE * free
 
 
 def whole(dataset: Dataset, device: torch.device) -> Tensor:
-    """Return all images on the device, uint8 [N, C, H, W]."""
+    """All images on the device, uint8 [N, C, H, W]."""
     images = torch.empty((len(dataset), *dataset.image_shape), dtype=torch.uint8, device=device)
     for start in range(0, len(dataset), CHUNK):
         index = np.arange(start, min(start + CHUNK, len(dataset)))

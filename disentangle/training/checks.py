@@ -1,4 +1,4 @@
-"""What a model is held to while it trains: its terms, its code, its images, and whose it is."""
+"""Checks of a model's contract during training: its loss terms, its code and its images."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from disentangle.errors import BrokenContract
 
 @contextmanager
 def named(whose: str) -> Iterator[None]:
-    """Say whose model it is that breaks its contract."""
+    """Name the plugin in the error if a model breaks its contract."""
     try:
         yield
     except BrokenContract as error:
@@ -20,53 +20,55 @@ def named(whose: str) -> Iterator[None]:
 
 
 def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
-    """Return the sets of terms: the model's, and its opponent's where it has one."""
+    """The sets of loss terms: the model's, and its opponent's if it has one."""
     return terms if isinstance(terms, tuple) else (terms,)
 
 
 def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
-    """Return the sets of terms, if that is what they are.
+    """Validate sets of loss terms and return them.
 
     Raises:
-        BrokenContract: they are no mappings of names to scalars.
+        BrokenContract: a set is not a mapping of names to scalars.
     """
     for one in sets:
         if not isinstance(one, Mapping):
             raise BrokenContract(
-                f"terms() returned {type(one).__name__}, no mapping of names to terms"
+                f"terms() must return a mapping of names to terms, got {type(one).__name__}"
             )
         if not one:
             raise BrokenContract("terms() returned no term: there is nothing to minimise")
         for name, term in one.items():
             if not isinstance(name, str):
-                raise BrokenContract(f"a term is called {name!r}, which is no text")
+                raise BrokenContract(f"the name of a term must be a string, got {name!r}")
             if not isinstance(term, Tensor) or term.ndim:
-                what = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
+                actual = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
                 raise BrokenContract(
-                    f"term '{name}' is {what}, no scalar: take its mean over the batch"
+                    f"term '{name}' must be a scalar, got {actual}: take its mean over the batch"
                 )
     return sets
 
 
 def check_networks(model: Model, images: Tensor) -> None:
-    """Refuse a model that gives no code of images, or no images of a code.
+    """Check that a model encodes images to a code, and decodes the code to images.
 
     Raises:
-        BrokenContract: encode() or decode() returns something else; what it was.
+        BrokenContract: encode() or decode() returns something else; the message says what.
     """
     model.eval()
     with torch.no_grad():
         code = model.encode(images)
         if not isinstance(code, Code):
             raise BrokenContract(
-                f"encode() returned {type(code).__name__}: it is to be a Posterior, or a Code in a "
-                "Model[Code]"
+                "encode() must return a Posterior (or a Code in a Model[Code]), got "
+                f"{type(code).__name__}"
             )
         shape = [len(images), model.latents]
         if list(code.mean.shape) != shape:
-            raise BrokenContract(f"encode() gave a code {list(code.mean.shape)}, and not {shape}")
-        made = model.decode(code.mean)
+            raise BrokenContract(
+                f"encode() must return a code {shape}, got {list(code.mean.shape)}"
+            )
+        decoded = model.decode(code.mean)
     model.train()
-    if not isinstance(made, Tensor) or made.shape != images.shape:
-        what = list(made.shape) if isinstance(made, Tensor) else type(made).__name__
-        raise BrokenContract(f"decode() gave {what}, and not images {list(images.shape)}")
+    if not isinstance(decoded, Tensor) or decoded.shape != images.shape:
+        actual = list(decoded.shape) if isinstance(decoded, Tensor) else type(decoded).__name__
+        raise BrokenContract(f"decode() must return images {list(images.shape)}, got {actual}")

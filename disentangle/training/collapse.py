@@ -1,4 +1,4 @@
-"""Advice before training: whether this weight of the KL term is about to waste the user's week."""
+"""Advice before training: whether the weight of the KL term is likely to collapse all latents."""
 
 from dataclasses import dataclass
 from math import prod
@@ -10,73 +10,72 @@ from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.dataset import Dataset
 
 QUICK = 400
-"""Images that the one line before training is taken from."""
+"""Number of images used for the one-line advice before training."""
 KNOWN = ("gaussian", "bernoulli")
-"""The likelihoods whose onset of collapse is known."""
+"""The likelihoods for which the onset of collapse is known."""
 
 
 def advise(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> list[str]:
-    """Return what is known before training, in sentences.
+    """What can be predicted before training, in sentences.
 
     Args:
-        dataset: what is trained on.
+        dataset: the training images.
         beta: weight of the KL term, in nats per image.
-        latents: how many there are.
-        likelihood: its name; only of `KNOWN` ones anything is known.
-        variance: of the Gaussian likelihood, a pixel's.
+        latents: number of latents.
+        likelihood: name of the likelihood; predictions exist only for those in `KNOWN`.
+        variance: variance of a pixel in the Gaussian likelihood.
     """
     norm = beta * latents / prod(dataset.image_shape)
-    said = [
-        f"beta = {beta:g} weighs the KL term in nats per image, summed over pixels and latents; "
-        f"the normalised beta of Higgins et al. is {norm:.3g}, of {latents} latents and "
+    lines = [
+        f"beta = {beta:g} is the weight of the KL term in nats per image, summed over pixels and "
+        f"latents; the normalised beta of Higgins et al. is {norm:.3g}, for {latents} latents and "
         f"{prod(dataset.image_shape):,} pixels."
     ]
     if likelihood == "gaussian":
-        said.append(
-            f"The Gaussian's variance is {variance:g}: with squared errors summed and not halved, "
-            f"this is a weight of {2 * variance * beta:g}."
+        lines.append(
+            f"The variance of the Gaussian is {variance:g}; in a loss that sums squared errors "
+            f"without halving them, the same weight is {2 * variance * beta:g}."
         )
     if likelihood not in KNOWN:
-        return [*said, f"Of the likelihood '{likelihood}' the onset of collapse is not known."]
-    found = predict(dataset, likelihood, variance, beta, latents)
-    said.append(
-        f"By the spectrum of {min(SAMPLE, len(dataset)):,} images, collapse is stable above beta = "
-        f"{found.onset}, of halves of them the lowest and highest in brackets."
+        return [*lines, f"The onset of collapse is not known for the likelihood '{likelihood}'."]
+    prediction = predict(dataset, likelihood, variance, beta, latents)
+    onset = prediction.onset
+    lines.append(
+        f"From the spectrum of {min(SAMPLE, len(dataset)):,} images, collapse is predicted above "
+        f"beta = {onset.value:.3g} (range over random halves of the images: {onset.low:.3g} to "
+        f"{onset.high:.3g})."
     )
-    if found.without_rare is not None:
-        said.append(f"Without pixels that hardly ever vary, above {found.without_rare:.3g}.")
-    if found.kept is not None:
-        said.append(
-            f"A linear model would keep {found.kept.value:.0f} of {latents} latents "
-            f"({found.kept.low:.0f} to {found.kept.high:.0f}); another network may keep other "
-            "numbers."
+    if prediction.without_rare is not None:
+        lines.append(f"Without pixels that rarely vary: above {prediction.without_rare:.3g}.")
+    if prediction.kept is not None:
+        kept = prediction.kept
+        lines.append(
+            f"A linear model would keep {kept.value:.0f} of {latents} latents "
+            f"({kept.low:.0f} to {kept.high:.0f}); other networks may keep more or fewer."
         )
-    return [*said, verdict(beta, found)]
+    return [*lines, verdict(beta, prediction)]
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number, and its lowest and highest value over random halves of the sample."""
+    """A number with its lowest and highest value over random halves of the sample."""
 
     value: float
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
-
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is known before training.
+    """The prediction before training.
 
     Attributes:
-        onset: the beta beyond which collapse is stable.
-        kept: how many latents a linear model would keep, at most those that there are; None for a
-            likelihood of which only the onset is known.
-        without_rare: the onset without pixels that hardly vary; None where that plays no part.
+        onset: the beta above which the collapsed state is stable.
+        kept: the number of latents that a linear model would keep, at most all of them; None for a
+            likelihood for which only the onset is known.
+        without_rare: the onset without pixels that rarely vary; None if these do not matter.
     """
 
     onset: Range
@@ -85,39 +84,39 @@ class Prediction:
 
 
 def verdict(beta: float, found: Prediction) -> str:
-    """Return whether collapse is stable, in words."""
+    """The predicted outcome as text."""
     if beta > found.onset.high:
         return (
-            f"Collapse is STABLE at beta = {beta:g}: expect every latent to die. "
+            f"Collapse is predicted at beta = {beta:g}: expect no active latent. "
             f"Choose a beta well below {found.onset.low:.3g}."
         )
     if beta > found.onset.low:
-        return "This is at the onset: what happens depends on the images and on chance."
+        return "This beta is at the onset: the outcome depends on the images and on chance."
     return (
-        "Collapse is unstable here, which is no promise. Close to the onset training leaves it "
-        "slowly, and at a high learning rate, which kills ReLUs, never. Watch the number of active "
-        "latents; try a smaller --lr, or, where the model has it, a weight that rises from 0 "
-        "(--kl-warmup STEPS)."
+        "No collapse is predicted here, but it can still occur. Near the onset, training escapes "
+        "the collapsed state slowly; at a high learning rate, which kills ReLUs, it never does. "
+        "Watch the number of active latents; try a smaller --lr or, if the model has it, a KL "
+        "weight that rises from 0 (--kl-warmup STEPS)."
     )
 
 
 def one_line(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> str | None:
-    """Return the short form of the advice, from few images; None where nothing is known."""
+    """The advice in one line, from few images; None if nothing can be predicted."""
     if likelihood not in KNOWN or len(dataset) < 2:
         return None
-    found = predict(dataset, likelihood, variance, beta, latents, sample=QUICK)
-    state = "STABLE: expect every latent to die" if beta > found.onset.high else "unstable"
-    return f"beta {beta:g}: collapse is {state} (stable above some {found.onset.value:.3g})"
+    onset = predict(dataset, likelihood, variance, beta, latents, sample=QUICK).onset
+    outcome = "POSTERIOR COLLAPSE" if beta > onset.high else "no posterior collapse"
+    return f"beta = {beta:g}: {outcome} expected (predicted above about {onset.value:.3g})"
 
 
 SAMPLE = 2_000
-"""Images that are read."""
+"""Number of images in the sample."""
 HALVES = 4
-"""Random halves of them, whose results give the ranges."""
+"""Number of random halves of the sample, from which the ranges are computed."""
 RARE = 1e-3
-"""A pixel whose p(1 - p) is below this is rare."""
+"""A pixel varies rarely if its p(1 - p) is at most this."""
 
 Floats = NDArray[np.float64]
 
@@ -132,16 +131,16 @@ def predict(
     sample: int = SAMPLE,
     seed: int = 0,
 ) -> Prediction:
-    """Return what the spectrum of a sample of images says.
+    """Predict collapse from the spectrum of a sample of images.
 
     Args:
         dataset: any images.
         likelihood: `gaussian` or `bernoulli`.
-        variance: of the Gaussian, a pixel's.
+        variance: variance of a pixel in the Gaussian likelihood.
         beta: weight of the KL term, in nats per image.
-        latents: how many there are.
-        sample: images to read.
-        seed: of their draw.
+        latents: number of latents.
+        sample: number of images to sample.
+        seed: seed for sampling the images.
     """
     rng = numpy_rng(seed, "spectrum")
     index = np.sort(rng.permutation(len(dataset))[:sample])
@@ -157,18 +156,18 @@ def predict(
 
 
 def eigenvalues(x: Floats) -> Floats:
-    """Return the eigenvalues of the covariance of x [N, P], the largest first."""
+    """The eigenvalues of the covariance of x [N, P], in descending order."""
     centred = x - x.mean(axis=0)
     n, p = x.shape
     gram = centred @ centred.T if n < p else centred.T @ centred
-    found: Floats = np.maximum(np.linalg.eigvalsh(gram)[::-1] / n, 0.0)
-    return found
+    values: Floats = np.maximum(np.linalg.eigvalsh(gram)[::-1] / n, 0.0)
+    return values
 
 
 def bernoulli_onset(x: Floats, least: float = 0.0) -> float:
-    """Return the largest eigenvalue of P^-1/2 S P^-1/2 of x [N, P] in [0, 1].
+    """The largest eigenvalue of P^-1/2 S P^-1/2, for x [N, P] in [0, 1].
 
-    Pixels whose p(1 - p) is not above `least` are left out; 0 where none is left.
+    Pixels whose p(1 - p) is at most `least` are left out; 0 if none is left.
     """
     p = x.mean(axis=0)
     curvature = p * (1 - p)
@@ -179,5 +178,5 @@ def bernoulli_onset(x: Floats, least: float = 0.0) -> float:
 
 
 def ranged(values: list[float]) -> Range:
-    """Return the first value with the range of the others."""
+    """The first value with the range of the others."""
     return Range(values[0], min(values[1:]), max(values[1:]))

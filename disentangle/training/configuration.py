@@ -1,4 +1,4 @@
-"""Settle a training before it starts: names and options in, checked settings and a record out."""
+"""Resolve a training configuration: names and options in, validated settings and a record out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A model and options as a user gives them, loaded and checked before a dataset is opened.
+    """A requested model with its options, loaded and validated before a dataset is opened.
 
     Attributes:
         name: the registered name, or `module:name` of a class.
         kind: the class.
         settings: the model's hyper-parameters that were given.
-        recipe: the trainer's options that were given.
-        preset: the name of a paper's settings, if one was given.
+        recipe: the training options that were given.
+        preset: the name of a preset, if one was given.
     """
 
     name: str
@@ -53,29 +53,29 @@ class ModelRequest:
     def of(
         cls, model: "str | type[Model]", options: Mapping[str, Any], preset: str | None = None
     ) -> Self:
-        """Load a model and check its options.
+        """Load a model and validate its options.
 
         Args:
             model: a registered name, or a class.
-            options: the model's hyper-parameters and the trainer's options, in one mapping.
-            preset: the name of a paper's settings.
+            options: the model's hyper-parameters and the training options, in one mapping.
+            preset: the name of a preset.
 
         Raises:
             UsageError: an unknown model, option or preset, or a value out of bounds.
-            DisentangleError: the plugin cannot be imported, or breaks its contract.
+            DisentangleError: the plugin cannot be imported or breaks its contract.
         """
         if isinstance(model, str):
             name, kind = model, registry.models.load(model)
         else:
             registry.models.check(model, f"model '{model}'")
             name, kind = entry_points.reference_of(model), model
-        own, trainers = option_knobs(kind), knobs(Training)
+        own, training = option_knobs(kind), knobs(Training)
         for option in options:
-            if option not in own and option not in trainers:
-                near = suggestion(option, [*own, *trainers])
-                raise UsageError(f"{entry_points.called(kind)} has no option '{option}'{near}")
+            if option not in own and option not in training:
+                hint = suggestion(option, [*own, *training])
+                raise UsageError(f"{entry_points.called(kind)} has no option '{option}'{hint}")
         settings = check(kind, {k: v for k, v in options.items() if k in own}, "given")
-        recipe = check(Training, {k: v for k, v in options.items() if k in trainers}, "given")
+        recipe = check(Training, {k: v for k, v in options.items() if k in training}, "given")
         if preset is not None:
             load_preset(preset)
         return cls(name, kind, settings, recipe, preset)
@@ -83,7 +83,7 @@ class ModelRequest:
     def settings_on(
         self, dataset: Dataset, preset: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Setting]:
-        """Resolve every hyper-parameter of the model on a dataset."""
+        """Resolve all hyper-parameters of the model for a dataset."""
         return combine(
             self.kind,
             self.settings,
@@ -101,21 +101,21 @@ class ModelRequest:
         opening: Mapping[str, Any] = MappingProxyType({}),
         say: Say = lambda text: None,
     ) -> "TrainingPlan":
-        """Settle the training of this model on a dataset.
+        """Plan the training of this model on a dataset.
 
         Args:
-            dataset: what is trained on, opened.
-            device: where it is to train.
-            periodic: what it does every so many steps.
+            dataset: the opened dataset or view to train on.
+            device: the device to train on.
+            periodic: periodic actions during training.
             opening: how the dataset was opened, for the record; see `DatasetRecord`.
-            say: told what a user of the preset must know.
+            say: called with the preset's note, if there is one.
 
         Raises:
-            UsageError: options that make no sense together, or on this dataset.
+            UsageError: options that are inconsistent, or invalid for this dataset.
         """
         if not isinstance(dataset, self.kind.needs):
             raise UsageError(
-                f"{self.kind.__name__} trains on a dataset that is {self.kind.needs.strength}; "
+                f"{self.kind.__name__} needs a dataset that is {self.kind.needs.strength}, but "
                 f"'{dataset.name}' is only {dataset.strength}"
             )
         paper = Settings()
@@ -126,8 +126,8 @@ class ModelRequest:
         recipe = combine(Training, self.recipe, preset=paper.training)
         if len(dataset) < recipe["batch_size"].value:
             raise UsageError(
-                f"a batch of {recipe['batch_size'].value} is more than the {len(dataset)} images "
-                f"of '{dataset.name}'; choose a smaller batch size"
+                f"batch size {recipe['batch_size'].value} exceeds the {len(dataset)} images of "
+                f"'{dataset.name}'; use --batch-size {len(dataset)} or less"
             )
         settings = self.settings_on(dataset, paper.model)
         data = DatasetRecord.of(dataset, **opening)
@@ -137,12 +137,12 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A training that is settled but not begun.
+    """A fully configured training that has not started.
 
     Attributes:
         kind: the model's class.
-        record: the record of the run as it would begin here.
-        dataset: what it trains on.
+        record: the record of the run at its start.
+        dataset: the dataset or view to train on.
     """
 
     kind: "type[Model]"
@@ -150,10 +150,10 @@ class TrainingPlan:
     dataset: Dataset
 
     def build(self) -> "Model":
-        """Make the model as it is before its first step.
+        """Build the model as it is before its first step.
 
         Raises:
-            DisentangleError: it cannot be built with these settings.
+            DisentangleError: the model cannot be built with these settings.
         """
         return build_model(self.kind, self.record)
 
@@ -172,11 +172,11 @@ def make_record(
     Args:
         name: the model's registered name, or `module:name` of a class.
         kind: its class.
-        settings: every hyper-parameter of the model.
-        recipe: every option of the trainer.
-        dataset: what it trains on.
-        device: where.
-        preset: the paper whose settings were taken, if any.
+        settings: all hyper-parameters of the model.
+        recipe: all training options.
+        dataset: the record of the dataset.
+        device: the device to train on.
+        preset: the name of the preset, if any.
     """
     import torch
 
@@ -202,22 +202,22 @@ def make_record(
 
 
 def advice(run: Run) -> str:
-    """Return what may keep latents from collapsing, by what this run was trained with."""
+    """Suggest changes of this run's settings that may prevent collapse."""
     weights = [
-        f"{name} (it is {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
+        f"{name} (now {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
         for form in run.record.normalised
         if (name := form.removesuffix(NORMALISED))
     ]
     ways = [f"a smaller {' or '.join(weights)}"] if weights else []
     if run.record.knobs.get("kl_warmup") == 0:
         ways.append(f"--kl-warmup {max(1, run.record.recipe['steps'] // 10)}")
-    ways.append(f"a smaller lr (it is {run.record.recipe['lr']:g}: large ones kill ReLUs)")
+    ways.append(f"a smaller lr (now {run.record.recipe['lr']:g}; large ones kill ReLUs)")
     ways.append("another likelihood or network")
     return f"if the posterior collapses, try {', or '.join(ways)}"
 
 
 def check_every(checkpoint_every: int | None) -> None:
-    """Refuse a number of steps between checkpoints that is none."""
+    """Raise `UsageError` unless the number of steps between checkpoints is at least 1."""
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UsageError(f"checkpoint_every must be at least 1; got {checkpoint_every}")
 
@@ -229,5 +229,5 @@ def kl_weight(kind: "type[Model]", values: Mapping[str, Any]) -> float | None:
 
 
 def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:
-    """Return what the dataset chooses unless the user does: the likelihood of its images."""
+    """The dataset's defaults for model knobs (its likelihood)."""
     return {"likelihood": dataset.likelihood} if "likelihood" in knobs(kind) else {}

@@ -1,4 +1,4 @@
-"""A training step that is recorded once, as a CUDA graph, and then replayed by one launch."""
+"""A training step that is recorded once as a CUDA graph and then replayed with one launch."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -10,35 +10,35 @@ from disentangle.contracts.model import Batch, Terms
 from disentangle.errors import DisentangleError
 
 Update: TypeAlias = Callable[[Batch], tuple[Terms, ...]]
-"""Takes one step on a batch; returns the sets of terms, as they were before it."""
+"""A function that takes one step on a batch; it returns the sets of terms before the step."""
 WARM = 3
-"""Steps taken as they are before one is recorded: libraries and optimisers then are ready."""
+"""Number of warm-up steps before recording, which initialise libraries and optimisers."""
 
 
 class StepFreeBatch(Batch):
-    """A batch that does not tell its step: what is recorded of it holds at every step."""
+    """A batch that hides its step, so that a recording is valid at every step."""
 
     def __getattribute__(self, name: str) -> object:
         if name == "step":
             raise DisentangleError(
-                "--compile failed: this model's loss changes with the step, and on a GPU one step "
-                "is recorded for all; leave it out"
+                "--compile failed: this model's loss changes with the step, but on a GPU one "
+                "recorded step is replayed for all; train without --compile"
             )
         return super().__getattribute__(name)
 
 
 class Replay:
-    """Updates that are the recorded one again, on other images and other noise."""
+    """Replays the recorded step on new images and new noise."""
 
     def __init__(self, update: Update, optimizers: list[torch.optim.Optimizer]) -> None:
         """Prepare for recording.
 
         Args:
-            update: the step; all of its work is on the GPU.
-            optimizers: which it uses.
+            update: the step, which runs entirely on the GPU.
+            optimizers: the optimisers that it uses.
 
         Raises:
-            DisentangleError: an optimiser works in part on the CPU.
+            DisentangleError: an optimiser runs partly on the CPU.
         """
         self.update, self.taken = update, 0
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -46,13 +46,13 @@ class Replay:
             if "capturable" not in optimizer.defaults:
                 raise DisentangleError(
                     f"--compile failed: {type(optimizer).__name__} cannot be recorded on a GPU; "
-                    "choose adam or adamw, or leave it out"
+                    "use adam or adamw, or train without --compile"
                 )
             for group in optimizer.param_groups:
                 group["capturable"] = True
 
     def __call__(self, batch: Batch) -> tuple[Terms, ...]:
-        """Take one step; the terms are overwritten by the next."""
+        """Take one step; the next step overwrites the returned terms."""
         batch = StepFreeBatch(**{name: batch.__dict__[name] for name in batch.__dict__})
         if self.graph is None:
             if self.taken < WARM:
@@ -66,7 +66,7 @@ class Replay:
         return self.terms
 
     def _warm(self, batch: Batch) -> tuple[Terms, ...]:
-        """Take a step on another stream, as recording will."""
+        """Take a step on another stream, as recording does."""
         self.taken += 1
         main = torch.cuda.current_stream()
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -77,7 +77,7 @@ class Replay:
         return terms
 
     def _record(self, batch: Batch) -> None:
-        """Record the step, without taking it."""
+        """Record the step without taking it."""
         self.held: tuple[Tensor | None, Tensor | None] = (
             batch.x.clone(),
             None if batch.pair is None else batch.pair.clone(),
@@ -92,5 +92,5 @@ class Replay:
             reason = str(error).partition("\n")[0]
             raise DisentangleError(
                 f"--compile failed: this model's step cannot be recorded on a GPU: {reason}; "
-                "leave it out"
+                "train without --compile"
             ) from error

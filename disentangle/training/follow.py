@@ -1,4 +1,4 @@
-"""Following a training from outside, by its log: in words, and for TensorBoard."""
+"""Follow the training of a run from another process, through its log: as text or in TensorBoard."""
 
 import time
 from collections.abc import Callable
@@ -9,32 +9,32 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.run import Run, load_run
 
 PATIENCE = 10
-"""Looks at a run that nobody trains, before it is left alone: somebody may be about to begin."""
+"""Number of polls of a run that is not being trained before giving up: training may soon start."""
 
 
 def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -> Run:
-    """Report each entry of a run's log, and those that come while it is trained.
+    """Report each entry of a run's log, including new ones while it is trained.
 
-    A run that was stopped and goes on has cut its log: what is new behind the cut is told again.
+    A run that was stopped and resumed truncates its log: entries after that are reported again.
 
     Args:
         run: a run.
         report: called with each entry; see `monitor.Report`.
-        once: only what is there now.
-        poll: seconds between looks.
+        once: True to report only the present entries.
+        poll: seconds between polls.
 
     Returns:
-        The run as it is now.
+        The run in its present state.
     """
-    steps, told, left = int(run.record.recipe["steps"]), 0, PATIENCE
+    steps, reported, left = int(run.record.recipe["steps"]), 0, PATIENCE
     while True:
-        run = load_run(run.path)  # before the log, whose last entry comes before the run's end
+        run = load_run(run.path)  # before the log: its last entry is written before the run ends
         entries = [entry for entry in run.log if "terms" in entry]
-        told = min(told, entries[-1]["step"] if entries else 0)
+        reported = min(reported, entries[-1]["step"] if entries else 0)
         for entry in entries:
-            if entry["step"] > told:
-                told = entry["step"]
-                report(told, steps, entry)
+            if entry["step"] > reported:
+                reported = entry["step"]
+                report(reported, steps, entry)
         if once or run.state != "unfinished":
             return run
         left = PATIENCE if may_be_trained(run) else left - 1
@@ -44,7 +44,7 @@ def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -
 
 
 def may_be_trained(run: Run) -> bool:
-    """Say whether somebody trains a run; of one that is not ours to lock, nobody knows."""
+    """True if a run is being trained, or if it cannot be locked, which leaves that open."""
     try:
         return run.busy()
     except DisentangleError:
@@ -52,7 +52,7 @@ def may_be_trained(run: Run) -> bool:
 
 
 def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:
-    """Return a report that writes entries to the run's `tensorboard`, and what closes it.
+    """Make a report that writes entries to the run's `tensorboard` folder; return it and its close.
 
     Raises:
         UsageError: TensorBoard is not installed.
@@ -61,11 +61,11 @@ def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UsageError(
-            "TensorBoard is missing; get it by: pip install 'disentangle-bench[tensorboard]'"
+            "TensorBoard is not installed. Run `pip install 'disentangle-bench[tensorboard]'`."
         ) from None
     folder = run.path / "tensorboard"
     for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()  # all is written again, from the log
+        old.unlink()  # everything is rewritten from the log
     writer = SummaryWriter(str(folder))
 
     def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
@@ -76,13 +76,13 @@ def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:
 
 
 def scalars(entry: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers of a log entry, by the names that TensorBoard groups them by."""
-    found = {f"terms/{name}": value for name, value in entry.get("terms", {}).items()}
-    found |= {f"kl/z{d}": value for d, value in enumerate(entry.get("kl", []))}
-    found |= {
+    """The numbers of a log entry, with the names by which TensorBoard groups them."""
+    values = {f"terms/{name}": value for name, value in entry.get("terms", {}).items()}
+    values |= {f"kl/z{d}": value for d, value in enumerate(entry.get("kl", []))}
+    values |= {
         f"scores/{name}": value
         for name, value in entry.get("scores", {}).items()
         if value is not None
     }
     rest = ("active", "spread", "images_per_second")
-    return found | {f"training/{name}": entry[name] for name in rest if name in entry}
+    return values | {f"training/{name}": entry[name] for name in rest if name in entry}

@@ -1,4 +1,4 @@
-"""Weights that were trained elsewhere, taken up as a run like any other."""
+"""Import weights trained elsewhere as a run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,28 +28,28 @@ DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
 def own(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
-    """Return a state dict of this project's own, or the model's part of a checkpoint."""
+    """A state dict in this project's layout, or the model's part of a checkpoint."""
     return unpack(state, "model") or dict(state)
 
 
 def disentangling_vae(state: StateDict, ours: StateDict) -> dict[str, Tensor]:
-    """Return a state dict of github.com/YannDubs/disentangling-vae under this project's names.
+    """Convert a state dict of github.com/YannDubs/disentangling-vae to this project's names.
 
-    Its layers are those of `burgess`, in the same order. Its last one in the encoder gives mean and
-    log variance by turns, ours first all means.
+    Its layers are those of `burgess`, in the same order. The outputs of its last encoder layer
+    alternate between mean and log variance; ours are all means, then all log variances.
     """
-    found: dict[str, Tensor] = {}
+    converted: dict[str, Tensor] = {}
     used = set()
     for part, layers in (("encoder", ENCODER), ("decoder", DECODER)):
         theirs = [f"{part}.{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
         present = [name for name in theirs if name in state]
         names = [name for name in ours if name.startswith(f"{part}.")]
         used.update(present)
-        found.update({a: state[b] for a, b in zip(names, present, strict=False)})
+        converted.update({a: state[b] for a, b in zip(names, present, strict=False)})
         for name, source in zip(names, present, strict=False):
             if "mu_logvar_gen" in source:
-                found[name] = torch.cat([state[source][0::2], state[source][1::2]])
-    return found | {name: tensor for name, tensor in state.items() if name not in used}
+                converted[name] = torch.cat([state[source][0::2], state[source][1::2]])
+    return converted | {name: tensor for name, tensor in state.items() if name not in used}
 
 
 LAYOUTS: dict[str, Callable[[StateDict, StateDict], dict[str, Tensor]]] = {
@@ -71,40 +71,41 @@ def import_weights(
     progress: Progress = lambda done, total: None,
     **options: Any,
 ) -> Run:
-    """Take up weights that were trained elsewhere; return the run, finished.
+    """Import weights trained elsewhere; return the finished run.
 
-    Nothing in the file is executed: weights only, from torch's format or safetensors.
+    Nothing in the file is executed: only weights are read, from torch's format or safetensors.
 
     Args:
         file: a state dict.
         model: a registered name.
-        dataset: what it was trained on, by its registered name or a path.
+        dataset: the dataset it was trained on, by its registered name or a path.
         layout: how the file names its tensors; see `LAYOUTS`.
         results: the folder of all runs.
-        data_dir: where datasets keep what they prepare.
-        data_file: the dataset's own file, where the user has it.
+        data_dir: the folder of prepared datasets.
+        data_file: the dataset's original file, if the user has it.
         say: called with lines of text for the user.
-        progress: called with the images done, and all, while the dataset is prepared.
-        **options: the model's knobs (`network="burgess"`), and of the trainer's those that are
-            known, for the record (`steps=345_600`).
+        progress: called with the number of prepared images and the total, while the dataset is
+            prepared.
+        **options: the model's knobs (`network="burgess"`), and the known training options, for the
+            record (`steps=345_600`).
 
     Raises:
-        UsageError: a name, an option or a value that makes no sense.
-        DisentangleError: the file cannot be read, or its tensors are not the model's.
+        UsageError: an unknown name or option, or an invalid value.
+        DisentangleError: the file cannot be read, or its tensors do not match the model.
     """
     path = Path(file).expanduser()
     if layout not in LAYOUTS:
         raise UsageError(f"no layout '{layout}'{suggestion(layout, LAYOUTS)}")
     request = ModelRequest.of(model, options)
-    asked = DatasetRequest.of(dataset, data_dir=data_dir, file=data_file)
+    data_request = DatasetRequest.of(dataset, data_dir=data_dir, file=data_file)
     state = read_state(path)
-    opened = asked.open(say, progress)
+    opened = data_request.open(say, progress)
     record = make_record(
         request.name,
         request.kind,
         request.settings_on(opened),
         combine(Training, request.recipe),
-        DatasetRecord.of(opened, **asked.record_fields),
+        DatasetRecord.of(opened, **data_request.record_fields),
         choose_device("cpu"),
     ).model_copy(update={"imported": file_name(path)})
     folder = Path(results) / "default" / folder_name(record.dataset.name) / model / record.id
@@ -121,7 +122,7 @@ def import_weights(
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file, by name, without running anything in it."""
+    """Read the tensors of a file by name, without executing anything in it."""
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
     try:
@@ -129,42 +130,42 @@ def read_state(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
         for key in ("state_dict", "model_state_dict", "model"):
-            found = found[key] if isinstance(found.get(key), Mapping) else found
-        tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-    except Exception as error:  # a wrong file fails in any way
+            content = content[key] if isinstance(content.get(key), Mapping) else content
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    except Exception as error:  # a wrong file may raise anything
         reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
-            f"{path}: not a state dict of tensors alone: {type(error).__name__}: {reason}"
+            f"{path}: not a state dict that holds only tensors: {type(error).__name__}: {reason}"
         ) from error
     if not tensors:
-        raise DisentangleError(f"{path}: there are no tensors in it")
+        raise DisentangleError(f"{path}: the file holds no tensors")
     return tensors
 
 
 def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor]:
-    """Return the tensors in our order and type, or say which do not match.
+    """Check that tensors match the model's; return them in its order and with its dtypes.
 
     Raises:
-        DisentangleError: a tensor is missing, left over, of another shape or not finite.
+        DisentangleError: a tensor is missing or unexpected, has another shape or is not finite.
     """
     missing = [name for name in ours if name not in found]
     extra = [name for name in found if name not in ours]
     other = [
-        f"{name} {list(found[name].shape)} for {list(ours[name].shape)}"
+        f"{name} expected {list(ours[name].shape)}, got {list(found[name].shape)}"
         for name in ours
         if name in found and found[name].shape != ours[name].shape
     ]
     problems = [
         f"{title} {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
-        for title, names in (("missing:", missing), ("not known:", extra), ("shapes:", other))
+        for title, names in (("missing:", missing), ("unexpected:", extra), ("shapes:", other))
         if names
     ]
     if problems:
         raise DisentangleError(
-            f"{path}: not the weights of this model: {'; '.join(problems)}; is it another layout, "
-            "network or number of latents?"
+            f"{path}: the weights do not match this model: {'; '.join(problems)}. Check the "
+            "layout, the network and the number of latents."
         )
     weights = {name: found[name].to(tensor.dtype).contiguous() for name, tensor in ours.items()}
     if not all(tensor.isfinite().all() for tensor in weights.values()):

@@ -1,4 +1,4 @@
-"""The training loop: flat, and exact to resume, since all randomness derives from seed and step."""
+"""The training loop. Resuming is exact, since all randomness derives from the seed and the step."""
 
 import json
 import os
@@ -39,10 +39,12 @@ from disentangle.training.periodic import PeriodicActions
 
 
 class Interrupted(DisentangleError):
-    """Training stopped at a signal, after a checkpoint."""
+    """Training was stopped by a signal, after a checkpoint was written."""
 
     def __init__(self, number: int, run: Run, step: int) -> None:
-        super().__init__(f"stopped after step {step}; go on with: disentangle resume {run.path}")
+        super().__init__(
+            f"stopped after step {step}. Run `disentangle resume {run.path}` to continue."
+        )
         self.exit_code = 128 + number
 
 
@@ -57,25 +59,25 @@ def fit(
     report: Report,
     midway: PeriodicActions,
 ) -> float:
-    """Train `model` from the run's last checkpoint, or from the start, to its last step.
+    """Train `model` to its last step, from the run's last checkpoint or from the start.
 
     Returns:
-        The seconds that training took, those before an interruption included.
+        The training time in seconds, including time before an interruption.
 
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
-        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+        Interrupted: SIGINT or SIGTERM was received; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
     if device.type == "cpu":
         keep_freed_memory()
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
-    whose = entry_points.who("model", run.record.model)
+    plugin = entry_points.who("model", run.record.model)
     update = watched_once(
         updating(model, optimizers, training, device),
-        whose,
-        "a run that is stopped and resumed will end with other weights; draw from batch.rng",
+        plugin,
+        "a run that is stopped and resumed will end with different weights; draw from batch.rng",
     )
     every = min(100, max(1, steps // 10))
     history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
@@ -85,7 +87,7 @@ def fit(
         dataset.images(numpy_rng(training.seed, "probe").permutation(len(dataset))[:256]),
         dataset.image_shape,
     ).to(device)
-    with named(whose):
+    with named(plugin):
         check_networks(model, probe[:2])
     feed = BatchLoader(dataset, device, images=(steps - done) * size)
     rng = torch.Generator(device)
@@ -120,7 +122,7 @@ def fit(
                 rng=rng,
                 pair=None if pair is None else feed(pair),
             )
-            with named(whose):
+            with named(plugin):
                 sets = update(batch)
             for terms in sets:
                 for name, term in terms.items():
@@ -143,7 +145,7 @@ def fit(
                 }
                 if scoring:
                     entry["scores"] = midway.scores(model, device)
-                aside = time.perf_counter() - now  # is not training
+                aside = time.perf_counter() - now  # time that is not training
                 last, ticked, began = done, now + aside, began + aside
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
@@ -169,7 +171,7 @@ def updating(
     training: Training,
     device: torch.device,
 ) -> Update:
-    """Return the function that takes one step on a batch, compiled or recorded where asked for."""
+    """Make the function that takes one step on a batch; compiled or recorded if requested."""
     parameters = [
         [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
     ]
@@ -177,14 +179,14 @@ def updating(
     def update(batch: Batch) -> tuple[Terms, ...]:
         with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
             sets = checked(term_sets(model.terms(batch)))
-        for optimizer, mine, terms in zip(optimizers, parameters, sets, strict=True):
+        for optimizer, inputs, terms in zip(optimizers, parameters, sets, strict=True):
             optimizer.zero_grad(set_to_none=True)
             loss = torch.stack(list(terms.values())).sum()
             if not loss.requires_grad:
-                raise BrokenContract("no gradient reaches its terms: something detaches them")
-            torch.autograd.backward(loss, inputs=mine)
+                raise BrokenContract("its terms have no gradient: something detaches them")
+            torch.autograd.backward(loss, inputs=inputs)
             if training.clip:
-                torch.nn.utils.clip_grad_norm_(mine, training.clip)
+                torch.nn.utils.clip_grad_norm_(inputs, training.clip)
         for optimizer in optimizers:
             optimizer.step()
         return tuple({name: term.detach() for name, term in terms.items()} for terms in sets)
@@ -198,7 +200,7 @@ def updating(
 
 
 def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
-    """Return the model's optimiser, and its opponent's where it has one."""
+    """Make the model's optimiser, followed by its opponent's if it has one."""
     opponent = model.opponent()
     theirs = [p for group in opponent.param_groups for p in group["params"]] if opponent else []
     taken = {id(p) for p in theirs}
@@ -215,16 +217,16 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
 
 
 def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
-    """Yield the index of each batch from step `start` on: each epoch is a new permutation.
+    """Yield the index of each batch from step `start` on; each epoch is a new permutation.
 
-    The last images of a permutation that fill no batch are left out of that epoch.
+    An incomplete last batch of an epoch is dropped.
     """
     per_epoch = images // size
     for step in range(start, steps):
-        epoch, place = divmod(step, per_epoch)
-        if step == start or place == 0:
+        epoch, offset = divmod(step, per_epoch)
+        if step == start or offset == 0:
             order = numpy_rng(seed, "order", epoch).permutation(images)
-        yield order[place * size : (place + 1) * size]
+        yield order[offset * size : (offset + 1) * size]
 
 
 def restore(
@@ -233,28 +235,30 @@ def restore(
     optimizers: list[torch.optim.Optimizer],
     history: dict[str, Tensor],
 ) -> tuple[int, float]:
-    """Put back the last checkpoint, if there is one; return its step and the seconds spent."""
+    """Restore the last checkpoint, if there is one; return its step and the training time."""
     path = run.checkpoint_path
     if not path.exists():
         return 0, 0.0
     checkpoint = run.load_checkpoint()
     restore_weights(model, checkpoint.model, path)
     device = next(model.parameters()).device
-    for optimizer, state in zip(optimizers, checkpoint.optimizers, strict=False):  # or it has none
+    for optimizer, state in zip(
+        optimizers, checkpoint.optimizers, strict=False
+    ):  # a checkpoint may have none
         restore_optimizer(optimizer, state)
     history.update({name: values.to(device) for name, values in checkpoint.history.items()})
     return checkpoint.step, checkpoint.seconds or 0.0
 
 
 def start_log(run: Run, step: int) -> None:
-    """Cut the log to the entries up to this step: the rest will come again."""
+    """Truncate the log to the entries up to this step; later ones will be written again."""
     lines = [json.dumps(entry) for entry in run.log if entry["step"] <= step]
     write_text(run.path / "log.jsonl", "".join(line + "\n" for line in lines))
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Let a GPU's convolutions give the same bits each time: a resumed run must end like any."""
+    """Make convolutions on a GPU bitwise reproducible, so that resuming a run is exact."""
     before = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = True
     try:
@@ -265,7 +269,7 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of dying of them; a second SIGINT does kill."""
+    """Collect SIGINT and SIGTERM in a list instead of exiting; a second signal interrupts."""
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopped

@@ -1,4 +1,4 @@
-"""What a run does on its way: it keeps checkpoints for good, and scores what it has learnt."""
+"""Periodic actions during training: keep permanent checkpoints, and compute scores."""
 
 import re
 from collections.abc import Iterable
@@ -22,37 +22,37 @@ from disentangle.scoring.request import ScoringRequest
 def periodic_record(
     keep: str | None, score_every: int | None, metrics: Iterable[str] | None
 ) -> PeriodicRecord:
-    """Return what a run is to do on its way, checked.
+    """Validate the periodic actions of a run.
 
     Args:
-        keep: `every:N` steps, a checkpoint is kept for good.
+        keep: `every:N`, to keep a permanent checkpoint every N steps.
         score_every: steps between scores.
         metrics: see `score`.
 
     Raises:
-        UsageError: one of them makes no sense.
+        UsageError: an argument is invalid.
     """
     every = None
     if keep is not None:
-        found = re.fullmatch(r"every:([1-9][0-9]{0,15})", str(keep))
-        if found is None:
-            raise UsageError(f"--keep is every:STEPS, as in every:50000; got '{keep}'")
-        every = int(found[1])
+        match = re.fullmatch(r"every:([1-9][0-9]{0,15})", str(keep))
+        if match is None:
+            raise UsageError(f"--keep must be every:STEPS, for example every:50000; got '{keep}'")
+        every = int(match[1])
     if score_every is None:
         if metrics is not None:
-            raise UsageError(
-                "metrics are scored while training every so many steps: say --score-every"
-            )
+            raise UsageError("scoring during training needs the interval in steps: --score-every")
         return PeriodicRecord(keep_every=every)
     if type(score_every) is not int or score_every < 1:
         raise UsageError(f"score_every must be a whole number at least 1; got {score_every!r}")
     names = listed(metrics)
     if "all" in (names or ()):
-        raise UsageError("name the metrics to score on the way: all of them take too long")
-    chosen = choose(names)
-    if of_model := [metric.name for metric in chosen if metric.kind.of_model and names]:
-        raise UsageError(f"{of_model[0]} is scored of finished runs; the log has the loss's terms")
-    specs = names or [metric.name for metric in chosen if not metric.kind.of_model]
+        raise UsageError("name the metrics to score during training: all of them take too long")
+    loaded = choose(names)
+    if of_model := [metric.name for metric in loaded if metric.kind.of_model and names]:
+        raise UsageError(
+            f"{of_model[0]} needs a finished run; during training, see the loss terms in the log"
+        )
+    specs = names or [metric.name for metric in loaded if not metric.kind.of_model]
     return PeriodicRecord(
         keep_every=every,
         score_every=score_every,
@@ -62,49 +62,47 @@ def periodic_record(
 
 
 class PeriodicActions:
-    """What a run does on its way, by its record."""
+    """Performs the periodic actions in a run's record."""
 
     def __init__(self, run: Run, say: Say) -> None:
         self.run, self.say, self.record = run, say, run.record.midway
         if self.record.score_every is not None:
-            self.chosen = [
-                MetricSpec(spec, named=self.record.named) for spec in self.record.metrics
-            ]
+            self.specs = [MetricSpec(spec, named=self.record.named) for spec in self.record.metrics]
             self.part = ScoringRequest().part_of_run(run) or run.dataset
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
 
     def scores_at(self, step: int) -> bool:
-        """Say whether scores are due after this step."""
+        """True if scores are due after this step."""
         every = self.record.score_every
         return every is not None and step % every == 0
 
     def scores(self, model: Model, device: torch.device) -> dict[str, float | None]:
-        """Return the scores of a model that is being trained; None for one that has none."""
+        """Score a model that is being trained; a missing score is None."""
         model.eval()
         source = FunctionSource(lambda x: model.encode(x).mean, self.part, device=device)
-        about = DatasetRecord.of(self.part)
+        data = DatasetRecord.of(self.part)
         records = []
-        for request in score_requests(self.chosen, load_protocol(), about, "midway", 0):
+        for request in score_requests(self.specs, load_protocol(), data, "midway", 0):
             try:
                 records += measure(request, source)
             except DisentangleError as error:  # a metric must not end the training
                 records += measure(request, str(error))
-        found = ScoreMapping(records)
+        scores = ScoreMapping(records)
         model.train()
-        for name, reason in found.unavailable.items():
-            if name not in self.told:
+        for name, reason in scores.unavailable.items():
+            if name not in self.reported:
                 self.say(f"{name}: n/a: {reason}")
-                self.told.add(name)
-        return {**found, **dict.fromkeys(found.unavailable)}
+                self.reported.add(name)
+        return {**scores, **dict.fromkeys(scores.unavailable)}
 
     def keeps_at(self, step: int) -> bool:
-        """Say whether the weights after this step are to be kept for good."""
+        """True if the weights after this step are kept permanently."""
         every = self.record.keep_every
         return every is not None and step % every == 0
 
     def keep(self, step: int, model: Model) -> None:
-        """Keep the weights for good."""
+        """Write a permanent checkpoint of the weights."""
         path = self.run.kept_path(step)
-        with suppress(OSError):  # the checkpoint will say it
+        with suppress(OSError):  # writing the checkpoint reports it
             path.parent.mkdir(exist_ok=True)
         Checkpoint(run=self.run.record.id, step=step, model=model.state_dict()).save(path)

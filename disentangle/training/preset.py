@@ -1,4 +1,4 @@
-"""Presets: papers' settings by model and dataset, as small data files."""
+"""Presets: the settings of papers by model and dataset, in small TOML files."""
 
 from typing import Any
 
@@ -12,57 +12,60 @@ class Settings(Strict):
     """Values for some models on some datasets."""
 
     models: tuple[str, ...] | None = None
-    """Those that it is for; all unless given. `datasets` likewise."""
+    """The models that the values are for [default: all]."""
     datasets: tuple[str, ...] | None = None
+    """The datasets that the values are for [default: all]."""
     model: dict[str, Any] = Field(default_factory=dict)
     """Knobs of the model."""
     training: dict[str, Any] = Field(default_factory=dict)
-    """Options of the trainer."""
+    """Training options."""
     note: str = ""
-    """What a user must know before training with these."""
+    """A note that is shown before training."""
 
     def fit(self, model: str, dataset: str) -> bool:
-        """Say whether they are for this model on this dataset."""
-        right = self.models is None or model in self.models
-        return right and (self.datasets is None or dataset in self.datasets)
+        """True if the values are for this model and dataset."""
+        for_model = self.models is None or model in self.models
+        return for_model and (self.datasets is None or dataset in self.datasets)
 
 
 class Preset(Strict):
-    """A paper's settings; later ones go before earlier ones."""
+    """A paper's settings; later entries override earlier ones."""
 
     about: str
     settings: tuple[Settings, ...]
 
     def choose(self, name: str, model: str, dataset: str) -> Settings:
-        """Return all that the preset says of this model on this dataset, as one.
+        """Merge the preset's values for a model on a dataset.
 
         Raises:
-            UsageError: it says nothing.
+            UsageError: the preset has no values for them.
         """
-        found = [settings for settings in self.settings if settings.fit(model, dataset)]
-        if not found:
-            known = sorted({d for settings in self.settings for d in settings.datasets or ()})
-            raise UsageError(f"preset '{name}' says nothing of {dataset}; of {', '.join(known)}")
+        matches = [settings for settings in self.settings if settings.fit(model, dataset)]
+        if not matches:
+            datasets = sorted({d for settings in self.settings for d in settings.datasets or ()})
+            raise UsageError(
+                f"preset '{name}' has no settings for {dataset}, only for {', '.join(datasets)}"
+            )
         return Settings(
-            model={k: v for settings in found for k, v in settings.model.items()},
-            training={k: v for settings in found for k, v in settings.training.items()},
-            note="; ".join(settings.note for settings in found if settings.note),
+            model={k: v for settings in matches for k, v in settings.model.items()},
+            training={k: v for settings in matches for k, v in settings.training.items()},
+            note="; ".join(settings.note for settings in matches if settings.note),
         )
 
 
 def known_presets() -> dict[str, Preset]:
-    """Return the presets by name."""
+    """The built-in presets by name."""
     files = packaged_toml("disentangle.training", "presets")
     return {name: Preset(**content) for name, content in files.items()}
 
 
 def load_preset(name: str) -> Preset:
-    """Return the preset of this name.
+    """Load a preset by name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no preset with this name.
     """
-    known = known_presets()
-    if name not in known:
-        raise UsageError(f"no preset '{name}'{suggestion(name, known)}")
-    return known[name]
+    presets = known_presets()
+    if name not in presets:
+        raise UsageError(f"no preset '{name}'{suggestion(name, presets)}")
+    return presets[name]

@@ -1,4 +1,4 @@
-"""The verbs `train` and `resume`: from names and options to a finished run."""
+"""The verbs `train` and `resume`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,50 +59,52 @@ def train(
     progress: Progress = silent,
     **options: Any,
 ) -> Run:
-    """Train a model on a dataset; return the run, finished.
+    """Train a model on a dataset; return the finished run.
 
-    The same call again returns the finished run, or goes on with an unfinished one.
+    The same call again returns the finished run, or continues an unfinished one.
 
     Args:
         model: a registered name, or a class.
         dataset: a registered name, a path to your own images, or an opened dataset or view.
         device: `auto` (CUDA, else MPS, else the CPU) or a device's name.
-        checkpoint_every: steps between checkpoints; a tenth of the steps, at most 5,000, unless
-            given.
-        results: the folder below which the run's folder is made.
-        study: the folder in it of runs that belong together.
-        data_dir: where datasets keep what they prepare.
-        file: the dataset's own file or folder, where the user has it.
-        download: whether the dataset may be downloaded.
+        checkpoint_every: steps between checkpoints [default: a tenth of the steps, at most 5,000].
+        results: the results folder, which contains the run's folder.
+        study: the subfolder for runs that belong together.
+        data_dir: the folder of prepared datasets.
+        file: the dataset's original file or folder, if the user has it.
+        download: True to allow downloading the dataset.
         image_size: the side of your own images, in pixels; see `own.open_own`.
-        channels: of your own images, 1 (grey) or 3 (RGB).
-        split: the part to train on; the dataset's own choice unless given. See `Dataset.view`.
-        factors: the factors to score, in place of the dataset's own choice.
-        hold_out: what not to train on: a share (`"0.2"`) or combinations (`"shape=heart"`).
-        hold_out_seed: of a share that is held out.
-        preset: the name of a paper's settings, which go before the dataset's and the plugins' own,
-            and after what is given here.
-        keep: `every:N`, to keep the weights after every N steps for good, in `history`.
-        score_every: steps between scores, which go to the log.
-        metrics: those that are scored on the way, the default ones unless given; see `score`.
-        figures: whether to draw the run's figures at the end; see `figures.files_of`.
+        channels: the channels of your own images: 1 (grey) or 3 (RGB).
+        split: the split to train on [default: the dataset's choice]; see `Dataset.view`.
+        factors: the factors to score, overriding the dataset's choice.
+        hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
+        hold_out_seed: seed for a held-out share.
+        preset: the name of a preset. It overrides the defaults of the dataset and the plugins;
+            options given here override it.
+        keep: `every:N`, to keep a permanent checkpoint every N steps, in `history`.
+        score_every: steps between scores, which are written to the log.
+        metrics: the metrics to score during training [default: the default metrics]; see `score`.
+        figures: True to draw the run's figures at the end; see `figures.files_of`.
         report: called after each step; see `monitor.Report`.
         say: called with lines of text for the user.
-        progress: called with the images done, and all, while the dataset is prepared.
-        **options: the model's knobs (`beta=4`) and the trainer's (`steps=5000`, `seed=0`,
+        progress: called with the number of prepared images and the total, while the dataset is
+            prepared.
+        **options: the model's knobs (`beta=4`) and the training options (`steps=5000`, `seed=0`,
             `batch_size`, `lr`, `optimizer`, `precision`).
 
     Raises:
-        UsageError: a name, an option or a value that makes no sense.
-        DisentangleError: training failed; what was whole is kept.
+        UsageError: an unknown name or option, or an invalid value.
+        DisentangleError: training failed; complete files are kept.
     """
     request = ModelRequest.of(model, options, preset)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     check_every(checkpoint_every)
     periodic = periodic_record(keep, score_every, metrics)
     if not isinstance(dataset, str | Dataset):
-        raise UsageError(f"a dataset is a name or an opened Dataset, not {type(dataset).__name__}")
-    asked = DatasetRequest.of(
+        raise UsageError(
+            f"a dataset must be a name or an opened Dataset, got {type(dataset).__name__}"
+        )
+    data_request = DatasetRequest.of(
         dataset if isinstance(dataset, str) else "",
         data_dir=data_dir,
         file=file,
@@ -114,26 +116,26 @@ def train(
         hold_out=hold_out,
         hold_out_seed=hold_out_seed,
     )
-    whole = dataset if isinstance(dataset, Dataset) else asked.open(say, progress)
+    whole = dataset if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
-        asked.training_part(whole),
-        device=place,
+        data_request.training_part(whole),
+        device=torch_device,
         periodic=periodic,
-        opening=asked.record_fields,
+        opening=data_request.record_fields,
         say=say,
     )
     run, built = begin(plan, Path(results).expanduser(), study)
-    return complete(run, place, checkpoint_every, figures, report, say, built)
+    return complete(run, torch_device, checkpoint_every, figures, report, say, built)
 
 
 def begin(plan: TrainingPlan, results: Path, study: str) -> tuple[Run, Model | None]:
-    """Find the run of a plan on disk, or make its folder and record.
+    """Find the run of a plan on disk, or create its folder and record.
 
     Returns:
-        The run, and its model where the run is new.
+        The run, and its model if the run is new.
 
     Raises:
-        UsageError: the run began without what the plan does on the way.
+        UsageError: the run was started without the plan's periodic actions.
         DisentangleError: the model cannot be built, or the folder cannot be written to.
     """
     run = Run(run_folder(results, study, plan.record), plan.record, plan.dataset)
@@ -141,18 +143,18 @@ def begin(plan: TrainingPlan, results: Path, study: str) -> tuple[Run, Model | N
         periodic, run = plan.record.midway, load_run(run.path, dataset=plan.dataset)
         if periodic not in (PeriodicRecord(), run.record.midway):
             raise UsageError(
-                f"{run.path}: this run began without them, so --keep, --score-every and --metric "
-                "come too late; leave them out, or train into another folder with --results"
+                f"{run.path}: --keep, --score-every and --metric cannot be changed after a run has "
+                "started; omit them, or train into another folder with --results"
             )
         return run, None
-    model = plan.build()  # what cannot be built leaves no folder behind
+    model = plan.build()  # first, so that a model that cannot be built leaves no folder
     try:
         run.path.mkdir(parents=True, exist_ok=True)
         run.save_record()
     except OSError as error:
         raise DisentangleError(
-            f"{results}: cannot write there ({error.strerror}); "
-            "choose another folder with --results"
+            f"{results}: cannot write to this folder ({error.strerror}); "
+            "choose another one with --results"
         ) from error
     return run, model
 
@@ -166,11 +168,11 @@ def resume(
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
-    """Go on with an unfinished run from its last checkpoint; return it, finished."""
-    found = run if isinstance(run, Run) else load_run(run)
-    chosen = choose_device(device)
+    """Continue an unfinished run from its last checkpoint; return the finished run."""
+    loaded = run if isinstance(run, Run) else load_run(run)
+    torch_device = choose_device(device)
     check_every(checkpoint_every)
-    return complete(found, chosen, checkpoint_every, figures, report, say)
+    return complete(loaded, torch_device, checkpoint_every, figures, report, say)
 
 
 def complete(
@@ -182,9 +184,9 @@ def complete(
     say: Say,
     model: Model | None = None,
 ) -> Run:
-    """Train what is left of a run, record its end, and draw its figures.
+    """Train the remaining steps of a run, record its end, and draw its figures.
 
-    `model` is the run's model where it has just been built.
+    `model` is the run's model if it has just been built.
     """
     if run.finished:
         say(f"already finished: {run.path}")
@@ -212,22 +214,22 @@ def fit_and_record(
     say: Say,
     model: Model | None = None,
 ) -> None:
-    """Train what is left of a run, and record its end."""
+    """Train the remaining steps of a run and record its end."""
     training = Training(**run.record.recipe)
     say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
     if run.log and not run.checkpoint_path.exists():
-        say("no checkpoint is there: training begins again, at its first step")
+        say("there is no checkpoint: training restarts at the first step")
     model = model or run.build()
     values = run.record.knobs
     weight = kl_weight(type(model), values)
     if weight is not None:
-        known = (weight, values["latents"], values["likelihood"], values["variance"])
-        if expected := one_line(run.dataset, *known):
-            say(expected)
+        arguments = (weight, values["latents"], values["likelihood"], values["variance"])
+        if prediction := one_line(run.dataset, *arguments):
+            say(prediction)
     if rise := values.get("kl_warmup", 0):
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
-            say("WARNING: training ends before that rise does: the weight is never reached")
+            say("WARNING: training ends before the warm-up: the full weight is never reached")
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
         with torch.enable_grad(), compiling(training.compile):
@@ -245,7 +247,7 @@ def fit_and_record(
         run.save_record(failed=str(error).removeprefix(f"{run.path}: "))
         raise
     for picture in run.figures.glob("*"):
-        picture.unlink()  # of an unfinished model
+        picture.unlink()  # it shows an unfinished model
     run.save_record(
         finished=now(), seconds=seconds, weights=digest(model.state_dict()), failed=None
     )
@@ -253,7 +255,7 @@ def fit_and_record(
 
 @contextmanager
 def compiling(wanted: bool) -> Iterator[None]:
-    """Say in words what a compiler could not do."""
+    """Turn a compiler's exception into a readable error."""
     if not wanted:
         yield
         return
@@ -263,4 +265,4 @@ def compiling(wanted: bool) -> Iterator[None]:
         yield
     except TorchDynamoException as error:
         reason = str(error).strip().partition("\n")[0]
-        raise DisentangleError(f"--compile failed: {reason}; leave it out") from error
+        raise DisentangleError(f"--compile failed: {reason}; train without --compile") from error

@@ -172,7 +172,7 @@ def test_results_folder_that_cannot_be_written(command, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = command(*TRAIN, "--results", tmp_path / "file")
     assert code == 1
-    assert "cannot write there" in err
+    assert "cannot write to this folder" in err
     assert "--results" in err
 
 

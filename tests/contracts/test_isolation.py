@@ -66,14 +66,18 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("numbered", "cannot be trained: a term is called 0, which is no text"),
-        ("vector", "cannot be trained: term 'kl' is [8], no scalar: take its mean"),
-        ("tuple", "cannot be trained: encode() returned tuple: it is to be a Posterior"),
+        ("numbered", "cannot be trained: the name of a term must be a string, got 0"),
+        ("vector", "cannot be trained: term 'kl' must be a scalar, got [8]: take its mean"),
+        (
+            "tuple",
+            "cannot be trained: encode() must return a Posterior (or a Code in a Model[Code]), "
+            "got tuple",
+        ),
         (
             "narrow",
-            "cannot be trained: decode() gave [2, 1, 64, 63], and not images [2, 1, 64, 64]",
+            "cannot be trained: decode() must return images [2, 1, 64, 64], got [2, 1, 64, 63]",
         ),
-        ("detached", "cannot be trained: no gradient reaches its terms"),
+        ("detached", "cannot be trained: its terms have no gradient"),
         ("bare", "lacks the method terms() required by its contract"),
         ("wrong-knob", "declares an invalid knob: w must be a finite number at least 0; got -1.0"),
     ],
@@ -155,7 +159,10 @@ def test_knob_that_is_called_like_an_option_is_told(rogues, command):
     [
         ("unread", "/nowhere/images.npz: No such file or directory (caused by dataset 'unread'"),
         ("last-label", "expected labels of 'x' from 0 to 2, got 9"),
-        ("some-image", "gave 8 images of torch.float32 for 8: they are to be uint8"),
+        (
+            "some-image",
+            "one uint8 image per index: expected 8 of torch.uint8, got 8 of torch.float32",
+        ),
     ],
 )
 def test_dataset_that_breaks_its_contract_is_named(rogues, command, dataset, message):

@@ -99,7 +99,10 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         ("baselines = ['pcb']\n" + RUNS, "mine.toml: no baseline 'pcb'; did you mean 'pca'"),
         (RUNS + "[tables]\nchoose = 'best'\n", "mine.toml: --choose best: the rules are"),
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
-        (RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n", "--where beta: write"),
+        (
+            RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n",
+            "--where beta: expected a name",
+        ),
         (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],
     ids=str,
@@ -154,7 +157,7 @@ def test_shipped_study_asks_for_what_there_is(file):
             r"runs\.1: dataset\.hold_out: expected a list \[...\], got '0.2'",
         ),
         ('model = "vae"\ndataset = { name = "tiny", hold_out_seed = true }', "hold_out_seed: "),
-        ('model = "vae"\nbatch_size = 100000', r"runs\.1: a batch of 100000 is more"),
+        ('model = "vae"\nbatch_size = 100000', r"runs\.1: batch size 100000 exceeds"),
     ],
     ids=str,
 )

@@ -224,9 +224,9 @@ def test_damaged_run_is_said_and_costs_the_others_nothing(done, command, file):
     said = " ".join(err.split())
     assert code == 1
     assert "mine: 2 runs: 1 done, 1 failed" in said
-    named = f"beta-vae seed=0: {damaged.path / file}: not a"
+    named = f"beta-vae seed=0: {damaged.path / file}: invalid record"
     assert f"1 of 2 runs failed or lack scores: {named}" in said
-    assert "move it out of the way" in said
+    assert "move it elsewhere" in said
     assert "| vae " in out
     assert (damaged.path / file).read_text() == "{"
     assert load_run(whole.path).finished

@@ -101,15 +101,15 @@ def test_score_that_cannot_be_had_is_none_and_said_once(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": "every:0"}, r"--keep is every:STEPS"),
-        ({"keep": "5000"}, r"--keep is every:STEPS"),
-        ({"keep": 3}, r"--keep is every:STEPS"),
-        ({"keep": "every:" + "9" * 50}, r"--keep is every:STEPS"),
+        ({"keep": "every:0"}, r"--keep must be every:STEPS"),
+        ({"keep": "5000"}, r"--keep must be every:STEPS"),
+        ({"keep": 3}, r"--keep must be every:STEPS"),
+        ({"keep": "every:" + "9" * 50}, r"--keep must be every:STEPS"),
         ({"score_every": 0}, "score_every must be a whole number at least 1"),
         ({"score_every": 2.5}, "score_every must be a whole number at least 1"),
-        ({"score_every": 5, "metrics": "all"}, "name the metrics to score on the way"),
-        ({"score_every": 5, "metrics": "elbo"}, "elbo is scored of finished runs"),
-        ({"metrics": ["mig"]}, "say --score-every"),
+        ({"score_every": 5, "metrics": "all"}, "name the metrics to score during training"),
+        ({"score_every": 5, "metrics": "elbo"}, "elbo needs a finished run"),
+        ({"metrics": ["mig"]}, "interval in steps: --score-every"),
         ({"score_every": 5, "metrics": ["migg"]}, "did you mean 'mig'"),
     ],
     ids=str,
@@ -130,11 +130,11 @@ def test_run_that_has_begun_keeps_its_way(tmp_path):
 
     with pytest.raises(Interrupted):
         train("vae", "tiny", results=tmp_path, keep="every:4", report=stop, **SMALL)
-    with pytest.raises(UsageError, match="come too late; leave them out"):
+    with pytest.raises(UsageError, match="cannot be changed after a run has started; omit them"):
         train("vae", "tiny", results=tmp_path, keep="every:5", **SMALL)
     run = train("vae", "tiny", results=tmp_path, **SMALL)
     assert run.kept == [4, 8, 12]
-    with pytest.raises(UsageError, match="come too late"):
+    with pytest.raises(UsageError, match="cannot be changed after a run has started"):
         train("vae", "tiny", results=tmp_path, score_every=4, **SMALL)
     assert train("vae", "tiny", results=tmp_path, keep="every:4", **SMALL).path == run.path
 

@@ -146,7 +146,7 @@ def test_compiler_that_fails_is_said(tmp_path, monkeypatch):
         raise TorchDynamoException("no C++ compiler\nand a long story")
 
     monkeypatch.setattr(torch.nn.Module, "compile", fail)
-    with pytest.raises(DisentangleError, match=r"--compile failed: no C.. compiler; leave"):
+    with pytest.raises(DisentangleError, match=r"--compile failed: no C.. compiler; train without"):
         train("vae", "tiny", steps=3, compile=True, results=tmp_path, **SMALL)
 
 
@@ -179,7 +179,7 @@ def test_rise_of_the_kl_weight_is_said(tmp_path):
     assert "the weight of the KL term rises from 0 over 2 of 3 steps" in said
     assert not any("WARNING" in line for line in said)
     train("beta-vae", "tiny", kl_warmup=4, **options)
-    assert any("WARNING: training ends before that rise does" in line for line in said)
+    assert any("WARNING: training ends before the warm-up" in line for line in said)
     said.clear()
     train("beta-vae", "tiny", **options)
     assert not any("rises" in line for line in said)
@@ -288,7 +288,7 @@ def test_missing_checkpoint_is_said_before_training_begins_again(tmp_path):
         train("vae", "tiny", report=stop_at(4), **options)
     next(tmp_path.rglob("checkpoint.safetensors")).unlink()
     run = train("vae", "tiny", say=said.append, **options)
-    assert "no checkpoint is there: training begins again, at its first step" in said
+    assert "there is no checkpoint: training restarts at the first step" in said
     assert [entry["step"] for entry in run.log] == list(range(1, 10))
 
 
@@ -329,7 +329,7 @@ def test_trains_whatever_the_callers_torch_settings(tmp_path):
 
 
 def test_dataset_that_is_none_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="a name or an opened Dataset, not list"):
+    with pytest.raises(UsageError, match="a name or an opened Dataset, got list"):
         train("vae", [1, 2], results=tmp_path, **SMALL)
 
 
@@ -370,7 +370,7 @@ def test_record_says_beta_and_beta_norm(tmp_path):
         ({"beta": float("nan")}, "beta must be a finite number at least 0; got nan"),
         ({"lr": 0.0}, "lr must be a finite number above 0"),
         ({"betta": 4.0}, "no option 'betta'; did you mean 'beta'"),
-        ({"batch_size": 76}, "a batch of 76 is more than the 75 images of 'tiny'"),
+        ({"batch_size": 76}, "batch size 76 exceeds the 75 images of 'tiny'"),
         ({"network": "cnov"}, "no network 'cnov'; did you mean 'conv'"),
         ({"checkpoint_every": 0}, "checkpoint_every must be at least 1"),
         ({"device": "abacus"}, "no device 'abacus'"),
@@ -432,7 +432,7 @@ def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_pat
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
-    assert "go on with: disentangle resume" in said
+    assert "Run `disentangle resume" in said
     assert "Traceback" not in said
     path = next(tmp_path.rglob("checkpoint.safetensors"))
     _, about = checkpoint.read_tensors(path)
@@ -447,9 +447,9 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     train("beta-vae", "tiny", beta=1e5, results=tmp_path, say=said.append, **options)
     warnings = [line for line in said if line.startswith("WARNING")]
     assert len(warnings) == 1
-    assert "no latent tells images apart after" in warnings[0]
+    assert "no latent is active after" in warnings[0]
     assert (
-        "smaller beta (it is 100000, beta_norm 244), or --kl-warmup 4, or a smaller lr (it is 0.01:"
+        "smaller beta (now 100000, beta_norm 244), or --kl-warmup 4, or a smaller lr (now 0.01;"
         in warnings[0]
     )
 
@@ -459,14 +459,15 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     [
         (
             [1e-5, 1.3e-5],
-            "but the variance of means grew 1.3 times in 100 steps: wait and see; help",
+            "variance of the means grew by a factor of 1.3 in 100 steps, so the model may recover; "
+            "help",
         ),
-        ([1e-5, 4e-5], "but the variance of means grew 4 times in 100 steps: wait and see; help"),
-        ([4e-5, 1e-5], "and their means do not spread; help"),
-        ([0.0, 1e-9], "and their means do not spread; help"),
+        ([1e-5, 4e-5], "by a factor of 4 in 100 steps, so the model may recover; help"),
+        ([4e-5, 1e-5], "and the variance of the means does not grow; help"),
+        ([0.0, 1e-9], "and the variance of the means does not grow; help"),
         (
             [1e-5, 0.0],
-            "not even a little: so do dead ReLUs, and no training brings them back; help",
+            ", and the means are constant, as with dead ReLUs, which no training revives; help",
         ),
     ],
     ids=str,
