@@ -183,7 +183,7 @@ def test_codes_without_a_model_or_a_posterior_are_unavailable(strangers, tmp_pat
     with pytest.raises(Unavailable, match="needs a model"):
         elbo(array_source(np.zeros((5, 2)), np.arange(5)[:, None] % 2))
     plain = train("plain-code", "tiny", results=tmp_path, **QUICK)
-    with pytest.raises(Unavailable, match="without a posterior"):
+    with pytest.raises(Unavailable, match="these codes have no posterior"):
         elbo(RunSource(plain))
 
 
