@@ -89,12 +89,13 @@ def record(folder: Path) -> dict[str, Any]:
         runs[name] = trained(name, data, folder / "results")
         numbers[f"run {name}"] = run_numbers(runs[name])
     for name in SCORED:
-        numbers[f"scores {name}"] = all_scores(runs[name], folder)
+        scores = all_scores(runs[name], folder)
+        numbers[f"scores {name}"], words[f"scores {name}"] = apart(scores)
     page = folder / "run.html"
     disentangle("report", runs["vae"], "--output", page)
     numbers["page of a run"], words["page of a run"] = page_of(page)
     for study in PUBLISHED:
-        numbers[f"table {study}"] = table(study)
+        numbers[f"table {study}"], words[f"table {study}"] = apart(table(study))
         disentangle("report", ROOT / "results" / study, "--output", page)
         numbers[f"page {study}"], words[f"page {study}"] = page_of(page)
     listed = json.loads(disentangle("list", "--json"))
@@ -180,7 +181,24 @@ def page_of(file: Path) -> tuple[list[str], list[str]]:
         re.sub(r"<[^>]*>", "\n", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     )
     lines = [line.strip() for line in shown.splitlines() if line.strip()]
-    return re.findall(r"\d+(?:\.\d+)?", text), lines
+    return sorted(re.findall(r"\d+(?:\.\d+)?", html.unescape(text))), lines
+
+
+def apart(value: Any) -> tuple[Any, list[str]]:
+    """Take the sentences out of a JSON value: the value without them, and the sentences."""
+    sentences: list[str] = []
+
+    def bare(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: bare(one) for key, one in part.items()}
+        if isinstance(part, list):
+            return [bare(one) for one in part]
+        if isinstance(part, str) and " " in part:
+            sentences.append(part)
+            return ""
+        return part
+
+    return bare(value), sentences
 
 
 def verbs_of(prefix: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -212,7 +230,10 @@ def without(entry: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def compare(before: Path, after: Path, show: bool) -> int:
     """Print the differences between two records; return 1 if a number differs."""
-    old, new = (json.loads(file.read_text()) for file in (before, after))
+    old, new = (
+        json.loads(file.read_text(), parse_float=lambda text: float(f"{float(text):.12g}"))
+        for file in (before, after)
+    )
     wrong = 0
     for part in ("numbers", "words"):
         for key in sorted({*old[part], *new[part]}):

@@ -64,7 +64,7 @@ def draw_sweep(observations: Observations, score: str, knob: str, path: Path) ->
         at = sorted({x for x, _ in points})
         summaries = [summarise([y for x, y in points if x == value]) for value in at]
         line = STYLES[number % len(STYLES)]
-        means = [summary.mean for summary in summaries]
+        means = [summary.averages["mean"] for summary in summaries]
         axes.plot(at, means, ls=line, lw=0.9, ms=4, label=name, **style)
         for x, summary in zip(at, summaries, strict=True):
             if summary.interval:

@@ -29,7 +29,7 @@ class Cell:
     @property
     def centre(self) -> float | None:
         """The selected statistic of the values; None if there are none."""
-        return getattr(self.summary, self.statistic, None)
+        return self.summary.averages[self.statistic] if self.summary else None
 
     @property
     def whole(self) -> bool:

@@ -1,6 +1,6 @@
 """Statistics over seeds: averages, bootstrap intervals, and tests between methods."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -37,24 +37,32 @@ class Summary:
 
     Attributes:
         n: the number of values.
-        mean: the mean; `median`: the median; `iqm`: the mean of the middle half.
+        averages: each of `STATISTICS`, by name.
         sd: the standard deviation, with n - 1; None for one value.
         interval: a 95 % bootstrap interval of the selected statistic; None below five values.
     """
 
     n: int
-    mean: float
-    median: float
-    iqm: float
+    averages: Mapping[str, float]
     sd: float | None = None
     interval: tuple[float, float] | None = None
 
 
-STATISTICS: dict[Statistic, Callable[..., Any]] = {
-    "mean": np.mean,
-    "median": np.median,
-    "iqm": iqm,
+@dataclass(frozen=True)
+class Average:
+    """A statistic that summarises seeds by one number."""
+
+    title: str
+    of: Callable[..., Any]
+    """Maps an array to its averages along `axis`."""
+
+
+STATISTICS: dict[Statistic, Average] = {
+    "mean": Average("Mean", np.mean),
+    "median": Average("Median", np.median),
+    "iqm": Average("Inter-quartile mean", iqm),
 }
+"""The statistics of tables, by the name of the option; a new one is added here alone."""
 
 
 def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary:
@@ -68,14 +76,12 @@ def summarise(values: Sequence[float], statistic: Statistic = "mean") -> Summary
     if len(x) >= FEWEST:
         interval = float(x[0]), float(x[0])
         if np.ptp(x) > 0:
-            drawn = STATISTICS[statistic](x.take(resamples(len(x))), axis=-1)
+            drawn = STATISTICS[statistic].of(x.take(resamples(len(x))), axis=-1)
             low, high = np.quantile(drawn, (TAIL, 1 - TAIL))
             interval = float(low), float(high)
     return Summary(
         n=len(x),
-        mean=float(np.mean(x)),
-        median=float(np.median(x)),
-        iqm=float(iqm(x)),
+        averages={name: float(average.of(x, axis=-1)) for name, average in STATISTICS.items()},
         sd=float(np.std(x, ddof=1)) if len(x) > 1 else None,
         interval=interval,
     )
@@ -156,7 +162,7 @@ def best_of(
     """
 
     def centre(values: Sequence[float]) -> float:
-        return float(STATISTICS[statistic](np.asarray(values)))
+        return float(STATISTICS[statistic].of(np.asarray(values)))
 
     sign = -1 if less else 1
     signed = [[sign * value for value in values] for values in groups]

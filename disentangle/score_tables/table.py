@@ -11,7 +11,7 @@ from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.published import Paper
 from disentangle.score_tables.render import Sheet, Text, markdown
-from disentangle.score_tables.statistics import CLAIM, FEWEST, Statistic
+from disentangle.score_tables.statistics import CLAIM, FEWEST, STATISTICS, Statistic
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Table:
         """Notes on how to read the numbers of a cell."""
         cells = [c for row in self.rows for c in row.cells.values() if c.summary is not None]
         sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
-        named = {"mean": "Mean", "median": "Median", "iqm": "Inter-quartile mean"}[self.statistic]
+        named = STATISTICS[self.statistic].title
         notes = []
         if any(n < FEWEST for n in sizes):
             notes.append(f"{named} over seeds (values of each seed, if fewer than {FEWEST}).")
@@ -204,10 +204,10 @@ def summed(cell: Cell) -> dict[str, float | int | None]:
     """The statistics of a cell by name."""
     summary = cell.summary
     if summary is None:
-        return dict.fromkeys(("mean", "sd", "median", "iqm", "low", "high")) | {"n": 0}
+        return dict.fromkeys(("mean", "sd", *STATISTICS, "low", "high")) | {"n": 0}
     low, high = summary.interval or (None, None)
-    numbers = {"mean": summary.mean, "sd": summary.sd, "median": summary.median, "iqm": summary.iqm}
-    return {**numbers, "low": low, "high": high, "n": summary.n}
+    first = {"mean": summary.averages["mean"], "sd": summary.sd}
+    return {**first, **summary.averages, "low": low, "high": high, "n": summary.n}
 
 
 def steps(row: Row) -> str:

@@ -2,7 +2,8 @@
 
 import hashlib
 import tomllib
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,8 @@ class Protocol(Strict):
         return self.points == "disjoint"
 
 
-def known_protocols() -> dict[str, Protocol]:
+@cache
+def known_protocols() -> Mapping[str, Protocol]:
     """The built-in protocols by name."""
     files = packaged_toml("disentangle.scoring", "protocols")
     return {name: Protocol(name=name, **content) for name, content in files.items()}

@@ -1,5 +1,6 @@
-"""Load batches of images onto the model's device."""
+"""The batches of a training: which images, in which order, and loaded onto the device."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from math import prod
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.tensors import to_device
 from disentangle.contracts import entry_points
 from disentangle.contracts.dataset import Dataset, Index
@@ -16,6 +18,19 @@ SHARE = 0.5
 """The maximum share of a GPU's free memory for a resident dataset."""
 CHUNK = 8_192
 """The number of images that are moved at once."""
+
+
+def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
+    """Yield the index of each batch from step `start` on; each epoch is a new permutation.
+
+    An incomplete last batch of an epoch is dropped.
+    """
+    per_epoch = images // size
+    for step in range(start, steps):
+        epoch, offset = divmod(step, per_epoch)
+        if step == start or offset == 0:
+            order = numpy_rng(seed, "order", epoch).permutation(images)
+        yield order[offset * size : (offset + 1) * size]
 
 
 class BatchLoader:

@@ -20,7 +20,7 @@ from disentangle._utils.seeds import derive, numpy_rng
 from disentangle._utils.tensors import as_input
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Training
-from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.isolation import watched_once
 from disentangle.contracts.model import Batch, Model, Terms
 from disentangle.errors import BrokenContract, DisentangleError
@@ -31,7 +31,7 @@ from disentangle.runs.checkpoint import (
     restore_weights,
 )
 from disentangle.runs.run import Run
-from disentangle.training.batches import BatchLoader
+from disentangle.training.batches import BatchLoader, batches
 from disentangle.training.checks import check_networks, checked, named, term_sets
 from disentangle.training.cuda_graph import Replay, Update
 from disentangle.training.monitor import averages, check_finite, measure
@@ -214,19 +214,6 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     else:
         optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]
-
-
-def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
-    """Yield the index of each batch from step `start` on; each epoch is a new permutation.
-
-    An incomplete last batch of an epoch is dropped.
-    """
-    per_epoch = images // size
-    for step in range(start, steps):
-        epoch, offset = divmod(step, per_epoch)
-        if step == start or offset == 0:
-            order = numpy_rng(seed, "order", epoch).permutation(images)
-        yield order[offset * size : (offset + 1) * size]
 
 
 def restore(

@@ -1,5 +1,7 @@
 """Presets: the settings of papers by model and dataset, in small TOML files."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import Field
@@ -53,7 +55,8 @@ class Preset(Strict):
         )
 
 
-def known_presets() -> dict[str, Preset]:
+@cache
+def known_presets() -> Mapping[str, Preset]:
     """The built-in presets by name."""
     files = packaged_toml("disentangle.training", "presets")
     return {name: Preset(**content) for name, content in files.items()}

@@ -20,7 +20,8 @@ from disentangle.contracts.common_options import Training
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.traversals import draw_traversals
 from disentangle.runs import checkpoint
-from disentangle.training.loop import Interrupted, batches, make_optimizers
+from disentangle.training.batches import batches
+from disentangle.training.loop import Interrupted, make_optimizers
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
