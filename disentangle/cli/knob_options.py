@@ -12,7 +12,7 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
     """Return `function` with a keyword-only option for each knob, as Typer reads them.
 
     `function` keeps its own parameters and receives the knobs as `**knobs`. No knob has the name of
-    a parameter; see `entry_points.taken`.
+    a parameter; see `entry_points.reserved_names`.
     """
     import typer
 

@@ -52,7 +52,7 @@ def score(
     factors: Factors = None,
     detail: Annotated[
         bool,
-        typer.Option("--detail", help="also print what is behind each score, by latent and factor"),
+        typer.Option("--detail", help="also print the details of each score, by latent and factor"),
     ] = False,
     as_json: AsJson = False,
     device: Device = "auto",

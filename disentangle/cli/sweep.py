@@ -24,7 +24,10 @@ def sweep(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="study file")],
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="only print what is done, what is left and the time needed"),
+        typer.Option(
+            "--dry-run",
+            help="print the finished and the remaining runs and the estimated time, and exit",
+        ),
     ] = False,
     datasets: Annotated[
         list[str] | None,

@@ -1,1 +1,1 @@
-"""What a plugin is held to: its base class and knobs, the registry, models, datasets, metrics."""
+"""Contracts of plugins: their base class and knobs, the registry, models, datasets, metrics."""

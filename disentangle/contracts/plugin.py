@@ -84,7 +84,7 @@ class Knob:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kinds = {int: "a whole number", float: "a finite number", bool: "true or false"}
-        return f"{kinds.get(self.type, 'text')} {self.bounds}".strip()
+        return ", ".join(filter(None, (kinds.get(self.type, "text"), self.bounds)))
 
     @property
     def bounds(self) -> str:

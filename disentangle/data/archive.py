@@ -214,7 +214,7 @@ def _in_tar(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:
             file.left = HEADERS
             tar.members.clear()  # type: ignore[attr-defined]  # frees the memory of their headers
             if len(tar.pax_headers) > SHARED:
-                raise ValueError("the headers before its files have too many entries")
+                raise ValueError("its shared headers have too many entries")
             plain = info.isreg() and not info.issparse()
             kind = "folder" if info.isdir() else "file" if plain else _SPECIAL
             size = info.size

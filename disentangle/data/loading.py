@@ -153,7 +153,7 @@ def check_takes(name: str, about: About, place: Location) -> None:
         ("--download", place.download),
     ):
         if requested:
-            raise UsageError(f"'{name}' takes no {option}: it needs no published files")
+            raise UsageError(f"'{name}' does not accept {option}: it needs no published files")
 
 
 def opener(name: str) -> Any:

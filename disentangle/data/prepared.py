@@ -129,7 +129,7 @@ class Preparation:
         try:
             manifest = read_manifest(self.folder)
             if manifest.version != self.version:
-                raise ValueError("they have another version")
+                raise ValueError("they were prepared by another version")
             if stamp not in (None, manifest.stamp) or not self.wanted(manifest):
                 return None
             prepared = read_prepared(self.folder, manifest)

@@ -194,7 +194,7 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
             f"'images' has shape {shape}; store [N, H, W], or [N, H, W, C] with 1 or 3 channels"
         )
     if min(shape) < 1:
-        raise ValueError(f"'images' has shape {shape}, so it is empty")
+        raise ValueError(f"'images' has shape {shape}, so it has no image")
     if shape[1] * shape[2] > PIXELS:
         raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels per image")
 

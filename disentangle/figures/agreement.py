@@ -146,7 +146,7 @@ def span(counts: Sequence[int]) -> str:
 def common_seeds(
     observations: Observations, group: str, columns: Sequence[ColumnKey]
 ) -> NDArray[np.float64]:
-    """Scores [columns, runs] of the runs of a configuration that have all columns."""
+    """Scores [columns, runs] of a configuration, from its runs that have all columns."""
     runs: dict[str, dict[ColumnKey, float]] = {}
     for o in observations:
         if o.group == group and o.column in columns:

@@ -69,7 +69,7 @@ def check_suffix(path: Path, known: tuple[str, ...] = STILL) -> str:
         UsageError: the figure has no such format.
     """
     if path.suffix.lower() not in known:
-        raise UsageError(f"{path}: name a file that ends with {', '.join(known)}")
+        raise UsageError(f"{path}: expected a file name that ends with {', '.join(known)}")
     return path.suffix.lower()
 
 

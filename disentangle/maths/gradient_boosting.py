@@ -39,7 +39,7 @@ class Unclear(Exception):
 
 
 class GradientBoosting:
-    """Classifiers on the same codes, to fit on [N, D] and to test on [M, D], sorted once."""
+    """Classifiers on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
         exponent = int(np.frexp(np.abs(x).max())[1])

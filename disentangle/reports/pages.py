@@ -45,7 +45,7 @@ def report(
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
     single = isinstance(where, Run) or (folder / RECORD).exists()
     if not single and not find_runs(folder):
-        raise DisentangleError(f"{folder}: no run found. Train one first, or give a run's folder.")
+        raise DisentangleError(f"{folder}: no runs. Run `disentangle train MODEL DATASET` first.")
     path = Path(output).expanduser() if output is not None else folder / NAME
     if not path.parent.is_dir():
         raise DisentangleError(f"{path.parent}: no such folder. Create it first.")

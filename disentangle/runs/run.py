@@ -179,7 +179,7 @@ class Run:
         return self.whole.view(**view) if view else self.whole
 
     def build(self) -> "Model":
-        """Build the model as it was before its first step.
+        """Build the model with its initial weights.
 
         Raises:
             DisentangleError: the installed plugin has another version, or the model cannot be built

@@ -11,7 +11,7 @@ from disentangle.runs.records import Record, Value, View
 class ColumnKey(NamedTuple):
     """The key of a table's column: scores with equal keys are comparable.
 
-    A table never mixes two keys in one column, which is what makes its numbers comparable.
+    A table never mixes two keys in one column, so its numbers are comparable.
     """
 
     score: str

@@ -28,7 +28,7 @@ def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
 
 
 def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:
-    """The runs without copies, and the number of runs that were retrained to other weights.
+    """The runs without duplicates, and the number of runs retrained with different weights.
 
     Retrained runs differ in device or versions; the first finished one is kept. Of several copies,
     the one with the most scores is kept.

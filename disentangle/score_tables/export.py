@@ -138,7 +138,9 @@ def format_of(path: Path) -> str:
         UsageError: the suffix is not known.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: the file's name must end with one of {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"{path}: expected a file name that ends with one of {', '.join(SUFFIXES)}"
+        )
     return SUFFIXES[path.suffix]
 
 

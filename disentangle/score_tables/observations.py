@@ -149,7 +149,7 @@ def observations_of(runs: Iterable[Run]) -> Observations:
     """
     groups = by_dataset(runs)
     if not groups:
-        raise DisentangleError("no finished run found; train one first")
+        raise DisentangleError("no finished runs. Run `disentangle train MODEL DATASET` first.")
     if len(groups) > 1:
         several = "; ".join(observations.dataset for observations in groups)
         raise UsageError(

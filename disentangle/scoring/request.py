@@ -45,8 +45,7 @@ class ScoringRequest(Record):
         """Make a request from a verb's arguments; load its metrics and protocol.
 
         Raises:
-            UsageError: an unknown metric, hyper-parameter or protocol, or a seed that is not a
-                whole number at least 0.
+            UsageError: an unknown metric, hyper-parameter or protocol, or an invalid seed.
         """
         names = listed(metrics)
         for name in names or ():
@@ -131,12 +130,12 @@ def check_seed(seed: Any) -> int:
     """Convert a seed to an int.
 
     Raises:
-        UsageError: the seed is not a whole number at least 0.
+        UsageError: the seed is negative or not a whole number.
     """
     try:
         whole = operator.index(seed)
     except TypeError:
         whole = -1
     if whole < 0 or isinstance(seed, bool):
-        raise UsageError(f"seed must be a whole number at least 0; got {seed!r}")
+        raise UsageError(f"seed must be a whole number, at least 0; got {seed!r}")
     return whole

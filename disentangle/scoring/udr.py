@@ -230,7 +230,7 @@ def check(runs: Sequence[Run], samples: int) -> None:
     if len(runs) < 2:
         raise UsageError(f"UDR needs at least two runs, got {len(runs)}")
     if samples < 2:
-        raise UsageError(f"samples must be a whole number at least 2; got {samples}")
+        raise UsageError(f"samples must be a whole number, at least 2; got {samples}")
     seen: dict[str, Path] = {}
     for run in runs:
         if not run.finished:

@@ -34,7 +34,7 @@ Events: TypeAlias = Generator[Event | None, None, None]
 
 
 class Executor(Plugin):
-    """Runs jobs. Each is `worker.work(job.order)` in some process, which resumes from checkpoints.
+    """Runs jobs, each by `worker.work(job.order)` in a process, which resumes from checkpoints.
 
     An executor is a subclass registered under `disentangle.executors`; its knobs are set by
     `disentangle sweep FILE --on NAME:knob=value`.

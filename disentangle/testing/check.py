@@ -64,7 +64,7 @@ class Rules(Generic[S]):
     def unless(
         self, excuse: Callable[[S], str]
     ) -> Callable[[Callable[[S], None]], Callable[[S], None]]:
-        """Return a decorator that adds a rule with an excuse."""
+        """Return a decorator that adds a rule; it is skipped if `excuse` returns a reason."""
 
         def add(function: Callable[[S], None]) -> Callable[[S], None]:
             self.all.append(Rule(function, excuse))

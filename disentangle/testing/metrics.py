@@ -113,7 +113,7 @@ rules = Rules[Subject]()
 
 @rules
 def class_names_its_source(s: Subject) -> None:
-    """The class has its equation, the module cites its paper."""
+    """The class states its equation, and its module cites the paper."""
     says_source(s.kind, "the class")
 
 

@@ -18,7 +18,7 @@ KNOWN = ("gaussian", "bernoulli")
 def advise(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> list[str]:
-    """What can be predicted before training, in sentences.
+    """Predict the effects of a KL weight before training; return sentences.
 
     Args:
         dataset: the training images.
@@ -72,7 +72,7 @@ class Prediction:
     """The prediction before training.
 
     Attributes:
-        onset: the beta above which the collapsed state is stable.
+        onset: the beta above which collapse is predicted.
         kept: the number of latents that a linear model would keep, at most all of them; None for a
             likelihood for which only the onset is known.
         without_rare: the onset without pixels that rarely vary; None if these do not matter.

@@ -150,7 +150,7 @@ class TrainingPlan:
     dataset: Dataset
 
     def build(self) -> "Model":
-        """Build the model as it is before its first step.
+        """Build the model with its initial weights.
 
         Raises:
             DisentangleError: the model cannot be built with these settings.

@@ -40,13 +40,15 @@ def periodic_record(
         every = int(match[1])
     if score_every is None:
         if metrics is not None:
-            raise UsageError("scoring during training needs the interval in steps: --score-every")
+            raise UsageError(
+                "scoring during training requires --score-every, the interval in steps"
+            )
         return PeriodicRecord(keep_every=every)
     if type(score_every) is not int or score_every < 1:
-        raise UsageError(f"score_every must be a whole number at least 1; got {score_every!r}")
+        raise UsageError(f"score_every must be a whole number, at least 1; got {score_every!r}")
     names = listed(metrics)
     if "all" in (names or ()):
-        raise UsageError("name the metrics to score during training: all of them take too long")
+        raise UsageError("computing all metrics during training takes too long; name some of them")
     loaded = choose(names)
     if of_model := [metric.name for metric in loaded if metric.kind.of_model and names]:
         raise UsageError(

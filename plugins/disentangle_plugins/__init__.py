@@ -1,1 +1,1 @@
-"""The built-in plugins, registered by entry points like anybody's."""
+"""The built-in plugins, registered by entry points like any other."""

@@ -279,7 +279,7 @@ def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):
 def test_file_that_a_dataset_does_not_take_is_refused(command, words, what):
     code, _, err = command("train", "vae", "tiny", *QUICK, *words)
     assert code == 2
-    assert f"'tiny' takes no {what}" in err
+    assert f"'tiny' does not accept {what}" in err
 
 
 def test_grid_and_labels_are_shown_one_row_a_factor(command, npz, tmp_path):

@@ -79,7 +79,7 @@ def test_model_that_raises_is_named_with_its_distribution(rogues, command, model
         ),
         ("detached", "cannot be trained: its terms have no gradient"),
         ("bare", "lacks the method terms() required by its contract"),
-        ("wrong-knob", "declares an invalid knob: w must be a finite number at least 0; got -1.0"),
+        ("wrong-knob", "declares an invalid knob: w must be a finite number, at least 0; got -1.0"),
     ],
 )
 def test_model_that_breaks_its_contract_is_named(rogues, command, model, message):

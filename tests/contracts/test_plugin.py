@@ -32,12 +32,15 @@ def test_whole_number_becomes_float():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"heat": float("nan")}, "heat must be a finite number at least 0 and at most 10; got nan"),
+        (
+            {"heat": float("nan")},
+            "heat must be a finite number, at least 0 and at most 10; got nan",
+        ),
         ({"heat": float("inf")}, "got inf"),
         ({"heat": -1.0}, "at least 0"),
         ({"heat": 11}, "at most 10"),
         ({"heat": "2"}, "got '2'"),
-        ({"eggs": 0}, "eggs must be a whole number at least 1; got 0"),
+        ({"eggs": 0}, "eggs must be a whole number, at least 1; got 0"),
         ({"eggs": 1.0}, "got 1.0"),
         ({"eggs": True}, "got True"),
         ({"fast": 1}, "true or false"),

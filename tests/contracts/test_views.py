@@ -161,7 +161,7 @@ def test_view_knows_the_whole_dataset():
 
 
 def test_no_factors_at_all_are_refused():
-    with pytest.raises(UsageError, match="no factors named"):
+    with pytest.raises(UsageError, match="list of factors is empty"):
         grid().view(factors=[])
 
 

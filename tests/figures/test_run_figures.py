@@ -107,7 +107,9 @@ def test_every_kind_has_a_command_and_traverse_is_short_for_one(run, command):
 def test_a_name_of_no_format_is_refused(run, command, tmp_path, kind):
     code, out, err = command("figure", kind, run.path, "--output", tmp_path / "figure.jpg")
     assert code == 2
-    assert "figure.jpg: name a file that ends with .png, .pdf, .svg" in " ".join(err.split())
+    assert "figure.jpg: expected a file name that ends with .png, .pdf, .svg" in " ".join(
+        err.split()
+    )
     assert out == ""
     assert not (tmp_path / "figure.jpg").exists()
 

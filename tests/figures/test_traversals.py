@@ -123,4 +123,4 @@ def test_traverse_takes_the_options_of_its_figure(run, command, tmp_path):
     assert "99th percentile" in path.read_text()
     code, _, err = command("traverse", run.path, "--output", tmp_path / "one.mp4")
     assert code == 2
-    assert "one.mp4: name a file that ends with .png, .pdf, .svg, .gif, .webp" in err
+    assert "one.mp4: expected a file name that ends with .png, .pdf, .svg, .gif, .webp" in err

@@ -260,7 +260,7 @@ def test_run_without_a_checkpoint_is_refused(run, command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere: no run found"),
+        (["nowhere"], "nowhere: no runs"),
         (["run", "--output", "page.txt"], "ends with .html"),
         (["run", "--output", "not/there.html"], "not: no such folder"),
         (["run", "--runs"], "--runs requires a folder"),

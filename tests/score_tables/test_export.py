@@ -107,7 +107,7 @@ def test_pandas_gets_the_records(tables, monkeypatch):
 
 def test_files_name_means_its_format(tmp_path):
     assert format_of(tmp_path / "a.tex") == "latex"
-    with pytest.raises(UsageError, match=r"name must end with one of \.md, \.tex"):
+    with pytest.raises(UsageError, match=r"file name that ends with one of \.md, \.tex"):
         format_of(tmp_path / "a.xls")
 
 

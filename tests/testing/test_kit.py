@@ -95,7 +95,7 @@ UNTRIABLE = [
         "opponent has terms of its own",
         "2 set(s) of terms, but opponent() returns no",
     ),
-    (rogue.BadDefault, "knobs say what they are", "gamma must be a finite number at least 0"),
+    (rogue.BadDefault, "knobs say what they are", "gamma must be a finite number, at least 0"),
     (
         rogue.PairsOutside,
         "pairs are images of the dataset",

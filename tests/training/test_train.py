@@ -367,9 +367,9 @@ def test_record_says_beta_and_beta_norm(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps must be a whole number at least 1; got 0"),
-        ({"beta": float("nan")}, "beta must be a finite number at least 0; got nan"),
-        ({"lr": 0.0}, "lr must be a finite number above 0"),
+        ({"steps": 0}, "steps must be a whole number, at least 1; got 0"),
+        ({"beta": float("nan")}, "beta must be a finite number, at least 0; got nan"),
+        ({"lr": 0.0}, "lr must be a finite number, above 0"),
         ({"betta": 4.0}, "no option 'betta'; did you mean 'beta'"),
         ({"batch_size": 76}, "batch size 76 exceeds the 75 images of 'tiny'"),
         ({"network": "cnov"}, "no network 'cnov'; did you mean 'conv'"),

@@ -59,7 +59,7 @@ Size: TypeAlias = tuple[float, float]
 
 @about(ABOUT)
 def open(location: Location) -> Dataset:
-    """Open the chairs, drawn once: a grid of colour images [64, 64], on white.
+    """Open the chairs, which are drawn on first use: a grid of colour images [64, 64], on white.
 
     Raises:
         DisentangleError: the folder is not writable, or the disk is full.

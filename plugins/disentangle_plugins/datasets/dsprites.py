@@ -194,12 +194,12 @@ def _check_latents(name: str, latents: NDArray[np.generic]) -> None:
 
 
 def _pack(pixels: NDArray[np.uint8], block: tuple[int, ...]) -> Packed:
-    """Return a block of images bit-packed, [1024, 512]; raise if they are not those expected."""
+    """Bit-pack a block of images, [1024, 512]; raise unless they are the published ones."""
     if pixels.max() > 1:
         raise ValueError(f"expected only 0 and 1 in 'imgs', got values up to {pixels.max()}")
     packed = np.packbits(pixels).reshape(BLOCK, IMAGE_BYTES)
     drawn = render(*block)
     # The geometry may be wrong in a few pixels; a different image differs in hundreds.
     if np.unpackbits(packed ^ drawn).sum() > 0.01 * np.unpackbits(drawn).sum():
-        raise ValueError("'imgs' holds other images, or has another order")
+        raise ValueError("'imgs' has other images than the published file, or another order")
     return packed

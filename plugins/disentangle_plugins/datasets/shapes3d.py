@@ -137,10 +137,10 @@ def _opened(path: Path, key: str) -> Iterator[Any]:
         with h5py.File(path, "r") as file:
             # A link to another file, or an array stored in one, could read any file here.
             if not isinstance(file.get(key, getlink=True), h5py.HardLink):
-                raise ValueError(f"it has no array '{key}' of its own")
+                raise ValueError(f"it has no array '{key}' stored in the file itself")
             array = file[key]
             if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
-                raise ValueError(f"it has no array '{key}' of its own")
+                raise ValueError(f"it has no array '{key}' stored in the file itself")
             _check_size(array)
             yield array
     except DisentangleError:

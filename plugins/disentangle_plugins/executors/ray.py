@@ -123,7 +123,7 @@ def connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        message = "Ray is missing. Run `pip install 'disentangle-bench[ray]'`."
+        message = "Ray is not installed. Run `pip install 'disentangle-bench[ray]'`."
         raise DisentangleError(message) from error
     if ray.is_initialized():
         return ray

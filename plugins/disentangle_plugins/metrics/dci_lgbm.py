@@ -31,7 +31,7 @@ def probe(
     try:
         import lightgbm
     except ImportError as error:
-        message = "LightGBM is missing. Run `pip install 'disentangle-bench[fast]'`."
+        message = "LightGBM is not installed. Run `pip install 'disentangle-bench[fast]'`."
         raise Unavailable(message) from error
     settings: dict[str, Any] = {
         "max_depth": 3,

@@ -58,7 +58,7 @@ class FactorVAEScore(Metric[Labelled]):
     images: int = knob(default=64, min=2, help="images per vote")
     variances: int = knob(default=10_000, min=2, help="images to estimate the variances from")
     threshold: float = knob(
-        default=0.05, above=0, help="least standard deviation of active latents"
+        default=0.05, above=0, help="minimum standard deviation of active latents"
     )
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:

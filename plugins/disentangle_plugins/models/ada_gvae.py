@@ -19,7 +19,9 @@ class AdaGVAE(Model):
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
     changes: int = knob(
-        default=1, min=0, help="maximum number of factors changed in a pair; 0: random, 1 to K - 1"
+        default=1,
+        min=0,
+        help="maximum number of factors changed in a pair; 0: drawn from 1 to K - 1",
     )
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
