@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import data_folder
 from disentangle.contracts import entry_points, registry
 from disentangle.contracts.dataset import Dataset, Grid, Labelled, check_labels
@@ -31,8 +31,8 @@ def load_dataset(
     download: bool = False,
     image_size: int | None = None,
     channels: int | None = None,
-    say: Say = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Dataset:
     """Open a dataset by registered name, by `module:attribute`, or by a path to your own images.
 
@@ -116,8 +116,8 @@ def location(
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
-    say: Say = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Location:
     """The location of a dataset's files; each path to the user's images has its own folder."""
     root = data_folder(data_dir)

@@ -65,7 +65,7 @@ class DatasetRequest:
             "channels": self.channels,
         }
 
-    def open(self, say: Say = lambda text: None, progress: Progress = silent) -> Dataset:
+    def open(self, say: Say = silent, progress: Progress = silent) -> Dataset:
         """Open the entire dataset.
 
         Args:

@@ -79,7 +79,7 @@ def score_baselines(
     results: str | Path = "results",
     device: str = "auto",
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> dict[str, ScoreMapping]:
     """Score baselines on a dataset or view; see `baselines`."""
     torch_device = choose_device(device)

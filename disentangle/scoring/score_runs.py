@@ -38,7 +38,7 @@ def score(
     factors: Sequence[str] | None = None,
     device: str = "auto",
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> ScoreMapping:
     """Score a run; return score names and values, and write them to its `scores.json`.
 
@@ -73,7 +73,7 @@ def score_run(
     dataset: Dataset | None = None,
     device: str = "auto",
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = silent,
 ) -> ScoreMapping:
     """Compute the requested scores that a run lacks; see `score`."""
     from disentangle.scoring.codes import RunSource

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
 from disentangle.data import loading
@@ -71,8 +71,8 @@ def load_plan(
     device: str = "auto",
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
-    say: Say = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Plan:
     """Load the plan of a study file for this machine.
 

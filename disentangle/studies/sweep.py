@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.reports.pages import NAME, study_page
@@ -72,8 +72,8 @@ def sweep(
     device: str = "auto",
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
-    say: Say = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> list[Table]:
     """Run the missing part of a study, write its tables, figures and page, and return its tables.
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 
+from disentangle._utils.callbacks import silent
 from disentangle.errors import (
     BrokenContract,
     Busy,
@@ -32,7 +33,7 @@ GRACE = 30.0
 """Seconds to write a checkpoint after the parent process is gone."""
 
 
-def work(order: Order, say: Callable[[str], None] = lambda text: None) -> None:
+def work(order: Order, say: Callable[[str], None] = silent) -> None:
     """Train or resume a run, and score it.
 
     Raises:

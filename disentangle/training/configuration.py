@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from disentangle._utils.callbacks import Say
+from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.device import device_name
 from disentangle._utils.versions import commit, now, package_versions
 from disentangle.contracts import entry_points, registry
@@ -99,7 +99,7 @@ class ModelRequest:
         device: "torch.device",
         periodic: PeriodicRecord = PeriodicRecord(),  # noqa: B008 (it is frozen)
         opening: Mapping[str, Any] = MappingProxyType({}),
-        say: Say = lambda text: None,
+        say: Say = silent,
     ) -> "TrainingPlan":
         """Plan the training of this model on a dataset.
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from disentangle._utils.callbacks import Progress, Say
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -67,8 +67,8 @@ def import_weights(
     results: str | Path = "results",
     data_dir: str | Path | None = None,
     data_file: str | Path | None = None,
-    say: Say = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    say: Say = silent,
+    progress: Progress = silent,
     **options: Any,
 ) -> Run:
     """Import weights trained elsewhere; return the finished run.
