@@ -107,8 +107,13 @@ def one_line(
     if likelihood not in KNOWN or len(dataset) < 2:
         return None
     onset = predict(dataset, likelihood, variance, beta, latents, sample=QUICK).onset
-    outcome = "POSTERIOR COLLAPSE" if beta > onset.high else "no posterior collapse"
-    return f"beta = {beta:g}: {outcome} expected (predicted above about {onset.value:.3g})"
+    if beta > onset.high:
+        outcome = "POSTERIOR COLLAPSE expected"
+    elif beta > onset.low:
+        outcome = "posterior collapse possible"
+    else:
+        outcome = "no posterior collapse expected"
+    return f"beta = {beta:g}: {outcome} (predicted above about {onset.value:.3g})"
 
 
 SAMPLE = 2_000

@@ -96,6 +96,18 @@ def test_advice_says_norm_onset_and_verdict():
     assert "A linear model would keep 2 of 6" in free or "keep 3 of 6" in free
 
 
+def test_one_line_tells_below_at_and_above_the_onset():
+    images, _ = gaussian_images(500)
+    onset = predict(images, "gaussian", 0.5, 1.0, 6, sample=advice.QUICK).onset
+    assert onset.low < onset.high
+    for beta, outcome in (
+        (onset.low / 2, "no posterior collapse expected"),
+        ((onset.low + onset.high) / 2, "posterior collapse possible"),
+        (onset.high * 2, "POSTERIOR COLLAPSE expected"),
+    ):
+        assert f": {outcome} (" in advice.one_line(images, beta, 6, "gaussian", 0.5)
+
+
 def test_gaussian_formula_is_never_shown_for_another_likelihood():
     images, _ = gaussian_images(500)
     assert "linear model" not in " ".join(advise(images, 4.0, 6, "bernoulli", 0.5))
