@@ -6,6 +6,11 @@ from disentangle.errors import UsageError, suggestion
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.score_records import ColumnKey
 
+
+class SeveralColumns(UsageError):
+    """A name that is a score's in several columns of a table."""
+
+
 PARTS: dict[str, Callable[[ColumnKey], str]] = {
     "metric": lambda key: key.metric,
     "version": lambda key: f"v{key.version}",
@@ -79,10 +84,11 @@ def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:
     """The one column with a score's name or a heading.
 
     Raises:
-        UsageError: there is none, or there are several; the message lists them.
+        SeveralColumns: there are several; the message lists them.
+        UsageError: there is none.
     """
     matches = named(columns, name)
     if len(matches) > 1:
         several = "', '".join(columns[column] for column in matches)
-        raise UsageError(f"'{name}' matches several scores; use one of '{several}'")
+        raise SeveralColumns(f"'{name}' matches several scores; use one of '{several}'")
     return matches[0]

@@ -18,7 +18,7 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
-from disentangle.score_tables.headings import headings, only
+from disentangle.score_tables.headings import SeveralColumns, headings, only
 from disentangle.scoring.metric_traits import direction
 from disentangle.scoring.score_runs import few_labels
 
@@ -234,7 +234,7 @@ def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], 
             columns[data] = only(headings(score.key for score in scored), name)
         except UsageError as error:
             errors.append(error)
-    if not columns or any("several" in str(error) for error in errors):
+    if not columns or any(isinstance(error, SeveralColumns) for error in errors):
         raise UsageError(f"--choose oracle: {errors[-1]}")
     for column in columns.values():
         if direction(column) not in ("more", "less"):
