@@ -172,11 +172,11 @@ def table(study: str) -> Any:
 
 
 def page_of(file: Path) -> tuple[list[str], list[str]]:
-    """The numbers and the lines of text on a page, without versions, commits and dates."""
+    """The numbers and the lines of text on a page, without versions, commits and times."""
     text = file.read_text()
     text = re.sub(r"<style.*?</style>|disentangle \d[^<]*", "", text, flags=re.DOTALL)
     text = re.sub(r"/tmp/\w+|\b\d+\.\d+\.\d+\b|[0-9a-f]{12}(-dirty)?(?=\W)", "", text)
-    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+", "", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:+]+|\b\d+ s\b", "", text)
     shown = html.unescape(
         re.sub(r"<[^>]*>", "\n", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     )
