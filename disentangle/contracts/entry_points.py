@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from disentangle.nn.networks import Network
 
 
+P = TypeVar("P")
+log = logging.getLogger("disentangle")
+OWN = "disentangle-bench"
+"""The distribution that defines the contracts; plugin distributions depend on it."""
+KINDS = ("model", "dataset", "metric", "network", "executor")
+"""Kinds of plugins; their entry-point groups are `disentangle.models` and so on."""
+
+
 def import_reference(reference: str) -> Any:
     """Import `module:attribute`; the attribute may contain dots. Errors are not caught."""
     module, _, attribute = reference.partition(":")
@@ -42,18 +50,6 @@ def reference_of(thing: object) -> str:
     """The `module:name` of a class, or of an object's class, for a record."""
     cls = thing if isinstance(thing, type) else type(thing)
     return f"{cls.__module__}:{cls.__qualname__}"
-
-
-P = TypeVar("P")
-
-log = logging.getLogger("disentangle")
-
-OWN = "disentangle-bench"
-"""The distribution that defines the contracts; plugin distributions depend on it."""
-
-
-KINDS = ("model", "dataset", "metric", "network", "executor")
-"""Kinds of plugins; their entry-point groups are `disentangle.models` and so on."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ Terms: TypeAlias = Mapping[str, Tensor]
 """Scalars in nats per image, by name; their sum is the loss."""
 
 
+ACTIVE = 0.01
+"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """The input of a model in one training step."""
@@ -157,7 +161,3 @@ class Model(Common, nn.Module, Generic[C]):
         for every latent.
         """
         return torch.linspace(-3, 3, n)
-
-
-ACTIVE = 0.01
-"""A latent is active when Var_x[mean] exceeds this (Burda et al. 2016)."""

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its full text
+SMALL = 7  # points; the minimum for print
+LINE = 0.125  # inches, of small type
+EDGE = 0.04
+GREY = "0.4"
+DPI = 250  # of a PNG
+SLANT = 40  # degrees, of the names above a heat map
+DARK = 0.62
+"""The shade of grey from which on white numbers have more contrast than black ones."""
+STILL = (".png", ".pdf", ".svg")
+
+
 def spread(
     places: Sequence[float], sizes: Sequence[float], high: float, low: float = 0.0
 ) -> list[float]:
@@ -35,18 +47,6 @@ def spread(
     free = max(0.0, high - low - sum(sizes))
     moved = isotonic_regression(np.asarray(places) - before).x.clip(0, free) + before
     return [float(place) for place in moved]
-
-
-COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its full text
-SMALL = 7  # points; the minimum for print
-LINE = 0.125  # inches, of small type
-EDGE = 0.04
-GREY = "0.4"
-DPI = 250  # of a PNG
-SLANT = 40  # degrees, of the names above a heat map
-DARK = 0.62
-"""The shade of grey from which on white numbers have more contrast than black ones."""
-STILL = (".png", ".pdf", ".svg")
 
 
 def title(run: Run) -> str:

@@ -16,6 +16,13 @@ EARLY = 0.1
 """First share of training, which does not set the axis limits if its values are far outliers."""
 
 
+WIDTH, HEIGHT = 350, 220
+LEFT, RIGHT, TOP, BOTTOM = 42, 92, 14, 24
+APART = 13.0  # pixels between the labels of lines
+COLOURS = 8
+"""Number of line colours in `style.css`; further lines are dashed."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of a chart: its label and its value at each step, None where it has none."""
@@ -93,13 +100,6 @@ def bounds(steps: Sequence[int], lines: Sequence[Line]) -> tuple[float, float]:
     if low == high:
         return low, low + 1
     return (low, high + 0.04 * (high - low)) if low == 0 else (low, high)
-
-
-WIDTH, HEIGHT = 350, 220
-LEFT, RIGHT, TOP, BOTTOM = 42, 92, 14, 24
-APART = 13.0  # pixels between the labels of lines
-COLOURS = 8
-"""Number of line colours in `style.css`; further lines are dashed."""
 
 
 def line_chart(title: str, unit: str, steps: Sequence[int], lines: Sequence[Line]) -> Markup:

@@ -15,6 +15,15 @@ KNOWN = ("gaussian", "bernoulli")
 """The likelihoods for which the onset of collapse is known."""
 
 
+SAMPLE = 2_000
+"""Number of images in the sample."""
+HALVES = 4
+"""Number of random halves of the sample, from which the ranges are computed."""
+RARE = 1e-3
+"""A pixel varies rarely if its p(1 - p) is at most this."""
+Floats = NDArray[np.float64]
+
+
 def advise(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> list[str]:
@@ -114,16 +123,6 @@ def one_line(
     else:
         outcome = "no posterior collapse expected"
     return f"beta = {beta:g}: {outcome} (predicted above about {onset.value:.3g})"
-
-
-SAMPLE = 2_000
-"""Number of images in the sample."""
-HALVES = 4
-"""Number of random halves of the sample, from which the ranges are computed."""
-RARE = 1e-3
-"""A pixel varies rarely if its p(1 - p) is at most this."""
-
-Floats = NDArray[np.float64]
 
 
 def predict(
