@@ -45,6 +45,10 @@ def table(
     statistic: Annotated[
         Literal["mean", "median", "iqm"], typer.Option(help="statistic over seeds")
     ] = "mean",
+    every_seed: Annotated[
+        bool,
+        typer.Option("--seeds", help="show the value of each seed in place of the deviation"),
+    ] = False,
     with_baselines: Annotated[
         bool,
         typer.Option("--baselines", help="also show the baselines that have been scored"),
@@ -123,8 +127,9 @@ def table(
     sorting.sort_rows(tables, sort or ())
     if strict:
         sorting.check_strictly(tables)
-    if published:
-        for each in tables:
+    for each in tables:
+        each.every_seed = every_seed
+        if published:
             each.papers = tuple(papers_on(each.trained[0]))
     if output_format == "terminal":
         show_tables(tables)

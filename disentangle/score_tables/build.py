@@ -18,6 +18,7 @@ from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of
 from disentangle.score_tables.statistics import Statistic
 from disentangle.score_tables.table import Table
+from disentangle.scoring.metric_traits import counts
 
 
 def make_tables(
@@ -91,13 +92,18 @@ def make_table(
     scores = {key: by_column(group, patterns) for key, group in groups.items()}
     every = {column: group[0] for grouped in scores.values() for column, group in grouped.items()}
     columns = headings(every, tuple(runs[0].record.dataset.factors))
+    whole = {column: counts(column) for column in columns}
     rows = []
     for key, group in groups.items():
         row = row_of(group)
         how = selection.chosen.get(key_of(group[0].record))
         row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
         done, grouped = len([run for run in group if run.finished]), scores[key]
-        row.cells = {c: cell_of(grouped[c], done, statistic) for c in columns if c in grouped}
+        row.cells = {
+            c: cell_of(grouped[c], done, statistic, counts=whole[c])
+            for c in columns
+            if c in grouped
+        }
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
     say_versions(rows)

@@ -26,6 +26,7 @@ class Sheet:
         body: the rows.
         caption: the caption.
         numbers: how many of the last columns are numbers, aligned to the right.
+        names: how many of the first columns name a row.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Sheet:
     body: list[list[Text]]
     caption: str
     numbers: int = 0
+    names: int = 1
 
     def align(self, left: str, right: str) -> list[str]:
         """The alignment mark of each column."""

@@ -35,6 +35,8 @@ class Table:
     overlap: float = 0.0
     """The largest share, over all scores, of a metric's test images that it was also fitted on."""
     statistic: Statistic = "mean"
+    every_seed: bool = False
+    """True to show the value of each seed."""
     ranking: str = ""
     """The meaning of bold cells; empty if nothing was compared."""
     absent: tuple[str, ...] = ()
@@ -49,7 +51,7 @@ class Table:
         shared = {model: {**self.shared, **self.shared_by(model)} for model in models}
         columns: dict[str, Callable[[Row], str]] = {
             "model": lambda row: row.model,
-            "knobs": lambda row: row.settings_text(shared[row.model]),
+            "settings": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
             "steps": steps,
@@ -78,14 +80,19 @@ class Table:
             body=[
                 [Text(text(row), grey=row.grey) for text in left.values()]
                 + [
-                    Text(row.cells.get(c, Cell()).text, strong=c in row.best, grey=row.grey)
+                    Text(self.text(row, c), strong=c in row.best, grey=row.grey)
                     for c in self.columns
                 ]
                 for row in self.rows
             ],
             caption=self.caption,
             numbers=len(self.columns),
+            names=2,
         )
+
+    def text(self, row: Row, column: ColumnKey) -> str:
+        """The text of a score."""
+        return row.cells.get(column, Cell()).described(every=self.every_seed)
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -136,10 +143,11 @@ class Table:
         sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
         named = STATISTICS[self.statistic].title
         notes = []
-        if any(n < FEWEST for n in sizes):
-            notes.append(f"{named} over seeds (values of each seed, if fewer than {FEWEST}).")
-        if any(n >= FEWEST for n in sizes):
-            notes.append(f"{named} over seeds ± standard deviation [95 % bootstrap interval].")
+        if sizes and self.every_seed:
+            notes.append(f"{named} over seeds (value of each seed).")
+        elif sizes:
+            interval = " [95 % bootstrap interval]" if max(sizes) >= FEWEST else ""
+            notes.append(f"{named} over seeds ± standard deviation{interval}.")
         if self.ranking:
             notes.append(self.ranking)
         if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
