@@ -145,6 +145,10 @@ class Plugin:
     `version` is stored in run and score records: increase it when the plugin's numbers change.
     """
 
+    about: ClassVar[str] = ""
+    """The plugin in a line, for `disentangle list`; a literal, as it is read from the source."""
+    display: ClassVar[str] = ""
+    """The plugin's name as papers write it, such as "β-VAE"; a literal, for tables and figures."""
     version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -48,6 +48,7 @@ WRONG = [
     (rogue.HiddenState, "state survives saving", "parameters and buffers (register_buffer)"),
     (rogue.TooFewLatents, "code and images have their shapes", "code is [6, 9] for 6 images"),
     (rogue.Backwards, "traversal is in order", "must return up to n values in order"),
+    (rogue.LongLine, "about is a line", "`about` is a line of 80 characters at most, got 81"),
     (rogue.NoSource, "class names its source", "no source: begin the module with the paper"),
     (rogue.NoDocstring, "class names its source", "has no docstring"),
     (rogue.Floats, "images are bytes of their shape", "torch.float32: return torch.uint8"),

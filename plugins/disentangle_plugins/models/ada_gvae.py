@@ -14,6 +14,8 @@ class AdaGVAE(Model):
     this is weak supervision.
     """
 
+    about = "A weakly supervised VAE, on pairs that share most factors"
+    display = "Ada-GVAE"
     needs = Grid
     supervision = "pairs that share factors"
 

@@ -15,6 +15,9 @@ class QLAE(Model[Code]):
     number of pixels.
     """
 
+    about = "An autoencoder whose latents take a few learnt values each"
+    display = "QLAE"
+
     values: int = knob(default=10, min=2, help="number of values of each latent")
     quantisation: float = knob(
         default=0.01, min=0, help="weight of mean |v - sg(c)|^2, relative to the mean over pixels"
