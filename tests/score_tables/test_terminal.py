@@ -152,7 +152,10 @@ def test_columns_that_do_not_fit_are_named_and_the_fullest_are_kept():
 
 
 def test_rows_of_baselines_do_not_repeat_without_scores():
-    rows = [["noise", "", "", "0.200"], *(["a-model", str(i), "0.1 ± 0.2", "0.3 ± 0.4"] for i in range(9))]
+    rows = [
+        ["noise", "", "", "0.200"],
+        *(["a-model", str(i), "0.1 ± 0.2", "0.3 ± 0.4"] for i in range(9)),
+    ]
     sheet = sheet_of(rows, ["model", "settings", "elbo/total-of-all", "mig"], numbers=2, names=2)
     lines = lay_out(sheet, 36)
     assert sum(line.startswith("noise") for line in lines) == 1
