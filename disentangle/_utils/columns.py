@@ -14,6 +14,9 @@ Style: TypeAlias = Callable[[int, int, str], str]
 """Decorates the text of a cell, given its row and column."""
 GAP = 2
 """Spaces between columns."""
+NARROW = 25
+"""A last column of words that is narrower goes below the other columns."""
+INDENT = " " * 4
 MINIMUM = 10
 """Smallest width of a last column whose words are too long for the line."""
 TIED = re.compile(r"(?<=\d) (to|of|x) (?=-?\d)|(?<=\d)( )(?=%|±|\()|(?<=±)( )(?=\d)")
@@ -113,9 +116,17 @@ def draw(
     columns: Sequence[Column], sizes: Sequence[int], style: Style = lambda row, column, text: text
 ) -> list[str]:
     """The lines of aligned columns, without spaces at their ends."""
-    lines = []
+    return [line for row in rows_of(columns, sizes, style) for line in row]
+
+
+def rows_of(
+    columns: Sequence[Column], sizes: Sequence[int], style: Style = lambda row, column, text: text
+) -> list[list[str]]:
+    """The lines of each row of aligned columns."""
+    rows = []
     for row in range(len(columns[0].cells)):
         cells = [wrap(c.cells[row], size) for c, size in zip(columns, sizes, strict=True)]
+        lines = []
         for i in range(max(map(len, cells))):
             parts = []
             for j, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
@@ -124,7 +135,8 @@ def draw(
                 text = style(row, j, text) if text else ""
                 parts.append(space + text if columns[j].right else text + space)
             lines.append((" " * GAP).join(parts).rstrip())
-    return lines
+        rows.append(lines)
+    return rows
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int, numbers: int = 0) -> list[str]:
@@ -145,11 +157,29 @@ def aligned(rows: Sequence[Sequence[str]], width: int, numbers: int = 0) -> list
         [Column((head(first[i]), *(number(row[i]) for row in others)), right=True)]
         for i in range(count - numbers, count)
     ]
+    if not figures:
+        return _words_aligned(names, width)
     lines: list[str] = []
-    for block in packed(figures, names, width) or [[]]:
+    for block in packed(figures, names, width):
         columns = [*names, *block]
         lines += [""] * bool(lines)
         lines += draw(columns, widths(columns, width) or overflowing(columns, width))
+    return lines
+
+
+def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
+    """The lines of columns of words; where the last is too narrow, it goes below the others."""
+    sizes = widths(columns, width)
+    if sizes is not None and (len(columns) < 3 or sizes[-1] >= min(NARROW, columns[-1].natural)):
+        return draw(columns, sizes)
+    if len(columns) < 3:
+        return draw(columns, overflowing(columns, width))
+    *first, last = columns
+    upper = rows_of(first, widths(first, width) or overflowing(first, width))
+    lines = []
+    for above, cell in zip(upper, last.cells, strict=True):
+        below = wrap(cell, width - len(INDENT)) if cell else []
+        lines += [*above, *(INDENT + line for line in below)]
     return lines
 
 

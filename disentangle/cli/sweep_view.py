@@ -10,9 +10,9 @@ from typing import Any
 
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, say
 from disentangle._utils.text import duration
 from disentangle.studies.executor import Event
@@ -98,15 +98,15 @@ class View:
 
     def table(self) -> Group:
         """Format the progress as a table of the running jobs."""
-        table = Table("run", "step", "images/s", "loss", "active", "left", box=None, pad_edge=False)
-        for job, entry in self.running.items():
-            table.add_row(Text(job.name), *(Text(text) for text in cells(job, entry)))
+        rows = [["run", "step", "images/s", "loss", "active", "left"]]
+        rows += [[job.name, *cells(job, entry)] for job, entry in self.running.items()]
+        lines = aligned(rows, console.width, numbers=5)
         failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
         head = (
             f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{failed}, "
             f"{len(self.running)} running, about {duration(self.seconds())} left"
         )
-        return Group(Text.from_markup(head), table)
+        return Group(Text.from_markup(head), Text("\n".join(lines)))
 
 
 @contextmanager

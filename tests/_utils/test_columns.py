@@ -78,3 +78,19 @@ def test_word_that_is_longer_than_the_terminal_narrows_no_other_column():
         "        in use",
         "cores   2",
     ]
+
+
+def test_last_of_many_columns_goes_below_where_it_would_be_narrow():
+    state = "not available; run `disentangle data prepare celeba --from PATH`"
+    rows = [("dataset", "images", "licence", "state"), ("celeba", "202,599", "research", state)]
+    assert aligned(rows, 50) == [
+        "dataset  images   licence",
+        "    state",
+        "celeba   202,599  research",
+        "    not available; run `disentangle data prepare",
+        "    celeba --from PATH`",
+    ]
+    assert aligned(rows, 70)[1:] == [
+        "celeba   202,599  research  not available; run `disentangle data",
+        "                            prepare celeba --from PATH`",
+    ]
