@@ -32,7 +32,10 @@ def table(
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SCORE", help="score to show, such as 'dci/*'; repeatable", show_default="all"
+            metavar="NAME",
+            help="column to show: a score such as mig or 'dci/*', a heading, or one of model, "
+            "settings, chosen, steps and seeds; repeatable",
+            show_default="all",
         ),
     ] = None,
     sort: Annotated[
@@ -136,7 +139,7 @@ def table(
     else:
         if output_format == "csv-long":
             shown = [run for run in selected if selection.shows(run)]
-            text = export.as_long_csv(shown, columns or ())
+            text = export.as_long_csv(shown, {c for table in tables for c in table.columns})
         elif output_format == "html":
             from disentangle.reports.html import tables_page
 

@@ -1,10 +1,9 @@
 """Export tables: Markdown and LaTeX for readers, CSV and JSON for programs."""
 
 import csv
-import fnmatch
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -144,12 +143,12 @@ def format_of(path: Path) -> str:
     return SUFFIXES[path.suffix]
 
 
-def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
+def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None) -> str:
     """The scores of runs as CSV, one line per score and run.
 
     Args:
         runs: runs on any datasets.
-        patterns: patterns of score names [default: all scores].
+        columns: the columns whose scores to write [default: all].
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -175,7 +174,7 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
             record.seed,
         ]
         for score in current_scores(run):
-            if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
+            if columns is not None and score.key not in columns:
                 continue
             knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)

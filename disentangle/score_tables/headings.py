@@ -1,5 +1,6 @@
 """Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
+import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from disentangle.errors import UsageError, suggestion
@@ -78,6 +79,15 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
         names = {column.score for column in columns} | set(columns.values())
         raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
     return matches
+
+
+def matching(columns: Mapping[ColumnKey, str], patterns: Sequence[str]) -> list[ColumnKey]:
+    """The columns whose score matches a pattern such as `dci/*`, or whose heading is one."""
+    return [
+        column
+        for column, heading in columns.items()
+        if any(p == heading or fnmatch.fnmatchcase(column.score, p) for p in patterns)
+    ]
 
 
 def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:

@@ -13,6 +13,9 @@ from disentangle.score_tables.published import Paper
 from disentangle.score_tables.render import Sheet, Text, markdown
 from disentangle.score_tables.statistics import CLAIM, FEWEST, STATISTICS, Statistic
 
+LEFT = ("model", "settings", "chosen", "labels used", "steps", "seeds")
+"""The columns of words, before the scores."""
+
 
 @dataclass
 class Table:
@@ -41,6 +44,8 @@ class Table:
     """The meaning of bold cells; empty if nothing was compared."""
     absent: tuple[str, ...] = ()
     """Models that are not shown, because no configuration has the selecting score."""
+    words: tuple[str, ...] = ()
+    """The columns of words to show, of `LEFT`, besides the model; empty for all."""
     papers: tuple[Paper, ...] = ()
     """Tables of papers on this dataset, never ranked with the rows."""
 
@@ -59,7 +64,8 @@ class Table:
         }
         if not any(row.supervision for row in self.rows):
             del columns["labels used"]
-        return columns
+        shown = {"model", *(self.words or LEFT)}
+        return {heading: text for heading, text in columns.items() if heading in shown}
 
     @property
     def shared(self) -> dict[str, Value]:
@@ -87,7 +93,7 @@ class Table:
             ],
             caption=self.caption,
             numbers=len(self.columns),
-            names=2,
+            names=1 + ("settings" in left),
         )
 
     def text(self, row: Row, column: ColumnKey) -> str:
