@@ -74,6 +74,9 @@ def table(
         Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
         typer.Option("--format", help="output format"),
     ] = "terminal",
+    caption: Annotated[
+        bool, typer.Option("--caption/--no-caption", help="caption and label of a LaTeX table")
+    ] = True,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
@@ -103,6 +106,8 @@ def table(
     output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
+    if not caption and output_format != "latex":
+        raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
     folder = results if study is None else results / study
     if study is not None and (Path(study).name != study or not folder.is_dir()):
         raise UsageError(f"--study {study}: no such folder in {results}")
@@ -144,6 +149,8 @@ def table(
             from disentangle.reports.html import tables_page
 
             text = tables_page(tables)
+        elif output_format == "latex":
+            text = export.as_latex(tables, caption=caption)
         else:
             text = export.FORMATS[output_format](tables)
         if output is None:

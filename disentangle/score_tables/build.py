@@ -12,6 +12,7 @@ from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
+from disentangle.score_tables.collapse import collapsed
 from disentangle.score_tables.headings import headings, matching
 from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of
@@ -187,6 +188,7 @@ def row_of(group: Sequence[Run]) -> Row:
         seeds=sorted(run.record.seed for run in group if run.finished),
         unfinished=sum(run.state == "unfinished" for run in group),
         failed=sum(run.state == "failed" for run in group),
+        collapsed=sum(map(collapsed, group)),
         supervision=supervision(record),
         chosen="; ".join(sorted({run.record.origin for run in group})),
     )

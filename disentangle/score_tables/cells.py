@@ -95,6 +95,8 @@ class Row:
     seeds: list[int] = field(default_factory=list)
     unfinished: int = 0
     failed: int = 0
+    collapsed: int = 0
+    """The number of finished runs that collapsed; see `collapse.collapsed`."""
     supervision: str = ""
     """The labels used in training: rows that differ in it are never ranked together."""
     chosen: str = ""
@@ -116,6 +118,23 @@ class Row:
     def baseline(self) -> bool:
         """True if nothing was trained."""
         return self.steps is None
+
+    @property
+    def name(self) -> str:
+        """The model, and whether it collapsed."""
+        return f"{self.model} ({self.collapse})" if self.collapsed else self.model
+
+    @property
+    def collapse(self) -> str:
+        """Whether all of its runs collapsed, or how many; empty if none did."""
+        if self.collapsed and not self.all_collapsed:
+            return f"{self.collapsed} of {len(self.seeds)} collapsed"
+        return "collapsed" if self.collapsed else ""
+
+    @property
+    def all_collapsed(self) -> bool:
+        """True if every finished run collapsed."""
+        return 0 < self.collapsed == len(self.seeds)
 
     @property
     def complete(self) -> bool:

@@ -17,7 +17,9 @@ from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell
-from disentangle.score_tables.render import Sheet, latex, markdown, plain
+from disentangle.score_tables.latex import latex
+from disentangle.score_tables.paper import paper_sheets
+from disentangle.score_tables.render import Sheet, markdown, plain
 from disentangle.score_tables.table import Table, summed
 
 
@@ -27,9 +29,10 @@ def as_markdown(tables: Sequence[Table]) -> str:
     return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
 
 
-def as_latex(tables: Sequence[Table]) -> str:
-    """All tables in LaTeX, one after another."""
-    return "\n".join(map(latex, sheets(tables)))
+def as_latex(tables: Sequence[Table], *, caption: bool = True) -> str:
+    """All tables in LaTeX, one after another, with or without captions and labels."""
+    papers = [sheet for table in tables for sheet in paper_sheets(table)]
+    return "\n".join(latex(sheet, caption=caption) for sheet in papers)
 
 
 def sheets(tables: Sequence[Table]) -> list[Sheet]:
@@ -83,6 +86,7 @@ def whole(table: Table) -> dict[str, Any]:
             "seeds": row.seeds,
             "unfinished": row.unfinished,
             "failed": row.failed,
+            "collapsed": row.collapsed,
             "scores": {
                 heading: {
                     "values": cell.values,

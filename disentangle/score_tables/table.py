@@ -55,7 +55,7 @@ class Table:
         models = {row.model for row in self.rows}
         shared = {model: {**self.shared, **self.shared_by(model)} for model in models}
         columns: dict[str, Callable[[Row], str]] = {
-            "model": lambda row: row.model,
+            "model": lambda row: row.name,
             "settings": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
@@ -131,8 +131,7 @@ class Table:
         if self.absent:
             absent = ", ".join(self.absent)
             notes.append(f"Not shown (no configuration has the selecting score): {absent}.")
-        if any(row.grey for row in self.rows):
-            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
+        notes += self.marks
         reasons = {
             f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
             for row in self.rows
@@ -145,19 +144,37 @@ class Table:
     @property
     def reading(self) -> list[str]:
         """Notes on how to read the numbers of a cell."""
-        cells = [c for row in self.rows for c in row.cells.values() if c.summary is not None]
-        sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
-        named = STATISTICS[self.statistic].title
         notes = []
-        if sizes and self.every_seed:
-            notes.append(f"{named} over seeds (value of each seed).")
-        elif sizes:
-            interval = " [95 % bootstrap interval]" if max(sizes) >= FEWEST else ""
-            notes.append(f"{named} over seeds ± standard deviation{interval}.")
+        if self.sizes and self.sizes[-1] > 1:
+            notes.append(f"{STATISTICS[self.statistic].title} over seeds{self.uncertainty}.")
         if self.ranking:
             notes.append(self.ranking)
         if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
             notes.append(f"Use at least {CLAIM} seeds before claiming a difference.")
+        return notes
+
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of values in a cell, in ascending order."""
+        cells = [cell for row in self.rows for cell in row.cells.values()]
+        return sorted({len(cell.values) for cell in cells if cell.values})
+
+    @property
+    def uncertainty(self) -> str:
+        """What follows the statistic in a cell."""
+        if self.every_seed:
+            return " (value of each seed)"
+        interval = " [95 % bootstrap interval]" if self.sizes[-1] >= FEWEST else ""
+        return f" ± standard deviation{interval}"
+
+    @property
+    def marks(self) -> list[str]:
+        """Notes on rows that are marked."""
+        notes = []
+        if any(row.grey for row in self.rows):
+            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
+        if any(row.collapsed for row in self.rows):
+            notes.append("Collapsed: at most one latent is active; such rows are never ranked.")
         return notes
 
     def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
@@ -179,6 +196,7 @@ class Table:
                 "seeds": len(row.seeds),
                 "unfinished": row.unfinished,
                 "failed": row.failed,
+                "collapsed": row.collapsed,
                 "statistic": self.statistic,
                 **{
                     f"{heading} {name}": value

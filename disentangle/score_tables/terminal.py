@@ -43,7 +43,7 @@ def lay_out(
     lines = body(sheet, width, style)
     constants = ""
     if lines is None:
-        sheet, constants = without_constants(sheet)
+        sheet, constants = sheet.without_constants()
         lines = body(sheet, width, style) or transposed(sheet, width, style)
     left_out: list[str] = []
     if lines is None:
@@ -76,7 +76,7 @@ def body(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[str] | 
 
 def columns_of(sheet: Sheet) -> list[Column]:
     """The columns of a table, each with its heading."""
-    first = len(sheet.head) - sheet.numbers
+    first = sheet.words
     return [
         Column(
             (head(heading), *((words if i < first else number)(row[i].text) for row in sheet.body)),
@@ -113,35 +113,12 @@ def ruled(lines: list[str], columns: Sequence[Column], sizes: Sequence[int]) -> 
     return [*lines[:heads], rule, *lines[heads:]]
 
 
-def without_constants(sheet: Sheet) -> tuple[Sheet, str]:
-    """The table without columns of words with one value in all trained rows, and a line on these.
-
-    The first column stays. Rows without any other words are baselines, which were not trained.
-    """
-    first = len(sheet.head) - sheet.numbers
-    trained = [row for row in sheet.body if any(cell.text for cell in row[1:first])]
-    constant = {
-        i: trained[0][i].text
-        for i in range(1, first)
-        if trained and len({row[i].text for row in trained}) == 1
-    }
-    kept = [i for i in range(len(sheet.head)) if i not in constant]
-    values = [f"{sheet.head[i]} {text}" for i, text in constant.items() if text not in ("", "-")]
-    fewer = replace(
-        sheet,
-        head=[sheet.head[i] for i in kept],
-        body=[[row[i] for i in kept] for row in sheet.body],
-        names=sum(i < sheet.names for i in kept),
-    )
-    return fewer, f"All runs: {'; '.join(values)}." if values else ""
-
-
 def transposed(
     sheet: Sheet, width: int, style: Callable[[Text], str], rows: Sequence[int] | None = None
 ) -> list[str] | None:
     """The table with a column for each row, or for some rows; None if it does not fit."""
     rows = range(len(sheet.body)) if rows is None else rows
-    first = len(sheet.head) - sheet.numbers
+    first = sheet.words
     shown = range(sheet.names, len(sheet.head))
     labels = Column((("",), *(head(sheet.head[i]) for i in shown)))
     columns = [labels] + [
@@ -175,7 +152,7 @@ def name_of(sheet: Sheet, row: int) -> Pieces:
 def blocks(sheet: Sheet, width: int, style: Callable[[Text], str]) -> tuple[list[str], list[str]]:
     """The scores of one metric below those of another, and the headings that do not fit."""
     columns = columns_of(sheet)
-    first = len(sheet.head) - sheet.numbers
+    first = sheet.words
     names = columns[:first]
     shown: list[list[int]] = []
     for family in families(sheet):
@@ -191,7 +168,7 @@ def blocks(sheet: Sheet, width: int, style: Callable[[Text], str]) -> tuple[list
     groups = [[columns[i] for i in family] for family in shown]
     for block in packed(groups, names, width, HEAD + 1):
         part = [*range(first), *(next(numbers) for _ in block)]
-        lines += [""] * bool(lines) + (drawn(without_blank(sheet, part), part, width, style) or [])
+        lines += [""] * bool(lines) + (drawn(sheet.without_blank(part), part, width, style) or [])
     return lines, [sheet.head[i] for i in left_out]
 
 
@@ -204,17 +181,6 @@ def by_importance(sheet: Sheet, family: Sequence[int]) -> list[int]:
         score = sheet.head[i].partition(" ")[0]
         ranks[i] = seen[score] = seen.get(score, -1) + 1
     return sorted(family, key=lambda i: ranks[i])
-
-
-def without_blank(sheet: Sheet, shown: Sequence[int]) -> Sheet:
-    """The table without rows that have numbers, but none in some columns."""
-    first = len(sheet.head) - sheet.numbers
-
-    def blank(row: Sequence[Text]) -> bool:
-        return not any(row[i].text for i in shown if i >= first)
-
-    body = [row for row in sheet.body if not blank(row) or not any(c.text for c in row[first:])]
-    return replace(sheet, body=body)
 
 
 def families(sheet: Sheet) -> list[list[int]]:

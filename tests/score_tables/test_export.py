@@ -83,7 +83,7 @@ def test_hostile_name_is_only_a_name(variant, name):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
 def test_latex_compiles(tables, tmp_path):
     tables[0].papers = tuple(papers_on("dsprites"))
-    packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx,xcolor}"
+    packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs,xcolor}"
     body = (
         rf"\documentclass{{article}}{packages}\begin{{document}}{as_latex(tables)}\end{{document}}"
     )
