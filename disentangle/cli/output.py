@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from disentangle._utils.columns import aligned
+from disentangle._utils.columns import aligned, paragraph
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        typer.echo(f"{', '.join(names)}: {reason}")
+        print_text(f"{', '.join(names)}: {reason}")
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
@@ -107,6 +107,13 @@ def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
     In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
     """
     for line in aligned(rows, terminal_width() or WIDE, numbers):
+        typer.echo(line)
+
+
+def print_text(text: str) -> None:
+    """Print running text, wrapped at words in a terminal and on one line elsewhere."""
+    width = terminal_width()
+    for line in [text] if width is None else paragraph(text, width):
         typer.echo(line)
 
 
