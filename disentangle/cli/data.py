@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle.cli.output import open_dataset, print_aligned
+from disentangle.cli.output import open_dataset, print_aligned, print_text
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -62,7 +62,8 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
     print_aligned(rows)
-    typer.echo(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
+    typer.echo("")
+    print_text(f"Folder of prepared datasets: {data_folder(data_dir)}")
 
 
 @data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))

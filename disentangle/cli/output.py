@@ -68,7 +68,7 @@ def show_tables(tables: Sequence["Table"]) -> None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
         else:
             typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
-    typer.echo(made_by())
+    print_text(made_by())
 
 
 def write_tables(runs: list["Run"], results: Path) -> list[Path]:

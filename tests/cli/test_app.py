@@ -72,7 +72,8 @@ def test_scores_are_kept_with_the_run(command, trained_run):
 def test_scores_are_printed_as_a_table(command):
     command(*TRAIN, "--latents", 4, "--beta", 3)
     _, out, _ = command("score", "--metric", "mig")
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
+    row = "| beta-vae (collapsed) | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |"
+    assert row in out
 
 
 def test_scores_are_written_as_markdown_and_csv(command, trained_run, tmp_path):
@@ -461,6 +462,20 @@ def test_table_as_latex_begins_with_a_comment(table):
     assert table("--format", "latex").startswith("% disentangle")
 
 
+def test_latex_without_a_caption_is_a_tabular_alone(table):
+    out = table("--format", "latex", "--no-caption")
+    assert "\\begin{tabular}" in out
+    assert "\\caption" not in out
+
+
+def test_values_of_seeds_are_shown_when_asked(command, variant):
+    for seed, value in enumerate((0.25, 0.75)):
+        run = variant(f"s{seed}", seed=seed, values=[{"value": value}])
+    words = ["table", "--results", run.path.parent]
+    assert "0.500 ± 0.354" in command(*words)[1]
+    assert "0.500 (0.250, 0.750)" in command(*words, "--seeds")[1]
+
+
 def test_long_table_has_a_line_for_each_score(table):
     assert table("--format", "csv-long").count("\n") == 1 + 2 * 2
 
@@ -478,6 +493,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
+        (["--no-caption"], 2, "--no-caption requires LaTeX"),
         (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],
