@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from disentangle._utils.strict import Strict, packaged_toml
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 
 
 class Settings(Strict):
@@ -33,6 +33,7 @@ class Settings(Strict):
 class Preset(Strict):
     """A paper's settings; later entries override earlier ones."""
 
+    name: str
     about: str
     settings: tuple[Settings, ...]
 
@@ -59,16 +60,17 @@ class Preset(Strict):
 def known_presets() -> Mapping[str, Preset]:
     """The built-in presets by name."""
     files = packaged_toml("disentangle.training", "presets")
-    return {name: Preset(**content) for name, content in files.items()}
+    return {name: Preset(name=name, **content) for name, content in files.items()}
 
 
 def load_preset(name: str) -> Preset:
-    """Load a preset by name.
+    """Load a preset by its name, in any case.
 
     Raises:
         UsageError: there is no preset with this name.
     """
     presets = known_presets()
-    if name not in presets:
+    known = true_name(name, presets)
+    if known not in presets:
         raise UsageError(f"no preset '{name}'{suggestion(name, presets)}")
-    return presets[name]
+    return presets[known]
