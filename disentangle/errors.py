@@ -74,7 +74,7 @@ def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
     """
     names = sorted(set(known))
     folded = {other.casefold(): other for other in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{folded[close[0]]}'?"
     if listing and len(names) > MOST_NAMES:
