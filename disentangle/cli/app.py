@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperGroup
 
 from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import WARNING, wrap
@@ -18,6 +17,7 @@ from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
+from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
@@ -40,7 +40,7 @@ from disentangle.cli.udr import udr
 from disentangle.errors import DisentangleError, PluginWarning, UsageError
 
 
-class InOrderOfWork(TyperGroup):
+class InOrderOfWork(Group):
     """The top-level commands and groups, listed in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -48,12 +48,11 @@ class InOrderOfWork(TyperGroup):
         return [verb for _, verb, _, _ in COMMANDS]
 
 
-app = typer.Typer(
+app = App(
     cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

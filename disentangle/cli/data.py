@@ -8,6 +8,7 @@ import typer
 
 from disentangle._utils.console import output_width, tell
 from disentangle._utils.text import beside
+from disentangle.cli.help import App
 from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import (
     AsJson,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
 
 
-data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
+data = App(help="List, prepare, show and verify datasets.", no_args_is_help=True)
 
 NARROWEST = 40
 """Characters of a state beside the other columns, at least."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from disentangle.cli.help import App
 from disentangle.cli.output import fail_if_any, load_runs
 from disentangle.cli.parameters import (
     RESULTS,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ONE, MANY = "Of one run", "Of several runs"
 
-figure = typer.Typer(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
+figure = App(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
 
 Output = Annotated[
     Path | None,
@@ -191,7 +192,9 @@ Target = Annotated[
         show_default="a PNG in the figures of the results folder",
     ),
 ]
-Score = Annotated[str, typer.Option(help="name of a score, or heading of its column")]
+Score = Annotated[
+    str, typer.Option(metavar="NAME", help="name of a score, or heading of its column")
+]
 Scores = Annotated[
     list[str] | None,
     typer.Option(
@@ -233,7 +236,9 @@ def sweep(
     observations: "Observations",
     target: Name,
     score: Score,
-    knob: Annotated[str, typer.Option(help="hyper-parameter, training option, or steps")],
+    knob: Annotated[
+        str, typer.Option(metavar="NAME", help="hyper-parameter, training option, or steps")
+    ],
 ) -> Path:
     """Draw a score against a hyper-parameter, with every seed."""
     from disentangle.figures.sweeps import draw_sweep

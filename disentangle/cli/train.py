@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
+from disentangle.cli.help import App, Group
 from disentangle.cli.list_plugins import about_claims
 from disentangle.cli.parameters import (
     RESULTS,
@@ -35,7 +36,7 @@ from disentangle.cli.parameters import (
 from disentangle.contracts import registry
 
 
-class ModelGroup(TyperGroup):
+class ModelGroup(Group):
     """The subcommands of `disentangle train`; a model is imported when its command is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -59,7 +60,7 @@ HELP = """Train a model on a dataset.
 
 `disentangle train MODEL --help` lists all options of a model."""
 
-training = typer.Typer(
+training = App(
     cls=ModelGroup,
     help=HELP,
     no_args_is_help=True,
@@ -179,7 +180,7 @@ def model_command(name: str) -> Any:
         typer.echo(run.path)
 
     command.__doc__ = escape(documentation(model))
-    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    single = App(add_completion=False)
     trained = with_knobs(command, Training, "Training")
     example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
     single.command(name, epilog=example)(with_knobs(trained, model, f"Hyper-parameters of {name}"))
