@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from disentangle._utils.console import console, manner, say
+from disentangle._utils.console import console, manner, message_width, say
 from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
@@ -51,7 +51,6 @@ class InOrderOfWork(Group):
 app = App(
     cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -201,7 +200,7 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    text = wrap(f"error: {message}", console.width if console.is_terminal else None)
+    text = wrap(f"error: {message}", message_width())
     marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
     console.print(marked, soft_wrap=True, highlight=False)
     sys.stdout.flush()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
 
 
-data = App(help="List, prepare, show and verify datasets.", no_args_is_help=True)
+data = App(help="List, prepare, show and verify datasets.")
 
 NARROWEST = 40
 """Characters of a state beside the other columns, at least."""

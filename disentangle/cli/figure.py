@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ONE, MANY = "Of one run", "Of several runs"
 
-figure = App(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
+figure = App(help="Draw a figure of one run or of several runs.")
 
 Output = Annotated[
     Path | None,

@@ -43,6 +43,10 @@ class Row(NamedTuple):
 class Command(TyperCommand):
     """A command with the help of this module."""
 
+    def get_usage(self, ctx: Any) -> str:
+        """The line that help and errors show."""
+        return usage(self, ctx)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
         formatter.write(help_text(self, ctx))
@@ -50,6 +54,17 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group of commands with the help of this module."""
+
+    def get_usage(self, ctx: Any) -> str:
+        """The line that help and errors show."""
+        return usage(self, ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after the group's name; without any, print the help."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(self.get_help(ctx))
+            raise typer.Exit(2)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""

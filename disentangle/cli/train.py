@@ -6,8 +6,8 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from disentangle.cli.help import App, Group
-from disentangle.cli.list_plugins import about_claims
+from disentangle.cli.help import App, Command, Group
+from disentangle.cli.list_plugins import about_claims, listing
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -34,6 +34,7 @@ from disentangle.cli.parameters import (
     names,
 )
 from disentangle.contracts import registry
+from disentangle.errors import UsageError, suggestion
 
 
 class ModelGroup(Group):
@@ -53,7 +54,25 @@ class ModelGroup(Group):
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         name = registry.models.true_name(args[0])
+        if name not in registry.models.entries:
+            hint = suggestion(name, registry.models.entries)
+            if "did you mean" not in hint:
+                hint = f". Models:\n{listing('models')}"
+            raise UsageError(f"no model '{name}'{hint}")
         return name, model_command(name), args[1:]
+
+
+class TrainingCommand(Command):
+    """`disentangle train MODEL`; without anything after it, the datasets are listed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words after the model's name."""
+        if not args and not ctx.resilient_parsing:
+            raise UsageError(
+                f"which dataset? Run `disentangle {ctx.command_path.partition(' ')[2]} DATASET`, "
+                f"with the path of your own images or one of\n{listing('datasets')}"
+            )
+        return super().parse_args(ctx, args)
 
 
 HELP = """Train a model on a dataset.
@@ -63,7 +82,6 @@ HELP = """Train a model on a dataset.
 training = App(
     cls=ModelGroup,
     help=HELP,
-    no_args_is_help=True,
 )
 
 
@@ -183,7 +201,9 @@ def model_command(name: str) -> Any:
     single = App(add_completion=False)
     trained = with_knobs(command, Training, "Training")
     example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
-    single.command(name, epilog=example)(with_knobs(trained, model, f"Hyper-parameters of {name}"))
+    single.command(name, cls=TrainingCommand, epilog=example)(
+        with_knobs(trained, model, f"Hyper-parameters of {name}")
+    )
     return get_command(single)
 
 

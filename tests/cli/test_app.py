@@ -123,7 +123,8 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["score", "--metric", "mig,sap"], "'mig,sap': give one metric per --metric"),
         (["show", "betavae"], "no plugin, protocol or preset 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["train", "vae"], "Missing argument"),
+        (["train", "vae"], "which dataset? Run `disentangle train vae DATASET`"),
+        (["train", "vae", "--steps", "3"], "Missing argument"),
     ],
     ids=lambda x: " ".join(x)[-40:] if isinstance(x, list) else "",
 )
@@ -332,6 +333,21 @@ def test_help_of_train_lists_models_without_importing_them():
     assert "half-vae" in result.stdout
     assert "(strangers 3.1)" in result.stdout
     assert "broken" in result.stdout
+
+
+def test_train_without_a_dataset_lists_the_datasets(command):
+    code, out, err = command("train", "Beta-VAE")
+    assert (code, out) == (2, "")
+    assert "Run `disentangle train beta-vae DATASET`" in err
+    assert "  dsprites           Squares, ellipses and hearts" in err
+
+
+def test_train_of_an_unknown_model_suggests_one_or_lists_them(command):
+    code, _, err = command("train", "bta-vae", "dsprites")
+    assert (code, err) == (2, "error: no model 'bta-vae'; did you mean 'beta-vae'?\n")
+    code, _, err = command("train", "qqqq", "dsprites")
+    assert code == 2
+    assert "  factor-vae    A VAE with a penalty on total correlation" in err
 
 
 def test_version(command):

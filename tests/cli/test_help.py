@@ -92,3 +92,10 @@ def test_bounds_and_defaults_are_shown(command):
     out = " ".join(command("score", "--help")[1].split())
     assert "--seed N seed of the metrics' sampling (at least 0) [default: 0]" in out
     assert "[RUN]... folders of runs [default: all runs of the results folder]" in out
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["data"], ["figure"]], ids=" ".join)
+def test_a_group_without_a_command_prints_its_help(command, words):
+    code, out, err = command(*words)
+    assert (code, err) == (2, "")
+    assert out == command(*words, "--help")[1]
