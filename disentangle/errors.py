@@ -44,6 +44,10 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class OldSpelling(FutureWarning):
+    """A name that was changed; the old one works for another version."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 

@@ -37,7 +37,7 @@ from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DisentangleError, PluginWarning, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, PluginWarning, UsageError
 
 
 class InOrderOfWork(Group):
@@ -98,9 +98,9 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
         traversals,
         "traverse RUN --base first --base prior",
     ),
-    (LOOK, "figure", figure, "figure sweep --score mig --knob beta"),
+    (LOOK, "figure", figure, "figure effect --score mig --of beta"),
     (LOOK, "report", report, "report results"),
-    (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
+    (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
@@ -188,7 +188,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning) or manner.verbose:
+    if issubclass(category, PluginWarning | OldSpelling) or manner.verbose:
         say(f"{WARNING}{message}")
 
 

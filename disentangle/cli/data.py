@@ -1,4 +1,4 @@
-"""`disentangle data`: list, prepare, show and verify datasets."""
+"""`disentangle data`: list, prepare, draw and verify datasets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from disentangle.cli.parameters import (
     DataDir,
     DatasetName,
     Download,
+    File,
     ImageSize,
     as_example,
     print_json,
@@ -27,20 +28,15 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
 
 
-data = App(help="List, prepare, show and verify datasets.")
+data = App(help="List, prepare, draw and verify datasets.")
 
 NARROWEST = 40
 """Characters of a state beside the other columns, at least."""
 
-From = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="PATH", help="original file or folder of the dataset"),
-]
-
 
 @data.callback()
 def data_group() -> None:
-    """List, prepare, show and verify datasets."""
+    """List, prepare, draw and verify datasets."""
 
 
 @data.command("list", epilog=as_example("data list"))
@@ -87,10 +83,10 @@ def print_states(rows: Sequence[tuple[str, ...]]) -> None:
             typer.echo("\n".join(beside(facts, row[-1], column, width)))
 
 
-@data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))
+@data.command(epilog=as_example("data prepare shapes3d --file 3dshapes.h5"))
 def prepare(
     name: DatasetName,
-    source: From = None,
+    file: File = None,
     download: Download = False,
     image_size: ImageSize = None,
     channels: Channels = None,
@@ -101,17 +97,17 @@ def prepare(
     This is needed only once.
     """
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    describe(open_dataset(name, file=source, download=download, **opening))
+    describe(open_dataset(name, file=file, download=download, **opening))
 
 
-@data.command(epilog=as_example("data show dsprites --output dsprites.png"))
-def show(
+@data.command(epilog=as_example("data sheet dsprites --output dsprites.png"))
+def sheet(
     name: DatasetName,
     output: Annotated[
         Path | None, typer.Option(metavar="PNG", help="file to write", show_default="./NAME.png")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed for choosing the images")] = 0,
-    source: From = None,
+    file: File = None,
     image_size: ImageSize = None,
     channels: Channels = None,
     data_dir: DataDir = None,
@@ -120,7 +116,7 @@ def show(
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    dataset = open_dataset(name, file=source, **opening)
+    dataset = open_dataset(name, file=file, **opening)
     path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
     typer.echo(draw_contact_sheet(dataset, path, seed))
 

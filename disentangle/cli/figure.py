@@ -53,9 +53,9 @@ def traversals(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="seed|first|prior[:COUNT]|NUMBER",
+            metavar="random|first|prior[:COUNT]|NUMBER",
             help="base image or sample of the prior to start from; repeatable",
-            show_default="seed, first, prior:2",
+            show_default="random, first, prior:2",
         ),
     ] = None,
     span: Annotated[
@@ -230,17 +230,18 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
     return with_options_of(draw, command)
 
 
-@figure.command(rich_help_panel=MANY, epilog=as_example("figure sweep --score mig --knob beta"))
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure effect --score mig --of beta"))
 @of_runs
-def sweep(
+def effect(
     observations: "Observations",
     target: Name,
     score: Score,
     knob: Annotated[
-        str, typer.Option(metavar="NAME", help="hyper-parameter, training option, or steps")
+        str,
+        typer.Option("--of", metavar="NAME", help="hyper-parameter, training option, or steps"),
     ],
 ) -> Path:
-    """Draw a score against a hyper-parameter, with every seed."""
+    """Draw the effect of a hyper-parameter on a score, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
     return draw_sweep(observations, score, knob, target(f"{score}-against-{knob}"))

@@ -13,6 +13,7 @@ from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from disentangle._utils.text import beside, reflow
+from disentangle.cli import renamed
 
 WIDEST = 100
 """Maximum characters of a line of help."""
@@ -47,6 +48,10 @@ class Command(TyperCommand):
         """The line that help and errors show."""
         return usage(self, ctx)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after the command's name."""
+        return super().parse_args(ctx, renamed.option_names(self.name or "", args))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
         formatter.write(help_text(self, ctx))
@@ -54,6 +59,9 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group of commands with the help of this module."""
+
+    takes = "COMMAND ..."
+    """What follows the group's name."""
 
     def get_usage(self, ctx: Any) -> str:
         """The line that help and errors show."""
@@ -65,6 +73,11 @@ class Group(TyperGroup):
             typer.echo(self.get_help(ctx))
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Look up the command that the first word names."""
+        name = renamed.command_name(self.name or "", args[0])
+        return super().resolve_command(ctx, [name, *args[1:]])
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -105,7 +118,7 @@ def usage(command: Any, ctx: Any) -> str:
         if isinstance(param, TyperArgument):
             words.append(argument_name(param))
     if isinstance(command, TyperGroup):
-        words += ["COMMAND", "..."]
+        words.append(getattr(command, "takes", Group.takes))
     return f"Usage: {' '.join(words)}"
 
 

@@ -39,6 +39,7 @@ def import_command(
     knob: Annotated[
         list[str] | None,
         typer.Option(
+            "--set",
             metavar="NAME=VALUE",
             help="hyper-parameter or training option, such as beta=4 or steps=345600; repeatable",
         ),

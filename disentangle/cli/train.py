@@ -40,6 +40,8 @@ from disentangle.errors import UsageError, suggestion
 class ModelGroup(Group):
     """The subcommands of `disentangle train`; a model is imported when its command is used."""
 
+    takes = "MODEL DATASET"
+
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names of all models without importing them."""
         return list(registry.models.entries)
@@ -47,7 +49,8 @@ class ModelGroup(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in for the group's help, which says what the model is."""
         entries = registry.models.entries.get(cmd_name, ())
-        return TyperCommand(cmd_name, help=escape(about_claims(entries))) if entries else None
+        about = escape(about_claims(entries)) if entries else ""
+        return TyperCommand(cmd_name, help=about, rich_help_panel="Models") if entries else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The model's command, with its hyper-parameters as options."""
