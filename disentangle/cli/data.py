@@ -1,17 +1,20 @@
-"""`disentangle data`: list, prepare, show and verify datasets."""
+"""`disentangle data`: list, prepare, draw and verify datasets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle.cli.output import open_dataset, print_aligned, print_text
+from disentangle._utils.console import tell
+from disentangle.cli.help import App
+from disentangle.cli.output import open_dataset, print_aligned
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
     DataDir,
     DatasetName,
     Download,
+    File,
     ImageSize,
     as_example,
     print_json,
@@ -23,17 +26,12 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
 
 
-data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
-
-From = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="PATH", help="original file or folder of the dataset"),
-]
+data = App(help="List, prepare, draw and verify datasets.")
 
 
 @data.callback()
 def data_group() -> None:
-    """List, prepare, show and verify datasets."""
+    """List, prepare, draw and verify datasets."""
 
 
 @data.command("list", epilog=as_example("data list"))
@@ -62,14 +60,13 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
     print_aligned(rows)
-    typer.echo("")
-    print_text(f"Folder of prepared datasets: {data_folder(data_dir)}")
+    tell(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
 
 
-@data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))
+@data.command(epilog=as_example("data prepare shapes3d --file 3dshapes.h5"))
 def prepare(
     name: DatasetName,
-    source: From = None,
+    file: File = None,
     download: Download = False,
     image_size: ImageSize = None,
     channels: Channels = None,
@@ -80,17 +77,17 @@ def prepare(
     This is needed only once.
     """
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    describe(open_dataset(name, file=source, download=download, **opening))
+    describe(open_dataset(name, file=file, download=download, **opening))
 
 
-@data.command(epilog=as_example("data show dsprites --output dsprites.png"))
-def show(
+@data.command(epilog=as_example("data sheet dsprites --output dsprites.png"))
+def sheet(
     name: DatasetName,
     output: Annotated[
         Path | None, typer.Option(metavar="PNG", help="file to write", show_default="./NAME.png")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed for choosing the images")] = 0,
-    source: From = None,
+    file: File = None,
     image_size: ImageSize = None,
     channels: Channels = None,
     data_dir: DataDir = None,
@@ -99,7 +96,7 @@ def show(
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    dataset = open_dataset(name, file=source, **opening)
+    dataset = open_dataset(name, file=file, **opening)
     path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
     typer.echo(draw_contact_sheet(dataset, path, seed))
 

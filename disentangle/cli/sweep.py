@@ -84,7 +84,9 @@ def sweep(
     address: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=WHERE, help="address of the cluster, for executors that use one"
+            metavar="ADDRESS",
+            rich_help_panel=WHERE,
+            help="address of the cluster, for executors that use one",
         ),
     ] = None,
     as_json: AsJson = False,

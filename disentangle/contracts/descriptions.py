@@ -17,7 +17,7 @@ from typing import Any
 
 from disentangle.contracts.entry_points import Entry, entries_of
 
-FIELDS = ("about", "display", "displays")
+FIELDS = ("about", "display", "displays", "by_default")
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class Description:
         about: one line; else the first line of its docstring; empty if there is none.
         display: its name as papers write it, such as "β-VAE"; else its registered name.
         displays: score -> its name as papers write it, such as "DCI-D"; for metrics.
+        by_default: True for a metric that is computed when none is named.
     """
 
     about: str
     display: str
     displays: Mapping[str, str] = field(default_factory=dict)
+    by_default: bool = False
 
 
 def describe(kind: str, name: str) -> Description:
@@ -65,11 +67,12 @@ def describe_entry(entry: Entry) -> Description:
         fields, docstring = _fields(tree, attribute), _docstring(tree, attribute)
     except (ImportError, OSError, SyntaxError, ValueError, RecursionError):
         fields, docstring = {}, ""
-    about, display, displays = (fields.get(name) for name in FIELDS)
+    about, display, displays, by_default = (fields.get(name) for name in FIELDS)
     return Description(
         about=about if isinstance(about, str) else docstring.strip().partition("\n")[0],
         display=display if isinstance(display, str) and display else entry.name,
         displays=displays if isinstance(displays, dict) else {},
+        by_default=by_default is True,
     )
 
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-from disentangle.errors import UsageError
+from disentangle.errors import UsageError, true_name
 
 T = TypeVar("T")
 
@@ -62,6 +62,7 @@ class Knob:
                 and (self.max is None or value <= self.max)
             )
         if right and self.choices:
+            value = true_name(value, self.choices)
             right = value in self.choices
         if not right:
             raise UsageError(f"{self.name} must be {self.domain()}; got {value!r}")

@@ -1,5 +1,6 @@
 """Presets: the settings of papers by model and dataset, in small TOML files."""
 
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from pydantic import Field
 
 from disentangle._utils.strict import Strict, packaged_toml
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import OldSpelling, UsageError, suggestion, true_name
+
+OLD_NAMES = {"seed": "replication"}
+"""Old name of a preset -> its name; records of runs keep the old one."""
 
 
 class Settings(Strict):
@@ -33,6 +37,7 @@ class Settings(Strict):
 class Preset(Strict):
     """A paper's settings; later entries override earlier ones."""
 
+    name: str
     about: str
     settings: tuple[Settings, ...]
 
@@ -59,16 +64,20 @@ class Preset(Strict):
 def known_presets() -> Mapping[str, Preset]:
     """The built-in presets by name."""
     files = packaged_toml("disentangle.training", "presets")
-    return {name: Preset(**content) for name, content in files.items()}
+    return {name: Preset(name=name, **content) for name, content in files.items()}
 
 
 def load_preset(name: str) -> Preset:
-    """Load a preset by name.
+    """Load a preset by its name, in any case.
 
     Raises:
         UsageError: there is no preset with this name.
     """
     presets = known_presets()
-    if name not in presets:
+    known = true_name(name, [*presets, *OLD_NAMES])
+    if known in OLD_NAMES:
+        known = OLD_NAMES[known]
+        warnings.warn(f"preset '{name}' is now '{known}'", OldSpelling, stacklevel=2)
+    if known not in presets:
         raise UsageError(f"no preset '{name}'{suggestion(name, presets)}")
-    return presets[name]
+    return presets[known]

@@ -1,7 +1,6 @@
 """Text that commands print in columns."""
 
 import pytest
-from click import unstyle
 
 from disentangle.cli.output import print_aligned, show_baselines
 from disentangle.cli.score import show_details
@@ -66,21 +65,21 @@ def terminal(command, variant, monkeypatch):
         run = variant(f"beta-{beta}", values=values, knobs={"beta": beta})
 
     def run_command(width, *words):
-        monkeypatch.setenv("FORCE_COLOR", "1")
-        monkeypatch.setenv("COLUMNS", str(width))
+        for module in ("_utils.console", "cli.output"):
+            monkeypatch.setattr(f"disentangle.{module}.output_width", lambda: width)
         paths = [run.path.parent / f"beta-{beta}" for beta in (1.0, 250.0)]
         given = {"RUNS": [*paths], "RESULTS": ["--results", run.path.parent]}
         words = [part for word in words for part in given.get(word, [word])]
         code, out, err = command(*words)
         assert code == 0, err
-        return unstyle(out).splitlines()
+        return out.splitlines()
 
     return run_command
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 @pytest.mark.parametrize(
-    "words", [["list"], ["data", "list"], ["table", "RESULTS"], ["compare", "RUNS"]], ids=str
+    "words", [["data", "list"], ["table", "RESULTS"], ["compare", "RUNS"]], ids=str
 )
 def test_only_a_single_word_is_wider_than_the_terminal(terminal, words, width):
     lines = terminal(width, *words)

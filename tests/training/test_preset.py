@@ -5,7 +5,7 @@ import pytest
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check
-from disentangle.errors import UsageError
+from disentangle.errors import OldSpelling, UsageError
 from disentangle.training.preset import known_presets, load_preset
 from disentangle.training.train import train
 
@@ -14,7 +14,13 @@ PRESETS = known_presets()
 
 
 def test_presets_are_the_papers():
-    assert sorted(PRESETS) == ["burgess2018", "higgins2017", "hsu2023", "locatello2019", "seed"]
+    assert sorted(PRESETS) == [
+        "burgess2018",
+        "higgins2017",
+        "hsu2023",
+        "locatello2019",
+        "replication",
+    ]
     assert all(preset.about for preset in PRESETS.values())
 
 
@@ -82,8 +88,21 @@ def test_what_is_known_to_fail_is_said_before_it_runs(strangers, tmp_path, monke
     opened = data(None)
     opened.name = "celeba"
     opened.train_split = "all"
-    train("beta-vae", opened, preset="seed", results=tmp_path, say=said.append, **OPTIONS)
+    train("beta-vae", opened, preset="replication", results=tmp_path, say=said.append, **OPTIONS)
     assert any("all latents collapse at a beta of 250" in line for line in said)
     said.clear()
-    train("beta-vae", opened, preset="seed", beta=4, results=tmp_path, say=said.append, **OPTIONS)
+    train(
+        "beta-vae",
+        opened,
+        preset="replication",
+        beta=4,
+        results=tmp_path,
+        say=said.append,
+        **OPTIONS,
+    )
     assert not any("collapse at a beta" in line for line in said)
+
+
+def test_old_name_of_a_preset_is_taken_with_a_warning():
+    with pytest.warns(OldSpelling, match="preset 'Seed' is now 'replication'"):
+        assert load_preset("Seed").name == "replication"
