@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob
+from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob, weighted
 
 
 class AdaGVAE(Model):
@@ -48,10 +48,10 @@ class AdaGVAE(Model):
         first, second = share(self.encode(batch.x), self.encode(batch.pair))
         pairs = ((batch.x, first), (batch.pair, second))
         errors = [self.reconstruction(x, q.sample(batch.rng)) for x, q in pairs]
-        kl = [q.kl().sum(1).mean() for _, q in pairs]
+        kls = [q.kl().sum(1).mean() for _, q in pairs]
         return {
             "reconstruction": 0.5 * (errors[0] + errors[1]),
-            "kl": 0.5 * self.beta * batch.risen(self.kl_warmup) * (kl[0] + kl[1]),
+            "kl": weighted(self.beta * batch.risen(self.kl_warmup), 0.5 * (kls[0] + kls[1])),
         }
 
 

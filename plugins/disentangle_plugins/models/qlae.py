@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle import Batch, Code, Model, Terms, knob
+from disentangle import Batch, Code, Model, Terms, knob, weighted
 
 
 class QLAE(Model[Code]):
@@ -54,8 +54,10 @@ class QLAE(Model[Code]):
         v = self.quantise(c)
         return {
             "reconstruction": self.reconstruction(batch.x, c + (v - c).detach()),
-            "quantisation": self.quantisation * self.pixels * (v - c.detach()).square().mean(),
-            "commitment": self.commitment * self.pixels * (c - v.detach()).square().mean(),
+            "quantisation": weighted(
+                self.quantisation * self.pixels, (v - c.detach()).square().mean()
+            ),
+            "commitment": weighted(self.commitment * self.pixels, (c - v.detach()).square().mean()),
         }
 
     def traversal(self, latent: int, n: int) -> Tensor:
