@@ -166,10 +166,10 @@ class RunRecord(Record):
         budget = ("steps", "seed", "precision", "compile")
         training = [s for k, s in self.training.items() if k not in budget]
         settings = [*self.settings.values(), *training]
-        given = any(s.origin == "given" and s.value != s.default for s in settings)
-        if self.preset is not None:
+        given = [s for s in settings if s.origin == "given"]
+        if self.preset is not None:  # a plugin's default may be a change of the preset
             return f"preset {self.preset}" + (", changed" if given else "")
-        return "by hand" if given else "default"
+        return "by hand" if any(s.value != s.default for s in given) else "default"
 
     @property
     def configuration(self) -> dict[str, Any]:

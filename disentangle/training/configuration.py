@@ -80,6 +80,21 @@ class ModelRequest:
             load_preset(preset)
         return cls(name, kind, settings, recipe, preset)
 
+    def paper(self, dataset: str) -> Settings:
+        """The preset's values for this model on a dataset; none without a preset.
+
+        Args:
+            dataset: the dataset's registered name, or the path of the user's own images.
+
+        Raises:
+            UsageError: the preset has no values for them; see `Preset.choose`.
+        """
+        if self.preset is None:
+            return Settings()
+        given = {name: setting.value for name, setting in self.settings.items()}
+        named = dataset or "a dataset without a name"
+        return load_preset(self.preset).choose(self.preset, self.name, named, given)
+
     def settings_on(
         self, dataset: Dataset, preset: Mapping[str, Any] = MappingProxyType({})
     ) -> dict[str, Setting]:
@@ -118,11 +133,9 @@ class ModelRequest:
                 f"{self.kind.__name__} needs a dataset that is {self.kind.needs.strength}, but "
                 f"'{dataset.name}' is only {dataset.strength}"
             )
-        paper = Settings()
-        if self.preset is not None:
-            paper = load_preset(self.preset).choose(self.preset, self.name, dataset.name)
-            if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
-                say(f"preset {self.preset}: {paper.note}")
+        paper = self.paper(dataset.name)
+        if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
+            say(f"preset {self.preset}: {paper.note}")
         recipe = combine(Training, self.recipe, preset=paper.training)
         if len(dataset) < recipe["batch_size"].value:
             raise UsageError(

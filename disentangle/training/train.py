@@ -79,8 +79,8 @@ def train(
         factors: the factors to score, overriding the dataset's choice.
         hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
         hold_out_seed: seed for a held-out share.
-        preset: the name of a preset. It overrides the defaults of the dataset and the plugins;
-            options given here override it.
+        preset: the name of a preset that has this model and dataset. It overrides the defaults of
+            the dataset and the plugins; options given here override it.
         keep: `every:N`, to keep a permanent checkpoint every N steps, in `history`.
         score_every: steps between scores, which are written to the log.
         metrics: the metrics to score during training [default: the default metrics]; see `score`.
@@ -116,6 +116,7 @@ def train(
         hold_out=hold_out,
         hold_out_seed=hold_out_seed,
     )
+    request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
     whole = dataset if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
         data_request.training_part(whole),
