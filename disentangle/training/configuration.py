@@ -107,6 +107,25 @@ class ModelRequest:
             image_shape=dataset.image_shape,
         )
 
+    def check_batch_size(self, size: int, dataset: Dataset) -> None:
+        """Raise `UsageError` if batches of this size are too small, or larger than a dataset."""
+        least, images = self.kind.min_batch, len(dataset)
+        if images < least:
+            raise UsageError(
+                f"{self.name} needs batches of at least {least} images, but '{dataset.name}' has "
+                f"only {images}"
+            )
+        if size < least:
+            raise UsageError(
+                f"{self.name} needs batches of at least {least} images, as its loss compares the "
+                f"images of a batch; got {size}; use --batch-size {least} or more"
+            )
+        if size > images:
+            raise UsageError(
+                f"batch size {size} exceeds the {images} images of '{dataset.name}'; "
+                f"use --batch-size {images} or less"
+            )
+
     def on(
         self,
         dataset: Dataset,
@@ -137,11 +156,7 @@ class ModelRequest:
         if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
             say(f"preset {self.preset}: {paper.note}")
         recipe = combine(Training, self.recipe, preset=paper.training)
-        if len(dataset) < recipe["batch_size"].value:
-            raise UsageError(
-                f"batch size {recipe['batch_size'].value} exceeds the {len(dataset)} images of "
-                f"'{dataset.name}'; use --batch-size {len(dataset)} or less"
-            )
+        self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
         data = DatasetRecord.of(dataset, **opening)
         record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)
