@@ -17,7 +17,7 @@ from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
-from disentangle.runs.records import PeriodicRecord
+from disentangle.runs.records import PeriodicRecord, parts_of
 from disentangle.runs.run import Run, load_run
 from disentangle.training.collapse import one_line
 from disentangle.training.configuration import (
@@ -169,8 +169,18 @@ def resume(
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
-    """Continue an unfinished run from its last checkpoint; return the finished run."""
+    """Continue an unfinished run from its last checkpoint; return the finished run.
+
+    Raises:
+        UsageError: the run's weights were imported without those that only training needs.
+        DisentangleError: training failed; complete files are kept.
+    """
     loaded = run if isinstance(run, Run) else load_run(run)
+    if loaded.record.absent:
+        raise UsageError(
+            f"{loaded.path}: cannot be trained further, as the imported file had no "
+            f"{parts_of(loaded.record.absent)}; score or traverse it, or train a run from the start"
+        )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     return complete(loaded, torch_device, checkpoint_every, figures, report, say)
