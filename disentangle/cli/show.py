@@ -107,7 +107,8 @@ def show(
             option = knob["name"] if match["kind"] != "model" else option
             rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
         print_aligned(rows)
-        for line in lines_of(match.get("says", {})):
+        preset = match["kind"] == "preset"
+        for line in files["preset"][name].lines() if preset else lines_of(match.get("says", {})):
             typer.echo(f"  {line}".rstrip())
 
 

@@ -48,7 +48,8 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     with torch.no_grad():
         code = model.encode(images)
     model.train()
-    spread = code.mean.float().var(0)
+    means = code.mean.float()
+    spread = means.var(0) if len(means) > 1 else torch.zeros_like(means[0])
     largest = float(f"{float(spread.nan_to_num().max()):.3g}")
     values: dict[str, Any] = {"active": int((spread > ACTIVE).sum()), "spread": largest}
     if isinstance(code, Posterior):

@@ -245,7 +245,19 @@ def test_show_gives_paper_equation_and_knobs(command):
             "disjoint",
             ["protocol disjoint", "points: disjoint", "knobs: infomec out_of_sample=True"],
         ),
-        ("higgins2017", ["preset higgins2017", "datasets: dsprites", "model: beta 4.0"]),
+        (
+            "higgins2017",
+            [
+                "preset higgins2017",
+                "  models: vae, beta-vae\n",
+                "  datasets: dsprites, chairs-grey, celeba\n",
+                "  beta-vae on dsprites:\n    model: beta 4.0\n",
+            ],
+        ),
+        (
+            "locatello2019",
+            ["  dip-vae-i on all datasets:\n    sweep: lambda_od 1, 2, 5, 10, 20, 50\n    with: "],
+        ),
     ],
 )
 def test_show_says_what_a_file_says(command, name, lines):

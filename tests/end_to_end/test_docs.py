@@ -108,7 +108,7 @@ def test_commands_that_cannot_run_here_exist(name, parse):
             if isinstance(dataset, str) and not data.is_path(dataset):
                 assert ":" in dataset or dataset in registry.datasets.entries, line
             if isinstance(said.get("preset"), str):
-                load_preset(said["preset"])
+                load_preset(said["preset"]).choose(said["preset"], line.split()[2], dataset, said)
             if isinstance(said.get("network"), str):
                 assert said["network"] in registry.networks.entries, line
             rules = said.get("protocol") or "locatello2019"

@@ -12,8 +12,10 @@ class QLAE(Model[Code]):
     Each latent z is quantised to v, the nearest of `values` learnable scalars to the encoder's
     output c, with a straight-through gradient; sg stops the gradient. The paper averages over
     pixels and latents. Here all terms are in nats per image, so both weights are multiplied by the
-    number of pixels.
+    number of pixels. Weight decay is on the weights of the networks, not on biases and values.
     """
+
+    version = 2  # since then the decay leaves out biases and values
 
     values: int = knob(default=10, min=2, help="number of values of each latent")
     quantisation: float = knob(
@@ -32,6 +34,11 @@ class QLAE(Model[Code]):
         start = torch.linspace(-0.5, 0.5, self.values)
         self.codebook = nn.Parameter(start.repeat(self.latents, 1))  # [d, value]
         self.pixels = int(torch.Size(image_shape).numel())
+
+    def undecayed(self) -> list[nn.Parameter]:
+        """Return the codebook and the biases, as in the authors' code."""
+        biases = [p for name, p in self.named_parameters() if name.endswith(".bias")]
+        return [self.codebook, *biases]
 
     def quantise(self, c: Tensor) -> Tensor:
         """Return the codebook value nearest to each entry of c [N, D]; the gradient reaches it.
