@@ -1,11 +1,14 @@
 """`disentangle data`: list, prepare, show and verify datasets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle.cli.output import open_dataset, print_aligned
+from disentangle._utils.console import output_width, tell
+from disentangle._utils.text import beside
+from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 
 data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
+
+NARROWEST = 40
+"""Characters of a state beside the other columns, at least."""
 
 From = Annotated[
     Path | None,
@@ -61,8 +67,23 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    print_aligned(rows)
-    typer.echo(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
+    print_states(rows)
+    tell(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
+
+
+def print_states(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print the columns of datasets; their states below them where the terminal is too narrow."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    column, width = sum(widths) + 2 * len(widths), output_width()
+    narrow = width is not None and width < column + NARROWEST
+    for row in rows:
+        facts = "".join(f"{text:{size + 2}}" for text, size in zip(row, widths, strict=False))
+        if narrow:
+            typer.echo(facts.rstrip())
+            if row is not rows[0]:
+                tell(f"    {row[-1]}")
+        else:
+            typer.echo("\n".join(beside(facts, row[-1], column, width)))
 
 
 @data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))

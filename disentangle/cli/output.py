@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from disentangle._utils.console import output_width
+from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -110,6 +112,14 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
         typer.echo(f"{', '.join(names)}: {reason}")
+
+
+def print_beside(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with a text each, aligned, in lines that fit the terminal."""
+    column = 2 + max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        for line in beside(name, text, column, output_width()):
+            typer.echo(line)
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:

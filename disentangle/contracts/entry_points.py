@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from disentangle._utils.versions import __version__
-from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -165,15 +165,20 @@ class Group(Generic[P]):
         """The registered plugins by name; a name with several entries is ambiguous."""
         return entries_of(self.kind)
 
+    def true_name(self, name: str) -> str:
+        """The registered name that is this name, up to case; the name itself if there is none."""
+        return true_name(name, self.entries)
+
     def entry(self, name: str) -> Entry:
-        """Look up the entry with this name.
+        """Look up the entry with this name, in any case.
 
         Raises:
             UsageError: no plugin or more than one has this name.
         """
-        entries = self.entries.get(name, ())
+        entries = self.entries.get(self.true_name(name), ())
         if not entries:
-            raise UsageError(f"no {self.kind} '{name}'{suggestion(name, self.entries)}")
+            hint = suggestion(name, self.entries, f"disentangle list {self.kind}s")
+            raise UsageError(f"no {self.kind} '{name}'{hint}")
         if len(entries) > 1:
             claims = " and ".join(f"{e.distribution} ({e.target})" for e in entries)
             raise UsageError(

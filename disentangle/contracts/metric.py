@@ -50,6 +50,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """True if it evaluates the model itself, so that every representation has the same score."""
     ordered: ClassVar[bool] = False
     """True if it depends on the order of the latents."""
+    displays: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """Score -> its better direction, if not "more"."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-from disentangle.errors import UsageError
+from disentangle.errors import UsageError, true_name
 
 T = TypeVar("T")
 
@@ -62,6 +62,7 @@ class Knob:
                 and (self.max is None or value <= self.max)
             )
         if right and self.choices:
+            value = true_name(value, self.choices)
             right = value in self.choices
         if not right:
             raise UsageError(f"{self.name} must be {self.domain()}; got {value!r}")
@@ -145,6 +146,10 @@ class Plugin:
     `version` is stored in run and score records: increase it when the plugin's numbers change.
     """
 
+    about: ClassVar[str] = ""
+    """The plugin in a line, for `disentangle list`; a literal, as it is read from the source."""
+    display: ClassVar[str] = ""
+    """The plugin's name as papers write it, such as "β-VAE"; a literal, for tables and figures."""
     version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -111,7 +111,9 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
     offered = option_knobs(cls)
     for name in values:
         if name not in offered:
-            raise UsageError(f"{called(cls)} has no knob '{name}'{suggestion(name, offered)}")
+            raise UsageError(
+                f"{called(cls)} has no hyper-parameter '{name}'{suggestion(name, offered)}"
+            )
         if _counterpart(name) in values:
             weight = name.removesuffix(NORMALISED)
             raise UsageError(

@@ -71,7 +71,7 @@ def check_columns(patterns: Sequence[str], scores: Sequence[Score]) -> None:
     """Raise `UsageError` unless each pattern matches a score."""
     names = {score.name for score in scores}
     for pattern in patterns:
-        if not fnmatch.filter(names, pattern):
+        if not any(fnmatch.fnmatch(name.casefold(), pattern.casefold()) for name in names):
             raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, names)}")
 
 
@@ -147,7 +147,9 @@ def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[ColumnK
     """
     scores: dict[ColumnKey, list[Score]] = {}
     for score in (score for run in runs for score in current_scores(run)):
-        if not patterns or any(fnmatch.fnmatch(score.name, pattern) for pattern in patterns):
+        if not patterns or any(
+            fnmatch.fnmatch(score.name.casefold(), pattern.casefold()) for pattern in patterns
+        ):
             scores.setdefault(score.key, []).append(score)
     return scores
 

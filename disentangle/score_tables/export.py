@@ -175,7 +175,9 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
             record.seed,
         ]
         for score in current_scores(run):
-            if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
+            if patterns and not any(
+                fnmatch.fnmatch(score.name.casefold(), p.casefold()) for p in patterns
+            ):
                 continue
             knobs = describe(dict(sorted(score.knobs.items())))
             view = describe_view(score.view)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.score_records import ColumnKey
 
@@ -73,9 +73,10 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     Raises:
         UsageError: there is none.
     """
+    names = {column.score for column in columns} | set(columns.values())
+    name = true_name(name, names)
     matches = [c for c, heading in columns.items() if name in (c.score, heading)]
     if not matches:
-        names = {column.score for column in columns} | set(columns.values())
         raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
     return matches
 

@@ -116,7 +116,8 @@ def check_rule(rule: str) -> None:
         metric = name.partition("/")[0]
         if "samples" not in knobs(registry.metrics.load(metric)):
             raise UsageError(
-                f"--choose labels: '{metric}' has no knob 'samples', the number of images it uses"
+                f"--choose labels: '{metric}' has no hyper-parameter 'samples', the "
+                "number of images it uses"
             )
     elif rule not in ("all", "default", "udr") and not (word == "oracle" and rest):
         raise UsageError(f"--choose {rule}: the rules are {RULES}")

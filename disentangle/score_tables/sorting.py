@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.build import ordered
 from disentangle.score_tables.cells import Cell, Row
@@ -55,6 +55,7 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
     settings = {name for table in tables for row in table.rows for name in row.every}
     scores = {text for table in tables for c, h in table.columns.items() for text in (c.score, h)}
     sortable = {*settings, *scores, *BEFORE}
+    names = [true_name(name, sortable) for name in names]
     for name in names:
         if name not in sortable:
             raise UsageError(f"--sort: no column '{name}'{suggestion(name, sortable)}")

@@ -18,7 +18,15 @@ from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import check_names
 from disentangle.testing import knobs as knob_rules
-from disentangle.testing.check import Rules, Violation, require, says_source, undisturbed
+from disentangle.testing.check import (
+    Rules,
+    Violation,
+    fits_a_line,
+    lacks_about,
+    require,
+    says_source,
+    undisturbed,
+)
 from disentangle.testing.examples import SyntheticCodes
 
 ORDER = (2, 3, 0, 1)
@@ -115,6 +123,12 @@ rules = Rules[Subject]()
 def class_names_its_source(s: Subject) -> None:
     """The class states its equation, and its module cites the paper."""
     says_source(s.kind, "the class")
+
+
+@rules.unless(lambda s: lacks_about(s.kind.about))
+def about_is_a_line(s: Subject) -> None:
+    """`about` describes the plugin in one short line."""
+    fits_a_line(s.kind.about)
 
 
 @rules

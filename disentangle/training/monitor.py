@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.callbacks import Report, Say
+from disentangle._utils.text import WARNING
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
@@ -77,7 +78,7 @@ def watching(report: Report, say: Say, advice: str) -> Report:
         late = step >= max(PATIENCE, steps // 10)
         if entry is not None and not entry["active"] and late and not warned:
             warned = True
-            warning = f"WARNING: no latent is active after {step} steps"
+            warning = f"{WARNING}no latent is active after {step} steps"
             say(f"{warning}{growth(before, entry)}; {advice}")
         before = entry or before
         report(step, steps, entry)

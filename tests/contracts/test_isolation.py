@@ -247,7 +247,7 @@ def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
     assert code == 0
     assert out.count("\n") == 1  # the run's path
     assert "look at me" not in out
-    assert "WARNING: model 'chatty' of rogues 1.0 printed: look at me!" in err
+    assert "warning: model 'chatty' of rogues 1.0 printed: look at me!" in err
 
 
 def test_plugins_are_looked_up_once_however_much_is_printed(monkeypatch, capsys):

@@ -103,7 +103,7 @@ def test_preset_is_told_and_so_is_what_was_changed(variant):
         ("best", "the rules are all, default, udr"),
         ("labels:some:mig", "N is the number of labelled images"),
         ("labels:20", "write labels:N:METRIC"),
-        ("labels:20:dci", "'dci' has no knob 'samples'"),
+        ("labels:20:dci", "'dci' has no hyper-parameter 'samples'"),
         ("oracle:sap", "no run has the score 'sap'"),
         ("default", "no run has default or preset settings"),
     ],

@@ -129,7 +129,7 @@ def test_default_metrics_are_those_that_say_so(run):
     ("spec", "message"),
     [
         ("mgi", "no metric 'mgi'; did you mean 'mig'"),
-        ("mig:bin=4", "metric 'mig' has no knob 'bin'; did you mean 'bins'"),
+        ("mig:bin=4", "metric 'mig' has no hyper-parameter 'bin'; did you mean 'bins'"),
         ("mig:bins=1", "bins must be a whole number, at least 2; got 1"),
         ("mig:bins=few", "got 'few'"),
     ],

@@ -115,6 +115,14 @@ class DCIES(Metric[Labelled]):
     1 - R^2 for ordered factors).
     """
 
+    about = "DCI's explicitness and size: how easily probes predict factors"
+    display = "DCI-ES"
+    displays = MappingProxyType(
+        {
+            "dci-es/explicitness": "DCI-E",
+            "dci-es/size": "DCI-S",
+        }
+    )
     seconds = 15.0
     better = MappingProxyType({"dci-es/size": "neither"})
 

@@ -4,6 +4,7 @@ https://arxiv.org/abs/1811.12359.
 """
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -112,6 +113,17 @@ class Downstream(Metric[Labelled]):
     left out.
     """
 
+    about = "Accuracy of predicting factors from few labels"
+    display = "Downstream"
+    displays = MappingProxyType(
+        {
+            "downstream/10": "Accuracy (10 labels)",
+            "downstream/100": "Accuracy (100 labels)",
+            "downstream/1000": "Accuracy (1,000 labels)",
+            "downstream/10000": "Accuracy (10,000 labels)",
+            "downstream/efficiency": "Efficiency",
+        }
+    )
     seconds = 25.0
 
     classifier: Literal["logistic", "boosting"] = knob(

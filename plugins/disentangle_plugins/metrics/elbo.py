@@ -32,6 +32,17 @@ class ELBO(Metric[Dataset]):
     likelihood it refers to the density of pixels in [0, 1]; add log2 255 for pixels in 0 to 255.
     """
 
+    about = "The evidence lower bound, its terms, and active units"
+    display = "ELBO"
+    displays = MappingProxyType(
+        {
+            "elbo/total": "-ELBO",
+            "elbo/reconstruction": "Distortion",
+            "elbo/kl": "KL",
+            "elbo/bits-per-dimension": "bits/dim",
+            "elbo/active-units": "Active units",
+        }
+    )
     of_model = True
     roles = MappingProxyType({"elbo/kl": "rate", "elbo/reconstruction": "distortion"})
     better = MappingProxyType(

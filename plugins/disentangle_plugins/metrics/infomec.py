@@ -1,5 +1,6 @@
 """InfoMEC: Hsu et al. (2023), https://arxiv.org/abs/2305.18378."""
 
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,15 @@ class InfoMEC(Metric[Labelled]):
     little information a code has: the InfoM of pure noise is far from 0, from 0.3 to 0.6.
     """
 
+    about = "Modularity, compactness, explicitness by information"
+    display = "InfoMEC"
+    displays = MappingProxyType(
+        {
+            "infomec/infom": "InfoM",
+            "infomec/infoc": "InfoC",
+            "infomec/infoe": "InfoE",
+        }
+    )
     assumes_independence = True
     seconds = 1.0
 

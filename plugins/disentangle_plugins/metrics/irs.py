@@ -56,6 +56,8 @@ class IRS(Metric[Labelled]):
     scores about 0.38.
     """
 
+    about = "How little latents change while their factor is fixed"
+    display = "IRS"
     assumes_independence = True
     seconds = 0.02
 

@@ -64,6 +64,8 @@ class MCC(Metric[Labelled]):
     Correlation captures monotone relations only, and misses periodic factors such as angles.
     """
 
+    about = "Mean correlation of factors with latents, matched one to one"
+    display = "MCC"
     assumes_independence = True
     seconds = 0.01
 

@@ -56,6 +56,8 @@ class SAP(Metric[Labelled]):
     before the minimum, and the reference implementation's scores differ.
     """
 
+    about = "Gap in accuracy between a factor's two best latents"
+    display = "SAP"
     by_default = True
     assumes_independence = True
     seconds = 0.1

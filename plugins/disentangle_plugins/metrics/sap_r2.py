@@ -37,6 +37,8 @@ class SAPR2(Metric[Labelled]):
     second term is 0.
     """
 
+    about = "SAP for numeric factors, by linear regression"
+    display = "SAP (R²)"
     assumes_independence = True
     seconds = 0.01
 

@@ -21,6 +21,8 @@ class AdaGVAE(Model):
     others.
     """
 
+    about = "A weakly supervised VAE, on pairs that share most factors"
+    display = "Ada-GVAE"
     needs = Grid
     supervision = "pairs that share factors"
 

@@ -10,6 +10,8 @@ class DIPVAEI(Model):
     S is the covariance of the posterior means over the batch.
     """
 
+    about = "A VAE whose posterior means are decorrelated"
+    display = "DIP-VAE-I"
     min_batch = 2
 
     lambda_od: float = knob(default=10.0, min=0, help="weight of the off-diagonal covariances")

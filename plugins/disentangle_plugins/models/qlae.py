@@ -15,6 +15,8 @@ class QLAE(Model[Code]):
     number of pixels. Weight decay is on the weights of the networks, not on biases and values.
     """
 
+    about = "An autoencoder whose latents take a few learnt values each"
+    display = "QLAE"
     version = 2  # since then the decay leaves out biases and values
 
     values: int = knob(default=10, min=2, help="number of values of each latent")
