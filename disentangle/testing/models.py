@@ -15,6 +15,7 @@ from disentangle.runs import checkpoint
 from disentangle.testing import knobs as knob_rules
 from disentangle.testing.check import (
     Rules,
+    fits_a_line,
     lacks_about,
     require,
     says_source,
