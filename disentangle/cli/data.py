@@ -144,14 +144,14 @@ def describe(dataset: "Dataset") -> None:
 
     channels, height, width = dataset.image_shape
     typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
-    typer.echo(f"source       {dataset.source}")
-    typer.echo(f"fingerprint  {dataset.fingerprint}")
+    rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [
             f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
             for factor, size in dataset.every_factor.items()
         ]
-        typer.echo(f"{dataset.strength:12} {', '.join(sizes)}")
+        rows.append((dataset.strength, ", ".join(sizes)))
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
-        typer.echo("splits       " + ", ".join(f"{k} {n:,}" for k, n in parts.items()))
+        rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
+    print_aligned(rows)

@@ -54,6 +54,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """Score -> its name as papers write it, if not that of the metric; a literal, as `display`."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """Score -> its better direction, if not "more"."""
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """Scores that are counts, such as a number of latents."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
     """Score -> its role in a figure of rate and distortion."""
     most_latents: ClassVar[int] = 512

@@ -480,6 +480,21 @@ def test_table_of_some_columns_has_no_other(table):
     assert "spread" not in out
 
 
+def test_table_of_some_words_has_no_other_but_the_model(table):
+    head = table("--columns", "steps", "--columns", "mig").splitlines()[2]
+    assert head.split() == ["|", "model", "|", "steps", "|", "mig", "|"]
+
+
+def test_column_is_chosen_by_its_heading(command, variant):
+    values = [{"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}}]
+    run = variant("a", values=values)
+    words = ["--results", run.path.parent, "--columns", "mig [bins=40]"]
+    out = command("table", *words)[1]
+    assert "0.250" in out
+    assert "0.500" not in out
+    assert "0.5," not in command("table", *words, "--format", "csv-long")[1]
+
+
 def test_table_of_a_choice_has_one_row(table):
     assert table("--choose", "oracle:mig").count("beta=") == 1
 
@@ -515,7 +530,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
-        (["--columns", "nothing"], 2, "no score 'nothing'"),
+        (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],
     ids=str,

@@ -54,6 +54,7 @@ class ELBO(Metric[Dataset]):
             "elbo/active-units": "neither",
         }
     )
+    counts = frozenset({"elbo/active-units"})
     most_latents = 20_000
     seconds = 400.0
 
