@@ -48,6 +48,10 @@ class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 
 
+class ScoreWarning(UserWarning):
+    """A score may not mean what it seems to, because of the rows that it is computed from."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Suggest the closest known name, as "; did you mean 'x'?", or list the known names."""
     names = sorted(known)

@@ -65,6 +65,14 @@ class Metric(Plugin, ABC, Generic[D]):
             if get_origin(base) is Metric and isinstance(get_args(base)[0], type):
                 cls.needs = get_args(base)[0]
 
+    def resolve(self, source: Source[D]) -> Mapping[str, bool | int | float | str]:
+        """Return the knobs whose values depend on the codes, with the values used for this source.
+
+        They are recorded with the scores, so that scores of different treatments of the codes are
+        in different columns. A value that is not returned counts as the default.
+        """
+        return {}
+
     @abstractmethod
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:
         """Return the scores by name: the metric's name, or `metric/part` if there are several.

@@ -177,7 +177,7 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
         for score in current_scores(run):
             if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
                 continue
-            knobs = describe(dict(sorted(score.knobs.items())))
+            knobs = describe(dict(score.key.knobs))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             row = [*run_values, *values, knobs, " ".join(score.factors), view, source]

@@ -38,8 +38,8 @@ def score_encoder(
     """Score any function of images; each image is encoded at most once.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], as tensors or arrays; a module is put
-            into evaluation mode while it is scored.
+        encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
+            say that it is discrete; a module is put into evaluation mode while it is scored.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
