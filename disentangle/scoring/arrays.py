@@ -122,10 +122,10 @@ def warn_of_repeats(codes: Codes, labels: Index) -> None:
     repeats = len(codes) - len(np.unique(np.hstack([codes, labels]), axis=0))
     if repeats:
         warnings.warn(
-            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. To an "
-            "estimate by nearest neighbours (`infomec`), a code that occurs twice seems to know "
-            "every factor: leave out rows that show the same image. If the codes are discrete, "
-            "give whole numbers and use `infomec:codes=integer`.",
+            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. To "
+            "an estimate by nearest neighbours (`infomec`), a code that occurs twice seems to "
+            "know every factor: leave out rows that show the same image. If the codes are "
+            "discrete, give whole numbers and use `infomec:codes=integer`.",
             ScoreWarning,
             stacklevel=2,
         )
