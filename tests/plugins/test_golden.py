@@ -1,9 +1,8 @@
 """Metrics against the reference implementations: their values, recorded input by input."""
 
+import warnings
 from functools import partial
 from itertools import product
-
-import warnings
 
 import numpy as np
 import pytest

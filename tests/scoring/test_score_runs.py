@@ -20,8 +20,9 @@ from disentangle.runs.scores import read_scores
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.codes import RunSource
 from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_external import score_codes
-from disentangle.scoring.score_runs import score
+from disentangle.scoring.score_runs import score, time_needed
 from disentangle.training.train import train
 
 DEFAULT = {"beta-vae-score", "factor-vae-score", "mig", "modularity", "sap"}
@@ -247,6 +248,30 @@ def test_scores_depend_on_the_seed_alone():
     np.random.seed(2)  # noqa: NPY002
     assert score_codes(z, v, metrics=spec, seed=3) == first
     assert score_codes(z, v, metrics=spec, seed=4) != first
+
+
+class AllOfDsprites:
+    """A source of as many images as dSprites has, all encoded."""
+
+    def __len__(self):
+        return 737_280
+
+    def seconds_to_encode(self):
+        return 0.0
+
+
+def test_long_scores_are_announced_with_what_takes_less(run, monkeypatch):
+    said = []
+    score(run, ["elbo", "mig"], say=said.append)
+    assert not said
+    monkeypatch.setattr("disentangle.scoring.score_runs.LONG", 0.01)
+    score(run, ["elbo"], seed=1, say=said.append)
+    assert said[0].startswith("1 metric: at most 0 s to encode the images")
+    requests = ScoringRequest.of(["elbo"]).scores_of(run.record.dataset, "weights")
+    assert time_needed(requests, AllOfDsprites()) == (
+        "1 metric: at most 0 s to encode the images, then about 6 min on two cores; "
+        "`--metric elbo:samples=10000` takes about 5 s"
+    )
 
 
 @pytest.mark.parametrize(
