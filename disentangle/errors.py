@@ -48,6 +48,10 @@ class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 
 
+class ScoreWarning(UserWarning):
+    """A score may not mean what it seems to, because of the rows that it is computed from."""
+
+
 MOST_NAMES = 12
 """Number of names that a message lists at most, where a command lists them too."""
 

@@ -8,7 +8,7 @@ import typer
 
 from disentangle._utils.console import output_width, tell
 from disentangle._utils.text import beside
-from disentangle.cli.output import open_dataset
+from disentangle.cli.output import open_dataset, print_aligned
 from disentangle.cli.parameters import (
     AsJson,
     Channels,

@@ -39,12 +39,14 @@ class Source(ABC, Generic[D_co]):
         model: the trained model; None for a bare encoder or bare arrays.
         disjoint: True if no image may be used both to fit and to test.
         overlap: the share of test images of the last `train_test` that were also fitted on.
+        drawn: the number of points of the last `train_test`, in the smaller of its two sets.
     """
 
     dataset: D_co
     model: Any = None
     disjoint: bool = False
     overlap: float | None = None
+    drawn: int | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -53,6 +55,11 @@ class Source(ABC, Generic[D_co]):
     @abstractmethod
     def latents(self) -> int:
         """The number of latents, D."""
+
+    @property
+    def discrete(self) -> bool:
+        """True if each latent takes a few values that are labels: only which one it is counts."""
+        return False
 
     @abstractmethod
     def codes(self, index: Index) -> Codes:
@@ -94,14 +101,14 @@ class Source(ABC, Generic[D_co]):
         """
 
     def fit_test(
-        self, n: int, m: int, rng: np.random.Generator
+        self, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> "tuple[Source[D_co], Source[D_co]]":
         """Return the sources from which to draw `n` points to fit on and `m` to test on.
 
-        Both are this source itself, as in the reference protocol. If the source is `disjoint`, they
-        are parts of it without common images, in the ratio n : m.
+        Both are this source itself, as in the reference protocol. If the source is `disjoint`, or
+        if `distinct`, they are parts of it without common images, in the ratio n : m.
         """
-        if not self.disjoint or not m:
+        if not (self.disjoint or distinct) or not m:
             return self, self
 
         order = rng.permutation(len(self))
@@ -111,23 +118,42 @@ class Source(ABC, Generic[D_co]):
         return Part(self, np.sort(order[:cut])), Part(self, np.sort(order[cut:]))
 
     def train_test(
-        self: "Source[Labelled]", n: int, m: int, rng: np.random.Generator
+        self: "Source[Labelled]",
+        n: int,
+        m: int,
+        rng: np.random.Generator,
+        *,
+        distinct: bool = False,
     ) -> tuple[Codes, Index, Codes, Index]:
         """Return codes and labels of `n` points to fit on and `m` to test on: (z, y, z', y').
 
         Both sets are drawn independently, as in the reference protocol. If the source is
-        `disjoint`, no image is drawn twice, and the sets may be smaller than `n` and `m`. For bare
-        arrays, each row is used exactly once if there are no more rows than requested.
+        `disjoint`, or if `distinct`, no image is drawn twice, and the sets may be smaller than `n`
+        and `m`. For bare arrays, each row is used exactly once if there are no more rows than
+        requested.
+
+        Args:
+            n: number of points to fit on.
+            m: number of points to test on.
+            rng: draws the images.
+            distinct: draw no image twice under any protocol, for an estimate that repeats would
+                bias, such as one by nearest neighbours.
         """
-        fit, test = self.fit_test(n, m, rng)
-        train, rest = fit.points(n, rng), test.points(m, rng)
+        fit, test = self.fit_test(n, m, rng, distinct=distinct)
+        train, rest = (
+            part.points(count, rng, distinct=distinct) for part, count in ((fit, n), (test, m))
+        )
+        self.drawn = min(len(train), len(rest)) if m else len(train)
         if m:
             self.overlap = float(np.isin(rest, train).mean()) if fit is test else 0.0
         return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
 
-    def points(self, n: int, rng: np.random.Generator) -> Index:
-        """Return the indices of `n` images: as `draw`, or if `disjoint`, without repetition."""
-        if not self.disjoint:
+    def points(self, n: int, rng: np.random.Generator, *, distinct: bool = False) -> Index:
+        """Return the indices of `n` images: as `draw`, or without repetition.
+
+        No image is repeated if the source is `disjoint`, or if `distinct`.
+        """
+        if not (self.disjoint or distinct):
             return self.draw(n, rng)
         return np.sort(rng.permutation(len(self))[:n])
 
@@ -185,6 +211,11 @@ class Part(Source[Any]):
     def latents(self) -> int:
         """The number of latents."""
         return self.base.latents
+
+    @property
+    def discrete(self) -> bool:
+        """True if the codes are discrete."""
+        return self.base.discrete
 
     def codes(self, index: Index) -> Codes:
         """Return the codes at `index`, [N, D]."""

@@ -1,6 +1,7 @@
 """A source for metrics made of plain arrays of codes and factors, from any origin."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable, UsageError
+from disentangle.errors import ScoreWarning, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,23 +78,26 @@ class ArraySource(Source[Labelled]):
         raise Unavailable("codes given as arrays have no posterior")
 
     def fit_test(
-        self, n: int, m: int, rng: np.random.Generator
+        self, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> tuple[Source[Labelled], Source[Labelled]]:
         """The rows to fit on and the test set; without a test set, the same rows."""
         if self.test is not None and m:
             return ArraySource(self._codes, self.dataset), self.test
-        return super().fit_test(n, m, rng)
+        return super().fit_test(n, m, rng, distinct=distinct)
 
     def train_test(
-        self: Any, n: int, m: int, rng: np.random.Generator
+        self: Any, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> tuple[Codes, Index, Codes, Index]:
         """The rows unchanged, each once; a random subset if there are more than n + m.
 
-        Without a test set, the rows are split at random in the ratio n : m.
+        Without a test set, the rows are split at random in the ratio n : m. If `distinct`, a
+        warning says how many rows seem to show an image that another row shows too.
         """
         if self.test is not None and m:
-            z, v, _, _ = ArraySource(self._codes, self.dataset).train_test(n, 0, rng)
+            fit = ArraySource(self._codes, self.dataset)
+            z, v, _, _ = fit.train_test(n, 0, rng, distinct=distinct)
             test_z, test_v, _, _ = self.test.train_test(m, 0, rng)
+            self.drawn = min(len(z), len(test_z))
             return z, v, test_z, test_v
         rows = np.arange(len(self))
         if len(rows) > n + m or m:
@@ -102,7 +106,29 @@ class ArraySource(Source[Labelled]):
         if m and first == len(rows):
             raise Unavailable(f"{len(rows)} rows are too few to split into training and test rows")
         train, test = np.sort(rows[:first]), np.sort(rows[first:])
+        self.drawn = min(len(train), len(test)) if m else len(train)
+        if distinct:
+            warn_of_repeats(self.codes(train), self.labels(train))
         return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
+
+
+def warn_of_repeats(codes: Codes, labels: Index) -> None:
+    """Warn if real-valued codes [N, D] with their labels [N, K] repeat in several rows.
+
+    Whole numbers are codes of few values, which repeat rightly, as constant codes do.
+    """
+    if (codes == np.rint(codes)).all() or not np.ptp(codes, axis=0).any():
+        return
+    repeats = len(codes) - len(np.unique(np.hstack([codes, labels]), axis=0))
+    if repeats:
+        warnings.warn(
+            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. To "
+            "an estimate by nearest neighbours (`infomec`), a code that occurs twice seems to "
+            "know every factor: leave out rows that show the same image. If the codes are "
+            "discrete, give whole numbers and use `infomec:codes=integer`.",
+            ScoreWarning,
+            stacklevel=2,
+        )
 
 
 def array_source(

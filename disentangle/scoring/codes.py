@@ -21,7 +21,7 @@ from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
 from disentangle.runs.run import Run
 
-CONTRACT = 2
+CONTRACT = 3
 """Version of the cache: increase it if the same weights and images give other codes."""
 
 
@@ -111,6 +111,7 @@ class RunSource(Encoder):
         disjoint: bool = False,
     ) -> None:
         self.run, self.model = run, run.model
+        self._discrete: bool | None = None
         self.device = torch.device(device)
         self.model.to(self.device)
         if self.device.type == "cpu":
@@ -121,9 +122,17 @@ class RunSource(Encoder):
         )
         self._load()
 
+    @property
+    def discrete(self) -> bool:
+        """True if the model's code is discrete."""
+        if self._discrete is None:
+            self._encode(np.arange(1))
+        return bool(self._discrete)
+
     def encode(self, index: Index) -> Encoded:
         """Means and scales of the model's codes."""
         code = self.run.code(self.whole.images(index))
+        self._discrete = code.discrete
         scale = code.scale.cpu().numpy() if isinstance(code, Posterior) else None
         return code.mean.cpu().numpy(), scale
 
@@ -137,19 +146,20 @@ class RunSource(Encoder):
         """Load cached codes; ignore a damaged file."""
         try:
             with self._cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                known, mean = kept["known"], kept["mean"]
+                known, mean, discrete = kept["known"], kept["mean"], bool(kept["discrete"])
                 scale = kept["scale"] if "scale" in kept else None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
         if known.shape == self._known.shape and mean.shape == self._mean.shape:
             self._known, self._mean, self._scale = known, mean, scale
+            self._discrete = discrete
 
     def save(self) -> None:
         """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
         if not self.encoded:
             return
         self.encoded = 0
-        arrays = {"known": self._known, "mean": self._mean}
+        arrays = {"known": self._known, "mean": self._mean, "discrete": np.array(self.discrete)}
         if self._scale is not None:
             arrays["scale"] = self._scale
         folder = self._cache.parent

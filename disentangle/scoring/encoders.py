@@ -19,18 +19,21 @@ from disentangle._utils.device import CHUNK
 from disentangle._utils.tensors import to_device
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import by_reference
+from disentangle.contracts.model import Code
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring.codes import Encoded, Encoder
 
 Function = Callable[[Any], Any]
-"""A function from images [N, C, H, W] to codes [N, D], as tensors or NumPy arrays."""
+"""A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
 Input = Literal["float", "uint8"]
 """The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 
 
 class FunctionSource(Encoder):
-    """Codes computed by a function of images."""
+    """Codes computed by a function of images, which may return a `Code` to say it is discrete."""
+
+    returns_discrete = False
 
     def __init__(
         self,
@@ -56,6 +59,11 @@ class FunctionSource(Encoder):
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
         self._mean[few], self._known[few] = first, True
 
+    @property
+    def discrete(self) -> bool:
+        """True if the function returns a `Code` that is discrete."""
+        return self.returns_discrete
+
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""
         images = self.whole.images(index)
@@ -69,6 +77,8 @@ class FunctionSource(Encoder):
                 f"the encoder failed on images {list(x.shape)}, {x.dtype}: "
                 f"{type(error).__name__}: {reason}"
             ) from error
+        if isinstance(output, Code):
+            self.returns_discrete, output = output.discrete, output.mean
         codes = as_codes(output, len(index))
         width = getattr(self, "_mean", codes).shape[1]
         if codes.shape[1] != width:

@@ -303,6 +303,12 @@ def test_gradient_goes_straight_through_the_quantiser():
     assert not torch.equal(model.encode(X).mean, direct)
 
 
+def test_discrete_code_is_exactly_a_value_of_the_codebook():
+    model = built(QLAE)
+    z = model.encode(100 * X - 50).mean
+    assert (z[:, :, None] == model.codebook).any(2).all()
+
+
 def test_quantisation_moves_the_values_and_commitment_the_encoder():
     model = built(QLAE)
     found = {name: term.loss for name, term in terms_of(model).items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from disentangle.contracts.model import Code
 from disentangle.contracts.source import Source
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
@@ -95,6 +96,12 @@ def test_module_is_evaluated_and_left_as_it_was():
     assert (module.training, module[1].training, module[2].training) == (True, False, True)
     with evaluating(module, torch.device("cpu")):
         assert not module[2].training
+
+
+def test_encoder_may_say_that_its_code_is_discrete():
+    scores = score_encoder(lambda x: Code(corner(x), discrete=True), "tiny", ["infomec"])
+    assert scores["infomec/infom"] > 0.9
+    assert {record.key.knobs for record in scores.records} == {(("codes", "integer"),)}
 
 
 def test_views_are_scored_and_recorded():

@@ -34,7 +34,7 @@ class SAPR2(Metric[Labelled]):
     """mean_k (R^2_(1)k - R^2_(2)k), with R^2_ik of the linear regression of v_k on z_i (section 3).
 
     This is SAP for numeric factors, whose values must have a meaningful order. With one latent, the
-    second term is 0.
+    second term is 0, as for a latent that knows nothing.
     """
 
     about = "SAP for numeric factors, by linear regression"

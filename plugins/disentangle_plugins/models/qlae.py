@@ -53,9 +53,12 @@ class QLAE(Model[Code]):
         return torch.where(selected, self.codebook, 0.0).sum(2)
 
     def encode(self, x: Tensor) -> Code:
-        """Return the quantised code of images, with the gradient of the encoder's output."""
+        """Return the quantised code of images, with the gradient of the encoder's output.
+
+        Each latent is exactly a value of the codebook: c + (v - c) would leave rounding errors.
+        """
         c = self.encoder(x).float()
-        return Code(c + (self.quantise(c) - c).detach(), discrete=True)
+        return Code(self.quantise(c).detach() + (c - c.detach()), discrete=True)
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss."""
