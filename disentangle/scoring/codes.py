@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ CACHE_BYTES = 4 * 2**30
 TRIAL = 256
 """Number of images that are timed to estimate the encoding time."""
 
-Encoded = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+Real = NDArray[np.floating[Any]]
+"""Codes in the precision of their encoder, float32 or float64."""
+Encoded = tuple[Real, Real | None]
 """Means and, for a posterior, scales; [N, D] each."""
 
 
@@ -46,8 +49,8 @@ class Encoder(Source[Dataset]):
         # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
-        self._mean = np.empty((len(self.whole), latents), np.float32)
-        self._scale: NDArray[np.float32] | None = None
+        self._mean: Real = np.empty((len(self.whole), latents), np.float32)
+        self._scale: Real | None = None
 
     @abstractmethod
     def encode(self, index: Index) -> Encoded:
@@ -56,7 +59,7 @@ class Encoder(Source[Dataset]):
     @property
     def latents(self) -> int:
         """The number of latents."""
-        return self._mean.shape[1]
+        return int(self._mean.shape[1])
 
     def codes(self, index: Index) -> Codes:
         """The means of the codes at `index`, [N, D]."""
@@ -87,6 +90,8 @@ class Encoder(Source[Dataset]):
         for i in range(0, len(missing), self.chunk):
             chunk = missing[i : i + self.chunk]
             mean, scale = self.encode(chunk)
+            if mean.dtype.itemsize > self._mean.dtype.itemsize:  # keep all digits
+                self._mean = self._mean.astype(mean.dtype)
             self._mean[chunk] = mean
             if scale is not None:
                 if self._scale is None:

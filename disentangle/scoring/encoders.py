@@ -12,7 +12,6 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
@@ -20,7 +19,8 @@ from disentangle._utils.tensors import to_device
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import by_reference
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.scoring.codes import Encoded, Encoder
+from disentangle.scoring.arrays import FARTHEST
+from disentangle.scoring.codes import Encoded, Encoder, Real
 
 Function = Callable[[Any], Any]
 """A function from images [N, C, H, W] to codes [N, D], as tensors or NumPy arrays."""
@@ -54,6 +54,7 @@ class FunctionSource(Encoder):
         few = np.arange(min(2, len(self.whole)))
         first, _ = self.encode(few)
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
+        self._mean = np.empty((len(self.whole), first.shape[1]), first.dtype)
         self._mean[few], self._known[few] = first, True
 
     def encode(self, index: Index) -> Encoded:
@@ -79,11 +80,15 @@ class FunctionSource(Encoder):
         return codes, None
 
 
-def as_codes(output: Any, count: int) -> NDArray[np.float32]:
-    """Validate an encoder's output and return it as float32 [count, D]."""
+def as_codes(output: Any, count: int) -> Real:
+    """Validate an encoder's output and return it as [count, D], without loss of digits.
+
+    The result is float32, but float64 if the output is float64 or of whole numbers.
+    """
     if isinstance(output, torch.Tensor):
         output = output.detach().cpu()
-        output = (output if output.is_complex() else output.float()).numpy()
+        half = output.dtype in (torch.bfloat16, torch.float16)
+        output = (output.float() if half else output).resolve_conj().resolve_neg().numpy()
     if isinstance(output, tuple | list | dict):
         raise UsageError(
             f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
@@ -96,11 +101,16 @@ def as_codes(output: Any, count: int) -> NDArray[np.float32]:
         )
     if codes.dtype.kind not in "fiub":
         raise UsageError(f"the encoder must return numbers, got {codes.dtype}")
-    with np.errstate(over="ignore"):
-        single = codes.astype(np.float32)
-    if not np.isfinite(single).all():
-        raise DisentangleError("the encoder returned codes that are not finite in single precision")
-    return single
+    codes = codes.astype(np.float32 if codes.dtype in (np.float16, np.float32) else np.float64)
+    if not np.isfinite(codes).all():
+        raise DisentangleError("the encoder returned codes that are not finite")
+    largest = float(np.abs(codes).max())
+    if largest and not 1 / FARTHEST < largest < FARTHEST:
+        raise DisentangleError(
+            f"the largest magnitude of the encoder's codes is {largest:.3g}: rescale them to avoid "
+            "overflow"
+        )
+    return codes
 
 
 @contextmanager
