@@ -8,9 +8,11 @@ import torch
 
 from disentangle.contracts.source import Source
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, UsageError
-from disentangle.scoring.encoders import evaluating, load_encoder
-from disentangle.scoring.score_external import score_encoder
+from disentangle.errors import DisentangleError, InputWarning, UsageError
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.baselines import baselines
+from disentangle.scoring.encoders import FunctionSource, as_codes, evaluating, load_encoder
+from disentangle.scoring.score_external import score_codes, score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=75"]
@@ -194,3 +196,113 @@ def test_seed_and_images_are_checked():
 
 def test_source_is_abstract_where_it_has_to_be():
     assert Source.__abstractmethods__ == {"latents", "codes", "posterior"}
+
+
+ORDER = ["mcc", "sap-r2", "irs"]
+POWERS = np.stack(np.meshgrid(range(2), 2 ** np.arange(6), range(4), indexing="ij"), -1)
+
+
+@pytest.fixture
+def powers(tmp_path):
+    """A dataset whose second factor is 1, 2, 4 ... 32, and an encoder that returns the factors."""
+    factors = POWERS.reshape(-1, 3)
+    images = np.zeros((len(factors), 32, 32), np.uint8)
+    images[:, 0, :3] = factors
+    np.savez(tmp_path / "powers.npz", images=images, factors=factors, names=["two", "power", "x"])
+    data = load_dataset(str(tmp_path / "powers.npz"), data_dir=tmp_path / "data")
+    return data, lambda x: x[:, 0, 0, :3].double()
+
+
+def every_row(metrics, data):
+    return [f"{metric}:samples={len(data)}" for metric in metrics]
+
+
+def test_codes_equal_to_the_factors_correlate_perfectly_whatever_their_spacing():
+    v = POWERS.reshape(-1, 3)
+    found = score_codes(v, v, metrics=["mcc", "sap-r2", "mcc:correlation=spearman"])
+    assert [*found.values()] == pytest.approx([1, 1, 1])
+    curved = np.stack([v[:, 0], np.log2(v[:, 1]), v[:, 2]], 1)
+    r = np.corrcoef(curved[:, 1], v[:, 1])[0, 1]
+    found = score_codes(curved, v, metrics=["mcc", "sap-r2"])
+    assert found["mcc"] == pytest.approx((2 + r) / 3)
+    assert found["sap-r2"] == pytest.approx((2 + r**2) / 3)
+
+
+def test_encoder_and_codes_score_alike_on_the_same_rows(powers, monkeypatch):
+    data, encode = powers
+    monkeypatch.setattr(Source, "draw", lambda self, n, rng: np.arange(n))
+    z = np.log2(1 + POWERS.reshape(-1, 3)) @ [[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]]
+    of_codes = score_codes(z, POWERS.reshape(-1, 3), metrics=every_row(ORDER, data))
+    weights = torch.tensor([[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]], dtype=torch.float64)
+    of_encoder = score_encoder(
+        lambda x: torch.log2(1 + encode(x)) @ weights,
+        data,
+        every_row(ORDER, data),
+        takes="uint8",
+        device="cpu",
+    )
+    assert of_encoder == pytest.approx(dict(of_codes), abs=1e-12)
+    assert of_codes["mcc"] < 0.97
+
+
+def test_oracle_is_perfect_for_unevenly_spaced_numbers(powers, tmp_path):
+    found = baselines(powers[0], ["mcc"], only=["oracle"], results=tmp_path, device="cpu")
+    assert found["oracle"]["mcc"] == pytest.approx(1)
+
+
+def test_digest_of_codes_changes_with_the_numbers_behind_the_labels():
+    z = np.zeros((6, 1))
+    digests = {
+        array_source(z, np.array(v * 2)[:, None]).digest for v in ([0, 1, 2], [0, 1, 3], [0, 1, 4])
+    }
+    assert len(digests) == 3
+
+
+def test_words_are_factors_and_their_order_is_said():
+    v = np.arange(60) % 3
+    words = np.array(["cube", "ball", "cone"])[v]
+    with pytest.warns(InputWarning, match=r"alphabetical order \(shape: ball, cone, cube\)"):
+        found = score_codes(v[:, None], words[:, None], metrics=["mig"], names=["shape"])
+    assert found == score_codes(v[:, None], v[:, None], metrics=["mig"])
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e8])
+def test_digits_of_an_encoder_are_kept(powers, monkeypatch, offset):
+    data, encode = powers
+    monkeypatch.setattr(Source, "draw", lambda self, n, rng: np.arange(n))
+    v = POWERS.reshape(-1, 3)
+    metrics = every_row(["mig", "mcc"], data)
+    expected = score_codes(v + 0.5 + offset, v, metrics=metrics)
+    found = score_encoder(
+        lambda x: encode(x) + 0.5 + offset, data, metrics, takes="uint8", device="cpu"
+    )
+    assert found == pytest.approx(dict(expected))
+    assert found["mig"] == pytest.approx(score_codes(v, v, metrics=metrics)["mig"])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [
+        (torch.float16, np.float32),
+        (torch.bfloat16, np.float32),
+        (torch.float32, np.float32),
+        (torch.float64, np.float64),
+        (torch.int64, np.float64),
+        (torch.bool, np.float64),
+    ],
+)
+def test_codes_of_any_type_are_taken(dtype, kept):
+    codes = as_codes(torch.ones(2, 3, dtype=dtype, requires_grad=dtype.is_floating_point).T, 3)
+    assert (codes.dtype, codes.shape, codes.sum()) == (kept, (3, 2), 6)
+
+
+def test_later_batches_of_more_digits_are_kept(tmp_path):
+    calls = []
+
+    def growing(x):
+        calls.append(len(x))
+        codes = corner(x).double() + 1e8
+        return codes.float() if len(calls) < 2 else codes
+
+    source = FunctionSource(growing, load_dataset("tiny"))
+    assert len(np.unique(source.codes(np.arange(2, 75)))) > 3
