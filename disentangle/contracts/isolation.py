@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar
 
 from disentangle._utils.callbacks import Say
+from disentangle._utils.seeds import global_states, set_global_states
 from disentangle.contracts import entry_points
 from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
@@ -156,20 +157,16 @@ def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
         harm: the consequence, and the generator to use instead.
         restore: if True, restore the states of the generators after the block.
     """
-    import numpy as np
     import rich.style  # noqa: F401 (scikit-learn imports it, and its import draws a random number)
-    import torch
 
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    states = global_states()
     before = {name: state() for name, state in GENERATORS.items()}
     try:
         yield
     finally:
         moved = [name for name, state in GENERATORS.items() if state() != before[name]]
         if moved and restore:
-            torch.set_rng_state(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
-            random.setstate(states[2])
+            set_global_states(states)
     if moved:
         text = f"{who} seeds or draws from {' and '.join(moved)} global generator: {harm}"
         warnings.warn(text, PluginWarning, stacklevel=3)

@@ -5,6 +5,7 @@ import time
 import warnings
 import zipfile
 from abc import abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.files import atomic, cache_folder, drop_oldest
 from disentangle._utils.memory import keep_freed_memory
+from disentangle._utils.seeds import OwnRandomness
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Posterior
 from disentangle.contracts.source import Codes, Source
@@ -51,6 +53,11 @@ class Encoder(Source[Dataset]):
         self._known = np.zeros(len(self.whole), bool)
         self._mean: Real = np.empty((len(self.whole), latents), np.float32)
         self._scale: Real | None = None
+
+    @cached_property
+    def randomness(self) -> OwnRandomness:
+        """The random state of the encoder's code: no draw of it is taken for a metric's."""
+        return OwnRandomness()
 
     @abstractmethod
     def encode(self, index: Index) -> Encoded:
@@ -89,7 +96,8 @@ class Encoder(Source[Dataset]):
         missing = np.unique(origin[~self._known[origin]])
         for i in range(0, len(missing), self.chunk):
             chunk = missing[i : i + self.chunk]
-            mean, scale = self.encode(chunk)
+            with self.randomness():
+                mean, scale = self.encode(chunk)
             if mean.dtype.itemsize > self._mean.dtype.itemsize:  # keep all digits
                 self._mean = self._mean.astype(mean.dtype)
             self._mean[chunk] = mean

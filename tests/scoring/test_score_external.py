@@ -1,17 +1,20 @@
 """Scoring encoders that were not trained here: functions, modules and files."""
 
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
 
+from disentangle._utils.seeds import global_states
 from disentangle.contracts.source import Source
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, InputWarning, UsageError
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.baselines import baselines
-from disentangle.scoring.encoders import FunctionSource, as_codes, evaluating, load_encoder
+from disentangle.scoring.encoder_loading import load_encoder
+from disentangle.scoring.encoders import FunctionSource, as_codes, evaluating
 from disentangle.scoring.score_external import score_codes, score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -29,7 +32,10 @@ def corner(x):
 def test_encoder_that_finds_the_factors_scores_high_and_noise_low():
     assert score_encoder(corner, "tiny", MIG, device="cpu")["mig"] > 0.9
     noise = np.random.default_rng(0)
-    blind = score_encoder(lambda x: noise.normal(size=(len(x), 3)), "tiny", MIG, device="cpu")
+    table = noise.normal(size=(256, 3))
+    blind = score_encoder(
+        lambda x: table[x[:, 0].sum((1, 2)).int() % 256], "tiny", MIG, device="cpu"
+    )
     assert blind["mig"] < 0.3
 
 
@@ -42,7 +48,7 @@ def test_each_image_is_encoded_once_whatever_is_scored():
 
     found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
     assert set(found) == {"mig", "beta-vae-score"}
-    assert sum(seen) == 75
+    assert sum(seen) == 75 + 16 + 16 + 8  # a few of them again, to see whether they are the same
 
 
 @pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
@@ -64,8 +70,18 @@ def test_encoder_gets_the_images_that_it_takes(takes, kind):
         (lambda x: x.sum(), r"for 2 images, got \[\]"),
         (lambda x: torch.full((len(x), 2), torch.nan), "not finite"),
         (lambda x: np.full((len(x), 2), "a"), "must return numbers, got <U1"),
+        (lambda x: {"z": x}, "got a dict; wrap it"),
+        (lambda x: torch.distributions.Normal(x, 1), "got a Normal; wrap it"),
+        (lambda x: None, "got a NoneType; wrap it"),
+        (lambda x: x.flatten(1)[:1], r"\[N, D\] for 2 images, got \[1, 4096\]"),
+        (lambda x: x.flatten(1)[:, :2] * 1j, "must return numbers, got complex64"),
+        (lambda x: x.to("meta").flatten(1), "that NumPy can read, got a Tensor"),
+        (lambda x: sys.exit(3), "the encoder failed on images .*SystemExit"),
     ],
-    ids=["tuple", "images", "scalar", "nan", "text"],
+    ids=[
+        *["tuple", "images", "scalar", "nan", "text", "dict", "distribution", "nothing"],
+        *["rows", "complex", "meta", "exit"],
+    ],
 )
 def test_what_is_no_code_is_refused(encoder, message):
     with pytest.raises(DisentangleError, match=message):
@@ -172,6 +188,10 @@ def test_exported_program_is_an_encoder(tmp_path):
         ("nowhere:encode", "cannot be imported: No module named 'nowhere'"),
         ("math:nothing", "cannot be imported"),
         ("math:pi", "must be callable, got a float"),
+        ("torch.nn:Identity", r"is a class; give an object of it: write `encoder = Identity\(\)`"),
+        (".relative:encode", "is a relative import: expected module:attribute, path/file.py"),
+        ("./nowhere:encode", r"no Python file nowhere\.py"),
+        ("nowhere.py:encode", r"no Python file nowhere\.py"),
         ("absent.pt", "no such file"),
     ],
 )
@@ -182,9 +202,114 @@ def test_reference_to_nothing_is_refused(reference, message):
 
 def test_file_that_is_no_encoder_is_refused(tmp_path):
     for name in ("m.pt", "m.pt2"):
-        (tmp_path / name).write_bytes(b"not this")
-        with pytest.raises(DisentangleError, match=r"neither .* nor .*`disentangle import FILE"):
+        (tmp_path / name).write_bytes(b"\0not this")
+        with pytest.raises(DisentangleError, match="neither a TorchScript file nor an exported"):
             load_encoder(str(tmp_path / name))
+
+
+class Mine(torch.nn.Linear):
+    """A network that a file can hold pickled only."""
+
+
+def test_file_of_torch_save_is_refused_with_the_remedy(tmp_path):
+    torch.save(Mine(2, 2), tmp_path / "whole.pt")
+    torch.save({"state": Mine(2, 2).state_dict(), "step": 3}, tmp_path / "weights.pt")
+    with pytest.raises(
+        DisentangleError, match=r"a pickled Mine.*`net = torch\.load\(.*FILE\.py:net"
+    ):
+        load_encoder(str(tmp_path / "whole.pt"))
+    with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
+        load_encoder(str(tmp_path / "weights.pt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "got an empty file"),
+        (b"hello", "got a text file"),
+        (b"<!DOCTYPE html><title>Quota exceeded</title>", r"got a web page \('Quota exceeded'\)"),
+        (b"\x80\x02}q\x00.", "a pickle, as `torch.save"),
+    ],
+)
+def test_file_of_another_kind_is_named(tmp_path, content, message):
+    (tmp_path / "m.pt").write_bytes(content)
+    with pytest.raises(DisentangleError, match=message):
+        load_encoder(str(tmp_path / "m.pt"))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["backbones:net", "./backbones:net", "backbones.py:net", "{folder}/backbones.py:net"],
+)
+def test_encoder_is_found_in_a_python_file_however_it_is_named(tmp_path, monkeypatch, reference):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "backbones", raising=False)
+    (tmp_path / "backbones.py").write_text("from pooled import net\n")
+    (tmp_path / "pooled.py").write_text("def net(x):\n    return x.mean((1, 2))\n")
+    encoder, name = load_encoder(reference.format(folder=tmp_path))
+    assert encoder(torch.ones(2, 1, 4, 4)).shape == (2, 4)
+    assert name == reference.format(folder=tmp_path)
+    monkeypatch.delitem(sys.modules, "backbones")
+    monkeypatch.delitem(sys.modules, "pooled")
+
+
+def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "torch.py").write_text("def net(x):\n    return 7\n")
+    assert load_encoder(f"{tmp_path}/torch.py:net")[0](0) == 7
+    assert sys.modules["torch"] is torch
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "\nnet = undefined\n",
+            r"NameError: name 'undefined' is not defined \(broken\.py, line 2\)",
+        ),
+        ("def net(x:\n", r"SyntaxError: .*broken\.py, line 1"),
+        ("import sys\nsys.exit(3)\n", r"ended the process; .*\(broken\.py, line 2\)"),
+        ("import nonesuch\n", r"No module named 'nonesuch' \(broken\.py, line 1\)"),
+        ("", "has no attribute 'net'"),
+    ],
+)
+@pytest.mark.parametrize("reference", ["broken:net", "./broken.py:net"])
+def test_failing_import_names_the_users_line(tmp_path, monkeypatch, source, message, reference):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_encoder(reference)
+    assert "\n" not in str(caught.value)
+    sys.modules.pop("broken", None)
+
+
+def test_encoder_that_samples_is_named_and_not_the_metric():
+    with pytest.warns(InputWarning) as told:
+        score_encoder(lambda x: corner(x) + torch.randn(len(x), 3), "tiny", MIG, device="cpu")
+    assert [str(w.message).partition(",")[0] for w in told] == [
+        "the encoder returns different codes for the same images"
+    ]
+
+
+def test_encoder_moves_no_generator_of_others():
+    def moving(x):
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        return corner(x)
+
+    before = global_states()
+    score_encoder(moving, "tiny", MIG, device="cpu")
+    for a, b in zip(before, global_states(), strict=True):
+        assert str(a) == str(b)
+
+
+def test_codes_that_depend_on_the_batch_are_told():
+    norm = torch.nn.BatchNorm1d(3)  # in training mode, hidden in a function
+    with pytest.warns(InputWarning, match="depends on the other images of its batch"):
+        score_encoder(lambda x: norm(corner(x)), "tiny", MIG, device="cpu")
 
 
 def test_seed_and_images_are_checked():
