@@ -154,12 +154,13 @@ def root(
 
 def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
-    from disentangle.contracts.isolation import blame, prints_told, refusal
+    from disentangle.cli.standard_output import results_alone
+    from disentangle.contracts.isolation import blame, refusal
 
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with prints_told(lambda text: say(WARNING + text)):
+        with results_alone(lambda text: say(WARNING + text)):
             app()
     except DisentangleError as error:
         show_traceback()
