@@ -519,6 +519,15 @@ def test_nothing_is_ever_unpickled(npz, tmp_path, key):
     assert exploded.exists()  # so it was a real threat
 
 
+def test_text_and_numbers_stored_as_objects_are_read(npz):
+    table = np.array([["red", 2, np.float32(1.5)], ["blue", 10, np.int64(2)]], dtype=object)
+    names = np.array(["hue", "x", np.str_("size")], dtype=object)  # as of a data frame
+    data = npz(images=noise(2, 32, 32), factors=table, names=names)
+    assert data.values == {"hue": ("blue", "red"), "x": ("2", "10"), "size": ("1.5", "2.0")}
+    transposed = npz(images=noise(2, 32, 32), factors=np.asfortranarray(table), names=names)
+    assert transposed.every_label([0, 1]).tolist() == data.every_label([0, 1]).tolist()
+
+
 IMAGES = noise(4, 32, 32)
 WRONG = {
     "no images": ({"imgs": IMAGES}, "expected an array 'images', got imgs"),
@@ -640,10 +649,20 @@ def test_large_images_are_read_a_few_at_a_time(npz, monkeypatch):
     assert 8100 <= max(read) <= 10_000
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\3\4 and no more"])
-def test_file_that_is_no_npz_is_refused(load, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "an empty file"),
+        (b"text", "a text file"),
+        (b"PK\3\4 and no more", "a damaged or truncated zip file"),
+        (b"<html><title>Quota exceeded</title>", r"a web page \('Quota exceeded'\), not the file"),
+        (b"\x93NUMPY", "an npy file"),
+        (b"\0\1", "something else"),
+    ],
+)
+def test_file_that_is_no_npz_is_refused(load, tmp_path, content, kind):
     (tmp_path / "own.npz").write_bytes(content)
-    with pytest.raises(DisentangleError, match=r"cannot use .*own\.npz as images: .*zip file"):
+    with pytest.raises(DisentangleError, match=rf"own\.npz as images: expected an npz .* {kind}"):
         load(tmp_path / "own.npz")
 
 
