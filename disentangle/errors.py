@@ -44,6 +44,10 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class InputWarning(UserWarning):
+    """The user's own data, codes or encoder may make scores misleading."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 

@@ -37,7 +37,13 @@ from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DisentangleError, PluginWarning, ScoreWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    InputWarning,
+    PluginWarning,
+    ScoreWarning,
+    UsageError,
+)
 
 
 class InOrderOfWork(TyperGroup):
@@ -155,12 +161,13 @@ def root(
 
 def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
-    from disentangle.contracts.isolation import blame, prints_told, refusal
+    from disentangle.cli.standard_output import results_alone
+    from disentangle.contracts.isolation import blame, refusal
 
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with prints_told(lambda text: say(WARNING + text)):
+        with results_alone(lambda text: say(WARNING + text)):
             app()
     except DisentangleError as error:
         show_traceback()
@@ -190,7 +197,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning | ScoreWarning) or manner.verbose:
+    if issubclass(category, PluginWarning | InputWarning | ScoreWarning) or manner.verbose:
         say(f"{WARNING}{message}")
 
 

@@ -23,6 +23,8 @@ D_co = TypeVar("D_co", bound=Dataset, covariant=True)
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
+Values: TypeAlias = NDArray[np.float64]
+"""The factors' values as numbers, [N, K]."""
 BLOCK = 2**19
 """Numbers copied at once: 4 MiB."""
 TABLE = 2**24
@@ -148,6 +150,16 @@ class Source(ABC, Generic[D_co]):
             self.overlap = float(np.isin(rest, train).mean()) if fit is test else 0.0
         return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
 
+    def codes_and_values(
+        self: "Source[Labelled]", n: int, rng: np.random.Generator
+    ) -> tuple[Codes, Values]:
+        """Return codes and values of the same `n` points as `train_test(n, 0, rng)`.
+
+        This is for metrics that use the factors' order or distances, such as correlations.
+        """
+        index = self.points(n, rng)
+        return self.codes(index), self.values(index)
+
     def points(self, n: int, rng: np.random.Generator, *, distinct: bool = False) -> Index:
         """Return the indices of `n` images: as `draw`, or without repetition.
 
@@ -179,6 +191,18 @@ class Source(ABC, Generic[D_co]):
             dataset = entry_points.who("dataset", self.dataset.name)
             raise BrokenContract(f"{dataset} cannot be scored: {error}") from None
         return labels
+
+    def values(self: "Source[Labelled]", index: Index) -> Values:
+        """Return the values of the scored factors at `index` as numbers, [N, K].
+
+        These are the dataset's `numbers`, or for a factor without any its labels.
+        """
+        values = self.labels(index).astype(np.float64)
+        for k, name in enumerate(self.dataset.factors):
+            if name in self.dataset.numbers:
+                table = np.asarray(self.dataset.numbers[name], np.float64)
+                values[:, k] = table[values[:, k].astype(np.int64)]
+        return values
 
     def sharing(
         self: "Source[Labelled]", factor: str, index: Index, rng: np.random.Generator

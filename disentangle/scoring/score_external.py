@@ -10,7 +10,7 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import load_dataset
-from disentangle.errors import UnavailableWarning
+from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
@@ -35,7 +35,9 @@ def score_encoder(
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
-    """Score any function of images; each image is encoded at most once.
+    """Score any function of images; each image is encoded at most once, after a trial with a few.
+
+    Warns with `InputWarning` if codes are not a function of the image alone.
 
     Args:
         encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
@@ -89,6 +91,8 @@ def score_function(
             progress=progress,
             disjoint=request.rules.disjoint,
         )
+        if instability := source.instability():
+            warnings.warn(instability, InputWarning, stacklevel=3)
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
         requests = request.scores_of(DatasetRecord.of(opened), origin)
         if request.takes_all or seconds_of(requests, len(source)) > LONG:

@@ -342,8 +342,8 @@ def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():
         (np.zeros((5, 2)), np.zeros((4, 1), int), "factors must have 5 rows, .*got 4"),
         (np.zeros((5, 2)), np.zeros(5, int), r"factors must have shape \[N, K\], got \[5\]"),
         (np.array([[0.0], [np.nan]]), np.zeros((2, 1), int), "not finite in 1 rows, .* 1"),
-        (np.zeros((50, 2)), np.linspace(0, 1, 50)[:, None], "looks continuous"),
-        (np.zeros((5, 2)), np.full((5, 1), np.nan), "factors must be finite"),
+        (np.zeros((50, 2)), np.linspace(0, 1, 50)[:, None], "is continuous"),
+        (np.zeros((5, 2)), np.full((5, 1), np.nan), "expected finite numbers or text, got nan"),
         (np.array([["a"]]), np.zeros((1, 1), int), "codes must be numbers"),
     ],
 )
