@@ -1,15 +1,13 @@
 """`disentangle data`: list, prepare, draw and verify datasets."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle._utils.console import output_width, tell
-from disentangle._utils.text import beside
+from disentangle._utils.console import tell
 from disentangle.cli.help import App
-from disentangle.cli.output import open_dataset
+from disentangle.cli.output import open_dataset, print_aligned, print_beside
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 
 data = App(help="List, prepare, draw and verify datasets.")
-
-NARROWEST = 40
-"""Characters of a state beside the other columns, at least."""
 
 
 @data.callback()
@@ -56,7 +51,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
             rows.append((name, "", "", "", str(error)))
             continue
         images = f"{facts.images:,}" if facts.images else ""
-        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "size unstated"
+        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "unstated"
         download = size if facts.files else "none"
         rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
     for name, folder, own_state in own_states(data_dir):
@@ -64,23 +59,8 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    print_states(rows)
+    print_aligned(rows)
     tell(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
-
-
-def print_states(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print the columns of datasets; their states below them where the terminal is too narrow."""
-    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
-    column, width = sum(widths) + 2 * len(widths), output_width()
-    narrow = width is not None and width < column + NARROWEST
-    for row in rows:
-        facts = "".join(f"{text:{size + 2}}" for text, size in zip(row, widths, strict=False))
-        if narrow:
-            typer.echo(facts.rstrip())
-            if row is not rows[0]:
-                tell(f"    {row[-1]}")
-        else:
-            typer.echo("\n".join(beside(facts, row[-1], column, width)))
 
 
 @data.command(epilog=as_example("data prepare shapes3d --file 3dshapes.h5"))
@@ -141,14 +121,14 @@ def describe(dataset: "Dataset") -> None:
 
     channels, height, width = dataset.image_shape
     typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
-    typer.echo(f"source       {dataset.source}")
-    typer.echo(f"fingerprint  {dataset.fingerprint}")
+    rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [
             f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
             for factor, size in dataset.every_factor.items()
         ]
-        typer.echo(f"{dataset.strength:12} {', '.join(sizes)}")
+        rows.append((dataset.strength, ", ".join(sizes)))
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
-        typer.echo("splits       " + ", ".join(f"{k} {n:,}" for k, n in parts.items()))
+        rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
+    print_beside(rows)

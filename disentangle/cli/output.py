@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
-from rich.table import Table as RichTable
-from rich.text import Text
 
-from disentangle._utils.console import output_width
+from disentangle._utils.columns import aligned
+from disentangle._utils.console import output_width, tell
 from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
     from disentangle.runs.run import Run
+    from disentangle.score_tables.render import Text
     from disentangle.score_tables.table import Table
     from disentangle.scoring.measure import ScoreMapping
 
@@ -63,24 +61,14 @@ def show_tables(tables: Sequence["Table"]) -> None:
     """Print tables: drawn in a terminal, as Markdown elsewhere."""
     from disentangle._utils.versions import made_by
     from disentangle.score_tables.render import markdown
+    from disentangle.score_tables.terminal import lay_out
 
-    console = Console(emoji=False)
+    width = output_width()
     for sheet in (sheet for table in tables for sheet in table.sheets):
-        if not console.is_terminal:
+        if width is None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
-            continue
-        grid = RichTable(title=escape(sheet.title), caption=escape(sheet.caption))
-        for heading, side in zip(sheet.head, sheet.align("left", "right"), strict=True):
-            grid.add_column(escape(heading), overflow="fold", justify=side)  # type: ignore[arg-type]
-        for row in sheet.body:
-            grid.add_row(
-                *(
-                    escape(cell.text) if not cell.strong else f"[bold]{escape(cell.text)}[/]"
-                    for cell in row
-                ),
-                style="dim" if any(cell.grey for cell in row) else "",
-            )
-        console.print(grid)
+        else:
+            typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
     typer.echo(made_by())
 
 
@@ -111,7 +99,7 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        typer.echo(f"{', '.join(names)}: {reason}")
+        tell(f"{', '.join(names)}: {reason}")
 
 
 def print_beside(rows: Sequence[tuple[str, str]]) -> None:
@@ -123,18 +111,16 @@ def print_beside(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
-    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned."""
-    if not rows:
-        return
-    columns = max(map(len, rows))
-    grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for column in range(columns):
-        justify: JustifyMethod = "right" if column >= columns - numbers else "left"
-        grid.add_column(justify=justify, no_wrap=True)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console(width=WIDE, color_system=None)
-    with console.capture() as captured:
-        console.print(grid)
-    for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
+    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned.
+
+    In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
+    """
+    for line in aligned(rows, output_width() or WIDE, numbers):
+        typer.echo(line)
+
+
+def styled(cell: "Text") -> str:
+    """The text of a table's cell as a terminal shows it."""
+    if cell.strong:
+        return typer.style(cell.text, bold=True)
+    return typer.style(cell.text, dim=True) if cell.grey else cell.text

@@ -1,5 +1,6 @@
 """Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
+import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from disentangle.errors import UsageError, suggestion, true_name
@@ -79,6 +80,22 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     if not matches:
         raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
     return matches
+
+
+def matching(columns: Mapping[ColumnKey, str], patterns: Sequence[str]) -> list[ColumnKey]:
+    """The columns whose score matches a pattern such as `dci/*`, or whose heading is one.
+
+    Case does not matter.
+    """
+    folded = [pattern.casefold() for pattern in patterns]
+    return [
+        column
+        for column, heading in columns.items()
+        if any(
+            p == heading.casefold() or fnmatch.fnmatchcase(column.score.casefold(), p)
+            for p in folded
+        )
+    ]
 
 
 def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:

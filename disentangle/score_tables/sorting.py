@@ -49,6 +49,8 @@ def check_strictly(tables: Sequence[Table]) -> None:
 def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
     """Sort rows by scores (best first), knobs, `model` or `steps`; baselines keep their place.
 
+    By a score, rows that collapsed come after the others.
+
     Raises:
         UsageError: no table has the name, or it matches several columns of a table.
     """
@@ -80,7 +82,7 @@ def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
 
         def by_score(row: Row) -> Any:
             centre = row.cells.get(column, Cell()).centre
-            return centre is None, sign * (centre or 0.0)
+            return centre is None, row.all_collapsed, sign * (centre or 0.0)
 
         return by_score
     if name in BEFORE:

@@ -153,8 +153,10 @@ def scores_are_finite_numbers(s: Subject) -> None:
         require(bool(scores), f"{what} has no score: {dict(returned)}")
         if s.name:
             check_names(s.name, returned)
-    unknown = {*s.kind.better, *s.kind.roles} - set(s.oracle)
-    require(not unknown, f"better and roles name {sorted(unknown)}, but there is no such score")
+    unknown = {*s.kind.better, *s.kind.roles, *s.kind.counts} - set(s.oracle)
+    require(
+        not unknown, f"better, roles and counts name {sorted(unknown)}, but there is no such score"
+    )
 
 
 @rules

@@ -73,7 +73,7 @@ def test_scores_are_kept_with_the_run(command, trained_run):
 def test_scores_are_printed_as_a_table(command):
     command(*TRAIN, "--latents", 4, "--beta", 3)
     _, out, _ = command("score", "--metric", "mig")
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
+    assert "| latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
 
 
 def test_scores_are_written_as_markdown_and_csv(command, trained_run, tmp_path):
@@ -286,7 +286,19 @@ def test_show_gives_paper_equation_and_knobs(command):
             "disjoint",
             ["protocol disjoint", "points: disjoint", "knobs: infomec out_of_sample=True"],
         ),
-        ("higgins2017", ["preset higgins2017", "datasets: dsprites", "model: beta 4.0"]),
+        (
+            "higgins2017",
+            [
+                "preset higgins2017",
+                "  models: vae, beta-vae\n",
+                "  datasets: dsprites, chairs-grey, celeba\n",
+                "  beta-vae on dsprites:\n    model: beta 4.0\n",
+            ],
+        ),
+        (
+            "locatello2019",
+            ["  dip-vae-i on all datasets:\n    sweep: lambda_od 1, 2, 5, 10, 20, 50\n    with: "],
+        ),
     ],
 )
 def test_show_says_what_a_file_says(command, name, lines):
@@ -484,6 +496,21 @@ def test_table_of_some_columns_has_no_other(table):
     assert "spread" not in out
 
 
+def test_table_of_some_words_has_no_other_but_the_model(table):
+    head = table("--columns", "steps", "--columns", "mig").splitlines()[2]
+    assert head.split() == ["|", "model", "|", "steps", "|", "mig", "|"]
+
+
+def test_column_is_chosen_by_its_heading(command, variant):
+    values = [{"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}}]
+    run = variant("a", values=values)
+    words = ["--results", run.path.parent, "--columns", "mig [bins=40]"]
+    out = command("table", *words)[1]
+    assert "0.250" in out
+    assert "0.500" not in out
+    assert "0.5," not in command("table", *words, "--format", "csv-long")[1]
+
+
 def test_table_of_a_choice_has_one_row(table):
     assert table("--choose", "oracle:mig").count("beta=") == 1
 
@@ -519,7 +546,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
-        (["--columns", "nothing"], 2, "no score 'nothing'"),
+        (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],
     ids=str,
