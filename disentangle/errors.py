@@ -44,12 +44,20 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class InputWarning(UserWarning):
+    """The user's own data, codes or encoder may make scores misleading."""
+
+
 class OldSpelling(FutureWarning):
     """A name that was changed; the old one works for another version."""
 
 
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
+
+
+class ScoreWarning(UserWarning):
+    """A score may not mean what it seems to, because of the rows that it is computed from."""
 
 
 MOST_NAMES = 12

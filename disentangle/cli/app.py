@@ -37,7 +37,14 @@ from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DisentangleError, OldSpelling, PluginWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    InputWarning,
+    OldSpelling,
+    PluginWarning,
+    ScoreWarning,
+    UsageError,
+)
 
 
 class InOrderOfWork(Group):
@@ -153,12 +160,13 @@ def root(
 
 def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
-    from disentangle.contracts.isolation import blame, prints_told, refusal
+    from disentangle.cli.standard_output import results_alone
+    from disentangle.contracts.isolation import blame, refusal
 
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with prints_told(lambda text: say(WARNING + text)):
+        with results_alone(lambda text: say(WARNING + text)):
             app()
     except DisentangleError as error:
         show_traceback()
@@ -188,7 +196,8 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning | OldSpelling) or manner.verbose:
+    shown = PluginWarning | InputWarning | ScoreWarning | OldSpelling
+    if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 
 

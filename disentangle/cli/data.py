@@ -7,7 +7,7 @@ import typer
 
 from disentangle._utils.console import tell
 from disentangle.cli.help import App
-from disentangle.cli.output import open_dataset, print_aligned
+from disentangle.cli.output import open_dataset, print_aligned, print_beside
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
@@ -51,7 +51,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
             rows.append((name, "", "", "", str(error)))
             continue
         images = f"{facts.images:,}" if facts.images else ""
-        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "size unstated"
+        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "unstated"
         download = size if facts.files else "none"
         rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
     for name, folder, own_state in own_states(data_dir):
@@ -131,4 +131,4 @@ def describe(dataset: "Dataset") -> None:
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
-    print_aligned(rows)
+    print_beside(rows)

@@ -79,7 +79,10 @@ def print_description(match: dict[str, Any]) -> None:
         option = knob["name"] if match["kind"] != "model" else option
         rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
     print_beside(rows)
-    for line in lines_of(match.get("says", {})):
+    lines = lines_of(match.get("says", {}))
+    if match["kind"] == "preset":
+        lines = list(known_files()["preset"][match["name"]].lines())
+    for line in lines:
         tell(f"  {line}".rstrip())
 
 

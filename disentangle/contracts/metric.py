@@ -62,12 +62,27 @@ class Metric(Plugin, ABC, Generic[D]):
     """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0
     """Duration with default knobs, ten latents, five factors, given codes and two cores."""
+    faster: ClassVar[str] = ""
+    """The metric with knobs that estimate the same scores in less time, such as `mig:samples=99`;
+    shown to users who are about to wait."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for base in getattr(cls, "__orig_bases__", ()):
             if get_origin(base) is Metric and isinstance(get_args(base)[0], type):
                 cls.needs = get_args(base)[0]
+
+    def seconds_for(self, images: int) -> float:
+        """Estimate the seconds that the scores of this many images take, as for `seconds`."""
+        return self.seconds
+
+    def resolve(self, source: Source[D]) -> Mapping[str, bool | int | float | str]:
+        """Return the knobs whose values depend on the codes, with the values used for this source.
+
+        They are recorded with the scores, so that scores of different treatments of the codes are
+        in different columns. A value that is not returned counts as the default.
+        """
+        return {}
 
     @abstractmethod
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:

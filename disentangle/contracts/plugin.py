@@ -33,7 +33,7 @@ class Knob:
     max: float | None = None
     names: Iterable[str] | Callable[[], Iterable[str]] = ()
     normalised: bool = False
-    only_if: tuple[str, str] | None = None
+    only_if: tuple[str, ...] | None = None
     added: bool = False
 
     @property
@@ -103,7 +103,7 @@ def knob(
     max: float | None = None,
     choices: Callable[[], Iterable[str]] | None = None,
     normalised: bool = False,
-    only_if: tuple[str, str] | None = None,
+    only_if: tuple[str, ...] | None = None,
     added: bool = False,
 ) -> T:
     """Declare a hyper-parameter as a field of a plugin.
@@ -120,8 +120,8 @@ def knob(
             its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and reports before
             training whether it is large enough for collapse. Do not set it for the weight of
             another function of the KL, such as |KL - C|.
-        only_if: (other knob, value): the knob has an effect only if the other knob has this value;
-            giving it otherwise is an error.
+        only_if: (other knob, value, ...): the knob has an effect only if the other knob has one of
+            these values; giving it otherwise is an error.
         added: the knob was added after the plugin's first release and changes nothing at its
             default. The plugin then keeps its version, and a record without the knob implies its
             default.

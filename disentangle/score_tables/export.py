@@ -180,7 +180,7 @@ def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None
         for score in current_scores(run):
             if columns is not None and score.key not in columns:
                 continue
-            knobs = describe(dict(sorted(score.knobs.items())))
+            knobs = describe(dict(score.key.knobs))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             row = [*run_values, *values, knobs, " ".join(score.factors), view, source]

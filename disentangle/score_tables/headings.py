@@ -83,13 +83,18 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
 
 
 def matching(columns: Mapping[ColumnKey, str], patterns: Sequence[str]) -> list[ColumnKey]:
-    """The columns whose score matches a pattern such as `dci/*`, or whose heading is one."""
+    """The columns whose score matches a pattern such as `dci/*`, or whose heading is one.
+
+    Case does not matter.
+    """
     folded = [pattern.casefold() for pattern in patterns]
     return [
         column
         for column, heading in columns.items()
-        if heading.casefold() in folded
-        or any(fnmatch.fnmatchcase(column.score.casefold(), p) for p in folded)
+        if any(
+            p == heading.casefold() or fnmatch.fnmatchcase(column.score.casefold(), p)
+            for p in folded
+        )
     ]
 
 

@@ -23,17 +23,22 @@ from disentangle.errors import (
     suggestion,
     true_name,
 )
+from disentangle.runs.records import Value
 from disentangle.scoring.protocol import Protocol, load_protocol
 
 UNSAID = "the metric gives no reason"
 
 
 class MetricResult(NamedTuple):
-    """A metric's scores, their details, and the reasons for missing scores, each by name."""
+    """A metric's scores, their details, and the reasons for missing scores, each by name.
+
+    `resolved` holds the values of the knobs that depended on the codes.
+    """
 
     values: dict[str, float]
     details: dict[str, Detail]
     unavailable: dict[str, str]
+    resolved: dict[str, Value]
 
 
 class MetricSpec:
@@ -80,10 +85,11 @@ class MetricSpec:
                 f"{source.latents} latents exceed the maximum of {self.kind.most_latents}"
             )
         rng = numpy_rng(seed, f"metric {self.name}")
-        result = MetricResult({}, {}, {})
+        result = MetricResult({}, {}, {}, {})
         plugin = entry_points.who("metric", self.name)
         try:
             with watched(plugin, "draw from the rng that score() is given", restore=True):
+                result.resolved.update(self.metric.resolve(source))
                 scores = self.metric.score(source, rng)
             check_scores(self.name, scores, source)
         except BrokenContract as error:

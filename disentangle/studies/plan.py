@@ -183,6 +183,7 @@ class Planner:
             self.named.add(f"./{Path(name).name}" if loading.is_path(name) else name)
             if self.datasets and name not in self.datasets:
                 return None
+            request.paper(name)
             opened = self.open(dataset_request)
             if opened is None:
                 return None

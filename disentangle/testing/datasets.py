@@ -229,6 +229,12 @@ def factors_have_names_and_sizes(s: Subject) -> None:
             value_names is None or len(value_names) == size,
             f"factor '{name}' has {size} values, but `values` names {len(value_names or ())}",
         )
+        numbers = dataset.numbers.get(name)
+        require(
+            numbers is None or (len(set(numbers)) == size and bool(np.isfinite(numbers).all())),
+            f"factor '{name}' has {size} values, so `numbers` must hold as many finite and "
+            f"different ones, got {numbers}",
+        )
     require(bool(dataset.factors), "no factor is scored: each is constant or a nuisance")
     unknown = set(dataset.nuisance) - set(dataset.every_factor)
     require(not unknown, f"nuisance names {sorted(unknown)}, which are not factors")

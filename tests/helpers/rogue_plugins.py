@@ -197,6 +197,20 @@ class PairsOutside(Right):
         return np.asarray(index) + len(dataset) - 1
 
 
+class ComparesImages(Right):
+    """Its KL term has the spread of means over the batch, which is 0 for one image."""
+
+    def kl(self, q):
+        return (q.mean - q.mean.mean(0)).square().sum(1).mean()
+
+
+class DecaysOthers(Right):
+    """It leaves a parameter that it does not have out of the weight decay."""
+
+    def undecayed(self):
+        return [nn.Parameter(torch.zeros(2))]
+
+
 class NoSource(Right):
     """Its module has no link to a source."""
 

@@ -1,6 +1,6 @@
 """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class BetaVAE(Model):
@@ -19,5 +19,5 @@ class BetaVAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": self.beta * batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
+            "kl": weighted(self.beta * batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
         }

@@ -1,6 +1,6 @@
 """VAE: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114."""
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class VAE(Model):
@@ -18,5 +18,5 @@ class VAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
+            "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
         }

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class CyclicalVAE(Model):
@@ -28,5 +28,5 @@ class CyclicalVAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": self.weight(batch.step, batch.steps) * q.kl().sum(1).mean(),
+            "kl": weighted(self.weight(batch.step, batch.steps), q.kl().sum(1).mean()),
         }
