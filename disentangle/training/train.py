@@ -13,6 +13,7 @@ from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
+from disentangle.contracts.plugin import knobs
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
@@ -241,6 +242,12 @@ def fit_and_record(
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
             say("WARNING: training ends before the warm-up: the full weight is never reached")
+    for name, knob in knobs(type(model)).items():
+        if knob.rise and values[name] > training.steps:
+            say(
+                f"WARNING: training ends after {training.steps:,} steps, before the end of "
+                f"the {values[name]:,} steps of `--{name.replace('_', '-')}`"
+            )
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
         with torch.enable_grad(), compiling(training.compile):
