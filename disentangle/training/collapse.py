@@ -139,7 +139,7 @@ def alike(dataset: Dataset) -> str | None:
     images = dataset.images(np.sort(index))
     if not bool((images == images[:1]).all()):
         return None
-    values = images.unique()
+    values = np.unique(images.numpy())
     pixels = f", each pixel {int(values[0])} of 255" if len(values) == 1 else ""
     return (
         f"all of {len(images)} sampled images are alike{pixels}, so there is nothing to learn; "

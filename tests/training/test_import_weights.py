@@ -1,5 +1,6 @@
 """Importing weights: a public layout, our own, and what does not match."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.table_texts import texts
@@ -142,6 +143,21 @@ def test_what_does_not_match_is_named(public, tmp_path, options, message):
     with pytest.raises(DisentangleError, match=message):
         imported(tmp_path / "model.pt", tmp_path, **options)
     assert not (tmp_path / "results").exists()
+
+
+def test_images_in_another_folder_are_found_again(public, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "here").mkdir()
+    images = np.random.default_rng(0).integers(0, 255, (12, 64, 64), dtype=np.uint8)
+    np.savez(tmp_path / "data/mine.npz", images=images)
+    monkeypatch.chdir(tmp_path / "here")
+    run = imported(
+        tmp_path / "model.pt", tmp_path, dataset="../data/mine.npz", layout="disentangling-vae"
+    )
+    monkeypatch.chdir(tmp_path)
+    loaded = load_run(run.path)
+    assert loaded.record.dataset.file == str(tmp_path / "data/mine.npz")
+    assert len(loaded.dataset) == 12
 
 
 def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
