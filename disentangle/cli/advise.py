@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import DataDir, DatasetName, File, TrainingSplit
@@ -58,7 +59,7 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        typer.echo(
+        tell(
             f"No prediction for '{model}': its loss has no option that is the weight of a KL term. "
             "Prediction for a VAE, with a weight of 1:"
         )
@@ -69,4 +70,4 @@ def advise(
         values["likelihood"],
         values["variance"],
     ):
-        typer.echo(line)
+        tell(line)

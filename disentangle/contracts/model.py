@@ -19,8 +19,28 @@ if TYPE_CHECKING:
     from disentangle.nn.networks import Network
 
 
-Terms: TypeAlias = Mapping[str, Tensor]
-"""Scalars in nats per image, by name; their sum is the loss."""
+@dataclass(frozen=True)
+class Term:
+    """A term of the loss and the quantity that it weighs; the log holds both."""
+
+    loss: Tensor
+    """The scalar that is added to the loss, in nats per image."""
+    value: Tensor
+    """The quantity itself, without a weight: a scalar."""
+    name: str = ""
+    """The name of the quantity, if it is not the term's."""
+
+
+def weighted(weight: float, value: Tensor) -> Term:
+    """Multiply a quantity by its weight in the loss."""
+    return Term(weight * value, value)
+
+
+Terms: TypeAlias = Mapping[str, Tensor | Term]
+"""The terms of a loss by name, each a `Term`, or a scalar in nats per image if it has no weight.
+
+Their sum is the loss.
+"""
 
 
 ACTIVE = 0.01

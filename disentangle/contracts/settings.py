@@ -111,7 +111,9 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
     offered = option_knobs(cls)
     for name in values:
         if name not in offered:
-            raise UsageError(f"{called(cls)} has no knob '{name}'{suggestion(name, offered)}")
+            raise UsageError(
+                f"{called(cls)} has no hyper-parameter '{name}'{suggestion(name, offered)}"
+            )
         if _counterpart(name) in values:
             weight = name.removesuffix(NORMALISED)
             raise UsageError(
@@ -146,8 +148,8 @@ def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
     """Return a knob's setting, or its default if a preset sets it without effect."""
     setting = settings[knob.name]
     if setting.origin == "preset" and knob.only_if is not None:
-        other, needed = knob.only_if
-        if settings[other].value != needed:
+        other, *needed = knob.only_if
+        if settings[other].value not in needed:
             return Setting(knob.default, knob.default, "default")
     return setting
 
@@ -157,11 +159,11 @@ def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -
     for name, setting in settings.items():
         if setting.origin != "given" or declared[name].only_if is None:
             continue
-        other, needed = declared[name].only_if or ("", "")
-        if settings[other].value != needed:
+        other, *needed = declared[name].only_if or ("",)
+        if settings[other].value not in needed:
             raise UsageError(
                 f"{name} has no effect while {other} is {settings[other].value}; "
-                f"omit it or set {other} to {needed}"
+                f"omit it or set {other} to {' or '.join(needed)}"
             )
 
 

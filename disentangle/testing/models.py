@@ -13,7 +13,14 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Code, Posterior
 from disentangle.runs import checkpoint
 from disentangle.testing import knobs as knob_rules
-from disentangle.testing.check import Rules, require, says_source, undisturbed
+from disentangle.testing.check import (
+    Rules,
+    fits_a_line,
+    lacks_about,
+    require,
+    says_source,
+    undisturbed,
+)
 from disentangle.testing.trial import N, Subject, sets, slopes, values
 from disentangle.training.loop import make_optimizers, updating
 
@@ -26,6 +33,12 @@ rules = Rules[Subject]()
 def class_names_its_source(s: Subject) -> None:
     """The class states its equation, and its module cites the paper."""
     says_source(s.kind, "the class")
+
+
+@rules.unless(lambda s: lacks_about(s.kind.about))
+def about_is_a_line(s: Subject) -> None:
+    """`about` describes the plugin in one short line."""
+    fits_a_line(s.kind.about)
 
 
 @rules

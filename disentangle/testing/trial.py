@@ -1,7 +1,7 @@
 """A model under test: built with its defaults, and given a few random images."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from unittest import SkipTest
@@ -13,7 +13,7 @@ from torch import Tensor
 from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Index
-from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.model import Batch, Model, Term, Terms
 from disentangle.testing.check import require
 from disentangle.testing.examples import Speckle
 from disentangle.training.checks import term_sets
@@ -63,7 +63,17 @@ def subject(model: str | type[Model], image_shape: Shape) -> Subject:
 
 def values(model: Model, batch: Batch) -> list[dict[str, float]]:
     """Return the sets of terms as numbers; raise unless each is a finite scalar."""
-    return [{name: scalar(name, term) for name, term in s.items()} for s in sets(model, batch)]
+    return [dict(numbers(terms)) for terms in sets(model, batch)]
+
+
+def numbers(terms: Terms) -> Iterator[tuple[str, float]]:
+    """Yield what each term adds to the loss, and the quantity that it weighs."""
+    for name, term in terms.items():
+        if isinstance(term, Term):
+            yield name, scalar(name, term.loss)
+            yield f"{name}, unweighted", scalar(f"{name}, unweighted", term.value)
+        else:
+            yield name, scalar(name, term)
 
 
 def sets(model: Model, batch: Batch) -> tuple[Terms, ...]:

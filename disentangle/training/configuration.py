@@ -1,7 +1,7 @@
 """Resolve a training configuration: names and options in, validated settings and a record out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,7 +65,7 @@ class ModelRequest:
             DisentangleError: the plugin cannot be imported or breaks its contract.
         """
         if isinstance(model, str):
-            name, kind = model, registry.models.load(model)
+            name, kind = registry.models.true_name(model), registry.models.load(model)
         else:
             registry.models.check(model, f"model '{model}'")
             name, kind = entry_points.reference_of(model), model
@@ -76,8 +76,11 @@ class ModelRequest:
                 raise UsageError(f"{entry_points.called(kind)} has no option '{option}'{hint}")
         settings = check(kind, {k: v for k, v in options.items() if k in own}, "given")
         recipe = check(Training, {k: v for k, v in options.items() if k in training}, "given")
+        if "network" in settings:
+            network = entry_points.networks.true_name(settings["network"].value)
+            settings["network"] = replace(settings["network"], value=network)
         if preset is not None:
-            load_preset(preset)
+            preset = load_preset(preset).name
         return cls(name, kind, settings, recipe, preset)
 
     def paper(self, dataset: str) -> Settings:

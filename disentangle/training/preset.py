@@ -11,7 +11,7 @@ from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.contracts.common_options import Common
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.settings import NORMALISED
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 
 Values = Mapping[str, Any]
 NOTHING: Values = MappingProxyType({})
@@ -55,6 +55,7 @@ class Settings(Strict):
 class Preset(Strict):
     """A paper's settings; later entries override earlier ones."""
 
+    name: str
     about: str
     models: tuple[str, ...]
     """The models that the paper trains."""
@@ -148,16 +149,17 @@ def option(knob: str) -> str:
 def known_presets() -> Mapping[str, Preset]:
     """The built-in presets by name."""
     files = packaged_toml("disentangle.training", "presets")
-    return {name: Preset(**content) for name, content in files.items()}
+    return {name: Preset(name=name, **content) for name, content in files.items()}
 
 
 def load_preset(name: str) -> Preset:
-    """Load a preset by name.
+    """Load a preset by its name, in any case.
 
     Raises:
         UsageError: there is no preset with this name.
     """
     presets = known_presets()
-    if name not in presets:
+    known = true_name(name, presets)
+    if known not in presets:
         raise UsageError(f"no preset '{name}'{suggestion(name, presets)}")
-    return presets[name]
+    return presets[known]

@@ -9,6 +9,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.text import WARNING
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
@@ -241,12 +242,13 @@ def fit_and_record(
     if rise := values.get("kl_warmup", 0):
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
-            say("WARNING: training ends before the warm-up: the full weight is never reached")
+            say(f"{WARNING}training ends before the warm-up: the full weight is never reached")
     for name, knob in knobs(type(model)).items():
-        if knob.rise and values[name] > training.steps:
+        rise = values.get(name, knob.default) if knob.rise else 0
+        if rise > training.steps:
             say(
-                f"WARNING: training ends after {training.steps:,} steps, before the end of "
-                f"the {values[name]:,} steps of `--{name.replace('_', '-')}`"
+                f"{WARNING}training ends after {training.steps:,} steps, before the end of "
+                f"the {rise:,} steps of `--{name.replace('_', '-')}`"
             )
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:

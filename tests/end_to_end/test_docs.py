@@ -239,3 +239,25 @@ def pages_of(entries):
 def test_navigation_has_every_page_once():
     site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
     assert sorted(pages_of(site["nav"])) == sorted(NAMES)
+
+
+def test_the_command_reference_is_that_of_the_commands():
+    from tools import commands
+
+    assert TEXTS["commands.md"] == commands.page(), "run `python -m tools.commands`"
+
+
+def documentation_of_score(plugin):
+    return getattr(getattr(plugin, "score", None), "__doc__", None) or ""
+
+
+@pytest.mark.parametrize("group", [registry.models, registry.metrics])
+def test_formulas_of_docstrings_have_their_tex(group):
+    equations = tomllib.loads((ROOT / "tools" / "equations.toml").read_text())
+    for name in built_in(group):
+        plugin = group.load(name)
+        docstring = " ".join(f"{plugin.__doc__} {documentation_of_score(plugin)}".split())
+        for formula in sorted(equations.get(plugin.__name__, {}), key=len, reverse=True):
+            assert formula in docstring, f"{plugin.__name__}: {formula}"
+            docstring = docstring.replace(formula, "")
+        assert not re.search(r"(sum|mean|max)_|log p|\^2", docstring), f"{name}: {docstring}"

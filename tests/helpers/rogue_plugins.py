@@ -141,6 +141,12 @@ class NoHelp(Right):
     gamma: float = knob(default=1.0, help=" ")
 
 
+class LongLine(Right):
+    """Its line for `disentangle list` is none."""
+
+    about = "x" * 81
+
+
 class BadDefault(Right):
     """It has a knob whose default is out of bounds."""
 

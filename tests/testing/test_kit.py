@@ -54,6 +54,7 @@ WRONG = [
         "term 'kl' has no gradient in a batch of 1, but has one in a batch of 6",
     ),
     (rogue.DecaysOthers, "undecayed parameters are its own", "choose from self.parameters()"),
+    (rogue.LongLine, "about is a line", "`about` is a line of 80 characters at most, got 81"),
     (rogue.NoSource, "class names its source", "no source: begin the module with the paper"),
     (rogue.NoDocstring, "class names its source", "has no docstring"),
     (rogue.Floats, "images are bytes of their shape", "torch.float32: return torch.uint8"),

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob
+from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob, weighted
 
 
 class AdaGVAE(Model):
@@ -21,6 +21,8 @@ class AdaGVAE(Model):
     others.
     """
 
+    about = "A weakly supervised VAE, on pairs that share most factors"
+    display = "Ada-GVAE"
     needs = Grid
     supervision = "pairs that share factors"
 
@@ -67,10 +69,10 @@ class AdaGVAE(Model):
         first, second = share(self.encode(batch.x), self.encode(batch.pair))
         pairs = ((batch.x, first), (batch.pair, second))
         errors = [self.reconstruction(x, q.sample(batch.rng)) for x, q in pairs]
-        kl = [q.kl().sum(1).mean() for _, q in pairs]
+        kls = [q.kl().sum(1).mean() for _, q in pairs]
         return {
             "reconstruction": 0.5 * (errors[0] + errors[1]),
-            "kl": 0.5 * self.beta * batch.risen(self.kl_warmup) * (kl[0] + kl[1]),
+            "kl": weighted(self.beta * batch.risen(self.kl_warmup), 0.5 * (kls[0] + kls[1])),
         }
 
 
