@@ -10,6 +10,7 @@ from torch import nn
 from disentangle.contracts import registry
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.reports.run_page import origins
 from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
@@ -175,6 +176,7 @@ def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
     ]
     loaded = load_run(run.path)
     assert {name.partition(".")[0] for name in loaded.record.absent} == {"discriminator"}
+    assert origins(loaded.record)["not in that file"] == "discriminator (14 tensors)"
     with torch.no_grad():
         assert torch.allclose(loaded.encode(X), public.encoder(X)[0], atol=1e-5)
     assert {"mig", "elbo/kl"} <= set(score(loaded, ["mig", "elbo:samples=10"]))
