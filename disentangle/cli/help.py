@@ -5,8 +5,8 @@ which the last is a few words wide. This one has two columns; a long name has a 
 """
 
 import shutil
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import typer
 from rich.text import Text
@@ -15,6 +15,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 from disentangle._utils.text import beside, reflow
 from disentangle.cli import renamed
 
+F = TypeVar("F", bound=Callable[..., Any])
 WIDEST = 100
 """Maximum characters of a line of help."""
 NAMES = 26
@@ -90,9 +91,10 @@ class App(typer.Typer):
     def __init__(self, *, cls: type[TyperGroup] = Group, **options: Any) -> None:
         super().__init__(cls=cls, rich_markup_mode="rich", **options)
 
-    def command(self, name: str | None = None, **options: Any) -> Any:
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
         """Register a command."""
-        return super().command(name, **{"cls": Command, **options})
+        register: Callable[[F], F] = super().command(name, **{"cls": Command, **options})
+        return register
 
 
 def help_text(command: Any, ctx: Any) -> str:
@@ -161,7 +163,7 @@ def argument_name(param: Any) -> str:
 def value_name(param: Any, ctx: Any) -> str:
     """What stands for the value of an option: `N` for a whole number, or its choices."""
     kind = param.display_type(ctx) if hasattr(param, "display_type") else param.make_metavar(ctx)
-    word = kind.strip("<>[]").removesuffix(" range").removeprefix("list[")
+    word = str(kind).strip("<>[]").removesuffix(" range").removeprefix("list[")
     return word if "|" in word else VALUES.get(word.lower(), word.upper())
 
 

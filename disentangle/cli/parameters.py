@@ -133,7 +133,7 @@ MetricNames = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
-        metavar="NAME[:knob=value,...]",
+        metavar="NAME[:SETTING=VALUE,...]",
         help="metric, with optional hyper-parameters, or 'all'; repeatable",
         autocompletion=completion.metrics,
         show_default="those marked * by `disentangle list metrics`",

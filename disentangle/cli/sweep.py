@@ -42,7 +42,7 @@ def sweep(
     on: Annotated[
         str,
         typer.Option(
-            metavar="NAME[:knob=value,...]",
+            metavar="NAME[:SETTING=VALUE,...]",
             rich_help_panel=WHERE,
             help="executor, as listed by `disentangle list`, with optional hyper-parameters",
             autocompletion=completion.executors,

@@ -119,7 +119,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
         ([*TRAIN, "--network", "burgss"], "no network 'burgss'; did you mean 'burgess'?"),
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
-        (["score", "--metric", "mig:bins"], "expected NAME:knob=value"),
+        (["score", "--metric", "mig:bins"], "expected a name, or NAME:SETTING=VALUE"),
         (["score", "--metric", "mig,sap"], "'mig,sap': give one metric per --metric"),
         (["show", "betavae"], "no plugin, protocol or preset 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
