@@ -32,7 +32,7 @@ def _own_descriptor() -> Iterator[TextIO]:
     """
     output = sys.stdout
     try:
-        redirected = output is sys.__stdout__ and output.fileno() == 1 and not os.isatty(1)
+        redirected = output is sys.__stdout__ and output.fileno() == 1 and not os.isatty(1)  # type: ignore[union-attr]
         os.fstat(2)
     except (AttributeError, OSError, ValueError):  # closed, or not a file
         redirected = False

@@ -172,7 +172,7 @@ def evaluating(function: Function, device: torch.device) -> Iterator[None]:
         for module, mode in modes.items():
             module.training = mode
         if len(homes) == 1:
-            function.to(*homes)
+            function.to(homes.pop())
 
 
 def file_name(path: Path) -> str:
