@@ -42,10 +42,10 @@ class FunctionSource(Encoder):
     ) -> None:
         if takes not in ("float", "uint8"):
             raise UsageError(f"takes must be 'float' or 'uint8', got {takes!r}")
-        if not callable(function):
-            raise UsageError(
-                f"an encoder must be a function of images, got {type(function).__name__}"
-            )
+        if isinstance(function, type) or not callable(function):
+            kind = "the class " if isinstance(function, type) else ""
+            name = getattr(function, "__name__", type(function).__name__)
+            raise UsageError(f"an encoder must be a function of images, got {kind}{name}")
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole
@@ -64,9 +64,11 @@ class FunctionSource(Encoder):
             with torch.no_grad():
                 output = self.function(x)
         except (Exception, SystemExit) as error:  # the user's function may raise anything
+            why, hint = explained(error), ""
+            if x.shape[1] == 1 and "channels" in why:
+                hint = ". For an encoder of colours: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
             raise DisentangleError(
-                f"the encoder failed on images {list(x.shape)}, {x.dtype} on {x.device}: "
-                f"{type(error).__name__}: {explained(error)}"
+                f"the encoder failed on images {list(x.shape)}, {x.dtype} on {x.device}: {why}{hint}"
             ) from error
         codes = as_codes(output, len(index))
         width = getattr(self, "_mean", codes).shape[1]

@@ -96,6 +96,16 @@ def test_failure_of_the_encoder_itself_is_told():
         score_encoder(boom, "tiny", MIG, device="cpu")
     with pytest.raises(UsageError, match="a function of images, got int"):
         score_encoder(3, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match="a function of images, got the class Flatten"):
+        score_encoder(torch.nn.Flatten, "tiny", MIG, device="cpu")
+
+
+def test_network_of_colour_images_gets_a_hint_for_grey_ones():
+    network = torch.nn.Conv2d(3, 8, 3)
+    with pytest.raises(
+        DisentangleError, match=r"to have 3 channels.*`lambda x: encoder\(x\.expand"
+    ):
+        score_encoder(network, "tiny", MIG, device="cpu")
 
 
 def test_encoder_that_changes_its_number_of_latents_is_refused():
@@ -269,7 +279,7 @@ def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, mon
             r"NameError: name 'undefined' is not defined \(broken\.py, line 2\)",
         ),
         ("def net(x:\n", r"SyntaxError: .*broken\.py, line 1"),
-        ("import sys\nsys.exit(3)\n", r"ended the process; .*\(broken\.py, line 2\)"),
+        ("import sys\nsys.exit(3)\n", r"SystemExit: 3; .*\(broken\.py, line 2\)"),
         ("import nonesuch\n", r"No module named 'nonesuch' \(broken\.py, line 1\)"),
         ("", "has no attribute 'net'"),
     ],
@@ -431,3 +441,9 @@ def test_later_batches_of_more_digits_are_kept(tmp_path):
 
     source = FunctionSource(growing, load_dataset("tiny"))
     assert len(np.unique(source.codes(np.arange(2, 75)))) > 3
+
+
+def test_few_rows_are_told():
+    v = np.arange(8)[:, None] % 2
+    with pytest.warns(InputWarning, match="8 rows are few"):
+        assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)
