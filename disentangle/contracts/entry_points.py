@@ -52,9 +52,7 @@ def explained(error: BaseException) -> str:
     """An error in the user's code in one line: its type, its message and the line of the code."""
     message = " ".join(str(error).split())
     if isinstance(error, SystemExit):
-        text = (
-            f"SystemExit: {message}; code that ends the process belongs under `if __name__ == ...`"
-        )
+        text = f"SystemExit: {message}; this code must not end the process"
     elif isinstance(error, ImportError | AttributeError):
         text = message
     else:

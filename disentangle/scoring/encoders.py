@@ -68,7 +68,7 @@ class FunctionSource(Encoder):
             if x.shape[1] == 1 and "channels" in why:
                 hint = ". For an encoder of colours: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
             raise DisentangleError(
-                f"the encoder failed on images {list(x.shape)}, {x.dtype} on {x.device}: {why}{hint}"
+                f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error
         codes = as_codes(output, len(index))
         width = getattr(self, "_mean", codes).shape[1]
