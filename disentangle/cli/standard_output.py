@@ -36,7 +36,8 @@ def _own_descriptor() -> Iterator[TextIO]:
             yield nowhere
         return
     try:
-        redirected = output is sys.__stdout__ and output.fileno() == 1 and not os.isatty(1)
+        is_ours = output is sys.__stdout__
+        redirected = is_ours and output.fileno() == 1 and not os.isatty(1)
         os.fstat(2)
     except (OSError, ValueError):  # closed, or not a file
         redirected = False
@@ -46,12 +47,11 @@ def _own_descriptor() -> Iterator[TextIO]:
     output.flush()
     results = os.dup(1)
     os.dup2(2, 1)
+    stream = open(results, "w", encoding=output.encoding, errors=output.errors)
     try:
-        with open(
-            results, "w", encoding=output.encoding, errors=output.errors, closefd=False
-        ) as stream:
-            yield stream
+        yield stream
     finally:
         with suppress(OSError):
             os.dup2(results, 1)
-        os.close(results)
+        with suppress(OSError):  # a broken pipe has been reported where it was written to
+            stream.close()

@@ -63,3 +63,11 @@ def test_closed_standard_output_is_said(command, monkeypatch, tmp_path):
     code, out, err = command("score", "--codes", "c.npz", "--metric", "mig")
     assert (code, out) == (0, "")
     assert "WARNING: standard output is closed" in err
+
+
+def test_reader_that_stops_early_is_no_error(tmp_path):
+    program = Path(sys.executable).parent / "disentangle"
+    done = subprocess.run(
+        ["bash", "-c", f"{program} list | head -1"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("models\n", "")
