@@ -228,8 +228,13 @@ def test_file_of_torch_save_is_refused_with_the_remedy(tmp_path):
         DisentangleError, match=r"a pickled Mine.*`net = torch\.load\(.*FILE\.py:net"
     ):
         load_encoder(str(tmp_path / "whole.pt"))
-    with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
-        load_encoder(str(tmp_path / "weights.pt"))
+    (tmp_path / "weights.safetensors").write_bytes(b"\x10")
+    for name in ("weights.pt", "weights.safetensors"):
+        with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
+            load_encoder(str(tmp_path / name))
+    (tmp_path / "net.onnx").write_bytes(b"\x10")
+    with pytest.raises(DisentangleError, match=r"onnxruntime in a function.*FILE\.py:NAME"):
+        load_encoder(str(tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize(
