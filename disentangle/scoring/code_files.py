@@ -67,7 +67,10 @@ def _read(path: Path, alone: str) -> Arrays:
     readers = {".npy": _npy, ".csv": _table, ".tsv": _table, ".h5": _hdf5, ".hdf5": _hdf5}
     readers |= {".pt": _tensors, ".pth": _tensors}
     if suffix not in readers:
-        raise UsageError(f"{path}: expected a file that ends with {FORMS}")
+        raise UsageError(
+            f"{path}: expected a file that ends with {FORMS}; store other forms by "
+            "`np.savez('codes.npz', codes=codes, factors=factors)`"
+        )
     try:
         return readers[suffix](path, alone)
     except (DisentangleError, MemoryError):

@@ -92,7 +92,7 @@ class FunctionSource(Encoder):
         if (np.abs(first - again) > 0.01 * spread + noise).any():
             return (
                 "the encoder returns different codes for the same images, so its scores cannot be "
-                "reproduced: it samples, or drops units out. Return the mean instead of a sample, "
+                "reproduced: it samples or uses dropout. Return the mean instead of a sample, "
                 "and call `model.eval()` on the modules that it uses"
             )
         if (np.abs(first[: len(half)] - half) > 0.05 * spread + 0.01 * largest).any():

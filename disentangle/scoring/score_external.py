@@ -155,8 +155,8 @@ def score_arrays(
     source = array_source(codes, factors, test_codes, test_factors, names)
     if len(source) < FEW_ROWS:
         warnings.warn(
-            f"{len(source)} rows are few: by chance alone, scores of so few are high, even 1. Use "
-            "hundreds of rows, better 10,000",
+            f"only {len(source)} rows: scores of so few rows are high by chance, even 1. Use "
+            "hundreds of rows, or better 10,000",
             InputWarning,
             stacklevel=3,
         )

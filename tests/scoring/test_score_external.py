@@ -401,7 +401,7 @@ def test_digest_of_codes_changes_with_the_numbers_behind_the_labels():
 def test_words_are_factors_and_their_order_is_said():
     v = np.arange(60) % 3
     words = np.array(["cube", "ball", "cone"])[v]
-    with pytest.warns(InputWarning, match=r"alphabetical order \(shape: ball, cone, cube\)"):
+    with pytest.warns(InputWarning, match=r"ordered alphabetically \(shape: ball, cone, cube\)"):
         found = score_codes(v[:, None], words[:, None], metrics=["mig"], names=["shape"])
     assert found == score_codes(v[:, None], v[:, None], metrics=["mig"])
 
@@ -450,5 +450,5 @@ def test_later_batches_of_more_digits_are_kept(tmp_path):
 
 def test_few_rows_are_told():
     v = np.arange(8)[:, None] % 2
-    with pytest.warns(InputWarning, match="8 rows are few"):
+    with pytest.warns(InputWarning, match="only 8 rows"):
         assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)
