@@ -167,7 +167,7 @@ def main() -> None:
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with results_alone(lambda text: say(WARNING + text)):
+        with results_alone():
             app()
     except DisentangleError as error:
         show_traceback()

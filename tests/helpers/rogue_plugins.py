@@ -363,6 +363,14 @@ class Comma(Squares):
         super().__init__({"x,y": 7, "shade": 6})
 
 
+class Repeated(Squares):
+    """A factor with two values of the same number."""
+
+    def __init__(self):
+        super().__init__({"x": 7, "shade": 3})
+        self.numbers = {"shade": [1.0, 2.0, 2.0]}
+
+
 class Tells(Squares):
     """It prints the number of images it reads."""
 

@@ -76,6 +76,7 @@ WRONG = [
     (rogue.Poisson, "record of it is complete", "likelihood is 'poisson', expected one of"),
     (rogue.Tells, "opening and reading disturb nobody", "images() prints '4 images'"),
     (rogue.Comma, "factors have names and sizes", "without '=', ',' or surrounding spaces"),
+    (rogue.Repeated, "factors have names and sizes", "`numbers` must hold as many finite and"),
     (rogue.Unseeded, "generator decides alone", "draw only from rng"),
     (rogue.First, "order of latents does not matter", "alike, or declare `ordered = True`"),
     (rogue.Less, "oracle scores above noise", "declare `better`"),
