@@ -1,4 +1,9 @@
-"""Text for people: durations."""
+"""Text for people: durations and counts."""
+
+
+def count(number: int, noun: str) -> str:
+    """Format a number of things, as in "1 thread" and "2 threads"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:
