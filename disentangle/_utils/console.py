@@ -1,19 +1,54 @@
 """Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
 
+import contextlib
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from disentangle._utils import callbacks
-from disentangle._utils.text import duration
 
-console = Console(stderr=True, emoji=False)
+
+class StandardError:
+    """The standard error of the moment; a terminal that was closed ends no command."""
+
+    @property
+    def stream(self) -> Any:
+        """The stream behind what a live display puts in its place."""
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+    def write(self, text: str) -> int:
+        """Write text, or nothing from the moment when nobody can read it."""
+        try:
+            return int(self.stream.write(text))
+        except OSError:
+            self.close()
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self.stream.flush()
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Send further output nowhere, so that Python can end without an error."""
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+console = Console(file=cast(IO[str], StandardError()), emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
 WARNING = "WARNING: "
@@ -40,38 +75,6 @@ def say(text: str) -> None:
     """Print a line to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
         console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
-    """Format a log entry: terms in nats per image, active units, images/s, time left."""
-    terms = "  ".join(f"{name} {value:.2f}" for name, value in entry["terms"].items())
-    scores = "".join(
-        f"  {name} {'n/a' if value is None else format(value, '.3f')}"
-        for name, value in entry.get("scores", {}).items()
-    )
-    left = entry["seconds"] / step * (steps - step)
-    return (
-        f"{terms}  active {entry['active']}  {entry['images_per_second']:.0f} images/s  "
-        f"{duration(left)} left{scores}"
-    )
-
-
-@dataclass(frozen=True)
-class Following:
-    """Callbacks of `train`: for each step, and for each image while a dataset is prepared."""
-
-    report: callbacks.Report
-    progress: callbacks.Progress
-
-
-@contextmanager
-def following() -> Iterator[Following]:
-    """Yield the callbacks of `train`."""
-    if console.is_terminal and not manner.quiet:
-        with bars() as progress:
-            yield Following(live(progress), counter(progress, "{0:.0f} %"))
-    else:
-        yield Following(plain(), lines("{0:.0f} %"))
 
 
 @contextmanager
@@ -107,21 +110,6 @@ def bars() -> Progress:
     )
 
 
-def live(progress: Progress) -> callbacks.Report:
-    """Return a callback for steps that moves a bar."""
-    task: TaskID | None = None
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal task
-        if task is None:
-            task = progress.add_task("", total=steps, text="")
-        if entry is not None:
-            progress.update(task, text=describe(step, steps, entry))
-        progress.update(task, completed=step, description=f"step {step} of {steps}")
-
-    return report
-
-
 def counter(progress: Progress, text: str) -> callbacks.Progress:
     """Return a progress callback that moves a bar, with a new bar for each new total."""
     tasks: dict[int, TaskID] = {}
@@ -135,19 +123,6 @@ def counter(progress: Progress, text: str) -> callbacks.Progress:
             progress.update(tasks[total], visible=False)
 
     return count
-
-
-def plain() -> callbacks.Report:
-    """Return a callback for steps that prints a line every `EVERY` seconds and at the end."""
-    printed = -EVERY
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal printed
-        if entry is not None and (step == steps or time.monotonic() - printed >= EVERY):
-            printed = time.monotonic()
-            say(f"step {step} of {steps}  {describe(step, steps, entry)}")
-
-    return report
 
 
 def lines(text: str) -> callbacks.Progress:

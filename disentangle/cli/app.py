@@ -7,11 +7,10 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from disentangle._utils.console import WARNING, manner, say
+from disentangle._utils.console import WARNING, console, manner, say
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
@@ -24,7 +23,6 @@ from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
     Device,
-    DrawFigures,
     File,
     RunPath,
     as_example,
@@ -61,14 +59,22 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: CheckpointEvery = None,
-    figures: DrawFigures = True,
+    figures: Annotated[
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures",
+            help="draw the run's figures at the end",
+            show_default="as when training started",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training import train
+    from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
@@ -79,6 +85,8 @@ def resume(
             report=watch.report,
             say=say,
         )
+    for text in ending(resumed):
+        say(text)
     typer.echo(resumed.path)
 
 
@@ -201,6 +209,6 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    console.print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
     sys.stdout.flush()
     sys.exit(code)

@@ -101,6 +101,8 @@ class RunRecord(Record):
     """The file of imported weights, with its digest; None if the run was trained here."""
     midway: PeriodicRecord = PeriodicRecord()
     """Periodic actions during training; not a part of the configuration."""
+    figures: bool = True
+    """False if the figures at the end were declined when training started."""
     dataset: DatasetRecord
     device: str
     threads: int
