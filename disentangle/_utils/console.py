@@ -51,6 +51,9 @@ class StandardError:
 console = Console(file=cast(IO[str], StandardError()), emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
+BAR = 20
+"""Width of a progress bar, which is drawn in terminals of `WIDE` columns or more."""
+WIDE = 100
 WARNING = "WARNING: "
 """Prefix of the lines that `--quiet` keeps."""
 
@@ -99,11 +102,13 @@ def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
 
 
 def bars() -> Progress:
-    """Make progress bars for a terminal, which disappear when done."""
+    """Make progress bars for a terminal, which disappear when done.
+
+    In a narrow terminal the bar itself is left out, so that no number is cut.
+    """
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[text]}"),
+        *([BarColumn(bar_width=BAR)] if console.width >= WIDE else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -116,7 +121,7 @@ def counter(progress: Progress, text: str) -> callbacks.Progress:
 
     def count(done: int, total: int) -> None:
         if total not in tasks:
-            tasks[total] = progress.add_task("", total=total or None, text="")
+            tasks[total] = progress.add_task("", total=total or None)
         description = text.format(100 * done / max(total, 1), done, total)
         progress.update(tasks[total], completed=done, description=description)
         if done >= total > 0:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from disentangle._utils import callbacks
-from disentangle._utils.console import bars, console, counter, lines, manner, say
+from disentangle._utils.console import BAR, WIDE, bars, console, counter, lines, manner, say
 from disentangle._utils.text import duration
 from disentangle.runs.run import Run
 from disentangle.runs.training_log import shown
@@ -20,9 +20,6 @@ from disentangle.runs.training_log import shown
 EVERY = 10.0
 """Seconds between lines of text; later at least `SHARE` of the time since the start."""
 SHARE = 0.02
-BAR = 20
-"""Width of the bar, which is drawn in terminals of `WIDE` columns or more."""
-WIDE = 100
 GAP = "  "
 
 
