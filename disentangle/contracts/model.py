@@ -1,7 +1,7 @@
 """The model contract: encode, decode, and the terms whose sum is the loss."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, cast
 
@@ -117,6 +117,8 @@ class Model(Common, nn.Module, Generic[C]):
     """The class of dataset required for training."""
     supervision: ClassVar[str] = ""
     """How training uses labels, in words; empty for an unsupervised model."""
+    min_batch: ClassVar[int] = 1
+    """The fewest images in a batch; more than 1 if the loss is a statistic of the batch."""
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
@@ -173,6 +175,10 @@ class Model(Common, nn.Module, Generic[C]):
         first.
         """
         return None
+
+    def undecayed(self) -> Iterable[nn.Parameter]:
+        """The parameters that AdamW's weight decay leaves alone; none by default."""
+        return ()
 
     def traversal(self, latent: int, n: int) -> Tensor:
         """The values for a traversal of this latent, in order, including both ends.

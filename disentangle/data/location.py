@@ -1,7 +1,7 @@
 """Locations of a dataset's files, what its authors publish, and how to get missing files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ class About:
     """Facts about a dataset before it is opened; `@about(...)` attaches them to its function.
 
     Attributes:
+        about: the dataset in a line, for `disentangle list`; a literal, read from the source.
+        display: its name as papers write it, such as "dSprites"; a literal too.
         images: the published number of images; 0 if unknown.
         licence: the licence of the images, in a few words.
         home: URL of the authors' page.
@@ -24,6 +26,8 @@ class About:
         drawn: True if the images can be generated without any file.
     """
 
+    about: str = ""
+    display: str = ""
     images: int = 0
     licence: str = "unstated"
     home: str = ""
@@ -37,11 +41,16 @@ class About:
         return sum(size for size in sizes if size) if all(sizes) else None
 
 
-def about(known: About) -> Callable[[F], F]:
-    """Attach facts about a dataset to the function that opens it."""
+def about(known: About, **changes: Any) -> Callable[[F], F]:
+    """Attach facts about a dataset to the function that opens it.
+
+    Args:
+        known: the facts.
+        changes: fields of `About` that differ for this function.
+    """
 
     def mark(function: F) -> F:
-        function.about = known  # type: ignore[attr-defined]
+        function.about = replace(known, **changes)  # type: ignore[attr-defined]
         return function
 
     return mark

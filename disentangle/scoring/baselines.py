@@ -10,7 +10,7 @@ from disentangle._utils.files import write_text
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.source import Source
 from disentangle.data.loading import load_dataset
-from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion
+from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion, true_name
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
 from disentangle.runs.score_records import Score, ScoreFile
@@ -58,7 +58,7 @@ def baselines(
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     choose_device(device)  # a typo shows before the dataset is opened
-    check_names(only or ())
+    known_baselines(only)
     opened = load_dataset(dataset, say=say) if isinstance(dataset, str) else dataset
     return score_baselines(
         request.part_of(opened),
@@ -86,7 +86,7 @@ def score_baselines(
     data = DatasetRecord.of(part)
     folder = Path(results) / "baselines" / f"{folder_name(data.name)}-{data.fingerprint[:10]}"
     scores = {}
-    for name in only or CONTROLS:
+    for name in known_baselines(only) or CONTROLS:
         path = folder / f"{name}.json"
         requests = request.scores_of(data, f"baseline {name}")
         kept = list(read_baseline(path))
@@ -114,11 +114,17 @@ def score_baselines(
     return scores
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise `UsageError` unless each name is a baseline."""
-    for name in names:
+def known_baselines(names: Iterable[str] | None) -> list[str] | None:
+    """The names of baselines, given in any case; None stays None.
+
+    Raises:
+        UsageError: a name is not that of a baseline.
+    """
+    known = None if names is None else [true_name(name, CONTROLS) for name in names]
+    for name in known or ():
         if name not in CONTROLS:
             raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
+    return known
 
 
 def read_baseline(path: Path) -> tuple[Score, ...]:

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import torch
+from torch import nn
 
 from disentangle._utils.callbacks import Report
 from disentangle._utils.files import write_text
@@ -212,11 +214,23 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     if training.optimizer == "adam":
         optimizer = torch.optim.Adam(ours, lr=training.lr, fused=True)
     elif training.optimizer == "adamw":
-        decay = training.weight_decay
-        optimizer = torch.optim.AdamW(ours, lr=training.lr, weight_decay=decay, fused=True)
+        groups = decay_groups(ours, list(model.undecayed()), training.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=training.lr, fused=True)
     else:
         optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]
+
+
+def decay_groups(
+    parameters: list[nn.Parameter], undecayed: list[nn.Parameter], decay: float
+) -> list[dict[str, Any]]:
+    """Group parameters by their weight decay: those that decay, then those that do not."""
+    still = {id(p) for p in undecayed}
+    groups = [
+        {"params": [p for p in parameters if id(p) not in still], "weight_decay": decay},
+        {"params": [p for p in parameters if id(p) in still], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def restore(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.callbacks import Report, Say
-from disentangle._utils.text import duration
+from disentangle._utils.text import WARNING, duration
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
@@ -58,7 +58,8 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     with torch.no_grad():
         code = model.encode(images)
     model.train()
-    spread = code.mean.float().var(0)
+    means = code.mean.float()
+    spread = means.var(0) if len(means) > 1 else torch.zeros_like(means[0])
     largest = float(f"{float(spread.nan_to_num().max()):.3g}")
     values: dict[str, Any] = {"active": int((spread > ACTIVE).sum()), "spread": largest}
     if isinstance(code, Posterior):
@@ -123,7 +124,7 @@ def watching(report: Report, say: Say, advice: str) -> Report:
         late = step >= max(PATIENCE, steps // 10)
         if entry is not None and not entry["active"] and late and not warned:
             warned = True
-            warning = f"WARNING: no latent is active after {step} steps"
+            warning = f"{WARNING}no latent is active after {step} steps"
             say(f"{warning}{growth(before, entry)}; {advice}")
         before = entry or before
         report(step, steps, entry)

@@ -1,6 +1,7 @@
 """Objectives against identities, closed forms and one another."""
 
 import math
+from math import comb
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.model import Batch, Posterior
 from disentangle.contracts.plugin import knobs
+from disentangle.contracts.settings import resolve
 from disentangle.data.loading import load_dataset
+from disentangle.errors import UsageError
 from disentangle.maths.aggregate_posterior import (
     log_normal,
     log_prior,
 )
+from disentangle.testing.examples import Speckle
 from disentangle.training.checks import checked, term_sets
 from disentangle.training.train import train
 from disentangle_plugins.models.ada_gvae import AdaGVAE, divergence, share
@@ -253,6 +257,36 @@ def test_pairs_differ_in_no_more_factors_than_asked_for(strangers, changes, most
     assert (data.every_label(pair) < list(data.every_factor.values())).all()
 
 
+@pytest.mark.parametrize(
+    ("knobs", "redrawn"),
+    [
+        ({}, [1, 0, 0]),
+        ({"changes": 2}, [0, 1, 0]),
+        ({"changes": 0}, [1 / 3, 1 / 3, 1 / 3]),
+        ({"pairs": "locatello2020"}, [2 / 3, 1 / 6, 1 / 6]),
+    ],
+)
+def test_pairs_change_as_many_factors_as_published(knobs, redrawn):
+    """Closed form: a redrawn factor of ten values differs with a probability of 0.9."""
+    data = Speckle({"a": 10, "b": 10, "c": 10, "d": 10})
+    index = np.arange(len(data)).repeat(5)
+    pair = AdaGVAE(**knobs).pair(data, index, np.random.default_rng(0))
+    differ = data.labels(index) != data.labels(pair)
+    seen = np.bincount(differ.sum(1), minlength=5) / len(index)
+    expected = [
+        sum(p * comb(n, m) * 0.9**m * 0.1 ** (n - m) for n, p in enumerate(redrawn, 1))
+        for m in range(5)
+    ]
+    assert seen == pytest.approx(expected, abs=0.01)
+    mean = 0.9 * sum(n * p for n, p in enumerate(redrawn, 1)) / 4
+    assert differ.mean(0) == pytest.approx(mean, abs=0.01)  # each factor alike
+
+
+def test_published_pairs_take_no_number_of_changes():
+    with pytest.raises(UsageError, match="changes has no effect while pairs is locatello2020"):
+        resolve(AdaGVAE, {"pairs": "locatello2020", "changes": 2})
+
+
 def test_quantised_values_are_the_nearest():
     model = built(QLAE)
     c = torch.tensor([[-9.0, -0.49, 0.0551, 9.0]])
@@ -267,6 +301,12 @@ def test_gradient_goes_straight_through_the_quantiser():
     assert torch.allclose(found, expected, rtol=1e-5)
     assert model.encode(X).discrete
     assert not torch.equal(model.encode(X).mean, direct)
+
+
+def test_discrete_code_is_exactly_a_value_of_the_codebook():
+    model = built(QLAE)
+    z = model.encode(100 * X - 50).mean
+    assert (z[:, :, None] == model.codebook).any(2).all()
 
 
 def test_quantisation_moves_the_values_and_commitment_the_encoder():

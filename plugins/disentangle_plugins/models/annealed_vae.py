@@ -12,6 +12,9 @@ class AnnealedVAE(Model):
     The capacity C rises linearly from 0 to `capacity` over the first `rise` steps.
     """
 
+    about = "A VAE whose KL is held at a capacity that rises in training"
+    display = "AnnealedVAE"
+
     gamma: float = knob(default=1000.0, min=0, help="weight of the KL's distance from C")
     capacity: float = knob(default=25.0, min=0, help="capacity C at the end of its rise, in nats")
     rise: int = knob(default=100_000, min=1, help="steps over which C rises from 0")

@@ -16,6 +16,10 @@ class BetaTCVAE(Model):
     constants without effect on the gradient.
     """
 
+    about = "A VAE with a penalty on total correlation, from the batch"
+    display = "β-TCVAE"
+    min_batch = 2
+
     alpha: float = knob(default=1.0, min=0, help="weight of the mutual information of x and z")
     beta: float = knob(default=6.0, min=0, help="weight of the total correlation")
     gamma: float = knob(default=1.0, min=0, help="weight of the dimension-wise KL")

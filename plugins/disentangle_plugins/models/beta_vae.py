@@ -6,6 +6,9 @@ from disentangle import Batch, Model, Terms, knob, weighted
 class BetaVAE(Model):
     """-E_q[log p(x|z)] + beta KL(q(z|x) || p(z)), the negative of equation 4."""
 
+    about = "A VAE with the KL term weighted by beta"
+    display = "β-VAE"
+
     beta: float = knob(default=4.0, min=0, normalised=True, help="weight of the KL term")
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"

@@ -10,6 +10,10 @@ class DIPVAEI(Model):
     S is the covariance of the posterior means over the batch.
     """
 
+    about = "A VAE whose posterior means are decorrelated"
+    display = "DIP-VAE-I"
+    min_batch = 2
+
     lambda_od: float = knob(default=10.0, min=0, help="weight of the off-diagonal covariances")
     lambda_d: float = knob(default=100.0, min=0, help="weight of the variances' distance from 1")
     kl_warmup: int = knob(

@@ -10,6 +10,10 @@ class DIPVAEII(Model):
     S = Cov[mean] + E[diag(scale^2)] is the covariance of z ~ q(z) over the batch.
     """
 
+    about = "A VAE whose samples of latents are decorrelated"
+    display = "DIP-VAE-II"
+    min_batch = 2
+
     lambda_od: float = knob(default=10.0, min=0, help="weight of the off-diagonal covariances")
     lambda_d: float = knob(default=10.0, min=0, help="weight of the variances' distance from 1")
     kl_warmup: int = knob(

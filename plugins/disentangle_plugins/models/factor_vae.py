@@ -27,6 +27,10 @@ class FactorVAE(Model):
     (`half`; the discriminator then sees the first half as z ~ q(z)).
     """
 
+    about = "A VAE with a penalty on total correlation, by a discriminator"
+    display = "FactorVAE"
+    min_batch = 4  # two codes to permute in half a batch
+
     gamma: float = knob(default=35.0, min=0, help="weight of the total correlation")
     permuted: Literal["two", "same", "half"] = knob(
         default="two", help="codes to permute: of a second batch, the same batch, or half of it"

@@ -6,6 +6,9 @@ from disentangle import Batch, Model, Terms, knob, weighted
 class VAE(Model):
     """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3."""
 
+    about = "The variational autoencoder, the baseline of the others"
+    display = "VAE"
+
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
     )

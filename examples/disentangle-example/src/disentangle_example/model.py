@@ -11,6 +11,9 @@ class CyclicalVAE(Model):
     beta_t = beta min(1, tau / R), tau = mod(t, ceil(T / M)) / (T / M), at step t of T, from 0.
     """
 
+    about = "A VAE whose KL weight rises from 0 in each of several cycles"
+    display = "Cyclical VAE"
+
     beta: float = knob(default=1.0, min=0, normalised=True, help="largest weight of the KL term")
     cycles: int = knob(default=4, min=1, help="M, number of cycles")
     rise: float = knob(default=0.5, above=0, max=1, help="R, rising fraction of a cycle")
