@@ -24,7 +24,6 @@ def trained(command, *words):
         ["vae", "tiny"],
         ["beta-vae", "tiny", "--beta", "4", "--seed", "3", "--compile", "--clip", "0.5"],
         ["beta-vae", "tiny", "--beta-norm", "0.01", "--latents", "3"],
-        ["beta-vae", "tiny", "--preset", "locatello2019", "--beta", "6", "--network", "conv"],
         ["vae", "tiny", "--hold-out", "0.25", "--hold-out-seed", "4"],
         ["vae", "tiny", "--hold-out", "side=1,x=2", "--factors", "x,y"],
         ["vae", "tiny-photos"],
@@ -51,6 +50,15 @@ def test_own_images_are_named_by_their_path(command, tmp_path):
     again = shlex.split(train_command(run.record))
     assert again[3] == str(tmp_path / "my images.npz")
     assert load_run(command(*again[1:], "--no-figures")[1].strip()).path == run.path
+
+
+def test_preset_is_named_and_what_it_sets_is_not(run):
+    settings = dict(run.record.settings)
+    settings["network"] = settings["network"].model_copy(update={"origin": "preset"})
+    record = run.record.model_copy(update={"settings": settings, "preset": "higgins2017"})
+    command = train_command(record)
+    assert "--preset higgins2017 --beta 2.0" in command
+    assert "--network" not in command
 
 
 @pytest.mark.parametrize(
