@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from disentangle._utils import callbacks
-from disentangle._utils.console import BAR, WIDE, bars, console, counter, lines, manner, say
+from disentangle._utils.console import BAR, bars, console, counter, lines, manner, say
 from disentangle._utils.text import duration
 from disentangle.runs.run import Run
 from disentangle.runs.training_log import shown
@@ -70,7 +70,10 @@ def line(step: int, steps: int, entry: Mapping[str, Any]) -> str:
 
 @dataclass
 class ProgressLine:
-    """The line of a training in a terminal: position first, then as much as the width allows."""
+    """The line of a training in a terminal: position first, then as much as the width allows.
+
+    A bar is drawn where nothing is left out for it.
+    """
 
     step: int = 0
     steps: int = 0
@@ -97,14 +100,13 @@ class ProgressLine:
         if not self.steps:
             return
         head, width = position(self.step, self.steps, self.left), options.max_width
-        bar = BAR * self.step // self.steps
-        drawn = Text()
-        if width >= WIDE and not options.ascii_only:
-            drawn = Text.assemble(GAP, ("━" * bar, "green"), ("━" * (BAR - bar), "bright_black"))
-        rest = fitting(
-            "", details(self.entry) if self.entry else (), width - len(head + drawn.plain)
-        )
-        yield Text.assemble(head, drawn, rest, no_wrap=True, overflow="ellipsis")
+        parts = details(self.entry) if self.entry else []
+        text = fitting(head, parts, width)
+        bar = Text()
+        if len(GAP.join([head, *parts])) + len(GAP) + BAR <= width and not options.ascii_only:
+            done = BAR * self.step // self.steps
+            bar = Text.assemble(GAP, ("━" * done, "green"), ("━" * (BAR - done), "bright_black"))
+        yield Text.assemble(head, bar, text[len(head) :], no_wrap=True, overflow="ellipsis")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,13 @@ def test_terms_are_left_out_first_from_the_right():
     assert sorted(set(counts)) == list(range(len(parts) + 1))
 
 
+def test_no_term_is_left_out_for_a_bar():
+    whole = len(drawn(200).replace("━", "").rstrip()) - 2
+    assert "━" not in drawn(whole)
+    assert "total-correlation 0.28" in drawn(whole)
+    assert "━" in drawn(whole + 22)
+
+
 def test_time_left_is_known_before_the_first_entry(monkeypatch):
     clock = iter([100.0, 110.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
