@@ -25,7 +25,6 @@ from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
     Device,
-    DrawFigures,
     File,
     RunPath,
     as_example,
@@ -68,14 +67,22 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: CheckpointEvery = None,
-    figures: DrawFigures = True,
+    figures: Annotated[
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures",
+            help="draw the run's figures at the end",
+            show_default="as when training started",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training import train
+    from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
@@ -86,6 +93,8 @@ def resume(
             report=watch.report,
             say=say,
         )
+    for text in ending(resumed):
+        say(text)
     typer.echo(resumed.path)
 
 

@@ -38,6 +38,7 @@ RIGHT = [rogue.Right, rogue.Squares, rogue.Faces, rogue.Told, rogue.DeclaredLess
 WRONG = [
     (rogue.Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a"),
     (rogue.Summed, "terms are per image", "term 'kl' doubles with the batch"),
+    (rogue.SummedValue, "terms are per image", "term 'kl, unweighted' doubles with the batch"),
     (rogue.SeedsNumPy, "nothing is printed or seeded", "from NumPy's global generator"),
     (rogue.SeedsWeights, "another seed gives other weights", "build() must not seed a generator"),
     (rogue.Prints, "nothing is printed or seeded", "terms() prints 'a step'"),
