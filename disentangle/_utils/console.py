@@ -77,8 +77,7 @@ manner = Manner()
 def say(text: str) -> None:
     """Print lines to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
-        width = console.width if console.is_terminal else None
-        console.print(marked(wrap(text, width)), soft_wrap=True, highlight=False)
+        console.print(marked(wrap(text, message_width())), soft_wrap=True, highlight=False)
 
 
 def tell(text: str) -> None:
@@ -86,6 +85,11 @@ def tell(text: str) -> None:
     Console(emoji=False).print(
         marked(reflow(text, output_width())), soft_wrap=True, highlight=False
     )
+
+
+def message_width() -> int | None:
+    """The characters of a line of standard error; None if it is no terminal."""
+    return console.width if console.is_terminal else None
 
 
 def output_width() -> int | None:

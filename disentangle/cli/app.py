@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperGroup
 
-from disentangle._utils.console import console, manner, say
+from disentangle._utils.console import console, manner, message_width, say
 from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
@@ -18,6 +17,7 @@ from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
+from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
@@ -39,13 +39,14 @@ from disentangle.cli.udr import udr
 from disentangle.errors import (
     DisentangleError,
     InputWarning,
+    OldSpelling,
     PluginWarning,
     ScoreWarning,
     UsageError,
 )
 
 
-class InOrderOfWork(TyperGroup):
+class InOrderOfWork(Group):
     """The top-level commands and groups, listed in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -53,12 +54,10 @@ class InOrderOfWork(TyperGroup):
         return [verb for _, verb, _, _ in COMMANDS]
 
 
-app = typer.Typer(
+app = App(
     cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -115,9 +114,9 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
         traversals,
         "traverse RUN --base first --base prior",
     ),
-    (LOOK, "figure", figure, "figure sweep --score mig --knob beta"),
+    (LOOK, "figure", figure, "figure effect --score mig --of beta"),
     (LOOK, "report", report, "report results"),
-    (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
+    (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
@@ -206,7 +205,8 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning | InputWarning | ScoreWarning) or manner.verbose:
+    shown = PluginWarning | InputWarning | ScoreWarning | OldSpelling
+    if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 
 
@@ -218,7 +218,7 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    text = wrap(f"error: {message}", console.width if console.is_terminal else None)
+    text = wrap(f"error: {message}", message_width())
     marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
     console.print(marked, soft_wrap=True, highlight=False)
     sys.stdout.flush()

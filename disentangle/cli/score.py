@@ -85,6 +85,7 @@ def score(
     dataset: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             rich_help_panel=OTHER,
             help="dataset to encode with --encoder",
             autocompletion=completion.datasets,
@@ -93,6 +94,7 @@ def score(
     takes: Annotated[
         str,
         typer.Option(
+            metavar="float|uint8",
             rich_help_panel=OTHER,
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from disentangle.cli.list_plugins import about_claims
+from disentangle.cli.help import App, Command, Group
+from disentangle.cli.list_plugins import about_claims, listing
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -33,10 +34,13 @@ from disentangle.cli.parameters import (
     names,
 )
 from disentangle.contracts import registry
+from disentangle.errors import UsageError, suggestion
 
 
-class ModelGroup(TyperGroup):
+class ModelGroup(Group):
     """The subcommands of `disentangle train`; a model is imported when its command is used."""
+
+    takes = "MODEL DATASET"
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names of all models without importing them."""
@@ -45,24 +49,42 @@ class ModelGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in for the group's help, which says what the model is."""
         entries = registry.models.entries.get(cmd_name, ())
-        return TyperCommand(cmd_name, help=escape(about_claims(entries))) if entries else None
+        about = escape(about_claims(entries)) if entries else ""
+        return TyperCommand(cmd_name, help=about, rich_help_panel="Models") if entries else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The model's command, with its hyper-parameters as options."""
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         name = registry.models.true_name(args[0])
+        if name not in registry.models.entries:
+            hint = suggestion(name, registry.models.entries)
+            if "did you mean" not in hint:
+                hint = f". Models:\n{listing('models')}"
+            raise UsageError(f"no model '{name}'{hint}")
         return name, model_command(name), args[1:]
+
+
+class TrainingCommand(Command):
+    """`disentangle train MODEL`; without anything after it, the datasets are listed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words after the model's name."""
+        if not args and not ctx.resilient_parsing:
+            raise UsageError(
+                f"which dataset? Run `disentangle {ctx.command_path.partition(' ')[2]} DATASET`, "
+                f"with the path of your own images or one of\n{listing('datasets')}"
+            )
+        return super().parse_args(ctx, args)
 
 
 HELP = """Train a model on a dataset.
 
 `disentangle train MODEL --help` lists all options of a model."""
 
-training = typer.Typer(
+training = App(
     cls=ModelGroup,
     help=HELP,
-    no_args_is_help=True,
 )
 
 
@@ -183,10 +205,12 @@ def model_command(name: str) -> Any:
         typer.echo(run.path)
 
     command.__doc__ = escape(documentation(model))
-    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    single = App(add_completion=False)
     trained = with_knobs(command, Training, "Training")
     example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
-    single.command(name, epilog=example)(with_knobs(trained, model, f"Hyper-parameters of {name}"))
+    single.command(name, cls=TrainingCommand, epilog=example)(
+        with_knobs(trained, model, f"Hyper-parameters of {name}")
+    )
     return get_command(single)
 
 

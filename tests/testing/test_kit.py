@@ -210,7 +210,7 @@ def test_plugin_that_cannot_be_imported_fails_when_its_case_runs(strangers, name
 
 def test_dataset_whose_files_are_not_here_is_skipped_with_the_reason(tmp_path):
     check = cases(conformance(datasets=["celeba"], data_dir=tmp_path))[0]
-    with pytest.raises(SkipTest, match="disentangle data prepare celeba --from PATH"):
+    with pytest.raises(SkipTest, match="disentangle data prepare celeba --file PATH"):
         check()
 
 
