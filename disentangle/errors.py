@@ -44,6 +44,10 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class DatasetWarning(UserWarning):
+    """A dataset's images may not be what they are meant to be."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 

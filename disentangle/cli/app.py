@@ -36,7 +36,7 @@ from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DisentangleError, PluginWarning, UsageError
+from disentangle.errors import DatasetWarning, DisentangleError, PluginWarning, UsageError
 
 
 class InOrderOfWork(TyperGroup):
@@ -189,7 +189,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning) or manner.verbose:
+    if issubclass(category, PluginWarning | DatasetWarning) or manner.verbose:
         say(f"{WARNING}{message}")
 
 

@@ -9,7 +9,7 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.files import write_text
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.source import Source
-from disentangle.data.loading import load_dataset
+from disentangle.data.loading import opened
 from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
@@ -59,9 +59,8 @@ def baselines(
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     choose_device(device)  # a typo shows before the dataset is opened
     check_names(only or ())
-    opened = load_dataset(dataset, say=say) if isinstance(dataset, str) else dataset
     return score_baselines(
-        request.part_of(opened),
+        request.part_of(opened(dataset, say)),
         request,
         only=only,
         results=results,

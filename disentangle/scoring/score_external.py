@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset
+from disentangle.data.loading import opened
 from disentangle.errors import UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
@@ -79,18 +79,18 @@ def score_function(
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
-    opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
+    part = request.part_of(opened(dataset))
     with evaluating(encoder, torch_device):
         source = FunctionSource(
             encoder,
-            opened,
+            part,
             takes=takes,
             device=torch_device,
             progress=progress,
             disjoint=request.rules.disjoint,
         )
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(opened), origin)
+        requests = request.scores_of(DatasetRecord.of(part), origin)
         if request.takes_all:
             say(time_needed(requests, source))
         return measure_each(requests, source)

@@ -124,6 +124,8 @@ class ModelRequest:
             if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
                 say(f"preset {self.preset}: {paper.note}")
         recipe = combine(Training, self.recipe, preset=paper.training)
+        if len(dataset) < 2:
+            raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
         if len(dataset) < recipe["batch_size"].value:
             raise UsageError(
                 f"batch size {recipe['batch_size'].value} exceeds the {len(dataset)} images of "

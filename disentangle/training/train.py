@@ -13,6 +13,7 @@ from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
+from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UsageError
 from disentangle.runs.checkpoint import digest
@@ -116,7 +117,7 @@ def train(
         hold_out=hold_out,
         hold_out_seed=hold_out_seed,
     )
-    whole = dataset if isinstance(dataset, Dataset) else data_request.open(say, progress)
+    whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
         data_request.training_part(whole),
         device=torch_device,

@@ -151,7 +151,7 @@ def test_photo_whose_exif_data_are_odd_is_turned_too(load, tmp_path):
 )
 def test_side_is_kept_if_all_have_one_that_networks_take(load, tmp_path, sizes, side):
     for i, size in enumerate(sizes):
-        save(tmp_path / "photos" / f"{i}.png", picture(*size))
+        save(tmp_path / "photos" / f"{i}.png", picture(*size, seed=i))
     assert load(tmp_path / "photos").image_shape == (3, side, side)
 
 
