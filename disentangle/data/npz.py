@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.callbacks import Progress
+from disentangle.data.file_kind import description
 from disentangle.errors import DisentangleError
 
 Array = NDArray[Any]
@@ -79,12 +80,20 @@ def open_npz(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
     """
     try:
         # Opened here, so that the file is closed even while a member is being read.
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with path.open("rb") as file, _opened(path, file) as archive:
             yield Npz(archive)
     except DisentangleError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many types for a wrong file
         raise DisentangleError(f"cannot use {path} as {what}: {reason(error)}{remedy}") from error
+
+
+def _opened(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        problem = description(path) or "it is something else"
+        raise ValueError(f"expected an npz file, but {problem}") from error
 
 
 def reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeAlias
 
 import torch
@@ -12,6 +13,7 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import combine
+from disentangle.data.file_kind import description, unusable
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, digest, unpack
@@ -24,6 +26,9 @@ from disentangle.training.configuration import ModelRequest, make_record
 StateDict: TypeAlias = Mapping[str, Tensor]
 
 ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
+EXPECTED = (
+    "expected a state dict, as written by `torch.save(model.state_dict(), ...)` or safetensors"
+)
 DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
@@ -125,23 +130,38 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a file by name, without executing anything in it."""
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
+    if problem := unusable(path):
+        raise DisentangleError(f"cannot use {path} as weights: {problem}")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("state_dict", "model_state_dict", "model"):
-            content = content[key] if isinstance(content.get(key), Mapping) else content
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     except Exception as error:  # a wrong file may raise anything
-        reason = str(error).strip().partition("\n")[0]
-        raise DisentangleError(
-            f"{path}: not a state dict that holds only tensors: {type(error).__name__}: {reason}"
-        ) from error
+        raise DisentangleError(f"cannot use {path} as weights: {_problem(path, error)}") from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    items = content.items() if isinstance(content, Mapping) else ()
+    tensors = {str(name): value for name, value in items if isinstance(value, Tensor)}
     if not tensors:
-        raise DisentangleError(f"{path}: the file holds no tensors")
+        kind = type(content).__name__
+        raise DisentangleError(
+            f"cannot use {path} as weights: {EXPECTED}, but it holds a {kind} without named tensors"
+        )
     return tensors
+
+
+def _problem(path: Path, error: Exception) -> str:
+    """What was expected of a file that torch or safetensors cannot read, and what it is."""
+    if isinstance(error, UnpicklingError) and "GLOBAL" in str(error):
+        return f"{EXPECTED}, but it holds Python objects, such as a module, which are never loaded"
+    kind = description(path)
+    if kind == "it is a zip":  # as all files of torch are
+        kind = "it is damaged"
+    reason = "" if isinstance(error, UnpicklingError) else str(error).strip().partition("\n")[0]
+    return f"{EXPECTED}, but " + (kind or f"reading it fails: {type(error).__name__} {reason}")
 
 
 def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Importing weights: a public layout, our own, and what does not match."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.table_texts import texts
@@ -10,7 +11,7 @@ from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
-from disentangle.training.import_weights import import_weights
+from disentangle.training.import_weights import import_weights, read_state
 
 pytestmark = pytest.mark.usefixtures("strangers")
 X = torch.rand((5, 1, 64, 64), generator=torch.Generator().manual_seed(0))
@@ -147,11 +148,44 @@ class Bomb:
 
 def test_nothing_is_unpickled(tmp_path, capsys):
     torch.save({"encoder.conv1.weight": Bomb()}, tmp_path / "bomb.pt")
-    with pytest.raises(DisentangleError, match="not a state dict that holds only tensors"):
+    with pytest.raises(DisentangleError, match=r"it holds Python objects, .* never loaded"):
         imported(tmp_path / "bomb.pt", tmp_path)
     assert "boom" not in capsys.readouterr().out
     with pytest.raises(DisentangleError, match="no such file"):
         imported(tmp_path / "absent.pt", tmp_path)
+
+
+def cut(path):
+    torch.save({"weight": torch.ones(3000)}, path)
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def arrays(path):
+    with path.open("wb") as file:
+        np.savez(file, a=X, b=X)
+
+
+PAGE = "<!DOCTYPE html><html><title>Quota\nexceeded</title>"
+WRONG = {
+    "module": (lambda path: torch.save(nn.Linear(2, 2), path), "expected a state dict, .* objects"),
+    "list": (lambda path: torch.save([torch.ones(1)], path), "it holds a list without named"),
+    "numbers": (lambda path: torch.save({"loss": 0.5}, path), "it holds a dict without named"),
+    "empty": (lambda path: path.touch(), r"it is empty \(0 bytes\): get it again"),
+    "text": (lambda path: path.write_text("hello"), "but it is text"),
+    "page": (lambda path: path.write_text(PAGE), r"a web page \('Quota exceeded'\) .* again"),
+    "pointer": (lambda path: path.write_text("version https://git-lfs.gi"), "`git lfs pull`"),
+    "noise": (lambda path: path.write_bytes(bytes(range(99))), "reading it fails: UnpicklingError"),
+    "truncated": (cut, "a zip that is truncated or damaged: get it again"),
+    "npz": (arrays, "it is an npz with a, b"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_file_that_holds_no_state_dict_is_described(tmp_path, wrong):
+    write, message = WRONG[wrong]
+    write(tmp_path / "weights.pt")
+    with pytest.raises(DisentangleError, match=rf"cannot use .*weights.pt as weights: .*{message}"):
+        read_state(tmp_path / "weights.pt")
 
 
 def test_weights_that_are_not_finite_are_refused(public, tmp_path):
