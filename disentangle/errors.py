@@ -36,6 +36,10 @@ class Busy(DisentangleError):
     """Another process is training or scoring this run."""
 
 
+class NotWritable(DisentangleError):
+    """A run's folder cannot be written to."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; tables show n/a and the reason."""
 
@@ -46,6 +50,10 @@ class PluginWarning(UserWarning):
 
 class DatasetWarning(UserWarning):
     """A dataset's images may not be what they are meant to be."""
+
+
+class UnwrittenWarning(UserWarning):
+    """Results were computed and returned, but could not be written to disk."""
 
 
 class UnavailableWarning(UserWarning):

@@ -20,6 +20,7 @@ from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.new import new
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
@@ -80,6 +81,7 @@ def resume(
             say=say,
         )
     typer.echo(resumed.path)
+    fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"

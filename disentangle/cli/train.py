@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -177,6 +178,7 @@ def model_command(name: str) -> Any:
                 **settings,
             )
         typer.echo(run.path)
+        fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 
     command.__doc__ = escape(documentation(model))
     single = typer.Typer(rich_markup_mode="rich", add_completion=False)

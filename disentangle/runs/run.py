@@ -17,7 +17,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.settings import check_complete
 from disentangle.data import loading
-from disentangle.errors import Busy, DisentangleError, UsageError
+from disentangle.errors import Busy, DisentangleError, NotWritable, UsageError
 from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.runs.records import RunRecord, read_record
 from disentangle.runs.score_records import Score
@@ -38,6 +38,8 @@ class Run:
         path: the run's folder.
         record: the content of its `run.json`.
         shows: a filter of the scores that go into tables and figures [default: all].
+        unsaved: the run's scores, if they could not be written to its folder; else None.
+        unwritten: what could not be written to the run's folder, and why; empty if all was.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Run:
         self.shows: Callable[[Score], bool] = lambda score: True
         self.recorded: Stamp | None = None
         self.scores_read: ScoresRead | None = None
+        self.unsaved: tuple[Score, ...] | None = None
+        self.unwritten = ""
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:
@@ -122,7 +126,7 @@ class Run:
                 f"{self.path}: another process is training or scoring this run; wait until it ends"
             ) from None
         except OSError as error:
-            raise DisentangleError(
+            raise NotWritable(
                 f"{self.path}: cannot write to this folder ({error.strerror or error})"
             ) from error
         try:

@@ -1,5 +1,6 @@
 """The verbs `train` and `resume`."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
 from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
-from disentangle.errors import DisentangleError, TrainingFailed, UsageError
+from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord
@@ -203,7 +204,11 @@ def complete(
         missing = [name for name in run_figures.files_of(run) if not (run.figures / name).exists()]
         if missing:
             say("drawing the figures")
-            run_figures.draw_all(run)
+            try:
+                run_figures.draw_all(run)
+            except OSError as error:  # the run itself is complete
+                run.unwritten = f"{error.filename or run.figures}: {error.strerror or error}"
+                warnings.warn(f"figures not written: {run.unwritten}", UnwrittenWarning, 2)
     return run
 
 
