@@ -74,9 +74,12 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically as UTF-8, with line ends unchanged."""
+    """Write `text` to `path` atomically as UTF-8, with line ends unchanged.
+
+    File names that are not UTF-8 become escapes, such as the `\\udce9` of JSON.
+    """
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:

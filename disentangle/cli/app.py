@@ -12,6 +12,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from disentangle._utils.console import WARNING, manner, say
+from disentangle._utils.streams import prepare_streams
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
@@ -158,6 +159,7 @@ def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
     from disentangle.contracts.isolation import blame, prints_told, refusal
 
+    prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:

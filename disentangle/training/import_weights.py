@@ -134,9 +134,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise DisentangleError(f"cannot use {path} as weights: {problem}")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load
 
-            return load_file(path)
+            return load(path.read_bytes())  # it opens no path that is not UTF-8
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a wrong file may raise anything
         raise DisentangleError(f"cannot use {path} as weights: {_problem(path, error)}") from error

@@ -1,9 +1,11 @@
 """Images of the user's own: folders and archives of image files, npz, and what is wrong in them."""
 
+import json
 import os
 import re
 import shutil
 import struct
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,6 +17,7 @@ from PIL import Image, ImageOps
 import disentangle
 from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
+from disentangle.data.status import own_states
 from disentangle.errors import DisentangleError, UsageError
 
 ORIENTATION, RESOLUTION_UNIT = 0x112, 0x128
@@ -589,10 +592,17 @@ def test_large_images_are_read_a_few_at_a_time(npz, monkeypatch):
     assert 8100 <= max(read) <= 10_000
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\3\4 and no more"])
-def test_file_that_is_no_npz_is_refused(load, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (b"text", "expected an npz file, but it is text"),
+        (b"PK\3\4 and no more", "expected an npz file, but it is a zip that is truncated"),
+    ],
+)
+def test_file_that_is_no_npz_is_refused(load, tmp_path, content, words):
     (tmp_path / "own.npz").write_bytes(content)
-    with pytest.raises(DisentangleError, match=r"cannot use .*own\.npz as images: .*zip file"):
+    with pytest.raises(DisentangleError, match=rf"cannot use .*own\.npz.*: {words}"):
         load(tmp_path / "own.npz")
 
 
@@ -652,3 +662,22 @@ def test_default_metrics_are_unavailable_without_labels(trained):
     assert {"mig", "beta-vae-score"} <= set(scores.unavailable)
     for reason in scores.unavailable.values():
         assert reason == "needs a dataset that is labelled, but './photos' is only images"
+
+
+# Names that are not UTF-8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow only UTF-8")
+def test_folder_whose_name_is_not_utf8_is_prepared_trained_and_scored(photos, tmp_path):
+    folder = photos.rename(tmp_path / os.fsdecode(b"ph\xe9"))
+    (folder / "0.png").rename(folder / os.fsdecode(b"im\xff.png"))
+    options = {"steps": 2, "batch_size": 4, "figures": False, "results": tmp_path / "results"}
+    run = disentangle.train("vae", f"{folder}/", data_dir=tmp_path / "data", **options)
+    again = disentangle.load_run(run.path)
+    assert again.record.dataset.file == str(folder)
+    assert again.record == run.record
+    assert json.loads((run.path / "run.json").read_text())["dataset"]["file"] == str(folder)
+    assert all(value > 0 for value in disentangle.score(again, ["reconstruction"]).values())
+    assert (run.path / "scores.json").exists()
+    (state,) = own_states(tmp_path / "data")
+    assert state[2].startswith("ready: 6 images")
