@@ -94,15 +94,22 @@ def from_files(
         channels: number of channels; see `open_own`.
         location: for messages and progress.
     """
-    files = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
+    files = pieces(
+        plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path, location.say
+    )
     if not files:
         raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
+    done = ", cropped to the central square and resized where needed"
     if side is None or channels is None:
         location.say(f"{path}: reading the sizes of {len(files):,} images")
         sizes, grey = survey(files)
         side = side or kept_side(sizes)
         channels = channels or (1 if grey else 3)
-    location.say(f"{path}: preparing {len(files):,} images, {side} x {side}, {channels} channels")
+        done = fitting(sizes, side)
+    location.say(
+        f"{path}: preparing {len(files):,} images, {side} x {side}, "
+        f"{'grey' if channels == 1 else 'RGB'}{done}"
+    )
 
     def fit(image: Image.Image) -> Image.Image:
         return resized(square(flat(upright(image), channels)), side)
@@ -140,6 +147,17 @@ def kept_side(sizes: Counter[tuple[int, int]]) -> int:
     return SIDE
 
 
+def fitting(sizes: Counter[tuple[int, int]], side: int) -> str:
+    """What is done to images of these (width, height), in words; empty if they stay as they are."""
+    if set(sizes) == {(side, side)}:
+        return ""
+    cropped = any(width != height for width, height in sizes)
+    ((width, height), _), *others = sizes.most_common()
+    which = f"{len(others) + 1:,} sizes, most often " if others else ""
+    done = "cropped to the central square and resized" if cropped else "resized"
+    return f", {done} (from {which}{width} x {height})"
+
+
 def from_npz(
     path: Path, side: int | None, channels: int | None, location: Location, folder: Path
 ) -> Content:
@@ -164,6 +182,8 @@ def from_npz(
         factors, labels, place = read_factors(arrays, shape[0])
     unchanged = (height, width, depth) == (side, side, channels)
     target = (shape[0], side, side, channels)
+    if done := fitting(Counter({(width, height): 1}), side):
+        location.say(f"{path}: {shape[0]:,} images, {side} x {side}{done}")
 
     def blocks() -> Iterator[Rows]:
         with npz.open_npz(path, "images") as arrays:

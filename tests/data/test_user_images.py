@@ -159,6 +159,36 @@ def test_side_is_kept_if_all_have_one_that_networks_take(load, tmp_path, sizes, 
 
 
 @pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([(32, 32)] * 2, "32 x 32, RGB"),
+        ([(100, 100)] * 2, "64 x 64, RGB, resized (from 100 x 100)"),
+        (
+            [(80, 60), (90, 90), (80, 60)],
+            "64 x 64, RGB, cropped to the central square and resized (from 2 sizes, most often "
+            "80 x 60)",
+        ),
+    ],
+)
+def test_what_is_done_to_images_is_said(load, tmp_path, sizes, words):
+    said = []
+    for i, size in enumerate(sizes):
+        save(tmp_path / "photos" / f"{i}.png", picture(*size, seed=i))
+    (tmp_path / "photos" / "notes.txt").touch()
+    load(tmp_path / "photos", say=said.append)
+    assert said[0].endswith("photos: 1 file is left out: .txt (1)")
+    assert said[-1].endswith(f"preparing {len(sizes)} images, {words}")
+
+
+def test_what_is_done_to_arrays_is_said(load, tmp_path):
+    said = []
+    np.savez(tmp_path / "own.npz", images=noise(9, 48, 80))
+    load(tmp_path / "own.npz", say=said.append)
+    words = "64 x 64, cropped to the central square and resized (from 80 x 48)"
+    assert said == [f"{tmp_path / 'own.npz'}: 9 images, {words}"]
+
+
+@pytest.mark.parametrize(
     ("modes", "channels"),
     [(["L", "1", "LA"], 1), (["L", "RGB"], 3), (["P"], 3), (["RGBA", "LA"], 3)],
 )
