@@ -1,5 +1,6 @@
 """A user's own images: a folder or archive of image files, or an npz with or without factors."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from disentangle.data.array_datasets import as_dataset, grid_order
 from disentangle.data.image_files import PIXELS, decoded, flat, header, resized, square
 from disentangle.data.location import Location, usable
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DatasetWarning, DisentangleError, UsageError
 
 VERSION = 1
 SIDES = (32, 64, 128)
@@ -28,6 +29,13 @@ BLOCK = 64 * 2**20
 """Bytes of an npz read at once."""
 NAMES = 2**20
 """Maximum bytes of the factors' names."""
+AS_BYTES = {
+    "f": "`(255 * images).round().astype(np.uint8)` of values from 0 to 1",
+    "b": "`255 * images.astype(np.uint8)`",
+    "i": "`images.astype(np.uint8)` of values from 0 to 255",
+    "u": "`(images // 257).astype(np.uint8)` of values from 0 to 65535",
+}
+"""Kind of dtype -> how images of this dtype are made bytes."""
 TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -208,10 +216,24 @@ def from_npz(
 def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
     """Raise unless an array's shape and dtype are those of images."""
     if dtype != np.uint8:
-        raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255")
+        remedy = f", such as {AS_BYTES[dtype.kind]}" if dtype.kind in AS_BYTES else ""
+        raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255{remedy}")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        remedy = ""
+        if len(shape) == 4 and shape[1] in (1, 3):
+            remedy = ", such as `images.transpose(0, 2, 3, 1)` of [N, C, H, W]"
+        elif len(shape) == 4 and shape[3] == 4:
+            remedy = ", such as `images[..., :3]` of RGBA"
         raise ValueError(
             f"'images' has shape {shape}; store [N, H, W], or [N, H, W, C] with 1 or 3 channels"
+            + remedy
+        )
+    if len(shape) == 3 and shape[0] == shape[1] != shape[2]:
+        warnings.warn(
+            f"'images' has shape {shape}, taken as {shape[0]} images of {shape[1]} x {shape[2]} "
+            "pixels; if its order is [H, W, N], store `images.transpose(2, 0, 1)`",
+            DatasetWarning,
+            stacklevel=2,
         )
     if min(shape) < 1:
         raise ValueError(f"'images' has shape {shape}, so it has no image")

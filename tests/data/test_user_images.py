@@ -18,7 +18,7 @@ import disentangle
 from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
 from disentangle.data.status import own_states
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DatasetWarning, DisentangleError, UsageError
 
 ORIENTATION, RESOLUTION_UNIT = 0x112, 0x128
 
@@ -180,6 +180,28 @@ def test_what_is_done_to_images_is_said(load, tmp_path, sizes, words):
     assert said[-1].endswith(f"preparing {len(sizes)} images, {words}")
 
 
+@pytest.mark.parametrize(
+    ("images", "remedy"),
+    [
+        (np.zeros((6, 32, 32)), "float64; store uint8, .*`(255 * images)"),
+        (np.zeros((6, 32, 32), bool), "bool; .*`255 * images"),
+        (np.zeros((6, 32, 32), int), "int64; .*`images.astype(np.uint8)`"),
+        (np.zeros((6, 32, 32), np.uint16), "uint16; .*`(images // 257)"),
+        (np.zeros((6, 3, 32, 32), np.uint8), "`images.transpose(0, 2, 3, 1)` of [N, C, H, W]"),
+        (np.zeros((6, 32, 32, 4), np.uint8), "`images[..., :3]` of RGBA"),
+    ],
+)
+def test_arrays_of_another_type_or_order_are_refused_with_a_remedy(npz, images, remedy):
+    pattern = re.escape(remedy).replace(r"\.\*", ".*")
+    with pytest.raises(DisentangleError, match=pattern):
+        npz(images=images)
+
+
+def test_array_that_may_hold_images_along_its_last_axis_is_warned_of(npz):
+    with pytest.warns(DatasetWarning, match=r"taken as 32 images of 32 x 6 .* \[H, W, N\]"):
+        npz(images=noise(32, 32, 6))
+
+
 def test_what_is_done_to_arrays_is_said(load, tmp_path):
     said = []
     np.savez(tmp_path / "own.npz", images=noise(9, 48, 80))
@@ -308,6 +330,21 @@ def test_file_that_is_no_plain_image_is_named(load, photos, tmp_path, spoil, opt
         load(photos, **options)
     assert "\n" not in str(caught.value)
     assert left_behind(tmp_path) == set()
+
+
+def test_empty_image_file_is_named(load, photos):
+    (photos / "3.png").write_bytes(b"")
+    with pytest.raises(DisentangleError, match=r"'3.png' in .*photos is empty \(0 bytes\)"):
+        load(photos)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"Rar!\x1a\7" + bytes(99), "rar or 7z"), (b"\x93NUMPY", "numpy.savez")]
+)
+def test_file_of_another_kind_is_described(load, tmp_path, content, words):
+    (tmp_path / "images.x").write_bytes(content)
+    with pytest.raises(DisentangleError, match=f"cannot read .*images.x: it is a .*{words}"):
+        load(tmp_path / "images.x")
 
 
 def test_empty_folder_is_refused(load, tmp_path):
