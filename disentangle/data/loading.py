@@ -130,7 +130,8 @@ def location(
     if is_path(name):
         given = given or Path(name).expanduser().resolve()
         digest = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
-        name = f"./{given.name}"
+        # Names go into figures and folders of results; bytes that are not UTF-8 become escapes.
+        name = f"./{os.fsencode(given.name).decode(errors='backslashreplace')}"
         folder = root / "own" / f"{given.name}-{digest}"
     return Location(
         folder=folder,

@@ -114,9 +114,11 @@ class Preparation:
                     self._clear()
                     prepared = self.load(stamp)
         except OSError as error:
+            problem = f"cannot prepare images in {self.folder}: {error.strerror or error}"
+            if error.filename and self.folder not in Path(error.filename).parents:
+                raise DisentangleError(f"{problem}: {error.filename}") from error
             raise DisentangleError(
-                f"cannot prepare images in {self.folder}: {error.strerror or error}; "
-                "free some space, or choose another data folder"
+                f"{problem}; free some space, or choose another data folder"
             ) from error
         if prepared is None:
             raise DisentangleError(

@@ -85,6 +85,7 @@ def score_run(
     from disentangle.scoring.codes import RunSource
 
     scored_run = run if isinstance(run, Run) else load_run(run)
+    scored_run.say = say
     torch_device = choose_device(device)
     if not scored_run.finished:
         raise DisentangleError(

@@ -172,6 +172,7 @@ def resume(
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run."""
     loaded = run if isinstance(run, Run) else load_run(run)
+    loaded.say = say
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     return complete(loaded, torch_device, checkpoint_every, figures, report, say)

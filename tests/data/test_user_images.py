@@ -19,6 +19,8 @@ from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
 from disentangle.data.status import own_states
 from disentangle.errors import DatasetWarning, DisentangleError, UsageError
+from disentangle.scoring.request import ScoringRequest
+from disentangle.scoring.score_runs import score_run
 
 ORIENTATION, RESOLUTION_UNIT = 0x112, 0x128
 
@@ -717,6 +719,23 @@ def test_run_finds_a_folder_that_was_moved(trained, photos, tmp_path):
     assert moved.dataset.fingerprint == before.fingerprint
 
 
+def test_run_whose_folder_is_gone_says_how_to_name_another(trained, photos):
+    again, _ = trained
+    shutil.rmtree(photos)
+    with pytest.raises(DisentangleError, match=rf"images in {photos}, which are not .* `--file`"):
+        _ = again.dataset
+
+
+def test_images_that_are_damaged_are_said_to_be_prepared_again_when_a_run_is_scored(trained):
+    again, before = trained
+    (images,) = (again.path.parents[4] / "data").rglob("images-*.npy")
+    images.write_bytes(images.read_bytes()[:-9])
+    said = []
+    score_run(again, ScoringRequest.of(["reconstruction"]), say=said.append)
+    assert "are damaged or outdated: preparing them again" in said[0]
+    assert again.dataset.fingerprint == before.fingerprint
+
+
 def test_run_refuses_a_folder_that_has_changed(trained, photos):
     save(photos / "7.png", picture(seed=7))
     with pytest.raises(DisentangleError, match="give the original file or data folder"):
@@ -738,11 +757,12 @@ def test_default_metrics_are_unavailable_without_labels(trained):
 def test_folder_whose_name_is_not_utf8_is_prepared_trained_and_scored(photos, tmp_path):
     folder = photos.rename(tmp_path / os.fsdecode(b"ph\xe9"))
     (folder / "0.png").rename(folder / os.fsdecode(b"im\xff.png"))
-    options = {"steps": 2, "batch_size": 4, "figures": False, "results": tmp_path / "results"}
+    options = {"steps": 2, "batch_size": 4, "results": tmp_path / os.fsdecode(b"r\xff")}
     run = disentangle.train("vae", f"{folder}/", data_dir=tmp_path / "data", **options)
     again = disentangle.load_run(run.path)
     assert again.record.dataset.file == str(folder)
     assert again.record == run.record
+    assert again.record.dataset.name == r"./ph\xe9"
     assert json.loads((run.path / "run.json").read_text())["dataset"]["file"] == str(folder)
     assert all(value > 0 for value in disentangle.score(again, ["reconstruction"]).values())
     assert (run.path / "scores.json").exists()
