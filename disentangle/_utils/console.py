@@ -1,5 +1,7 @@
 """Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from disentangle._utils import callbacks
-from disentangle._utils.text import duration
+from disentangle._utils.text import WARNING, duration, reflow, wrap
 
 console = Console(stderr=True, emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
-WARNING = "WARNING: "
-"""Prefix of the lines that `--quiet` keeps."""
 
 
 @dataclass
@@ -37,9 +37,30 @@ manner = Manner()
 
 
 def say(text: str) -> None:
-    """Print a line to standard error, apart from the results on standard output."""
+    """Print lines to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
-        console.print(escape(text), soft_wrap=True, highlight=False)
+        width = console.width if console.is_terminal else None
+        console.print(marked(wrap(text, width)), soft_wrap=True, highlight=False)
+
+
+def tell(text: str) -> None:
+    """Print results in words to standard output; a terminal gets lines that fit it."""
+    Console(emoji=False).print(
+        marked(reflow(text, output_width())), soft_wrap=True, highlight=False
+    )
+
+
+def output_width() -> int | None:
+    """The characters of a line of the terminal; None if standard output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def marked(text: str) -> str:
+    """A text as markup: nothing but a warning's first word is coloured."""
+    if text.startswith(WARNING):
+        word = WARNING.strip()
+        return f"[yellow]{word}[/yellow]{escape(text.removeprefix(word))}"
+    return escape(text)
 
 
 def describe(step: int, steps: int, entry: dict[str, Any]) -> str:

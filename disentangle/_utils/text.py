@@ -1,4 +1,9 @@
-"""Text for people: durations."""
+"""Text for people: durations, and lines that are broken between words alone."""
+
+import textwrap
+
+WARNING = "warning: "
+"""Prefix of the lines that warn: `--quiet` keeps them, and terminals colour it."""
 
 
 def duration(seconds: float) -> str:
@@ -10,3 +15,53 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours = minutes / 60
     return f"{hours:.1f} h" if hours < 100 else f"{hours / 24:,.0f} days"
+
+
+def wrap(text: str, width: int | None) -> str:
+    """Break the lines of a text between words, so that they fit a width; None breaks none.
+
+    A word or number longer than the width keeps a line of its own. Continued lines are indented as
+    their first line is.
+    """
+    if width is None:
+        return text
+    return "\n".join("\n".join(_broken(line, width)) for line in text.split("\n"))
+
+
+def reflow(text: str, width: int | None) -> str:
+    """Join the lines of each paragraph and break them anew; lines that are indented stay apart."""
+    if width is None:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        above = lines[-1] if lines else ""
+        if line and above and not (line.startswith(" ") or above.startswith(" ")):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return wrap("\n".join(lines), width)
+
+
+def beside(name: str, text: str, column: int, width: int | None) -> list[str]:
+    """The lines of a name and, from a column on, of its text; below the name if that is longer."""
+    if width is None:
+        return [f"{name:{column}}{text}".rstrip()]
+    lines = _broken(text, max(width - column, 16)) or [""]
+    if len(name) > column - 2:
+        return [name, *(" " * column + line for line in lines)] if text else [name]
+    return [f"{name:{column}}{lines[0]}".rstrip(), *(" " * column + line for line in lines[1:])]
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """The parts of a line that fit the width."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if len(line) <= width or not line.strip():
+        return [line]
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import DataDir, DatasetName, File, TrainingSplit
@@ -58,7 +59,7 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        typer.echo(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
+        tell(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
     for line in predict(
         opened,
         1.0 if weight is None else weight,
@@ -66,4 +67,4 @@ def advise(
         values["likelihood"],
         values["variance"],
     ):
-        typer.echo(line)
+        tell(line)

@@ -7,12 +7,12 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from disentangle._utils.console import WARNING, manner, say
+from disentangle._utils.console import console, manner, say
 from disentangle._utils.streams import prepare_streams
+from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
@@ -20,6 +20,7 @@ from disentangle.cli.compare import compare
 from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.import_weights import import_command
+from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
 from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
@@ -33,12 +34,18 @@ from disentangle.cli.parameters import (
 )
 from disentangle.cli.report import report
 from disentangle.cli.score import score
-from disentangle.cli.show import doctor, list_all, show
+from disentangle.cli.show import doctor, show
 from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DatasetWarning, DisentangleError, PluginWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    InputWarning,
+    PluginWarning,
+    ScoreWarning,
+    UsageError,
+)
 
 
 class InOrderOfWork(TyperGroup):
@@ -106,7 +113,7 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (LOOK, "report", report, "report results"),
     (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
-    (PLUGINS, "list", list_all, "list --check"),
+    (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
     (PLUGINS, "advise", advise, "advise beta-vae dsprites --beta 250"),
     (PLUGINS, "doctor", doctor, "doctor"),
@@ -157,13 +164,14 @@ def root(
 
 def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
-    from disentangle.contracts.isolation import blame, prints_told, refusal
+    from disentangle.cli.standard_output import results_alone
+    from disentangle.contracts.isolation import blame, refusal
 
     prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with prints_told(lambda text: say(WARNING + text)):
+        with results_alone(lambda text: say(WARNING + text)):
             app()
     except DisentangleError as error:
         show_traceback()
@@ -193,7 +201,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning | DatasetWarning) or manner.verbose:
+    if issubclass(category, PluginWarning | InputWarning | ScoreWarning) or manner.verbose:
         say(f"{WARNING}{message}")
 
 
@@ -205,6 +213,8 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    text = wrap(f"error: {message}", console.width if console.is_terminal else None)
+    marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
+    console.print(marked, soft_wrap=True, highlight=False)
     sys.stdout.flush()
     sys.exit(code)

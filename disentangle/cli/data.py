@@ -1,10 +1,13 @@
 """`disentangle data`: list, prepare, show and verify datasets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from disentangle._utils.console import output_width, tell
+from disentangle._utils.text import beside
 from disentangle.cli.output import open_dataset, print_aligned
 from disentangle.cli.parameters import (
     AsJson,
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 
 data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
+
+NARROWEST = 40
+"""Characters of a state beside the other columns, at least."""
 
 From = Annotated[
     Path | None,
@@ -61,8 +67,23 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    print_aligned(rows)
-    typer.echo(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
+    print_states(rows)
+    tell(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
+
+
+def print_states(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print the columns of datasets; their states below them where the terminal is too narrow."""
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    column, width = sum(widths) + 2 * len(widths), output_width()
+    narrow = width is not None and width < column + NARROWEST
+    for row in rows:
+        facts = "".join(f"{text:{size + 2}}" for text, size in zip(row, widths, strict=False))
+        if narrow:
+            typer.echo(facts.rstrip())
+            if row is not rows[0]:
+                tell(f"    {row[-1]}")
+        else:
+            typer.echo("\n".join(beside(facts, row[-1], column, width)))
 
 
 @data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))
@@ -123,14 +144,14 @@ def describe(dataset: "Dataset") -> None:
 
     channels, height, width = dataset.image_shape
     typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
-    typer.echo(f"source       {dataset.source}")
-    typer.echo(f"fingerprint  {dataset.fingerprint}")
+    rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [
             f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
             for factor, size in dataset.every_factor.items()
         ]
-        typer.echo(f"{dataset.strength:12} {', '.join(sizes)}")
+        rows.append((dataset.strength, ", ".join(sizes)))
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
-        typer.echo("splits       " + ", ".join(f"{k} {n:,}" for k, n in parts.items()))
+        rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
+    print_aligned(rows)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
-from rich.table import Table as RichTable
-from rich.text import Text
+from rich.console import Console
 
+from disentangle._utils.columns import aligned, paragraph
+from disentangle._utils.console import output_width
+from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
     from disentangle.runs.run import Run
+    from disentangle.score_tables.render import Text
     from disentangle.score_tables.table import Table
     from disentangle.scoring.measure import ScoreMapping
 
@@ -61,24 +62,14 @@ def show_tables(tables: Sequence["Table"]) -> None:
     """Print tables: drawn in a terminal, as Markdown elsewhere."""
     from disentangle._utils.versions import made_by
     from disentangle.score_tables.render import markdown
+    from disentangle.score_tables.terminal import lay_out
 
-    console = Console(emoji=False)
+    width = terminal_width()
     for sheet in (sheet for table in tables for sheet in table.sheets):
-        if not console.is_terminal:
+        if width is None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
-            continue
-        grid = RichTable(title=escape(sheet.title), caption=escape(sheet.caption))
-        for heading, side in zip(sheet.head, sheet.align("left", "right"), strict=True):
-            grid.add_column(escape(heading), overflow="fold", justify=side)  # type: ignore[arg-type]
-        for row in sheet.body:
-            grid.add_row(
-                *(
-                    escape(cell.text) if not cell.strong else f"[bold]{escape(cell.text)}[/]"
-                    for cell in row
-                ),
-                style="dim" if any(cell.grey for cell in row) else "",
-            )
-        console.print(grid)
+        else:
+            typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
     typer.echo(made_by())
 
 
@@ -130,22 +121,41 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        typer.echo(f"{', '.join(names)}: {reason}")
+        print_text(f"{', '.join(names)}: {reason}")
+
+
+def print_beside(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with a text each, aligned, in lines that fit the terminal."""
+    column = 2 + max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        for line in beside(name, text, column, output_width()):
+            typer.echo(line)
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
-    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned."""
-    if not rows:
-        return
-    columns = max(map(len, rows))
-    grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for column in range(columns):
-        justify: JustifyMethod = "right" if column >= columns - numbers else "left"
-        grid.add_column(justify=justify, no_wrap=True)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console(width=WIDE, color_system=None)
-    with console.capture() as captured:
-        console.print(grid)
-    for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
+    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned.
+
+    In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
+    """
+    for line in aligned(rows, terminal_width() or WIDE, numbers):
+        typer.echo(line)
+
+
+def print_text(text: str) -> None:
+    """Print running text, wrapped at words in a terminal and on one line elsewhere."""
+    width = terminal_width()
+    for line in [text] if width is None else paragraph(text, width):
+        typer.echo(line)
+
+
+def terminal_width() -> int | None:
+    """The characters in a line of the terminal; None if standard output is not a terminal."""
+    console = Console()
+    return console.width if console.is_terminal else None
+
+
+def styled(cell: "Text") -> str:
+    """The text of a table's cell as a terminal shows it."""
+    if cell.strong:
+        return typer.style(cell.text, bold=True)
+    return typer.style(cell.text, dim=True) if cell.grey else cell.text

@@ -227,7 +227,7 @@ def score_reference(
 ) -> "ScoreMapping":
     """Score the encoder that a reference names; `options` are those of `score_function`."""
     from disentangle._utils.console import counting, say
-    from disentangle.scoring.encoders import load_encoder
+    from disentangle.scoring.encoder_loading import load_encoder
     from disentangle.scoring.score_external import score_function
 
     encoder, name = load_encoder(reference)

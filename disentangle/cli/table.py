@@ -32,7 +32,10 @@ def table(
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SCORE", help="score to show, such as 'dci/*'; repeatable", show_default="all"
+            metavar="NAME",
+            help="column to show: a score such as mig or 'dci/*', a heading, or one of model, "
+            "settings, chosen, steps and seeds; repeatable",
+            show_default="all",
         ),
     ] = None,
     sort: Annotated[
@@ -45,6 +48,10 @@ def table(
     statistic: Annotated[
         Literal["mean", "median", "iqm"], typer.Option(help="statistic over seeds")
     ] = "mean",
+    every_seed: Annotated[
+        bool,
+        typer.Option("--seeds", help="show the value of each seed in place of the deviation"),
+    ] = False,
     with_baselines: Annotated[
         bool,
         typer.Option("--baselines", help="also show the baselines that have been scored"),
@@ -67,6 +74,9 @@ def table(
         Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
         typer.Option("--format", help="output format"),
     ] = "terminal",
+    caption: Annotated[
+        bool, typer.Option("--caption/--no-caption", help="caption and label of a LaTeX table")
+    ] = True,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
@@ -95,6 +105,8 @@ def table(
     output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
+    if not caption and output_format != "latex":
+        raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
     folder = results if study is None else results / study
     if study is not None and (Path(study).name != study or not folder.is_dir()):
         raise UsageError(f"--study {study}: no such folder in {results}")
@@ -122,19 +134,22 @@ def table(
     sorting.sort_rows(tables, sort or ())
     if strict:
         sorting.check_strictly(tables)
-    if published:
-        for each in tables:
+    for each in tables:
+        each.every_seed = every_seed
+        if published:
             each.papers = tuple(papers_on(each.trained[0]))
     if output_format == "terminal":
         show_tables(tables)
     else:
         if output_format == "csv-long":
             shown = [run for run in selected if selection.shows(run)]
-            text = export.as_long_csv(shown, columns or ())
+            text = export.as_long_csv(shown, {c for table in tables for c in table.columns})
         elif output_format == "html":
             from disentangle.reports.html import tables_page
 
             text = tables_page(tables)
+        elif output_format == "latex":
+            text = export.as_latex(tables, caption=caption)
         else:
             text = export.FORMATS[output_format](tables)
         if output is None:

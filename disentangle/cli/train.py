@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
+from disentangle.cli.list_plugins import about_claims
 from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
@@ -43,17 +44,16 @@ class ModelGroup(TyperGroup):
         return list(registry.models.entries)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stand-in for the group's help, which names the model's distribution."""
+        """A stand-in for the group's help, which says what the model is."""
         entries = registry.models.entries.get(cmd_name, ())
-        owners = " and ".join(f"{e.distribution} {e.version}" for e in entries)
-        note = f"from {owners}" if len(entries) == 1 else f"ambiguous: from {owners}"
-        return TyperCommand(cmd_name, help=note) if entries else None
+        return TyperCommand(cmd_name, help=escape(about_claims(entries))) if entries else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The model's command, with its hyper-parameters as options."""
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
-        return args[0], model_command(args[0]), args[1:]
+        name = registry.models.true_name(args[0])
+        return name, model_command(name), args[1:]
 
 
 HELP = """Train a model on a dataset.

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from disentangle._utils.callbacks import Say, silent
-from disentangle.data.file_kind import description
+from disentangle.data.file_kinds import kind_of
 from disentangle.errors import DisentangleError
 
 FILE_BYTES = 64 * 2**20  # maximum bytes of one file, unpacked
@@ -216,8 +216,8 @@ def _members(source: Path, known_as: Path) -> Iterator[tuple[Piece, str]]:
                         raise ValueError(f"{piece.name!r} is outside the archive")
                     yield piece, "at an unsafe path" if _UNSAFE.search(piece.name) else kind
     except Exception as error:  # a damaged file can raise anything
-        problem = description(source) if isinstance(error, tarfile.ReadError) else ""
-        problem = problem or _words(error)
+        kind = kind_of(source) if isinstance(error, tarfile.ReadError) else ""
+        problem = f"it is {kind}" if kind else _words(error)
         message = f"cannot read {known_as}: {problem}; use a folder, or an intact tar or zip"
         raise DisentangleError(message) from error
 

@@ -46,6 +46,7 @@ class LabelledPixels(Pixels, Labelled):
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         super().__init__(prepared)
         self.values = prepared.manifest.factors
+        self.numbers = prepared.manifest.numbers
         self.every_factor = {name: len(values) for name, values in self.values.items()}
         self.nuisance = frozenset(nuisance)
         if prepared.labels is None:
@@ -61,7 +62,7 @@ class GridPixels(Pixels, Grid):
     """Images in an array, one for every combination of the factors, in row-major order."""
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
-        self.values = prepared.manifest.factors
+        self.values, self.numbers = prepared.manifest.factors, prepared.manifest.numbers
         Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
         Pixels.__init__(self, prepared)
 

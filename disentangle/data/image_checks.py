@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.contracts.dataset import Dataset, Index
-from disentangle.errors import DatasetWarning, DisentangleError
+from disentangle.errors import DisentangleError, InputWarning
 
 SOME = 32
 """Number of images examined in every dataset."""
@@ -41,7 +41,7 @@ def check_pixels(dataset: Dataset) -> None:
     if high - low <= 1:
         raise DisentangleError(f"{problem}. {_scaled(high)}")
     message = f"{problem}: images hardly show. {_scaled(high)}"
-    warnings.warn(message, DatasetWarning, stacklevel=1)  # the same line, so said once
+    warnings.warn(message, InputWarning, stacklevel=1)  # the same line, so said once
 
 
 def read_images(dataset: Dataset, index: Index) -> NDArray[np.uint8]:

@@ -124,6 +124,7 @@ def location(
     progress: Progress = silent,
 ) -> Location:
     """The location of a dataset's files; each path to the user's images has its own folder."""
+    name = true_name(name)
     root = data_folder(data_dir)
     given = None if file is None else Path(file).expanduser().resolve()
     folder = root / name.replace(":", ".")
@@ -142,6 +143,11 @@ def location(
         say=say,
         progress=progress,
     )
+
+
+def true_name(name: str) -> str:
+    """The registered name that is this name, up to case; a path or reference is left as it is."""
+    return name if is_path(name) or ":" in name else registry.datasets.true_name(name)
 
 
 def is_path(name: str) -> bool:
@@ -163,7 +169,7 @@ def check_takes(name: str, about: About, place: Location) -> None:
 
 def opener(name: str) -> Any:
     """The function that opens this dataset."""
-    if name not in registry.datasets.entries and Path(name).exists():
+    if true_name(name) not in registry.datasets.entries and Path(name).exists():
         raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
     return by_reference(name) if ":" in name else registry.datasets.load(name)
 

@@ -1,13 +1,13 @@
 """Locations of a dataset's files, what its authors publish, and how to get missing files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.data.download import Remote, checksum, fetch
-from disentangle.data.file_kind import unusable
+from disentangle.data.file_kinds import unusable
 from disentangle.errors import DisentangleError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,6 +18,8 @@ class About:
     """Facts about a dataset before it is opened; `@about(...)` attaches them to its function.
 
     Attributes:
+        about: the dataset in a line, for `disentangle list`; a literal, read from the source.
+        display: its name as papers write it, such as "dSprites"; a literal too.
         images: the published number of images; 0 if unknown.
         licence: the licence of the images, in a few words.
         home: URL of the authors' page.
@@ -25,6 +27,8 @@ class About:
         drawn: True if the images can be generated without any file.
     """
 
+    about: str = ""
+    display: str = ""
     images: int = 0
     licence: str = "unstated"
     home: str = ""
@@ -38,11 +42,16 @@ class About:
         return sum(size for size in sizes if size) if all(sizes) else None
 
 
-def about(known: About) -> Callable[[F], F]:
-    """Attach facts about a dataset to the function that opens it."""
+def about(known: About, **changes: Any) -> Callable[[F], F]:
+    """Attach facts about a dataset to the function that opens it.
+
+    Args:
+        known: the facts.
+        changes: fields of `About` that differ for this function.
+    """
 
     def mark(function: F) -> F:
-        function.about = known  # type: ignore[attr-defined]
+        function.about = replace(known, **changes)  # type: ignore[attr-defined]
         return function
 
     return mark

@@ -14,12 +14,13 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.data import npz
 from disentangle.data.archive import Piece, pieces, uncompressed
 from disentangle.data.array_datasets import as_dataset, grid_order
+from disentangle.data.factor_values import FactorValues, read_factors
 from disentangle.data.image_files import PIXELS, decoded, flat, header, resized, square
 from disentangle.data.location import Location, usable
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
-from disentangle.errors import DatasetWarning, DisentangleError, UsageError
+from disentangle.errors import DisentangleError, InputWarning, UsageError
 
-VERSION = 1
+VERSION = 2
 SIDES = (32, 64, 128)
 """Image sides that the networks accept; square images that all have one of these keep it."""
 SIDE = 64
@@ -187,7 +188,10 @@ def from_npz(
         height, width, depth = (*shape[1:], 1)[:3]
         side = side or kept_side(Counter({(width, height): 1}))
         channels = channels or depth
-        factors, labels, place = read_factors(arrays, shape[0])
+        factors = factors_in(arrays, shape[0])
+    labels, place = labels_or_place(factors)
+    if factors.remark:
+        location.say(f"{path}: {factors.remark}")
     unchanged = (height, width, depth) == (side, side, channels)
     target = (shape[0], side, side, channels)
     if done := fitting(Counter({(width, height): 1}), side):
@@ -208,7 +212,8 @@ def from_npz(
         blocks=blocks() if place is None else reordered(blocks(), place, target, folder),
         shape=target,
         source=path.name,
-        factors=factors,
+        factors=factors.values,
+        numbers=factors.numbers,
         labels=labels,
     )
 
@@ -232,7 +237,7 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         warnings.warn(
             f"'images' has shape {shape}, taken as {shape[0]} images of {shape[1]} x {shape[2]} "
             "pixels; if its order is [H, W, N], store `images.transpose(2, 0, 1)`",
-            DatasetWarning,
+            InputWarning,
             stacklevel=2,
         )
     if min(shape) < 1:
@@ -241,25 +246,14 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels per image")
 
 
-def read_factors(
-    arrays: npz.Npz, count: int
-) -> tuple[dict[str, tuple[str, ...]], Index | None, Index | None]:
-    """Return the factors with their values, the labels [N, K], and each image's place in a grid.
-
-    If every combination occurs exactly once, labels are None and the images are put into row-major
-    order. The place is None if the images already have this order, or are not a grid.
-    """
+def factors_in(arrays: npz.Npz, count: int) -> FactorValues:
+    """Return the factors of an npz with `count` images; there may be none."""
     if "factors" not in arrays.keys:
-        return {}, None, None
+        return read_factors(np.empty((count, 0)), [])
     factors = arrays.array("factors", npz.LABEL_BYTES)
     factors = factors[:, None] if factors.ndim == 1 else factors
     if factors.ndim != 2 or len(factors) != count or not factors.shape[1]:
         raise ValueError(f"expected 'factors' of shape [{count}, K], got {factors.shape}")
-    if factors.dtype.kind not in "biufUS" or (
-        factors.dtype.kind == "f" and not np.isfinite(factors).all()
-    ):
-        raise ValueError(f"expected 'factors' as finite numbers or text, got {factors.dtype}")
-    factors = npz.words(factors)
     names = [f"factor{k}" for k in range(factors.shape[1])]
     if "names" in arrays.keys:
         names = [str(name) for name in np.ravel(npz.words(arrays.array("names", NAMES)))]
@@ -267,13 +261,24 @@ def read_factors(
             expected = f"expected {factors.shape[1]} different 'names', one per factor"
             raise ValueError(f"{expected}, got {names}")
         check_names(names)
-    values, columns = zip(*(np.unique(c, return_inverse=True) for c in factors.T), strict=True)
-    labels = np.stack(columns, 1).astype(np.int64)
-    value_names = {n: tuple(str(v) for v in u.tolist()) for n, u in zip(names, values, strict=True)}
-    order = grid_order(labels, [len(u) for u in values])
+    try:
+        return read_factors(factors, names)
+    except ValueError as error:
+        raise ValueError(f"'factors': {error}") from None
+
+
+def labels_or_place(factors: FactorValues) -> tuple[Index | None, Index | None]:
+    """Return the labels [N, K], or if the images make a grid each image's place in it.
+
+    In a grid every combination occurs exactly once, so that its row-major order implies the labels.
+    The place is None if the images already have this order, or are not a grid.
+    """
+    if not factors.values:
+        return None, None
+    order = grid_order(factors.labels, [len(values) for values in factors.values.values()])
     if order is None:
-        return value_names, labels, None
-    return value_names, None, None if (order == np.arange(count)).all() else np.argsort(order)
+        return factors.labels, None
+    return None, None if (order == np.arange(len(order))).all() else np.argsort(order)
 
 
 def check_names(names: list[str]) -> None:

@@ -40,7 +40,9 @@ class Checkpoint:
     optimizers: Sequence[Mapping[str, Tensor]] = ()
     """The state of each optimiser; see `optimizer_tensors`."""
     history: Mapping[str, Tensor] = field(default_factory=dict)
-    """Term of the loss -> its values since the last log entry."""
+    """Term of the loss -> what it added to the loss, by step since the last log entry."""
+    values: Mapping[str, Tensor] = field(default_factory=dict)
+    """Weighted quantity -> its values without the weight; empty in checkpoints of version 0.1."""
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically.
@@ -48,7 +50,7 @@ class Checkpoint:
         Raises:
             DisentangleError: it cannot be written; an earlier checkpoint is kept.
         """
-        parts = {"model": self.model, "history": self.history}
+        parts = {"model": self.model, "history": self.history, "values": self.values}
         parts |= {f"optimizer{number}": state for number, state in enumerate(self.optimizers)}
         metadata = {"run": self.run, "step": self.step, "seconds": self.seconds}
         if self.seconds is None:
@@ -83,6 +85,7 @@ class Checkpoint:
             model=unpack(tensors, "model"),
             optimizers=[unpack(tensors, f"optimizer{number}") for number in range(count)],
             history=unpack(tensors, "history"),
+            values=unpack(tensors, "values"),
         )
 
 

@@ -17,6 +17,7 @@ from disentangle.errors import (
     UnwrittenWarning,
     UsageError,
     suggestion,
+    true_name,
 )
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
@@ -65,7 +66,7 @@ def baselines(
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     choose_device(device)  # a typo shows before the dataset is opened
-    check_names(only or ())
+    known_baselines(only)
     scores = score_baselines(
         request.part_of(opened(dataset, say)),
         request,
@@ -100,7 +101,7 @@ def score_baselines(
     data = DatasetRecord.of(part)
     folder = Path(results) / "baselines" / f"{folder_name(data.name)}-{data.fingerprint[:10]}"
     scores = {}
-    for name in only or CONTROLS:
+    for name in known_baselines(only) or CONTROLS:
         path = folder / f"{name}.json"
         requests = request.scores_of(data, f"baseline {name}")
         kept = list(read_baseline(path))
@@ -138,11 +139,17 @@ def write_baseline(path: Path, scores: Sequence[Score]) -> str:
     return ""
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise `UsageError` unless each name is a baseline."""
-    for name in names:
+def known_baselines(names: Iterable[str] | None) -> list[str] | None:
+    """The names of baselines, given in any case; None stays None.
+
+    Raises:
+        UsageError: a name is not that of a baseline.
+    """
+    known = None if names is None else [true_name(name, CONTROLS) for name in names]
+    for name in known or ():
         if name not in CONTROLS:
             raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
+    return known
 
 
 def read_baseline(path: Path) -> tuple[Score, ...]:

@@ -10,14 +10,14 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import opened
-from disentangle.errors import UnavailableWarning
+from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
-from disentangle.scoring.measure import ScoreMapping, measure_each
+from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
-from disentangle.scoring.score_runs import time_needed
+from disentangle.scoring.score_runs import LONG, time_needed
 
 
 def score_encoder(
@@ -35,11 +35,13 @@ def score_encoder(
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
-    """Score any function of images; each image is encoded at most once.
+    """Score any function of images; each image is encoded at most once, after a trial with a few.
+
+    Warns with `InputWarning` if codes are not a function of the image alone.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], as tensors or arrays; a module is put
-            into evaluation mode while it is scored.
+        encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
+            say that it is discrete; a module is put into evaluation mode while it is scored.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
@@ -50,7 +52,7 @@ def score_encoder(
         device: the device of the images.
         name: the encoder's name in records.
         progress: called while images are encoded.
-        say: called with an estimate of the time needed if all metrics are requested.
+        say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
     Returns:
         The scores. `.unavailable` holds the reason for each missing score, `.failed` the errors of
@@ -89,9 +91,11 @@ def score_function(
             progress=progress,
             disjoint=request.rules.disjoint,
         )
+        if instability := source.instability():
+            warnings.warn(instability, InputWarning, stacklevel=3)
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
         requests = request.scores_of(DatasetRecord.of(part), origin)
-        if request.takes_all:
+        if request.takes_all or seconds_of(requests, len(source)) > LONG:
             say(time_needed(requests, source))
         return measure_each(requests, source)
 

@@ -21,11 +21,16 @@ from disentangle.scoring.measure import (
     measure,
     seconds_of,
 )
+from disentangle.scoring.metric_spec import MetricSpec
 from disentangle.scoring.protocol import DEFAULT, Protocol
 from disentangle.scoring.request import ScoringRequest
 
 if TYPE_CHECKING:
     from disentangle.scoring.codes import Encoder, RunSource
+
+
+LONG = 60.0
+"""Seconds above which the time that scores take is said before they are computed."""
 
 
 def score(
@@ -58,7 +63,7 @@ def score(
         factors: the factors to score, overriding the run's.
         device: the device that encodes images; see `train`.
         progress: called while images are encoded.
-        say: called with an estimate of the time needed if all metrics are requested.
+        say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
     Raises:
         UsageError: an unknown metric, hyper-parameter or protocol.
@@ -101,7 +106,7 @@ def score_run(
         with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
             source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
-            if request.takes_all:
+            if request.takes_all or seconds_of(missing, len(source)) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
     scores = read_scores(scored_run)
@@ -138,10 +143,16 @@ def few_labels(
 
 def time_needed(requests: Sequence[ScoreRequest], source: "Encoder") -> str:
     """Estimate the time to encode the images (timed on a few) and to compute the scores."""
-    encoding = source.seconds_to_encode()
+    encoding, images = source.seconds_to_encode(), len(source)
+    count = f"{len(requests)} metric{'' if len(requests) == 1 else 's'}"
+    slow = {r.metric.kind.faster for r in requests if r.metric.metric.seconds_for(images) > LONG}
+    hints = [
+        f"; `--metric {spec}` takes about {duration(MetricSpec(spec).metric.seconds_for(images))}"
+        for spec in sorted(slow - {""})
+    ]
     return (
-        f"{len(requests)} metrics: at most {duration(encoding)} to encode the images, then about "
-        f"{duration(seconds_of(requests))} on two cores"
+        f"{count}: at most {duration(encoding)} to encode the images, then about "
+        f"{duration(seconds_of(requests, images))} on two cores{''.join(hints)}"
     )
 
 

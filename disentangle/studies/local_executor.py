@@ -28,6 +28,8 @@ class Worker:
 class Local(Executor):
     """Trains on this machine, one process per run. A crashed run resumes from its checkpoint."""
 
+    about = "Trainings on this machine, each in a process of its own"
+
     jobs: int = knob(default=0, min=0, help="number of trainings at a time; 0: one per core or GPU")
     threads: int = knob(default=0, min=0, help="threads per training; 0: the cores, split evenly")
     per_gpu: int = knob(default=1, min=1, help="number of trainings per GPU")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle._utils.text import WARNING
 from disentangle.contracts.dataset import Dataset
 
 QUICK = 400
@@ -96,11 +97,14 @@ def verdict(beta: float, found: Prediction) -> str:
     """The predicted outcome as text."""
     if beta > found.onset.high:
         return (
-            f"Collapse is predicted at beta = {beta:g}: expect no active latent. "
+            f"{WARNING}collapse is predicted at beta = {beta:g}: expect no active latent. "
             f"Choose a beta well below {found.onset.low:.3g}."
         )
     if beta > found.onset.low:
-        return "This beta is at the onset: the outcome depends on the images and on chance."
+        return (
+            f"{WARNING}this beta is at the onset of collapse: the outcome depends on the images "
+            "and on chance."
+        )
     return (
         "No collapse is predicted here, but it can still occur. Near the onset, training escapes "
         "the collapsed state slowly; at a high learning rate, which kills ReLUs, it never does. "
@@ -117,12 +121,12 @@ def one_line(
         return None
     onset = predict(dataset, likelihood, variance, beta, latents, sample=QUICK).onset
     if beta > onset.high:
-        outcome = "POSTERIOR COLLAPSE expected"
+        outcome = f"{WARNING}beta = {beta:g}: posterior collapse expected"
     elif beta > onset.low:
-        outcome = "posterior collapse possible"
+        outcome = f"{WARNING}beta = {beta:g}: posterior collapse possible"
     else:
-        outcome = "no posterior collapse expected"
-    return f"beta = {beta:g}: {outcome} (predicted above about {onset.value:.3g})"
+        outcome = f"beta = {beta:g}: no posterior collapse expected"
+    return f"{outcome} (predicted above about {onset.value:.3g})"
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""Training diagnostics: loss terms, active latents, and a check for NaN and infinity."""
+"""Training diagnostics: active latents, the KL of each, and a check for NaN and infinity."""
 
 import math
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.callbacks import Report, Say
+from disentangle._utils.text import WARNING
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
@@ -14,14 +15,6 @@ from disentangle.runs.run import Run
 
 PATIENCE = 1_000
 """Number of steps before a warning about collapse is possible."""
-
-
-def averages(
-    history: dict[str, Tensor], names: list[str], done: int, every: int
-) -> dict[str, float]:
-    """The mean of each term over the steps since the last multiple of `every`."""
-    steps = (done - 1) % every + 1
-    return {name: float(history[name][:steps].mean()) for name in names}
 
 
 def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
@@ -56,7 +49,8 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     with torch.no_grad():
         code = model.encode(images)
     model.train()
-    spread = code.mean.float().var(0)
+    means = code.mean.float()
+    spread = means.var(0) if len(means) > 1 else torch.zeros_like(means[0])
     largest = float(f"{float(spread.nan_to_num().max()):.3g}")
     values: dict[str, Any] = {"active": int((spread > ACTIVE).sum()), "spread": largest}
     if isinstance(code, Posterior):
@@ -84,7 +78,7 @@ def watching(report: Report, say: Say, advice: str) -> Report:
         late = step >= max(PATIENCE, steps // 10)
         if entry is not None and not entry["active"] and late and not warned:
             warned = True
-            warning = f"WARNING: no latent is active after {step} steps"
+            warning = f"{WARNING}no latent is active after {step} steps"
             say(f"{warning}{growth(before, entry)}; {advice}")
         before = entry or before
         report(step, steps, entry)

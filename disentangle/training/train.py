@@ -10,6 +10,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.text import WARNING
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
@@ -19,7 +20,7 @@ from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
-from disentangle.runs.records import PeriodicRecord
+from disentangle.runs.records import PeriodicRecord, parts_of
 from disentangle.runs.run import Run, load_run
 from disentangle.training.collapse import one_line
 from disentangle.training.configuration import (
@@ -81,8 +82,8 @@ def train(
         factors: the factors to score, overriding the dataset's choice.
         hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
         hold_out_seed: seed for a held-out share.
-        preset: the name of a preset. It overrides the defaults of the dataset and the plugins;
-            options given here override it.
+        preset: the name of a preset that has this model and dataset. It overrides the defaults of
+            the dataset and the plugins; options given here override it.
         keep: `every:N`, to keep a permanent checkpoint every N steps, in `history`.
         score_every: steps between scores, which are written to the log.
         metrics: the metrics to score during training [default: the default metrics]; see `score`.
@@ -118,6 +119,7 @@ def train(
         hold_out=hold_out,
         hold_out_seed=hold_out_seed,
     )
+    request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
     whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
         data_request.training_part(whole),
@@ -170,9 +172,19 @@ def resume(
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
-    """Continue an unfinished run from its last checkpoint; return the finished run."""
+    """Continue an unfinished run from its last checkpoint; return the finished run.
+
+    Raises:
+        UsageError: the run's weights were imported without those that only training needs.
+        DisentangleError: training failed; complete files are kept.
+    """
     loaded = run if isinstance(run, Run) else load_run(run)
     loaded.say = say
+    if loaded.record.absent:
+        raise UsageError(
+            f"{loaded.path}: cannot be trained further, as the imported file had no "
+            f"{parts_of(loaded.record.absent)}; score or traverse it, or train a run from the start"
+        )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     return complete(loaded, torch_device, checkpoint_every, figures, report, say)
@@ -236,7 +248,7 @@ def fit_and_record(
     if rise := values.get("kl_warmup", 0):
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
-            say("WARNING: training ends before the warm-up: the full weight is never reached")
+            say(f"{WARNING}training ends before the warm-up: the full weight is never reached")
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
         with torch.enable_grad(), compiling(training.compile):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from disentangle import __version__
+from disentangle.cli.list_plugins import HEADINGS
 from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -219,13 +220,51 @@ def test_unfinished_runs_are_left_out_of_scoring_and_said(command, tmp_path):
     assert "skipping unfinished runs: 1" in err
 
 
-def test_list_shows_each_plugin_with_its_distribution(command):
+def test_list_says_what_each_plugin_is_and_whose_if_not_built_in(command):
     code, out, _ = command("list")
     assert code == 0
-    lines = {tuple(line.split()) for line in out.splitlines()}
-    assert ("half-vae", "strangers", "3.1") in lines
-    assert ("mig", "disentangle-bench", __version__) in lines
-    assert any(line[:2] == ("twin", "AMBIGUOUS:") for line in lines)
+    lines = {line[2:].split("  ")[0]: line for line in out.splitlines()}
+    assert lines["half-vae"].endswith("(strangers 3.1)")
+    assert lines["twin"].split()[1] == "AMBIGUOUS:"
+    assert lines["mig"].startswith("* mig ")
+    assert lines["mig"].endswith("  Gap in information between a factor's two best latents")
+    assert lines["dci"].startswith("  dci ")
+    assert [n for n in ("conv", "local", "locatello2019") if lines[n].startswith("* ")]
+    assert "disentangle-bench" not in out
+    kinds = [line.split()[0] for line in out.splitlines() if line[:1].isupper()]
+    assert [kind.lower() for kind in kinds] == list(HEADINGS)
+
+
+@pytest.mark.parametrize("word", ["metrics", "metric", "METRICS"])
+def test_list_of_a_kind(command, word):
+    code, out, _ = command("list", word)
+    assert code == 0
+    assert " mig " in out
+    assert "beta-vae " not in out.replace("beta-vae-score", "")
+    assert {"metric"} == {
+        e["kind"] for e in json.loads(command("list", word, "--json")[1])["plugins"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("modls", "no kind of plugin 'modls'; did you mean 'models'?"),
+        ("MIG", "'MIG' is one plugin; run `disentangle show MIG`"),
+    ],
+)
+def test_list_of_an_unknown_kind_is_refused(command, word, message):
+    code, out, err = command("list", word)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_list_fits_the_terminal(command, monkeypatch):
+    monkeypatch.setattr("disentangle.cli.output.output_width", lambda: 50)
+    out = command("list")[1]
+    listed = [line for line in out.splitlines() if not line[:1].isupper()]
+    assert not [line for line in listed if len(line) > 50 and "https://" not in line]
+    assert "  factor-vae    A VAE with a penalty on total\n" in out
 
 
 def test_show_gives_paper_equation_and_knobs(command):
@@ -236,6 +275,7 @@ def test_show_gives_paper_equation_and_knobs(command):
     assert "  --beta-norm " in out
     assert "[default: 4.0]" in out
     assert "from disentangle-bench" in out
+    assert command("show", "Beta-VAE")[1] == out
 
 
 @pytest.mark.parametrize(
@@ -245,7 +285,19 @@ def test_show_gives_paper_equation_and_knobs(command):
             "disjoint",
             ["protocol disjoint", "points: disjoint", "knobs: infomec out_of_sample=True"],
         ),
-        ("higgins2017", ["preset higgins2017", "datasets: dsprites", "model: beta 4.0"]),
+        (
+            "higgins2017",
+            [
+                "preset higgins2017",
+                "  models: vae, beta-vae\n",
+                "  datasets: dsprites, chairs-grey, celeba\n",
+                "  beta-vae on dsprites:\n    model: beta 4.0\n",
+            ],
+        ),
+        (
+            "locatello2019",
+            ["  dip-vae-i on all datasets:\n    sweep: lambda_od 1, 2, 5, 10, 20, 50\n    with: "],
+        ),
     ],
 )
 def test_show_says_what_a_file_says(command, name, lines):
@@ -290,7 +342,7 @@ def test_help_of_train_lists_models_without_importing_them():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "half-vae" in result.stdout
-    assert "from strangers 3.1" in result.stdout
+    assert "(strangers 3.1)" in result.stdout
     assert "broken" in result.stdout
 
 
@@ -427,6 +479,21 @@ def test_table_of_some_columns_has_no_other(table):
     assert "spread" not in out
 
 
+def test_table_of_some_words_has_no_other_but_the_model(table):
+    head = table("--columns", "steps", "--columns", "mig").splitlines()[2]
+    assert head.split() == ["|", "model", "|", "steps", "|", "mig", "|"]
+
+
+def test_column_is_chosen_by_its_heading(command, variant):
+    values = [{"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}}]
+    run = variant("a", values=values)
+    words = ["--results", run.path.parent, "--columns", "mig [bins=40]"]
+    out = command("table", *words)[1]
+    assert "0.250" in out
+    assert "0.500" not in out
+    assert "0.5," not in command("table", *words, "--format", "csv-long")[1]
+
+
 def test_table_of_a_choice_has_one_row(table):
     assert table("--choose", "oracle:mig").count("beta=") == 1
 
@@ -462,7 +529,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
-        (["--columns", "nothing"], 2, "no score 'nothing'"),
+        (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],
     ids=str,

@@ -57,7 +57,7 @@ def test_given_beta_overrides_a_presets_beta_norm():
 
 def test_vae_has_no_beta():
     assert "beta" not in option_knobs(registry.models.load("vae"))
-    with pytest.raises(UsageError, match="model 'vae' has no knob 'beta'"):
+    with pytest.raises(UsageError, match="model 'vae' has no hyper-parameter 'beta'"):
         resolve(registry.models.load("vae"), {"beta": 1.0})
 
 

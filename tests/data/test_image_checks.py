@@ -6,7 +6,7 @@ from PIL import Image
 
 import disentangle
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DatasetWarning, DisentangleError, UsageError
+from disentangle.errors import DisentangleError, InputWarning, UsageError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 32, 32), np.uint8)
 
@@ -32,12 +32,12 @@ def test_images_of_zeros_and_ones_are_refused(load):
 
 @pytest.mark.parametrize(("levels", "factor"), [(16, 17), (4, 85), (32, 8)])
 def test_images_of_few_bits_are_warned_of_with_the_factor_that_mends_them(load, levels, factor):
-    with pytest.warns(DatasetWarning, match=f"are 0 to {levels - 1}, .* by {factor}"):
+    with pytest.warns(InputWarning, match=f"are 0 to {levels - 1}, .* by {factor}"):
         assert len(load(NOISE % levels)) == len(NOISE)
 
 
 def test_washed_out_images_are_warned_of(load):
-    with pytest.warns(DatasetWarning, match="are 240 to 255, .* Increase the contrast"):
+    with pytest.warns(InputWarning, match="are 240 to 255, .* Increase the contrast"):
         load(255 - NOISE % 16)
 
 

@@ -18,7 +18,7 @@ import disentangle
 from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
 from disentangle.data.status import own_states
-from disentangle.errors import DatasetWarning, DisentangleError, UsageError
+from disentangle.errors import DisentangleError, InputWarning, UsageError
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import score_run
 
@@ -200,7 +200,7 @@ def test_arrays_of_another_type_or_order_are_refused_with_a_remedy(npz, images, 
 
 
 def test_array_that_may_hold_images_along_its_last_axis_is_warned_of(npz):
-    with pytest.warns(DatasetWarning, match=r"taken as 32 images of 32 x 6 .* \[H, W, N\]"):
+    with pytest.warns(InputWarning, match=r"taken as 32 images of 32 x 6 .* \[H, W, N\]"):
         npz(images=noise(32, 32, 6))
 
 
@@ -341,11 +341,11 @@ def test_empty_image_file_is_named(load, photos):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"Rar!\x1a\7" + bytes(99), "rar or 7z"), (b"\x93NUMPY", "numpy.savez")]
+    ("content", "words"), [(b"Rar!\x1a\7" + bytes(99), "rar archive"), (b"\x93NUMPY", "n npy file")]
 )
 def test_file_of_another_kind_is_described(load, tmp_path, content, words):
     (tmp_path / "images.x").write_bytes(content)
-    with pytest.raises(DisentangleError, match=f"cannot read .*images.x: it is a .*{words}"):
+    with pytest.raises(DisentangleError, match=f"cannot read .*images.x: it is a.*{words}"):
         load(tmp_path / "images.x")
 
 
@@ -497,6 +497,51 @@ def test_values_of_factors_are_named_and_ordered(npz, column, values, labels):
     assert data.every_label(np.arange(4))[:, 0].tolist() == labels
 
 
+def test_numbers_beside_words_keep_their_order_and_distances(npz):
+    words = [["small", "1"], ["large", "32"], ["small", "4"], ["large", "16"]]
+    data = npz(images=noise(4, 32, 32), factors=words, names=["size", "x"])
+    assert list(data.values["x"]) == ["1", "4", "16", "32"]
+    assert data.numbers == {"x": (1.0, 4.0, 16.0, 32.0)}
+    view = data.view(hold_out=["size=small"], split="train")
+    assert view.numbers == data.numbers
+
+
+def test_grid_and_its_parts_have_the_numbers_behind_their_labels(npz):
+    grid = every(2, 4)
+    grid[:, 1] = 2 ** grid[:, 1]
+    data = npz(images=noise(8, 32, 32), factors=grid, names=["a", "x"])
+    assert isinstance(data, Grid)
+    assert data.numbers == {"x": (1.0, 2.0, 4.0, 8.0)}
+    part = data.view(hold_out=["x=1"], split="train")
+    assert isinstance(part, Grid)
+    assert part.numbers == {"x": [2.0, 4.0, 8.0]}
+
+
+def test_uneven_steps_change_the_fingerprint_and_even_ones_keep_that_of_0_1(npz):
+    images = (np.arange(8 * 32 * 32) % 251).astype(np.uint8).reshape(8, 32, 32)
+    prints = [
+        npz(images=images, factors=np.repeat(values, 2), names=["x"]).fingerprint
+        for values in ([0, 1, 2, 3], [0, 1, 2, 5], [0, 1, 2, 6])
+    ]
+    assert prints[0] == "04e26def32655b998041e49df39f4b90ef6cd4d61436ab05af805c74d85d11bb"
+    assert len(set(prints)) == 3
+
+
+def test_order_of_words_is_said(npz, tmp_path):
+    said = []
+    words = {"factors": ["red", "green", "blue"], "names": ["hue"]}
+    npz({"say": said.append}, images=noise(3, 32, 32), **words)
+    assert any("alphabetical order (hue: blue, green, red)" in line for line in said)
+
+
+def test_continuous_factor_is_refused(npz):
+    angle = np.linspace(0, 360, 60)
+    with pytest.raises(
+        DisentangleError, match=r"own\.npz .*'factors': column 0 \('angle'\) is con"
+    ):
+        npz(images=noise(60, 32, 32), factors=angle, names=["angle"])
+
+
 def test_factors_may_be_in_fortran_order(npz):
     factors = np.asfortranarray(every(4, 2)[:5])
     data = npz(images=noise(5, 32, 32), factors=factors)
@@ -546,6 +591,15 @@ def test_nothing_is_ever_unpickled(npz, tmp_path, key):
     assert exploded.exists()  # so it was a real threat
 
 
+def test_text_and_numbers_stored_as_objects_are_read(npz):
+    table = np.array([["red", 2, np.float32(1.5)], ["blue", 10, np.int64(2)]], dtype=object)
+    names = np.array(["hue", "x", np.str_("size")], dtype=object)  # as of a data frame
+    data = npz(images=noise(2, 32, 32), factors=table, names=names)
+    assert data.values == {"hue": ("blue", "red"), "x": ("2", "10"), "size": ("1.5", "2.0")}
+    transposed = npz(images=noise(2, 32, 32), factors=np.asfortranarray(table), names=names)
+    assert transposed.every_label([0, 1]).tolist() == data.every_label([0, 1]).tolist()
+
+
 IMAGES = noise(4, 32, 32)
 WRONG = {
     "no images": ({"imgs": IMAGES}, "expected an array 'images', got imgs"),
@@ -557,11 +611,17 @@ WRONG = {
     "none": ({"images": IMAGES[:0]}, "it has no image"),
     "Fortran order": ({"images": np.asfortranarray(IMAGES)}, "'images' is in Fortran order"),
     "structure": ({"images": IMAGES.view("u1,u1")}, "store uint8"),
-    "NaN": ({"images": IMAGES, "factors": [0, 1, np.nan, 2]}, "as finite numbers"),
-    "infinity": ({"images": IMAGES, "factors": [0, 1, np.inf, 2]}, "as finite numbers"),
+    "NaN": (
+        {"images": IMAGES, "factors": [0, 1, np.nan, 2]},
+        "expected finite numbers or text, got (nan|inf) in row 2",
+    ),
+    "infinity": (
+        {"images": IMAGES, "factors": [0, 1, np.inf, 2]},
+        "expected finite numbers or text, got (nan|inf) in row 2",
+    ),
     "complex": (
         {"images": IMAGES, "factors": [0, 1j, 1, 2]},
-        "as finite numbers or text, got complex",
+        "expected finite numbers or text, got complex",
     ),
     "few factors": (
         {"images": IMAGES, "factors": [0, 1, 2]},
@@ -662,16 +722,19 @@ def test_large_images_are_read_a_few_at_a_time(npz, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "kind"),
     [
-        (b"", "it is empty"),
-        (b"text", "expected an npz file, but it is text"),
-        (b"PK\3\4 and no more", "expected an npz file, but it is a zip that is truncated"),
+        (b"", "an empty file: get it again"),
+        (b"text", "expected an npz file, got a text file"),
+        (b"PK\3\4 and no more", "expected an npz file, got a damaged or truncated zip file"),
+        (b"<html><title>Quota exceeded</title>", r"a web page \('Quota exceeded'\), not the file"),
+        (b"\x93NUMPY", "expected an npz file, got an npy file"),
+        (b"\0\1", "expected an npz file, got something else"),
     ],
 )
-def test_file_that_is_no_npz_is_refused(load, tmp_path, content, words):
+def test_file_that_is_no_npz_is_refused(load, tmp_path, content, kind):
     (tmp_path / "own.npz").write_bytes(content)
-    with pytest.raises(DisentangleError, match=rf"cannot use .*own\.npz.*: {words}"):
+    with pytest.raises(DisentangleError, match=rf"cannot use .*own\.npz.*: .*{kind}"):
         load(tmp_path / "own.npz")
 
 

@@ -141,6 +141,12 @@ class NoHelp(Right):
     gamma: float = knob(default=1.0, help=" ")
 
 
+class LongLine(Right):
+    """Its line for `disentangle list` is none."""
+
+    about = "x" * 81
+
+
 class BadDefault(Right):
     """It has a knob whose default is out of bounds."""
 
@@ -189,6 +195,20 @@ class PairsOutside(Right):
 
     def pair(self, dataset, index, rng):
         return np.asarray(index) + len(dataset) - 1
+
+
+class ComparesImages(Right):
+    """Its KL term has the spread of means over the batch, which is 0 for one image."""
+
+    def kl(self, q):
+        return (q.mean - q.mean.mean(0)).square().sum(1).mean()
+
+
+class DecaysOthers(Right):
+    """It leaves a parameter that it does not have out of the weight decay."""
+
+    def undecayed(self):
+        return [nn.Parameter(torch.zeros(2))]
 
 
 class NoSource(Right):

@@ -67,7 +67,7 @@ def test_edited_protocol_is_another_column(run, mine):
         ('about = "a"\nseed = 3', "seed"),
         ('name = "b"\nabout = "a"', "invalid protocol"),
         ('about = "a"\n[knobs.migg]\nbins = 3', "no metric 'migg'; did you mean 'mig'"),
-        ('about = "a"\n[knobs.mig]\nbuns = 3', "no knob 'buns'"),
+        ('about = "a"\n[knobs.mig]\nbuns = 3', "no hyper-parameter 'buns'"),
     ],
 )
 def test_wrong_protocol_is_named(tmp_path, text, message):

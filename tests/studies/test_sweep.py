@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import registered
+from rich.console import Console
 
 import disentangle
 from disentangle.cli.sweep import continue_command
@@ -373,6 +374,22 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
     view.see(Event(job, "done"))
     assert "done (2 of 3)" in capsys.readouterr().err
     assert "2 of 3 done, 1 failed" in view.line()
+
+
+def test_live_view_breaks_no_number_in_a_narrow_terminal(study, monkeypatch):
+    job = load_plan(study(), device="cpu").jobs[0]
+    view = View("mine", {job: 1.0}, width=1, total=3, done=1)
+    steps = job.record.recipe["steps"]
+    entry = {"step": 1, "terms": {"kl": 1234567.5}, "active": 6, "seconds": 2.0}
+    view.running = {job: {**entry, "images_per_second": 123456.0}}
+    for width in (30, 60, 120):
+        console = Console(width=width)
+        monkeypatch.setattr("disentangle.cli.sweep_view.console", console)
+        with console.capture() as captured:
+            console.print(view.table())
+        shown = " ".join(captured.get().split())
+        for whole in (f"1 of {steps:,}", "123,456", "1234567.5", "6"):
+            assert whole in shown
 
 
 def test_command_that_goes_on_is_the_one_that_was_given(monkeypatch):

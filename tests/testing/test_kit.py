@@ -48,6 +48,13 @@ WRONG = [
     (rogue.HiddenState, "state survives saving", "parameters and buffers (register_buffer)"),
     (rogue.TooFewLatents, "code and images have their shapes", "code is [6, 9] for 6 images"),
     (rogue.Backwards, "traversal is in order", "must return up to n values in order"),
+    (
+        rogue.ComparesImages,
+        "smallest batch trains every term",
+        "term 'kl' has no gradient in a batch of 1, but has one in a batch of 6",
+    ),
+    (rogue.DecaysOthers, "undecayed parameters are its own", "choose from self.parameters()"),
+    (rogue.LongLine, "about is a line", "`about` is a line of 80 characters at most, got 81"),
     (rogue.NoSource, "class names its source", "no source: begin the module with the paper"),
     (rogue.NoDocstring, "class names its source", "has no docstring"),
     (rogue.Floats, "images are bytes of their shape", "torch.float32: return torch.uint8"),

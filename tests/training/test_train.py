@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 
 import disentangle
 from disentangle._utils.device import choose_device
+from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.traversals import draw_traversals
 from disentangle.runs import checkpoint
@@ -35,6 +37,7 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         pytest.param("duel", {}, marks=pytest.mark.slow),
         pytest.param("vae", {"optimizer": "adagrad", "precision": "bf16"}, marks=pytest.mark.slow),
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
+        ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
     ],
     ids=str,
 )
@@ -153,12 +156,56 @@ def test_compiler_that_fails_is_said(tmp_path, monkeypatch):
 
 def test_decay_and_clipping_are_torchs():
     model = torch.nn.Linear(2, 1, bias=False)
-    model.opponent = lambda: None
+    model.opponent, model.undecayed = (lambda: None), (lambda: ())
     (optimizer,) = make_optimizers(model, Training(optimizer="adamw", lr=0.1, weight_decay=0.5))
     before = model.weight.detach().clone()
     model.weight.grad = torch.zeros_like(model.weight)
     optimizer.step()
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae"])
+def test_decay_leaves_out_what_the_model_names(name):
+    model = registry.models.load(name)(latents=2)
+    model.build((1, 64, 64))
+    optimizer = make_optimizers(model, Training(optimizer="adamw", lr=0.1, weight_decay=0.5))[0]
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    shrunk = {
+        name
+        for name, p in model.named_parameters()
+        if torch.allclose(p, before[name] * (1 - 0.1 * 0.5)) and bool(before[name].any())
+    }
+    kept = {name for name, p in model.named_parameters() if torch.equal(p, before[name])}
+    assert shrunk | kept == set(before)
+    if name == "qlae":
+        assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
+    else:
+        assert kept == {k for k in before if k.startswith("discriminator.")}
+
+
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2)],
+)
+def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train(model, "tiny", results=tmp_path, **{**SMALL, "batch_size": least - 1})
+    assert str(caught.value) == (
+        f"{model} needs batches of at least {least} images, as its loss compares the images of a "
+        f"batch; got {least - 1}; use --batch-size {least} or more"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_dataset_too_small_for_a_models_loss_is_refused(tmp_path):
+    one = load_dataset("tiny").view(hold_out=["0.98"])
+    assert len(one) == 1
+    with pytest.raises(UsageError, match=r"dip-vae-i needs batches of at least 2 .* has only 1$"):
+        train("dip-vae-i", one, results=tmp_path, **{**SMALL, "batch_size": 1})
+    assert train("vae", one, steps=2, results=tmp_path, **{**SMALL, "batch_size": 1}).finished
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -178,9 +225,9 @@ def test_rise_of_the_kl_weight_is_said(tmp_path):
     options = {"steps": 3, "results": tmp_path, "say": said.append, **SMALL}
     train("beta-vae", "tiny", kl_warmup=2, **options)
     assert "the weight of the KL term rises from 0 over 2 of 3 steps" in said
-    assert not any("WARNING" in line for line in said)
+    assert not any("training ends before" in line for line in said)
     train("beta-vae", "tiny", kl_warmup=4, **options)
-    assert any("WARNING: training ends before the warm-up" in line for line in said)
+    assert any("warning: training ends before the warm-up" in line for line in said)
     said.clear()
     train("beta-vae", "tiny", **options)
     assert not any("rises" in line for line in said)
@@ -446,7 +493,7 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     said = []
     options = {"steps": 40, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-2}
     train("beta-vae", "tiny", beta=1e5, results=tmp_path, say=said.append, **options)
-    warnings = [line for line in said if line.startswith("WARNING")]
+    warnings = [line for line in said if line.startswith("warning: no latent is active")]
     assert len(warnings) == 1
     assert "no latent is active after" in warnings[0]
     assert (

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from disentangle.data.file_kind import description, unusable
+from disentangle.data.file_kinds import kind_of, unusable
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
 
@@ -20,10 +20,10 @@ def npy():
     return file.getvalue()
 
 
-def npz(cut=0):
+def npz():
     file = io.BytesIO()
     np.savez(file, codes=np.ones(3), factors=np.ones(3))
-    return file.getvalue()[: len(file.getvalue()) - cut]
+    return file.getvalue()
 
 
 def h5():
@@ -36,25 +36,24 @@ def h5():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "it is empty"),
-        (PAGE.encode(), "it is a web page ('Google Drive - Quota exceeded') that was saved"),
-        (b"\xef\xbb\xbf<!doctype HTML>", "it is a web page that was saved"),
-        (npy(), "it is a single array of `numpy.save`"),
-        (npz(), "it is an npz with codes, factors"),
-        (npz(cut=30), "it is a zip that is truncated"),
-        (h5(), "it is an HDF5 file"),
-        (gzip.compress(npz()), "it is compressed"),
+        (b"", "an empty file"),
+        (PAGE.encode(), "a web page ('Google Drive - Quota exceeded'), not the file itself"),
+        (b"\xef\xbb\xbf<!doctype HTML>", "a web page, not the file itself"),
+        (npy(), "an npy file"),
+        (npz(), "a zip file"),
+        (h5(), "an HDF5 file"),
+        (gzip.compress(npz()), "a gzip file"),
         (
             b"version https://git-lfs.github.com/spec/v1",
-            "it is a pointer of Git LFS: run `git lfs pull`",
+            "a Git LFS pointer, not the file itself (run `git lfs pull`)",
         ),
-        (b"1.0,2.0\n3.0,4.0\n", "it is text"),
+        (b"1.0,2.0\n3.0,4.0\n", "a text file"),
         (bytes(range(32)), ""),
     ],
 )
 def test_files_are_described_by_their_content(tmp_path, content, words):
     (tmp_path / "data.npz").write_bytes(content)
-    assert description(tmp_path / "data.npz").startswith(words)
+    assert kind_of(tmp_path / "data.npz") == words
 
 
 def test_text_about_pages_is_no_page(tmp_path):
@@ -64,7 +63,11 @@ def test_text_about_pages_is_no_page(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "it is empty"), (PAGE.encode(), "Quota exceeded"), (npy(), "expected an npz file, but")],
+    [
+        (b"", "an empty file"),
+        (PAGE.encode(), "Quota exceeded"),
+        (npy(), "expected an npz file, got an npy file"),
+    ],
 )
 @pytest.mark.parametrize("dataset", ["mpi3d-real", "dsprites", "./"])
 def test_wrong_file_of_a_dataset_is_described(tmp_path, dataset, content, words):
@@ -79,7 +82,5 @@ def test_wrong_file_of_a_dataset_is_described(tmp_path, dataset, content, words)
 def test_web_page_in_place_of_a_dataset_is_told_as_such(tmp_path, dataset):
     path = tmp_path / "download"
     path.write_text(PAGE)
-    with pytest.raises(
-        DisentangleError, match=r"it is a web page .* download the file again, from http"
-    ):
+    with pytest.raises(DisentangleError, match=r"it is a web page .* get it again, from http"):
         load_dataset(dataset, file=path, data_dir=tmp_path / "data")
