@@ -176,6 +176,8 @@ def main() -> None:
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of standard output stopped, as `head` does
+        sys.exit(1)
     except OSError as error:
         show_traceback()
         fail(refusal(error), 1)

@@ -64,6 +64,14 @@ def test_results_are_written_if_nobody_reads_standard_output(tmp_path, way):
     assert '"mig"' in (tmp_path / "s.json").read_text()
 
 
+@pytest.mark.slow
+def test_nothing_is_said_if_the_reader_of_standard_output_stops(tmp_path):
+    command = " ".join([*MAIN, "list | true"])
+    ended = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.stderr == ""
+
+
+@pytest.mark.slow
 def test_error_is_one_line_if_standard_output_is_closed(tmp_path):
     command = " ".join([*MAIN, "score --codes nope.npz >&-"])
     ended = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
