@@ -59,7 +59,10 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        tell(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
+        tell(
+            f"No prediction for '{model}': its loss has no option that is the weight of a KL term. "
+            "Prediction for a VAE, with a weight of 1:"
+        )
     for line in predict(
         opened,
         1.0 if weight is None else weight,

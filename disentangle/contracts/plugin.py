@@ -35,6 +35,7 @@ class Knob:
     normalised: bool = False
     only_if: tuple[str, ...] | None = None
     added: bool = False
+    rise: bool = False
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -105,6 +106,7 @@ def knob(
     normalised: bool = False,
     only_if: tuple[str, ...] | None = None,
     added: bool = False,
+    rise: bool = False,
 ) -> T:
     """Declare a hyper-parameter as a field of a plugin.
 
@@ -125,6 +127,8 @@ def knob(
         added: the knob was added after the plugin's first release and changes nothing at its
             default. The plugin then keeps its version, and a record without the knob implies its
             default.
+        rise: the knob is the number of training steps over which a part of the loss rises to its
+            full size. The core warns before a training that ends earlier.
     """
     metadata = {
         "help": help,
@@ -135,6 +139,7 @@ def knob(
         "normalised": normalised,
         "only_if": only_if,
         "added": added,
+        "rise": rise,
     }
     return dataclasses.field(default=default, metadata={"knob": metadata})
 

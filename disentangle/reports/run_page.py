@@ -15,7 +15,7 @@ from disentangle.figures.traversals import traverse
 from disentangle.reports.curves_section import curves
 from disentangle.reports.scores_section import baselines_near, matrices, score_blocks
 from disentangle.reports.sprites import data_uri
-from disentangle.runs.records import RunRecord, SettingRecord, describe_view
+from disentangle.runs.records import RunRecord, SettingRecord, describe_view, parts_of
 from disentangle.runs.run import Run
 from disentangle.runs.scores import current_scores
 
@@ -89,6 +89,7 @@ def origins(record: RunRecord) -> dict[str, str]:
         "run": record.id,
         "settings": record.origin,
         "imported from": record.imported or "",
+        "not in that file": parts_of(record.absent),
         "plugin": f"{record.distribution}, model version {record.model_version}, "
         f"network version {record.network_version}",
         "images": f"{data.images:,}, each {' x '.join(map(str, data.image_shape))}, {data.source}",

@@ -92,10 +92,11 @@ def slopes(model: Model, batch: Batch) -> dict[str, float]:
     parameters = [p for p in model.parameters() if p.requires_grad]
     found = {}
     for name, term in chain(*(terms.items() for terms in sets(model, batch))):
-        scalar(name, term)
+        loss = term.loss if isinstance(term, Term) else term
+        scalar(name, loss)
         gradients = (
-            torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-            if term.requires_grad
+            torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            if loss.requires_grad
             else ()
         )
         found[name] = sum(float(g.abs().sum()) for g in gradients if g is not None)

@@ -15,6 +15,7 @@ from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
+from disentangle.contracts.plugin import knobs
 from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
@@ -249,6 +250,13 @@ def fit_and_record(
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
             say(f"{WARNING}training ends before the warm-up: the full weight is never reached")
+    for name, knob in knobs(type(model)).items():
+        rise = values.get(name, knob.default) if knob.rise else 0
+        if rise > training.steps:
+            say(
+                f"{WARNING}training ends after {training.steps:,} steps, before the end of "
+                f"the {rise:,} steps of `--{name.replace('_', '-')}`"
+            )
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
         with torch.enable_grad(), compiling(training.compile):

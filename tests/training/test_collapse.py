@@ -6,6 +6,7 @@ import torch
 
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import load_dataset
+from disentangle.errors import DisentangleError
 from disentangle.training import collapse as advice
 from disentangle.training.collapse import advise, bernoulli_onset, eigenvalues, predict
 from disentangle.training.train import train
@@ -133,7 +134,53 @@ def test_advise_command(strangers, command):
     assert "beta = 409.6 is the weight of the KL term" in out
     assert "warning: collapse is predicted" in out
     assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
-    assert "Prediction for a weight of 1" in command("advise", "vae", "tiny")[1]
+    for model in ("annealed-vae", "dip-vae-i", "qlae"):
+        out = command("advise", model, "tiny")[1]
+        assert f"No prediction for '{model}'" in out
+        assert "Prediction for a VAE, with a weight of 1:" in out
+
+
+@pytest.mark.parametrize(("value", "pixels"), [(0.0, ", each pixel 0 of 255"), (None, "")])
+def test_images_that_are_all_alike_are_named(value, pixels):
+    image = np.linspace(0, 1, 6) if value is None else np.full(6, value)
+    images = Images(np.tile(image, (50, 1)))
+    sentence = f"all of 50 sampled images are alike{pixels}, so there is nothing to learn; check "
+    with pytest.raises(DisentangleError, match=f"'given': {sentence}"):
+        advise(images, 4.0, 6, "bernoulli", 0.5)
+    line = advice.one_line(images, 4.0, 6, "gaussian-learned", 0.5)
+    assert line.startswith(f"warning: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "line"),
+    [
+        ("ada-gvae", {"beta": 3.0}, "beta = 3: "),
+        ("annealed-vae", {}, None),
+        ("dip-vae-i", {}, None),
+        ("dip-vae-ii", {}, None),
+        ("qlae", {}, None),
+    ],
+)
+def test_onset_is_told_only_of_a_weight_of_the_kl_term(strangers, tmp_path, model, options, line):
+    """A distance of the KL from a capacity, a covariance and codes without a KL have no onset."""
+    short = {"steps": 1, "batch_size": 8, "figures": False, "device": "cpu"}
+    said = []
+    train(model, "tiny", results=tmp_path, say=said.append, **options, **short)
+    told = [text for text in said if "predicted above" in text]
+    assert [line in text for text in told] == [True] if line else not told
+
+
+def test_capacity_that_training_does_not_reach_is_told(strangers, tmp_path):
+    short = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu", "results": tmp_path}
+    said = []
+    train("annealed-vae", "tiny", say=said.append, **short)
+    assert (
+        "warning: training ends after 2 steps, before the end of the 100,000 steps of `--rise`"
+        in said
+    )
+    said.clear()
+    train("annealed-vae", "tiny", rise=2, say=said.append, **short)
+    assert not any("warning" in text for text in said)
 
 
 def test_sample_is_the_same_for_the_same_seed():

@@ -10,6 +10,7 @@ from torch import nn
 from disentangle.contracts import registry
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.reports.run_page import origins
 from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
@@ -145,6 +146,21 @@ def test_what_does_not_match_is_named(public, tmp_path, options, message):
     assert not (tmp_path / "results").exists()
 
 
+def test_images_in_another_folder_are_found_again(public, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "here").mkdir()
+    images = np.random.default_rng(0).integers(0, 255, (12, 64, 64), dtype=np.uint8)
+    np.savez(tmp_path / "data/mine.npz", images=images)
+    monkeypatch.chdir(tmp_path / "here")
+    run = imported(
+        tmp_path / "model.pt", tmp_path, dataset="../data/mine.npz", layout="disentangling-vae"
+    )
+    monkeypatch.chdir(tmp_path)
+    loaded = load_run(run.path)
+    assert loaded.record.dataset.file == str(tmp_path / "data/mine.npz")
+    assert len(loaded.dataset) == 12
+
+
 def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
     said = []
     run = imported(
@@ -160,6 +176,7 @@ def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
     ]
     loaded = load_run(run.path)
     assert {name.partition(".")[0] for name in loaded.record.absent} == {"discriminator"}
+    assert origins(loaded.record)["not in that file"] == "discriminator (14 tensors)"
     with torch.no_grad():
         assert torch.allclose(loaded.encode(X), public.encoder(X)[0], atol=1e-5)
     assert {"mig", "elbo/kl"} <= set(score(loaded, ["mig", "elbo:samples=10"]))

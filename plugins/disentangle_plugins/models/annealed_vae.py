@@ -17,7 +17,7 @@ class AnnealedVAE(Model):
 
     gamma: float = knob(default=1000.0, min=0, help="weight of the KL's distance from C")
     capacity: float = knob(default=25.0, min=0, help="capacity C at the end of its rise, in nats")
-    rise: int = knob(default=100_000, min=1, help="steps over which C rises from 0")
+    rise: int = knob(default=100_000, min=1, rise=True, help="steps over which C rises from 0")
 
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""
