@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from disentangle._utils.console import console, manner, message_width, say
+from disentangle._utils.streams import prepare_streams
 from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
@@ -21,6 +22,7 @@ from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
@@ -95,6 +97,7 @@ def resume(
     for text in ending(resumed):
         say(text)
     typer.echo(resumed.path)
+    fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
@@ -172,6 +175,7 @@ def main() -> None:
     from disentangle.cli.standard_output import results_alone
     from disentangle.contracts.isolation import blame, refusal
 
+    prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
@@ -180,6 +184,8 @@ def main() -> None:
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of standard output stopped, as `head` does
+        sys.exit(1)
     except OSError as error:
         show_traceback()
         fail(refusal(error), 1)

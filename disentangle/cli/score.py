@@ -1,5 +1,6 @@
 """`disentangle score`: score runs, arrays of codes, or any encoder."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from disentangle.cli.output import (
     open_dataset,
     print_aligned,
     show_tables,
+    write_result,
     write_tables,
 )
 from disentangle.cli.parameters import (
@@ -101,7 +103,11 @@ def score(
     ] = "float",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="file for the full records"),
+        typer.Option(
+            metavar="JSON",
+            rich_help_panel=OTHER,
+            help="file for the full records; by run if runs are scored",
+        ),
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
@@ -131,8 +137,6 @@ def score(
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
-    if output is not None and codes is None and encoder is None:
-        raise UsageError("--output requires --codes or --encoder; a run stores its scores itself")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")
     if codes is not None:
@@ -154,24 +158,37 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-        problems += score_runs(ready, request, device, detail, as_json)
-        for path in write_tables(ready, results):
+        problems += score_runs(ready, request, output, device, detail, as_json)
+        written, unwritten = write_tables(ready, results)
+        for path in [*written, output] if output else written:
             if not as_json:
                 typer.echo(path)
-        fail_if_any(problems)
+        if any(run.unwritten for run in ready) and output is None:
+            unwritten.append("`--output FILE` writes the scores elsewhere")
+        fail_if_any([*problems, *unwritten])
 
 
 def score_runs(
-    runs: Sequence["Run"], request: "ScoringRequest", device: str, detail: bool, as_json: bool
+    runs: Sequence["Run"],
+    request: "ScoringRequest",
+    output: Path | None,
+    device: str,
+    detail: bool,
+    as_json: bool,
 ) -> list[str]:
-    """Score runs one after another, and print their tables; return what went wrong."""
+    """Score runs one after another, and print their tables; return what went wrong.
+
+    Their records are written to `output` if given, as a JSON object of one entry per run.
+    """
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
+    from disentangle.runs.score_records import ScoreFile
     from disentangle.score_tables.build import make_tables
     from disentangle.scoring.score_runs import score_run
 
     problems: list[str] = []
     results_of: dict[str, ScoreMapping] = {}
+    records: dict[str, Any] = {}
     for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
@@ -182,12 +199,17 @@ def score_runs(
             except OSError as error:
                 problems.append(f"{run.path}: {refusal(error)}")
                 continue
+        if run.unwritten:
+            problems.append(f"scores not kept: {run.unwritten}")
         results_of[str(run.path)] = scores
+        records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
         available = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
             show_details(scores)
+    if output is not None:
+        problems += write_result(output, json.dumps(records, indent=2) + "\n")
     if as_json:
         print_json({path: scores.as_dict() for path, scores in results_of.items()})
     else:
@@ -237,9 +259,12 @@ def score_reference(
 
 def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
     """Print scores, one per line, and write their records to `output` if given."""
-    from disentangle._utils.files import write_text
     from disentangle.runs.score_records import ScoreFile
 
+    problems = []
+    if output is not None:
+        text = ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n"
+        problems = write_result(output, text)
     if as_json:
         print_json(scores.as_dict())
     else:
@@ -248,11 +273,9 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
         print_aligned(rows)
     if detail:
         show_details(scores)
-    if output is not None:
-        write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
-        if not as_json:
-            typer.echo(output)
-    fail_if_any([*scores.failed.values(), *no_score([scores])])
+    if output is not None and not problems and not as_json:
+        typer.echo(output)
+    fail_if_any([*scores.failed.values(), *problems, *no_score([scores])])
 
 
 def show_details(scores: "ScoreMapping") -> None:

@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 
 from disentangle.cli.help import App, Command, Group
 from disentangle.cli.list_plugins import about_claims, listing
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -203,6 +204,7 @@ def model_command(name: str) -> Any:
         for text in ending(run):
             say(text)
         typer.echo(run.path)
+        fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 
     command.__doc__ = escape(documentation(model))
     single = App(add_completion=False)

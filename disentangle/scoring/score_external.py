@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset
+from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
@@ -84,11 +84,11 @@ def score_function(
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
-    opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
+    part = request.part_of(opened(dataset))
     with evaluating(encoder, torch_device):
         source = FunctionSource(
             encoder,
-            opened,
+            part,
             takes=takes,
             device=torch_device,
             progress=progress,
@@ -97,7 +97,7 @@ def score_function(
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(opened), origin)
+        requests = request.scores_of(DatasetRecord.of(part), origin)
         if request.takes_all or seconds_of(requests, len(source)) > LONG:
             say(time_needed(requests, source))
         return measure_each(requests, source)

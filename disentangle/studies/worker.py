@@ -73,6 +73,8 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
             say(f"{name} {value:.3f} ({asked.protocol})")
         for name, reason in scores.unavailable.items():
             say(f"{name}: n/a: {reason}")
+    if run.unwritten:  # perhaps not the next time
+        raise DisentangleError("; ".join([*failures, f"not kept: {run.unwritten}"]))
     if failures:
         raise ScoringFailed("; ".join(failures))
 

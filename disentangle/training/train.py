@@ -1,5 +1,6 @@
 """The verbs `train` and `resume`."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,8 +17,9 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
 from disentangle.contracts.plugin import knobs
+from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
-from disentangle.errors import DisentangleError, TrainingFailed, UsageError
+from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord, parts_of
@@ -120,7 +122,7 @@ def train(
         hold_out_seed=hold_out_seed,
     )
     request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
-    whole = dataset if isinstance(dataset, Dataset) else data_request.open(say, progress)
+    whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
         data_request.training_part(whole),
         device=torch_device,
@@ -183,6 +185,7 @@ def resume(
         DisentangleError: training failed; complete files are kept.
     """
     loaded = run if isinstance(run, Run) else load_run(run)
+    loaded.say = say
     if loaded.record.absent:
         raise UsageError(
             f"{loaded.path}: cannot be trained further, as the imported file had no "
@@ -224,7 +227,11 @@ def complete(
         missing = [name for name in run_figures.files_of(run) if not (run.figures / name).exists()]
         if missing:
             say("drawing the figures")
-            run_figures.draw_all(run)
+            try:
+                run_figures.draw_all(run)
+            except OSError as error:  # the run itself is complete
+                run.unwritten = f"{error.filename or run.figures}: {error.strerror or error}"
+                warnings.warn(f"figures not written: {run.unwritten}", UnwrittenWarning, 2)
     return run
 
 

@@ -404,7 +404,6 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
     [
         (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
         (["--dataset", "tiny"], "--dataset and --takes require --encoder"),
-        (["--output", "a.json"], "--output requires --codes or --encoder"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
         (["--protocol", "nope"], "no protocol 'nope'"),
