@@ -36,12 +36,20 @@ class Busy(DisentangleError):
     """Another process is training or scoring this run."""
 
 
+class NotWritable(DisentangleError):
+    """A run's folder cannot be written to."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; tables show n/a and the reason."""
 
 
 class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
+
+
+class UnwrittenWarning(UserWarning):
+    """Results were computed and returned, but could not be written to disk."""
 
 
 class InputWarning(UserWarning):

@@ -1,9 +1,14 @@
-"""Text for people: durations, and lines that are broken between words alone."""
+"""Text for people: durations, counts, and lines that are broken between words alone."""
 
 from disentangle._utils.columns import paragraph
 
 WARNING = "warning: "
 """Prefix of the lines that warn: `--quiet` keeps them, and terminals colour it."""
+
+
+def count(number: int, noun: str) -> str:
+    """Format a number of things, as in "1 thread" and "2 threads"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from disentangle._utils.console import console, manner, message_width, say
+from disentangle._utils.streams import prepare_streams
 from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
@@ -21,11 +22,11 @@ from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
     Device,
-    DrawFigures,
     File,
     RunPath,
     as_example,
@@ -67,14 +68,22 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: CheckpointEvery = None,
-    figures: DrawFigures = True,
+    figures: Annotated[
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures",
+            help="draw the run's figures at the end",
+            show_default="as when training started",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training import train
+    from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
@@ -85,7 +94,10 @@ def resume(
             report=watch.report,
             say=say,
         )
+    for text in ending(resumed):
+        say(text)
     typer.echo(resumed.path)
+    fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
@@ -163,14 +175,17 @@ def main() -> None:
     from disentangle.cli.standard_output import results_alone
     from disentangle.contracts.isolation import blame, refusal
 
+    prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with results_alone(lambda text: say(WARNING + text)):
+        with results_alone():
             app()
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of standard output stopped, as `head` does
+        sys.exit(1)
     except OSError as error:
         show_traceback()
         fail(refusal(error), 1)

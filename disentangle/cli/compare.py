@@ -60,7 +60,7 @@ def compare(
     except UsageError:
         raise
     except DisentangleError as error:
-        typer.echo(f"No figure: {error}")
+        tell(f"No figure: {error}")
 
 
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:

@@ -69,22 +69,43 @@ def show_tables(tables: Sequence["Table"]) -> None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
         else:
             typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
-    typer.echo(made_by())
+    tell(made_by())
 
 
-def write_tables(runs: list["Run"], results: Path) -> list[Path]:
-    """Write the tables of the results folder, and of the folder of each run outside it."""
+def write_result(path: Path, text: str) -> list[str]:
+    """Write a file of results; return what went wrong, so that the results are shown all the same.
+
+    Called before the results are printed: whoever reads them may stop early (`| head -1`).
+    """
+    from disentangle._utils.files import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        return [f"not written: {path}: {error.strerror or error}"]
+    return []
+
+
+def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str]]:
+    """Write the tables of the results folder, and of the folder of each run outside it.
+
+    Returns:
+        The files, and the reasons why others could not be written.
+    """
     from disentangle.runs.collection import load_all
     from disentangle.score_tables import export
     from disentangle.score_tables.build import make_tables
 
     root = results.resolve()
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
-    written = []
+    written, problems = [], []
     for folder in sorted(folders):
         all_runs, _ = load_all(folder)
-        written += export.write_scores(make_tables(all_runs), all_runs, folder)
-    return written
+        try:
+            written += export.write_scores(make_tables(all_runs), all_runs, folder)
+        except OSError as error:
+            problems.append(f"not written: {error.filename or folder}: {error.strerror or error}")
+    return written, problems
 
 
 def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:

@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 
 from disentangle.cli.help import App, Command, Group
 from disentangle.cli.list_plugins import about_claims, listing
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -104,9 +105,10 @@ def watch(
 
     The progress is read from the log of the run.
     """
-    from disentangle._utils.console import describe, following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training.follow import follow, for_tensorboard
+    from disentangle.training.progress import following, line
 
     followed = load_run(run)
     steps = int(followed.record.recipe["steps"])
@@ -127,7 +129,7 @@ def watch(
     if state == "not finished" and not once:
         state += f" and not running (`disentangle resume {followed.path}` continues it)"
     if log := followed.log:
-        state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
+        state += f": {line(log[-1]['step'], steps, log[-1])}"
     say(state)
     typer.echo(followed.path / "tensorboard" if tensorboard else followed.path)
 
@@ -167,8 +169,9 @@ def model_command(name: str) -> Any:
         figures: DrawFigures = True,
         **options: Any,
     ) -> None:
-        from disentangle._utils.console import following, say
+        from disentangle._utils.console import say
         from disentangle.training import train
+        from disentangle.training.progress import ending, following
 
         settings = {k: options[k] for k in settable if was_given(ctx, k)}
         with following() as watch:
@@ -198,7 +201,10 @@ def model_command(name: str) -> Any:
                 say=say,
                 **settings,
             )
+        for text in ending(run):
+            say(text)
         typer.echo(run.path)
+        fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 
     command.__doc__ = escape(documentation(model))
     single = App(add_completion=False)

@@ -106,10 +106,11 @@ def read_text(file: Path) -> str:
         DisentangleError: the file cannot be read.
     """
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DisentangleError(f"{file}: cannot be read: {reason}") from error
+        return file.read_text(encoding="utf-8-sig")  # some editors begin with a BOM
+    except UnicodeDecodeError as error:
+        raise DisentangleError(f"{file}: it is not text in UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise DisentangleError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def parse_study(text: str, file: Path) -> StudyFile:

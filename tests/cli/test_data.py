@@ -159,9 +159,9 @@ def test_run_on_own_images_opens_them_again(command, photos, tmp_path):
 def test_scores_of_images_without_labels_are_unavailable(command, photos):
     _, out, _ = command("train", "vae", "./photos", *QUICK)
     code, out, err = command("score", last(out))
-    assert code == 0
+    assert code == 1
     assert "n/a" in out
-    assert "needs a dataset that is labelled" in err
+    assert "error: no score could be computed: needs a dataset that is labelled" in err
 
 
 def test_size_and_channels_of_own_images_are_chosen_and_reopened(command, photos, tmp_path):

@@ -315,9 +315,9 @@ def first_block(fill: int, npz: Path) -> None:
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda npz: None, "no such file"),
     "folder": (Path.mkdir, "directory"),
-    "empty": (Path.touch, "not a zip file"),
-    "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "not a zip file"),
-    "truncated": (truncated_file, "not a zip file"),
+    "empty": (Path.touch, "it is an empty file"),
+    "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "a web page"),
+    "truncated": (truncated_file, "damaged or truncated"),
     "damaged": (damaged_file, "."),
     "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "has no array 'imgs'"),
     "object array": (lambda npz: np.savez(npz, imgs=np.array(Bomb(npz))), "object"),

@@ -38,6 +38,7 @@ RIGHT = [rogue.Right, rogue.Squares, rogue.Faces, rogue.Told, rogue.DeclaredLess
 WRONG = [
     (rogue.Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a"),
     (rogue.Summed, "terms are per image", "term 'kl' doubles with the batch"),
+    (rogue.SummedValue, "terms are per image", "term 'kl, unweighted' doubles with the batch"),
     (rogue.SeedsNumPy, "nothing is printed or seeded", "from NumPy's global generator"),
     (rogue.SeedsWeights, "another seed gives other weights", "build() must not seed a generator"),
     (rogue.Prints, "nothing is printed or seeded", "terms() prints 'a step'"),
@@ -76,6 +77,7 @@ WRONG = [
     (rogue.Poisson, "record of it is complete", "likelihood is 'poisson', expected one of"),
     (rogue.Tells, "opening and reading disturb nobody", "images() prints '4 images'"),
     (rogue.Comma, "factors have names and sizes", "without '=', ',' or surrounding spaces"),
+    (rogue.Repeated, "factors have names and sizes", "`numbers` must hold as many finite and"),
     (rogue.Unseeded, "generator decides alone", "draw only from rng"),
     (rogue.First, "order of latents does not matter", "alike, or declare `ordered = True`"),
     (rogue.Less, "oracle scores above noise", "declare `better`"),
