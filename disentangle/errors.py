@@ -56,6 +56,10 @@ class InputWarning(UserWarning):
     """The user's own data, codes or encoder may make scores misleading."""
 
 
+class OldSpelling(FutureWarning):
+    """A name that was changed; the old one works for another version."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 

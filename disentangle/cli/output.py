@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
-from disentangle._utils.columns import aligned, paragraph
-from disentangle._utils.console import output_width
+from disentangle._utils.columns import aligned
+from disentangle._utils.console import output_width, tell
 from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
@@ -64,13 +63,13 @@ def show_tables(tables: Sequence["Table"]) -> None:
     from disentangle.score_tables.render import markdown
     from disentangle.score_tables.terminal import lay_out
 
-    width = terminal_width()
+    width = output_width()
     for sheet in (sheet for table in tables for sheet in table.sheets):
         if width is None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
         else:
             typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
-    typer.echo(made_by())
+    tell(made_by())
 
 
 def write_result(path: Path, text: str) -> list[str]:
@@ -121,7 +120,7 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        print_text(f"{', '.join(names)}: {reason}")
+        tell(f"{', '.join(names)}: {reason}")
 
 
 def print_beside(rows: Sequence[tuple[str, str]]) -> None:
@@ -137,21 +136,8 @@ def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
 
     In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
     """
-    for line in aligned(rows, terminal_width() or WIDE, numbers):
+    for line in aligned(rows, output_width() or WIDE, numbers):
         typer.echo(line)
-
-
-def print_text(text: str) -> None:
-    """Print running text, wrapped at words in a terminal and on one line elsewhere."""
-    width = terminal_width()
-    for line in [text] if width is None else paragraph(text, width):
-        typer.echo(line)
-
-
-def terminal_width() -> int | None:
-    """The characters in a line of the terminal; None if standard output is not a terminal."""
-    console = Console()
-    return console.width if console.is_terminal else None
 
 
 def styled(cell: "Text") -> str:

@@ -145,7 +145,7 @@ class Location:
         urls = "\n    ".join(url for remote in known.files for url in remote.urls)
         return (
             f"dataset '{self.name}' is not prepared, and no substitute is used. Prepare it with "
-            f"either\n  disentangle data prepare {self.name} --from PATH\n"
+            f"either\n  disentangle data prepare {self.name} --file PATH\n"
             f"where PATH is {names}, or a folder with {them} or the extracted files, or\n"
             f"  disentangle data prepare {self.name} --download{size}\n    {urls}\n"
             f"Licence: {known.licence}. {known.home}"

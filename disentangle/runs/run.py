@@ -102,7 +102,14 @@ class Run:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The entries of `log.jsonl` in order of steps; an incomplete line is skipped."""
+        """The entries of `log.jsonl` in order of steps; an incomplete line is skipped.
+
+        An entry holds the means since the entry before: `loss`; `terms`, each times its weight, so
+        that they sum to the loss (an opponent's terms are beside them); and `values`, the same
+        quantities without weights. `kl`, `active` and `spread` are measured after the step: the KL
+        of each latent, the number of active latents and the largest variance of the means.
+        Entries of version 0.1 have no `loss` and no `values`.
+        """
         path = self.path / "log.jsonl"
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         entries = []

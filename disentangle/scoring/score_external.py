@@ -19,6 +19,9 @@ from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
+FEW_ROWS = 30
+"""With fewer rows than this, a warning says so."""
+
 
 def score_encoder(
     encoder: Function,
@@ -113,11 +116,12 @@ def score_codes(
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
-    A metric that requests at least N samples uses each row exactly once.
+    A metric that requests at least N samples uses each row exactly once. Warns with `InputWarning`
+    if there are few rows, or words whose order matters.
 
     Args:
         codes: representations, [N, D].
-        factors: discrete values of the factors, [N, K].
+        factors: discrete values of the factors, numbers or words, [N, K].
         test_codes: test set [M, D], for metrics that fit; needs `test_factors` [M, K].
         test_factors: see `test_codes`.
         metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
@@ -149,6 +153,13 @@ def score_arrays(
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     source = array_source(codes, factors, test_codes, test_factors, names)
+    if len(source) < FEW_ROWS:
+        warnings.warn(
+            f"only {len(source)} rows: scores of so few rows are high by chance, even 1. Use "
+            "hundreds of rows, or better 10,000",
+            InputWarning,
+            stacklevel=3,
+        )
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
     return measure_each(requests, source)

@@ -61,7 +61,8 @@ class TablesAsked(Strict):
 class FigureAsked(Strict):
     """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
-    kind: Literal["sweep", "rate-distortion", "protocols", "variance", "agreement"]
+    kind: Literal["effect", "sweep", "rate-distortion", "protocols", "variance", "agreement"]
+    """`sweep` is the old name of `effect`."""
     score: str | tuple[str, ...] | None = None
     knob: str | None = None
     where: tuple[str, ...] = ()
@@ -69,10 +70,11 @@ class FigureAsked(Strict):
     @model_validator(mode="after")
     def complete(self) -> Self:
         """Raise an error for a figure with missing or superfluous keys."""
-        if self.kind in ("sweep", "protocols") and not isinstance(self.score, str):
+        effect = self.kind in ("effect", "sweep")
+        if (effect or self.kind == "protocols") and not isinstance(self.score, str):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
-        if (self.kind == "sweep") != (self.knob is not None):
-            raise ValueError("knob is required for figure 'sweep' and not allowed for others")
+        if effect != (self.knob is not None):
+            raise ValueError("knob is required for figure 'effect' and not allowed for others")
         if self.kind == "rate-distortion" and self.score is not None:
             raise ValueError("score is not allowed for figure 'rate-distortion'")
         return self

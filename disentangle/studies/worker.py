@@ -42,8 +42,8 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
         ScoringFailed: a metric failed; all others were tried.
         DisentangleError: another failure; everything completed so far is kept.
     """
-    from disentangle._utils.console import plain
     from disentangle.scoring.score_runs import score_run
+    from disentangle.training.progress import plain
     from disentangle.training.train import train
 
     run = train(

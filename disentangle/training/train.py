@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.text import WARNING
+from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
@@ -32,7 +33,7 @@ from disentangle.training.configuration import (
     kl_weight,
 )
 from disentangle.training.loop import fit
-from disentangle.training.monitor import watching
+from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 
 
@@ -129,6 +130,7 @@ def train(
         opening=data_request.record_fields,
         say=say,
     )
+    plan = replace(plan, record=plan.record.model_copy(update={"figures": figures}))
     run, built = begin(plan, Path(results).expanduser(), study)
     return complete(run, torch_device, checkpoint_every, figures, report, say, built)
 
@@ -169,11 +171,14 @@ def resume(
     *,
     device: str = "auto",
     checkpoint_every: int | None = None,
-    figures: bool = True,
+    figures: bool | None = None,
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run.
+
+    A finished run is returned as it is: its dataset is not opened, and no figure is drawn.
+    `figures` says whether to draw figures at the end [default: as when training started].
 
     Raises:
         UsageError: the run's weights were imported without those that only training needs.
@@ -188,7 +193,11 @@ def resume(
         )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
-    return complete(loaded, torch_device, checkpoint_every, figures, report, say)
+    if loaded.finished:
+        say(f"already finished: {loaded.path}")
+        return loaded
+    draw = loaded.record.figures if figures is None else figures
+    return complete(loaded, torch_device, checkpoint_every, draw, report, say)
 
 
 def complete(
@@ -236,7 +245,7 @@ def fit_and_record(
 ) -> None:
     """Train the remaining steps of a run and record its end."""
     training = Training(**run.record.recipe)
-    say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
+    say(f"training on {device.type}, {count(torch.get_num_threads(), 'thread')}: {run.path}")
     if run.log and not run.checkpoint_path.exists():
         say("there is no checkpoint: training restarts at the first step")
     model = model or run.build()
@@ -267,7 +276,7 @@ def fit_and_record(
                 training,
                 device=device,
                 checkpoint_every=every,
-                report=watching(report, say, advice(run)),
+                report=announcing(watching(report, say, advice(run)), say, device),
                 midway=PeriodicActions(run, say),
             )
     except TrainingFailed as error:

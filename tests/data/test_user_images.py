@@ -531,7 +531,7 @@ def test_order_of_words_is_said(npz, tmp_path):
     said = []
     words = {"factors": ["red", "green", "blue"], "names": ["hue"]}
     npz({"say": said.append}, images=noise(3, 32, 32), **words)
-    assert any("alphabetical order (hue: blue, green, red)" in line for line in said)
+    assert any("ordered alphabetically (hue: blue, green, red)" in line for line in said)
 
 
 def test_continuous_factor_is_refused(npz):

@@ -404,7 +404,7 @@ def test_another_download_is_refused(served: str, tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="hash") as caught:
         dsprites.open(at(tmp_path, download=True))
     assert served in str(caught.value)
-    assert "--from FILE" in str(caught.value)
+    assert "--file FILE" in str(caught.value)
 
 
 def test_a_download_goes_before_images_that_were_drawn(
@@ -422,5 +422,5 @@ def test_no_network_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     publish(monkeypatch, "http://127.0.0.1:9/dsprites.npz", "md5:" + "0" * 32)
     with pytest.raises(DisentangleError, match=r"http://127\.0\.0\.1:9/") as caught:
         dsprites.open(at(tmp_path, download=True))
-    assert "--from FILE" in str(caught.value)
+    assert "--file FILE" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -120,7 +120,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path, version: str) -> None:
     with pytest.raises(DisentangleError) as caught:
         VERSIONS[version](at(tmp_path, version))
     message = str(caught.value)
-    assert f"disentangle data prepare mpi3d-{version} --from" in message
+    assert f"disentangle data prepare mpi3d-{version} --file" in message
     assert f"disentangle data prepare mpi3d-{version} --download" in message
     assert (
         f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/mpi3d_{version}.npz"

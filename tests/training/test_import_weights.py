@@ -311,9 +311,9 @@ def test_import_command(public, command, tmp_path):
         "--layout",
         "disentangling-vae",
     ]
-    code, out, err = command("import", *words, "--knob", "beta=4", "--knob", f"latents={D}")
+    code, out, err = command("import", *words, "--set", "beta=4", "--set", f"latents={D}")
     assert code == 0, err
     assert (tmp_path / out.strip() / "checkpoint.safetensors").exists()
-    code, _, err = command("import", *words, "--knob", "beta")
+    code, _, err = command("import", *words, "--set", "beta")
     assert code == 2
     assert UsageError.exit_code == 2
