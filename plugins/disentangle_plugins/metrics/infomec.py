@@ -162,15 +162,15 @@ class InfoMEC(Metric[Labelled]):
         if integer:
             if not source.discrete and not (z == np.rint(z)).all():
                 raise Unavailable("the codes are not whole numbers; use codes=real")
-            z, test_z = indices(z, test_z)
-            m = mutual_information(z, v[:, varies])
-            x, test_x = one_hot(z, test_z)
+            values, test_values = indices(z, test_z)
+            m = mutual_information(values, v[:, varies])
+            x, test_x = one_hot(values, test_values)
+            active = np.ptp(values, axis=0) > 0  # as in the authors' code
         else:
             m = knn_mutual_information(z, v[:, varies], rng, self.neighbours)
             x, test_x = standardised(z, test_z)
-        ranges = np.ptp(z, axis=0)
-        # As in the authors' code, which for whole numbers leaves out constant latents only.
-        active = ranges > (0 if integer else self.active * ranges.max())
+            ranges = np.ptp(z, axis=0)
+            active = ranges > self.active * ranges.max()
         nmi = np.full((z.shape[1], v.shape[1]), np.nan)
         nmi[:, varies] = m / entropies(v[:, varies])
         of_factor = explicitness(x, v, test_x, test_v)
