@@ -175,7 +175,8 @@ def main() -> None:
     from disentangle.cli.standard_output import results_alone
     from disentangle.contracts.isolation import blame, refusal
 
-    prepare_streams()
+    if not prepare_streams():
+        say(f"{WARNING}standard output is closed, so results are not shown")
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:

@@ -441,7 +441,8 @@ def test_command_without_a_single_score_fails_with_the_reason(command, codes_fil
 
 
 def test_runs_without_a_single_score_fail_with_the_reason(command, tmp_path):
-    np.savez(tmp_path / "plain.npz", images=np.zeros((70, 32, 32), np.uint8))
+    images = np.random.default_rng(0).integers(0, 256, (70, 32, 32), np.uint8)
+    np.savez(tmp_path / "plain.npz", images=images)
     words = [word.replace("tiny", "./plain.npz") for word in TRAIN]
     command(*words)
     code, _, err = command("score", "--metric", "mig")

@@ -120,7 +120,7 @@ def test_discrete_codes_are_counted_in_a_column_of_their_own():
 
 def test_neighbours_are_refused_where_values_are_counted():
     assert MetricSpec("infomec:neighbours=10,active=0.05").metric.neighbours == 10
-    with pytest.raises(UsageError, match="neighbours has no effect .* set codes to auto or real"):
+    with pytest.raises(UsageError, match=r"neighbours has no effect .* set codes to auto or real"):
         MetricSpec("infomec:codes=integer,neighbours=10")
 
 
