@@ -1,4 +1,6 @@
-"""Text for people: durations."""
+"""Text for people: durations, numbers of things, and names of files."""
+
+import re
 
 
 def duration(seconds: float) -> str:
@@ -10,3 +12,18 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours = minutes / 60
     return f"{hours:.1f} h" if hours < 100 else f"{hours / 24:,.0f} days"
+
+
+def counted(number: int, thing: str) -> str:
+    """Format a number of things, as `1 run` or `2,000 runs`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def file_stem(*parts: str) -> str:
+    """Join the parts of a file's name by hyphens, as letters, digits and hyphens alone.
+
+    LaTeX takes such a name as it is.
+    """
+    return "-".join(
+        filter(None, (re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") for part in parts))
+    )

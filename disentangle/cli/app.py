@@ -67,12 +67,12 @@ def resume(
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import following, say
-    from disentangle.runs.run import load_run
+    from disentangle.cli.run_choice import open_run
     from disentangle.training import train
 
     with following() as watch:
         resumed = train.resume(
-            load_run(run, data_dir=data_dir, file=file),
+            open_run(run, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
             figures=figures,

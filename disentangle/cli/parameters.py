@@ -122,11 +122,13 @@ DrawFigures = Annotated[
     bool,
     typer.Option("--figures/--no-figures", help="draw the run's figures at the end"),
 ]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder, name or id of a run")]
 RunPaths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[RUN]...", help="folders of runs", show_default="all runs of the results folder"
+        metavar="[RUN]...",
+        help="folders, names or ids of runs",
+        show_default="all runs of the results folder",
     ),
 ]
 MetricNames = Annotated[

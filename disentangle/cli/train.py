@@ -83,10 +83,10 @@ def watch(
     The progress is read from the log of the run.
     """
     from disentangle._utils.console import describe, following, say
-    from disentangle.runs.run import load_run
+    from disentangle.cli.run_choice import open_run
     from disentangle.training.follow import follow, for_tensorboard
 
-    followed = load_run(run)
+    followed = open_run(run)
     steps = int(followed.record.recipe["steps"])
     board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
     try:

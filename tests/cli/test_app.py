@@ -138,7 +138,7 @@ def test_bad_usage_exits_with_2_and_says_what_and_why(command, words, message):
     [
         (["train", "broken", "tiny"], "model 'broken' of strangers 3.1 cannot be imported"),
         (["train", "vae", "unopenable"], "RuntimeError: the disk is on fire"),
-        (["score"], "no finished runs. Run `disentangle train MODEL DATASET` first."),
+        (["score"], "results: no runs. Run `disentangle train MODEL DATASET` first."),
         (["table"], "no runs. Run `disentangle train MODEL DATASET` first."),
         (["resume", "nowhere"], "nowhere: not a run (it has no run.json)"),
         (["traverse", "nowhere"], "nowhere: not a run (it has no run.json)"),
