@@ -115,7 +115,7 @@ def draw_protocols(
         for position, (low, top) in zip(x, ends, strict=True):
             axes.plot([position, position], [low, top], color=style["color"], lw=0.7)
         slot = last.index(i) + 1
-        label_at(axes, (len(columns) - 1, y[-1]), slot, names[groups[i]], style["color"])
+        label_at(axes, (x[-1], y[-1]), slot, names[groups[i]], style["color"], len(columns) - 0.55)
     axes.set_ylim(len(groups) + 0.5, 0.5)
     axes.set_xlim(-0.4, len(columns) - 0.6)
     axes.set_yticks(range(1, len(groups) + 1))
@@ -127,12 +127,14 @@ def draw_protocols(
     return canvas.save(path)
 
 
-def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any) -> None:
+def label_at(
+    axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any, x: float
+) -> None:
     """Label a line at its right end, in its own slot so that labels of ties do not overlap."""
     axes.annotate(
         name,
         end,
-        xytext=(end[0] + 0.45, slot),
+        xytext=(x, slot),
         fontsize=SMALL,
         va="center",
         annotation_clip=False,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from disentangle._utils.text import counted
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -63,7 +64,7 @@ def draw_sweep(
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
     lacking = len(scored) - len(with_knob)
     head = (
-        f"{observations.headings[column]} against {knob}, {len(with_knob)} runs"
+        f"{observations.headings[column]} against {knob}, {counted(len(with_knob), 'run')}"
         + (f"; {lacking} more have no {knob}" if lacking else "")
         + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
         f"intervals of {FEWEST} or more runs."
@@ -82,8 +83,7 @@ def draw_sweep(
                 axes.plot([x, x], summary.interval, lw=1.2, color=style["color"])
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
-    name = "\n".join(lines(observations.headings[column], HIGH))
-    axes.set_ylabel(name, fontsize=SMALL, parse_math=False)
+    axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
     legend(axes, sorted(curves))
     return canvas.save(path)
 
@@ -118,10 +118,10 @@ def draw_rate_distortion(
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {len(pairs)} runs, by {rate[1]}, in nats per image. "
+        f"Rate and distortion of {counted(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
-    shows = f"distortion over rate of {len(pairs)} runs, {observations.name}"
+    shows = f"distortion over rate of {counted(len(pairs), 'run')}, {observations.name}"
     canvas, axes = panel(observations, head, models, shows=shows, caption=caption)
     for number, model in enumerate(models):
         points = [(r.value, d.value) for r, d in pairs if r.model == model]
@@ -172,8 +172,9 @@ def panel(
     observations: Observations, head: str, names: list[str], **options: Any
 ) -> tuple[Canvas, Any]:
     """Return a canvas and its only panel, with space for a legend below."""
-    rows = sum(len(lines(name, LEGEND)) for name in names) / across(names)
-    canvas = Canvas(observations.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head, **options)
+    rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
+    below = BELOW + (rows * LINE if len(names) > 1 else 0)
+    canvas = Canvas(observations.about, COLUMN, HIGH + below, head, **options)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes

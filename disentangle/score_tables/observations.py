@@ -70,7 +70,7 @@ class Observations:
     @property
     def about(self) -> str:
         """A description of the data, for figures."""
-        return f"{self.runs} runs on {self.dataset}"
+        return f"{counted(self.runs, 'run')} on {self.dataset}"
 
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
