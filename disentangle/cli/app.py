@@ -30,6 +30,7 @@ from disentangle.cli.parameters import (
     as_example,
 )
 from disentangle.cli.report import report
+from disentangle.cli.runs import runs
 from disentangle.cli.score import score
 from disentangle.cli.show import doctor, list_all, show
 from disentangle.cli.sweep import sweep
@@ -88,6 +89,7 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (TRAIN, "train", training, "train beta-vae dsprites --beta 4"),
     (TRAIN, "resume", resume, "resume results/default/dsprites/beta-vae/3f2a8c91d0"),
     (TRAIN, "watch", watch, "watch results/default/dsprites/beta-vae/3f2a8c91d0"),
+    (TRAIN, "runs", runs, "runs name 3f2a8c91d0 first-try"),
     (SCORE, "score", score, "score --metric mig --metric dci"),
     (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
     (SCORE, "compare", compare, "compare RUN_A RUN_B --output latents.png"),

@@ -23,6 +23,13 @@ StudyName = Annotated[
     str,
     typer.Option("--study", metavar="NAME", help="study of the run, a subfolder of the results"),
 ]
+RunName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="name of the run, by which commands find it"),
+]
+RunNote = Annotated[
+    str | None, typer.Option("--note", metavar="TEXT", help="note that is kept with the run")
+]
 DATA = "Data"
 DataDir = Annotated[
     Path | None,

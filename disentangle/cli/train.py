@@ -24,6 +24,8 @@ from disentangle.cli.parameters import (
     MetricNames,
     PresetName,
     Results,
+    RunName,
+    RunNote,
     RunPath,
     ScoreEvery,
     StudyName,
@@ -119,7 +121,7 @@ def model_command(name: str) -> Any:
     from disentangle.contracts.plugin import documentation, knobs
     from disentangle.contracts.settings import option_knobs
 
-    model = registry.models.load(name)
+    model_name, model = name, registry.models.load(name)
     settable = {*option_knobs(model), *knobs(Training)}
 
     def command(
@@ -130,6 +132,8 @@ def model_command(name: str) -> Any:
         checkpoint_every: CheckpointEvery = None,
         results: Results = RESULTS,
         study: StudyName = "default",
+        name: RunName = None,
+        note: RunNote = None,
         data_dir: DataDir = None,
         file: File = None,
         download: Download = False,
@@ -151,13 +155,15 @@ def model_command(name: str) -> Any:
         settings = {k: options[k] for k in settable if was_given(ctx, k)}
         with following() as watch:
             run = train.train(
-                name,
+                model_name,
                 dataset,
                 preset=preset,
                 device=device,
                 checkpoint_every=checkpoint_every,
                 results=results,
                 study=study,
+                name=name,
+                note=note,
                 data_dir=data_dir,
                 file=file,
                 download=download,

@@ -32,6 +32,7 @@ def filterable_fields(run: Run) -> dict[str, Any]:
         "fingerprint": fingerprint[:10],
         "preset": record.preset or "",
         "supervision": record.supervision or "",
+        "state": run.state,
     }
     return {**record.recipe, **record.knobs, **fields}
 

@@ -37,15 +37,29 @@ def read_label(run: Path) -> Label:
     return Label()
 
 
-def write_label(run: Path, *, name: str | None = None, note: str | None = None) -> Label:
+def write_label(
+    run: Path,
+    *,
+    name: str | None = None,
+    note: str | None = None,
+    results: str | Path | None = None,
+) -> Label:
     """Change the name or the note of the run in a folder; None keeps it, empty text removes it.
 
+    Args:
+        run: the run's folder.
+        name: the name.
+        note: the note.
+        results: a folder in which no other run may have this name.
+
     Raises:
-        UsageError: the name is not valid.
+        UsageError: the name is not valid, or another run has it.
     """
     given = {"name": name and check_name(name), "note": note}
     changes = {field: text for field, text in given.items() if text is not None}
     label = read_label(run).model_copy(update=changes)
+    if name and results is not None:
+        check_free(name, run, results)
     if changes:
         write_text(run / LABEL, label.model_dump_json(indent=2) + "\n")
     return label
@@ -62,6 +76,17 @@ def check_name(name: str) -> str:
             f"--name '{name}': expected letters, digits and _ . + = -, such as beta-vae-seed0"
         )
     return name
+
+
+def check_free(name: str, run: Path, results: str | Path) -> None:
+    """Raise if another run in the results has a name.
+
+    Raises:
+        UsageError: another run has it.
+    """
+    for other in find_runs(results):
+        if other.resolve() != run.resolve() and read_label(other).name == name:
+            raise UsageError(f"--name {name}: {other} has this name already; choose another")
 
 
 def find_run(given: str | Path, results: str | Path) -> Path:

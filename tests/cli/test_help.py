@@ -42,7 +42,7 @@ def test_help_ends_with_an_example_that_parses(command, path):
 
 
 def test_option_of_an_example_must_exist():
-    names, called, words = resolve(["udr", "--where", "beta=4"])
+    names, called, words = resolve(["udr", "--knob", "beta"])
     with pytest.raises(Exception, match="No such option"):
         called.make_context(names[-1], words)
 
