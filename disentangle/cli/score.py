@@ -116,7 +116,8 @@ def score(
         metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
     )
     choose_device(device)
-    of_runs = "RUN" if runs else "--study or --where" if study or where else None
+    choices = (("RUN", runs), ("--study", study), ("--where", where))
+    of_runs = " or ".join(name for name, value in choices if value)
     inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), (of_runs, of_runs)) if v]
     if len(inputs) > 1:
         raise UsageError(f"give only one of {' and '.join(inputs)}")

@@ -148,12 +148,13 @@ def draw_traversals(
         DisentangleError: only active latents are to be drawn, and none is.
     """
     style = style or TraversalStyle()
-    stem = style.stem(bases or ())
+    bases = tuple(bases or default_bases(run))
+    stem = style.stem(bases if bases != default_bases(run) else ())
     paths = [run.figures / f"{stem}.png", run.figures / f"{stem}.gif"]
     if output is not None:
         check_suffix(output, (*STILL, *MOVING))
         paths = [output]
-    starts = find_bases(run, bases or default_bases(run))
+    starts = find_bases(run, bases)
     ranges = ranges_of(run, style)
     latents = chosen(measure_latents(run), style.latents)
     informed = measure_factors(run) if style.factors else None
@@ -186,7 +187,7 @@ def chosen(latents: Latents, which: str) -> Latents:
         UsageError: there is no such latent.
         DisentangleError: `active`, and no latent is.
     """
-    rows = range(len(latents.order))
+    rows = list(range(len(latents.order)))
     if which == "active":
         rows = [row for row in rows if latents.active[row]]
         if not rows:

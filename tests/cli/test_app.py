@@ -35,7 +35,8 @@ def test_train_score_traverse_table(command):
     assert command("score", "--metric", "mig")[0] == 0
     code, out, _ = command("traverse", path, "--base", "first:1", "--base", "prior:2")
     assert code == 0
-    assert out.split() == [f"{path}/figures/traversals.png", f"{path}/figures/traversals.gif"]
+    stem = f"{path}/figures/traversals-base-first-1-prior-2"
+    assert out.split() == [f"{stem}.png", f"{stem}.gif"]
     code, out, _ = command("table")
     assert code == 0
     assert "mig" in out
@@ -339,6 +340,7 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
         (["--output", "a.json"], "--output requires --codes or --encoder"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
+        (["--codes", "a.npz", "--study", "b"], "give only one of --codes and --study"),
         (["--protocol", "nope"], "no protocol 'nope'"),
     ],
 )

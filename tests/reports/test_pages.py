@@ -261,7 +261,7 @@ def test_run_without_a_checkpoint_is_refused(run, command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere: no runs"),
+        (["nowhere"], "nowhere: not a run"),
         (["run", "--output", "page.txt"], "ends with .html"),
         (["run", "--output", "not/there.html"], "not: no such folder"),
         (["run", "--runs"], "--runs requires a folder"),
