@@ -38,11 +38,11 @@ Output = Annotated[
     ),
 ]
 Count = Annotated[int, typer.Option(min=1, max=1024, help="number of images")]
-Caption = Annotated[
+NoCaption = Annotated[
     bool,
     typer.Option(
-        "--caption/--no-caption",
-        help="draw caption and provenance; the file's metadata has them in any case",
+        "--no-caption",
+        help="leave out caption and provenance, which the file's metadata keeps",
     ),
 ]
 
@@ -59,9 +59,7 @@ def figure_group() -> None:
 def traversals(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN...", help="folder, name or id of a run; several runs take --row"
-        ),
+        typer.Argument(metavar="RUN", help="folder, name or id of a run; several runs take --row"),
     ],
     row: Annotated[
         list[str] | None,
@@ -96,14 +94,14 @@ def traversals(
         ),
     ] = "all",
     columns: Annotated[int, typer.Option(help="number of images in a row, 2 to 25")] = 11,
-    factors: Annotated[
+    no_factor_names: Annotated[
         bool,
         typer.Option(
-            "--factor-names/--no-factor-names",
-            help="name each latent by the factor that it is most informative of",
+            "--no-factor-names",
+            help="do not name latents by the factor that each is most informative of",
         ),
-    ] = True,
-    caption: Caption = True,
+    ] = False,
+    no_caption: NoCaption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -117,13 +115,14 @@ def traversals(
 ) -> None:
     """Draw latent traversals: one row per latent of a run, or one row per run.
 
-    The latents are sorted by their KL. The file's name tells which options were given, so that the
-    figure drawn by training is kept.
+    Latents are sorted by KL. The file's name tells the options given.
     """
     from disentangle.figures.run_rows import draw_run_rows
     from disentangle.figures.traversals import TraversalStyle, draw_traversals
 
-    style = TraversalStyle(span, latents, columns, factors=factors, caption=caption)
+    style = TraversalStyle(
+        span, latents, columns, factors=not no_factor_names, caption=not no_caption
+    )
     if len(runs) > 1 and not row:
         raise UsageError(
             "several runs require --row, the factor or latent to draw: one row per run"
@@ -172,21 +171,23 @@ def with_options_of(draw: Callable[..., Path], command: Callable[..., None]) -> 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure reconstructions RUN --count 8"))
 @of_run
 def reconstructions(
-    run: "Run", output: Path | None, count: Count = 16, caption: Caption = True
+    run: "Run", output: Path | None, count: Count = 16, no_caption: NoCaption = False
 ) -> Path:
     """Draw images above their reconstructions."""
     from disentangle.figures.reconstructions import draw_reconstructions
 
-    return draw_reconstructions(run, count, output, caption=caption)
+    return draw_reconstructions(run, count, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure samples RUN --output samples.svg"))
 @of_run
-def samples(run: "Run", output: Path | None, count: Count = 64, caption: Caption = True) -> Path:
+def samples(
+    run: "Run", output: Path | None, count: Count = 64, no_caption: NoCaption = False
+) -> Path:
     """Draw decoded samples from the prior."""
     from disentangle.figures.reconstructions import draw_samples
 
-    return draw_samples(run, count, output, caption=caption)
+    return draw_samples(run, count, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure matrices RUN --detail sap/accuracy"))
@@ -202,7 +203,7 @@ def matrices(
             show_default="all",
         ),
     ] = None,
-    caption: Caption = True,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw which latent encodes which factor.
 
@@ -210,7 +211,7 @@ def matrices(
     """
     from disentangle.figures.matrices import draw_matrices
 
-    return draw_matrices(run, detail, output, caption=caption)
+    return draw_matrices(run, detail, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure kl RUN --step-axis log"))
@@ -219,13 +220,13 @@ def kl(
     steps: Annotated[
         Literal["linear", "log"], typer.Option("--step-axis", help="scale of the step axis")
     ] = "linear",
-    caption: Caption = True,
+    no_caption: NoCaption = False,
     output: Output = None,
 ) -> None:
     """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
-    typer.echo(draw_kl(open_run(run), output, steps=steps, caption=caption))
+    typer.echo(draw_kl(open_run(run), output, steps=steps, caption=not no_caption))
 
 
 NameFile = Callable[..., Path]
@@ -283,13 +284,13 @@ def sweep(
     target: NameFile,
     score: Score,
     knob: Annotated[str, typer.Option(help="hyper-parameter, training option, or steps")],
-    caption: Caption = True,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw a score against a hyper-parameter, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
     path = target("sweep", [score], knob)
-    return draw_sweep(observations, score, knob, path, caption=caption)
+    return draw_sweep(observations, score, knob, path, caption=not no_caption)
 
 
 @figure.command(
@@ -305,7 +306,7 @@ def rate_distortion(
         str | None,
         typer.Option(help="heading of the rate, if there are several, such as 'elbo/kl [default]'"),
     ] = None,
-    caption: Caption = True,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw the rate and the distortion of each run.
 
@@ -314,18 +315,18 @@ def rate_distortion(
     from disentangle.figures.sweeps import draw_rate_distortion
 
     path = target("rate-distortion", [score] if score else [])
-    return draw_rate_distortion(observations, path, score=score, caption=caption)
+    return draw_rate_distortion(observations, path, score=score, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=MANY, epilog=as_example("figure protocols --score mig"))
 @of_runs
 def protocols(
-    observations: "Observations", target: NameFile, score: Score, caption: Caption = True
+    observations: "Observations", target: NameFile, score: Score, no_caption: NoCaption = False
 ) -> Path:
     """Draw the rank of each method under each protocol."""
     from disentangle.figures.agreement import draw_protocols
 
-    return draw_protocols(observations, score, target("protocols", [score]), caption=caption)
+    return draw_protocols(observations, score, target("protocols", [score]), caption=not no_caption)
 
 
 @figure.command(
@@ -337,7 +338,7 @@ def variance(
     observations: "Observations",
     target: NameFile,
     score: Scores = None,
-    caption: Caption = True,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw the sources of variance in scores.
 
@@ -345,7 +346,7 @@ def variance(
     """
     from disentangle.figures.agreement import draw_variance
 
-    return draw_variance(observations, score, target("variance", score), caption=caption)
+    return draw_variance(observations, score, target("variance", score), caption=not no_caption)
 
 
 @figure.command(rich_help_panel=MANY, epilog=as_example("figure agreement --output agreement.pdf"))
@@ -354,9 +355,9 @@ def agreement(
     observations: "Observations",
     target: NameFile,
     score: Scores = None,
-    caption: Caption = True,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw the rank correlations between scores."""
     from disentangle.figures.agreement import draw_agreement
 
-    return draw_agreement(observations, score, target("agreement", score), caption=caption)
+    return draw_agreement(observations, score, target("agreement", score), caption=not no_caption)

@@ -23,7 +23,10 @@ DISPENSABLE = ("folder", "note", "age", "settings", "dataset", "seed")
 """The columns that are left out if the terminal is too narrow, in this order."""
 GAP = 2
 
-runs = typer.Typer(help="List, name and remove runs.", invoke_without_command=True)
+runs = typer.Typer(
+    help="List runs with their state, settings and scores; name or remove one.",
+    invoke_without_command=True,
+)
 
 
 @runs.callback()
@@ -133,9 +136,7 @@ def name_run(
 
 @runs.command(epilog=as_example("runs remove 3f2a8c91d0"))
 def remove(
-    run: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="folders, names or ids of runs")
-    ],
+    run: Annotated[list[Path], typer.Argument(metavar="RUN", help="folders, names or ids of runs")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
     results: Results = RESULTS,
 ) -> None:
