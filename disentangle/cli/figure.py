@@ -1,6 +1,6 @@
 """`disentangle figure`: one command for each kind of figure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +17,14 @@ from disentangle.cli.parameters import (
     RunPaths,
     as_example,
 )
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs, open_run, study_folder
+from disentangle.cli.run_choice import (
+    ChosenStudy,
+    Where,
+    choose_runs,
+    matching,
+    open_run,
+    study_folder,
+)
 from disentangle.errors import UsageError
 
 if TYPE_CHECKING:
@@ -264,13 +271,16 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
         **options: Any,
     ) -> None:
         from disentangle.figures.figure_names import figure_name
-        from disentangle.score_tables.observations import observations_of
+        from disentangle.score_tables.observations import data_name, observations_of
 
-        def target(*parts: Any) -> Path:
-            folder = study_folder(results, study)
-            return output or folder / "figures" / f"{figure_name(*parts)}.png"
+        folder = study_folder(results, study)
+        loaded, problems = choose_runs(runs, results, study)
+        selected = matching(loaded, where, folder)
+        data = data_name(selected, loaded)
 
-        selected, problems = choose_runs(runs, results, study, where)
+        def target(kind: str, scores: Sequence[str] | None = (), knob: str = "") -> Path:
+            return output or folder / "figures" / f"{figure_name(kind, scores, knob, data)}.png"
+
         typer.echo(draw(observations_of(selected), target, **options))
         fail_if_any(problems)
 

@@ -78,13 +78,23 @@ def choose_runs(
         UsageError: there is no such study, or a condition is invalid.
         DisentangleError: there is no run, or none meets the conditions.
     """
-    from disentangle.runs.filters import where as select_runs
-
     folder = study_folder(results, study, runs)
     loaded, problems = load_runs(list(runs or ()), folder)
     if not loaded and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
-    selected = select_runs(loaded, where or ())
+    return matching(loaded, where, folder), problems
+
+
+def matching(runs: Sequence["Run"], where: Sequence[str] | None, folder: Path) -> list["Run"]:
+    """The runs of a folder that meet conditions.
+
+    Raises:
+        UsageError: a condition is invalid.
+        DisentangleError: no run meets them.
+    """
+    from disentangle.runs.filters import where as select_runs
+
+    selected = select_runs(runs, where or ())
     if not selected and where:
         raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
-    return selected, problems
+    return selected

@@ -153,8 +153,8 @@ def rate_and_distortion(
     if not pairs:
         raise UsageError("no rate has a distortion that was computed in the same way")
     if len(pairs) > 1:
-        several = "".join(f"\n  --score '{observations.headings[r]}'" for r, _ in pairs)
-        raise UsageError(f"the runs have several rates; choose one by{several}")
+        several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
+        raise UsageError(f"the runs have several rates; use one of these as the score{several}")
     return pairs[0]
 
 

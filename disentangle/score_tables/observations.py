@@ -169,6 +169,19 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
     )
 
 
+def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
+    """The data of the chosen runs, for a file's name: what distinguishes it from other runs' data.
+
+    It is empty if all runs are on the same data, or the chosen ones on several.
+    """
+    own, groups = grouped(chosen), grouped(runs)
+    if len(own) != 1 or len(groups) < 2:
+        return ""
+    ((name, part, _),) = own
+    parts = {other for dataset, other, _ in groups if dataset == name}
+    return f"{name} {part or WHOLE}" if len(parts) > 1 else name
+
+
 def observations_of(runs: Sequence[Run]) -> Observations:
     """Collect the scores of runs that are all on one dataset.
 

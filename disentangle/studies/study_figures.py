@@ -40,7 +40,7 @@ def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
     """Draw one figure of a study."""
     scores = scores_of(figure)
     if figure.kind == "rate-distortion":
-        return draw_rate_distortion(observations, path)
+        return draw_rate_distortion(observations, path, score=scores[0] if scores else None)
     if figure.kind == "variance":
         return draw_variance(observations, scores, path)
     if figure.kind == "agreement":

@@ -16,7 +16,7 @@ from disentangle.figures import canvas, sweeps
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.score_tables.analysis import families, rank_agreement, ranks, variance_shares
-from disentangle.score_tables.observations import Observation, observations_of
+from disentangle.score_tables.observations import Observation, data_name, observations_of
 
 SAMPLE = {"representation": "sample"}
 BOUND = {
@@ -292,7 +292,9 @@ def test_rate_of_several_is_chosen_and_its_distortion_goes_with_it(variant, tmp_
     values = [{"value": 1.0, **BOUND[name]} for name in BOUND]
     values += [{**each, "knobs": {"samples": 9}} for each in values]
     observations = observations_of([variant("a", values=values)])
-    with pytest.raises(UsageError, match=r"several rates; choose one by\n  --score 'elbo/kl \["):
+    with pytest.raises(
+        UsageError, match=r"several rates; use one of these as the score\n  'elbo/kl \["
+    ):
         draw_rate_distortion(observations, tmp_path / "a.png")
     rate, distortion = sweeps.rate_and_distortion(observations, "elbo/kl [samples=9]")
     assert rate.knobs == distortion.knobs == (("samples", 9),)
@@ -328,6 +330,9 @@ def test_runs_on_several_parts_are_told_apart_by_conditions_to_copy(variant, com
         chosen, _ = choose_runs(None, results, where=where[1::2])
         assert [each.path for each in chosen] == [run.path]
     assert choose_runs(None, results, where=["part=all"])[0][0].path == whole.path
+    names = [data_name([run], [whole, part]) for run in (whole, part)]
+    assert names == ["tiny all images", "tiny held out side=0"]
+    assert data_name([whole], [whole]) == ""
     code, _, err = command(*words, "--where", "part=none")
     assert (code, "no run matches --where part=none" in err) == (1, True)
 
