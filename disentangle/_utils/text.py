@@ -1,4 +1,4 @@
-"""Text for people: durations, numbers of things, and names of files."""
+"""Text for people: durations, numbers of things, order, and names of files."""
 
 import re
 
@@ -27,3 +27,9 @@ def file_stem(*parts: str) -> str:
     return "-".join(
         filter(None, (re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") for part in parts))
     )
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A sort key of text in which numbers count as numbers: `beta=2` comes before `beta=16`."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle._utils.text import counted
+from disentangle._utils.text import counted, natural
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -62,6 +62,7 @@ def draw_sweep(
     names = names_of(others)
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
+    ordered = sorted(curves, key=natural)
     lacking = len(scored) - len(with_knob)
     head = (
         f"{observations.headings[column]} against {knob}, {counted(len(with_knob), 'run')}"
@@ -70,9 +71,9 @@ def draw_sweep(
         f"intervals of {FEWEST} or more runs."
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
-    canvas, axes = panel(observations, head, sorted(curves), shows=shows, caption=caption)
-    for number, (name, points) in enumerate(sorted(curves.items())):
-        style = series(number)
+    canvas, axes = panel(observations, head, ordered, shows=shows, caption=caption)
+    for number, name in enumerate(ordered):
+        points, style = curves[name], series(number)
         axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
         at = sorted({x for x, _ in points})
         summaries = [summarise([y for x, y in points if x == value]) for value in at]
@@ -84,7 +85,7 @@ def draw_sweep(
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
-    legend(axes, sorted(curves))
+    legend(axes, ordered)
     return canvas.save(path)
 
 

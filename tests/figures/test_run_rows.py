@@ -7,6 +7,7 @@ from helpers.figure_checks import check_contrast, check_type
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures import canvas, run_rows
+from disentangle.figures.bases import find_bases
 from disentangle.figures.factor_names import Informed
 from disentangle.figures.run_rows import draw_run_rows
 from disentangle.figures.traversals import TraversalStyle
@@ -76,7 +77,23 @@ def test_command_takes_several_runs_with_a_row(run, command, tmp_path):
     words = (run.path, run.path, "--row", "side", "--columns", 5, "--output", path)
     code, out, err = command("traverse", *words)
     assert (code, out.strip()) == (0, str(path)), err
-    assert "of the factor's entropy" in " ".join(path.read_text().split()) or path.exists()
+    assert "informative of it, with its share" in " ".join(path.read_text().split())
     code, _, err = command("traverse", run.path, run.path)
     assert code == 2
     assert "several runs require --row" in err
+
+
+def test_discrete_codes_are_shown_over_their_own_values(run, monkeypatch):
+    def values(latent, n):
+        return torch.tensor([-1.0, 0.0, 2.0]) + latent
+
+    monkeypatch.setattr(run.model, "traversal", values)
+    rows = [run_rows.RunRow(run, d, False, "") for d in (0, 1)]
+    (base,) = find_bases(run, ["first"])
+    style = TraversalStyle()
+    blocks = [run_rows.Block("side", rows)]
+    said = run_rows.caption_of(blocks, base, style, [None, None])
+    assert "over the latent's own range" in said
+    drawn = run_rows.make_canvas([run, run], blocks, [base, base], style)
+    assert drawn.figure.axes[0].images[0].get_array().shape[1] == 3 * 65 - 1
+    check_type(drawn.figure)
