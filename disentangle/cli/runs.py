@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("mig", "sap")
 """The scores that are listed by default."""
-DISPENSABLE = ("folder", "note", "age", "settings", "dataset", "seed")
-"""The columns that are left out if the terminal is too narrow, in this order."""
+DISPENSABLE = ("folder", "equal settings", "note", "age", "settings", "dataset", "seed")
+"""What is left out if the terminal is too narrow, in this order."""
 GAP = 2
 
 runs = typer.Typer(
@@ -71,8 +71,12 @@ def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns
         for name in DISPENSABLE:
-            if name in columns and total(columns) > room:
-                del columns[name]
+            if total(columns) <= room:
+                break
+            if name == "equal settings":
+                columns["settings"] = differing(overviews)
+                left_out.append(name)
+            elif columns.pop(name, None):
                 left_out.append(name)
     rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
     print_aligned(rows)
@@ -101,6 +105,14 @@ def table(overviews: Sequence["Overview"], scores: Sequence[str]) -> dict[str, l
     columns["note"] = [one.note for one in overviews]
     columns["folder"] = [one.folder for one in overviews]
     return columns
+
+
+def differing(overviews: Sequence["Overview"]) -> list[str]:
+    """The settings of each run that are not equal in all runs of its model, as text."""
+    from disentangle.score_tables.observations import names_of
+
+    named = names_of({i: (one.model, one.settings) for i, one in enumerate(overviews)})
+    return [named[i].removeprefix(one.model).strip() for i, one in enumerate(overviews)]
 
 
 def total(columns: dict[str, list[str]]) -> int:

@@ -61,6 +61,9 @@ def test_narrow_terminal_gets_fewer_columns_and_is_told(command, results, monkey
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
     assert "not shown, for want of width: folder" in err
+    if columns == 80:
+        assert "beta=9.0" in out
+        assert "batch_size" not in out  # it is equal in both
 
 
 def test_run_is_named_and_given_by_its_name(command, results):
