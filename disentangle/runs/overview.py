@@ -1,6 +1,8 @@
 """An overview of a run: its state, its settings and its scores, in one record."""
 
 import datetime
+import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +13,9 @@ from disentangle.runs.records import Value
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import current_scores
+
+TAIL = 2**16
+"""Bytes at the end of a log that hold its last entry."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,7 @@ class Overview:
 
 def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     """Make the overview of a run; `now` is the present time."""
-    record, log, label = run.record, run.log, read_label(run.path)
-    last = log[-1] if log else {}
+    record, last, label = run.record, last_entry(run), read_label(run.path)
     now = now or datetime.datetime.now(datetime.UTC)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
@@ -87,6 +91,23 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
         age=(now - since).total_seconds(),
         folder=str(run.path),
     )
+
+
+def last_entry(run: Run) -> dict[str, Any]:
+    """The last entry of a run's log, read from the end of the file; empty if there is none."""
+    try:
+        with (run.path / "log.jsonl").open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL))
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return {}
+    for line in reversed(lines):
+        with suppress(ValueError):  # an incomplete line
+            entry = json.loads(line)
+            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+                return entry
+    return {}
 
 
 def state_of(run: Run, last: dict[str, Any]) -> str:

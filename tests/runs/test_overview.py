@@ -7,7 +7,7 @@ import filelock
 import pytest
 
 from disentangle.errors import Busy
-from disentangle.runs.overview import overview, plainest
+from disentangle.runs.overview import last_entry, overview, plainest
 from disentangle.runs.removal import remove_run, size_of
 from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
@@ -71,3 +71,12 @@ def test_run_that_is_training_is_not_removed(run, tmp_path):
     with filelock.FileLock(run.path / ".lock"), pytest.raises(Busy):
         remove_run(run, tmp_path)
     assert (run.path / "run.json").exists()
+
+
+def test_last_entry_is_that_of_the_whole_log_and_an_incomplete_line_is_skipped(run):
+    assert last_entry(run) == run.log[-1]
+    lines = [json.dumps({"step": i, "kl": [0.5] * 500}) for i in range(100)]
+    (run.path / "log.jsonl").write_text("\n".join([*lines, '{"step": 100, "kl": [0.']))
+    assert last_entry(run)["step"] == 99
+    (run.path / "log.jsonl").unlink()
+    assert last_entry(run) == {}
