@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.figure_checks import check_type
+from helpers.figure_checks import check_contrast, check_type
 from matplotlib.colors import to_rgb
 
 from disentangle.errors import DisentangleError, UsageError
@@ -57,6 +57,7 @@ def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatc
     shades = np.asarray(axes.collections[0].get_array()).ravel().tolist()
     assert shades == [2, 1, 0, 0.1, 0.2, 0]
     assert axes.collections[0].get_clim() == (0, 2)
+    check_contrast(drawn.figure)
     said = check_type(drawn.figure, slanted=2)
     assert {"side", "x", "d", "z2  KL 3.00", "Grey: inactive latents."} <= set(said)
     assert {"0", "2.00"} <= set(said)  # the ends of the colour bar
