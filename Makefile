@@ -24,7 +24,7 @@ types: .venv/developing
 	$(BIN)/mypy
 
 docs: .venv/developing
-	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m zensical build --clean --strict
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -24,6 +24,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.model import Batch
 from disentangle.data.array_datasets import as_dataset
 from disentangle.data.prepared import Content, Preparation
+from disentangle.training.checks import checked, term_sets
 
 
 def main() -> None:
@@ -71,7 +72,8 @@ def measure(data, network: str, steps: int, rng: np.random.Generator) -> tuple[f
         fetched = time.perf_counter()
         batch = Batch(x=x, step=step, steps=steps, dataset_size=len(data), rng=noise)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(model.terms(batch).values())).sum().backward()
+        (terms,) = checked(term_sets(model.terms(batch)))
+        torch.stack([term.loss for term in terms.values()]).sum().backward()
         optimizer.step()
         trained = time.perf_counter()
         fetching.append(fetched - began)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from disentangle.contracts.model import Code as Code
     from disentangle.contracts.model import Model as Model
     from disentangle.contracts.model import Posterior as Posterior
+    from disentangle.contracts.model import Term as Term
     from disentangle.contracts.model import Terms as Terms
+    from disentangle.contracts.model import weighted as weighted
     from disentangle.contracts.plugin import Plugin as Plugin
     from disentangle.contracts.plugin import knob as knob
     from disentangle.contracts.source import Codes as Codes
@@ -60,6 +62,7 @@ _HOMES = {
     "Run": "runs.run",
     "Scores": "contracts.metric",
     "Source": "contracts.source",
+    "Term": "contracts.model",
     "Terms": "contracts.model",
     "Unavailable": "errors",
     "UsageError": "errors",
@@ -76,6 +79,7 @@ _HOMES = {
     "sweep": "studies.sweep",
     "tables": "score_tables.build",
     "train": "training.train",
+    "weighted": "contracts.model",
 }
 """Public name -> the module that it comes from."""
 

@@ -36,6 +36,10 @@ class Busy(DisentangleError):
     """Another process is training or scoring this run."""
 
 
+class NotWritable(DisentangleError):
+    """A run's folder cannot be written to."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; tables show n/a and the reason."""
 
@@ -44,14 +48,55 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class UnwrittenWarning(UserWarning):
+    """Results were computed and returned, but could not be written to disk."""
+
+
+class InputWarning(UserWarning):
+    """The user's own data, codes or encoder may make scores misleading."""
+
+
+class OldSpelling(FutureWarning):
+    """A name that was changed; the old one works for another version."""
+
+
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Suggest the closest known name, as "; did you mean 'x'?", or list the known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+class ScoreWarning(UserWarning):
+    """A score may not mean what it seems to, because of the rows that it is computed from."""
+
+
+MOST_NAMES = 12
+"""Number of names that a message lists at most, where a command lists them too."""
+
+
+def true_name(name: str, known: Iterable[str]) -> str:
+    """The known name that is this name, up to case; the name itself if there is none, or several.
+
+    A name that is exactly right comes first: "MIG" is `mig`, unless something is called "MIG".
+    """
+    names = list(known)
+    if name in names:
+        return name
+    alike = [other for other in names if other.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else name
+
+
+def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
+    """Suggest the closest known name, as "; did you mean 'x'?", or list the known names.
+
+    Args:
+        name: the name that is not known.
+        known: the known names.
+        listing: a command that lists them, to be named in place of a long list.
+    """
+    names = sorted(set(known))
+    folded = {other.casefold(): other for other in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean '{close[0]}'?"
+        return f"; did you mean '{folded[close[0]]}'?"
+    if listing and len(names) > MOST_NAMES:
+        return f"; run `{listing}` to list all {len(names)}"
     return f"; known: {', '.join(names)}" if names else "; none exist"

@@ -33,7 +33,6 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "beta-vae, normalised": ("beta-vae", {"beta_norm": 0.01, "seed": 1}),
     "beta-vae, clipped": ("beta-vae", {"beta": 4.0, "clip": 1.0, "optimizer": "adagrad"}),
     "beta-vae, held out": ("beta-vae", {"hold_out": ["0.25"], "kl_warmup": 5}),
-    "beta-vae, preset": ("beta-vae", {"preset": "locatello2019", "network": "conv", "beta": 2.0}),
     "factor-vae": ("factor-vae", {"score_every": 6, "metrics": ["mig"]}),
     "beta-tcvae": ("beta-tcvae", {"likelihood": "gaussian-learned"}),
     "dip-vae-ii": ("dip-vae-ii", {"likelihood": "gaussian", "variance": 0.1}),

@@ -40,6 +40,7 @@ import disentangle
 from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.model import Batch
+from disentangle.training.checks import checked, term_sets
 
 BATCH, WARM, STEPS, IMAGES, BETA, LR = 64, 15, 115, 20_000, 4.0, 5e-4
 
@@ -235,7 +236,8 @@ def limit(network: str) -> float:
     rng = torch_rng(0, "noise")
     batch = Batch(x=torch.rand(BATCH, 1, 64, 64), step=0, steps=1, dataset_size=1000, rng=rng)
     with FlopCounterMode(display=False) as counted:
-        sum(model.terms(batch).values()).backward()
+        (terms,) = checked(term_sets(model.terms(batch)))
+        sum(term.loss for term in terms.values()).backward()
     return BATCH / (counted.get_total_flops() / (2 * size**3 / min(seconds)))
 
 

@@ -1,23 +1,61 @@
 """Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
 
+import contextlib
+import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from disentangle._utils import callbacks
-from disentangle._utils.text import duration
+from disentangle._utils.text import WARNING, reflow, wrap
 
-console = Console(stderr=True, emoji=False)
+
+class StandardError:
+    """The standard error of the moment; a terminal that was closed ends no command."""
+
+    @property
+    def stream(self) -> Any:
+        """The stream behind what a live display puts in its place."""
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+    def write(self, text: str) -> int:
+        """Write text, or nothing from the moment when nobody can read it."""
+        try:
+            return int(self.stream.write(text))
+        except OSError:
+            self.close()
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self.stream.flush()
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Send further output nowhere, so that Python can end without an error."""
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+console = Console(file=cast(IO[str], StandardError()), emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
-WARNING = "WARNING: "
-"""Prefix of the lines that `--quiet` keeps."""
+BAR = 20
+"""Width of a progress bar, which is drawn in terminals of `WIDE` columns or more."""
+WIDE = 100
 
 
 @dataclass
@@ -37,41 +75,34 @@ manner = Manner()
 
 
 def say(text: str) -> None:
-    """Print a line to standard error, apart from the results on standard output."""
+    """Print lines to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
-        console.print(escape(text), soft_wrap=True, highlight=False)
+        console.print(marked(wrap(text, message_width())), soft_wrap=True, highlight=False)
 
 
-def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
-    """Format a log entry: terms in nats per image, active units, images/s, time left."""
-    terms = "  ".join(f"{name} {value:.2f}" for name, value in entry["terms"].items())
-    scores = "".join(
-        f"  {name} {'n/a' if value is None else format(value, '.3f')}"
-        for name, value in entry.get("scores", {}).items()
-    )
-    left = entry["seconds"] / step * (steps - step)
-    return (
-        f"{terms}  active {entry['active']}  {entry['images_per_second']:.0f} images/s  "
-        f"{duration(left)} left{scores}"
+def tell(text: str) -> None:
+    """Print results in words to standard output; a terminal gets lines that fit it."""
+    Console(emoji=False).print(
+        marked(reflow(text, output_width())), soft_wrap=True, highlight=False
     )
 
 
-@dataclass(frozen=True)
-class Following:
-    """Callbacks of `train`: for each step, and for each image while a dataset is prepared."""
-
-    report: callbacks.Report
-    progress: callbacks.Progress
+def message_width() -> int | None:
+    """The characters of a line of standard error; None if it is no terminal."""
+    return console.width if console.is_terminal else None
 
 
-@contextmanager
-def following() -> Iterator[Following]:
-    """Yield the callbacks of `train`."""
-    if console.is_terminal and not manner.quiet:
-        with bars() as progress:
-            yield Following(live(progress), counter(progress, "{0:.0f} %"))
-    else:
-        yield Following(plain(), lines("{0:.0f} %"))
+def output_width() -> int | None:
+    """The characters of a line of the terminal; None if standard output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def marked(text: str) -> str:
+    """A text as markup: nothing but a warning's first word is coloured."""
+    if text.startswith(WARNING):
+        word = WARNING.strip()
+        return f"[yellow]{word}[/yellow]{escape(text.removeprefix(word))}"
+    return escape(text)
 
 
 @contextmanager
@@ -96,30 +127,17 @@ def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
 
 
 def bars() -> Progress:
-    """Make progress bars for a terminal, which disappear when done."""
+    """Make progress bars for a terminal, which disappear when done.
+
+    In a narrow terminal the bar itself is left out, so that no number is cut.
+    """
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[text]}"),
+        *([BarColumn(bar_width=BAR)] if console.width >= WIDE else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,
     )
-
-
-def live(progress: Progress) -> callbacks.Report:
-    """Return a callback for steps that moves a bar."""
-    task: TaskID | None = None
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal task
-        if task is None:
-            task = progress.add_task("", total=steps, text="")
-        if entry is not None:
-            progress.update(task, text=describe(step, steps, entry))
-        progress.update(task, completed=step, description=f"step {step} of {steps}")
-
-    return report
 
 
 def counter(progress: Progress, text: str) -> callbacks.Progress:
@@ -128,26 +146,13 @@ def counter(progress: Progress, text: str) -> callbacks.Progress:
 
     def count(done: int, total: int) -> None:
         if total not in tasks:
-            tasks[total] = progress.add_task("", total=total or None, text="")
+            tasks[total] = progress.add_task("", total=total or None)
         description = text.format(100 * done / max(total, 1), done, total)
         progress.update(tasks[total], completed=done, description=description)
         if done >= total > 0:
             progress.update(tasks[total], visible=False)
 
     return count
-
-
-def plain() -> callbacks.Report:
-    """Return a callback for steps that prints a line every `EVERY` seconds and at the end."""
-    printed = -EVERY
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal printed
-        if entry is not None and (step == steps or time.monotonic() - printed >= EVERY):
-            printed = time.monotonic()
-            say(f"step {step} of {steps}  {describe(step, steps, entry)}")
-
-    return report
 
 
 def lines(text: str) -> callbacks.Progress:

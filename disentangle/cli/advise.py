@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import open_dataset
 from disentangle.cli.parameters import DataDir, DatasetName, File, TrainingSplit
@@ -27,7 +28,8 @@ def advise(
         int | None, typer.Option(min=1, help="number of latents", show_default="the model's")
     ] = None,
     likelihood: Annotated[
-        str | None, typer.Option(help="likelihood of the pixels", show_default="the dataset's")
+        str | None,
+        typer.Option(metavar="NAME", help="likelihood of the pixels", show_default="the dataset's"),
     ] = None,
     variance: Annotated[
         float | None,
@@ -58,7 +60,10 @@ def advise(
     values = {name: setting.value for name, setting in request.settings_on(opened).items()}
     weight = kl_weight(request.kind, values)
     if weight is None:
-        typer.echo(f"'{model}' has no single weight of the KL term. Prediction for a weight of 1:")
+        tell(
+            f"No prediction for '{model}': its loss has no option that is the weight of a KL term. "
+            "Prediction for a VAE, with a weight of 1:"
+        )
     for line in predict(
         opened,
         1.0 if weight is None else weight,
@@ -66,4 +71,4 @@ def advise(
         values["likelihood"],
         values["variance"],
     ):
-        typer.echo(line)
+        tell(line)

@@ -7,24 +7,26 @@ import warnings
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from typer.core import TyperGroup
 
-from disentangle._utils.console import WARNING, manner, say
+from disentangle._utils.console import console, manner, message_width, say
+from disentangle._utils.streams import prepare_streams
+from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
+from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
+from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
     Device,
-    DrawFigures,
     File,
     RunPath,
     as_example,
@@ -32,15 +34,22 @@ from disentangle.cli.parameters import (
 from disentangle.cli.report import report
 from disentangle.cli.runs import runs
 from disentangle.cli.score import score
-from disentangle.cli.show import doctor, list_all, show
+from disentangle.cli.show import doctor, show
 from disentangle.cli.sweep import sweep
 from disentangle.cli.table import table
 from disentangle.cli.train import training, watch
 from disentangle.cli.udr import udr
-from disentangle.errors import DisentangleError, PluginWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    InputWarning,
+    OldSpelling,
+    PluginWarning,
+    ScoreWarning,
+    UsageError,
+)
 
 
-class InOrderOfWork(TyperGroup):
+class InOrderOfWork(Group):
     """The top-level commands and groups, listed in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -48,12 +57,10 @@ class InOrderOfWork(TyperGroup):
         return [verb for _, verb, _, _ in COMMANDS]
 
 
-app = typer.Typer(
+app = App(
     cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -62,14 +69,22 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: CheckpointEvery = None,
-    figures: DrawFigures = True,
+    figures: Annotated[
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures",
+            help="draw the run's figures at the end",
+            show_default="as when training started",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
+    from disentangle._utils.console import say
     from disentangle.cli.run_choice import open_run
     from disentangle.training import train
+    from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
@@ -80,7 +95,10 @@ def resume(
             report=watch.report,
             say=say,
         )
+    for text in ending(resumed):
+        say(text)
     typer.echo(resumed.path)
+    fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
@@ -101,11 +119,11 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
         traversals,
         "traverse RUN --base first --base prior",
     ),
-    (LOOK, "figure", figure, "figure sweep --score mig --knob beta"),
+    (LOOK, "figure", figure, "figure effect --score mig --of beta"),
     (LOOK, "report", report, "report results"),
-    (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
+    (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
-    (PLUGINS, "list", list_all, "list --check"),
+    (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
     (PLUGINS, "advise", advise, "advise beta-vae dsprites --beta 250"),
     (PLUGINS, "doctor", doctor, "doctor"),
@@ -156,16 +174,20 @@ def root(
 
 def main() -> None:
     """Run the command line; an error by the user prints one line and no traceback."""
-    from disentangle.contracts.isolation import blame, prints_told, refusal
+    from disentangle.cli.standard_output import results_alone
+    from disentangle.contracts.isolation import blame, refusal
 
+    prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with prints_told(lambda text: say(WARNING + text)):
+        with results_alone():
             app()
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of standard output stopped, as `head` does
+        sys.exit(1)
     except OSError as error:
         show_traceback()
         fail(refusal(error), 1)
@@ -191,7 +213,8 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning) or manner.verbose:
+    shown = PluginWarning | InputWarning | ScoreWarning | OldSpelling
+    if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 
 
@@ -203,6 +226,8 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(message)}", soft_wrap=True)
+    text = wrap(f"error: {message}", message_width())
+    marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
+    console.print(marked, soft_wrap=True, highlight=False)
     sys.stdout.flush()
     sys.exit(code)

@@ -1,14 +1,18 @@
 """`disentangle compare`: two runs side by side."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, File, print_json
 from disentangle.cli.run_choice import open_run
 from disentangle.errors import DisentangleError, UsageError
+
+if TYPE_CHECKING:
+    from disentangle.score_tables.comparison import Comparison
 
 
 def compare(
@@ -35,10 +39,10 @@ def compare(
 ) -> None:
     """Compare two runs: settings, scores and matched latents.
 
-    Differences in scores are tested over all seeds that both configurations were trained with.
+    Scores are means over the seeds that both configurations were trained with, and differences are
+    tested over these seeds.
     """
     from disentangle.score_tables import comparison
-    from disentangle.score_tables.cells import number
 
     a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
     if as_json:
@@ -50,27 +54,8 @@ def compare(
     print_aligned(lines)
     if not rows:
         typer.echo("no setting differs")
-    differences = comparison.score_differences(a, b)
-    lines = [["score", "A", "B", "common seeds", "mean B - A", "p"]]
-    for score in differences:
-        value_a, value_b, mean = (
-            "" if value is None else number(value) for value in (score.a, score.b, score.mean)
-        )
-        p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
-        lines.append([score.name, value_a or "n/a", value_b or "n/a", str(score.seeds), mean, p])
     typer.echo("")
-    print_aligned(lines, numbers=5)
-    tested = [score for score in differences if score.p is not None]
-    if tested:
-        least = min(1.0, len(tested) * 2 / 2 ** max(score.seeds for score in tested))
-        typer.echo(
-            "p: permutation test over the common seeds, Holm-corrected for "
-            f"{len(tested)} scores; the smallest possible p is {least:.2g}"
-        )
-    elif a.record.group == b.record.group:
-        typer.echo("Not tested: A and B have the same configuration.")
-    else:
-        typer.echo("Not tested: at least two common seeds are needed.")
+    show_scores(comparison.compare(a, b), a.path, b.path)
     from disentangle.figures.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
@@ -79,4 +64,32 @@ def compare(
     except UsageError:
         raise
     except DisentangleError as error:
-        typer.echo(f"No figure: {error}")
+        tell(f"No figure: {error}")
+
+
+def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
+    """Print the scores of two runs, and what their differences mean."""
+    from disentangle.score_tables.cells import number
+    from disentangle.score_tables.statistics import LEVEL
+
+    lacking = [
+        str(path)
+        for path, values in (
+            (a, [s.a for s in compared.scores]),
+            (b, [s.b for s in compared.scores]),
+        )
+        if all(value is None for value in values)
+    ]
+    if compared.scores:
+        tested = compared.least < LEVEL
+        lines = [["score", "A", "B", "B - A", "seeds", *(["p"] if tested else [])]]
+        for score in compared.scores:
+            like = score.shown[0] if score.shown[0] is not None else score.shown[1]
+            values = ["n/a" if v is None else number(v, like) for v in score.shown]
+            p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
+            lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
+        print_aligned(lines, numbers=len(lines[0]) - 1)
+    if lacking:
+        tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")
+    else:
+        tell(compared.verdict)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from disentangle.cli.help import App
 from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 ONE, MANY = "Of one run", "Of several runs"
 
-figure = typer.Typer(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
+figure = App(help="Draw a figure of one run or of several runs.")
 
 Output = Annotated[
     Path | None,
@@ -79,9 +80,9 @@ def traversals(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="seed|first|prior[:COUNT]|NUMBER",
+            metavar="random|first|prior[:COUNT]|NUMBER",
             help="base image or sample of the prior to start from; repeatable",
-            show_default="seed, first, prior:2; with --row: seed",
+            show_default="random, first, prior:2; with --row: random",
         ),
     ] = None,
     span: Annotated[
@@ -140,7 +141,7 @@ def traversals(
         raise UsageError("--row requires a single --base")
     loaded = [open_run(run, data_dir=data_dir, file=file) for run in runs]
     if row:
-        typer.echo(draw_run_rows(loaded, row, (base or ["seed"])[0], output, style))
+        typer.echo(draw_run_rows(loaded, row, (base or ["random"])[0], output, style))
     else:
         for path in draw_traversals(loaded[0], base, output, style):
             typer.echo(path)
@@ -247,7 +248,9 @@ Target = Annotated[
         show_default="a PNG in the figures of the results folder",
     ),
 ]
-Score = Annotated[str, typer.Option(help="name of a score, or heading of its column")]
+Score = Annotated[
+    str, typer.Option(metavar="NAME", help="name of a score, or heading of its column")
+]
 Scores = Annotated[
     list[str] | None,
     typer.Option(
@@ -287,19 +290,22 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
     return with_options_of(draw, command)
 
 
-@figure.command(rich_help_panel=MANY, epilog=as_example("figure sweep --score mig --knob beta"))
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure effect --score mig --of beta"))
 @of_runs
-def sweep(
+def effect(
     observations: "Observations",
     target: NameFile,
     score: Score,
-    knob: Annotated[str, typer.Option(help="hyper-parameter, training option, or steps")],
+    knob: Annotated[
+        str,
+        typer.Option("--of", metavar="NAME", help="hyper-parameter, training option, or steps"),
+    ],
     no_caption: NoCaption = False,
 ) -> Path:
-    """Draw a score against a hyper-parameter, with every seed."""
+    """Draw the effect of a hyper-parameter on a score, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
-    path = target("sweep", [score], knob)
+    path = target("effect", [score], knob)
     return draw_sweep(observations, score, knob, path, caption=not no_caption)
 
 

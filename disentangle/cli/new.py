@@ -22,7 +22,7 @@ CAPITALS = re.compile(r"[a-z]{0,3}(ae|gan)|[^aeiouy]+")
 """A word to capitalise completely in a class name: vae, tcvae, mcc."""
 GENERAL = frozenset(
     "about batch codes grid index knob labelled location metric model ndarray np scores source "
-    "standardised tensor terms unavailable".split()
+    "standardised tensor term terms unavailable weighted".split()
 )
 """Names whose class or function would shadow an import of the generated file."""
 USE = {

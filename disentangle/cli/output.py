@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
-from rich.table import Table as RichTable
-from rich.text import Text
 
+from disentangle._utils.columns import aligned
+from disentangle._utils.console import output_width, tell
+from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
     from disentangle.runs.run import Run
+    from disentangle.score_tables.render import Text
     from disentangle.score_tables.table import Table
     from disentangle.scoring.measure import ScoreMapping
 
@@ -62,38 +62,49 @@ def show_tables(tables: Sequence["Table"]) -> None:
     """Print tables: drawn in a terminal, as Markdown elsewhere."""
     from disentangle._utils.versions import made_by
     from disentangle.score_tables.render import markdown
+    from disentangle.score_tables.terminal import lay_out
 
-    console = Console(emoji=False)
+    width = output_width()
     for sheet in (sheet for table in tables for sheet in table.sheets):
-        if not console.is_terminal:
+        if width is None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
-            continue
-        grid = RichTable(title=escape(sheet.title), caption=escape(sheet.caption))
-        for heading, side in zip(sheet.head, sheet.align("left", "right"), strict=True):
-            grid.add_column(escape(heading), overflow="fold", justify=side)  # type: ignore[arg-type]
-        for row in sheet.body:
-            grid.add_row(
-                *(
-                    escape(cell.text) if not cell.strong else f"[bold]{escape(cell.text)}[/]"
-                    for cell in row
-                ),
-                style="dim" if any(cell.grey for cell in row) else "",
-            )
-        console.print(grid)
-    typer.echo(made_by())
+        else:
+            typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
+    tell(made_by())
 
 
-def write_tables(runs: list["Run"], results: Path) -> list[Path]:
-    """Write the tables of the results folder, if any of these runs is in it."""
+def write_result(path: Path, text: str) -> list[str]:
+    """Write a file of results; return what went wrong, so that the results are shown all the same.
+
+    Called before the results are printed: whoever reads them may stop early (`| head -1`).
+    """
+    from disentangle._utils.files import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        return [f"not written: {path}: {error.strerror or error}"]
+    return []
+
+
+def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str]]:
+    """Write the tables of the results folder, if any of these runs is in it.
+
+    Returns:
+        The files, and the reasons why others could not be written.
+    """
     from disentangle.runs.collection import load_all
     from disentangle.score_tables import export
     from disentangle.score_tables.build import make_tables
 
     root = results.resolve()
     if not any(root in run.path.resolve().parents for run in runs):
-        return []
+        return [], []
     all_runs, _ = load_all(results)
-    return export.write_scores(make_tables(all_runs), all_runs, results)
+    try:
+        return export.write_scores(make_tables(all_runs), all_runs, results), []
+    except OSError as error:
+        return [], [f"not written: {error.filename or results}: {error.strerror or error}"]
 
 
 def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
@@ -108,22 +119,28 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        typer.echo(f"{', '.join(names)}: {reason}")
+        tell(f"{', '.join(names)}: {reason}")
+
+
+def print_beside(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names with a text each, aligned, in lines that fit the terminal."""
+    column = 2 + max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        for line in beside(name, text, column, output_width()):
+            typer.echo(line)
 
 
 def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
-    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned."""
-    if not rows:
-        return
-    columns = max(map(len, rows))
-    grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for column in range(columns):
-        justify: JustifyMethod = "right" if column >= columns - numbers else "left"
-        grid.add_column(justify=justify, no_wrap=True)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console(width=WIDE, color_system=None)
-    with console.capture() as captured:
-        console.print(grid)
-    for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
+    """Print rows as aligned columns of plain text, the last `numbers` columns right-aligned.
+
+    In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
+    """
+    for line in aligned(rows, output_width() or WIDE, numbers):
+        typer.echo(line)
+
+
+def styled(cell: "Text") -> str:
+    """The text of a table's cell as a terminal shows it."""
+    if cell.strong:
+        return typer.style(cell.text, bold=True)
+    return typer.style(cell.text, dim=True) if cell.grey else cell.text

@@ -1,6 +1,5 @@
 """`disentangle runs`: list runs with their state, name them, and remove them."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from disentangle._utils.console import output_width
+from disentangle.cli.help import App, Group
 from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Results, RunPath, as_example, print_json
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs, open_run
@@ -23,7 +24,15 @@ DISPENSABLE = ("folder", "equal settings", "note", "age", "settings", "dataset",
 """What is left out if the terminal is too narrow, in this order."""
 GAP = 2
 
-runs = typer.Typer(
+
+class RunsGroup(Group):
+    """The group `runs`, which lists runs without a command."""
+
+    takes = "[COMMAND ...]"
+
+
+runs = App(
+    cls=RunsGroup,
     help="List runs with their state, settings and scores; name or remove one.",
     invoke_without_command=True,
 )
@@ -68,8 +77,7 @@ def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
 
     columns = {name: cells for name, cells in table(overviews, scores).items() if any(cells)}
     left_out = []
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns
+    if room := output_width():
         for name in DISPENSABLE:
             if total(columns) <= room:
                 break
@@ -172,7 +180,7 @@ def remove(
 
 def what_goes(run: "Run") -> str:
     """What the removal of a run deletes, as text."""
-    from disentangle._utils.text import counted
+    from disentangle._utils.text import count
     from disentangle.runs.overview import overview
     from disentangle.runs.removal import size_of
 
@@ -180,5 +188,5 @@ def what_goes(run: "Run") -> str:
     name = f" '{one.name}'" if one.name else ""
     return (
         f"{run.path}{name}: {one.model} on {one.dataset}, seed {one.seed}, {one.progress}; "
-        f"{counted(files, 'file')}, {size / 1e6:,.1f} MB"
+        f"{count(files, 'file')}, {size / 1e6:,.1f} MB"
     )

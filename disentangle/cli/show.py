@@ -1,61 +1,16 @@
-"""`disentangle list`, `show` and `doctor`: installed plugins, their details, and a health check."""
+"""`disentangle show` and `doctor`: the details of a plugin, and a health check."""
 
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
-from disentangle.cli.output import print_aligned
+from disentangle.cli.output import print_beside
 from disentangle.cli.parameters import AsJson, DataDir, print_json
 from disentangle.contracts import entry_points, registry
-from disentangle.errors import DisentangleError, UsageError, suggestion
-
-
-def list_all(
-    check: Annotated[
-        bool, typer.Option("--check", help="import every plugin, and report problems")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List all plugins, protocols and presets."""
-    if check:
-        list_checked(as_json)
-        return
-    abouts = {
-        f"{kind}s": {name: file.about for name, file in files.items()}
-        for kind, files in known_files().items()
-    }
-    if as_json:
-        entries = entry_points.every_entry()
-        print_json({"plugins": [{**vars(e), "unfit": e.unfit} for e in entries], **abouts})
-        return
-    rows = []
-    for group in registry.groups:
-        rows.append((f"{group.kind}s", ""))
-        for name, claims in group.entries.items():
-            owners = " and ".join(f"{e.distribution} {e.version}" for e in claims)
-            unfit = "".join(f"; NOT FOR THIS VERSION: {e.unfit}" for e in claims if e.unfit)
-            ambiguous = "" if len(claims) == 1 else "AMBIGUOUS: "
-            rows.append((f"  {name}", f"{ambiguous}{owners}{unfit}"))
-    for title, files in abouts.items():
-        rows += [(title, ""), *((f"  {name}", about) for name, about in files.items())]
-    print_aligned(rows)
-
-
-def list_checked(as_json: bool) -> None:
-    """Import each plugin and print the result."""
-    problems = 0
-    checked = []
-    for entry, problem in registry.check_imports():
-        problems += bool(problem)
-        checked.append({**vars(entry), "problem": problem})
-        if not as_json:
-            typer.echo(f"{entry.kind:8} {entry.name:20} {problem or 'ok'}")
-    if as_json:
-        print_json(checked)
-    if problems:
-        raise DisentangleError(f"{problems} plugins have problems")
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 
 
 def known_files() -> dict[str, dict[str, Any]]:
@@ -81,34 +36,54 @@ def show(
 
     Prints its paper, equation, hyper-parameters and package.
     """
-    matches = [about_plugin(group, name) for group in registry.groups if name in group.entries]
-    files = known_files()
-    for kind, by_name in files.items():
-        if name in by_name:
-            fields = by_name[name].model_dump(exclude_unset=True, exclude={"about", "name"})
-            about = by_name[name].about
-            matches.append({"kind": kind, "name": name, "about": about, "says": fields})
+    matches = descriptions_of(name)
     if not matches:
-        all_names = [entry.name for entry in entry_points.every_entry()]
-        all_names += [name for by_name in files.values() for name in by_name]
-        raise UsageError(f"no plugin, protocol or preset '{name}'{suggestion(name, all_names)}")
+        names = {entry.name for entry in entry_points.every_entry()}
+        names = names.union(*known_files().values())
+        hint = suggestion(name, names, "disentangle list")
+        raise UsageError(f"no plugin, protocol or preset '{name}'{hint}")
     if as_json:
         print_json(matches)
         return
-    for match in matches:
-        owner = ""
-        if "distribution" in match:
-            owner = f", from {match['distribution']} {match['version']}"
-        typer.echo(f"{match['kind']} {name}{owner}\n\n{match['about']}\n")
-        rows = []
-        for knob in match.get("knobs", ()):
-            default = "" if knob["default"] is None else f" [default: {knob['default']}]"
-            option = f"--{knob['name'].replace('_', '-')}"
-            option = knob["name"] if match["kind"] != "model" else option
-            rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
-        print_aligned(rows)
-        for line in lines_of(match.get("says", {})):
-            typer.echo(f"  {line}".rstrip())
+    for number, match in enumerate(matches):
+        typer.echo("\n" if number else "", nl=False)
+        print_description(match)
+
+
+def descriptions_of(name: str) -> list[dict[str, Any]]:
+    """Describe whatever has this name, in any case: plugins, protocols and presets."""
+    matches = []
+    for group in registry.groups:
+        known = group.true_name(name)
+        if known in group.entries:
+            matches.append(about_plugin(group, known))
+    for kind, by_name in known_files().items():
+        known = true_name(name, by_name)
+        if known in by_name:
+            fields = by_name[known].model_dump(exclude_unset=True, exclude={"about", "name"})
+            about = by_name[known].about
+            matches.append({"kind": kind, "name": known, "about": about, "says": fields})
+    return matches
+
+
+def print_description(match: dict[str, Any]) -> None:
+    """Print the description of one plugin, protocol or preset, in lines that fit the terminal."""
+    owner = f", from {match['distribution']} {match['version']}" if "distribution" in match else ""
+    typer.secho(f"{match['kind']} {match['name']}", bold=True, nl=False)
+    typer.echo(f"{owner}\n")
+    tell(f"{match['about']}\n")
+    rows = []
+    for knob in match.get("knobs", ()):
+        default = "" if knob["default"] is None else f" [default: {knob['default']}]"
+        option = f"--{knob['name'].replace('_', '-')}"
+        option = knob["name"] if match["kind"] != "model" else option
+        rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))
+    print_beside(rows)
+    lines = lines_of(match.get("says", {}))
+    if match["kind"] == "preset":
+        lines = list(known_files()["preset"][match["name"]].lines())
+    for line in lines:
+        tell(f"  {line}".rstrip())
 
 
 def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
@@ -179,6 +154,6 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
             rows += [(section, ""), *((f"  {name}", str(text)) for name, text in lines)]
             if not content:
                 rows.append(("  none", ""))
-        print_aligned(rows)
+        print_beside(rows)
     if count := len(sections["problems"]):
         raise DisentangleError(f"plugins have problems: {count}")

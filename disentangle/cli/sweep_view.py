@@ -1,20 +1,18 @@
 """Progress of a study: a live table of running jobs in a terminal, plain lines elsewhere."""
 
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, say
 from disentangle._utils.text import duration
+from disentangle.runs.log_tail import last_entry
 from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job
 
@@ -22,8 +20,6 @@ EVERY = 30.0
 """Seconds between progress lines, without a terminal."""
 LOOK = 1.0
 """Seconds between readings of the runs' logs, in a terminal."""
-TAIL = 65_536
-"""Bytes to read from the end of a log; they contain its last entry."""
 
 
 class View:
@@ -98,15 +94,15 @@ class View:
 
     def table(self) -> Group:
         """Format the progress as a table of the running jobs."""
-        table = Table("run", "step", "images/s", "loss", "active", "left", box=None, pad_edge=False)
-        for job, entry in self.running.items():
-            table.add_row(Text(job.name), *(Text(text) for text in cells(job, entry)))
+        rows = [["run", "step", "images/s", "loss", "active", "left"]]
+        rows += [[job.name, *cells(job, entry)] for job, entry in self.running.items()]
+        lines = aligned(rows, console.width, numbers=5)
         failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
         head = (
             f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{failed}, "
             f"{len(self.running)} running, about {duration(self.seconds())} left"
         )
-        return Group(Text.from_markup(head), table)
+        return Group(Text.from_markup(head), Text("\n".join(lines)))
 
 
 @contextmanager
@@ -126,14 +122,19 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
-        return ["scoring", "", f"{sum(entry['terms'].values()):.1f}", str(entry["active"]), ""]
+        return ["scoring", "", loss(entry), str(entry["active"]), ""]
     return [
         f"{entry['step']:,} of {job.record.recipe['steps']:,}",
         f"{entry['images_per_second']:,.0f}",
-        f"{sum(entry['terms'].values()):.1f}",
+        loss(entry),
         str(entry["active"]),
         duration(remaining(job, entry)),
     ]
+
+
+def loss(entry: Mapping[str, Any]) -> str:
+    """The loss at a log entry; empty in a log of version 0.1, which does not hold it."""
+    return f"{entry['loss']:.1f}" if "loss" in entry else ""
 
 
 def progress(job: Job, entry: Mapping[str, Any] | None) -> str:
@@ -145,20 +146,3 @@ def remaining(job: Job, entry: Mapping[str, Any]) -> float:
     """Estimate a run's remaining seconds of training from its speed so far."""
     left: float = entry["seconds"] / entry["step"] * (job.record.recipe["steps"] - entry["step"])
     return left
-
-
-def last_entry(path: Path) -> dict[str, Any] | None:
-    """The last complete entry of a run's log; None if there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        with suppress(json.JSONDecodeError, UnicodeDecodeError):
-            entry = json.loads(line)
-            if isinstance(entry, dict) and "step" in entry:
-                return entry
-    return None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, show_tables
+from disentangle.cli.output import fail_if_any, show_tables, write_result
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
 from disentangle.errors import DisentangleError, UsageError
@@ -26,7 +26,10 @@ def table(
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SCORE", help="score to show, such as 'dci/*'; repeatable", show_default="all"
+            metavar="NAME",
+            help="column to show: a score such as mig or 'dci/*', a heading, or one of model, "
+            "settings, chosen, steps and seeds; repeatable",
+            show_default="all",
         ),
     ] = None,
     sort: Annotated[
@@ -39,6 +42,10 @@ def table(
     statistic: Annotated[
         Literal["mean", "median", "iqm"], typer.Option(help="statistic over seeds")
     ] = "mean",
+    every_seed: Annotated[
+        bool,
+        typer.Option("--seeds", help="show the value of each seed in place of the deviation"),
+    ] = False,
     with_baselines: Annotated[
         bool,
         typer.Option("--baselines", help="also show the baselines that have been scored"),
@@ -61,6 +68,9 @@ def table(
         Literal["terminal", "markdown", "latex", "html", "csv", "csv-long", "json"],
         typer.Option("--format", help="output format"),
     ] = "terminal",
+    caption: Annotated[
+        bool, typer.Option("--caption/--no-caption", help="caption and label of a LaTeX table")
+    ] = True,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
@@ -75,7 +85,6 @@ def table(
 ) -> None:
     """Show the score table: one row per configuration, over its seeds."""
     from disentangle._utils.console import counting
-    from disentangle._utils.files import write_text
     from disentangle.score_tables import export, sorting
     from disentangle.score_tables.build import make_tables
     from disentangle.score_tables.published import papers_on
@@ -87,6 +96,8 @@ def table(
     output_format = "json" if as_json else output_format
     if output is not None and output_format == "terminal":
         output_format = export.format_of(output)  # type: ignore[assignment]
+    if not caption and output_format != "latex":
+        raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
     selected, problems = choose_runs(runs, results, study, where)
     baselines = read_baselines(results) if with_baselines or corrected else {}
     if not baselines and (with_baselines or corrected):
@@ -106,24 +117,28 @@ def table(
     sorting.sort_rows(tables, sort or ())
     if strict:
         sorting.check_strictly(tables)
-    if published:
-        for each in tables:
+    for each in tables:
+        each.every_seed = every_seed
+        if published:
             each.papers = tuple(papers_on(each.trained[0]))
     if output_format == "terminal":
         show_tables(tables)
     else:
         if output_format == "csv-long":
             shown = [run for run in selected if selection.shows(run)]
-            text = export.as_long_csv(shown, columns or ())
+            text = export.as_long_csv(shown, {c for table in tables for c in table.columns})
         elif output_format == "html":
             from disentangle.reports.html import tables_page
 
             text = tables_page(tables)
+        elif output_format == "latex":
+            text = export.as_latex(tables, caption=caption)
         else:
             text = export.FORMATS[output_format](tables)
         if output is None:
             typer.echo(text, nl=False)
         else:
-            write_text(output, text)
-            typer.echo(output)
+            unwritten = write_result(output, text)
+            typer.echo(text if unwritten else output, nl=not unwritten)
+            problems += unwritten
     fail_if_any(problems)

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any
+from disentangle._utils.console import tell
+from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
 from disentangle.errors import UsageError
@@ -49,11 +50,13 @@ def udr(
                 for v, why, run in rows
             ]
             continue
-        typer.echo(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
+        tell(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
+        lines = []
         for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
             score = f"n/a: {reason}" if value is None else f"{value:.4f}"
             settings = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"
-            typer.echo(f"  {score:8} {run.path}  {settings}")
+            lines.append((f"  {score}", settings, str(run.path)))
+        print_aligned(lines)
     if as_json:
         print_json(ranked)
     fail_if_any(problems)

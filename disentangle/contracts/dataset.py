@@ -124,6 +124,8 @@ class Labelled(Dataset):
             labels.
         nuisance: factors that are present but not scored; constant factors are never scored.
         values: factor -> names of its values, in order, for factors whose values have names.
+        numbers: factor -> the number behind each of its values, in order, for factors of unevenly
+            spaced numbers; the labels serve as the numbers of all others.
         dependence: why the factors are not independent of one another; empty if they are. If not
             empty, metrics that assume independent factors run only if named explicitly.
     """
@@ -131,6 +133,7 @@ class Labelled(Dataset):
     every_factor: Mapping[str, int]
     nuisance: frozenset[str] = frozenset()
     values: Mapping[str, Sequence[str]] = MappingProxyType({})
+    numbers: Mapping[str, Sequence[float]] = MappingProxyType({})
     dependence: str = ""
     strength: ClassVar[str] = "labelled"
 

@@ -3,16 +3,18 @@
 import importlib.metadata
 import logging
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from disentangle._utils.versions import __version__
-from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -42,8 +44,30 @@ def by_reference(reference: str) -> Any:
     """
     try:
         return import_reference(reference)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"'{reference}' cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
+        raise UsageError(f"'{reference}' cannot be imported: {explained(error)}") from error
+
+
+def explained(error: BaseException) -> str:
+    """An error in the user's code in one line: its type, its message and the line of the code."""
+    message = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        text = f"SystemExit: {message}; this code must not end the process"
+    elif isinstance(error, ImportError | AttributeError):
+        text = message
+    else:
+        text = f"{type(error).__name__}: {message}".rstrip(": ")
+    if isinstance(error, SyntaxError):
+        return text  # the message names file and line
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith("<")
+        and frame.f_globals.get("__name__", "").partition(".")[0] != "disentangle"
+        and frame.f_globals.get("__name__") != "importlib"
+    ]
+    own = [at for at in frames if "site-packages" not in at[0]] or frames
+    return f"{text} ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else text
 
 
 def reference_of(thing: object) -> str:
@@ -165,15 +189,20 @@ class Group(Generic[P]):
         """The registered plugins by name; a name with several entries is ambiguous."""
         return entries_of(self.kind)
 
+    def true_name(self, name: str) -> str:
+        """The registered name that is this name, up to case; the name itself if there is none."""
+        return true_name(name, self.entries)
+
     def entry(self, name: str) -> Entry:
-        """Look up the entry with this name.
+        """Look up the entry with this name, in any case.
 
         Raises:
             UsageError: no plugin or more than one has this name.
         """
-        entries = self.entries.get(name, ())
+        entries = self.entries.get(self.true_name(name), ())
         if not entries:
-            raise UsageError(f"no {self.kind} '{name}'{suggestion(name, self.entries)}")
+            hint = suggestion(name, self.entries, f"disentangle list {self.kind}s")
+            raise UsageError(f"no {self.kind} '{name}'{hint}")
         if len(entries) > 1:
             claims = " and ".join(f"{e.distribution} ({e.target})" for e in entries)
             raise UsageError(

@@ -6,7 +6,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,8 @@ from disentangle.contracts import entry_points
 from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
 
+PRINTERS = frozenset({"typer", "click", "rich"})
+"""Packages through which this program prints its results."""
 MOST = 5
 """Maximum number of printed lines reported per plugin."""
 A = TypeVar("A")
@@ -80,10 +82,10 @@ def refusal(error: OSError) -> str:
 
 
 class Attributed:
-    """A stdout wrapper that reports what plugins print and passes everything else through.
+    """A stdout wrapper that passes through what this program prints.
 
     Args:
-        output: receives everything that is not printed by a plugin.
+        output: receives what this program prints. What other code prints goes to standard error.
         say: called with each line that a plugin prints, preceded by the plugin's name.
     """
 
@@ -96,10 +98,11 @@ class Attributed:
         return getattr(self._output, name)
 
     def write(self, text: str) -> int:
-        """Write text to the output, or report the complete lines that a plugin printed."""
-        plugin = printing(sys._getframe(1))
+        """Write text to where it belongs; report the complete lines that a plugin printed."""
+        plugin, is_ours = printing(sys._getframe(1))
         if not plugin:
-            return self._output.write(text)
+            stream = self._output if is_ours else sys.stderr  # None if closed
+            return stream.write(text) if stream else len(text)
         *lines, self._lines[plugin] = (self._lines.get(plugin, "") + text).split("\n")
         for line in lines:
             self._printed[plugin] += 1
@@ -110,20 +113,20 @@ class Attributed:
         return len(text)
 
 
-def printing(frame: FrameType) -> str:
-    """The plugin, called by the core, whose code prints; empty if none."""
+def printing(frame: FrameType) -> tuple[str, bool]:
+    """The plugin whose code prints, empty if none, and whether this program itself does.
+
+    A library such as torch may stand between the code that prints and this program.
+    """
+    is_ours = True
     for caller, _ in traceback.walk_stack(frame):
         if plugin := owner(caller):
-            return plugin
-        if caller.f_globals.get("__name__", "").partition(".")[0] == "disentangle":
-            return ""
-    return ""
-
-
-def prints_told(say: Say) -> AbstractContextManager[Any]:
-    """Redirect what plugins print from standard output, which holds results, to `say`."""
-    output: Any = Attributed(sys.stdout, say)
-    return redirect_stdout(output)
+            return plugin, False
+        package = caller.f_globals.get("__name__", "").partition(".")[0]
+        if package == "disentangle":
+            return "", is_ours
+        is_ours = is_ours and package in PRINTERS
+    return "", False
 
 
 def _numpy_state() -> tuple[Any, ...]:
@@ -156,20 +159,18 @@ def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
         harm: the consequence, and the generator to use instead.
         restore: if True, restore the states of the generators after the block.
     """
-    import numpy as np
     import rich.style  # noqa: F401 (scikit-learn imports it, and its import draws a random number)
-    import torch
 
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    from disentangle._utils.seeds import global_states, set_global_states
+
+    states = global_states()
     before = {name: state() for name, state in GENERATORS.items()}
     try:
         yield
     finally:
         moved = [name for name, state in GENERATORS.items() if state() != before[name]]
         if moved and restore:
-            torch.set_rng_state(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
-            random.setstate(states[2])
+            set_global_states(states)
     if moved:
         text = f"{who} seeds or draws from {' and '.join(moved)} global generator: {harm}"
         warnings.warn(text, PluginWarning, stacklevel=3)

@@ -50,20 +50,39 @@ class Metric(Plugin, ABC, Generic[D]):
     """True if it evaluates the model itself, so that every representation has the same score."""
     ordered: ClassVar[bool] = False
     """True if it depends on the order of the latents."""
+    displays: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """Score -> its better direction, if not "more"."""
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """Scores that are counts, such as a number of latents."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
     """Score -> its role in a figure of rate and distortion."""
     most_latents: ClassVar[int] = 512
     """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0
     """Duration with default knobs, ten latents, five factors, given codes and two cores."""
+    faster: ClassVar[str] = ""
+    """The metric with knobs that estimate the same scores in less time, such as `mig:samples=99`;
+    shown to users who are about to wait."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for base in getattr(cls, "__orig_bases__", ()):
             if get_origin(base) is Metric and isinstance(get_args(base)[0], type):
                 cls.needs = get_args(base)[0]
+
+    def seconds_for(self, images: int) -> float:
+        """Estimate the seconds that the scores of this many images take, as for `seconds`."""
+        return self.seconds
+
+    def resolve(self, source: Source[D]) -> Mapping[str, bool | int | float | str]:
+        """Return the knobs whose values depend on the codes, with the values used for this source.
+
+        They are recorded with the scores, so that scores of different treatments of the codes are
+        in different columns. A value that is not returned counts as the default.
+        """
+        return {}
 
     @abstractmethod
     def score(self, source: Source[D], rng: np.random.Generator) -> Scores:

@@ -1,7 +1,7 @@
 """The model contract: encode, decode, and the terms whose sum is the loss."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, cast
 
@@ -19,8 +19,28 @@ if TYPE_CHECKING:
     from disentangle.nn.networks import Network
 
 
-Terms: TypeAlias = Mapping[str, Tensor]
-"""Scalars in nats per image, by name; their sum is the loss."""
+@dataclass(frozen=True)
+class Term:
+    """A term of the loss and the quantity that it weighs; the log holds both."""
+
+    loss: Tensor
+    """The scalar that is added to the loss, in nats per image."""
+    value: Tensor
+    """The quantity itself, without a weight: a scalar."""
+    name: str = ""
+    """The name of the quantity, if it is not the term's."""
+
+
+def weighted(weight: float, value: Tensor) -> Term:
+    """Multiply a quantity by its weight in the loss."""
+    return Term(weight * value, value)
+
+
+Terms: TypeAlias = Mapping[str, Tensor | Term]
+"""The terms of a loss by name, each a `Term`, or a scalar in nats per image if it has no weight.
+
+Their sum is the loss.
+"""
 
 
 ACTIVE = 0.01
@@ -97,6 +117,8 @@ class Model(Common, nn.Module, Generic[C]):
     """The class of dataset required for training."""
     supervision: ClassVar[str] = ""
     """How training uses labels, in words; empty for an unsupervised model."""
+    min_batch: ClassVar[int] = 1
+    """The fewest images in a batch; more than 1 if the loss is a statistic of the batch."""
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
@@ -153,6 +175,10 @@ class Model(Common, nn.Module, Generic[C]):
         first.
         """
         return None
+
+    def undecayed(self) -> Iterable[nn.Parameter]:
+        """The parameters that AdamW's weight decay leaves alone; none by default."""
+        return ()
 
     def traversal(self, latent: int, n: int) -> Tensor:
         """The values for a traversal of this latent, in order, including both ends.

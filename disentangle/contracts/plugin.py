@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
-from disentangle.errors import UsageError
+from disentangle.errors import UsageError, true_name
 
 T = TypeVar("T")
 
@@ -33,8 +33,9 @@ class Knob:
     max: float | None = None
     names: Iterable[str] | Callable[[], Iterable[str]] = ()
     normalised: bool = False
-    only_if: tuple[str, str] | None = None
+    only_if: tuple[str, ...] | None = None
     added: bool = False
+    rise: bool = False
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -62,6 +63,7 @@ class Knob:
                 and (self.max is None or value <= self.max)
             )
         if right and self.choices:
+            value = true_name(value, self.choices)
             right = value in self.choices
         if not right:
             raise UsageError(f"{self.name} must be {self.domain()}; got {value!r}")
@@ -102,8 +104,9 @@ def knob(
     max: float | None = None,
     choices: Callable[[], Iterable[str]] | None = None,
     normalised: bool = False,
-    only_if: tuple[str, str] | None = None,
+    only_if: tuple[str, ...] | None = None,
     added: bool = False,
+    rise: bool = False,
 ) -> T:
     """Declare a hyper-parameter as a field of a plugin.
 
@@ -119,11 +122,13 @@ def knob(
             its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and reports before
             training whether it is large enough for collapse. Do not set it for the weight of
             another function of the KL, such as |KL - C|.
-        only_if: (other knob, value): the knob has an effect only if the other knob has this value;
-            giving it otherwise is an error.
+        only_if: (other knob, value, ...): the knob has an effect only if the other knob has one of
+            these values; giving it otherwise is an error.
         added: the knob was added after the plugin's first release and changes nothing at its
             default. The plugin then keeps its version, and a record without the knob implies its
             default.
+        rise: the knob is the number of training steps over which a part of the loss rises to its
+            full size. The core warns before a training that ends earlier.
     """
     metadata = {
         "help": help,
@@ -134,6 +139,7 @@ def knob(
         "normalised": normalised,
         "only_if": only_if,
         "added": added,
+        "rise": rise,
     }
     return dataclasses.field(default=default, metadata={"knob": metadata})
 
@@ -145,6 +151,10 @@ class Plugin:
     `version` is stored in run and score records: increase it when the plugin's numbers change.
     """
 
+    about: ClassVar[str] = ""
+    """The plugin in a line, for `disentangle list`; a literal, as it is read from the source."""
+    display: ClassVar[str] = ""
+    """The plugin's name as papers write it, such as "β-VAE"; a literal, for tables and figures."""
     version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

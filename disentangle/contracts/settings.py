@@ -19,7 +19,10 @@ Origin: TypeAlias = Literal["given", "preset", "dataset", "default"]
 
 @dataclass(frozen=True)
 class Setting:
-    """The value of a knob and where it came from."""
+    """The value of a knob and where it came from.
+
+    With a preset, the origin `given` means that the value differs from what the preset leads to.
+    """
 
     value: Any
     default: Any
@@ -70,7 +73,10 @@ def combine(
     dataset: Mapping[str, Any] | None = None,
     image_shape: tuple[int, int, int] | None = None,
 ) -> dict[str, Setting]:
-    """Resolve every hyper-parameter, as `resolve` does, from given values that were checked."""
+    """Resolve every hyper-parameter, as `resolve` does, from given values that were checked.
+
+    A given value that is the preset's, or that a preset leaves at its default, has that origin.
+    """
     settings = dict(given)
     lower = check(cls, preset or {}, "preset"), check(cls, dataset or {}, "dataset")
     for layer in lower:
@@ -89,7 +95,11 @@ def combine(
             settings[name] = Setting(value, knob.default, normalised.origin)
     settings = {name: settings[name] for name in declared}
     _check_used(declared, settings)
-    return {name: _used(declared[name], settings) for name in declared}
+    resolved = {name: _used(declared[name], settings) for name in declared}
+    if not (given and preset):
+        return resolved
+    paper = combine(cls, {}, preset=preset, dataset=dataset, image_shape=image_shape)
+    return {k: paper[k] if paper[k].value == s.value else s for k, s in resolved.items()}
 
 
 def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[str, Setting]:
@@ -101,7 +111,9 @@ def check(cls: type[Plugin], values: Mapping[str, Any], origin: Origin) -> dict[
     offered = option_knobs(cls)
     for name in values:
         if name not in offered:
-            raise UsageError(f"{called(cls)} has no knob '{name}'{suggestion(name, offered)}")
+            raise UsageError(
+                f"{called(cls)} has no hyper-parameter '{name}'{suggestion(name, offered)}"
+            )
         if _counterpart(name) in values:
             weight = name.removesuffix(NORMALISED)
             raise UsageError(
@@ -136,8 +148,8 @@ def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
     """Return a knob's setting, or its default if a preset sets it without effect."""
     setting = settings[knob.name]
     if setting.origin == "preset" and knob.only_if is not None:
-        other, needed = knob.only_if
-        if settings[other].value != needed:
+        other, *needed = knob.only_if
+        if settings[other].value not in needed:
             return Setting(knob.default, knob.default, "default")
     return setting
 
@@ -147,11 +159,11 @@ def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -
     for name, setting in settings.items():
         if setting.origin != "given" or declared[name].only_if is None:
             continue
-        other, needed = declared[name].only_if or ("", "")
-        if settings[other].value != needed:
+        other, *needed = declared[name].only_if or ("",)
+        if settings[other].value not in needed:
             raise UsageError(
                 f"{name} has no effect while {other} is {settings[other].value}; "
-                f"omit it or set {other} to {needed}"
+                f"omit it or set {other} to {' or '.join(needed)}"
             )
 
 
@@ -173,7 +185,7 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals or not key or not value or key.replace("-", "_") in given:
-            raise UsageError(f"expected NAME:knob=value,knob=value, got '{text}'")
+            raise UsageError(f"expected a name, or NAME:SETTING=VALUE,..., got '{text}'")
         given[key.replace("-", "_")] = value
     return name, given
 

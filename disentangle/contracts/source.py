@@ -23,6 +23,8 @@ D_co = TypeVar("D_co", bound=Dataset, covariant=True)
 
 Codes: TypeAlias = NDArray[np.float64]
 """Representations, [N, D]."""
+Values: TypeAlias = NDArray[np.float64]
+"""The factors' values as numbers, [N, K]."""
 BLOCK = 2**19
 """Numbers copied at once: 4 MiB."""
 TABLE = 2**24
@@ -39,12 +41,14 @@ class Source(ABC, Generic[D_co]):
         model: the trained model; None for a bare encoder or bare arrays.
         disjoint: True if no image may be used both to fit and to test.
         overlap: the share of test images of the last `train_test` that were also fitted on.
+        drawn: the number of points of the last `train_test`, in the smaller of its two sets.
     """
 
     dataset: D_co
     model: Any = None
     disjoint: bool = False
     overlap: float | None = None
+    drawn: int | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -53,6 +57,11 @@ class Source(ABC, Generic[D_co]):
     @abstractmethod
     def latents(self) -> int:
         """The number of latents, D."""
+
+    @property
+    def discrete(self) -> bool:
+        """True if each latent takes a few values that are labels: only which one it is counts."""
+        return False
 
     @abstractmethod
     def codes(self, index: Index) -> Codes:
@@ -94,14 +103,14 @@ class Source(ABC, Generic[D_co]):
         """
 
     def fit_test(
-        self, n: int, m: int, rng: np.random.Generator
+        self, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> "tuple[Source[D_co], Source[D_co]]":
         """Return the sources from which to draw `n` points to fit on and `m` to test on.
 
-        Both are this source itself, as in the reference protocol. If the source is `disjoint`, they
-        are parts of it without common images, in the ratio n : m.
+        Both are this source itself, as in the reference protocol. If the source is `disjoint`, or
+        if `distinct`, they are parts of it without common images, in the ratio n : m.
         """
-        if not self.disjoint or not m:
+        if not (self.disjoint or distinct) or not m:
             return self, self
 
         order = rng.permutation(len(self))
@@ -111,23 +120,52 @@ class Source(ABC, Generic[D_co]):
         return Part(self, np.sort(order[:cut])), Part(self, np.sort(order[cut:]))
 
     def train_test(
-        self: "Source[Labelled]", n: int, m: int, rng: np.random.Generator
+        self: "Source[Labelled]",
+        n: int,
+        m: int,
+        rng: np.random.Generator,
+        *,
+        distinct: bool = False,
     ) -> tuple[Codes, Index, Codes, Index]:
         """Return codes and labels of `n` points to fit on and `m` to test on: (z, y, z', y').
 
         Both sets are drawn independently, as in the reference protocol. If the source is
-        `disjoint`, no image is drawn twice, and the sets may be smaller than `n` and `m`. For bare
-        arrays, each row is used exactly once if there are no more rows than requested.
+        `disjoint`, or if `distinct`, no image is drawn twice, and the sets may be smaller than `n`
+        and `m`. For bare arrays, each row is used exactly once if there are no more rows than
+        requested.
+
+        Args:
+            n: number of points to fit on.
+            m: number of points to test on.
+            rng: draws the images.
+            distinct: draw no image twice under any protocol, for an estimate that repeats would
+                bias, such as one by nearest neighbours.
         """
-        fit, test = self.fit_test(n, m, rng)
-        train, rest = fit.points(n, rng), test.points(m, rng)
+        fit, test = self.fit_test(n, m, rng, distinct=distinct)
+        train, rest = (
+            part.points(count, rng, distinct=distinct) for part, count in ((fit, n), (test, m))
+        )
+        self.drawn = min(len(train), len(rest)) if m else len(train)
         if m:
             self.overlap = float(np.isin(rest, train).mean()) if fit is test else 0.0
         return fit.codes(train), fit.labels(train), test.codes(rest), test.labels(rest)
 
-    def points(self, n: int, rng: np.random.Generator) -> Index:
-        """Return the indices of `n` images: as `draw`, or if `disjoint`, without repetition."""
-        if not self.disjoint:
+    def codes_and_values(
+        self: "Source[Labelled]", n: int, rng: np.random.Generator
+    ) -> tuple[Codes, Values]:
+        """Return codes and values of the same `n` points as `train_test(n, 0, rng)`.
+
+        This is for metrics that use the factors' order or distances, such as correlations.
+        """
+        index = self.points(n, rng)
+        return self.codes(index), self.values(index)
+
+    def points(self, n: int, rng: np.random.Generator, *, distinct: bool = False) -> Index:
+        """Return the indices of `n` images: as `draw`, or without repetition.
+
+        No image is repeated if the source is `disjoint`, or if `distinct`.
+        """
+        if not (self.disjoint or distinct):
             return self.draw(n, rng)
         return np.sort(rng.permutation(len(self))[:n])
 
@@ -153,6 +191,18 @@ class Source(ABC, Generic[D_co]):
             dataset = entry_points.who("dataset", self.dataset.name)
             raise BrokenContract(f"{dataset} cannot be scored: {error}") from None
         return labels
+
+    def values(self: "Source[Labelled]", index: Index) -> Values:
+        """Return the values of the scored factors at `index` as numbers, [N, K].
+
+        These are the dataset's `numbers`, or for a factor without any its labels.
+        """
+        values = self.labels(index).astype(np.float64)
+        for k, name in enumerate(self.dataset.factors):
+            if name in self.dataset.numbers:
+                table = np.asarray(self.dataset.numbers[name], np.float64)
+                values[:, k] = table[values[:, k].astype(np.int64)]
+        return values
 
     def sharing(
         self: "Source[Labelled]", factor: str, index: Index, rng: np.random.Generator
@@ -185,6 +235,11 @@ class Part(Source[Any]):
     def latents(self) -> int:
         """The number of latents."""
         return self.base.latents
+
+    @property
+    def discrete(self) -> bool:
+        """True if the codes are discrete."""
+        return self.base.discrete
 
     def codes(self, index: Index) -> Codes:
         """Return the codes at `index`, [N, D]."""

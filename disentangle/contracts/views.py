@@ -50,11 +50,8 @@ class LabelledSubset(Subset, Labelled):
         self, base: Labelled, index: Index, record: ViewRecord, nuisance: frozenset[str]
     ) -> None:
         super().__init__(base, index, record)
-        self.every_factor, self.values, self.dependence = (
-            base.every_factor,
-            base.values,
-            base.dependence,
-        )
+        self.every_factor, self.dependence = base.every_factor, base.dependence
+        self.values, self.numbers = base.values, base.numbers
         labels = base.every_label(index)
         constant = (labels == labels[:1]).all(0)
         # A factor that does not vary among these images is a nuisance, like any constant factor.
@@ -81,11 +78,14 @@ class SubGrid(Grid):
         super().__init__(axes, tuple(nuisance))
         self.base, self.kept, self.view_record = base, kept, record
         self.dependence = base.dependence
-        self.values = {
-            name: [base.values[name][i] for i in values]
-            for name, values in zip(axes, kept, strict=True)
-            if name in base.values
-        }
+        self.values, self.numbers = (
+            {
+                name: [table[name][i] for i in kept[k]]
+                for k, name in enumerate(axes)
+                if name in table
+            }
+            for table in (base.values, base.numbers)
+        )
         take_over(self, base)
 
     def images(self, index: ArrayLike) -> "Tensor":

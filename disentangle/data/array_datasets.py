@@ -1,6 +1,7 @@
 """Datasets whose images are in one array, in memory or memory-mapped."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class LabelledPixels(Pixels, Labelled):
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         super().__init__(prepared)
         self.values = prepared.manifest.factors
+        self.numbers = prepared.manifest.numbers
         self.every_factor = {name: len(values) for name, values in self.values.items()}
         self.nuisance = frozenset(nuisance)
         if prepared.labels is None:
@@ -61,7 +63,7 @@ class GridPixels(Pixels, Grid):
     """Images in an array, one for every combination of the factors, in row-major order."""
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
-        self.values = prepared.manifest.factors
+        self.values, self.numbers = prepared.manifest.factors, prepared.manifest.numbers
         Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
         Pixels.__init__(self, prepared)
 
@@ -76,7 +78,7 @@ def as_dataset(prepared: Prepared, nuisance: Sequence[str] = ()) -> Pixels:
 
 def grid_order(labels: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Index | None:
     """Return the order of rows that makes labels [N, K] a row-major grid; None if impossible."""
-    if len(labels) != np.prod([int(size) for size in sizes]):
+    if len(labels) != prod(map(int, sizes)):
         return None
     cell = np.ravel_multi_index(tuple(labels.T), tuple(sizes))
     order = np.argsort(cell, kind="stable")

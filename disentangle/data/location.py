@@ -1,12 +1,13 @@
 """Locations of a dataset's files, what its authors publish, and how to get missing files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.data.download import Remote, checksum, fetch
+from disentangle.data.file_kinds import unusable
 from disentangle.errors import DisentangleError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,6 +18,8 @@ class About:
     """Facts about a dataset before it is opened; `@about(...)` attaches them to its function.
 
     Attributes:
+        about: the dataset in a line, for `disentangle list`; a literal, read from the source.
+        display: its name as papers write it, such as "dSprites"; a literal too.
         images: the published number of images; 0 if unknown.
         licence: the licence of the images, in a few words.
         home: URL of the authors' page.
@@ -24,6 +27,8 @@ class About:
         drawn: True if the images can be generated without any file.
     """
 
+    about: str = ""
+    display: str = ""
     images: int = 0
     licence: str = "unstated"
     home: str = ""
@@ -37,11 +42,16 @@ class About:
         return sum(size for size in sizes if size) if all(sizes) else None
 
 
-def about(known: About) -> Callable[[F], F]:
-    """Attach facts about a dataset to the function that opens it."""
+def about(known: About, **changes: Any) -> Callable[[F], F]:
+    """Attach facts about a dataset to the function that opens it.
+
+    Args:
+        known: the facts.
+        changes: fields of `About` that differ for this function.
+    """
 
     def mark(function: F) -> F:
-        function.about = known  # type: ignore[attr-defined]
+        function.about = replace(known, **changes)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -92,7 +102,7 @@ class Location:
                 remedy.
         """
         if self.file is not None:
-            path = usable(self.file)
+            path = usable(self.file, known)
             inside = path / known.files[0].name if len(known.files) == 1 else path
             return inside if inside.is_file() else path
         if not self.present(known):
@@ -135,21 +145,30 @@ class Location:
         urls = "\n    ".join(url for remote in known.files for url in remote.urls)
         return (
             f"dataset '{self.name}' is not prepared, and no substitute is used. Prepare it with "
-            f"either\n  disentangle data prepare {self.name} --from PATH\n"
+            f"either\n  disentangle data prepare {self.name} --file PATH\n"
             f"where PATH is {names}, or a folder with {them} or the extracted files, or\n"
             f"  disentangle data prepare {self.name} --download{size}\n    {urls}\n"
             f"Licence: {known.licence}. {known.home}"
         )
 
 
-def usable(path: Path | None) -> Path:
+def usable(path: Path | None, known: About | None = None) -> Path:
     """Return the path if it is a file or folder.
 
+    Args:
+        path: the user's file or folder.
+        known: where it is published, for the message.
+
     Raises:
-        DisentangleError: nothing is there, or it is a device or a pipe, which may never end.
+        DisentangleError: nothing is there; or it is a device or a pipe, which may never end, or an
+            empty file, or a web page in place of one.
     """
     if path is None or not path.exists():
         raise DisentangleError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
         raise DisentangleError(f"{path} is neither a regular file nor a folder")
+    if path.is_file() and (problem := unusable(path)):
+        urls = [url for remote in known.files for url in remote.urls] if known else []
+        source = f", from {urls[0]}" if urls else ""
+        raise DisentangleError(f"cannot use {path}: {problem}{source}")
     return path

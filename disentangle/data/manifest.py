@@ -29,6 +29,8 @@ class Manifest(Strict):
     """Path, size and time of the user's file or folder."""
     factors: dict[str, tuple[str, ...]] = Field(default={})
     """The factors and the names of their values."""
+    numbers: dict[str, tuple[float, ...]] = Field(default={})
+    """The numbers behind the values of factors, if these are unevenly spaced."""
     grid: bool = False
     """True if there is one image for every combination of the factors, in row-major order."""
     splits: tuple[str, ...] = ()
@@ -47,7 +49,9 @@ class Manifest(Strict):
         """64 hex digits that change with the images, their order or their labels."""
         if not self.factors and not self.splits:
             return self.sha256
-        content = [self.sha256, self.labels, self.factors, self.splits]
+        content: list[object] = [self.sha256, self.labels, self.factors, self.splits]
+        if self.numbers:
+            content.append(self.numbers)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

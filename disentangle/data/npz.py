@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.callbacks import Progress
+from disentangle.data.file_kinds import kind_of
+from disentangle.data.safe_objects import read_objects
 from disentangle.errors import DisentangleError
 
 Array = NDArray[Any]
@@ -43,18 +45,12 @@ class Npz:
             return shape, dtype
 
     def array(self, key: str, most: int = SMALL) -> Array:
-        """Read a small array of at most `most` bytes, in C or Fortran order."""
+        """Read a small array of at most `most` bytes, in C or Fortran order.
+
+        An array of objects may hold text and numbers.
+        """
         with self._archive.open(f"{key}.npy") as member:
-            shape, dtype, fortran_order = _header(key, member, fortran=True)
-            size = prod(shape) * dtype.itemsize
-            if size * (4 if dtype.kind == "S" else 1) > most or dtype.itemsize > ENTRY:
-                raise ValueError(
-                    f"'{key}' has {size:,} bytes, {dtype.itemsize:,} per entry; at most {most:,} "
-                    f"(a quarter of that for byte strings) and {ENTRY:,} per entry are allowed"
-                )
-            content = _read(key, member, size)
-            _end(key, member)
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+            return read_npy(key, member, most)
 
     def blocks(self, key: str, rows: int) -> Iterator[Array]:
         """Yield an array [N, ...] in blocks of `rows` rows, without loading all of it."""
@@ -84,7 +80,37 @@ def open_npz(path: Path, what: str, remedy: str = "") -> Iterator[Npz]:
     except DisentangleError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many types for a wrong file
-        raise DisentangleError(f"cannot use {path} as {what}: {reason(error)}{remedy}") from error
+        why = reason(error)
+        if isinstance(error, zipfile.BadZipFile) and why == "File is not a zip file":
+            kind = kind_of(path)
+            kind = "a damaged or truncated zip file" if kind == "a zip file" else kind
+            why = f"expected an npz file, got {kind or 'something else'}"
+        raise DisentangleError(f"cannot use {path} as {what}: {why}{remedy}") from error
+
+
+def read_npy(key: str, file: IO[bytes], most: int = SMALL) -> Array:
+    """Read an array of at most `most` bytes in npy format; `key` is its name in messages."""
+    shape, dtype, fortran_order = _header(key, file, small=True)
+    if dtype.hasobject:
+        content = file.read(most + 1)
+        if len(content) > most:
+            raise ValueError(f"'{key}' has more than {most:,} bytes")
+        try:
+            return read_objects(content, shape)
+        except ValueError as error:
+            raise ValueError(
+                f"'{key}' holds {error}, which are never loaded; store text as "
+                f"`np.array({key}, dtype=str)`, and numbers as numbers"
+            ) from None
+    size = prod(shape) * dtype.itemsize
+    if size * (4 if dtype.kind == "S" else 1) > most or dtype.itemsize > ENTRY:
+        raise ValueError(
+            f"'{key}' has {size:,} bytes, {dtype.itemsize:,} per entry; at most {most:,} "
+            f"(a quarter of that for byte strings) and {ENTRY:,} per entry are allowed"
+        )
+    content = _read(key, file, size)
+    _end(key, file)
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def reason(error: Exception) -> str:
@@ -108,9 +134,9 @@ def counted(blocks: Iterable[Array], total: int, progress: Progress) -> Iterator
 
 
 def _header(
-    key: str, member: IO[bytes], fortran: bool = False
+    key: str, member: IO[bytes], small: bool = False
 ) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-    """Read shape, dtype and Fortran order; raise for Fortran order unless `fortran` allows it."""
+    """Read shape, dtype and Fortran order; only small arrays may be of objects or in this order."""
     # Version 3 differs from 2 only in the encoding of field names, and images have none.
     npy = np.lib.format
     first = npy.read_magic(member) == (1, 0)
@@ -120,9 +146,9 @@ def _header(
     if size > HEADER:
         raise ValueError(f"'{key}' has a header of {size:,} bytes, more than {HEADER:,}")
     shape, fortran_order, dtype = read(io.BytesIO(length + _read(key, member, size)))
-    if dtype.hasobject:
+    if dtype.hasobject and not (small and dtype.kind == "O"):
         raise ValueError(f"'{key}' holds Python objects, which are never loaded; store numbers")
-    if fortran_order and len(shape) > 1 and not fortran:
+    if fortran_order and len(shape) > 1 and not small:
         raise ValueError(f"'{key}' is in Fortran order; store np.ascontiguousarray({key})")
     return shape, dtype, fortran_order
 

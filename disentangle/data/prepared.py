@@ -41,6 +41,7 @@ class Content:
         source: where the images came from, for a run's record.
         files: name -> checksum of the files that were read.
         factors: factor -> names of its values.
+        numbers: factor -> the numbers behind its values, if these are unevenly spaced.
         labels: int [N, number of factors], or None for a grid, whose order implies the labels.
         splits: the names of the splits.
         part: int [N], the split of each image.
@@ -51,6 +52,7 @@ class Content:
     source: str
     files: Mapping[str, str] = field(default_factory=dict)
     factors: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
     labels: NDArray[np.integer[Any]] | None = None
     splits: Sequence[str] = ()
     part: NDArray[np.integer[Any]] | None = None
@@ -114,9 +116,12 @@ class Preparation:
                     self._clear()
                     prepared = self.load(stamp)
         except OSError as error:
+            problem = f"cannot prepare images in {self.folder}: {error.strerror or error}"
+            file = Path(error.filename or self.folder)
+            if not (file.is_relative_to(self.folder) or self.folder.is_relative_to(file)):
+                raise DisentangleError(f"{problem}: {file}") from error
             raise DisentangleError(
-                f"cannot prepare images in {self.folder}: {error.strerror or error}; "
-                "free some space, or choose another data folder"
+                f"{problem}; free some space, or choose another data folder"
             ) from error
         if prepared is None:
             raise DisentangleError(
@@ -207,6 +212,7 @@ class Preparation:
             files=dict(content.files),
             stamp=stamp,
             factors={name: tuple(map(str, v)) for name, v in content.factors.items()},
+            numbers={name: tuple(v) for name, v in content.numbers.items()},
             grid=bool(content.factors) and content.labels is None,
             splits=tuple(content.splits),
             labels=kept,

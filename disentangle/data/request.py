@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset, own_path
+from disentangle.data.loading import load_dataset, own_path, true_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class DatasetRequest:
     ) -> Self:
         """Create a request from a user's arguments; paths become absolute."""
         return cls(
-            name=name,
+            name=true_name(name),
             data_dir=Path(data_dir).expanduser().resolve() if data_dir else None,
             file=Path(file).expanduser().resolve() if file else None,
             factors=None if factors is None else tuple(factors),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
-from disentangle._utils.text import counted
+from disentangle._utils.text import count
 from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.errors import UsageError
@@ -143,7 +143,7 @@ def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Gene
 
 
 def _label(dataset: Labelled, name: str) -> str:
-    label = f"{name}\n{counted(dataset.every_factor[name], 'value')}"
+    label = f"{name}\n{count(dataset.every_factor[name], 'value')}"
     return label if name in dataset.factors else f"{label}, not scored"
 
 

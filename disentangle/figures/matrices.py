@@ -100,7 +100,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
             f"{run.path}: no '{name}' in its scores{suggestion(name, names)}; "
             f"to compute it, run `disentangle score {run.path} --metric {metric}`."
         )
-    score = min(candidates, key=lambda s: (s.representation != "mean", len(s.knobs), s.seed))
+    score = min(candidates, key=lambda s: (s.representation != "mean", len(s.key.knobs), s.seed))
     detail = score.detail[name]
     if detail.axes != BOTH:
         raise UsageError(
@@ -109,7 +109,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
             f"{score.metric} --detail` to print them."
         )
     parts = [
-        describe(score.knobs),
+        describe(dict(score.key.knobs)),
         "" if score.representation == "mean" else "sampled codes",
         describe_view(score.view),
         f"seed {score.seed}" if score.seed else "",

@@ -55,7 +55,7 @@ class Block:
 def draw_run_rows(
     runs: Sequence[Run],
     rows: Sequence[str],
-    base: str = "seed",
+    base: str = "random",
     output: Path | None = None,
     style: TraversalStyle | None = None,
 ) -> Path:
@@ -93,7 +93,7 @@ def draw_run_rows(
 def stem_of(runs: Sequence[Run], rows: Sequence[str], base: str, style: TraversalStyle) -> str:
     """The name of the figure's file; it tells its rows, and runs by a digest of their ids."""
     digest = hashlib.sha256(" ".join(run.record.id for run in runs).encode()).hexdigest()[:6]
-    bases = [base] if base != "seed" else []
+    bases = [base] if base != "random" else []
     return file_stem(style.stem(bases), "rows", *rows, f"{len(runs)} runs {digest}")
 
 

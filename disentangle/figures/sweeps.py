@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle._utils.text import counted, natural
+from disentangle._utils.text import count, natural
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -54,7 +54,7 @@ def draw_sweep(
         raise DisentangleError(
             f"a sweep needs at least two values of '{knob}', but all {len(with_knob)} runs with "
             f"'{observations.headings[column]}' have {knob} {values[0]:g}. Train runs with other "
-            "values, or choose another --knob."
+            "values, or choose another --of."
         )
     others = {
         o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in with_knob
@@ -65,7 +65,7 @@ def draw_sweep(
     ordered = sorted(curves, key=natural)
     lacking = len(scored) - len(with_knob)
     head = (
-        f"{observations.headings[column]} against {knob}, {counted(len(with_knob), 'run')}"
+        f"{observations.headings[column]} against {knob}, {count(len(with_knob), 'run')}"
         + (f"; {lacking} more have no {knob}" if lacking else "")
         + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
         f"intervals of {FEWEST} or more runs."
@@ -119,10 +119,10 @@ def draw_rate_distortion(
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {counted(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
+        f"Rate and distortion of {count(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
-    shows = f"distortion over rate of {counted(len(pairs), 'run')}, {observations.name}"
+    shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
     canvas, axes = panel(observations, head, models, shows=shows, caption=caption)
     for number, model in enumerate(models):
         points = [(r.value, d.value) for r, d in pairs if r.model == model]

@@ -4,7 +4,8 @@ scikit-learn spends most of its time sorting every latent again at every node. T
 same for all trees, so here they are sorted once, and splits are found from cumulative sums in that
 order. If rounding could decide between two splits, scikit-learn's choice depends on the random
 order in which it tries the latents. In this case scikit-learn's own tree is grown, from the same
-state of its random generator.
+state of its random generator. The one exception are latents so far from 0 that single precision,
+which scikit-learn converts to, would merge their values: they are moved to 0 first.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ Run = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 
 STAGES, DEPTH, RATE = 100, 3, 0.1
 GAP = np.float32(1e-7)  # scikit-learn treats values this close as equal
+FAR = 2.0**10  # a distance from 0, in ranges, at which single precision leaves few digits
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -42,6 +44,8 @@ class GradientBoosting:
     """Classifiers on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
+        offset = _far_offset(x)
+        x, test = x - offset, test - offset
         exponent = int(np.frexp(np.abs(x).max())[1])
         if not -10 < exponent < 100:  # out of reach of GAP, or of single precision
             x, test = np.ldexp(x, -exponent), np.ldexp(test, -exponent)
@@ -167,6 +171,18 @@ class GradientBoosting:
                 break
             gains[near] = 0.0  # the values on both sides of these splits are equal
         raise Unclear
+
+
+def _far_offset(x: Codes) -> Floats:
+    """Return the mean of each latent [D] that single precision would round away; 0 for the others.
+
+    These are latents far from 0, compared with their range, that are not in single precision yet.
+    scikit-learn would merge their values.
+    """
+    far = np.abs(x).max(axis=0) > FAR * np.ptp(x, axis=0)
+    with np.errstate(over="ignore"):
+        exact = (x.astype(np.float32) == x).all(axis=0)
+    return np.where(far & ~exact, x.mean(axis=0), 0.0)
 
 
 def _start(counts: Index) -> Floats:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,8 @@ def standardised(z: Codes, test_z: Codes) -> tuple[Numbers, Numbers]:
     return (z - middle) / scale, (test_z - middle) / scale
 
 
-def varying_factors(*labels: Index) -> Index:
-    """Return the columns of the factors that vary in each of several arrays of labels [N, K].
+def varying_factors(*labels: NDArray[Any]) -> Index:
+    """Return the columns of the factors that vary in each of several arrays [N, K].
 
     Raises:
         Unavailable: no factor varies.

@@ -19,6 +19,8 @@ HALVINGS = {32: 3, 64: 4, 128: 5}
 class Network(ABC):
     """An encoder from images to real outputs, and a decoder from latents to one logit per pixel."""
 
+    about: ClassVar[str] = ""
+    """The network in a line, for `disentangle list`; a literal, as it is read from the source."""
     version: ClassVar[int] = 1
 
     @abstractmethod
@@ -89,13 +91,15 @@ def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
 
 
 class Conv(Network):
-    """The network of most beta-VAE replications, and of this project's seed report.
+    """The network of most beta-VAE replications, and of the preset `replication`.
 
     For images of 64x64, the encoder has convolutions 32-32-32-32 (4x4, stride 2) and linear layers
     256-256; the decoder a linear layer 256 and transposed convolutions 64-64-32-32-C, the first
     from 1x1 to 4x4. For 32x32, both have one convolution of 32 channels fewer, for 128x128 one
     more.
     """
+
+    about = "Four convolutions of 32 channels, as in most replications"
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module that maps images [N, C, H, W] to [N, outputs]."""
@@ -121,6 +125,8 @@ class Burgess(Network):
     for 128x128 one more.
     """
 
+    about = "The network of Burgess et al. (2018)"
+
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module that maps images [N, C, H, W] to [N, outputs]."""
         return small_encoder(image_shape[0], halvings("burgess", image_shape), outputs)
@@ -142,6 +148,8 @@ class Locatello(Network):
     paper's code; its table has 4x4 for all four. Decoder: linear 256-1024, transposed convolutions
     64-32-32-C (4x4).
     """
+
+    about = "The network of disentanglement_lib, Locatello et al. (2019)"
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module that maps images [N, C, 64, 64] to [N, outputs]."""
@@ -174,6 +182,8 @@ class HigginsConv(Network):
     Encoder: convolutions 32-32-64-64 (4x4, stride 2), linear 256; the decoder mirrors it.
     """
 
+    about = "The network of Higgins et al. (2017) for chairs and CelebA"
+
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module that maps images [N, C, 64, 64] to [N, outputs]."""
         only_64("higgins-conv", image_shape)
@@ -199,6 +209,8 @@ class HigginsFC(Network):
 
     Encoder: linear 1200-1200 with ReLUs. Decoder: linear 1200-1200-1200 with tanh.
     """
+
+    about = "The network of Higgins et al. (2017) for dSprites"
 
     def encoder(self, image_shape: Shape, outputs: int) -> nn.Module:
         """Return a module that maps images [N, C, H, W] to [N, outputs]."""

@@ -57,9 +57,7 @@ def score_blocks(scores: Sequence[Score], baselines: Baselines) -> list[dict[str
 
 def block(scores: Sequence[Score], baselines: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
     """One score table: scores that were computed under the same conditions."""
-    rows = sorted(
-        scores, key=lambda s: (s.metric, s.version, describe(dict(sorted(s.knobs.items()))))
-    )
+    rows = sorted(scores, key=lambda s: (s.metric, s.version, describe(dict(s.key.knobs))))
     shown = [name for name, of in baselines.items() if any(s.key in of for s in rows)]
     return {
         "conditions": terms_said(scores[0]),
@@ -73,9 +71,10 @@ def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str,
     """One table row: the score's value, or why it has none, its settings and its baselines."""
     beside = [(name, of.get(score.key)) for name, of in baselines.items()]
     marks = [(name, value) for name, value in beside if value is not None]
+    settings = dict(sorted({**score.settings, **score.resolved}.items()))
     return {
         "name": score.name,
-        "how": f"version {score.version}, {describe(dict(sorted(score.settings.items())))}",
+        "how": f"version {score.version}, {describe(settings)}",
         "value": None if score.value is None else number(score.value),
         "reason": score.reason or "",
         "scale": scale(score.value, marks) if score.value is not None and graded(score) else "",
@@ -104,7 +103,7 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
             most = max((abs(v) for line in lines for v in line if v is not None), default=0.0)
             counted = all(v is None or float(v).is_integer() for line in lines for v in line)
             digits = 0 if counted and most > 1 else 2
-            knobs = f", {describe(score.knobs)}" if score.knobs else ""
+            knobs = f", {describe(dict(score.key.knobs))}" if score.key.knobs else ""
             blocks.append(
                 {
                     "name": name,

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import torch
@@ -37,7 +40,9 @@ class Checkpoint:
     optimizers: Sequence[Mapping[str, Tensor]] = ()
     """The state of each optimiser; see `optimizer_tensors`."""
     history: Mapping[str, Tensor] = field(default_factory=dict)
-    """Term of the loss -> its values since the last log entry."""
+    """Term of the loss -> what it added to the loss, by step since the last log entry."""
+    values: Mapping[str, Tensor] = field(default_factory=dict)
+    """Weighted quantity -> its values without the weight; empty in checkpoints of version 0.1."""
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically.
@@ -45,7 +50,7 @@ class Checkpoint:
         Raises:
             DisentangleError: it cannot be written; an earlier checkpoint is kept.
         """
-        parts = {"model": self.model, "history": self.history}
+        parts = {"model": self.model, "history": self.history, "values": self.values}
         parts |= {f"optimizer{number}": state for number, state in enumerate(self.optimizers)}
         metadata = {"run": self.run, "step": self.step, "seconds": self.seconds}
         if self.seconds is None:
@@ -80,6 +85,7 @@ class Checkpoint:
             model=unpack(tensors, "model"),
             optimizers=[unpack(tensors, f"optimizer{number}") for number in range(count)],
             history=unpack(tensors, "history"),
+            values=unpack(tensors, "values"),
         )
 
 
@@ -122,7 +128,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DisentangleError: the file is missing or damaged, or is not a checkpoint of this program.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with _utf8(path) as known, safe_open(known, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
@@ -138,6 +144,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     metadata: dict[str, Any] = json.loads(header.get("metadata", "{}"))
     return tensors, metadata
+
+
+@contextmanager
+def _utf8(path: Path) -> Iterator[Path]:
+    """Yield a path in UTF-8 to a file, as safetensors opens no other: a link, if necessary."""
+    if os.fsencode(path).decode(errors="ignore") == str(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder, "checkpoint")
+        link.symlink_to(path.resolve(strict=True))
+        yield link
 
 
 def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.runs.run import Run
 
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
@@ -53,6 +53,7 @@ def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
         if name == "part" and value == "all":
             value = WHOLE
         fields = {key for run in runs for key in filterable_fields(run)}
+        name = true_name(name, fields)
         if runs and name not in fields:
             raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, fields)}")
         selected = [
@@ -89,4 +90,6 @@ def holds(fact: Any, sign: str, text: str, condition: str) -> bool:
             raise UsageError(f"--where {condition}: '{text}' is not a number") from None
     elif sign not in ("=", "!="):
         raise UsageError(f"--where {condition}: text has no order; use = or !=")
+    elif isinstance(fact, str):
+        fact, value = fact.casefold(), text.casefold()
     return TESTS[sign](fact, value)

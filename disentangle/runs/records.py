@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -99,8 +100,12 @@ class RunRecord(Record):
     """The paper whose settings were used, except for those with the origin `given`."""
     imported: str | None = None
     """The file of imported weights, with its digest; None if the run was trained here."""
+    absent: tuple[str, ...] = ()
+    """Tensors that the imported file lacks: codes and images need none of them, training does."""
     midway: PeriodicRecord = PeriodicRecord()
     """Periodic actions during training; not a part of the configuration."""
+    figures: bool = True
+    """False if the figures at the end were declined when training started."""
     dataset: DatasetRecord
     device: str
     threads: int
@@ -166,10 +171,10 @@ class RunRecord(Record):
         budget = ("steps", "seed", "precision", "compile")
         training = [s for k, s in self.training.items() if k not in budget]
         settings = [*self.settings.values(), *training]
-        given = any(s.origin == "given" and s.value != s.default for s in settings)
-        if self.preset is not None:
+        given = [s for s in settings if s.origin == "given"]
+        if self.preset is not None:  # a plugin's default may be a change of the preset
             return f"preset {self.preset}" + (", changed" if given else "")
-        return "by hand" if given else "default"
+        return "by hand" if any(s.value != s.default for s in given) else "default"
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -221,6 +226,12 @@ class RunRecord(Record):
 def describe(settings: Mapping[str, Any]) -> str:
     """Settings as text."""
     return ", ".join(f"{k}={v}" for k, v in settings.items())
+
+
+def parts_of(tensors: Iterable[str]) -> str:
+    """Named tensors as text, by the module that they belong to."""
+    counts = Counter(name.partition(".")[0] for name in tensors)
+    return " and ".join(f"{part} ({count} tensors)" for part, count in counts.items())
 
 
 def describe_view(view: Mapping[str, Any]) -> str:

@@ -18,7 +18,8 @@ class ColumnKey(NamedTuple):
     metric: str
     version: int
     knobs: tuple[tuple[str, Value], ...]
-    """The metric's hyper-parameters that are not at their defaults, sorted."""
+    """The metric's hyper-parameters that are not at their defaults, or that depended on the codes,
+    sorted."""
     protocol: str
     representation: str
     factors: tuple[str, ...]
@@ -70,6 +71,8 @@ class Score(Record):
     version: int
     knobs: dict[str, Value]
     """The knobs that differ from the metric's defaults."""
+    resolved: dict[str, Value] = Field(default_factory=dict)
+    """Knobs whose values depended on the codes, with the values used; see `Metric.resolve`."""
     protocol: str
     representation: Literal["mean", "sample"]
     factors: tuple[str, ...]
@@ -95,7 +98,7 @@ class Score(Record):
             score=self.name,
             metric=self.metric,
             version=self.version,
-            knobs=tuple(sorted(self.knobs.items())),
+            knobs=tuple(sorted({**self.knobs, **self.resolved}.items())),
             protocol=self.protocol,
             representation=self.representation,
             factors=self.factors,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.cells import Cell, Row, cell_of
-from disentangle.scoring.metric_traits import supervised
+from disentangle.scoring.metric_traits import counts, supervised
 
 CORRECTED = ", corrected"
 MARGIN = 0.01
@@ -18,7 +18,7 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]
     row = Row(model=name)
     for score in scores:
         if score.key in keys:
-            row.cells[score.key] = cell_of([score], 1)
+            row.cells[score.key] = cell_of([score], 1, counts=counts(score.key))
     return row
 
 
@@ -74,5 +74,5 @@ def correct(
             if column in row.cells:
                 cell = row.cells[column]
                 values = tuple((value - worst) / (best - worst) for value in cell.values)
-                row.cells[corrected] = replace(cell, values=values, reasons=())
+                row.cells[corrected] = replace(cell, values=values, reasons=(), counts=False)
     return after

@@ -1,7 +1,6 @@
 """Build score tables from runs: one table per dataset, one row per configuration."""
 
-import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,11 +12,13 @@ from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
-from disentangle.score_tables.headings import headings
+from disentangle.score_tables.collapse import collapsed
+from disentangle.score_tables.headings import headings, matching
 from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of
 from disentangle.score_tables.statistics import Statistic
-from disentangle.score_tables.table import Table
+from disentangle.score_tables.table import LEFT, Table
+from disentangle.scoring.metric_traits import counts
 
 
 def make_tables(
@@ -39,19 +40,18 @@ def make_tables(
             noise.
         statistic: the statistic over seeds.
         selection: which configurations to show, and how they were chosen; see `selection.select`.
-        columns: names or patterns of the scores to show, such as `dci/*` [default: all].
+        columns: the columns to show: scores by name, heading or a pattern such as `dci/*`, and
+            columns of words by name, such as `steps` [default: all of each kind].
 
     Raises:
-        UsageError: a pattern matches no score.
+        UsageError: a name is not that of a column, and matches no score.
     """
     runs, twice = deduplicated(runs)
     datasets: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         if selection.shows(run):
             datasets.setdefault(run.record.data, []).append(run)
-    if columns:
-        scores = [s for group in datasets.values() for run in group for s in current_scores(run)]
-        check_columns(columns, scores)
+    check_columns(columns, datasets.values())
     names = [(name, part) for name, part, _ in datasets]
     made = []
     for (name, part, fingerprint), group in sorted(datasets.items()):
@@ -67,12 +67,20 @@ def make_tables(
     return made
 
 
-def check_columns(patterns: Sequence[str], scores: Sequence[Score]) -> None:
-    """Raise `UsageError` unless each pattern matches a score."""
-    names = {score.name for score in scores}
-    for pattern in patterns:
-        if not fnmatch.filter(names, pattern):
-            raise UsageError(f"--columns: no score '{pattern}'{suggestion(pattern, names)}")
+def check_columns(names: Sequence[str], datasets: Iterable[Sequence[Run]]) -> None:
+    """Raise `UsageError` unless each name is a column, or a pattern that matches a score."""
+    known = [every_heading(runs) for runs in datasets if names]
+    for name in names:
+        if name.casefold() not in LEFT and not any(matching(columns, [name]) for columns in known):
+            scores = {
+                text for columns in known for c, h in columns.items() for text in (c.score, h)
+            }
+            raise UsageError(f"--columns: no column '{name}'{suggestion(name, {*scores, *LEFT})}")
+
+
+def every_heading(runs: Sequence[Run]) -> dict[ColumnKey, str]:
+    """All columns of the runs on one dataset, and their headings."""
+    return headings(by_column(runs), tuple(runs[0].record.dataset.factors))
 
 
 def make_table(
@@ -82,22 +90,33 @@ def make_table(
     corrected: bool = False,
     statistic: Statistic = "mean",
     selection: Selection = EVERY,
-    patterns: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> Table:
     """Make the table of runs on one dataset."""
+    names = [name.casefold() for name in names]
+    words = tuple(name for name in LEFT if name in names)
+    patterns = [name for name in names if name not in LEFT]
     groups: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.record.seed):
         groups.setdefault(run.record.group, []).append(run)
-    scores = {key: by_column(group, patterns) for key, group in groups.items()}
+    scores = {key: by_column(group) for key, group in groups.items()}
+    if patterns:
+        chosen = set(matching(every_heading(runs), patterns))
+        scores = {key: {c: s for c, s in own.items() if c in chosen} for key, own in scores.items()}
     every = {column: group[0] for grouped in scores.values() for column, group in grouped.items()}
     columns = headings(every, tuple(runs[0].record.dataset.factors))
+    whole = {column: counts(column) for column in columns}
     rows = []
     for key, group in groups.items():
         row = row_of(group)
         how = selection.chosen.get(key_of(group[0].record))
         row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
         done, grouped = len([run for run in group if run.finished]), scores[key]
-        row.cells = {c: cell_of(grouped[c], done, statistic) for c in columns if c in grouped}
+        row.cells = {
+            c: cell_of(grouped[c], done, statistic, counts=whole[c])
+            for c in columns
+            if c in grouped
+        }
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
     say_versions(rows)
@@ -135,20 +154,15 @@ def make_table(
         statistic=statistic,
         ranking=ranking,
         absent=tuple(absent),
+        words=words,
     )
 
 
-def by_column(runs: Sequence[Run], patterns: Sequence[str] = ()) -> dict[ColumnKey, list[Score]]:
-    """Group the scores of runs by column key, in the order of the runs.
-
-    Args:
-        runs: runs on one dataset.
-        patterns: patterns of score names [default: all scores].
-    """
+def by_column(runs: Sequence[Run]) -> dict[ColumnKey, list[Score]]:
+    """Group the scores of runs on one dataset by column key, in the order of the runs."""
     scores: dict[ColumnKey, list[Score]] = {}
     for score in (score for run in runs for score in current_scores(run)):
-        if not patterns or any(fnmatch.fnmatch(score.name, pattern) for pattern in patterns):
-            scores.setdefault(score.key, []).append(score)
+        scores.setdefault(score.key, []).append(score)
     return scores
 
 
@@ -175,6 +189,7 @@ def row_of(group: Sequence[Run]) -> Row:
         seeds=sorted(run.record.seed for run in group if run.finished),
         unfinished=sum(run.state == "unfinished" for run in group),
         failed=sum(run.state == "failed" for run in group),
+        collapsed=sum(map(collapsed, group)),
         supervision=supervision(record),
         chosen="; ".join(sorted({run.record.origin for run in group})),
     )

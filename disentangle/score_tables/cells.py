@@ -8,7 +8,10 @@ from types import MappingProxyType
 
 from disentangle.runs.records import Value, describe
 from disentangle.runs.score_records import ColumnKey, Score
-from disentangle.score_tables.statistics import FEWEST, Statistic, Summary, summarise
+from disentangle.score_tables.statistics import Statistic, Summary, summarise
+
+LARGE = 1e5
+"""Numbers from here on are written with an exponent."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Cell:
     """The number of finished runs, with or without this score."""
     reasons: tuple[str, ...] = ()
     statistic: Statistic = "mean"
+    counts: bool = False
+    """True if the values are counts."""
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -38,23 +43,36 @@ class Cell:
 
     @property
     def text(self) -> str:
+        """The statistic, its uncertainty, and how many values are missing."""
+        return self.described()
+
+    def described(self, *, every: bool = False) -> str:
         """The statistic, its uncertainty, and how many values are missing.
 
-        The uncertainty is every value if there are few, else the standard deviation and the
-        confidence interval.
+        The uncertainty is the standard deviation, with a confidence interval if there are enough
+        values for one.
+
+        Args:
+            every: True to give every value in place of the uncertainty.
         """
         if self.summary is None or self.centre is None:
             return "n/a" if self.reasons else ""
-        centre = self.centre
-        text = number(centre)
-        if 1 < self.summary.n < FEWEST:
-            text += f" ({', '.join(number(value, centre) for value in self.values)})"
-        if self.summary.interval is not None:
-            low, high = (number(end, centre) for end in self.summary.interval)
-            text += f" ± {number(self.summary.sd or 0.0, centre)} [{low}, {high}]"
+        text = self.number(self.centre)
+        if every and self.summary.n > 1:
+            text += f" ({', '.join(map(self.number, self.values))})"
+        elif self.summary.sd is not None:
+            text += f" ± {self.number(self.summary.sd)}"
+            if self.summary.interval is not None:
+                text += f" [{', '.join(map(self.number, self.summary.interval))}]"
         if not self.whole:
             text += f" ({len(self.values)} of {self.runs} runs)"
         return text
+
+    def number(self, value: float) -> str:
+        """Format a number with the decimals of the statistic; a count without, if it is whole."""
+        if self.counts and abs(value) < LARGE:
+            return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+        return number(value, self.centre)
 
 
 @dataclass
@@ -77,6 +95,8 @@ class Row:
     seeds: list[int] = field(default_factory=list)
     unfinished: int = 0
     failed: int = 0
+    collapsed: int = 0
+    """The number of finished runs that collapsed; see `collapse.collapsed`."""
     supervision: str = ""
     """The labels used in training: rows that differ in it are never ranked together."""
     chosen: str = ""
@@ -100,6 +120,23 @@ class Row:
         return self.steps is None
 
     @property
+    def name(self) -> str:
+        """The model, and whether it collapsed."""
+        return f"{self.model} ({self.collapse})" if self.collapsed else self.model
+
+    @property
+    def collapse(self) -> str:
+        """Whether all of its runs collapsed, or how many; empty if none did."""
+        if self.collapsed and not self.all_collapsed:
+            return f"{self.collapsed} of {len(self.seeds)} collapsed"
+        return "collapsed" if self.collapsed else ""
+
+    @property
+    def all_collapsed(self) -> bool:
+        """True if every finished run collapsed."""
+        return 0 < self.collapsed == len(self.seeds)
+
+    @property
     def complete(self) -> bool:
         """True if every run is finished."""
         return not self.unfinished and not self.failed
@@ -114,12 +151,14 @@ def decimals(value: float) -> int:
 def number(value: float, like: float | None = None) -> str:
     """Format a number for a table, with the decimals of `like` if it is given."""
     reference = value if like is None else like
-    if not math.isfinite(value) or abs(reference) >= 1e5:
+    if not math.isfinite(value) or abs(reference) >= LARGE:
         return f"{value:.3e}"
     return f"{value:.{decimals(reference)}f}"
 
 
-def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -> Cell:
+def cell_of(
+    scores: Sequence[Score], runs: int, statistic: Statistic = "mean", *, counts: bool = False
+) -> Cell:
     """The cell of one score over a number of finished runs."""
     values = [s.value for s in scores if s.value is not None]
     reasons = [s.reason for s in scores if s.reason]
@@ -130,4 +169,5 @@ def cell_of(scores: Sequence[Score], runs: int, statistic: Statistic = "mean") -
         runs=runs,
         reasons=tuple(dict.fromkeys(reasons)),
         statistic=statistic,
+        counts=counts,
     )

@@ -13,7 +13,7 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores
 from disentangle.score_tables.headings import headings
-from disentangle.score_tables.statistics import holm, paired
+from disentangle.score_tables.statistics import LEVEL, holm, least_paired, paired
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Difference:
         name: the score's heading.
         a: the first run's value; None if it has none. `b`: the second run's.
         seeds: number of seeds for which both configurations have this score.
+        mean_a: the mean of the first configuration over these seeds. `mean_b`: the second's.
         mean: the mean of b - a over these seeds.
         p: p-value of the difference, corrected for the number of scores; None with fewer than two
             common seeds.
@@ -33,8 +34,84 @@ class Difference:
     a: float | None
     b: float | None
     seeds: int = 0
+    mean_a: float | None = None
+    mean_b: float | None = None
     mean: float | None = None
     p: float | None = None
+
+    @property
+    def shown(self) -> tuple[float | None, float | None, float | None]:
+        """A, B and B - A: means over the common seeds, or the values of the two runs alone."""
+        if self.seeds:
+            return self.mean_a, self.mean_b, self.mean
+        single = self.a is not None and self.b is not None
+        return self.a, self.b, self.b - self.a if single else None  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The scores of two runs.
+
+    Attributes:
+        scores: each score of either run.
+        seeds_a: the seeds of the first run's configuration, if they are finished. `seeds_b`: those
+            of the second's.
+        same: True if both runs have the same configuration.
+        alike: True if both were trained on the same images.
+    """
+
+    scores: list[Difference]
+    seeds_a: tuple[int, ...]
+    seeds_b: tuple[int, ...]
+    same: bool
+    alike: bool = True
+
+    @property
+    def common(self) -> list[int]:
+        """The seeds that both configurations were trained with."""
+        return sorted(set(self.seeds_a) & set(self.seeds_b))
+
+    @property
+    def least(self) -> float:
+        """The smallest p-value that these numbers of scores and seeds allow; 1 without a test."""
+        tested = [score.seeds for score in self.scores if score.p is not None]
+        return min(1.0, len(tested) * least_paired(max(tested))) if tested else 1.0
+
+    @property
+    def verdict(self) -> str:
+        """What the p-values mean, or why there are none."""
+        tested = [score.seeds for score in self.scores if score.p is not None]
+        if tested and self.least < LEVEL:
+            return (
+                "A and B are means over the common seeds. p: permutation test over these, "
+                f"Holm-corrected for {len(tested)} scores; the smallest possible p is "
+                f"{self.least:.2g}."
+            )
+        if tested:
+            scores = f" and {len(tested)} scores" if len(tested) > 1 else ""
+            return (
+                f"A and B are means over the common seeds. With {max(tested)} common seeds{scores} "
+                f"no p below {self.least:.2g} is possible, so no difference can be significant."
+            )
+        if not self.alike:
+            return "Not tested: A and B were trained on different images, so no seed is comparable."
+        if self.same:
+            return "Not tested: A and B have the same configuration and differ in the seed alone."
+        if not self.common:
+            a, b = (", ".join(map(str, seeds)) for seeds in (self.seeds_a, self.seeds_b))
+            return (
+                f"Not tested: no seed is common to both configurations (A: {a}; B: {b}). Train "
+                "both with the same seeds: `disentangle train ... --seed N`."
+            )
+        if len(self.common) == 1:
+            return (
+                f"Not tested: only the seed {self.common[0]} is common to both configurations, and "
+                "at least two are needed."
+            )
+        return (
+            f"Not tested: the runs with the {len(self.common)} common seeds have too few common "
+            "scores. Score the runs of both configurations by the same metrics and protocol."
+        )
 
 
 def settings(record: RunRecord) -> dict[str, str]:
@@ -78,39 +155,48 @@ def siblings(run: Run) -> dict[int, Run]:
     return by_seed
 
 
-def score_differences(a: Run, b: Run) -> list[Difference]:
+def compare(a: Run, b: Run) -> Comparison:
     """Compare the scores of two runs, with a test over the common seeds of both configurations.
 
     The test is a paired permutation test, Holm-corrected for the number of scores.
     """
     scores_a, scores_b = by_column(a), by_column(b)
     names = headings([*scores_a, *scores_b], tuple(a.record.dataset.factors))
+    left, right = siblings(a), siblings(b)
+    same = a.record.group == b.record.group
     pairs: dict[ColumnKey, tuple[list[float], list[float]]] = {}
-    if a.record.group != b.record.group:
-        left, right = siblings(a), siblings(b)
-        for seed in sorted(left.keys() & right.keys()):
-            x, y = by_column(left[seed]), by_column(right[seed])
-            for column in x.keys() & y.keys():
-                one, other = pairs.setdefault(column, ([], []))
-                one.append(x[column])
-                other.append(y[column])
+    for seed in [] if same else sorted(left.keys() & right.keys()):
+        x, y = by_column(left[seed]), by_column(right[seed])
+        for column in x.keys() & y.keys():
+            one, other = pairs.setdefault(column, ([], []))
+            one.append(x[column])
+            other.append(y[column])
     tested = [column for column in names if len(pairs.get(column, ([],))[0]) > 1]
     chance = dict(zip(tested, holm([paired(*pairs[c]) for c in tested]), strict=True))
-    return [
+    scores = [
         Difference(
             name,
             scores_a.get(column),
             scores_b.get(column),
-            seeds=len(pairs[column][0]) if column in pairs else 0,
-            mean=_mean(pairs.get(column)),
             p=chance.get(column),
+            **means(pairs[column]) if column in pairs else {},
         )
         for column, name in names.items()
     ]
+    return Comparison(
+        scores, tuple(sorted(left)), tuple(sorted(right)), same, a.record.data == b.record.data
+    )
 
 
-def _mean(pair: tuple[list[float], list[float]] | None) -> float | None:
-    return None if pair is None else float(np.mean(np.subtract(pair[1], pair[0])))
+def means(pair: tuple[list[float], list[float]]) -> dict[str, Any]:
+    """The number of common seeds, the means over these, and the mean difference."""
+    a, b = pair
+    return {
+        "seeds": len(a),
+        "mean_a": float(np.mean(a)),
+        "mean_b": float(np.mean(b)),
+        "mean": float(np.mean(np.subtract(b, a))),
+    }
 
 
 def as_json(a: Run, b: Run) -> Mapping[str, Any]:
@@ -121,5 +207,5 @@ def as_json(a: Run, b: Run) -> Mapping[str, Any]:
         "settings": {
             name: {"a": x, "b": y, "differs": differs} for name, x, y, differs in side_by_side(a, b)
         },
-        "scores": [vars(difference) for difference in score_differences(a, b)],
+        "scores": [vars(difference) for difference in compare(a, b).scores],
     }

@@ -1,10 +1,9 @@
 """Export tables: Markdown and LaTeX for readers, CSV and JSON for programs."""
 
 import csv
-import fnmatch
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +17,9 @@ from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell
-from disentangle.score_tables.render import Sheet, latex, markdown, plain
+from disentangle.score_tables.latex import latex
+from disentangle.score_tables.paper import paper_sheets
+from disentangle.score_tables.render import Sheet, markdown, plain
 from disentangle.score_tables.table import Table, summed
 
 
@@ -28,9 +29,10 @@ def as_markdown(tables: Sequence[Table]) -> str:
     return "# Scores\n\n" + "\n".join(parts) + f"\n{made_by()}\n"
 
 
-def as_latex(tables: Sequence[Table]) -> str:
-    """All tables in LaTeX, one after another."""
-    return "\n".join(map(latex, sheets(tables)))
+def as_latex(tables: Sequence[Table], *, caption: bool = True) -> str:
+    """All tables in LaTeX, one after another, with or without captions and labels."""
+    papers = [sheet for table in tables for sheet in paper_sheets(table)]
+    return "\n".join(latex(sheet, caption=caption) for sheet in papers)
 
 
 def sheets(tables: Sequence[Table]) -> list[Sheet]:
@@ -84,6 +86,7 @@ def whole(table: Table) -> dict[str, Any]:
             "seeds": row.seeds,
             "unfinished": row.unfinished,
             "failed": row.failed,
+            "collapsed": row.collapsed,
             "scores": {
                 heading: {
                     "values": cell.values,
@@ -144,12 +147,12 @@ def format_of(path: Path) -> str:
     return SUFFIXES[path.suffix]
 
 
-def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
+def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None) -> str:
     """The scores of runs as CSV, one line per score and run.
 
     Args:
         runs: runs on any datasets.
-        patterns: patterns of score names [default: all scores].
+        columns: the columns whose scores to write [default: all].
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -175,9 +178,9 @@ def as_long_csv(runs: Sequence[Run], patterns: Sequence[str] = ()) -> str:
             record.seed,
         ]
         for score in current_scores(run):
-            if patterns and not any(fnmatch.fnmatch(score.name, p) for p in patterns):
+            if columns is not None and score.key not in columns:
                 continue
-            knobs = describe(dict(sorted(score.knobs.items())))
+            knobs = describe(dict(score.key.knobs))
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             row = [*run_values, *values, knobs, " ".join(score.factors), view, source]

@@ -1,8 +1,9 @@
 """Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
+import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.score_records import ColumnKey
 
@@ -73,11 +74,28 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     Raises:
         UsageError: there is none.
     """
+    names = {column.score for column in columns} | set(columns.values())
+    name = true_name(name, names)
     matches = [c for c, heading in columns.items() if name in (c.score, heading)]
     if not matches:
-        names = {column.score for column in columns} | set(columns.values())
         raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
     return matches
+
+
+def matching(columns: Mapping[ColumnKey, str], patterns: Sequence[str]) -> list[ColumnKey]:
+    """The columns whose score matches a pattern such as `dci/*`, or whose heading is one.
+
+    Case does not matter.
+    """
+    folded = [pattern.casefold() for pattern in patterns]
+    return [
+        column
+        for column, heading in columns.items()
+        if any(
+            p == heading.casefold() or fnmatch.fnmatchcase(column.score.casefold(), p)
+            for p in folded
+        )
+    ]
 
 
 def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from disentangle._utils.text import counted
+from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
@@ -70,7 +70,7 @@ class Observations:
     @property
     def about(self) -> str:
         """A description of the data, for figures."""
-        return f"{counted(self.runs, 'run')} on {self.dataset}"
+        return f"{count(self.runs, 'run')} on {self.dataset}"
 
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
@@ -194,7 +194,7 @@ def observations_of(runs: Sequence[Run]) -> Observations:
         raise DisentangleError("no finished runs. Run `disentangle train MODEL DATASET` first.")
     if len(groups) > 1:
         choices = "".join(
-            f"\n  {conditions(data, groups)}  ({counted(len(own), 'run')})"
+            f"\n  {conditions(data, groups)}  ({count(len(own), 'run')})"
             for data, own in sorted(groups.items(), key=lambda group: group[0])
         )
         raise UsageError(

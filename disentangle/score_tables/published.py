@@ -35,6 +35,7 @@ class Paper(Strict):
             caption=f"Published values, not measured here: do not rank them with measured ones. "
             f"{self.protocol} Source: {self.source}, {self.link}",
             numbers=len(scores),
+            brief=f"{dataset}, as published by {self.source}.",
         )
 
 

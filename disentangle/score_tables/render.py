@@ -1,10 +1,8 @@
-"""Render a table as Markdown or LaTeX."""
+"""A table as text, and as Markdown."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from disentangle._utils.versions import made_by
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,8 @@ class Sheet:
         body: the rows.
         caption: the caption.
         numbers: how many of the last columns are numbers, aligned to the right.
+        names: how many of the first columns name a row.
+        brief: a short caption, for papers.
     """
 
     title: str
@@ -33,11 +33,47 @@ class Sheet:
     body: list[list[Text]]
     caption: str
     numbers: int = 0
+    names: int = 1
+    brief: str = ""
 
     def align(self, left: str, right: str) -> list[str]:
         """The alignment mark of each column."""
-        words = len(self.head) - self.numbers
-        return [left] * words + [right] * self.numbers
+        return [left] * self.words + [right] * self.numbers
+
+    @property
+    def words(self) -> int:
+        """How many of the first columns are words."""
+        return len(self.head) - self.numbers
+
+    def without_constants(self) -> tuple["Sheet", str]:
+        """The table without columns of words with one value in all runs, and a sentence on these.
+
+        The first column stays. Rows without any other words are baselines, which are not runs.
+        """
+        trained = [row for row in self.body if any(cell.text for cell in row[1 : self.words])]
+        constant = {
+            i: trained[0][i].text
+            for i in range(1, self.words)
+            if trained and len({row[i].text for row in trained}) == 1
+        }
+        kept = [i for i in range(len(self.head)) if i not in constant]
+        fewer = replace(
+            self,
+            head=[self.head[i] for i in kept],
+            body=[[row[i] for i in kept] for row in self.body],
+            names=sum(i < self.names for i in kept),
+        )
+        values = [f"{self.head[i]} {text}" for i, text in constant.items() if text not in ("", "-")]
+        return fewer, f"All runs: {'; '.join(values)}." if values else ""
+
+    def without_blank(self, columns: Collection[int]) -> "Sheet":
+        """The table without rows that have numbers, but none in these columns."""
+
+        def kept(row: list[Text]) -> bool:
+            filled = {i for i in range(self.words, len(row)) if row[i].text}
+            return not filled or not filled.isdisjoint(columns)
+
+        return replace(self, body=[row for row in self.body if kept(row)])
 
 
 def markdown(sheet: Sheet) -> str:
@@ -70,71 +106,3 @@ def printable(text: str) -> str:
 def _marked(cell: Text, strong: str, grey: str, escape: Callable[[str], str]) -> str:
     mark = strong if cell.strong else grey if cell.grey else ""
     return mark + escape(cell.text) + mark if cell.text else ""
-
-
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    '"': r"\textquotedbl{}",
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
-    **{c: f"\\{c}" for c in "&%$#_"},
-}
-"""Character -> its LaTeX code."""
-
-
-def latex_text(text: str) -> str:
-    """Text escaped for LaTeX; characters that T1 fonts lack become a question mark."""
-    return "".join(LATEX.get(c) or (c if in_fonts(c) else "?") for c in printable(text))
-
-
-def in_fonts(character: str) -> bool:
-    """True if T1 fonts have a character: ASCII and the letters of Latin alphabets."""
-    return character.isascii() or (character.isalpha() and ord(character) < 0x180)
-
-
-def latex(sheet: Sheet) -> str:
-    """A table in LaTeX; its second line names the packages that it needs."""
-
-    def cell(text: Text) -> str:
-        code = in_lines(text.text)
-        if text.strong:
-            code = rf"\textbf{{{code}}}"
-        return rf"\textcolor{{gray}}{{{code}}}" if text.grey and code else code
-
-    rows = [" & ".join(map(cell, row)) + r" \\ \addlinespace" for row in sheet.body]
-    return "\n".join(
-        [
-            rf"% {made_by()}",
-            r"% \usepackage[T1]{fontenc} \usepackage{booktabs,graphicx,xcolor}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{latex_text(sheet.title)}. {latex_text(sheet.caption)}}}",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{''.join(sheet.align('l', 'r'))}}}",
-            r"\toprule",
-            " & ".join(map(in_lines, sheet.head)) + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def in_lines(text: str) -> str:
-    """A cell's text in LaTeX, with the part in brackets on a second line."""
-    first, *rest = re.split(r" (?=[\[(])", text, maxsplit=1)
-    if not rest:
-        return latex_text(text)
-    return rf"\shortstack[r]{{{latex_text(first)}\\{{}}{latex_text(rest[0])}}}"

@@ -18,6 +18,7 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
+from disentangle.score_tables.collapse import collapsed
 from disentangle.score_tables.headings import SeveralColumns, headings, only
 from disentangle.scoring.metric_traits import direction
 from disentangle.scoring.score_runs import few_labels
@@ -116,7 +117,8 @@ def check_rule(rule: str) -> None:
         metric = name.partition("/")[0]
         if "samples" not in knobs(registry.metrics.load(metric)):
             raise UsageError(
-                f"--choose labels: '{metric}' has no knob 'samples', the number of images it uses"
+                f"--choose labels: '{metric}' has no hyper-parameter 'samples', the "
+                "number of images it uses"
             )
     elif rule not in ("all", "default", "udr") and not (word == "oracle" and rest):
         raise UsageError(f"--choose {rule}: the rules are {RULES}")
@@ -149,7 +151,7 @@ def best(
     *,
     grey: bool = False,
 ) -> Selection:
-    """Select the best configuration of each model on each dataset.
+    """Select the best configuration of each model on each dataset; a collapsed one only if all are.
 
     Args:
         runs: the runs to select from.
@@ -169,14 +171,15 @@ def best(
             continue
         worths = {}
         for key, members in groups.items():
-            done = [run for run in members if run.finished]
+            done = finished(members)
             value = worth(done) if done else None
             if value is not None:
                 worths[key] = value
         if not worths:
             absent.append(data_and_model)
             continue
-        top = max(worths, key=lambda key: worths[key].goodness)
+        standing = [key for key in worths if not all(map(collapsed, finished(groups[key])))]
+        top = max(standing or worths, key=lambda key: worths[key].goodness)
         without = len(groups) - len(worths)
         lacking = f", {without} without this score" if without else ""
         picked.add(top)
@@ -186,6 +189,11 @@ def best(
             f"no configuration can be selected by {how}: all runs of one must have this score"
         )
     return Selection(frozenset(chosen), chosen, frozenset(picked if grey else ()), tuple(absent))
+
+
+def finished(runs: Sequence[Run]) -> list[Run]:
+    """The finished runs."""
+    return [run for run in runs if run.finished]
 
 
 def mean_udr(group: list[Run], device: str, progress: Progress) -> Worth | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.build import ordered
 from disentangle.score_tables.cells import Cell, Row
@@ -49,12 +49,15 @@ def check_strictly(tables: Sequence[Table]) -> None:
 def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
     """Sort rows by scores (best first), knobs, `model` or `steps`; baselines keep their place.
 
+    By a score, rows that collapsed come after the others.
+
     Raises:
         UsageError: no table has the name, or it matches several columns of a table.
     """
     settings = {name for table in tables for row in table.rows for name in row.every}
     scores = {text for table in tables for c, h in table.columns.items() for text in (c.score, h)}
     sortable = {*settings, *scores, *BEFORE}
+    names = [true_name(name, sortable) for name in names]
     for name in names:
         if name not in sortable:
             raise UsageError(f"--sort: no column '{name}'{suggestion(name, sortable)}")
@@ -79,7 +82,7 @@ def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:
 
         def by_score(row: Row) -> Any:
             centre = row.cells.get(column, Cell()).centre
-            return centre is None, sign * (centre or 0.0)
+            return centre is None, row.all_collapsed, sign * (centre or 0.0)
 
         return by_score
     if name in BEFORE:

@@ -16,6 +16,10 @@ CLAIM = 10
 LEVEL = 0.05
 """Significance level of tests between methods."""
 RESAMPLES = 5_000
+FLIPS = 10_000
+"""Maximum number of ways to flip signs in a test of pairs; beyond, as many are drawn."""
+EXACT = 13
+"""Maximum number of pairs for which all ways are counted."""
 TAIL = (1 - 0.95) / 2
 """The share of resamples in each tail outside an interval."""
 SMALL = 8
@@ -119,7 +123,7 @@ def above(a: Sequence[float], b: Sequence[float]) -> float:
 def paired(a: Sequence[float], b: Sequence[float]) -> float:
     """The two-sided p-value of the mean difference of pairs [N], [N], by a permutation test.
 
-    Each difference keeps or flips its sign, in all 2^N ways if these are at most 10,000.
+    Each difference keeps or flips its sign, in all 2^N ways if these are at most `FLIPS`.
     """
     from scipy.stats import permutation_test
 
@@ -130,11 +134,16 @@ def paired(a: Sequence[float], b: Sequence[float]) -> float:
         (difference,),
         np.mean,
         permutation_type="samples",
-        n_resamples=9_999 if len(difference) > 13 else np.inf,
+        n_resamples=FLIPS - 1 if len(difference) > EXACT else np.inf,
         vectorized=True,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
+
+
+def least_paired(n: int) -> float:
+    """The smallest p-value that `paired` can have for n pairs."""
+    return 2 / (FLIPS if n > EXACT else 2**n)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -13,6 +13,9 @@ from disentangle.score_tables.published import Paper
 from disentangle.score_tables.render import Sheet, Text, markdown
 from disentangle.score_tables.statistics import CLAIM, FEWEST, STATISTICS, Statistic
 
+LEFT = ("model", "settings", "chosen", "labels used", "steps", "seeds")
+"""The columns of words, before the scores."""
+
 
 @dataclass
 class Table:
@@ -35,10 +38,14 @@ class Table:
     overlap: float = 0.0
     """The largest share, over all scores, of a metric's test images that it was also fitted on."""
     statistic: Statistic = "mean"
+    every_seed: bool = False
+    """True to show the value of each seed."""
     ranking: str = ""
     """The meaning of bold cells; empty if nothing was compared."""
     absent: tuple[str, ...] = ()
     """Models that are not shown, because no configuration has the selecting score."""
+    words: tuple[str, ...] = ()
+    """The columns of words to show, of `LEFT`, besides the model; empty for all."""
     papers: tuple[Paper, ...] = ()
     """Tables of papers on this dataset, never ranked with the rows."""
 
@@ -48,8 +55,8 @@ class Table:
         models = {row.model for row in self.rows}
         shared = {model: {**self.shared, **self.shared_by(model)} for model in models}
         columns: dict[str, Callable[[Row], str]] = {
-            "model": lambda row: row.model,
-            "knobs": lambda row: row.settings_text(shared[row.model]),
+            "model": lambda row: row.name,
+            "settings": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
             "labels used": lambda row: row.supervision,
             "steps": steps,
@@ -57,7 +64,8 @@ class Table:
         }
         if not any(row.supervision for row in self.rows):
             del columns["labels used"]
-        return columns
+        shown = {"model", *(self.words or LEFT)}
+        return {heading: text for heading, text in columns.items() if heading in shown}
 
     @property
     def shared(self) -> dict[str, Value]:
@@ -78,14 +86,19 @@ class Table:
             body=[
                 [Text(text(row), grey=row.grey) for text in left.values()]
                 + [
-                    Text(row.cells.get(c, Cell()).text, strong=c in row.best, grey=row.grey)
+                    Text(self.text(row, c), strong=c in row.best, grey=row.grey)
                     for c in self.columns
                 ]
                 for row in self.rows
             ],
             caption=self.caption,
             numbers=len(self.columns),
+            names=1 + ("settings" in left),
         )
+
+    def text(self, row: Row, column: ColumnKey) -> str:
+        """The text of a score."""
+        return row.cells.get(column, Cell()).described(every=self.every_seed)
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -118,8 +131,7 @@ class Table:
         if self.absent:
             absent = ", ".join(self.absent)
             notes.append(f"Not shown (no configuration has the selecting score): {absent}.")
-        if any(row.grey for row in self.rows):
-            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
+        notes += self.marks
         reasons = {
             f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
             for row in self.rows
@@ -132,18 +144,37 @@ class Table:
     @property
     def reading(self) -> list[str]:
         """Notes on how to read the numbers of a cell."""
-        cells = [c for row in self.rows for c in row.cells.values() if c.summary is not None]
-        sizes = {cell.summary.n for cell in cells if cell.summary} - {1}
-        named = STATISTICS[self.statistic].title
         notes = []
-        if any(n < FEWEST for n in sizes):
-            notes.append(f"{named} over seeds (values of each seed, if fewer than {FEWEST}).")
-        if any(n >= FEWEST for n in sizes):
-            notes.append(f"{named} over seeds ± standard deviation [95 % bootstrap interval].")
+        if self.sizes and self.sizes[-1] > 1:
+            notes.append(f"{STATISTICS[self.statistic].title} over seeds{self.uncertainty}.")
         if self.ranking:
             notes.append(self.ranking)
         if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
             notes.append(f"Use at least {CLAIM} seeds before claiming a difference.")
+        return notes
+
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of values in a cell, in ascending order."""
+        cells = [cell for row in self.rows for cell in row.cells.values()]
+        return sorted({len(cell.values) for cell in cells if cell.values})
+
+    @property
+    def uncertainty(self) -> str:
+        """What follows the statistic in a cell."""
+        if self.every_seed:
+            return " (value of each seed)"
+        interval = " [95 % bootstrap interval]" if self.sizes[-1] >= FEWEST else ""
+        return f" ± standard deviation{interval}"
+
+    @property
+    def marks(self) -> list[str]:
+        """Notes on rows that are marked."""
+        notes = []
+        if any(row.grey for row in self.rows):
+            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
+        if any(row.collapsed for row in self.rows):
+            notes.append("Collapsed: at most one latent is active; such rows are never ranked.")
         return notes
 
     def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
@@ -165,6 +196,7 @@ class Table:
                 "seeds": len(row.seeds),
                 "unfinished": row.unfinished,
                 "failed": row.failed,
+                "collapsed": row.collapsed,
                 "statistic": self.statistic,
                 **{
                     f"{heading} {name}": value

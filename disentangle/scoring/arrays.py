@@ -1,6 +1,7 @@
 """A source for metrics made of plain arrays of codes and factors, from any origin."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle.contracts.dataset import Index, Labelled
-from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable, UsageError
+from disentangle.contracts.source import Codes, Source, Values
+from disentangle.data.factor_values import FactorValues, read_factors
+from disentangle.errors import InputWarning, ScoreWarning, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,9 +29,10 @@ class ArrayDataset(Labelled):
     source = "arrays"
     name = "the arrays"
 
-    def __init__(self, labels: Index, names: Sequence[str], sizes: Sequence[int]) -> None:
-        self._labels = labels
-        self.every_factor = dict(zip(names, sizes, strict=True))
+    def __init__(self, factors: FactorValues, rows: slice = slice(None)) -> None:
+        self._labels = factors.labels[rows]
+        self.values, self.numbers = factors.values, factors.numbers
+        self.every_factor = {name: len(values) for name, values in factors.values.items()}
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -66,6 +69,8 @@ class ArraySource(Source[Labelled]):
         for array in [a for source in rows for a in (source._codes, source.dataset._labels)]:
             sha256.update(f"{array.shape} {array.dtype}".encode())
             sha256.update(np.ascontiguousarray(array).data)
+        if self.dataset.numbers:
+            sha256.update(repr(sorted(self.dataset.numbers.items())).encode())
         return f"codes {sha256.hexdigest()[:16]}"
 
     def codes(self, index: Index) -> Codes:
@@ -77,32 +82,67 @@ class ArraySource(Source[Labelled]):
         raise Unavailable("codes given as arrays have no posterior")
 
     def fit_test(
-        self, n: int, m: int, rng: np.random.Generator
+        self, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> tuple[Source[Labelled], Source[Labelled]]:
         """The rows to fit on and the test set; without a test set, the same rows."""
         if self.test is not None and m:
             return ArraySource(self._codes, self.dataset), self.test
-        return super().fit_test(n, m, rng)
+        return super().fit_test(n, m, rng, distinct=distinct)
 
     def train_test(
-        self: Any, n: int, m: int, rng: np.random.Generator
+        self: Any, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> tuple[Codes, Index, Codes, Index]:
         """The rows unchanged, each once; a random subset if there are more than n + m.
 
-        Without a test set, the rows are split at random in the ratio n : m.
+        Without a test set, the rows are split at random in the ratio n : m. If `distinct`, a
+        warning says how many rows seem to show an image that another row shows too.
         """
         if self.test is not None and m:
-            z, v, _, _ = ArraySource(self._codes, self.dataset).train_test(n, 0, rng)
+            fit = ArraySource(self._codes, self.dataset)
+            z, v, _, _ = fit.train_test(n, 0, rng, distinct=distinct)
             test_z, test_v, _, _ = self.test.train_test(m, 0, rng)
+            self.drawn = min(len(z), len(test_z))
             return z, v, test_z, test_v
-        rows = np.arange(len(self))
-        if len(rows) > n + m or m:
-            rows = rng.permutation(rows)[: n + m]
+        rows = self._rows(n, m, rng)
         first = min(n, len(rows) if not m else max(1, round(len(rows) * n / (n + m))))
         if m and first == len(rows):
             raise Unavailable(f"{len(rows)} rows are too few to split into training and test rows")
         train, test = np.sort(rows[:first]), np.sort(rows[first:])
+        self.drawn = min(len(train), len(test)) if m else len(train)
+        if distinct:
+            warn_of_repeats(self.codes(train), self.labels(train))
         return self.codes(train), self.labels(train), self.codes(test), self.labels(test)
+
+    def codes_and_values(self: Any, n: int, rng: np.random.Generator) -> tuple[Codes, Values]:
+        """The rows of `train_test(n, 0, rng)`, with the factors' values as numbers."""
+        rows = np.sort(self._rows(n, 0, rng))
+        return self.codes(rows), self.values(rows)
+
+    def _rows(self, n: int, m: int, rng: np.random.Generator) -> Index:
+        """All rows in order; in random order and at most n + m of them if any must be chosen."""
+        rows = np.arange(len(self))
+        if len(rows) > n + m or m:
+            rows = rng.permutation(rows)[: n + m]
+        return rows
+
+
+def warn_of_repeats(codes: Codes, labels: Index) -> None:
+    """Warn if real-valued codes [N, D] with their labels [N, K] repeat in several rows.
+
+    Whole numbers are codes of few values, which repeat rightly, as constant codes do.
+    """
+    if (codes == np.rint(codes)).all() or not np.ptp(codes, axis=0).any():
+        return
+    repeats = len(codes) - len(np.unique(np.hstack([codes, labels]), axis=0))
+    if repeats:
+        warnings.warn(
+            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. To "
+            "an estimate by nearest neighbours (`infomec`), a code that occurs twice seems to "
+            "know every factor: leave out rows that show the same image. If the codes are "
+            "discrete, give whole numbers and use `infomec:codes=integer`.",
+            ScoreWarning,
+            stacklevel=2,
+        )
 
 
 def array_source(
@@ -114,38 +154,39 @@ def array_source(
 ) -> ArraySource:
     """Validate arrays and make a source of them: finite codes [N, D], discrete factors [N, K].
 
+    Warns with `InputWarning` if words are values of a factor, as their order is the alphabet's.
+
     Raises:
-        UsageError: shapes do not match, codes are not finite, or factors have almost as many
-            values as rows.
+        UsageError: shapes do not match, codes are not finite, or a factor is continuous.
     """
     z = _codes(codes, "codes")
-    v = _factors(factors, "factors", len(z))
-    test_z, test_v = None, None
+    every = _factors(factors, "factors", len(z))
+    columns, test_z = every.shape[1], None
     if (test_codes is None) != (test_factors is None):
         raise UsageError("give test_codes and test_factors together, or neither")
     if test_codes is not None and test_factors is not None:
         test_z = _codes(test_codes, "test_codes")
         test_v = _factors(test_factors, "test_factors", len(test_z))
-        if test_z.shape[1] != z.shape[1] or test_v.shape[1] != v.shape[1]:
+        if test_z.shape[1] != z.shape[1] or test_v.shape[1] != columns:
             raise UsageError(
                 "test_codes and test_factors must have as many columns as codes and factors"
             )
+        every = _joined(every, test_v)
     names = (
-        list(map(str, names))
-        if names is not None
-        else [f"factor {k + 1}" for k in range(v.shape[1])]
+        list(map(str, names)) if names is not None else [f"factor {k + 1}" for k in range(columns)]
     )
-    if len(names) != v.shape[1] or len(set(names)) != len(names):
-        raise UsageError(f"expected {v.shape[1]} different names of factors, got {list(names)}")
-    every = v if test_v is None else np.concatenate([v, test_v])
-    labels = np.empty(every.shape, np.int64)
-    for k in range(every.shape[1]):
-        labels[:, k] = np.unique(every[:, k], return_inverse=True)[1]
-    sizes = [int(size) for size in labels.max(axis=0) + 1]
+    if len(names) != columns or len(set(names)) != len(names):
+        raise UsageError(f"expected {columns} different names of factors, got {list(names)}")
+    try:
+        values = read_factors(every, names)
+    except ValueError as error:
+        raise UsageError(f"factors: {error}") from None
+    if values.remark:
+        warnings.warn(f"factors: {values.remark}", InputWarning, stacklevel=2)
     test = None
     if test_z is not None:
-        test = ArraySource(test_z, ArrayDataset(labels[len(v) :], names, sizes))
-    return ArraySource(z, ArrayDataset(labels[: len(v)], names, sizes), test)
+        test = ArraySource(test_z, ArrayDataset(values, slice(len(z), None)))
+    return ArraySource(z, ArrayDataset(values, slice(len(z))), test)
 
 
 def _codes(array: ArrayLike, name: str) -> Codes:
@@ -176,18 +217,15 @@ def _detached(array: ArrayLike) -> ArrayLike:
 def _factors(array: ArrayLike, name: str, rows: int) -> NDArray[Any]:
     v = np.asarray(_detached(array))
     if v.ndim != 2 or v.shape[1] == 0:
-        raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}")
+        hint = f"; for one factor use `{name}[:, None]`" if v.ndim == 1 else ""
+        raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}{hint}")
     if len(v) != rows:
         raise UsageError(f"{name} must have {rows} rows, as the codes have, got {len(v)}")
-    if v.dtype.kind == "f":
-        if not np.isfinite(v).all():
-            raise UsageError(f"{name} must be finite")
-        for k in range(v.shape[1]):
-            if len(np.unique(v[:, k])) > max(2, rows // 2):
-                raise UsageError(
-                    f"{name}: column {k} looks continuous (nearly as many values as its {rows} "
-                    "rows). Metrics need discrete factors: bin it first."
-                )
-    elif v.dtype.kind not in "iub":
-        raise UsageError(f"{name} must be whole numbers, got {v.dtype}")
     return v
+
+
+def _joined(v: NDArray[Any], test_v: NDArray[Any]) -> NDArray[Any]:
+    """The rows of both; NumPy would turn numbers beside text into text of another form."""
+    if v.dtype.kind != test_v.dtype.kind:
+        return np.concatenate([v.astype(object), test_v.astype(object)])
+    return np.concatenate([v, test_v])

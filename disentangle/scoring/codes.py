@@ -5,7 +5,9 @@ import time
 import warnings
 import zipfile
 from abc import abstractmethod
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +17,14 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.files import atomic, cache_folder, drop_oldest
 from disentangle._utils.memory import keep_freed_memory
+from disentangle._utils.seeds import OwnRandomness
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Posterior
 from disentangle.contracts.source import Codes, Source
 from disentangle.errors import Unavailable
 from disentangle.runs.run import Run
 
-CONTRACT = 2
+CONTRACT = 3
 """Version of the cache: increase it if the same weights and images give other codes."""
 
 
@@ -29,7 +32,9 @@ CACHE_BYTES = 4 * 2**30
 TRIAL = 256
 """Number of images that are timed to estimate the encoding time."""
 
-Encoded = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+Real = NDArray[np.floating[Any]]
+"""Codes in the precision of their encoder, float32 or float64."""
+Encoded = tuple[Real, Real | None]
 """Means and, for a posterior, scales; [N, D] each."""
 
 
@@ -46,8 +51,13 @@ class Encoder(Source[Dataset]):
         # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
-        self._mean = np.empty((len(self.whole), latents), np.float32)
-        self._scale: NDArray[np.float32] | None = None
+        self._mean: Real = np.empty((len(self.whole), latents), np.float32)
+        self._scale: Real | None = None
+
+    @cached_property
+    def randomness(self) -> OwnRandomness:
+        """The random state of the encoder's code: no draw of it is taken for a metric's."""
+        return OwnRandomness()
 
     @abstractmethod
     def encode(self, index: Index) -> Encoded:
@@ -56,7 +66,7 @@ class Encoder(Source[Dataset]):
     @property
     def latents(self) -> int:
         """The number of latents."""
-        return self._mean.shape[1]
+        return int(self._mean.shape[1])
 
     def codes(self, index: Index) -> Codes:
         """The means of the codes at `index`, [N, D]."""
@@ -86,7 +96,10 @@ class Encoder(Source[Dataset]):
         missing = np.unique(origin[~self._known[origin]])
         for i in range(0, len(missing), self.chunk):
             chunk = missing[i : i + self.chunk]
-            mean, scale = self.encode(chunk)
+            with self.randomness():
+                mean, scale = self.encode(chunk)
+            if mean.dtype.itemsize > self._mean.dtype.itemsize:  # keep all digits
+                self._mean = self._mean.astype(mean.dtype)
             self._mean[chunk] = mean
             if scale is not None:
                 if self._scale is None:
@@ -111,6 +124,7 @@ class RunSource(Encoder):
         disjoint: bool = False,
     ) -> None:
         self.run, self.model = run, run.model
+        self._discrete: bool | None = None
         self.device = torch.device(device)
         self.model.to(self.device)
         if self.device.type == "cpu":
@@ -121,9 +135,17 @@ class RunSource(Encoder):
         )
         self._load()
 
+    @property
+    def discrete(self) -> bool:
+        """True if the model's code is discrete."""
+        if self._discrete is None:
+            self._encode(np.arange(1))
+        return bool(self._discrete)
+
     def encode(self, index: Index) -> Encoded:
         """Means and scales of the model's codes."""
         code = self.run.code(self.whole.images(index))
+        self._discrete = code.discrete
         scale = code.scale.cpu().numpy() if isinstance(code, Posterior) else None
         return code.mean.cpu().numpy(), scale
 
@@ -137,19 +159,20 @@ class RunSource(Encoder):
         """Load cached codes; ignore a damaged file."""
         try:
             with self._cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                known, mean = kept["known"], kept["mean"]
+                known, mean, discrete = kept["known"], kept["mean"], bool(kept["discrete"])
                 scale = kept["scale"] if "scale" in kept else None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
         if known.shape == self._known.shape and mean.shape == self._mean.shape:
             self._known, self._mean, self._scale = known, mean, scale
+            self._discrete = discrete
 
     def save(self) -> None:
         """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
         if not self.encoded:
             return
         self.encoded = 0
-        arrays = {"known": self._known, "mean": self._mean}
+        arrays = {"known": self._known, "mean": self._mean, "discrete": np.array(self.discrete)}
         if self._scale is not None:
             arrays["scale"] = self._scale
         folder = self._cache.parent

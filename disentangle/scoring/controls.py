@@ -32,6 +32,10 @@ class LabelSource(Source[Labelled]):
         self.dataset, self.turn, self.disjoint = dataset, turn, disjoint
         sizes = np.array(list(dataset.factors.values()), np.float64)
         self.middle, self.scale = (sizes - 1) / 2, np.sqrt((sizes**2 - 1) / 12)
+        for k, name in enumerate(dataset.factors):
+            if name in dataset.numbers:
+                self.middle[k] = np.mean(dataset.numbers[name])
+                self.scale[k] = np.std(dataset.numbers[name])
 
     @property
     def latents(self) -> int:
@@ -40,7 +44,7 @@ class LabelSource(Source[Labelled]):
 
     def codes(self, index: Index) -> Codes:
         """The transformed factors at `index`, [N, K]."""
-        codes: Codes = (self.labels(index) - self.middle) / self.scale @ self.turn
+        codes: Codes = (self.values(index) - self.middle) / self.scale @ self.turn
         return codes
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:

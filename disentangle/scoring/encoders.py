@@ -1,14 +1,10 @@
-"""External encoders: a function of images, or a file with an exported module."""
+"""External encoders: any function of images as a source of codes."""
 
 import hashlib
-import logging
-import os
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,19 +14,24 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.tensors import to_device
 from disentangle.contracts.dataset import Dataset, Index
-from disentangle.contracts.entry_points import by_reference
+from disentangle.contracts.entry_points import explained
+from disentangle.contracts.model import Code
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.scoring.codes import Encoded, Encoder
+from disentangle.scoring.arrays import FARTHEST
+from disentangle.scoring.codes import Encoded, Encoder, Real
 
 Function = Callable[[Any], Any]
-"""A function from images [N, C, H, W] to codes [N, D], as tensors or NumPy arrays."""
+"""A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
 Input = Literal["float", "uint8"]
 """The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
-SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
+FEW = 16
+"""Images that are encoded again to see whether codes are a function of the image alone."""
 
 
 class FunctionSource(Encoder):
-    """Codes computed by a function of images."""
+    """Codes computed by a function of images, which may return a `Code` to say it is discrete."""
+
+    returns_discrete = False
 
     def __init__(
         self,
@@ -44,17 +45,24 @@ class FunctionSource(Encoder):
     ) -> None:
         if takes not in ("float", "uint8"):
             raise UsageError(f"takes must be 'float' or 'uint8', got {takes!r}")
-        if not callable(function):
-            raise UsageError(
-                f"an encoder must be a function of images, got {type(function).__name__}"
-            )
+        if isinstance(function, type) or not callable(function):
+            kind = "the class " if isinstance(function, type) else ""
+            name = getattr(function, "__name__", type(function).__name__)
+            raise UsageError(f"an encoder must be a function of images, got {kind}{name}")
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole
         few = np.arange(min(2, len(self.whole)))
-        first, _ = self.encode(few)
+        with self.randomness():
+            first, _ = self.encode(few)
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
+        self._mean = np.empty((len(self.whole), first.shape[1]), first.dtype)
         self._mean[few], self._known[few] = first, True
+
+    @property
+    def discrete(self) -> bool:
+        """True if the function returns a `Code` that is discrete."""
+        return self.returns_discrete
 
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""
@@ -63,12 +71,15 @@ class FunctionSource(Encoder):
         try:
             with torch.no_grad():
                 output = self.function(x)
-        except Exception as error:  # the user's function may raise anything
-            reason = str(error).strip().partition("\n")[0]
+        except (Exception, SystemExit) as error:  # the user's function may raise anything
+            why, hint = explained(error), ""
+            if x.shape[1] == 1 and "channels" in why:
+                hint = ". For an encoder of colours: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
             raise DisentangleError(
-                f"the encoder failed on images {list(x.shape)}, {x.dtype}: "
-                f"{type(error).__name__}: {reason}"
+                f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error
+        if isinstance(output, Code):
+            self.returns_discrete, output = output.discrete, output.mean
         codes = as_codes(output, len(index))
         width = getattr(self, "_mean", codes).shape[1]
         if codes.shape[1] != width:
@@ -78,38 +89,90 @@ class FunctionSource(Encoder):
             )
         return codes, None
 
+    def instability(self) -> str:
+        """Why codes are not a function of the image alone, by encoding a few again; "" if they are.
 
-def as_codes(output: Any, count: int) -> NDArray[np.float32]:
-    """Validate an encoder's output and return it as float32 [count, D]."""
-    if isinstance(output, torch.Tensor):
-        output = output.detach().cpu()
-        output = (output if output.is_complex() else output.float()).numpy()
-    if isinstance(output, tuple | list | dict):
+        The tolerances leave room for rounding, which differs between batches of different sizes.
+        """
+        few = np.arange(min(FEW, len(self.whole)))
+        with self.randomness():
+            first, again, half = (self.encode(i)[0] for i in (few, few, few[: (len(few) + 1) // 2]))
+        spread, largest = first.std(axis=0), np.abs(first).max(axis=0)
+        noise = 64 * np.finfo(np.float32).eps * largest
+        if (np.abs(first - again) > 0.01 * spread + noise).any():
+            return (
+                "the encoder returns different codes for the same images, so its scores cannot be "
+                "reproduced: it samples or uses dropout. Return the mean instead of a sample, "
+                "and call `model.eval()` on the modules that it uses"
+            )
+        if (np.abs(first[: len(half)] - half) > 0.05 * spread + 0.01 * largest).any():
+            return (
+                "the encoder's code of an image depends on the other images of its batch, as with "
+                "batch normalisation in training mode. Call `model.eval()` on the modules that it "
+                "uses"
+            )
+        return ""
+
+
+def as_codes(output: Any, count: int) -> Real:
+    """Validate an encoder's output and return it as [count, D], without loss of digits.
+
+    The result is float32, but float64 if the output is float64 or of whole numbers.
+    """
+    if not (isinstance(output, torch.Tensor) or hasattr(output, "__array__")):
         raise UsageError(
             f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
             "in a function that selects the codes, such as lambda x: encoder(x)[0]"
         )
-    codes = np.asarray(output)
+    codes = _as_array(output)
     if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
+        hint = "; flatten or pool the features of each image" if codes.ndim > 2 else ""
         raise UsageError(
-            f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}"
+            f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}{hint}"
         )
     if codes.dtype.kind not in "fiub":
         raise UsageError(f"the encoder must return numbers, got {codes.dtype}")
-    with np.errstate(over="ignore"):
-        single = codes.astype(np.float32)
-    if not np.isfinite(single).all():
-        raise DisentangleError("the encoder returned codes that are not finite in single precision")
-    return single
+    codes = codes.astype(np.float32 if codes.dtype in (np.float16, np.float32) else np.float64)
+    bad = np.argwhere(~np.isfinite(codes))
+    if len(bad):
+        image, latent = bad[0]
+        raise DisentangleError(
+            f"the encoder returned codes that are not finite: {codes[image, latent]} in latent "
+            f"{latent} of image {image} of a batch of {count}"
+        )
+    largest = float(np.abs(codes).max())
+    if largest and not 1 / FARTHEST < largest < FARTHEST:
+        raise DisentangleError(
+            f"the largest magnitude of the encoder's codes is {largest:.3g}: rescale them to avoid "
+            "overflow"
+        )
+    return codes
+
+
+def _as_array(output: Any) -> NDArray[Any]:
+    """A tensor of any type, device and layout, or any array, as a NumPy array."""
+    try:
+        if isinstance(output, torch.Tensor):
+            output = output.detach().to_dense() if output.is_sparse else output.detach()
+            output = output.cpu().resolve_conj().resolve_neg()
+            output = output.float() if output.dtype == torch.bfloat16 else output
+            return np.asarray(output.numpy())
+        return np.asarray(output)
+    except Exception as error:  # other frameworks' arrays may raise anything
+        raise UsageError(
+            "the encoder must return an array that NumPy can read, got a "
+            f"{type(output).__name__}: {explained(error)}"
+        ) from error
 
 
 @contextmanager
 def evaluating(function: Function, device: torch.device) -> Iterator[None]:
-    """Put a module into evaluation mode on the device; restore its mode afterwards."""
+    """Put a module into evaluation mode on the device; restore both afterwards."""
     if not isinstance(function, torch.nn.Module):
         yield
         return
     modes = {module: module.training for module in function.modules()}
+    homes = {tensor.device for tensor in (*function.parameters(), *function.buffers())}
     try:
         try:
             function.eval()
@@ -120,56 +183,11 @@ def evaluating(function: Function, device: torch.device) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def load_encoder(reference: str) -> tuple[Function, str]:
-    """Load an encoder from `module:attribute` or a file; return it and its name for records.
-
-    A file holds a TorchScript module or an exported program (`.pt2`).
-
-    Raises:
-        UsageError: the function does not exist.
-        DisentangleError: the file cannot be loaded.
-    """
-    if reference.endswith(SUFFIXES) or os.path.exists(reference):
-        path = Path(reference).expanduser()
-        return _from_file(path), file_name(path)
-    if not reference.partition(":")[2]:
-        raise UsageError(
-            f"'{reference}' does not name an encoder: expected module:attribute, or the path of a "
-            f"TorchScript file or exported program ({', '.join(SUFFIXES)})"
-        )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does
-    encoder = by_reference(reference)
-    if not callable(encoder):
-        raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")
-    return encoder, reference
+        if len(homes) == 1:
+            function.to(homes.pop())
 
 
 def file_name(path: Path) -> str:
     """A file's name followed by a digest of its content."""
     with path.open("rb") as file:
         return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
-
-
-def _from_file(path: Path) -> Function:
-    if not path.is_file():
-        raise DisentangleError(f"{path}: no such file")
-    logging.disable(logging.CRITICAL)  # torch also logs a traceback
-    try:
-        if path.suffix == ".pt2":
-            program: Any = torch.export.load(path)
-            return cast(Function, program.module())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated
-            script: Function = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-        return script
-    except Exception as error:  # a wrong file may raise anything
-        reason = str(error).strip().partition("\n")[0]
-        raise DisentangleError(
-            f"{path}: neither a TorchScript file nor an exported program: {reason}. For a state "
-            "dict, use `disentangle import FILE --model MODEL --dataset DATASET`."
-        ) from error
-    finally:
-        logging.disable(logging.NOTSET)

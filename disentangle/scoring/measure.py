@@ -3,6 +3,7 @@
 import importlib.metadata
 import math
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,12 +12,14 @@ from typing import Any
 from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
 from disentangle.contracts.source import Sampled, Source
-from disentangle.errors import MetricFailed, Unavailable
+from disentangle.errors import MetricFailed, ScoreWarning, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
 from disentangle.scoring.protocol import Protocol, Representation
 
+FEW = 50
+"""With fewer rows of codes than this, a warning says how many there are."""
 PACKAGES = ("disentangle-bench", "numpy", "scipy", "scikit-learn")
 
 
@@ -30,13 +33,18 @@ class ScoreMapping(dict[str, float]):
         unavailable: score -> the reason why it is missing.
         failed: metric -> the error, for metrics that failed; a part of `unavailable`.
         records: the full record of each score.
+        unwritten: the file that the scores could not be written to, and why; empty if there is no
+            such failure.
     """
 
     def __init__(
-        self, records: Sequence[Score], failed: Mapping[str, str] = MappingProxyType({})
+        self,
+        records: Sequence[Score],
+        failed: Mapping[str, str] = MappingProxyType({}),
+        unwritten: str = "",
     ) -> None:
         def in_words(s: Score) -> str:
-            return describe(dict(sorted(s.knobs.items())))
+            return describe(dict(s.key.knobs))
 
         both = len({record.representation for record in records}) > 1
         forms: dict[str, set[str]] = {}
@@ -44,12 +52,12 @@ class ScoreMapping(dict[str, float]):
             forms.setdefault(s.name, set()).add(in_words(s))
 
         def name_of(s: Score) -> str:
-            knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.knobs else ""
+            knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.key.knobs else ""
             return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
 
         named = [(name_of(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
-        self.failed = dict(failed)
+        self.failed, self.unwritten = dict(failed), unwritten
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
         self.unavailable |= self.failed
         self.records = tuple(records)
@@ -139,15 +147,17 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
         MetricFailed: the metric raised an exception or returned something invalid.
     """
     began = time.perf_counter()
-    result, overlap = MetricResult({}, {}, {}), None
+    result, overlap = MetricResult({}, {}, {}, {}), None
     try:
         if isinstance(source, str):
             raise Unavailable(source)
         if request.representation == "sample":
             source = Sampled(source, request.seed)
-        source.overlap = None
+        source.overlap = source.drawn = None
         result = request.metric.scores(source, request.seed)
         overlap = source.overlap
+        if not request.metric.kind.of_model:
+            warn_of_few(min(len(source), source.drawn or len(source)))
     except Unavailable as error:
         result.unavailable[request.metric.name] = str(error)
     seconds = round(time.perf_counter() - began, 3)
@@ -164,11 +174,23 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
             seconds=seconds,
             packages=packages,
             overlap=overlap,
+            resolved=result.resolved,
             detail=details if number == 0 else {},
             **request.fields,
         )
         for number, name in enumerate([*result.values, *result.unavailable])
     ]
+
+
+def warn_of_few(rows: int) -> None:
+    """Warn if scores are computed from too few rows of codes to mean anything."""
+    if rows < FEW:
+        warnings.warn(
+            f"computed from {rows} row{'' if rows == 1 else 's'} of codes only: with fewer than "
+            f"{FEW}, codes of pure noise can reach high scores",
+            ScoreWarning,
+            stacklevel=3,
+        )
 
 
 def measure_each(requests: Sequence[ScoreRequest], source: Source[Any]) -> ScoreMapping:
@@ -196,6 +218,6 @@ def _finite(values: Any) -> Any:
     return round(values, 6) if math.isfinite(values) else None
 
 
-def seconds_of(requests: Sequence[ScoreRequest]) -> float:
-    """Estimate the seconds that the metrics take with default settings, without encoding."""
-    return sum(request.metric.kind.seconds for request in requests)
+def seconds_of(requests: Sequence[ScoreRequest], images: int) -> float:
+    """Estimate the seconds that the metrics take on a dataset of this size, without encoding."""
+    return sum(request.metric.metric.seconds_for(images) for request in requests)

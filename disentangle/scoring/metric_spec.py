@@ -21,18 +21,24 @@ from disentangle.errors import (
     Unavailable,
     UsageError,
     suggestion,
+    true_name,
 )
+from disentangle.runs.records import Value
 from disentangle.scoring.protocol import Protocol, load_protocol
 
 UNSAID = "the metric gives no reason"
 
 
 class MetricResult(NamedTuple):
-    """A metric's scores, their details, and the reasons for missing scores, each by name."""
+    """A metric's scores, their details, and the reasons for missing scores, each by name.
+
+    `resolved` holds the values of the knobs that depended on the codes.
+    """
 
     values: dict[str, float]
     details: dict[str, Detail]
     unavailable: dict[str, str]
+    resolved: dict[str, Value]
 
 
 class MetricSpec:
@@ -45,7 +51,8 @@ class MetricSpec:
     def __init__(
         self, spec: str, knobs: Mapping[str, Any] = MappingProxyType({}), *, named: bool = True
     ) -> None:
-        self.name, text = parse_spec(spec)
+        name, text = parse_spec(spec)
+        self.name = registry.metrics.true_name(name)
         if "," in self.name:
             raise UsageError(f"'{spec}': give one metric per --metric; the option can be repeated")
         self.named = named
@@ -78,10 +85,11 @@ class MetricSpec:
                 f"{source.latents} latents exceed the maximum of {self.kind.most_latents}"
             )
         rng = numpy_rng(seed, f"metric {self.name}")
-        result = MetricResult({}, {}, {})
+        result = MetricResult({}, {}, {}, {})
         plugin = entry_points.who("metric", self.name)
         try:
             with watched(plugin, "draw from the rng that score() is given", restore=True):
+                result.resolved.update(self.metric.resolve(source))
                 scores = self.metric.score(source, rng)
             check_scores(self.name, scores, source)
         except BrokenContract as error:
@@ -152,6 +160,12 @@ def listed(metrics: Iterable[str] | None) -> list[str] | None:
     return None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
 
 
+def true_spec(spec: str) -> str:
+    """A requested metric under its registered name: `mig:bins=40` for `MIG:bins=40`."""
+    name, colon, knobs = spec.partition(":")
+    return true_name(name, [*registry.metrics.entries, "all"]) + colon + knobs
+
+
 def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[MetricSpec]:
     """Load the requested metrics, `all` metrics, or the default ones.
 
@@ -159,7 +173,8 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
         UsageError: an unknown metric or knob.
     """
     rules = protocol or load_protocol()
-    for name, knobs in rules.knobs.items():
+    knobs_of = {registry.metrics.true_name(name): knobs for name, knobs in rules.knobs.items()}
+    for name, knobs in knobs_of.items():
         if name not in registry.metrics.entries:
             hint = suggestion(name, registry.metrics.entries)
             raise UsageError(f"protocol '{rules.name}', [knobs]: no metric '{name}'{hint}")
@@ -167,18 +182,17 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
     specs = listed(metrics)
     if specs is None and rules.metrics is not None:
         specs = list(rules.metrics)
+    specs = None if specs is None else [true_spec(spec) for spec in specs]
     if specs is not None and "all" not in specs:
         if not specs:
             raise UsageError("the list of metrics is empty; omit it to score the default metrics")
-        return [MetricSpec(s, rules.knobs.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
-    named = [
-        MetricSpec(s, rules.knobs.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"
-    ]
+        return [MetricSpec(s, knobs_of.get(parse_spec(s)[0], {})) for s in dict.fromkeys(specs)]
+    named = [MetricSpec(s, knobs_of.get(parse_spec(s)[0], {})) for s in specs or () if s != "all"]
     selected = {metric.name: metric for metric in named}
     for name in registry.metrics.entries:
         # Skip a broken or ambiguous plugin that was not requested; `list --check` reports it.
         with suppress(DisentangleError):
-            candidate = MetricSpec(name, rules.knobs.get(name, {}), named=False)
+            candidate = MetricSpec(name, knobs_of.get(name, {}), named=False)
             if specs is not None or candidate.kind.by_default:
                 selected.setdefault(name, candidate)
     return list(selected.values())

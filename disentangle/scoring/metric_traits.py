@@ -23,6 +23,14 @@ def direction(column: ColumnKey) -> Direction | None:
         return None
 
 
+def counts(column: ColumnKey) -> bool:
+    """True if a column's score is a count."""
+    try:
+        return column.score in registry.metrics.load(column.metric).counts
+    except DisentangleError:  # not installed here
+        return False
+
+
 def role(column: ColumnKey) -> Role | None:
     """A column's role in a rate-distortion figure, if any."""
     try:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from disentangle._utils.strict import Strict, first_error, packaged_toml
-from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 
 DEFAULT = "locatello2019"
 Representation = Literal["mean", "sample"]
@@ -47,7 +47,7 @@ def known_protocols() -> Mapping[str, Protocol]:
 
 
 def load_protocol(name: str | Path = DEFAULT) -> Protocol:
-    """Load a protocol by name or from a TOML file.
+    """Load a protocol by name, in any case, or from a TOML file.
 
     Raises:
         UsageError: no protocol has this name, or the file is not a valid protocol.
@@ -56,12 +56,13 @@ def load_protocol(name: str | Path = DEFAULT) -> Protocol:
     text = str(name)
     if not text.endswith(".toml"):
         protocols = known_protocols()
-        if text not in protocols:
+        known = true_name(text, protocols)
+        if known not in protocols:
             raise UsageError(
                 f"no protocol '{text}'{suggestion(text, protocols)}; for a file of your own, give "
                 "a path that ends with .toml"
             )
-        return protocols[text]
+        return protocols[known]
     path = Path(name).expanduser()
     try:
         content = path.read_bytes()
@@ -74,7 +75,7 @@ def load_protocol(name: str | Path = DEFAULT) -> Protocol:
 def parse(name: str, content: bytes, where: str) -> Protocol:
     """Parse the content of a protocol's file."""
     try:
-        fields = tomllib.loads(content.decode())
+        fields = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a BOM
         if "name" in fields:
             raise TypeError("remove the field `name`: the file's name is the protocol's name")
         return Protocol(name=name, **fields)

@@ -11,7 +11,7 @@ from disentangle.errors import UsageError
 from disentangle.runs.records import DatasetRecord, Record
 from disentangle.runs.run import Run
 from disentangle.scoring.measure import ScoreRequest, score_requests
-from disentangle.scoring.metric_spec import MetricSpec, choose, listed
+from disentangle.scoring.metric_spec import MetricSpec, choose, listed, true_spec
 from disentangle.scoring.protocol import DEFAULT, Protocol, load_protocol
 
 
@@ -52,7 +52,7 @@ class ScoringRequest(Record):
             if not isinstance(name, str):
                 raise UsageError(f"a metric's name must be a string, got {type(name).__name__}")
         request = cls(
-            metrics=None if names is None else tuple(names),
+            metrics=None if names is None else tuple(map(true_spec, names)),
             protocol=str(protocol),
             seed=check_seed(seed),
             split=split,

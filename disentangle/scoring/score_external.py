@@ -9,15 +9,18 @@ from numpy.typing import ArrayLike
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset
-from disentangle.errors import UnavailableWarning
+from disentangle.data.loading import opened
+from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
-from disentangle.scoring.measure import ScoreMapping, measure_each
+from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
-from disentangle.scoring.score_runs import time_needed
+from disentangle.scoring.score_runs import LONG, time_needed
+
+FEW_ROWS = 30
+"""With fewer rows than this, a warning says so."""
 
 
 def score_encoder(
@@ -35,11 +38,13 @@ def score_encoder(
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
-    """Score any function of images; each image is encoded at most once.
+    """Score any function of images; each image is encoded at most once, after a trial with a few.
+
+    Warns with `InputWarning` if codes are not a function of the image alone.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], as tensors or arrays; a module is put
-            into evaluation mode while it is scored.
+        encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
+            say that it is discrete; a module is put into evaluation mode while it is scored.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
@@ -50,7 +55,7 @@ def score_encoder(
         device: the device of the images.
         name: the encoder's name in records.
         progress: called while images are encoded.
-        say: called with an estimate of the time needed if all metrics are requested.
+        say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
     Returns:
         The scores. `.unavailable` holds the reason for each missing score, `.failed` the errors of
@@ -79,19 +84,21 @@ def score_function(
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
-    opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
+    part = request.part_of(opened(dataset))
     with evaluating(encoder, torch_device):
         source = FunctionSource(
             encoder,
-            opened,
+            part,
             takes=takes,
             device=torch_device,
             progress=progress,
             disjoint=request.rules.disjoint,
         )
+        if instability := source.instability():
+            warnings.warn(instability, InputWarning, stacklevel=3)
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(opened), origin)
-        if request.takes_all:
+        requests = request.scores_of(DatasetRecord.of(part), origin)
+        if request.takes_all or seconds_of(requests, len(source)) > LONG:
             say(time_needed(requests, source))
         return measure_each(requests, source)
 
@@ -109,11 +116,12 @@ def score_codes(
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
-    A metric that requests at least N samples uses each row exactly once.
+    A metric that requests at least N samples uses each row exactly once. Warns with `InputWarning`
+    if there are few rows, or words whose order matters.
 
     Args:
         codes: representations, [N, D].
-        factors: discrete values of the factors, [N, K].
+        factors: discrete values of the factors, numbers or words, [N, K].
         test_codes: test set [M, D], for metrics that fit; needs `test_factors` [M, K].
         test_factors: see `test_codes`.
         metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
@@ -145,6 +153,13 @@ def score_arrays(
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     source = array_source(codes, factors, test_codes, test_factors, names)
+    if len(source) < FEW_ROWS:
+        warnings.warn(
+            f"only {len(source)} rows: scores of so few rows are high by chance, even 1. Use "
+            "hundreds of rows, or better 10,000",
+            InputWarning,
+            stacklevel=3,
+        )
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
     return measure_each(requests, source)

@@ -101,7 +101,7 @@ class Estimate:
             return left + self.scores[kind]
         images = max(part.images for part in job.scored)  # an upper bound: most metrics need fewer
         encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
-        return left + encoding + seconds_of(missing)
+        return left + encoding + seconds_of(missing, images)
 
     def all(self, states: dict[Job, JobState]) -> float:
         """Estimate the seconds of all jobs, run `width` at a time."""

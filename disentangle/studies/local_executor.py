@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from disentangle._utils import text
 from disentangle._utils.device import choose_device, cores
 from disentangle.contracts.plugin import knob
 from disentangle.errors import UsageError
@@ -27,6 +28,8 @@ class Worker:
 
 class Local(Executor):
     """Trains on this machine, one process per run. A crashed run resumes from its checkpoint."""
+
+    about = "Trainings on this machine, each in a process of its own"
 
     jobs: int = knob(default=0, min=0, help="number of trainings at a time; 0: one per core or GPU")
     threads: int = knob(default=0, min=0, help="threads per training; 0: the cores, split evenly")
@@ -56,7 +59,8 @@ class Local(Executor):
         threads = self.threads or max(1, available // count)
         if count * threads > max(available, count if gpus else 0):
             raise UsageError(
-                f"{count} trainings of {threads} threads exceed the {available} cores; "
+                f"{count} trainings of {text.count(threads, 'thread')} exceed the "
+                f"{text.count(available, 'core')}; "
                 "use fewer --jobs or fewer --threads"
             )
         environments = []

@@ -16,7 +16,7 @@ from disentangle.runs.layout import run_folder
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run
 from disentangle.score_tables.selection import check_rule
-from disentangle.scoring.baselines import check_names
+from disentangle.scoring.baselines import known_baselines
 from disentangle.scoring.request import ScoringRequest
 from disentangle.studies.jobs import Job, Order, name_all
 from disentangle.studies.study_file import (
@@ -96,7 +96,7 @@ def load_plan(
         results=Path(results).expanduser().resolve(),
         device=device,
         data_dir=None if data_dir is None else Path(data_dir).expanduser().resolve(),
-        datasets=tuple(datasets),
+        datasets=tuple(map(loading.true_name, datasets)),
         say=say,
         progress=progress,
     )
@@ -152,7 +152,7 @@ class Planner:
                     jobs.setdefault(new_job.path, new_job)
         plan.jobs = list(jobs.values())
         for number, block_scores in enumerate(study.scores):
-            for name in block_scores.datasets or ():
+            for name in map(loading.true_name, block_scores.datasets or ()):
                 if name not in self.named:
                     raise UsageError(
                         f"{file.name}: scores.{number}: no run uses dataset '{name}'"
@@ -183,6 +183,7 @@ class Planner:
             self.named.add(f"./{Path(name).name}" if loading.is_path(name) else name)
             if self.datasets and name not in self.datasets:
                 return None
+            request.paper(name)
             opened = self.open(dataset_request)
             if opened is None:
                 return None
@@ -255,7 +256,7 @@ def check_outputs(study: StudyFile, file: Path) -> None:
     """Raise an error now for settings that would fail only after the last run."""
     try:
         if isinstance(study.baselines, tuple):
-            check_names(study.baselines)
+            known_baselines(study.baselines)
         check_rule(study.tables.choose)
         for figure in study.figures:
             for condition in figure.where:
@@ -272,7 +273,8 @@ def score_requests(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
             fields = block.model_dump(exclude={"protocols", "datasets"})
             protocol = str(file.parent / name) if name.endswith(".toml") else name
             request = ScoringRequest(protocol=protocol, **fields)
-            requests.append((block.datasets, request))
+            datasets = block.datasets and tuple(map(loading.true_name, block.datasets))
+            requests.append((datasets, request))
     return requests
 
 

@@ -19,6 +19,8 @@ from disentangle.errors import DisentangleError
 
 S = TypeVar("S")
 
+LONGEST_ABOUT = 80
+"""Characters of the line that describes a plugin, in `disentangle list`."""
 SOURCE = re.compile(r"https?://\S|\b10\.\d{4,9}/\S")
 """Pattern of a source: a link or a DOI."""
 
@@ -191,6 +193,19 @@ def says_source(thing: Any, what: str) -> None:
         SOURCE.search(documentation(thing)) is not None,
         f"{what} and its module cite no source: begin the module with the paper and its link, "
         'as in """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""',
+    )
+
+
+def lacks_about(about: str) -> str:
+    """Advice for a plugin without a line that describes it; empty if it has one."""
+    return "" if about else "has no `about`, the line that describes it in `disentangle list`"
+
+
+def fits_a_line(about: str) -> None:
+    """Raise unless the description of a plugin is one short line."""
+    require(
+        len(about) <= LONGEST_ABOUT and "\n" not in about,
+        f"`about` is a line of {LONGEST_ABOUT} characters at most, got {len(about)}: {about!r}",
     )
 
 

@@ -18,7 +18,14 @@ from disentangle.data import loading, status
 from disentangle.data.location import about_of
 from disentangle.data.user_images import check_names
 from disentangle.errors import Unavailable
-from disentangle.testing.check import Rules, require, says_source, undisturbed
+from disentangle.testing.check import (
+    Rules,
+    fits_a_line,
+    lacks_about,
+    require,
+    says_source,
+    undisturbed,
+)
 
 MOST = 32
 """Number of images to check."""
@@ -78,6 +85,12 @@ rules = Rules[Subject]()
 def function_names_its_source(s: Subject) -> None:
     """The function that opens it has a docstring, and it or its module cites a source."""
     says_source(s.opener, f"'{s.opener.__name__}'")
+
+
+@rules.unless(lambda s: lacks_about(about_of(s.opener).about))
+def about_is_a_line(s: Subject) -> None:
+    """`about` describes the plugin in one short line."""
+    fits_a_line(about_of(s.opener).about)
 
 
 @rules
@@ -215,6 +228,12 @@ def factors_have_names_and_sizes(s: Subject) -> None:
         require(
             value_names is None or len(value_names) == size,
             f"factor '{name}' has {size} values, but `values` names {len(value_names or ())}",
+        )
+        numbers = dataset.numbers.get(name)
+        require(
+            numbers is None or (len(set(numbers)) == size and bool(np.isfinite(numbers).all())),
+            f"factor '{name}' has {size} values, so `numbers` must hold as many finite and "
+            f"different ones, got {numbers}",
         )
     require(bool(dataset.factors), "no factor is scored: each is constant or a nuisance")
     unknown = set(dataset.nuisance) - set(dataset.every_factor)

@@ -18,7 +18,15 @@ from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import check_names
 from disentangle.testing import knobs as knob_rules
-from disentangle.testing.check import Rules, Violation, require, says_source, undisturbed
+from disentangle.testing.check import (
+    Rules,
+    Violation,
+    fits_a_line,
+    lacks_about,
+    require,
+    says_source,
+    undisturbed,
+)
 from disentangle.testing.examples import SyntheticCodes
 
 ORDER = (2, 3, 0, 1)
@@ -117,6 +125,12 @@ def class_names_its_source(s: Subject) -> None:
     says_source(s.kind, "the class")
 
 
+@rules.unless(lambda s: lacks_about(s.kind.about))
+def about_is_a_line(s: Subject) -> None:
+    """`about` describes the plugin in one short line."""
+    fits_a_line(s.kind.about)
+
+
 @rules
 def knobs_say_what_they_are(s: Subject) -> None:
     """Every knob has help and a valid default."""
@@ -139,8 +153,10 @@ def scores_are_finite_numbers(s: Subject) -> None:
         require(bool(scores), f"{what} has no score: {dict(returned)}")
         if s.name:
             check_names(s.name, returned)
-    unknown = {*s.kind.better, *s.kind.roles} - set(s.oracle)
-    require(not unknown, f"better and roles name {sorted(unknown)}, but there is no such score")
+    unknown = {*s.kind.better, *s.kind.roles, *s.kind.counts} - set(s.oracle)
+    require(
+        not unknown, f"better, roles and counts name {sorted(unknown)}, but there is no such score"
+    )
 
 
 @rules

@@ -13,8 +13,15 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Code, Posterior
 from disentangle.runs import checkpoint
 from disentangle.testing import knobs as knob_rules
-from disentangle.testing.check import Rules, require, says_source, undisturbed
-from disentangle.testing.trial import N, Subject, sets, values
+from disentangle.testing.check import (
+    Rules,
+    fits_a_line,
+    lacks_about,
+    require,
+    says_source,
+    undisturbed,
+)
+from disentangle.testing.trial import N, Subject, sets, slopes, values
 from disentangle.training.loop import make_optimizers, updating
 
 RNG = "draw from batch.rng, as in q.sample(batch.rng)"
@@ -26,6 +33,12 @@ rules = Rules[Subject]()
 def class_names_its_source(s: Subject) -> None:
     """The class states its equation, and its module cites the paper."""
     says_source(s.kind, "the class")
+
+
+@rules.unless(lambda s: lacks_about(s.kind.about))
+def about_is_a_line(s: Subject) -> None:
+    """`about` describes the plugin in one short line."""
+    fits_a_line(s.kind.about)
 
 
 @rules
@@ -101,6 +114,32 @@ def gradient_reaches_every_parameter(s: Subject) -> None:
         f"no gradient reaches {', '.join(sorted(missing))}: use it in a term, remove it, or freeze "
         "it with requires_grad_(False)",
     )
+
+
+@rules
+def undecayed_parameters_are_its_own(s: Subject) -> None:
+    """undecayed() returns parameters of the model."""
+    model = s.build()
+    own = {id(p) for p in model.parameters()}
+    require(
+        all(id(p) in own for p in model.undecayed()),
+        "undecayed() returns something that is not a parameter of the model: choose from "
+        "self.parameters() or self.named_parameters()",
+    )
+
+
+@rules
+def smallest_batch_trains_every_term(s: Subject) -> None:
+    """Each term that has a gradient has one in a batch of `min_batch` images too."""
+    model = s.build()
+    full, small = (slopes(model, s.batch(model, images=n)) for n in (N, s.kind.min_batch))
+    for name, slope in full.items():
+        require(
+            slope == 0 or small[name] > 1e-5 * slope,
+            f"term '{name}' has no gradient in a batch of {s.kind.min_batch}, but has one in a "
+            f"batch of {N}: it compares the images of a batch. Set `min_batch` to the fewest that "
+            "it needs, as in `min_batch = 2`",
+        )
 
 
 @rules

@@ -1,16 +1,19 @@
 """A model under test: built with its defaults, and given a few random images."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from unittest import SkipTest
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Index
-from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.model import Batch, Model, Term, Terms
 from disentangle.testing.check import require
 from disentangle.testing.examples import Speckle
 from disentangle.training.checks import term_sets
@@ -35,10 +38,10 @@ class Subject:
             model.build(self.data.image_shape)
         return model.float()
 
-    def batch(self, model: Model, copies: int = 1, step: int = 3) -> Batch:
+    def batch(self, model: Model, copies: int = 1, step: int = 3, images: int = N) -> Batch:
         """Return a batch of the same few images, repeated, with pairs if the model needs them."""
-        index = np.tile(np.arange(N), copies)
-        pair = model.pair(self.data, np.arange(N), numpy_rng(0, "pairs"))
+        index = np.tile(np.arange(images), copies)
+        pair = model.pair(self.data, np.arange(images), numpy_rng(0, "pairs"))
         second = None if pair is None else self.images(np.tile(pair, copies))
         rng = torch_rng(0, "noise")
         x = self.images(index)
@@ -60,7 +63,17 @@ def subject(model: str | type[Model], image_shape: Shape) -> Subject:
 
 def values(model: Model, batch: Batch) -> list[dict[str, float]]:
     """Return the sets of terms as numbers; raise unless each is a finite scalar."""
-    return [{name: scalar(name, term) for name, term in s.items()} for s in sets(model, batch)]
+    return [dict(numbers(terms)) for terms in sets(model, batch)]
+
+
+def numbers(terms: Terms) -> Iterator[tuple[str, float]]:
+    """Yield what each term adds to the loss, and the quantity that it weighs."""
+    for name, term in terms.items():
+        if isinstance(term, Term):
+            yield name, scalar(name, term.loss)
+            yield f"{name}, unweighted", scalar(f"{name}, unweighted", term.value)
+        else:
+            yield name, scalar(name, term)
 
 
 def sets(model: Model, batch: Batch) -> tuple[Terms, ...]:
@@ -72,6 +85,27 @@ def sets(model: Model, batch: Batch) -> tuple[Terms, ...]:
             f"terms() returns {type(terms).__name__}: return terms by name; their sum is the loss",
         )
     return returned
+
+
+def slopes(model: Model, batch: Batch) -> dict[str, float]:
+    """Return the size of each term's gradient; raise unless it is finite."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    found = {}
+    for name, term in chain(*(terms.items() for terms in sets(model, batch))):
+        loss = term.loss if isinstance(term, Term) else term
+        scalar(name, loss)
+        gradients = (
+            torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            if loss.requires_grad
+            else ()
+        )
+        found[name] = sum(float(g.abs().sum()) for g in gradients if g is not None)
+        require(
+            math.isfinite(found[name]),
+            f"the gradient of term '{name}' is {found[name]} in a batch of {len(batch.x)}: set "
+            "`min_batch` to the fewest images that it needs, as in `min_batch = 2`",
+        )
+    return found
 
 
 def scalar(name: str, term: Tensor) -> float:

@@ -1,13 +1,18 @@
 """Checks of a model's contract during training: its loss terms, its code and its images."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from disentangle.contracts.model import Code, Model, Terms
+from disentangle.contracts.model import Code, Model, Term, Terms
 from disentangle.errors import BrokenContract
+
+TermSets: TypeAlias = tuple[Mapping[str, Term], ...]
+"""The terms of the model, and those of its opponent if it has one."""
 
 
 @contextmanager
@@ -24,11 +29,11 @@ def term_sets(terms: Terms | tuple[Terms, Terms]) -> tuple[Terms, ...]:
     return terms if isinstance(terms, tuple) else (terms,)
 
 
-def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
-    """Validate sets of loss terms and return them.
+def checked(sets: tuple[Terms, ...]) -> TermSets:
+    """Validate sets of loss terms and return them, each term as a `Term`.
 
     Raises:
-        BrokenContract: a set is not a mapping of names to scalars.
+        BrokenContract: a set is not a mapping of names to scalars, or a name occurs twice.
     """
     for one in sets:
         if not isinstance(one, Mapping):
@@ -37,15 +42,39 @@ def checked(sets: tuple[Terms, ...]) -> tuple[Terms, ...]:
             )
         if not one:
             raise BrokenContract("terms() returned no term: there is nothing to minimise")
-        for name, term in one.items():
-            if not isinstance(name, str):
-                raise BrokenContract(f"the name of a term must be a string, got {name!r}")
-            if not isinstance(term, Tensor) or term.ndim:
-                actual = list(term.shape) if isinstance(term, Tensor) else type(term).__name__
-                raise BrokenContract(
-                    f"term '{name}' must be a scalar, got {actual}: take its mean over the batch"
-                )
-    return sets
+    terms = tuple({name: as_term(name, term) for name, term in one.items()} for one in sets)
+    for names in (
+        Counter(name for one in terms for name in one),
+        Counter(term.name or name for one in terms for name, term in one.items()),
+    ):
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise BrokenContract(f"two terms have the name '{name}': the log has one line for each")
+    return terms
+
+
+def as_term(name: str, term: Tensor | Term) -> Term:
+    """Validate a term of the loss and return it as a `Term`.
+
+    Raises:
+        BrokenContract: its name is not a string, or its loss or value is not a scalar.
+    """
+    if not isinstance(name, str):
+        raise BrokenContract(f"the name of a term must be a string, got {name!r}")
+    whole = term if isinstance(term, Term) else Term(term, term)
+    for number in (whole.loss, whole.value):
+        if not isinstance(number, Tensor) or number.ndim:
+            actual = list(number.shape) if isinstance(number, Tensor) else type(number).__name__
+            raise BrokenContract(
+                f"term '{name}' must be a scalar, got {actual}: take its mean over the batch"
+            )
+    return whole
+
+
+def detached(term: Term) -> Term:
+    """The numbers of a term, without their history of computation."""
+    loss = term.loss.detach()
+    return Term(loss, loss if term.value is term.loss else term.value.detach(), term.name)
 
 
 def check_networks(model: Model, images: Tensor) -> None:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle._utils.text import WARNING
 from disentangle.contracts.dataset import Dataset
+from disentangle.errors import DisentangleError
 
 QUICK = 400
 """Number of images used for the one-line advice before training."""
@@ -35,7 +37,12 @@ def advise(
         latents: number of latents.
         likelihood: name of the likelihood; predictions exist only for those in `KNOWN`.
         variance: variance of a pixel in the Gaussian likelihood.
+
+    Raises:
+        DisentangleError: the images are all alike.
     """
+    if same := alike(dataset):
+        raise DisentangleError(f"'{dataset.name}': {same}")
     norm = beta * latents / prod(dataset.image_shape)
     lines = [
         f"beta = {beta:g} is the weight of the KL term in nats per image, summed over pixels and "
@@ -96,11 +103,14 @@ def verdict(beta: float, found: Prediction) -> str:
     """The predicted outcome as text."""
     if beta > found.onset.high:
         return (
-            f"Collapse is predicted at beta = {beta:g}: expect no active latent. "
+            f"{WARNING}collapse is predicted at beta = {beta:g}: expect no active latent. "
             f"Choose a beta well below {found.onset.low:.3g}."
         )
     if beta > found.onset.low:
-        return "This beta is at the onset: the outcome depends on the images and on chance."
+        return (
+            f"{WARNING}this beta is at the onset of collapse: the outcome depends on the images "
+            "and on chance."
+        )
     return (
         "No collapse is predicted here, but it can still occur. Near the onset, training escapes "
         "the collapsed state slowly; at a high learning rate, which kills ReLUs, it never does. "
@@ -113,16 +123,32 @@ def one_line(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> str | None:
     """The advice in one line, from few images; None if nothing can be predicted."""
+    if len(dataset) > 1 and (same := alike(dataset)):
+        return f"{WARNING}{same}"
     if likelihood not in KNOWN or len(dataset) < 2:
         return None
     onset = predict(dataset, likelihood, variance, beta, latents, sample=QUICK).onset
     if beta > onset.high:
-        outcome = "POSTERIOR COLLAPSE expected"
+        outcome = f"{WARNING}beta = {beta:g}: posterior collapse expected"
     elif beta > onset.low:
-        outcome = "posterior collapse possible"
+        outcome = f"{WARNING}beta = {beta:g}: posterior collapse possible"
     else:
-        outcome = "no posterior collapse expected"
-    return f"beta = {beta:g}: {outcome} (predicted above about {onset.value:.3g})"
+        outcome = f"beta = {beta:g}: no posterior collapse expected"
+    return f"{outcome} (predicted above about {onset.value:.3g})"
+
+
+def alike(dataset: Dataset) -> str | None:
+    """A sentence that says that the images are all alike, and what to do; None if they differ."""
+    index = numpy_rng(0, "spectrum").permutation(len(dataset))[:QUICK]
+    images = dataset.images(np.sort(index))
+    if not bool((images == images[:1]).all()):
+        return None
+    values = np.unique(images.numpy())
+    pixels = f", each pixel {int(values[0])} of 255" if len(values) == 1 else ""
+    return (
+        f"all of {len(images)} sampled images are alike{pixels}, so there is nothing to learn; "
+        "check how the file was written: pixels are 0 (black) to 255 (white)"
+    )
 
 
 def predict(

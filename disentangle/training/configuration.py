@@ -1,7 +1,7 @@
 """Resolve a training configuration: names and options in, validated settings and a record out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,7 +65,7 @@ class ModelRequest:
             DisentangleError: the plugin cannot be imported or breaks its contract.
         """
         if isinstance(model, str):
-            name, kind = model, registry.models.load(model)
+            name, kind = registry.models.true_name(model), registry.models.load(model)
         else:
             registry.models.check(model, f"model '{model}'")
             name, kind = entry_points.reference_of(model), model
@@ -76,9 +76,27 @@ class ModelRequest:
                 raise UsageError(f"{entry_points.called(kind)} has no option '{option}'{hint}")
         settings = check(kind, {k: v for k, v in options.items() if k in own}, "given")
         recipe = check(Training, {k: v for k, v in options.items() if k in training}, "given")
+        if "network" in settings:
+            network = entry_points.networks.true_name(settings["network"].value)
+            settings["network"] = replace(settings["network"], value=network)
         if preset is not None:
-            load_preset(preset)
+            preset = load_preset(preset).name
         return cls(name, kind, settings, recipe, preset)
+
+    def paper(self, dataset: str) -> Settings:
+        """The preset's values for this model on a dataset; none without a preset.
+
+        Args:
+            dataset: the dataset's registered name, or the path of the user's own images.
+
+        Raises:
+            UsageError: the preset has no values for them; see `Preset.choose`.
+        """
+        if self.preset is None:
+            return Settings()
+        given = {name: setting.value for name, setting in self.settings.items()}
+        named = dataset or "a dataset without a name"
+        return load_preset(self.preset).choose(self.preset, self.name, named, given)
 
     def settings_on(
         self, dataset: Dataset, preset: Mapping[str, Any] = MappingProxyType({})
@@ -91,6 +109,25 @@ class ModelRequest:
             dataset=dataset_defaults(self.kind, dataset),
             image_shape=dataset.image_shape,
         )
+
+    def check_batch_size(self, size: int, dataset: Dataset) -> None:
+        """Raise `UsageError` if batches of this size are too small, or larger than a dataset."""
+        least, images = self.kind.min_batch, len(dataset)
+        if images < least:
+            raise UsageError(
+                f"{self.name} needs batches of at least {least} images, but '{dataset.name}' has "
+                f"only {images}"
+            )
+        if size < least:
+            raise UsageError(
+                f"{self.name} needs batches of at least {least} images, as its loss compares the "
+                f"images of a batch; got {size}; use --batch-size {least} or more"
+            )
+        if size > images:
+            raise UsageError(
+                f"batch size {size} exceeds the {images} images of '{dataset.name}'; "
+                f"use --batch-size {images} or less"
+            )
 
     def on(
         self,
@@ -118,17 +155,13 @@ class ModelRequest:
                 f"{self.kind.__name__} needs a dataset that is {self.kind.needs.strength}, but "
                 f"'{dataset.name}' is only {dataset.strength}"
             )
-        paper = Settings()
-        if self.preset is not None:
-            paper = load_preset(self.preset).choose(self.preset, self.name, dataset.name)
-            if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
-                say(f"preset {self.preset}: {paper.note}")
+        paper = self.paper(dataset.name)
+        if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
+            say(f"preset {self.preset}: {paper.note}")
         recipe = combine(Training, self.recipe, preset=paper.training)
-        if len(dataset) < recipe["batch_size"].value:
-            raise UsageError(
-                f"batch size {recipe['batch_size'].value} exceeds the {len(dataset)} images of "
-                f"'{dataset.name}'; use --batch-size {len(dataset)} or less"
-            )
+        if len(dataset) < 2:
+            raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
+        self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
         data = DatasetRecord.of(dataset, **opening)
         record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)

@@ -6,10 +6,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from disentangle.contracts.model import Batch, Terms
+from disentangle.contracts.model import Batch
 from disentangle.errors import DisentangleError
+from disentangle.training.checks import TermSets
 
-Update: TypeAlias = Callable[[Batch], tuple[Terms, ...]]
+Update: TypeAlias = Callable[[Batch], TermSets]
 """A function that takes one step on a batch; it returns the sets of terms before the step."""
 WARM = 3
 """Number of warm-up steps before recording, which initialise libraries and optimisers."""
@@ -51,7 +52,7 @@ class Replay:
             for group in optimizer.param_groups:
                 group["capturable"] = True
 
-    def __call__(self, batch: Batch) -> tuple[Terms, ...]:
+    def __call__(self, batch: Batch) -> TermSets:
         """Take one step; the next step overwrites the returned terms."""
         batch = StepFreeBatch(**{name: batch.__dict__[name] for name in batch.__dict__})
         if self.graph is None:
@@ -65,7 +66,7 @@ class Replay:
         self.graph.replay()
         return self.terms
 
-    def _warm(self, batch: Batch) -> tuple[Terms, ...]:
+    def _warm(self, batch: Batch) -> TermSets:
         """Take a step on another stream, as recording does."""
         self.taken += 1
         main = torch.cuda.current_stream()

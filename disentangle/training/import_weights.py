@@ -1,5 +1,6 @@
 """Import weights trained elsewhere as a run."""
 
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -9,14 +10,18 @@ from torch import Tensor
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.tensors import as_input
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
+from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.model import Model, Posterior
 from disentangle.contracts.settings import combine
+from disentangle.data.file_kinds import kind_of, pickled_class, unusable
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, digest, unpack
 from disentangle.runs.layout import RECORD, folder_name
-from disentangle.runs.records import DatasetRecord
+from disentangle.runs.records import DatasetRecord, parts_of
 from disentangle.runs.run import Run, build_model, load_run
 from disentangle.scoring.encoders import file_name
 from disentangle.training.configuration import ModelRequest, make_record
@@ -24,6 +29,9 @@ from disentangle.training.configuration import ModelRequest, make_record
 StateDict: TypeAlias = Mapping[str, Tensor]
 
 ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
+EXPECTED = (
+    "expected a state dict, as written by `torch.save(model.state_dict(), ...)` or safetensors"
+)
 DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
@@ -73,7 +81,9 @@ def import_weights(
 ) -> Run:
     """Import weights trained elsewhere; return the finished run.
 
-    Nothing in the file is executed: only weights are read, from torch's format or safetensors.
+    Nothing in the file is executed: only weights are read, from torch's format or safetensors. The
+    file may lack tensors that only training needs, such as an opponent's: the run then has their
+    initial values, its record names them, and it cannot be resumed.
 
     Args:
         file: a state dict.
@@ -83,7 +93,7 @@ def import_weights(
         results: the folder of all runs.
         data_dir: the folder of prepared datasets.
         data_file: the dataset's original file, if the user has it.
-        say: called with lines of text for the user.
+        say: called with lines of text for the user, such as what the file lacks.
         progress: called with the number of prepared images and the total, while the dataset is
             prepared.
         **options: the model's knobs (`network="burgess"`), and the known training options, for the
@@ -111,13 +121,18 @@ def import_weights(
     folder = Path(results) / "default" / folder_name(record.dataset.name) / model / record.id
     run = Run(folder, record, opened)
     built = build_model(request.kind, record)
-    weights = fit_state(LAYOUTS[layout](state, built.state_dict()), built.state_dict(), path)
+    weights, absent = fit_state(LAYOUTS[layout](state, built.state_dict()), built, opened, path)
+    if absent:
+        say(
+            f"{path.name} has no {parts_of(absent)}: encoding and decoding do not need it, but the "
+            "run cannot be trained further"
+        )
     if (folder / RECORD).exists():
         return load_run(folder, dataset=opened)
     folder.mkdir(parents=True, exist_ok=True)
     steps = record.recipe["steps"]
     Checkpoint(run=record.id, step=steps, seconds=0.0, model=weights).save(run.checkpoint_path)
-    run.save_record(finished=now(), seconds=0.0, weights=digest(weights))
+    run.save_record(finished=now(), seconds=0.0, weights=digest(weights), absent=absent)
     return run
 
 
@@ -125,31 +140,62 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a file by name, without executing anything in it."""
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
+    if problem := unusable(path):
+        raise DisentangleError(f"cannot use {path} as weights: {problem}")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load
 
-            return load_file(path)
+            return load(path.read_bytes())  # it opens no path that is not UTF-8
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("state_dict", "model_state_dict", "model"):
-            content = content[key] if isinstance(content.get(key), Mapping) else content
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     except Exception as error:  # a wrong file may raise anything
-        reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
-            f"{path}: not a state dict that holds only tensors: {type(error).__name__}: {reason}"
+            f"cannot use {path} as weights: {EXPECTED}, got {_kind(path)}"
         ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    items = content.items() if isinstance(content, Mapping) else ()
+    tensors = {str(name): value for name, value in items if isinstance(value, Tensor)}
     if not tensors:
-        raise DisentangleError(f"{path}: the file holds no tensors")
+        kind = type(content).__name__
+        raise DisentangleError(
+            f"cannot use {path} as weights: {EXPECTED}, got a {kind} without named tensors"
+        )
     return tensors
 
 
-def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor]:
-    """Check that tensors match the model's; return them in its order and with its dtypes.
+def _kind(path: Path) -> str:
+    """Name what a file is that torch or safetensors cannot read as weights."""
+    if name := pickled_class(path):
+        return f"a pickle of {name.replace(' ', '.')}, which is never loaded"
+    kind = kind_of(path)
+    if kind != "a zip file":
+        return kind or "something else"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "a damaged or truncated zip file"
+    if any(name.endswith("/constants.pkl") for name in names):
+        return "a TorchScript module"
+    return "an npz file" if all(name.endswith(".npy") for name in names) else "a zip file"
+
+
+def fit_state(
+    found: StateDict, model: Model, dataset: Dataset, path: Path
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Check that tensors match the model's.
+
+    Returns:
+        The model's tensors in its order and with its dtypes, and the names of those that the file
+        lacks, which have their initial values.
 
     Raises:
-        DisentangleError: a tensor is missing or unexpected, has another shape or is not finite.
+        DisentangleError: a tensor is unexpected, has another shape or is not finite, or one is
+            missing that codes or images depend on.
     """
+    ours = model.state_dict()
     missing = [name for name in ours if name not in found]
     extra = [name for name in found if name not in ours]
     other = [
@@ -157,6 +203,12 @@ def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor
         for name in ours
         if name in found and found[name].shape != ours[name].shape
     ]
+    absent: tuple[str, ...] = ()
+    if missing and not (extra or other):
+        model.load_state_dict({**ours, **found})
+        read = tensors_read(model, missing, dataset)
+        absent = tuple(name for name in missing if name not in read)
+        missing = [name for name in missing if name in read]
     problems = [
         f"{title} {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
         for title, names in (("missing:", missing), ("unexpected:", extra), ("shapes:", other))
@@ -167,7 +219,39 @@ def fit_state(found: StateDict, ours: StateDict, path: Path) -> dict[str, Tensor
             f"{path}: the weights do not match this model: {'; '.join(problems)}. Check the "
             "layout, the network and the number of latents."
         )
-    weights = {name: found[name].to(tensor.dtype).contiguous() for name, tensor in ours.items()}
+    weights = {
+        name: found.get(name, tensor).to(tensor.dtype).contiguous() for name, tensor in ours.items()
+    }
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise DisentangleError(f"{path}: some weights are not finite")
-    return weights
+    return weights, absent
+
+
+def tensors_read(model: Model, names: list[str], dataset: Dataset) -> set[str]:
+    """The tensors that codes, decoded images or their likelihood depend on.
+
+    These have a gradient in one of them, or change one of them if they are changed.
+    """
+    x = as_input(dataset.images([0, len(dataset) - 1]), dataset.image_shape)
+    model.eval()
+    before = outputs(model, x)
+    parameters = {n: p for n, p in model.named_parameters() if n in names and p.requires_grad}
+    total = torch.stack([one.sum() for one in before]).sum()
+    gradients = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    read = {n for n, g in zip(parameters, gradients, strict=True) if g is not None}
+    state = model.state_dict()
+    for name in names:
+        kept = state[name].clone()
+        state[name].copy_(~kept if kept.dtype == torch.bool else kept + 1)
+        after = outputs(model, x)
+        state[name].copy_(kept)
+        if not all(map(torch.equal, before, after)):
+            read.add(name)
+    return read
+
+
+def outputs(model: Model, x: Tensor) -> list[Tensor]:
+    """The code of images, the decoded images and their likelihood."""
+    code = model.encode(x)
+    spread = [code.log_variance] if isinstance(code, Posterior) else []
+    return [code.mean, *spread, model.decode(code.mean), model.reconstruction(x, code.mean)]

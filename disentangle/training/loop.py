@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from types import FrameType
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from disentangle._utils.callbacks import Report
 from disentangle._utils.files import write_text
@@ -22,7 +22,7 @@ from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.isolation import watched_once
-from disentangle.contracts.model import Batch, Model, Terms
+from disentangle.contracts.model import Batch, Model
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.runs.checkpoint import (
     Checkpoint,
@@ -32,9 +32,17 @@ from disentangle.runs.checkpoint import (
 )
 from disentangle.runs.run import Run
 from disentangle.training.batches import BatchLoader, batches
-from disentangle.training.checks import check_networks, checked, named, term_sets
+from disentangle.training.checks import (
+    TermSets,
+    check_networks,
+    checked,
+    detached,
+    named,
+    term_sets,
+)
 from disentangle.training.cuda_graph import Replay, Update
-from disentangle.training.monitor import averages, check_finite, measure
+from disentangle.training.history import History
+from disentangle.training.monitor import check_finite, measure
 from disentangle.training.periodic import PeriodicActions
 
 
@@ -66,7 +74,7 @@ def fit(
 
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
-        Interrupted: SIGINT or SIGTERM was received; a checkpoint was written.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
     if device.type == "cpu":
@@ -80,7 +88,7 @@ def fit(
         "a run that is stopped and resumed will end with different weights; draw from batch.rng",
     )
     every = min(100, max(1, steps // 10))
-    history: dict[str, Tensor] = {}  # term -> its value at each step since the last log entry
+    history = History(every, device)
     done, seconds = restore(run, model, optimizers, history)
     start_log(run, done)
     probe = as_input(
@@ -95,7 +103,7 @@ def fit(
     last = done
 
     def save() -> None:
-        check_finite(history, done, every, model, run)
+        check_finite(history.losses, done, every, model, run)
         os.fsync(log.fileno())  # the log must not end before the checkpoint does
         Checkpoint(
             run=run.record.id,
@@ -103,7 +111,8 @@ def fit(
             seconds=seconds + time.perf_counter() - began,
             model=model.state_dict(),
             optimizers=[optimizer_tensors(optimizer) for optimizer in optimizers],
-            history=history,
+            history=history.losses,
+            values=history.values,
         ).save(run.checkpoint_path)
 
     with (
@@ -124,21 +133,17 @@ def fit(
             )
             with named(plugin):
                 sets = update(batch)
-            for terms in sets:
-                for name, term in terms.items():
-                    if name not in history:
-                        history[name] = torch.zeros(every, device=device)
-                    history[name][done % every] = term
+            history.add(done, sets)
             done += 1
 
             entry = None
             scoring = midway.scores_at(done)
             if done % every == 0 or done == steps or scoring:
-                check_finite(history, done, every, model, run)
+                check_finite(history.losses, done, every, model, run)
                 now = time.perf_counter()
                 entry = {
                     "step": done,
-                    "terms": averages(history, list(chain(*sets)), done, every),
+                    **history.means(sets, done),
                     **measure(model, probe),
                     "images_per_second": round((done - last) * size / (now - ticked), 1),
                     "seconds": round(seconds + now - began, 3),
@@ -151,7 +156,7 @@ def fit(
                 log.flush()
             report(done, steps, entry)
             if midway.keeps_at(done):
-                check_finite(history, done, every, model, run)
+                check_finite(history.losses, done, every, model, run)
                 midway.keep(done, model)
             if done % checkpoint_every == 0 and done < steps:
                 save()
@@ -176,12 +181,12 @@ def updating(
         [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
     ]
 
-    def update(batch: Batch) -> tuple[Terms, ...]:
+    def update(batch: Batch) -> TermSets:
         with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
             sets = checked(term_sets(model.terms(batch)))
         for optimizer, inputs, terms in zip(optimizers, parameters, sets, strict=True):
             optimizer.zero_grad(set_to_none=True)
-            loss = torch.stack(list(terms.values())).sum()
+            loss = torch.stack([term.loss for term in terms.values()]).sum()
             if not loss.requires_grad:
                 raise BrokenContract("its terms have no gradient: something detaches them")
             torch.autograd.backward(loss, inputs=inputs)
@@ -189,7 +194,7 @@ def updating(
                 torch.nn.utils.clip_grad_norm_(inputs, training.clip)
         for optimizer in optimizers:
             optimizer.step()
-        return tuple({name: term.detach() for name, term in terms.items()} for terms in sets)
+        return tuple({name: detached(term) for name, term in terms.items()} for terms in sets)
 
     if training.compile and device.type == "cuda":
         return Replay(update, optimizers)
@@ -209,18 +214,30 @@ def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimi
     if training.optimizer == "adam":
         optimizer = torch.optim.Adam(ours, lr=training.lr, fused=True)
     elif training.optimizer == "adamw":
-        decay = training.weight_decay
-        optimizer = torch.optim.AdamW(ours, lr=training.lr, weight_decay=decay, fused=True)
+        groups = decay_groups(ours, list(model.undecayed()), training.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=training.lr, fused=True)
     else:
         optimizer = torch.optim.Adagrad(ours, lr=training.lr)
     return [optimizer, opponent] if opponent else [optimizer]
+
+
+def decay_groups(
+    parameters: list[nn.Parameter], undecayed: list[nn.Parameter], decay: float
+) -> list[dict[str, Any]]:
+    """Group parameters by their weight decay: those that decay, then those that do not."""
+    still = {id(p) for p in undecayed}
+    groups = [
+        {"params": [p for p in parameters if id(p) not in still], "weight_decay": decay},
+        {"params": [p for p in parameters if id(p) in still], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def restore(
     run: Run,
     model: Model,
     optimizers: list[torch.optim.Optimizer],
-    history: dict[str, Tensor],
+    history: History,
 ) -> tuple[int, float]:
     """Restore the last checkpoint, if there is one; return its step and the training time."""
     path = run.checkpoint_path
@@ -228,12 +245,11 @@ def restore(
         return 0, 0.0
     checkpoint = run.load_checkpoint()
     restore_weights(model, checkpoint.model, path)
-    device = next(model.parameters()).device
     for optimizer, state in zip(
         optimizers, checkpoint.optimizers, strict=False
     ):  # a checkpoint may have none
         restore_optimizer(optimizer, state)
-    history.update({name: values.to(device) for name, values in checkpoint.history.items()})
+    history.restore(checkpoint)
     return checkpoint.step, checkpoint.seconds or 0.0
 
 
@@ -256,18 +272,26 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of exiting; a second signal interrupts."""
+    """Collect the signals that end a process in a list instead of exiting.
+
+    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT or SIGTERM
+    interrupts; a second SIGHUP does not, as shells repeat it.
+    """
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stopped:
+        if stopped and number != hangup:
             raise KeyboardInterrupt
         stopped.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    hangup = getattr(signal, "SIGHUP", None)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup does
+        numbers.append(hangup)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stopped
     finally:

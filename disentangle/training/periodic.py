@@ -81,7 +81,7 @@ class PeriodicActions:
     def scores(self, model: Model, device: torch.device) -> dict[str, float | None]:
         """Score a model that is being trained; a missing score is None."""
         model.eval()
-        source = FunctionSource(lambda x: model.encode(x).mean, self.part, device=device)
+        source = FunctionSource(model.encode, self.part, device=device)
         data = DatasetRecord.of(self.part)
         records = []
         for request in score_requests(self.specs, load_protocol(), data, "midway", 0):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from disentangle import __version__
+from disentangle.cli.list_plugins import HEADINGS
 from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -73,7 +74,7 @@ def test_scores_are_kept_with_the_run(command, trained_run):
 def test_scores_are_printed_as_a_table(command):
     command(*TRAIN, "--latents", 4, "--beta", 3)
     _, out, _ = command("score", "--metric", "mig")
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
+    assert "| latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
 
 
 def test_scores_are_written_as_markdown_and_csv(command, trained_run, tmp_path):
@@ -119,11 +120,12 @@ def test_dashes_and_beta_norm(command, tmp_path):
         ([*TRAIN, "--network", "burgss"], "no network 'burgss'; did you mean 'burgess'?"),
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
-        (["score", "--metric", "mig:bins"], "expected NAME:knob=value"),
+        (["score", "--metric", "mig:bins"], "expected a name, or NAME:SETTING=VALUE"),
         (["score", "--metric", "mig,sap"], "'mig,sap': give one metric per --metric"),
         (["show", "betavae"], "no plugin, protocol or preset 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["train", "vae"], "Missing argument"),
+        (["train", "vae"], "which dataset? Run `disentangle train vae DATASET`"),
+        (["train", "vae", "--steps", "3"], "Missing argument"),
     ],
     ids=lambda x: " ".join(x)[-40:] if isinstance(x, list) else "",
 )
@@ -220,13 +222,51 @@ def test_unfinished_runs_are_left_out_of_scoring_and_said(command, tmp_path):
     assert "skipping unfinished runs: 1" in err
 
 
-def test_list_shows_each_plugin_with_its_distribution(command):
+def test_list_says_what_each_plugin_is_and_whose_if_not_built_in(command):
     code, out, _ = command("list")
     assert code == 0
-    lines = {tuple(line.split()) for line in out.splitlines()}
-    assert ("half-vae", "strangers", "3.1") in lines
-    assert ("mig", "disentangle-bench", __version__) in lines
-    assert any(line[:2] == ("twin", "AMBIGUOUS:") for line in lines)
+    lines = {line[2:].split("  ")[0]: line for line in out.splitlines()}
+    assert lines["half-vae"].endswith("(strangers 3.1)")
+    assert lines["twin"].split()[1] == "AMBIGUOUS:"
+    assert lines["mig"].startswith("* mig ")
+    assert lines["mig"].endswith("  Gap in information between a factor's two best latents")
+    assert lines["dci"].startswith("  dci ")
+    assert [n for n in ("conv", "local", "locatello2019") if lines[n].startswith("* ")]
+    assert "disentangle-bench" not in out
+    kinds = [line.split()[0] for line in out.splitlines() if line[:1].isupper()]
+    assert [kind.lower() for kind in kinds] == list(HEADINGS)
+
+
+@pytest.mark.parametrize("word", ["metrics", "metric", "METRICS"])
+def test_list_of_a_kind(command, word):
+    code, out, _ = command("list", word)
+    assert code == 0
+    assert " mig " in out
+    assert "beta-vae " not in out.replace("beta-vae-score", "")
+    assert {"metric"} == {
+        e["kind"] for e in json.loads(command("list", word, "--json")[1])["plugins"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("modls", "no kind of plugin 'modls'; did you mean 'models'?"),
+        ("MIG", "'MIG' is one plugin; run `disentangle show MIG`"),
+    ],
+)
+def test_list_of_an_unknown_kind_is_refused(command, word, message):
+    code, out, err = command("list", word)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_list_fits_the_terminal(command, monkeypatch):
+    monkeypatch.setattr("disentangle.cli.output.output_width", lambda: 50)
+    out = command("list")[1]
+    listed = [line for line in out.splitlines() if not line[:1].isupper()]
+    assert not [line for line in listed if len(line) > 50 and "https://" not in line]
+    assert "  factor-vae    A VAE with a penalty on total\n" in out
 
 
 def test_show_gives_paper_equation_and_knobs(command):
@@ -237,6 +277,7 @@ def test_show_gives_paper_equation_and_knobs(command):
     assert "  --beta-norm " in out
     assert "[default: 4.0]" in out
     assert "from disentangle-bench" in out
+    assert command("show", "Beta-VAE")[1] == out
 
 
 @pytest.mark.parametrize(
@@ -246,7 +287,19 @@ def test_show_gives_paper_equation_and_knobs(command):
             "disjoint",
             ["protocol disjoint", "points: disjoint", "knobs: infomec out_of_sample=True"],
         ),
-        ("higgins2017", ["preset higgins2017", "datasets: dsprites", "model: beta 4.0"]),
+        (
+            "higgins2017",
+            [
+                "preset higgins2017",
+                "  models: vae, beta-vae\n",
+                "  datasets: dsprites, chairs-grey, celeba\n",
+                "  beta-vae on dsprites:\n    model: beta 4.0\n",
+            ],
+        ),
+        (
+            "locatello2019",
+            ["  dip-vae-i on all datasets:\n    sweep: lambda_od 1, 2, 5, 10, 20, 50\n    with: "],
+        ),
     ],
 )
 def test_show_says_what_a_file_says(command, name, lines):
@@ -291,8 +344,23 @@ def test_help_of_train_lists_models_without_importing_them():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "half-vae" in result.stdout
-    assert "from strangers 3.1" in result.stdout
+    assert "(strangers 3.1)" in result.stdout
     assert "broken" in result.stdout
+
+
+def test_train_without_a_dataset_lists_the_datasets(command):
+    code, out, err = command("train", "Beta-VAE")
+    assert (code, out) == (2, "")
+    assert "Run `disentangle train beta-vae DATASET`" in err
+    assert "  dsprites           Squares, ellipses and hearts" in err
+
+
+def test_train_of_an_unknown_model_suggests_one_or_lists_them(command):
+    code, _, err = command("train", "bta-vae", "dsprites")
+    assert (code, err) == (2, "error: no model 'bta-vae'; did you mean 'beta-vae'?\n")
+    code, _, err = command("train", "qqqq", "dsprites")
+    assert code == 2
+    assert "  factor-vae    A VAE with a penalty on total correlation" in err
 
 
 def test_version(command):
@@ -337,17 +405,51 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
     [
         (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
         (["--dataset", "tiny"], "--dataset and --takes require --encoder"),
-        (["--output", "a.json"], "--output requires --codes or --encoder"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
         (["--codes", "a.npz", "--study", "b"], "give only one of --codes and --study"),
         (["--protocol", "nope"], "no protocol 'nope'"),
+        (["--labels", "factors.npy"], "--labels requires --codes"),
     ],
 )
 def test_options_of_score_that_do_not_go_together(command, words, message):
     code, _, err = command("score", *words)
     assert code == 2
     assert message in err
+
+
+def test_factors_come_from_a_file_of_their_own(command, codes_file, tmp_path):
+    with np.load(codes_file) as arrays:
+        np.save(tmp_path / "z.npy", arrays["codes"])
+        np.save(tmp_path / "v.npy", arrays["factors"])
+    together = command("score", "--codes", codes_file, "--metric", "mig")
+    assert command("score", "--codes", "z.npy", "--labels", "v.npy", "--metric", "mig") == together
+
+
+def test_wrong_arrays_are_named_with_their_file(command, tmp_path):
+    np.savez(tmp_path / "c.npz", codes=np.zeros((90, 1)), factors=np.arange(90.0)[:, None])
+    code, _, err = command("score", "--codes", "c.npz")
+    assert code == 2
+    assert "error: c.npz: factors: column 0 ('factor 1') is continuous" in err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_command_without_a_single_score_fails_with_the_reason(command, codes_file, form):
+    code, out, err = command("score", "--codes", codes_file, "--metric", "elbo", *form)
+    assert code == 1
+    assert "elbo" in out
+    assert "error: no score could be computed: " in err
+    assert "needs" in err
+
+
+def test_runs_without_a_single_score_fail_with_the_reason(command, tmp_path):
+    np.savez(tmp_path / "plain.npz", images=np.zeros((70, 32, 32), np.uint8))
+    words = [word.replace("tiny", "./plain.npz") for word in TRAIN]
+    command(*words)
+    code, _, err = command("score", "--metric", "mig")
+    assert code == 1
+    assert "error: no score could be computed: needs a dataset that is labelled" in err
+    assert command("score", "--metric", "mig", "--metric", "elbo")[0] == 0
 
 
 def test_wrong_codes_file_is_named(command, tmp_path):
@@ -430,6 +532,21 @@ def test_table_of_some_columns_has_no_other(table):
     assert "spread" not in out
 
 
+def test_table_of_some_words_has_no_other_but_the_model(table):
+    head = table("--columns", "steps", "--columns", "mig").splitlines()[2]
+    assert head.split() == ["|", "model", "|", "steps", "|", "mig", "|"]
+
+
+def test_column_is_chosen_by_its_heading(command, variant):
+    values = [{"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}}]
+    run = variant("a", values=values)
+    words = ["--results", run.path.parent, "--columns", "mig [bins=40]"]
+    out = command("table", *words)[1]
+    assert "0.250" in out
+    assert "0.500" not in out
+    assert "0.5," not in command("table", *words, "--format", "csv-long")[1]
+
+
 def test_table_of_a_choice_has_one_row(table):
     assert table("--choose", "oracle:mig").count("beta=") == 1
 
@@ -446,6 +563,20 @@ def test_table_of_a_study_has_its_runs(command, trained_run):
 
 def test_table_as_latex_begins_with_a_comment(table):
     assert table("--format", "latex").startswith("% disentangle")
+
+
+def test_latex_without_a_caption_is_a_tabular_alone(table):
+    out = table("--format", "latex", "--no-caption")
+    assert "\\begin{tabular}" in out
+    assert "\\caption" not in out
+
+
+def test_values_of_seeds_are_shown_when_asked(command, variant):
+    for seed, value in enumerate((0.25, 0.75)):
+        run = variant(f"s{seed}", seed=seed, values=[{"value": value}])
+    words = ["table", "--results", run.path.parent]
+    assert "0.500 ± 0.354" in command(*words)[1]
+    assert "0.500 (0.250, 0.750)" in command(*words, "--seeds")[1]
 
 
 def test_long_table_has_a_line_for_each_score(table):
@@ -465,7 +596,8 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
-        (["--columns", "nothing"], 2, "no score 'nothing'"),
+        (["--no-caption"], 2, "--no-caption requires LaTeX"),
+        (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],
     ids=str,

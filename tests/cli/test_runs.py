@@ -1,8 +1,6 @@
 """`disentangle runs`, and runs that are given by name or id."""
 
 import json
-import os
-from types import SimpleNamespace
 
 import filelock
 import pytest
@@ -53,10 +51,7 @@ def test_list_as_json_has_all(command, results):
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_narrow_terminal_gets_fewer_columns_and_is_told(command, results, monkeypatch, columns):
-    size = os.terminal_size((columns, 24))
-    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(runs_command.shutil, "get_terminal_size", lambda *default: size)
-    monkeypatch.setattr(runs_command, "sys", terminal)
+    monkeypatch.setattr(runs_command, "output_width", lambda: columns)
     code, out, err = command("runs", "--results", results)
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
@@ -106,6 +101,7 @@ def test_trained_run_has_its_name_and_is_found_by_it(command, strangers, tmp_pat
     code, out, err = command(*TRAIN, "--name", "small", "--note", "two steps")
     assert code == 0, err
     path = out.strip()
+    assert " small " in command("runs")[1]
     code, out, _ = command("watch", "small", "--once")
     assert (code, out.strip()) == (0, path)
     code, _, err = command(*TRAIN, "--seed", 1, "--name", "small")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from conftest import refresh
 
 from disentangle.contracts import entry_points, registry
-from disentangle.contracts.isolation import GENERATORS, prints_told
+from disentangle.contracts.isolation import GENERATORS, Attributed
 from disentangle.errors import DisentangleError, PluginWarning
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score
@@ -247,18 +248,19 @@ def test_what_a_plugin_prints_is_told_beside_the_results(rogues, command):
     assert code == 0
     assert out.count("\n") == 1  # the run's path
     assert "look at me" not in out
-    assert "WARNING: model 'chatty' of rogues 1.0 printed: look at me!" in err
+    assert "warning: model 'chatty' of rogues 1.0 printed: look at me!" in err
 
 
 def test_plugins_are_looked_up_once_however_much_is_printed(monkeypatch, capsys):
     looked = []
     monkeypatch.setattr(entry_points, "every_entry", lambda: looked.append(1) or [])
     refresh()
-    with prints_told(lambda text: None):
+    with redirect_stdout(Attributed(sys.stdout, lambda text: None)):
         for _ in range(3):
             print("a result")
     refresh()
-    assert (capsys.readouterr().out.count("a result"), len(looked)) == (3, 1)
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("a result"), len(looked)) == ("", 3, 1)
 
 
 def test_model_that_seeds_the_world_is_told(rogues, tmp_path):

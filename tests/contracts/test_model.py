@@ -10,6 +10,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.model import Batch, Posterior
 from disentangle.errors import UsageError
 from disentangle.nn.likelihoods import Bernoulli, Gaussian
+from disentangle.training.checks import checked
 
 SHAPE = (1, 64, 64)
 
@@ -28,6 +29,11 @@ def make(name, shape=SHAPE, **knobs):
 def batch(x, seed=0, step=0):
     rng = torch_rng(seed, "noise", step)
     return Batch(x=x, step=step, steps=10, dataset_size=100, rng=rng)
+
+
+def loss(terms):
+    (checked_terms,) = checked((terms,))
+    return sum(term.loss for term in checked_terms.values())
 
 
 def posterior():
@@ -84,9 +90,9 @@ def test_beta_1_is_the_vae_exactly():
     vae, beta_vae = make("vae"), make("beta-vae", beta=1.0)
     losses = []
     for model in (vae, beta_vae):
-        loss = sum(model.terms(batch(images())).values())
-        loss.backward()
-        losses.append(loss.detach())
+        total = loss(model.terms(batch(images())))
+        total.backward()
+        losses.append(total.detach())
     assert losses[0].item() == losses[1].item()
     for a, b in zip(vae.parameters(), beta_vae.parameters(), strict=True):
         assert torch.equal(a.grad, b.grad)
@@ -98,7 +104,8 @@ def test_terms_are_nats_per_image():
     q = model.encode(x)
     nll = model.observation.nll(model.decode(q.sample(torch_rng(0, "noise"))), x)
     torch.testing.assert_close(terms["reconstruction"], nll.sum() / 6)
-    torch.testing.assert_close(terms["kl"], 3 * q.kl().sum() / 6)
+    torch.testing.assert_close(terms["kl"].value, q.kl().sum() / 6)
+    torch.testing.assert_close(terms["kl"].loss, 3 * q.kl().sum() / 6)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +121,7 @@ def test_terms_are_nats_per_image():
 )
 def test_the_loss_moves_with_every_knob(knobs):
     before = dict(knobs, variance=0.5) if "variance" in knobs else {}
-    losses = [sum(make("beta-vae", **k).terms(batch(images())).values()) for k in (before, knobs)]
+    losses = [loss(make("beta-vae", **k).terms(batch(images()))) for k in (before, knobs)]
     assert losses[0].item() != losses[1].item()
 
 

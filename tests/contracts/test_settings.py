@@ -57,7 +57,7 @@ def test_given_beta_overrides_a_presets_beta_norm():
 
 def test_vae_has_no_beta():
     assert "beta" not in option_knobs(registry.models.load("vae"))
-    with pytest.raises(UsageError, match="model 'vae' has no knob 'beta'"):
+    with pytest.raises(UsageError, match="model 'vae' has no hyper-parameter 'beta'"):
         resolve(registry.models.load("vae"), {"beta": 1.0})
 
 
@@ -74,7 +74,7 @@ def test_spec_of_a_metric():
 
 @pytest.mark.parametrize("text", ["mig:bins", "mig:=3", "mig:bins=", "mig:bins=1,bins=2"])
 def test_bad_spec_of_a_metric_is_refused(text):
-    with pytest.raises(UsageError, match="expected NAME:knob=value"):
+    with pytest.raises(UsageError, match="expected a name, or NAME:SETTING=VALUE"):
         parse_spec(text)
 
 

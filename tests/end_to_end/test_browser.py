@@ -187,7 +187,7 @@ def test_table_sorts_by_numbers_and_puts_what_is_missing_last(study_page):
 
 def test_table_sorts_words_with_numbers_in_them(study_page):
     page = study_page()
-    page.locator("#table-0 th", has_text="knobs").locator("button").press("Space")
+    page.locator("#table-0 th", has_text="settings").locator("button").press("Space")
     assert betas(page) == [2.0, 4.0, 16.0, 128.0]
 
 

@@ -108,7 +108,7 @@ def test_commands_that_cannot_run_here_exist(name, parse):
             if isinstance(dataset, str) and not data.is_path(dataset):
                 assert ":" in dataset or dataset in registry.datasets.entries, line
             if isinstance(said.get("preset"), str):
-                load_preset(said["preset"])
+                load_preset(said["preset"]).choose(said["preset"], line.split()[2], dataset, said)
             if isinstance(said.get("network"), str):
                 assert said["network"] in registry.networks.entries, line
             rules = said.get("protocol") or "locatello2019"
@@ -239,3 +239,25 @@ def pages_of(entries):
 def test_navigation_has_every_page_once():
     site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
     assert sorted(pages_of(site["nav"])) == sorted(NAMES)
+
+
+def test_the_command_reference_is_that_of_the_commands():
+    from tools import commands
+
+    assert TEXTS["commands.md"] == commands.page(), "run `python -m tools.commands`"
+
+
+def documentation_of_score(plugin):
+    return getattr(getattr(plugin, "score", None), "__doc__", None) or ""
+
+
+@pytest.mark.parametrize("group", [registry.models, registry.metrics])
+def test_formulas_of_docstrings_have_their_tex(group):
+    equations = tomllib.loads((ROOT / "tools" / "equations.toml").read_text())
+    for name in built_in(group):
+        plugin = group.load(name)
+        docstring = " ".join(f"{plugin.__doc__} {documentation_of_score(plugin)}".split())
+        for formula in sorted(equations.get(plugin.__name__, {}), key=len, reverse=True):
+            assert formula in docstring, f"{plugin.__name__}: {formula}"
+            docstring = docstring.replace(formula, "")
+        assert not re.search(r"(sum|mean|max)_|log p|\^2", docstring), f"{name}: {docstring}"

@@ -96,3 +96,10 @@ def test_every_definition_has_its_knobs(pages):
 def test_search_knows_the_pages(site):
     index = Path(site / "search.json").read_text()
     assert "mutual information gap" in index
+
+
+def test_formulas_are_typeset(site):
+    for page in ("metrics", "models"):
+        text = (site / f"{page}.html").read_text()
+        assert "<math" in text
+        assert not re.search(r"(sum|mean)_[ikd]\b", text)

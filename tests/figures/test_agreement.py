@@ -233,8 +233,8 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
 def test_figures_of_runs_by_command(runs, command):
     results = runs[0].path.parent
     for kind, name in (
-        (["sweep", "--score", "elbo/kl", "--knob", "beta"], "sweep-elbo-kl-beta"),
-        (["sweep", "--score", "mig [mean]", "--knob", "beta"], "sweep-mig-mean-beta"),
+        (["effect", "--score", "elbo/kl", "--of", "beta"], "effect-elbo-kl-beta"),
+        (["effect", "--score", "mig [mean]", "--of", "beta"], "effect-mig-mean-beta"),
         (["rate-distortion"], "rate-distortion"),
         (["protocols", "--score", "mig"], "protocols-mig"),
         (["variance", "--score", "mig"], "variance-mig"),
@@ -243,7 +243,7 @@ def test_figures_of_runs_by_command(runs, command):
         code, out, err = command("figure", *kind, "--results", results)
         assert code == 0, err
         assert out.strip() == str(results / "figures" / f"{name}.png")
-    assert command("figure", "sweep", "--results", results)[0] == 2
+    assert command("figure", "effect", "--results", results)[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_ends_are_told(run):
 
 
 @pytest.mark.parametrize(
-    ("bases", "width"), [(["seed"], canvas.COLUMN), (["seed", "first", "prior"], canvas.PAGE)]
+    ("bases", "width"), [(["random"], canvas.COLUMN), (["random", "first", "prior"], canvas.PAGE)]
 )
 @pytest.mark.parametrize("span", ["prior", "posterior"])
 def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(
@@ -190,7 +190,7 @@ def test_range_of_discrete_codes_is_refused(run, monkeypatch):
 @pytest.mark.parametrize("columns", [2, 3, 25])
 def test_any_number_of_columns_has_readable_type(run, canvases, columns):
     style = TraversalStyle("posterior", columns=columns)
-    draw_traversals(run, ["seed", "first"], run.path / "a.png", style)
+    draw_traversals(run, ["random", "first"], run.path / "a.png", style)
     check_type(canvases[0][0])
     picture = canvases[0][0].axes[0].images[0].get_array()
     assert picture.shape[1] == columns * (run.dataset.image_shape[2] + 1) - 1

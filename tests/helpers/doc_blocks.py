@@ -15,6 +15,8 @@ from disentangle.contracts import registry
 from disentangle.scoring import protocol
 from disentangle.scoring.metric_spec import choose
 from disentangle.studies.plan import load_plan
+from disentangle.studies.study_file import dataset_of, expand, parse_study
+from disentangle.training.configuration import ModelRequest
 
 ROOT = Path(__file__).parents[2]
 SHRINK = (
@@ -127,6 +129,15 @@ def bare(text):
     return re.sub(CAPTURED, "", text)
 
 
+def check_presets(text: str, file: Path) -> None:
+    """Check that a study uses each preset with models and datasets that it has."""
+    study = parse_study(text, file)
+    for block in study.runs:
+        for run in expand({**study.defaults, **block}, file.name):
+            model, dataset, preset = run.pop("model"), run.pop("dataset"), run.pop("preset", None)
+            ModelRequest.of(model, run, preset).paper(dataset_of(dataset, file)["name"])
+
+
 def check_toml(text, folder):
     """Check that a TOML block is a valid study, protocol or part of a pyproject.toml."""
     content = tomllib.loads(text)
@@ -136,7 +147,8 @@ def check_toml(text, folder):
         assert {name for name in named if name.startswith("disentangle.")} <= groups
     elif "runs" in content or "runs_of" in content:
         file = folder / "study.toml"
-        file.write_text(shrunk(text))
+        check_presets(text, file)  # here, as no paper has the tiny dataset
+        file.write_text(re.sub(r"(?m)^preset = .*$", "", shrunk(text)))
         plan = load_plan(file, results=folder / "planned", device="cpu")
         assert plan.jobs or plan.absent
     else:

@@ -10,7 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from disentangle import Dataset, Detail, Grid, Labelled, Metric, Model, Posterior, Unavailable, knob
+from disentangle import (
+    Dataset,
+    Detail,
+    Grid,
+    Labelled,
+    Metric,
+    Model,
+    Posterior,
+    Term,
+    Unavailable,
+    knob,
+)
 
 
 class Right(Model):
@@ -53,6 +64,14 @@ class Summed(Right):
 
     def kl(self, q):
         return q.kl().sum()
+
+
+class SummedValue(Right):
+    """It logs the sum of the KL over the batch, though it minimises the mean."""
+
+    def terms(self, batch):
+        terms = super().terms(batch)
+        return {**terms, "kl": Term(terms["kl"], self.encode(batch.x).kl().sum())}
 
 
 class Total(Right):
@@ -141,6 +160,12 @@ class NoHelp(Right):
     gamma: float = knob(default=1.0, help=" ")
 
 
+class LongLine(Right):
+    """Its line for `disentangle list` is none."""
+
+    about = "x" * 81
+
+
 class BadDefault(Right):
     """It has a knob whose default is out of bounds."""
 
@@ -189,6 +214,20 @@ class PairsOutside(Right):
 
     def pair(self, dataset, index, rng):
         return np.asarray(index) + len(dataset) - 1
+
+
+class ComparesImages(Right):
+    """Its KL term has the spread of means over the batch, which is 0 for one image."""
+
+    def kl(self, q):
+        return (q.mean - q.mean.mean(0)).square().sum(1).mean()
+
+
+class DecaysOthers(Right):
+    """It leaves a parameter that it does not have out of the weight decay."""
+
+    def undecayed(self):
+        return [nn.Parameter(torch.zeros(2))]
 
 
 class NoSource(Right):
@@ -341,6 +380,14 @@ class Comma(Squares):
 
     def __init__(self):
         super().__init__({"x,y": 7, "shade": 6})
+
+
+class Repeated(Squares):
+    """A factor with two values of the same number."""
+
+    def __init__(self):
+        super().__init__({"x": 7, "shade": 3})
+        self.numbers = {"shade": [1.0, 2.0, 2.0]}
 
 
 class Tells(Squares):

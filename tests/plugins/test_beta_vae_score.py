@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.golden_metrics import Coded, identity, rotation
 
+from disentangle.data.factor_values import read_factors
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import ArrayDataset
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore
@@ -18,7 +19,7 @@ def test_score_of_rows_that_share_no_value_is_unavailable():
     class Rows(Coded):
         def __init__(self):
             labels = np.stack([np.arange(50), np.arange(50) % 2], 1)
-            self.dataset = ArrayDataset(labels, ["own", "half"], [50, 2])
+            self.dataset = ArrayDataset(read_factors(labels, ["own", "half"]))
 
         def codes(self, index):
             return self.labels(index).astype(float)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from helpers.golden_metrics import ENCODERS, Coded, defined, small
+from sklearn.feature_selection import mutual_info_classif
 
-from disentangle.errors import Unavailable
+from disentangle.errors import ScoreWarning, Unavailable
+from disentangle.maths import entropies, standardised
 from disentangle.scoring.arrays import ArraySource, array_source
+from disentangle.scoring.metric_spec import MetricSpec
 from disentangle_plugins.metrics.infomec import InfoMEC, explicitness, modularity
 
 
@@ -58,7 +61,61 @@ def test_integer_codes_are_counted_and_take_one_input_a_value():
     apart = score(z, v, codes="integer", out_of_sample=True)
     assert apart["infomec/infoe"] == pytest.approx(1, abs=1e-2)
     with pytest.raises(Unavailable, match="codes are not whole numbers"):
-        score(z + 0.5, v, codes="integer")
+        score(small()[0], small()[1], codes="integer")
+
+
+@pytest.mark.parametrize("leak", [0.1, 0.3], ids=["good", "leaky"])
+def test_small_grid_scores_as_all_of_its_images_do(leak):
+    sizes = {"elevation": 4, "azimuth": 24, "identity": 183}  # Cars3D: 17,568 images
+    mixing = np.eye(3) + leak * rng(7).normal(size=(3, 3))
+    texture = 0.5 * rng(1).normal(size=(np.prod(list(sizes.values())), 3))
+    source = Coded(lambda u, index: u @ mixing + texture[index], sizes)
+    found = InfoMEC().score(source, rng())
+    every = np.arange(len(source))
+    z, v = standardised(source.codes(every), source.codes(every))[0], source.labels(every)
+    information = [mutual_info_classif(z, y, random_state=0) for y in v.T]
+    nmi = np.stack(information, 1) / entropies(v)
+    assert found["infomec/infom"] == pytest.approx(modularity(nmi), abs=0.01)
+    assert found["infomec/infoc"] == pytest.approx(modularity(nmi.T), abs=0.01)
+
+
+def test_no_image_is_drawn_twice_not_even_to_test_infoe():
+    source = Coded(ENCODERS["identity"], {"a": 4, "b": 5, "c": 6})
+    drawn = []
+    codes = source.codes
+    source.codes = lambda index: drawn.extend(index) or codes(index)
+    InfoMEC(out_of_sample=True).score(source, rng())
+    assert len(drawn) == len(set(drawn)) == 120
+    assert source.overlap == 0
+
+
+def test_repeated_rows_of_real_codes_are_warned_of():
+    z, v = small()
+    twice = np.vstack([z, z[:40]]), np.vstack([v, v[:40]])
+    with pytest.warns(ScoreWarning, match="40 of 340 rows repeat the codes and factors"):
+        score(*twice)
+    score(np.rint(twice[0]), twice[1])  # whole numbers repeat rightly
+
+
+class Discrete(ArraySource):
+    """Discrete codes, as a model's."""
+
+    discrete = True
+
+
+def test_discrete_codes_are_counted_in_a_column_of_their_own():
+    v = rng().integers(0, (3, 4), (400, 2))
+    values = np.array([[0.3, -0.2, 0.1, 9.0], [0.05, 0.5, -0.4, 0.0]])  # in no order
+    z = values[[0, 1], v] + 1e-7 * rng(1).normal(size=v.shape)  # as a straight-through estimate
+    metric = MetricSpec("infomec").scores(Discrete(z, array_source(v, v).dataset), 0)
+    counted = MetricSpec("infomec:codes=integer").scores(array_source(v, v), 0)
+    assert metric.values == pytest.approx(counted.values)
+    assert metric.resolved == {"codes": "integer"}
+    for spec, source in (("infomec:codes=real", Discrete), ("infomec", ArraySource)):
+        with pytest.warns(ScoreWarning, match="repeat"):
+            real = MetricSpec(spec).scores(source(np.round(z, 3), array_source(v, v).dataset), 0)
+        assert real.values != pytest.approx(metric.values)
+        assert real.resolved == {}
 
 
 def test_one_active_latent_has_no_infoc():

@@ -9,10 +9,12 @@ from helpers.golden_metrics import Coded, defined, halves, rotation, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from disentangle.contracts import registry
 from disentangle.maths import gradient_boosting as boosting
 from disentangle.maths.importance import disentanglement
 from disentangle.maths.information import gaps
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.metric_spec import MetricSpec
 from disentangle_plugins.metrics import dci, dci_lgbm
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore
 from disentangle_plugins.metrics.dci_es import DCIES, curves
@@ -184,6 +186,53 @@ SCALED = {
 def test_scale_and_shift_change_nothing(result, arrays, scale, shift, atol):
     moved = [scale * (a + shift) if place % 2 == 0 else a for place, a in enumerate(arrays)]
     same(result(*moved), result(*arrays), atol)
+
+
+QUICK = {
+    "beta-vae-score": "train=500,test=300",
+    "dci-es": "trees=10",
+    "factor-vae-score": "train=300,test=200,variances=500",
+}
+MOVES = {
+    **{f"shift {x:g}": (1.0, x) for x in (1e6, 1.2e7, -1e8)},
+    **{f"scale {x:g}": (x, 0.0) for x in (1e-6, 1e-3, 1e3, 1e6)},
+    "tiny and far": (1e-6, 1.0),
+}
+DEPENDS = {
+    "beta-vae-score": {"scale 1e-06", "scale 0.001", "tiny and far"},  # penalises the weights
+    "downstream": set(MOVES) - {"shift -1e+08"},  # by scale as above; other shifts take long
+    "factor-vae-score": {"scale 1e-06", "scale 0.001", "tiny and far"},  # an absolute threshold
+    "sap": set(MOVES),  # penalises slope and intercept
+    "sap-r2": {"scale 1e-06", "tiny and far"},  # an absolute threshold
+}
+"""Moves that change a metric by its definition, which is that of the reference implementation."""
+OF_MODELS = {"elbo", "reconstruction"}
+IN_UNITS_OF_CODES = "total-correlation/wasserstein"
+
+
+def moved_metrics():
+    """Yield the built-in metrics of codes, each with the moves that must not change it."""
+    for name, entries in sorted(registry.metrics.entries.items()):
+        if entries[0].distribution == "disentangle-bench" and name not in OF_MODELS:
+            for move in sorted(MOVES.keys() - DEPENDS.get(name, set())):
+                yield pytest.param(name, *MOVES[move], id=f"{name}-{move}")
+
+
+@pytest.mark.parametrize(("name", "scale", "shift"), list(moved_metrics()))
+def test_every_metric_sees_moved_codes_as_it_saw_them(name, scale, shift):
+    z, v = small()
+    spec = MetricSpec(f"{name}:{QUICK[name]}" if name in QUICK else name)
+    expected, moved = (spec.scores(array_source(c, v), 0).values for c in (z, scale * z + shift))
+    assert expected.keys() == moved.keys()
+    for score in expected.keys() - {IN_UNITS_OF_CODES}:
+        assert moved[score] == pytest.approx(expected[score], abs=0.015), score
+
+
+@pytest.mark.parametrize("shift", [0, 1.2e7])
+def test_whole_numbers_far_from_zero_stay_apart(shift):
+    _, v = small(n=600)
+    found = DCIES(trees=10).score(array_source(v + shift, v), rng())["dci-es/explicitness"]
+    assert found > 0.9
 
 
 @pytest.mark.parametrize(

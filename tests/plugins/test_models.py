@@ -1,6 +1,7 @@
 """Objectives against identities, closed forms and one another."""
 
 import math
+from math import comb
 
 import numpy as np
 import pytest
@@ -13,11 +14,15 @@ from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.model import Batch, Posterior
 from disentangle.contracts.plugin import knobs
+from disentangle.contracts.settings import resolve
 from disentangle.data.loading import load_dataset
+from disentangle.errors import UsageError
 from disentangle.maths.aggregate_posterior import (
     log_normal,
     log_prior,
 )
+from disentangle.testing.examples import Speckle
+from disentangle.training.checks import checked, term_sets
 from disentangle.training.train import train
 from disentangle_plugins.models.ada_gvae import AdaGVAE, divergence, share
 from disentangle_plugins.models.annealed_vae import AnnealedVAE
@@ -46,9 +51,17 @@ def batch(step=0, **fields):
     return Batch(**fields)
 
 
+def terms_of(model, **fields):
+    return checked(term_sets(model.terms(batch(**fields))))[0]
+
+
 def losses(model, **fields):
-    found = model.terms(batch(**fields))
-    return {k: v.item() for k, v in (found[0] if isinstance(found, tuple) else found).items()}
+    return {name: term.loss.item() for name, term in terms_of(model, **fields).items()}
+
+
+def values(model, **fields):
+    terms = terms_of(model, **fields)
+    return {term.name or name: term.value.item() for name, term in terms.items()}
 
 
 VAES = losses(built(VAE))
@@ -56,6 +69,34 @@ VAES = losses(built(VAE))
 
 def some_posterior(seed):
     return Posterior(*torch.randn((2, 8, LATENTS), generator=torch_rng(seed, "posterior")))
+
+
+WEIGHTS = {
+    BetaVAE: {"beta": 8.0},
+    AdaGVAE: {"beta": 8.0},
+    AnnealedVAE: {"gamma": 8.0},
+    BetaTCVAE: {"alpha": 8.0, "beta": 9.0, "gamma": 10.0},
+    DIPVAEI: {"lambda_od": 8.0, "lambda_d": 9.0},
+    DIPVAEII: {"lambda_od": 8.0, "lambda_d": 9.0},
+    FactorVAE: {"gamma": 8.0},
+    QLAE: {"quantisation": 8.0, "commitment": 9.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"), WEIGHTS.items(), ids=lambda x: getattr(x, "__name__", "")
+)
+def test_values_of_terms_do_not_depend_on_their_weights(kind, weights):
+    before, after = built(kind), built(kind, **weights)
+    assert values(before, pair=PAIR) == values(after, pair=PAIR)
+    assert losses(before, pair=PAIR) != losses(after, pair=PAIR)
+
+
+@pytest.mark.parametrize("kind", [VAE, BetaVAE, DIPVAEI, DIPVAEII, FactorVAE, AnnealedVAE])
+@pytest.mark.parametrize("step", [0, 10])
+def test_kl_is_that_of_the_posterior_during_a_warm_up_too(kind, step):
+    rise = {"rise": 10} if kind is AnnealedVAE else {"kl_warmup": 10}
+    assert values(built(kind, **rise), pair=PAIR, step=step)["kl"] == VAES["kl"]
 
 
 def test_beta_1_is_the_vae():
@@ -131,7 +172,7 @@ def test_discriminator_loss_is_ln_2_when_it_knows_nothing():
     torch.nn.init.zeros_(model.discriminator[-1].bias)
     mine, theirs = model.terms(batch(pair=PAIR))
     assert theirs["discriminator"].item() == pytest.approx(math.log(2))
-    assert mine["total-correlation"].item() == 0
+    assert mine["total-correlation"].value.item() == 0
 
 
 @pytest.mark.parametrize("estimator", ["mws", "mss", "mss-as-released"])
@@ -216,6 +257,36 @@ def test_pairs_differ_in_no_more_factors_than_asked_for(strangers, changes, most
     assert (data.every_label(pair) < list(data.every_factor.values())).all()
 
 
+@pytest.mark.parametrize(
+    ("knobs", "redrawn"),
+    [
+        ({}, [1, 0, 0]),
+        ({"changes": 2}, [0, 1, 0]),
+        ({"changes": 0}, [1 / 3, 1 / 3, 1 / 3]),
+        ({"pairs": "locatello2020"}, [2 / 3, 1 / 6, 1 / 6]),
+    ],
+)
+def test_pairs_change_as_many_factors_as_published(knobs, redrawn):
+    """Closed form: a redrawn factor of ten values differs with a probability of 0.9."""
+    data = Speckle({"a": 10, "b": 10, "c": 10, "d": 10})
+    index = np.arange(len(data)).repeat(5)
+    pair = AdaGVAE(**knobs).pair(data, index, np.random.default_rng(0))
+    differ = data.labels(index) != data.labels(pair)
+    seen = np.bincount(differ.sum(1), minlength=5) / len(index)
+    expected = [
+        sum(p * comb(n, m) * 0.9**m * 0.1 ** (n - m) for n, p in enumerate(redrawn, 1))
+        for m in range(5)
+    ]
+    assert seen == pytest.approx(expected, abs=0.01)
+    mean = 0.9 * sum(n * p for n, p in enumerate(redrawn, 1)) / 4
+    assert differ.mean(0) == pytest.approx(mean, abs=0.01)  # each factor alike
+
+
+def test_published_pairs_take_no_number_of_changes():
+    with pytest.raises(UsageError, match="changes has no effect while pairs is locatello2020"):
+        resolve(AdaGVAE, {"pairs": "locatello2020", "changes": 2})
+
+
 def test_quantised_values_are_the_nearest():
     model = built(QLAE)
     c = torch.tensor([[-9.0, -0.49, 0.0551, 9.0]])
@@ -232,9 +303,15 @@ def test_gradient_goes_straight_through_the_quantiser():
     assert not torch.equal(model.encode(X).mean, direct)
 
 
+def test_discrete_code_is_exactly_a_value_of_the_codebook():
+    model = built(QLAE)
+    z = model.encode(100 * X - 50).mean
+    assert (z[:, :, None] == model.codebook).any(2).all()
+
+
 def test_quantisation_moves_the_values_and_commitment_the_encoder():
     model = built(QLAE)
-    found = model.terms(batch())
+    found = {name: term.loss for name, term in terms_of(model).items()}
     (values,) = torch.autograd.grad(found["quantisation"], model.codebook, retain_graph=True)
     assert values.abs().sum() > 0
     weight = model.encoder[-1].weight

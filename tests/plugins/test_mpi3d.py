@@ -72,14 +72,13 @@ def test_the_official_form_is_read_in_blocks(
 ) -> None:
     monkeypatch.setattr(mpi3d, "FACTORS", dict(zip(NAMES, SIZES, strict=True)))
     monkeypatch.setattr(mpi3d, "BLOCK", block)
-    open_small = mpi3d._opener("real")  # which then has as many images as there are here
     done: list[tuple[int, int]] = []
     place = at(
         tmp_path,
         file=write(tmp_path / "flat.npz", IMAGES),
         progress=lambda *now: done.append(now),
     )
-    data = open_small(place)
+    data = mpi3d.open_real(place)
     assert isinstance(data, Grid)
     assert tuple(data.every_factor.values()) == SIZES
     np.testing.assert_array_equal(data.images(np.arange(COUNT)).permute(0, 2, 3, 1), IMAGES)
@@ -121,7 +120,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path, version: str) -> None:
     with pytest.raises(DisentangleError) as caught:
         VERSIONS[version](at(tmp_path, version))
     message = str(caught.value)
-    assert f"disentangle data prepare mpi3d-{version} --from" in message
+    assert f"disentangle data prepare mpi3d-{version} --file" in message
     assert f"disentangle data prepare mpi3d-{version} --download" in message
     assert (
         f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/mpi3d_{version}.npz"
@@ -165,9 +164,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file"),
     "folder": (Path.mkdir, "cannot use"),
     "pipe": (os.mkfifo, "neither a regular file nor a folder"),
-    "empty": (Path.touch, "not a zip file"),
-    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "not a zip file"),
-    "truncated": (truncated, "not a zip file"),
+    "empty": (Path.touch, "it is an empty file"),
+    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "a web page"),
+    "truncated": (truncated, "damaged or truncated"),
     "damaged": (damaged, "cannot use"),
     "a bit flipped": (a_bit_flipped, "Bad CRC-32"),
     "fewer images than promised": (partial(cut_inside, IMAGES[:-1]), "ends too early"),

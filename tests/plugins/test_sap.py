@@ -77,7 +77,12 @@ def test_constant_latent_has_the_accuracy_of_a_guess():
     assert matrix[0, 0] in (10 / 60, 30 / 60, 20 / 60)
 
 
-def test_sap_of_one_latent_is_its_accuracy():
-    z, v = small()
-    found = SAP().score(array_source(z[:, :1], v[:, :1]), np.random.default_rng(0))
-    assert found["sap"] == found["sap/accuracy"].values[0, 0]
+@pytest.mark.parametrize("codes", ["factor", "noise", "constant"])
+def test_one_latent_has_no_sap(codes):
+    _, v = small()
+    noise = np.random.default_rng(1).normal(size=(len(v), 1))
+    z = {"factor": v[:, :1] + 0.0, "noise": noise, "constant": 0 * noise}[codes]
+    found = SAP().score(array_source(z, v), np.random.default_rng(0))
+    assert isinstance(found["sap"], Unavailable)
+    assert str(found["sap"]) == "needs two latents"
+    assert found["sap/accuracy"].values.shape == (1, 3)

@@ -90,7 +90,7 @@ def test_missing_run_is_named(tmp_path):
         (lambda r: r.update(threads="many"), "threads: Input should be a valid integer"),
         (lambda r: r["training"].pop("seed"), "seed is missing"),
         (lambda r: r["training"]["steps"].update(value="few"), "steps must be a whole number"),
-        (lambda r: r["training"].update(warp=r["training"]["lr"]), "no knob 'warp'"),
+        (lambda r: r["training"].update(warp=r["training"]["lr"]), "no hyper-parameter 'warp'"),
     ],
 )
 def test_edited_record_is_refused_with_the_field(run, change, message):
@@ -108,7 +108,7 @@ def test_edited_record_is_refused_with_the_field(run, change, message):
     ("change", "message"),
     [
         (lambda r: r["settings"].pop("beta"), "beta is missing"),
-        (lambda r: r["settings"].update(warp=r["settings"]["beta"]), "no knob 'warp'"),
+        (lambda r: r["settings"].update(warp=r["settings"]["beta"]), "no hyper-parameter 'warp'"),
         (lambda r: r.update(model_version=7), r"expected versions \(7, 1\)"),
         (lambda r: r["training"]["seed"].update(value=9), "expected the checkpoint of run"),
         (lambda r: r["settings"]["latents"].update(value=10**12), "cannot be built"),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from disentangle.figures.aligned import match
-from disentangle.score_tables.comparison import score_differences, side_by_side
+from disentangle.score_tables.comparison import compare, side_by_side
 from disentangle.training.train import train
 
 
@@ -52,7 +52,7 @@ def test_scores_are_tested_over_seeds_that_both_were_trained_with(variant):
         variant(f"b{seed}", seed=seed, values=[{"value": 0.3 + seed / 50}], knobs={"beta": 9.0})
         for seed in range(6)
     ]
-    (found,) = score_differences(low[0], high[0])
+    (found,) = compare(low[0], high[0]).scores
     assert (found.name, found.a, found.b, found.seeds) == ("mig", 0.9, 0.3, 6)
     assert found.mean == pytest.approx(0.2 + np.mean(range(6)) / 100)
     assert found.p == pytest.approx(2 / 2**6)
@@ -60,14 +60,14 @@ def test_scores_are_tested_over_seeds_that_both_were_trained_with(variant):
 
 def test_seeds_of_one_configuration_are_no_test(variant):
     runs = [variant(f"a{s}", seed=s, values=[{"value": s / 10}]) for s in range(3)]
-    (found,) = score_differences(*runs[:2])
+    (found,) = compare(*runs[:2]).scores
     assert (found.a, found.b, found.seeds, found.p) == (0.0, 0.1, 0, None)
 
 
 def test_other_protocols_are_other_lines(variant):
     a = variant("a", values=[{"value": 0.1}])
     b = variant("b", values=[{"value": 0.2, "protocol": "disjoint"}], knobs={"beta": 9.0})
-    found = {d.name: (d.a, d.b) for d in score_differences(a, b)}
+    found = {d.name: (d.a, d.b) for d in compare(a, b).scores}
     assert found == {"mig [locatello2019]": (0.1, None), "mig [disjoint]": (None, 0.2)}
 
 
@@ -81,7 +81,62 @@ def test_compare_prints_what_differs(command, two_betas):
     code, out, err = command("compare", *two_betas)
     assert code == 0, err
     assert "beta  1.0  2.0" in out
-    assert "Not tested" in out
+    paths = " ".join(map(str, two_betas))
+    assert f"Run `disentangle score {paths}`." in out
+    assert "common seeds" not in out
+
+
+@pytest.fixture
+def configurations(variant):
+    """A function that makes runs of two betas, with scores of these values by seed."""
+
+    def make(low, high, first=0):
+        for beta, values, start in ((1.0, low, 0), (9.0, high, first)):
+            for seed, value in enumerate(values, start):
+                variant(
+                    f"{beta}-{seed}", seed=seed, values=[{"value": value}], knobs={"beta": beta}
+                )
+        folder = variant("other", record={"model": "vae"}).path.parent
+        return folder / "1.0-0", folder / f"9.0-{first}"
+
+    return make
+
+
+def line_of(out, score="mig"):
+    return next(line.split() for line in out.splitlines() if line.startswith(f"{score} "))
+
+
+def test_means_and_difference_are_over_the_same_seeds(command, configurations):
+    out = command("compare", *configurations((0.1, 0.5, 0.6), (0.2, 0.3, 0.4)))[1]
+    assert line_of(out) == ["mig", "0.400", "0.300", "-0.100", "3"]
+    text = "With 3 common seeds no p below 0.25 is possible, so no difference can be significant."
+    assert text in out
+    assert "1.000" not in out
+
+
+def test_p_is_shown_where_a_difference_can_be_significant(command, configurations):
+    low = [0.1 + seed / 100 for seed in range(8)]
+    out = command("compare", *configurations(low, [value + 0.2 for value in low]))[1]
+    assert line_of(out) == ["mig", "0.135", "0.335", "0.200", "8", "0.008"]
+    assert "the smallest possible p is 0.0078" in out
+
+
+def test_seeds_that_do_not_pair_are_explained(command, configurations):
+    out = command("compare", *configurations((0.1, 0.2), (0.5, 0.6), first=2))[1]
+    assert "no seed is common to both configurations (A: 0, 1; B: 2, 3)" in out
+    assert line_of(out) == ["mig", "0.100", "0.500", "0.400", "0"]
+
+
+def test_one_common_seed_is_no_test(command, configurations):
+    out = command("compare", *configurations((0.1, 0.2), (0.5, 0.6), first=1))[1]
+    assert "only the seed 1 is common to both configurations" in out
+
+
+def test_run_without_scores_is_named(command, variant):
+    a, b = variant("a", values=[{"value": 0.5}]), variant("b", knobs={"beta": 9.0})
+    out = command("compare", a.path, b.path)[1]
+    assert f"No scores yet: {b.path}. Run `disentangle score {b.path}`." in out
+    assert line_of(out) == ["mig", "0.500", "n/a", "n/a", "0"]
 
 
 def test_compare_draws_both_runs_in_one_picture(command, strangers, tmp_path, monkeypatch):
@@ -110,6 +165,7 @@ def test_runs_on_other_images_are_not_aligned(command, variant, tmp_path):
     assert code == 0, err
     assert "fingerprint" in out
     assert "No figure: cannot align the traversals" in out
+    assert "A and B were trained on different images" in out
 
 
 def test_unreadable_sibling_and_same_configuration_are_no_matter(command, variant):

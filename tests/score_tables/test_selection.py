@@ -56,7 +56,7 @@ def test_oracle_takes_the_best_mean_and_not_the_best_seed(sweep):
     assert shown(sweep, "oracle:mig") == {(9.0, "oracle (mig) 0.500, best of 2", True)}
     (table,) = make_tables(sweep, selection=select(sweep, "oracle:mig"))
     assert "Grey: chosen by the displayed score" in table.caption
-    assert "| *0.500 (0.500, 0.500, 0.500)* |" in table.markdown()
+    assert "| *0.500 ± 0.000* |" in table.markdown()
 
 
 def test_choice_by_labels_says_how_many_and_is_not_grey(few):
@@ -103,7 +103,7 @@ def test_preset_is_told_and_so_is_what_was_changed(variant):
         ("best", "the rules are all, default, udr"),
         ("labels:some:mig", "N is the number of labelled images"),
         ("labels:20", "write labels:N:METRIC"),
-        ("labels:20:dci", "'dci' has no knob 'samples'"),
+        ("labels:20:dci", "'dci' has no hyper-parameter 'samples'"),
         ("oracle:sap", "no run has the score 'sap'"),
         ("default", "no run has default or preset settings"),
     ],

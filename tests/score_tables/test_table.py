@@ -17,10 +17,10 @@ from disentangle.score_tables.export import write_scores
 def test_seeds_of_a_configuration_are_one_row(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.1, 0.2, 0.6))]
     (table,) = make_tables(runs)
-    assert table.sheet.head == ["model", "knobs", "chosen", "steps", "seeds", "mig"]
-    row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 (0.100, 0.200, 0.600)"]
+    assert table.sheet.head == ["model", "settings", "chosen", "steps", "seeds", "mig"]
+    row = ["beta-vae", "beta=2.0, batch_size=8", "by hand", "5", "3", "0.300 ± 0.265"]
     assert texts(table) == [row]
-    assert "Mean over seeds (values of each seed, if fewer than 5)." in table.caption
+    assert "Mean over seeds ± standard deviation." in table.caption
     assert "Use at least 10 seeds before claiming a difference." in table.caption
 
 
@@ -168,7 +168,9 @@ def test_what_all_models_share_is_said_once(variant):
 def test_values_come_in_the_order_of_their_seeds(variant):
     runs = [variant(f"s{i}", seed=i, values=[{"value": i / 10}]) for i in (2, 0, 1)]
     (table,) = make_tables(runs)
+    table.every_seed = True
     assert texts(table)[0][-1] == "0.100 (0.000, 0.100, 0.200)"
+    assert "Mean over seeds (value of each seed)." in table.caption
 
 
 def test_what_all_rows_of_a_model_share_is_said_once(variant):
@@ -185,8 +187,8 @@ def test_what_all_rows_of_a_model_share_is_said_once(variant):
     ("values", "text"),
     [
         ((0.12345,), "0.123"),
-        ((112.345, 99.0), "105.7 (112.3, 99.0)"),
-        ((17.0, 18.5), "17.75 (17.00, 18.50)"),
+        ((112.345, 99.0), "105.7 ± 9.4"),
+        ((17.0, 18.5), "17.75 ± 1.06"),
         ((123456.0,), "1.235e+05"),
     ],
 )
@@ -194,6 +196,23 @@ def test_numbers_of_a_cell_have_the_decimals_of_its_centre(variant, values, text
     runs = [variant(f"s{i}", seed=i, values=[{"value": v}]) for i, v in enumerate(values)]
     (table,) = make_tables(runs)
     assert texts(table)[0][-1] == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "every"),
+    [
+        ((10.0,), "10", "10"),
+        ((10.0, 10.0, 10.0), "10 ± 0", "10 (10, 10, 10)"),
+        ((4.0, 4.0, 5.0), "4.3 ± 0.6", "4.3 (4, 4, 5)"),
+    ],
+)
+def test_counts_are_shown_as_counts(variant, values, text, every):
+    score = {"metric": "elbo", "name": "elbo/active-units"}
+    runs = [variant(f"s{i}", seed=i, values=[{**score, "value": v}]) for i, v in enumerate(values)]
+    (table,) = make_tables(runs)
+    assert texts(table)[0][-1] == text
+    table.every_seed = True
+    assert texts(table)[0][-1] == every
 
 
 def test_other_scored_factors_are_another_table(variant):

@@ -1,16 +1,22 @@
 """Scoring encoders that were not trained here: functions, modules and files."""
 
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
 
+from disentangle._utils.seeds import global_states
+from disentangle.contracts.model import Code
 from disentangle.contracts.source import Source
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, UsageError
-from disentangle.scoring.encoders import evaluating, load_encoder
-from disentangle.scoring.score_external import score_encoder
+from disentangle.errors import DisentangleError, InputWarning, UsageError
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.baselines import baselines
+from disentangle.scoring.encoder_loading import load_encoder
+from disentangle.scoring.encoders import FunctionSource, as_codes, evaluating
+from disentangle.scoring.score_external import score_codes, score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=75"]
@@ -27,7 +33,10 @@ def corner(x):
 def test_encoder_that_finds_the_factors_scores_high_and_noise_low():
     assert score_encoder(corner, "tiny", MIG, device="cpu")["mig"] > 0.9
     noise = np.random.default_rng(0)
-    blind = score_encoder(lambda x: noise.normal(size=(len(x), 3)), "tiny", MIG, device="cpu")
+    table = noise.normal(size=(256, 3))
+    blind = score_encoder(
+        lambda x: table[x[:, 0].sum((1, 2)).int() % 256], "tiny", MIG, device="cpu"
+    )
     assert blind["mig"] < 0.3
 
 
@@ -40,7 +49,7 @@ def test_each_image_is_encoded_once_whatever_is_scored():
 
     found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
     assert set(found) == {"mig", "beta-vae-score"}
-    assert sum(seen) == 75
+    assert sum(seen) == 75 + 16 + 16 + 8  # a few of them again, to see whether they are the same
 
 
 @pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
@@ -62,8 +71,18 @@ def test_encoder_gets_the_images_that_it_takes(takes, kind):
         (lambda x: x.sum(), r"for 2 images, got \[\]"),
         (lambda x: torch.full((len(x), 2), torch.nan), "not finite"),
         (lambda x: np.full((len(x), 2), "a"), "must return numbers, got <U1"),
+        (lambda x: {"z": x}, "got a dict; wrap it"),
+        (lambda x: torch.distributions.Normal(x, 1), "got a Normal; wrap it"),
+        (lambda x: None, "got a NoneType; wrap it"),
+        (lambda x: x.flatten(1)[:1], r"\[N, D\] for 2 images, got \[1, 4096\]"),
+        (lambda x: x.flatten(1)[:, :2] * 1j, "must return numbers, got complex64"),
+        (lambda x: x.to("meta").flatten(1), "that NumPy can read, got a Tensor"),
+        (lambda x: sys.exit(3), "the encoder failed on images .*SystemExit"),
     ],
-    ids=["tuple", "images", "scalar", "nan", "text"],
+    ids=[
+        *["tuple", "images", "scalar", "nan", "text", "dict", "distribution", "nothing"],
+        *["rows", "complex", "meta", "exit"],
+    ],
 )
 def test_what_is_no_code_is_refused(encoder, message):
     with pytest.raises(DisentangleError, match=message):
@@ -78,6 +97,16 @@ def test_failure_of_the_encoder_itself_is_told():
         score_encoder(boom, "tiny", MIG, device="cpu")
     with pytest.raises(UsageError, match="a function of images, got int"):
         score_encoder(3, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match="a function of images, got the class Flatten"):
+        score_encoder(torch.nn.Flatten, "tiny", MIG, device="cpu")
+
+
+def test_network_of_colour_images_gets_a_hint_for_grey_ones():
+    network = torch.nn.Conv2d(3, 8, 3)
+    with pytest.raises(
+        DisentangleError, match=r"to have 3 channels.*`lambda x: encoder\(x\.expand"
+    ):
+        score_encoder(network, "tiny", MIG, device="cpu")
 
 
 def test_encoder_that_changes_its_number_of_latents_is_refused():
@@ -95,6 +124,12 @@ def test_module_is_evaluated_and_left_as_it_was():
     assert (module.training, module[1].training, module[2].training) == (True, False, True)
     with evaluating(module, torch.device("cpu")):
         assert not module[2].training
+
+
+def test_encoder_may_say_that_its_code_is_discrete():
+    scores = score_encoder(lambda x: Code(corner(x), discrete=True), "tiny", ["infomec"])
+    assert scores["infomec/infom"] > 0.9
+    assert {record.key.knobs for record in scores.records} == {(("codes", "integer"),)}
 
 
 def test_views_are_scored_and_recorded():
@@ -170,6 +205,10 @@ def test_exported_program_is_an_encoder(tmp_path):
         ("nowhere:encode", "cannot be imported: No module named 'nowhere'"),
         ("math:nothing", "cannot be imported"),
         ("math:pi", "must be callable, got a float"),
+        ("torch.nn:Identity", r"is a class; give an object of it: write `encoder = Identity\(\)`"),
+        (".relative:encode", "is a relative import: expected module:attribute, path/file.py"),
+        ("./nowhere:encode", r"no Python file nowhere\.py"),
+        ("nowhere.py:encode", r"no Python file nowhere\.py"),
         ("absent.pt", "no such file"),
     ],
 )
@@ -180,9 +219,119 @@ def test_reference_to_nothing_is_refused(reference, message):
 
 def test_file_that_is_no_encoder_is_refused(tmp_path):
     for name in ("m.pt", "m.pt2"):
-        (tmp_path / name).write_bytes(b"not this")
-        with pytest.raises(DisentangleError, match=r"neither .* nor .*`disentangle import FILE"):
+        (tmp_path / name).write_bytes(b"\0not this")
+        with pytest.raises(DisentangleError, match="neither a TorchScript file nor an exported"):
             load_encoder(str(tmp_path / name))
+
+
+class Mine(torch.nn.Linear):
+    """A network that a file can hold pickled only."""
+
+
+def test_file_of_torch_save_is_refused_with_the_remedy(tmp_path):
+    torch.save(Mine(2, 2), tmp_path / "whole.pt")
+    torch.save({"state": Mine(2, 2).state_dict(), "step": 3}, tmp_path / "weights.pt")
+    with pytest.raises(
+        DisentangleError, match=r"a pickled Mine.*`net = torch\.load\(.*FILE\.py:net"
+    ):
+        load_encoder(str(tmp_path / "whole.pt"))
+    (tmp_path / "weights.safetensors").write_bytes(b"\x10")
+    for name in ("weights.pt", "weights.safetensors"):
+        with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
+            load_encoder(str(tmp_path / name))
+    (tmp_path / "net.onnx").write_bytes(b"\x10")
+    with pytest.raises(DisentangleError, match=r"onnxruntime in a function.*FILE\.py:NAME"):
+        load_encoder(str(tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "got an empty file"),
+        (b"hello", "got a text file"),
+        (b"<!DOCTYPE html><title>Quota exceeded</title>", r"got a web page \('Quota exceeded'\)"),
+        (b"\x80\x02}q\x00.", "a pickle, as `torch.save"),
+    ],
+)
+def test_file_of_another_kind_is_named(tmp_path, content, message):
+    (tmp_path / "m.pt").write_bytes(content)
+    with pytest.raises(DisentangleError, match=message):
+        load_encoder(str(tmp_path / "m.pt"))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["backbones:net", "./backbones:net", "backbones.py:net", "{folder}/backbones.py:net"],
+)
+def test_encoder_is_found_in_a_python_file_however_it_is_named(tmp_path, monkeypatch, reference):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "backbones", raising=False)
+    (tmp_path / "backbones.py").write_text("from pooled import net\n")
+    (tmp_path / "pooled.py").write_text("def net(x):\n    return x.mean((1, 2))\n")
+    encoder, name = load_encoder(reference.format(folder=tmp_path))
+    assert encoder(torch.ones(2, 1, 4, 4)).shape == (2, 4)
+    assert name == reference.format(folder=tmp_path)
+    monkeypatch.delitem(sys.modules, "backbones")
+    monkeypatch.delitem(sys.modules, "pooled")
+
+
+def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "torch.py").write_text("def net(x):\n    return 7\n")
+    assert load_encoder(f"{tmp_path}/torch.py:net")[0](0) == 7
+    assert sys.modules["torch"] is torch
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "\nnet = undefined\n",
+            r"NameError: name 'undefined' is not defined \(broken\.py, line 2\)",
+        ),
+        ("def net(x:\n", r"SyntaxError: .*broken\.py, line 1"),
+        ("import sys\nsys.exit(3)\n", r"SystemExit: 3; .*\(broken\.py, line 2\)"),
+        ("import nonesuch\n", r"No module named 'nonesuch' \(broken\.py, line 1\)"),
+        ("", "has no attribute 'net'"),
+    ],
+)
+@pytest.mark.parametrize("reference", ["broken:net", "./broken.py:net"])
+def test_failing_import_names_the_users_line(tmp_path, monkeypatch, source, message, reference):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_encoder(reference)
+    assert "\n" not in str(caught.value)
+    sys.modules.pop("broken", None)
+
+
+def test_encoder_that_samples_is_named_and_not_the_metric():
+    with pytest.warns(InputWarning) as told:
+        score_encoder(lambda x: corner(x) + torch.randn(len(x), 3), "tiny", MIG, device="cpu")
+    assert [str(w.message).partition(",")[0] for w in told] == [
+        "the encoder returns different codes for the same images"
+    ]
+
+
+def test_encoder_moves_no_generator_of_others():
+    def moving(x):
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        return corner(x)
+
+    before = global_states()
+    score_encoder(moving, "tiny", MIG, device="cpu")
+    for a, b in zip(before, global_states(), strict=True):
+        assert str(a) == str(b)
+
+
+def test_codes_that_depend_on_the_batch_are_told():
+    norm = torch.nn.BatchNorm1d(3)  # in training mode, hidden in a function
+    with pytest.warns(InputWarning, match="depends on the other images of its batch"):
+        score_encoder(lambda x: norm(corner(x)), "tiny", MIG, device="cpu")
 
 
 def test_seed_and_images_are_checked():
@@ -194,3 +343,119 @@ def test_seed_and_images_are_checked():
 
 def test_source_is_abstract_where_it_has_to_be():
     assert Source.__abstractmethods__ == {"latents", "codes", "posterior"}
+
+
+ORDER = ["mcc", "sap-r2", "irs"]
+POWERS = np.stack(np.meshgrid(range(2), 2 ** np.arange(6), range(4), indexing="ij"), -1)
+
+
+@pytest.fixture
+def powers(tmp_path):
+    """A dataset whose second factor is 1, 2, 4 ... 32, and an encoder that returns the factors."""
+    factors = POWERS.reshape(-1, 3)
+    images = np.zeros((len(factors), 32, 32), np.uint8)
+    images[:, 0, :3] = factors
+    np.savez(tmp_path / "powers.npz", images=images, factors=factors, names=["two", "power", "x"])
+    data = load_dataset(str(tmp_path / "powers.npz"), data_dir=tmp_path / "data")
+    return data, lambda x: x[:, 0, 0, :3].double()
+
+
+def every_row(metrics, data):
+    return [f"{metric}:samples={len(data)}" for metric in metrics]
+
+
+def test_codes_equal_to_the_factors_correlate_perfectly_whatever_their_spacing():
+    v = POWERS.reshape(-1, 3)
+    found = score_codes(v, v, metrics=["mcc", "sap-r2", "mcc:correlation=spearman"])
+    assert [*found.values()] == pytest.approx([1, 1, 1])
+    curved = np.stack([v[:, 0], np.log2(v[:, 1]), v[:, 2]], 1)
+    r = np.corrcoef(curved[:, 1], v[:, 1])[0, 1]
+    found = score_codes(curved, v, metrics=["mcc", "sap-r2"])
+    assert found["mcc"] == pytest.approx((2 + r) / 3)
+    assert found["sap-r2"] == pytest.approx((2 + r**2) / 3)
+
+
+def test_encoder_and_codes_score_alike_on_the_same_rows(powers, monkeypatch):
+    data, encode = powers
+    monkeypatch.setattr(Source, "draw", lambda self, n, rng: np.arange(n))
+    z = np.log2(1 + POWERS.reshape(-1, 3)) @ [[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]]
+    of_codes = score_codes(z, POWERS.reshape(-1, 3), metrics=every_row(ORDER, data))
+    weights = torch.tensor([[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]], dtype=torch.float64)
+    of_encoder = score_encoder(
+        lambda x: torch.log2(1 + encode(x)) @ weights,
+        data,
+        every_row(ORDER, data),
+        takes="uint8",
+        device="cpu",
+    )
+    assert of_encoder == pytest.approx(dict(of_codes), abs=1e-12)
+    assert of_codes["mcc"] < 0.97
+
+
+def test_oracle_is_perfect_for_unevenly_spaced_numbers(powers, tmp_path):
+    found = baselines(powers[0], ["mcc"], only=["oracle"], results=tmp_path, device="cpu")
+    assert found["oracle"]["mcc"] == pytest.approx(1)
+
+
+def test_digest_of_codes_changes_with_the_numbers_behind_the_labels():
+    z = np.zeros((6, 1))
+    digests = {
+        array_source(z, np.array(v * 2)[:, None]).digest for v in ([0, 1, 2], [0, 1, 3], [0, 1, 4])
+    }
+    assert len(digests) == 3
+
+
+def test_words_are_factors_and_their_order_is_said():
+    v = np.arange(60) % 3
+    words = np.array(["cube", "ball", "cone"])[v]
+    with pytest.warns(InputWarning, match=r"ordered alphabetically \(shape: ball, cone, cube\)"):
+        found = score_codes(v[:, None], words[:, None], metrics=["mig"], names=["shape"])
+    assert found == score_codes(v[:, None], v[:, None], metrics=["mig"])
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e8])
+def test_digits_of_an_encoder_are_kept(powers, monkeypatch, offset):
+    data, encode = powers
+    monkeypatch.setattr(Source, "draw", lambda self, n, rng: np.arange(n))
+    v = POWERS.reshape(-1, 3)
+    metrics = every_row(["mig", "mcc"], data)
+    expected = score_codes(v + 0.5 + offset, v, metrics=metrics)
+    found = score_encoder(
+        lambda x: encode(x) + 0.5 + offset, data, metrics, takes="uint8", device="cpu"
+    )
+    assert found == pytest.approx(dict(expected))
+    assert found["mig"] == pytest.approx(score_codes(v, v, metrics=metrics)["mig"])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [
+        (torch.float16, np.float32),
+        (torch.bfloat16, np.float32),
+        (torch.float32, np.float32),
+        (torch.float64, np.float64),
+        (torch.int64, np.float64),
+        (torch.bool, np.float64),
+    ],
+)
+def test_codes_of_any_type_are_taken(dtype, kept):
+    codes = as_codes(torch.ones(2, 3, dtype=dtype, requires_grad=dtype.is_floating_point).T, 3)
+    assert (codes.dtype, codes.shape, codes.sum()) == (kept, (3, 2), 6)
+
+
+def test_later_batches_of_more_digits_are_kept(tmp_path):
+    calls = []
+
+    def growing(x):
+        calls.append(len(x))
+        codes = corner(x).double() + 1e8
+        return codes.float() if len(calls) < 2 else codes
+
+    source = FunctionSource(growing, load_dataset("tiny"))
+    assert len(np.unique(source.codes(np.arange(2, 75)))) > 3
+
+
+def test_few_rows_are_told():
+    v = np.arange(8)[:, None] % 2
+    with pytest.warns(InputWarning, match="only 8 rows"):
+        assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)

@@ -8,14 +8,21 @@ import pytest
 import torch
 
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, Unavailable, UnavailableWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    ScoreWarning,
+    Unavailable,
+    UnavailableWarning,
+    UsageError,
+)
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.codes import RunSource
 from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_external import score_codes
-from disentangle.scoring.score_runs import score
+from disentangle.scoring.score_runs import score, time_needed
 from disentangle.training.train import train
 
 DEFAULT = {"beta-vae-score", "factor-vae-score", "mig", "modularity", "sap"}
@@ -30,6 +37,20 @@ def test_scores_are_returned_by_name(run):
     scores = score(run, ["mig:bins=10,samples=50", QUICK])
     assert set(scores) == {"mig", "beta-vae-score"}
     assert all(0 <= value <= 1 for value in scores.values())
+
+
+def test_discrete_code_of_a_run_is_counted_from_the_cache_too(strangers, tmp_path, monkeypatch):
+    run = train("qlae", "tiny", steps=1, results=tmp_path)
+    first = score(run, ["infomec", "mig"])
+    monkeypatch.setattr(type(run), "code", None)  # from now on every code is cached
+    again = score(run, ["infomec", "infomec:codes=integer", "infomec:codes=real"], seed=1)
+    columns = {r.name: r.key.knobs for r in first.records}
+    assert columns["infomec/infoe"] == (("codes", "integer"),)
+    assert columns["mig"] == ()
+    infoe = [r for r in again.records if r.name == "infomec/infoe"]
+    assert [dict(r.key.knobs)["codes"] for r in infoe] == ["integer", "integer", "real"]
+    assert infoe[0].value == infoe[1].value
+    assert infoe[0].settings["codes"] == "auto"
 
 
 def test_score_is_kept_with_all_that_makes_it_comparable(run):
@@ -129,7 +150,7 @@ def test_default_metrics_are_those_that_say_so(run):
     ("spec", "message"),
     [
         ("mgi", "no metric 'mgi'; did you mean 'mig'"),
-        ("mig:bin=4", "metric 'mig' has no knob 'bin'; did you mean 'bins'"),
+        ("mig:bin=4", "metric 'mig' has no hyper-parameter 'bin'; did you mean 'bins'"),
         ("mig:bins=1", "bins must be a whole number, at least 2; got 1"),
         ("mig:bins=few", "got 'few'"),
     ],
@@ -229,6 +250,48 @@ def test_scores_depend_on_the_seed_alone():
     assert score_codes(z, v, metrics=spec, seed=4) != first
 
 
+class AllOfDsprites:
+    """A source of as many images as dSprites has, all encoded."""
+
+    def __len__(self):
+        return 737_280
+
+    def seconds_to_encode(self):
+        return 0.0
+
+
+def test_long_scores_are_announced_with_what_takes_less(run, monkeypatch):
+    said = []
+    score(run, ["elbo", "mig"], say=said.append)
+    assert not said
+    monkeypatch.setattr("disentangle.scoring.score_runs.LONG", 0.01)
+    score(run, ["elbo"], seed=1, say=said.append)
+    assert said[0].startswith("1 metric: at most 0 s to encode the images")
+    requests = ScoringRequest.of(["elbo"]).scores_of(run.record.dataset, "weights")
+    assert time_needed(requests, AllOfDsprites()) == (
+        "1 metric: at most 0 s to encode the images, then about 6 min on two cores; "
+        "`--metric elbo:samples=10000` takes about 5 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "spec", "rows"),
+    [(7, "mcc", 7), (2, "irs", 2), (400, "mcc:samples=5", 5), (60, "sap", 20)],
+)
+def test_few_rows_are_warned_of_by_their_number(n, spec, rows):
+    v = factors(n=n)
+    with pytest.warns(ScoreWarning, match=f"computed from {rows} rows of codes only"):
+        score_codes(np.random.default_rng(1).normal(size=v.shape), v, metrics=[spec])
+
+
+def test_enough_rows_are_not_warned_of():
+    v = factors()
+    with warnings.catch_warnings(record=True, category=ScoreWarning) as issued:
+        warnings.simplefilter("always")
+        score_codes(v + 0.5, v, metrics=["mcc", "sap"])
+    assert not issued
+
+
 def test_values_of_factors_may_be_any_discrete_ones():
     v = factors()
     z = v + 0.1 * np.random.default_rng(2).normal(size=v.shape)
@@ -279,8 +342,8 @@ def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():
         (np.zeros((5, 2)), np.zeros((4, 1), int), "factors must have 5 rows, .*got 4"),
         (np.zeros((5, 2)), np.zeros(5, int), r"factors must have shape \[N, K\], got \[5\]"),
         (np.array([[0.0], [np.nan]]), np.zeros((2, 1), int), "not finite in 1 rows, .* 1"),
-        (np.zeros((50, 2)), np.linspace(0, 1, 50)[:, None], "looks continuous"),
-        (np.zeros((5, 2)), np.full((5, 1), np.nan), "factors must be finite"),
+        (np.zeros((50, 2)), np.linspace(0, 1, 50)[:, None], "is continuous"),
+        (np.zeros((5, 2)), np.full((5, 1), np.nan), "expected finite numbers or text, got nan"),
         (np.array([["a"]]), np.zeros((1, 1), int), "codes must be numbers"),
     ],
 )

@@ -51,6 +51,20 @@ def plan(study, tmp_path):
     return make
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_study_file_may_begin_with_a_byte_order_mark(study, encoding):
+    file = study("")
+    file.write_text(RUNS, encoding=encoding)
+    assert read_text(file) == RUNS
+
+
+def test_study_file_in_another_encoding_is_told_to_be_so(study):
+    file = study("")
+    file.write_text(RUNS, encoding="utf-16")
+    with pytest.raises(DisentangleError, match="not text in UTF-8; save it as UTF-8"):
+        read_text(file)
+
+
 def test_lists_are_grids():
     found = list(expand({"model": ["a", "b"], "dataset": "d", "beta": [1, 2]}, ""))
     assert [(one["model"], one["beta"]) for one in found] == [
@@ -128,9 +142,12 @@ def test_shipped_study_asks_for_what_there_is(file):
     for block in said.runs:
         for run in expand({**said.defaults, **block}, file.name):
             model = run.pop("model")
-            assert dataset_of(run.pop("dataset"), file)["name"] in registry.datasets.entries
+            dataset = dataset_of(run.pop("dataset"), file)["name"]
+            assert dataset in registry.datasets.entries
             preset = run.pop("preset", None)
-            assert ModelRequest.of(model, run, preset).name == model
+            request = ModelRequest.of(model, run, preset)
+            assert request.name == model
+            assert bool(request.paper(dataset).training) == (preset is not None)
     for _, asked in score_requests(said.scores, file):
         assert asked.specs
 
@@ -146,6 +163,10 @@ def test_shipped_study_asks_for_what_there_is(file):
         ('model = "vae"\ndataset = { name = "tiny", part = 1 }', r"dataset: unknown key 'part'"),
         ('model = "vae"\ndataset = "tyny"', r"runs\.1: .*'tyny'; did you mean 'tiny'"),
         ("model = 3", r"runs\.1: model must be text; got 3"),
+        (
+            'model = "vae"\npreset = "higgins2017"',
+            r"runs\.1: preset 'higgins2017' has no settings for vae on tiny, only for vae and beta",
+        ),
         ('model = "vae"\npreset = true', r"runs\.1: preset must be text; got True"),
         (
             'model = "vae"\nhold_out = ["0.2"]',

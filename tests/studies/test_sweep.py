@@ -1,5 +1,6 @@
 """`disentangle sweep`, through the real command and real workers."""
 
+import errno
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import registered
+from rich.console import Console
 
 import disentangle
 from disentangle.cli.sweep import continue_command
@@ -163,6 +165,17 @@ def test_study_that_grew_begins_what_is_new(done, study, command):
     assert "mine: 3 runs: 2 done, 1 to start" in err
     assert err.count(": started") == 1
     assert before.items() <= written(done).items()
+
+
+def test_tables_are_shown_if_they_cannot_be_written(done, command, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("disentangle.score_tables.export.write_text", full)
+    code, out, err = command("sweep", "mine.toml")
+    assert code == 1
+    assert "| beta-vae" in out
+    assert "results/mine/scores.md: No space left on device" in err
 
 
 def test_tables_show_the_scores_that_were_asked(done, command):
@@ -361,6 +374,22 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
     view.see(Event(job, "done"))
     assert "done (2 of 3)" in capsys.readouterr().err
     assert "2 of 3 done, 1 failed" in view.line()
+
+
+def test_live_view_breaks_no_number_in_a_narrow_terminal(study, monkeypatch):
+    job = load_plan(study(), device="cpu").jobs[0]
+    view = View("mine", {job: 1.0}, width=1, total=3, done=1)
+    steps = job.record.recipe["steps"]
+    entry = {"step": 1, "terms": {"kl": 1234567.5}, "active": 6, "seconds": 2.0}
+    view.running = {job: {**entry, "images_per_second": 123456.0}}
+    for width in (30, 60, 120):
+        console = Console(width=width)
+        monkeypatch.setattr("disentangle.cli.sweep_view.console", console)
+        with console.capture() as captured:
+            console.print(view.table())
+        shown = " ".join(captured.get().split())
+        for whole in (f"1 of {steps:,}", "123,456", "1234567.5", "6"):
+            assert whole in shown
 
 
 def test_command_that_goes_on_is_the_one_that_was_given(monkeypatch):

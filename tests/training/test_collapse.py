@@ -6,6 +6,7 @@ import torch
 
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import load_dataset
+from disentangle.errors import DisentangleError
 from disentangle.training import collapse as advice
 from disentangle.training.collapse import advise, bernoulli_onset, eigenvalues, predict
 from disentangle.training.train import train
@@ -90,7 +91,7 @@ def test_advice_says_norm_onset_and_verdict():
     images, _ = gaussian_images(500)
     stable = " ".join(advise(images, 250.0, 6, "gaussian", 0.5))
     assert "normalised beta of Higgins et al. is 500," in stable
-    assert "Collapse is predicted at beta = 250" in stable
+    assert "warning: collapse is predicted at beta = 250" in stable
     free = " ".join(advise(images, 1e-3, 6, "gaussian", 0.5))
     assert "No collapse is predicted" in free
     assert "A linear model would keep 2 of 6" in free or "keep 3 of 6" in free
@@ -103,7 +104,7 @@ def test_one_line_tells_below_at_and_above_the_onset():
     for beta, outcome in (
         (onset.low / 2, "no posterior collapse expected"),
         ((onset.low + onset.high) / 2, "posterior collapse possible"),
-        (onset.high * 2, "POSTERIOR COLLAPSE expected"),
+        (onset.high * 2, "posterior collapse expected"),
     ):
         assert f": {outcome} (" in advice.one_line(images, beta, 6, "gaussian", 0.5)
 
@@ -121,7 +122,7 @@ def test_training_starts_with_one_line_of_it(strangers, tmp_path):
     options = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu"}
     said = []
     train("beta-vae", "tiny", beta=1e4, results=tmp_path, say=said.append, **options)
-    assert any("beta = 10000: POSTERIOR COLLAPSE expected" in line for line in said)
+    assert any("warning: beta = 10000: posterior collapse expected" in line for line in said)
     said.clear()
     train("annealed-vae", "tiny", results=tmp_path, say=said.append, **options)
     assert not any("expected (predicted above" in line for line in said)
@@ -131,9 +132,55 @@ def test_advise_command(strangers, command):
     code, out, _ = command("advise", "beta-vae", "tiny", "--beta-norm", 1)
     assert code == 0
     assert "beta = 409.6 is the weight of the KL term" in out
-    assert "Collapse is predicted" in out
+    assert "warning: collapse is predicted" in out
     assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
-    assert "Prediction for a weight of 1" in command("advise", "vae", "tiny")[1]
+    for model in ("annealed-vae", "dip-vae-i", "qlae"):
+        out = command("advise", model, "tiny")[1]
+        assert f"No prediction for '{model}'" in out
+        assert "Prediction for a VAE, with a weight of 1:" in out
+
+
+@pytest.mark.parametrize(("value", "pixels"), [(0.0, ", each pixel 0 of 255"), (None, "")])
+def test_images_that_are_all_alike_are_named(value, pixels):
+    image = np.linspace(0, 1, 6) if value is None else np.full(6, value)
+    images = Images(np.tile(image, (50, 1)))
+    sentence = f"all of 50 sampled images are alike{pixels}, so there is nothing to learn; check "
+    with pytest.raises(DisentangleError, match=f"'given': {sentence}"):
+        advise(images, 4.0, 6, "bernoulli", 0.5)
+    line = advice.one_line(images, 4.0, 6, "gaussian-learned", 0.5)
+    assert line.startswith(f"warning: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "line"),
+    [
+        ("ada-gvae", {"beta": 3.0}, "beta = 3: "),
+        ("annealed-vae", {}, None),
+        ("dip-vae-i", {}, None),
+        ("dip-vae-ii", {}, None),
+        ("qlae", {}, None),
+    ],
+)
+def test_onset_is_told_only_of_a_weight_of_the_kl_term(strangers, tmp_path, model, options, line):
+    """A distance of the KL from a capacity, a covariance and codes without a KL have no onset."""
+    short = {"steps": 1, "batch_size": 8, "figures": False, "device": "cpu"}
+    said = []
+    train(model, "tiny", results=tmp_path, say=said.append, **options, **short)
+    told = [text for text in said if "predicted above" in text]
+    assert [line in text for text in told] == [True] if line else not told
+
+
+def test_capacity_that_training_does_not_reach_is_told(strangers, tmp_path):
+    short = {"steps": 2, "batch_size": 8, "figures": False, "device": "cpu", "results": tmp_path}
+    said = []
+    train("annealed-vae", "tiny", say=said.append, **short)
+    assert (
+        "warning: training ends after 2 steps, before the end of the 100,000 steps of `--rise`"
+        in said
+    )
+    said.clear()
+    train("annealed-vae", "tiny", rise=2, say=said.append, **short)
+    assert not any("warning" in text for text in said)
 
 
 def test_sample_is_the_same_for_the_same_seed():

@@ -1,16 +1,22 @@
 """Importing weights: a public layout, our own, and what does not match."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.table_texts import texts
 from safetensors.torch import save_file
 from torch import nn
 
+from disentangle.contracts import registry
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.reports.run_page import origins
+from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
-from disentangle.training.import_weights import import_weights
+from disentangle.training.import_weights import fit_state, import_weights, read_state
+from disentangle.training.train import resume, train
+from disentangle_plugins.models.vae import VAE
 
 pytestmark = pytest.mark.usefixtures("strangers")
 X = torch.rand((5, 1, 64, 64), generator=torch.Generator().manual_seed(0))
@@ -140,6 +146,102 @@ def test_what_does_not_match_is_named(public, tmp_path, options, message):
     assert not (tmp_path / "results").exists()
 
 
+def test_images_in_another_folder_are_found_again(public, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "here").mkdir()
+    images = np.random.default_rng(0).integers(0, 255, (12, 64, 64), dtype=np.uint8)
+    np.savez(tmp_path / "data/mine.npz", images=images)
+    monkeypatch.chdir(tmp_path / "here")
+    run = imported(
+        tmp_path / "model.pt", tmp_path, dataset="../data/mine.npz", layout="disentangling-vae"
+    )
+    monkeypatch.chdir(tmp_path)
+    loaded = load_run(run.path)
+    assert loaded.record.dataset.file == str(tmp_path / "data/mine.npz")
+    assert len(loaded.dataset) == 12
+
+
+def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
+    said = []
+    run = imported(
+        tmp_path / "model.pt",
+        tmp_path,
+        model="factor-vae",
+        layout="disentangling-vae",
+        say=said.append,
+    )
+    assert said == [
+        "model.pt has no discriminator (14 tensors): encoding and decoding do not need it, but "
+        "the run cannot be trained further"
+    ]
+    loaded = load_run(run.path)
+    assert {name.partition(".")[0] for name in loaded.record.absent} == {"discriminator"}
+    assert origins(loaded.record)["not in that file"] == "discriminator (14 tensors)"
+    with torch.no_grad():
+        assert torch.allclose(loaded.encode(X), public.encoder(X)[0], atol=1e-5)
+    assert {"mig", "elbo/kl"} <= set(score(loaded, ["mig", "elbo:samples=10"]))
+    with pytest.raises(
+        UsageError, match=r"cannot be trained further, as the imported file had no "
+    ):
+        resume(loaded)
+
+
+def test_file_with_an_opponent_lacks_nothing(strangers, tmp_path):
+    trained = train("factor-vae", "tiny", steps=1, batch_size=8, figures=False, results=tmp_path)
+    save_file(dict(trained.model.state_dict()), tmp_path / "own.safetensors")
+    said = []
+    run = imported(
+        tmp_path / "own.safetensors",
+        tmp_path,
+        model="factor-vae",
+        latents=10,
+        network="conv",
+        say=said.append,
+    )
+    assert (run.record.absent, said) == ((), [])
+    assert resume(run, figures=False).finished  # nothing is left to do
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "tensor"),
+    [
+        ("qlae", {}, "codebook"),  # which no gradient reaches from a code
+        ("beta-vae", {"likelihood": "gaussian-learned"}, "log_variance"),  # of p(x|z)
+        ("factor-vae", {}, "decoder.0.weight"),
+        ("vae", {}, "encoder.0.bias"),
+    ],
+)
+def test_what_codes_images_or_their_likelihood_need_is_asked_for(model, options, tensor, tmp_path):
+    kind = registry.models.load(model)(latents=D, **options)
+    kind.build((1, 64, 64))
+    state = {k: v for k, v in kind.state_dict().items() if k != tensor}
+    save_file(state, tmp_path / "part.safetensors")
+    with pytest.raises(DisentangleError, match=rf"missing: {tensor}\. Check the layout"):
+        imported(tmp_path / "part.safetensors", tmp_path, model=model, network="conv", **options)
+
+
+def test_weights_of_the_loss_alone_are_not_asked_for(tmp_path):
+    """Any parameter that only `terms` reads, not the opponent of FactorVAE alone."""
+    model = Weighted(latents=D)
+    model.build((1, 64, 64))
+    model.load_state_dict({k: v + 1 for k, v in model.state_dict().items()})
+    state = model.state_dict()
+    del state["loss_weight"], state["steps_seen"]
+    weights, absent = fit_state(state, model, load_dataset("tiny"), tmp_path / "model.pt")
+    assert set(absent) == {"loss_weight", "steps_seen"}
+    assert torch.equal(weights["loss_weight"], torch.ones(2))
+    assert torch.equal(weights["encoder.0.weight"], state["encoder.0.weight"])
+
+
+class Weighted(VAE):
+    """A model with a parameter and a counter that its loss alone reads."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        self.loss_weight = nn.Parameter(torch.zeros(2))
+        self.register_buffer("steps_seen", torch.zeros((), dtype=torch.long))
+
+
 class Bomb:
     def __reduce__(self):
         return print, ("boom",)
@@ -147,11 +249,49 @@ class Bomb:
 
 def test_nothing_is_unpickled(tmp_path, capsys):
     torch.save({"encoder.conv1.weight": Bomb()}, tmp_path / "bomb.pt")
-    with pytest.raises(DisentangleError, match="not a state dict that holds only tensors"):
+    with pytest.raises(
+        DisentangleError, match=r"got a pickle of \S+\.print, which is never loaded"
+    ):
         imported(tmp_path / "bomb.pt", tmp_path)
     assert "boom" not in capsys.readouterr().out
     with pytest.raises(DisentangleError, match="no such file"):
         imported(tmp_path / "absent.pt", tmp_path)
+
+
+def cut(path):
+    torch.save({"weight": torch.ones(3000)}, path)
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def arrays(path):
+    with path.open("wb") as file:
+        np.savez(file, a=X, b=X)
+
+
+PAGE = "<!DOCTYPE html><html><title>Quota\nexceeded</title>"
+WRONG = {
+    "module": (
+        lambda path: torch.save(nn.Linear(2, 2), path),
+        r"expected a state dict, .* got a pickle of torch\.nn\.\S+, which is never",
+    ),
+    "list": (lambda path: torch.save([torch.ones(1)], path), "got a list without named"),
+    "numbers": (lambda path: torch.save({"loss": 0.5}, path), "got a dict without named"),
+    "empty": (lambda path: path.touch(), r"it is an empty file: get it again"),
+    "text": (lambda path: path.write_text("hello"), "got a text file"),
+    "page": (lambda path: path.write_text(PAGE), r"a web page \('Quota exceeded'\), .* again"),
+    "pointer": (lambda path: path.write_text("version https://git-lfs.gi"), "`git lfs pull`"),
+    "noise": (lambda path: path.write_bytes(bytes(range(99))), "got something else"),
+    "truncated": (cut, "got a damaged or truncated zip file"),
+    "npz": (arrays, "got an npz file"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_file_that_holds_no_state_dict_is_described(tmp_path, wrong):
+    write, message = WRONG[wrong]
+    write(tmp_path / "weights.pt")
+    with pytest.raises(DisentangleError, match=rf"cannot use .*weights.pt as weights: .*{message}"):
+        read_state(tmp_path / "weights.pt")
 
 
 def test_weights_that_are_not_finite_are_refused(public, tmp_path):
@@ -171,9 +311,9 @@ def test_import_command(public, command, tmp_path):
         "--layout",
         "disentangling-vae",
     ]
-    code, out, err = command("import", *words, "--knob", "beta=4", "--knob", f"latents={D}")
+    code, out, err = command("import", *words, "--set", "beta=4", "--set", f"latents={D}")
     assert code == 0, err
     assert (tmp_path / out.strip() / "checkpoint.safetensors").exists()
-    code, _, err = command("import", *words, "--knob", "beta")
+    code, _, err = command("import", *words, "--set", "beta")
     assert code == 2
     assert UsageError.exit_code == 2

@@ -1,6 +1,7 @@
 """Training: exact to resume, safe to stop, and honest about failure."""
 
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -16,7 +17,9 @@ from safetensors import SafetensorError
 
 import disentangle
 from disentangle._utils.device import choose_device
+from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.traversals import draw_traversals
 from disentangle.runs import checkpoint
@@ -35,6 +38,7 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         pytest.param("duel", {}, marks=pytest.mark.slow),
         pytest.param("vae", {"optimizer": "adagrad", "precision": "bf16"}, marks=pytest.mark.slow),
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
+        ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
     ],
     ids=str,
 )
@@ -50,6 +54,28 @@ def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options,
     a, b = weights(whole), weights(parts)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_closed_terminal_stops_with_a_checkpoint_however_often_it_says_so(tmp_path):
+    def hang_up(done, steps, entry):
+        if done == 5:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    with pytest.raises(Interrupted, match="stopped after step 5") as stopped:
+        train("vae", "tiny", steps=20, results=tmp_path, report=hang_up, **SMALL)
+    assert stopped.value.exit_code == 129
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    assert checkpoint.read_tensors(path)[1]["step"] == 5
+
+
+def test_nohup_outlives_the_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        options = {"steps": 6, "report": stop_at(3, signal.SIGHUP), "results": tmp_path, **SMALL}
+        assert train("vae", "tiny", **options).finished
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_run_that_died_between_checkpoints_goes_on_from_the_last(tmp_path):
@@ -70,6 +96,25 @@ def test_run_that_died_between_checkpoints_goes_on_from_the_last(tmp_path):
     assert logged(again) == logged(whole)
     a, b = weights(whole), weights(again)
     assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_resume_of_a_finished_run_draws_nothing_and_needs_no_data(tmp_path, monkeypatch):
+    said = []
+    run = train("vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    monkeypatch.setattr(type(run), "_open", lambda self: pytest.fail("opened the dataset"))
+    resumed = disentangle.resume(run.path, device="cpu", say=said.append)
+    assert resumed.path == run.path
+    assert said == [f"already finished: {run.path}"]
+    assert not run.figures.exists()
+
+
+def test_figures_that_were_declined_are_not_drawn_after_resuming(tmp_path):
+    with pytest.raises(Interrupted):
+        train("vae", "tiny", steps=9, results=tmp_path, report=stop_at(4), **SMALL)
+    path = next(tmp_path.rglob("run.json")).parent
+    run = disentangle.resume(path, device="cpu")
+    assert run.finished
+    assert not run.figures.exists()
 
 
 def test_same_training_again_returns_the_finished_run(tmp_path):
@@ -153,12 +198,56 @@ def test_compiler_that_fails_is_said(tmp_path, monkeypatch):
 
 def test_decay_and_clipping_are_torchs():
     model = torch.nn.Linear(2, 1, bias=False)
-    model.opponent = lambda: None
+    model.opponent, model.undecayed = (lambda: None), (lambda: ())
     (optimizer,) = make_optimizers(model, Training(optimizer="adamw", lr=0.1, weight_decay=0.5))
     before = model.weight.detach().clone()
     model.weight.grad = torch.zeros_like(model.weight)
     optimizer.step()
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae"])
+def test_decay_leaves_out_what_the_model_names(name):
+    model = registry.models.load(name)(latents=2)
+    model.build((1, 64, 64))
+    optimizer = make_optimizers(model, Training(optimizer="adamw", lr=0.1, weight_decay=0.5))[0]
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    shrunk = {
+        name
+        for name, p in model.named_parameters()
+        if torch.allclose(p, before[name] * (1 - 0.1 * 0.5)) and bool(before[name].any())
+    }
+    kept = {name for name, p in model.named_parameters() if torch.equal(p, before[name])}
+    assert shrunk | kept == set(before)
+    if name == "qlae":
+        assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
+    else:
+        assert kept == {k for k in before if k.startswith("discriminator.")}
+
+
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2)],
+)
+def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        train(model, "tiny", results=tmp_path, **{**SMALL, "batch_size": least - 1})
+    assert str(caught.value) == (
+        f"{model} needs batches of at least {least} images, as its loss compares the images of a "
+        f"batch; got {least - 1}; use --batch-size {least} or more"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_dataset_too_small_for_a_models_loss_is_refused(tmp_path):
+    one = load_dataset("tiny").view(hold_out=["0.98"])
+    assert len(one) == 1
+    with pytest.raises(UsageError, match=r"dip-vae-i needs batches of at least 2 .* has only 1$"):
+        train("dip-vae-i", one, results=tmp_path, **{**SMALL, "batch_size": 1})
+    assert train("vae", one, steps=2, results=tmp_path, **{**SMALL, "batch_size": 1}).finished
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -178,9 +267,9 @@ def test_rise_of_the_kl_weight_is_said(tmp_path):
     options = {"steps": 3, "results": tmp_path, "say": said.append, **SMALL}
     train("beta-vae", "tiny", kl_warmup=2, **options)
     assert "the weight of the KL term rises from 0 over 2 of 3 steps" in said
-    assert not any("WARNING" in line for line in said)
+    assert not any("training ends before" in line for line in said)
     train("beta-vae", "tiny", kl_warmup=4, **options)
-    assert any("WARNING: training ends before the warm-up" in line for line in said)
+    assert any("warning: training ends before the warm-up" in line for line in said)
     said.clear()
     train("beta-vae", "tiny", **options)
     assert not any("rises" in line for line in said)
@@ -420,7 +509,9 @@ def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_path):
     command = [sys.executable, "-m", "disentangle", "train", "vae", "tiny", "--steps", "100000"]
     command += ["--batch-size", "8", "--device", "cpu", "--results", str(tmp_path)]
@@ -446,7 +537,7 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     said = []
     options = {"steps": 40, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-2}
     train("beta-vae", "tiny", beta=1e5, results=tmp_path, say=said.append, **options)
-    warnings = [line for line in said if line.startswith("WARNING")]
+    warnings = [line for line in said if line.startswith("warning: no latent is active")]
     assert len(warnings) == 1
     assert "no latent is active after" in warnings[0]
     assert (

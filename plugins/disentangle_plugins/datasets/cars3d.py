@@ -35,6 +35,8 @@ from disentangle.data import (
 )
 
 ABOUT = About(
+    about="Rendered cars, by identity and view",
+    display="Cars3D",
     images=17_568,
     home="http://www.scottreed.info",
     files=(

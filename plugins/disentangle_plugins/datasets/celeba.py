@@ -50,6 +50,8 @@ ARCHIVE, ATTRIBUTES, PARTITION = (
     ),
 )
 ABOUT = About(
+    about="Photographs of faces, with 40 binary attributes",
+    display="CelebA",
     images=202_599,
     licence="for non-commercial research",
     home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",

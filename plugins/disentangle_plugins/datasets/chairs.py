@@ -30,6 +30,8 @@ from disentangle.data import (
 )
 
 ABOUT = About(
+    about="Rendered chairs in colour, by identity and view",
+    display="3D Chairs",
     images=86_366,
     licence="for research",
     home="https://www.di.ens.fr/willow/research/seeing3Dchairs/",
@@ -57,7 +59,7 @@ def open(location: Location) -> Dataset:
     return _open(location, channels=3)
 
 
-@about(ABOUT)
+@about(ABOUT, about="The chairs in grey, as in Higgins et al.", display="3D Chairs (grey)")
 def open_grey(location: Location) -> Dataset:
     """Open the chairs in grey, as in Higgins et al. (2017); otherwise like `open`."""
     return _open(location, channels=1)

@@ -36,7 +36,13 @@ AXES: Mapping[str, Sequence[Any]] = {
     "elevation": (8, 22, 36),  # degrees
     "azimuth": range(0, 360, 15),  # degrees
 }
-ABOUT = About(images=21_600, licence="Apache-2.0 (drawn by disentangle)", drawn=True)
+ABOUT = About(
+    about="Chairs in colour, every combination of six factors; drawn here",
+    display="Parametric chairs",
+    images=21_600,
+    licence="Apache-2.0 (drawn by disentangle)",
+    drawn=True,
+)
 
 BLOCK = 72  # images of one chair, which are consecutive
 SIZE, RAYS = 64, 192  # pixels and rays along each side of the image; more rays for anti-aliasing

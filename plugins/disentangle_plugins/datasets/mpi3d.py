@@ -4,7 +4,7 @@ A robot arm holds an object: 1,036,800 images of 64 x 64 in colour, every combin
 factors, in three versions: a simple rendering (toy), a realistic one, and photographs (real).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
 
@@ -61,32 +61,45 @@ def _about(version: str) -> About:
     )
 
 
-def _opener(version: str) -> Callable[[Location], Dataset]:
-    details = _about(version)
-
-    @about(details)
-    def open(location: Location) -> Dataset:
-        """Open MPI3D: a grid, in the order of the file.
-
-        The images are [1036800, 64, 64, 3], or [6, 6, 2, 3, 3, 40, 40, 64, 64, 3]; in the second
-        form the factors have the sizes of the array's axes.
-
-        Raises:
-            DisentangleError: the file is missing or wrong.
-        """
-        preparation = Preparation(
-            folder=location.folder, version=1, given=location.file, say=location.say
-        )
-
-        def make(stack: ExitStack) -> Content:
-            return _read(location, details)
-
-        return as_dataset(preparation.get(make))
-
-    return open
+@about(_about("toy"), about="A robot arm holds an object; simple rendering", display="MPI3D-toy")
+def open_toy(location: Location) -> Dataset:
+    """Open the simple rendering; see `_open`."""
+    return _open(location, _about("toy"))
 
 
-open_toy, open_realistic, open_real = map(_opener, ("toy", "realistic", "real"))
+@about(
+    _about("realistic"),
+    about="A robot arm holds an object; realistic rendering",
+    display="MPI3D-realistic",
+)
+def open_realistic(location: Location) -> Dataset:
+    """Open the realistic rendering; see `_open`."""
+    return _open(location, _about("realistic"))
+
+
+@about(_about("real"), about="A robot arm holds an object; photographs", display="MPI3D-real")
+def open_real(location: Location) -> Dataset:
+    """Open the photographs; see `_open`."""
+    return _open(location, _about("real"))
+
+
+def _open(location: Location, details: About) -> Dataset:
+    """Open a version of MPI3D: a grid, in the order of the file.
+
+    The images are [1036800, 64, 64, 3], or [6, 6, 2, 3, 3, 40, 40, 64, 64, 3]; in the second
+    form the factors have the sizes of the array's axes.
+
+    Raises:
+        DisentangleError: the file is missing or wrong.
+    """
+    preparation = Preparation(
+        folder=location.folder, version=1, given=location.file, say=location.say
+    )
+
+    def make(stack: ExitStack) -> Content:
+        return _read(location, details)
+
+    return as_dataset(preparation.get(make))
 
 
 def _read(location: Location, details: About) -> Content:

@@ -28,6 +28,8 @@ from disentangle.data import (
 )
 
 ABOUT = About(
+    about="A coloured shape in a coloured room; six factors",
+    display="3D Shapes",
     images=480_000,
     licence="Apache-2.0",
     home="https://github.com/google-deepmind/3d-shapes",

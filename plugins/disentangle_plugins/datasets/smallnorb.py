@@ -45,6 +45,8 @@ HALVES = {
     },
 }
 ABOUT = About(
+    about="Toys photographed in grey, by category, view and light",
+    display="smallNORB",
     images=48_600,
     licence="for research",
     home=HOME,

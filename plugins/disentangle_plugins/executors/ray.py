@@ -39,6 +39,8 @@ class Ray(Executor):
     A training that crashes or loses its machine resumes from its checkpoint on any free machine.
     """
 
+    about = "Trainings as Ray tasks, on one machine or a cluster"
+
     address: str = knob(
         default="", help="address of a Ray cluster, host:port or 'auto'; empty: this machine only"
     )

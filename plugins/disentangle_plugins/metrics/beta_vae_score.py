@@ -40,6 +40,8 @@ class BetaVAEScore(Metric[Labelled]):
     new value of v_k for each pair. The feature is mean |z_1 - z_2| over the pairs. Chance is 1 / K.
     """
 
+    about = "Accuracy in telling which factor pairs of images share"
+    display = "β-VAE score"
     version = 2
     by_default = True
     assumes_independence = True

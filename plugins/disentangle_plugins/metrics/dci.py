@@ -1,5 +1,7 @@
 """DCI: Eastwood and Williams (2018), https://openreview.net/forum?id=By-7dz-AZ."""
 
+from types import MappingProxyType
+
 import numpy as np
 
 from disentangle import Codes, Index, Labelled, Metric, Scores, Source, knob
@@ -46,6 +48,15 @@ class DCI(Metric[Labelled]):
     averaged over factors. The scores depend on the number of images and on the trees.
     """
 
+    about = "Disentanglement, completeness, informativeness by boosted trees"
+    display = "DCI"
+    displays = MappingProxyType(
+        {
+            "dci/disentanglement": "DCI-D",
+            "dci/completeness": "DCI-C",
+            "dci/informativeness": "DCI-I",
+        }
+    )
     assumes_independence = True
     most_latents = 64
     seconds = 80.0

@@ -83,8 +83,9 @@ def curves(
         Unavailable: every factor is constant.
     """
     order = np.argsort(z.std(axis=0), kind="stable")  # so that the order of latents has no effect
-    scale = np.ldexp(1.0, -np.frexp(np.abs(z).max(axis=0))[1])  # trees treat gaps below 1e-7 as 0
-    x, test_x = ((a * scale)[:, order].astype(np.float32) for a in (z, test_z))
+    middle = z.mean(axis=0)  # trees see single precision, and treat gaps below 1e-7 as 0
+    scale = np.ldexp(1.0, -np.frexp(np.abs(z - middle).max(axis=0))[1])
+    x, test_x = (((a - middle) * scale)[:, order].astype(np.float32) for a in (z, test_z))
     test_x = test_x.astype(np.float64)
     losses, baseline = np.full((len(DEPTHS), v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
     with small_fit(), threads() as pool:
@@ -115,6 +116,15 @@ class DCIES(Metric[Labelled]):
     1 - R^2 for ordered factors).
     """
 
+    about = "DCI's explicitness and size: how easily probes predict factors"
+    display = "DCI-ES"
+    displays = MappingProxyType(
+        {
+            "dci-es/explicitness": "DCI-E",
+            "dci-es/size": "DCI-S",
+        }
+    )
+    version = 2
     seconds = 15.0
     better = MappingProxyType({"dci-es/size": "neither"})
 

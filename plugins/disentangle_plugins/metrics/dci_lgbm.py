@@ -3,6 +3,7 @@
 LightGBM: Ke et al. (2017), https://papers.nips.cc/paper/6907.
 """
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ class DCILightGBM(Metric[Labelled]):
     latent's splits.
     """
 
+    about = "DCI by the trees of LightGBM: faster, other values"
+    display = "DCI (LightGBM)"
+    displays = MappingProxyType(
+        {
+            "dci-lgbm/disentanglement": "DCI-D (LightGBM)",
+            "dci-lgbm/completeness": "DCI-C (LightGBM)",
+            "dci-lgbm/informativeness": "DCI-I (LightGBM)",
+        }
+    )
     assumes_independence = True
     seconds = 5.0
 

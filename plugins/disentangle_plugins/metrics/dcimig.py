@@ -41,6 +41,8 @@ class DCIMIG(Metric[Labelled]):
     informative about.
     """
 
+    about = "Gaps of latents between factors, each factor's largest counted"
+    display = "DCIMIG"
     assumes_independence = True
     seconds = 0.01
 

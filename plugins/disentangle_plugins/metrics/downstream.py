@@ -4,6 +4,7 @@ https://arxiv.org/abs/1811.12359.
 """
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ def logistic(x: Codes, y: Index, test_x: Codes) -> Index:
 
     if np.ptp(y) == 0:
         return np.repeat(y[:1], len(test_x))
+    x, test_x = x - x.mean(axis=0), test_x - x.mean(axis=0)  # else far codes stop the solver early
     scores = np.zeros(len(STRENGTHS))
     for fit, held in KFold(5).split(x):
         if np.ptp(y[fit]) == 0:
@@ -112,6 +114,18 @@ class Downstream(Metric[Labelled]):
     left out.
     """
 
+    about = "Accuracy of predicting factors from few labels"
+    display = "Downstream"
+    displays = MappingProxyType(
+        {
+            "downstream/10": "Accuracy (10 labels)",
+            "downstream/100": "Accuracy (100 labels)",
+            "downstream/1000": "Accuracy (1,000 labels)",
+            "downstream/10000": "Accuracy (10,000 labels)",
+            "downstream/efficiency": "Efficiency",
+        }
+    )
+    version = 2
     seconds = 25.0
 
     classifier: Literal["logistic", "boosting"] = knob(

@@ -32,6 +32,17 @@ class ELBO(Metric[Dataset]):
     likelihood it refers to the density of pixels in [0, 1]; add log2 255 for pixels in 0 to 255.
     """
 
+    about = "The evidence lower bound, its terms, and active units"
+    display = "ELBO"
+    displays = MappingProxyType(
+        {
+            "elbo/total": "-ELBO",
+            "elbo/reconstruction": "Distortion",
+            "elbo/kl": "KL",
+            "elbo/bits-per-dimension": "bits/dim",
+            "elbo/active-units": "Active units",
+        }
+    )
     of_model = True
     roles = MappingProxyType({"elbo/kl": "rate", "elbo/reconstruction": "distortion"})
     better = MappingProxyType(
@@ -43,10 +54,16 @@ class ELBO(Metric[Dataset]):
             "elbo/active-units": "neither",
         }
     )
+    counts = frozenset({"elbo/active-units"})
     most_latents = 20_000
     seconds = 400.0
+    faster = "elbo:samples=10000"
 
     samples: int = knob(default=0, min=0, help="images to draw; 0 for all images")
+
+    def seconds_for(self, images: int) -> float:
+        """Estimate the seconds: `seconds` are for all images of dSprites."""
+        return self.seconds * (self.samples or images) / 737_280
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return the terms of the bound and the number of active latents. Details: KL by latent."""

@@ -60,6 +60,8 @@ class Explicitness(Metric[Labelled]):
     Chance is 1/2.
     """
 
+    about = "How well a linear classifier predicts factors, by ROC areas"
+    display = "Explicitness"
     seconds = 0.8
 
     train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")

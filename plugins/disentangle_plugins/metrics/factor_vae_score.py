@@ -48,6 +48,8 @@ class FactorVAEScore(Metric[Labelled]):
     score is 0, as in the reference implementation.
     """
 
+    about = "Accuracy in telling the fixed factor from the quietest latent"
+    display = "FactorVAE score"
     by_default = True
     assumes_independence = True
     most_latents = 20_000

@@ -1,16 +1,16 @@
 """IRS, the interventional robustness score: Suter et al. (2019), https://arxiv.org/abs/1811.00007."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
 from disentangle.maths import discretise, varying_factors
 
 Numbers = NDArray[np.float64]
 
 
 def robustness(
-    z: Codes, v: Index, quantile: float = 0.99, bins: int = 20
+    z: Codes, v: ArrayLike, quantile: float = 0.99, bins: int = 20
 ) -> tuple[Numbers, Numbers]:
     """Return R_ik [D, K], and the weights w_i = max |z_i - E z_i| [D].
 
@@ -18,13 +18,14 @@ def robustness(
 
     Args:
         z: codes, [N, D]; the row of a constant latent is NaN, its weight 0.
-        v: labels, [N, K]; the column of a constant factor is NaN.
+        v: values, [N, K]; the column of a constant factor is NaN.
         quantile: the quantile of the deviations used as their maximum; 1 is the maximum itself.
         bins: equal-width bins for the values of each factor.
 
     Raises:
         Unavailable: every factor is constant.
     """
+    v = np.asarray(v)
     varies = varying_factors(v)
     weights = np.where(np.ptp(z, axis=0) > 0, np.abs(z - z.mean(axis=0)).max(axis=0), 0.0)
     deviations = np.full((z.shape[1], v.shape[1]), np.nan)
@@ -56,6 +57,8 @@ class IRS(Metric[Labelled]):
     scores about 0.38.
     """
 
+    about = "How little latents change while their factor is fixed"
+    display = "IRS"
     assumes_independence = True
     seconds = 0.02
 
@@ -65,7 +68,7 @@ class IRS(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `irs`, at most 1; 0 if every latent is constant."""
-        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        z, v = source.codes_and_values(self.samples, rng)
         matrix, weights = robustness(z, v, self.quantile, self.bins)
         return {
             "irs": irs(matrix, weights),

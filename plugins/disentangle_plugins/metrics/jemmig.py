@@ -43,6 +43,8 @@ class JEMMIG(Metric[Labelled]):
     https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better.
     """
 
+    about = "MIG with a penalty on what else the best latent tells"
+    display = "JEMMIG"
     assumes_independence = True
     seconds = 0.01
 

@@ -24,7 +24,7 @@ def correlations(z: ArrayLike, v: ArrayLike) -> Numbers:
 
     Args:
         z: codes, [N, D].
-        v: labels, [N, K].
+        v: values, [N, K].
     """
     x, y = _standardised(z), _standardised(v)
     correlation: Numbers = np.minimum(np.abs(x.T @ y), 1.0)
@@ -64,6 +64,8 @@ class MCC(Metric[Labelled]):
     Correlation captures monotone relations only, and misses periodic factors such as angles.
     """
 
+    about = "Mean correlation of factors with latents, matched one to one"
+    display = "MCC"
     assumes_independence = True
     seconds = 0.01
 
@@ -74,7 +76,7 @@ class MCC(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `mcc`, 0 to 1. Details: all correlations, and each factor's latent."""
-        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        z, v = source.codes_and_values(self.samples, rng)
         varies = varying_factors(v)
         x, y = (z, v) if self.correlation == "pearson" else (rankdata(a, axis=0) for a in (z, v))
         correlation, serving = correlations(x, y), np.full(v.shape[1], np.nan)

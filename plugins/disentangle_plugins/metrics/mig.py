@@ -34,6 +34,8 @@ def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.flo
 class MIG(Metric[Labelled]):
     """mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6, from binned codes."""
 
+    about = "Gap in information between a factor's two best latents"
+    display = "MIG"
     by_default = True
     assumes_independence = True
     seconds = 0.01

@@ -57,6 +57,8 @@ class MIGSup(Metric[Labelled]):
     `entropy=factor,variance=0.01`.
     """
 
+    about = "Gap in information between a latent's two best factors"
+    display = "MIG-sup"
     assumes_independence = True
     seconds = 0.01
 

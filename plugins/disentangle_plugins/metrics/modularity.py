@@ -30,6 +30,8 @@ class Modularity(Metric[Labelled]):
     pure noise score about 0.66; a latent without any information scores 0.
     """
 
+    about = "Whether each latent informs about one factor only"
+    display = "Modularity"
     by_default = True
     assumes_independence = True
     seconds = 0.01

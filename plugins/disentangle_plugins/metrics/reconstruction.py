@@ -57,6 +57,15 @@ class Reconstruction(Metric[Dataset]):
     images of -10 log10 of each image's error, each at most 100 dB.
     """
 
+    about = "Similarity of images and reconstructions: error, PSNR, SSIM"
+    display = "Reconstruction"
+    displays = MappingProxyType(
+        {
+            "reconstruction/error": "MSE",
+            "reconstruction/psnr": "PSNR",
+            "reconstruction/ssim": "SSIM",
+        }
+    )
     of_model = True
     better = MappingProxyType({"reconstruction/error": "less"})
     most_latents = 20_000

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 from disentangle.maths import fit_svms, gaps, highest_line, varying_factors
 
 
@@ -49,13 +49,16 @@ class SAP(Metric[Labelled]):
     """mean_k (S_(1)k - S_(2)k): the gap in accuracy between the two best latents for factor k.
 
     S_ik is the test accuracy of a linear SVM that predicts v_k from z_i alone (section 3, for
-    classes). With one latent, the second term is 0. A perfect code of dSprites scores about 0.24,
-    and noise may raise the score.
+    classes). It needs two latents: the accuracy of a latent that knows nothing is not 0 but the
+    share of the most common value. A perfect code of dSprites scores about 0.24, and noise may
+    raise the score.
 
     The SVMs are at the exact minimum. If codes are far from 0 or badly scaled, liblinear stops
     before the minimum, and the reference implementation's scores differ.
     """
 
+    about = "Gap in accuracy between a factor's two best latents"
+    display = "SAP"
     by_default = True
     assumes_independence = True
     seconds = 0.1
@@ -67,9 +70,12 @@ class SAP(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap`, 0 to 1. Details: S, and each factor's gap."""
         matrix = accuracies(*source.train_test(self.train, self.test, rng), self.c)
+        accuracy = Detail(("latent", "factor"), matrix)
+        if len(matrix) == 1:
+            return {"sap": Unavailable("needs two latents"), "sap/accuracy": accuracy}
         gap = gaps(matrix)
         return {
             "sap": float(np.nanmean(gap)),
-            "sap/accuracy": Detail(("latent", "factor"), matrix),
+            "sap/accuracy": accuracy,
             "sap/gaps": Detail(("factor",), gap),
         }

@@ -1,25 +1,26 @@
 """SAP for numeric factors: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
 from disentangle.maths import gaps, varying_factors
 
 LEAST_VARIANCE = 1e-12
 """Variance up to which a latent counts as uninformative, as in the reference implementation."""
 
 
-def squared_correlations(z: Codes, v: Index) -> NDArray[np.float64]:
+def squared_correlations(z: Codes, v: ArrayLike) -> NDArray[np.float64]:
     """Return R^2_ik = Cov(z_i, v_k)^2 / (Var z_i Var v_k), [D, K].
 
     Args:
         z: codes, [N, D]; the row of an almost constant latent (Var <= 1e-12) is 0.
-        v: labels, [N, K]; the column of a constant factor is NaN.
+        v: values, [N, K]; the column of a constant factor is NaN.
 
     Raises:
         Unavailable: every factor is constant.
     """
+    v = np.asarray(v)
     varies = varying_factors(v)
     dz, dv = z - z.mean(axis=0), v - v.mean(axis=0)
     var_z, var_v = np.square(dz).sum(axis=0), np.square(dv).sum(axis=0)
@@ -34,9 +35,11 @@ class SAPR2(Metric[Labelled]):
     """mean_k (R^2_(1)k - R^2_(2)k), with R^2_ik of the linear regression of v_k on z_i (section 3).
 
     This is SAP for numeric factors, whose values must have a meaningful order. With one latent, the
-    second term is 0.
+    second term is 0, as for a latent that knows nothing.
     """
 
+    about = "SAP for numeric factors, by linear regression"
+    display = "SAP (R²)"
     assumes_independence = True
     seconds = 0.01
 
@@ -44,7 +47,7 @@ class SAPR2(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap-r2`, 0 to 1. Details: R^2, and each factor's gap."""
-        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        z, v = source.codes_and_values(self.samples, rng)
         matrix = squared_correlations(z, v)
         gap = gaps(matrix)
         return {

@@ -44,6 +44,16 @@ class TotalCorrelation(Metric[Dataset]):
     contribute 0 to the first three; pairs with a constant latent count as 0 in the last.
     """
 
+    about = "Dependence among latents, without labels"
+    display = "TC"
+    displays = MappingProxyType(
+        {
+            "total-correlation/gaussian": "Gaussian TC",
+            "total-correlation/wasserstein": "Wasserstein correlation",
+            "total-correlation/wasserstein-normalised": "Wasserstein correlation (normalised)",
+            "total-correlation/mutual-information": "MI of latents",
+        }
+    )
     seconds = 0.01
 
     better = MappingProxyType(

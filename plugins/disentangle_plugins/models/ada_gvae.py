@@ -1,9 +1,11 @@
 """AdaGVAE: Locatello et al. (2020), https://arxiv.org/abs/2002.02886."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 
-from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob
+from disentangle import Batch, Dataset, Grid, Index, Model, Posterior, Terms, knob, weighted
 
 
 class AdaGVAE(Model):
@@ -12,8 +14,15 @@ class AdaGVAE(Model):
     Latents whose KL(q_1 || q_2) is in the lower half of its range over the latents count as shared;
     for these, the two posteriors are averaged. The pairs are drawn with the dataset's labels, so
     this is weak supervision.
+
+    In a pair, n of the K scored factors get new random values, which may equal the old ones: n is
+    `changes`, or uniform from 1 to K - 1 if `changes` is 0. The pairs `locatello2020` are those of
+    the authors' code for k = -1: n is 1 in half of the pairs, and uniform from 1 to K - 1 in the
+    others.
     """
 
+    about = "A weakly supervised VAE, on pairs that share most factors"
+    display = "Ada-GVAE"
     needs = Grid
     supervision = "pairs that share factors"
 
@@ -21,18 +30,23 @@ class AdaGVAE(Model):
     changes: int = knob(
         default=1,
         min=0,
+        only_if=("pairs", "changes"),
         help="maximum number of factors changed in a pair; 0: drawn from 1 to K - 1",
+    )
+    pairs: Literal["changes", "locatello2020"] = knob(
+        default="changes",
+        added=True,
+        help="how pairs are drawn: with `changes` factors changed, or as in the authors' code",
     )
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
     )
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
-        """Return the second image of each pair: `changes` scored factors get new random values."""
+        """Return the second image of each pair: some scored factors get new random values."""
         assert isinstance(dataset, Grid)
         scored = [dataset.column(name) for name in dataset.factors]
-        maximum = max(1, len(scored) - 1)
-        count = rng.integers(1, maximum + 1, len(index)) if self.changes == 0 else self.changes
+        count = self.redrawn(len(index), len(scored), rng)
         labels = dataset.every_label(index)
         rank = (
             rng.random((len(index), len(scored))).argsort(1).argsort(1)
@@ -42,16 +56,23 @@ class AdaGVAE(Model):
         changed[:, scored] = rank < np.reshape(count, (-1, 1))
         return dataset.index(np.where(changed, fresh, labels))
 
+    def redrawn(self, pairs: int, factors: int, rng: np.random.Generator) -> int | Index:
+        """Return the number of factors that are redrawn, for all pairs or for each one [N]."""
+        if self.pairs == "changes" and self.changes > 0:
+            return self.changes
+        count = rng.integers(1, max(1, factors - 1) + 1, pairs)
+        return count if self.pairs == "changes" else np.where(rng.random(pairs) < 0.5, 1, count)
+
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""
         assert batch.pair is not None
         first, second = share(self.encode(batch.x), self.encode(batch.pair))
         pairs = ((batch.x, first), (batch.pair, second))
         errors = [self.reconstruction(x, q.sample(batch.rng)) for x, q in pairs]
-        kl = [q.kl().sum(1).mean() for _, q in pairs]
+        kls = [q.kl().sum(1).mean() for _, q in pairs]
         return {
             "reconstruction": 0.5 * (errors[0] + errors[1]),
-            "kl": 0.5 * self.beta * batch.risen(self.kl_warmup) * (kl[0] + kl[1]),
+            "kl": weighted(self.beta * batch.risen(self.kl_warmup), 0.5 * (kls[0] + kls[1])),
         }
 
 

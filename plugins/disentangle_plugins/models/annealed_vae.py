@@ -3,7 +3,7 @@
 https://arxiv.org/abs/1804.03599.
 """
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Term, Terms, knob
 
 
 class AnnealedVAE(Model):
@@ -12,15 +12,20 @@ class AnnealedVAE(Model):
     The capacity C rises linearly from 0 to `capacity` over the first `rise` steps.
     """
 
+    about = "A VAE whose KL is held at a capacity that rises in training"
+    display = "AnnealedVAE"
+
     gamma: float = knob(default=1000.0, min=0, help="weight of the KL's distance from C")
     capacity: float = knob(default=25.0, min=0, help="capacity C at the end of its rise, in nats")
-    rise: int = knob(default=100_000, min=1, help="steps over which C rises from 0")
+    rise: int = knob(default=100_000, min=1, rise=True, help="steps over which C rises from 0")
 
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""
         q = self.encode(batch.x)
         c = self.capacity * batch.risen(self.rise)
+        reconstruction = self.reconstruction(batch.x, q.sample(batch.rng))
+        kl = q.kl().sum(1).mean()
         return {
-            "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "capacity": self.gamma * (q.kl().sum(1).mean() - c).abs(),
+            "reconstruction": reconstruction,
+            "capacity": Term(self.gamma * (kl - c).abs(), kl, "kl"),
         }

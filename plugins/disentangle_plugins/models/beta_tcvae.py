@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 from disentangle.maths import log_densities, log_prior, log_weights
 
 
@@ -15,6 +15,10 @@ class BetaTCVAE(Model):
     the total correlation by (D - 1) ln N, and underestimates the last term by D ln N; these are
     constants without effect on the gradient.
     """
+
+    about = "A VAE with a penalty on total correlation, from the batch"
+    display = "β-TCVAE"
+    min_batch = 2
 
     alpha: float = knob(default=1.0, min=0, help="weight of the mutual information of x and z")
     beta: float = knob(default=6.0, min=0, help="weight of the total correlation")
@@ -35,7 +39,7 @@ class BetaTCVAE(Model):
         risen = batch.risen(self.kl_warmup)
         return {
             "reconstruction": self.reconstruction(batch.x, z),
-            "mutual-information": self.alpha * risen * (posterior - joint).mean(),
-            "total-correlation": self.beta * risen * (joint - product).mean(),
-            "dimension-wise-kl": self.gamma * risen * (product - log_prior(z)).mean(),
+            "mutual-information": weighted(self.alpha * risen, (posterior - joint).mean()),
+            "total-correlation": weighted(self.beta * risen, (joint - product).mean()),
+            "dimension-wise-kl": weighted(self.gamma * risen, (product - log_prior(z)).mean()),
         }

@@ -1,10 +1,13 @@
 """beta-VAE: Higgins et al. (2017), https://openreview.net/forum?id=Sy2fzU9gl."""
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class BetaVAE(Model):
     """-E_q[log p(x|z)] + beta KL(q(z|x) || p(z)), the negative of equation 4."""
+
+    about = "A VAE with the KL term weighted by beta"
+    display = "β-VAE"
 
     beta: float = knob(default=4.0, min=0, normalised=True, help="weight of the KL term")
     kl_warmup: int = knob(
@@ -16,5 +19,5 @@ class BetaVAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": self.beta * batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
+            "kl": weighted(self.beta * batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
         }

@@ -1,6 +1,6 @@
 """DIP-VAE-I: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 from disentangle.maths import covariance, off_diagonal
 
 
@@ -9,6 +9,10 @@ class DIPVAEI(Model):
 
     S is the covariance of the posterior means over the batch.
     """
+
+    about = "A VAE whose posterior means are decorrelated"
+    display = "DIP-VAE-I"
+    min_batch = 2
 
     lambda_od: float = knob(default=10.0, min=0, help="weight of the off-diagonal covariances")
     lambda_d: float = knob(default=100.0, min=0, help="weight of the variances' distance from 1")
@@ -22,7 +26,7 @@ class DIPVAEI(Model):
         s = covariance(q.mean)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
-            "off-diagonal": self.lambda_od * off_diagonal(s).square().sum(),
-            "diagonal": self.lambda_d * (s.diagonal() - 1).square().sum(),
+            "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
+            "off-diagonal": weighted(self.lambda_od, off_diagonal(s).square().sum()),
+            "diagonal": weighted(self.lambda_d, (s.diagonal() - 1).square().sum()),
         }

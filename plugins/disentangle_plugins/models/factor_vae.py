@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from disentangle import Batch, Dataset, Index, Model, Terms, knob
+from disentangle import Batch, Dataset, Index, Model, Terms, knob, weighted
 
 UNITS, LAYERS = 1000, 6
 
@@ -26,6 +26,10 @@ class FactorVAE(Model):
     paper's algorithm 2), the same batch (`same`, as in disentanglement_lib), or its second half
     (`half`; the discriminator then sees the first half as z ~ q(z)).
     """
+
+    about = "A VAE with a penalty on total correlation, by a discriminator"
+    display = "FactorVAE"
+    min_batch = 4  # two codes to permute in half a batch
 
     gamma: float = knob(default=35.0, min=0, help="weight of the total correlation")
     permuted: Literal["two", "same", "half"] = knob(
@@ -70,9 +74,9 @@ class FactorVAE(Model):
         true_loss = F.cross_entropy(real.float(), is_true)
         other_loss = F.cross_entropy(false.float(), is_other)
         logits = self.discriminator(z).float()
-        terms = {
+        terms: Terms = {
             "reconstruction": self.reconstruction(batch.x, z),
-            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
-            "total-correlation": self.gamma * (logits[:, 0] - logits[:, 1]).mean(),
+            "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
+            "total-correlation": weighted(self.gamma, (logits[:, 0] - logits[:, 1]).mean()),
         }
         return terms, {"discriminator": 0.5 * (true_loss + other_loss)}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from disentangle import Batch, Code, Model, Terms, knob
+from disentangle import Batch, Code, Model, Terms, knob, weighted
 
 
 class QLAE(Model[Code]):
@@ -12,8 +12,12 @@ class QLAE(Model[Code]):
     Each latent z is quantised to v, the nearest of `values` learnable scalars to the encoder's
     output c, with a straight-through gradient; sg stops the gradient. The paper averages over
     pixels and latents. Here all terms are in nats per image, so both weights are multiplied by the
-    number of pixels.
+    number of pixels. Weight decay is on the weights of the networks, not on biases and values.
     """
+
+    about = "An autoencoder whose latents take a few learnt values each"
+    display = "QLAE"
+    version = 2  # since then the decay leaves out biases and values
 
     values: int = knob(default=10, min=2, help="number of values of each latent")
     quantisation: float = knob(
@@ -33,6 +37,11 @@ class QLAE(Model[Code]):
         self.codebook = nn.Parameter(start.repeat(self.latents, 1))  # [d, value]
         self.pixels = int(torch.Size(image_shape).numel())
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """Return the codebook and the biases, as in the authors' code."""
+        biases = [p for name, p in self.named_parameters() if name.endswith(".bias")]
+        return [self.codebook, *biases]
+
     def quantise(self, c: Tensor) -> Tensor:
         """Return the codebook value nearest to each entry of c [N, D]; the gradient reaches it.
 
@@ -44,9 +53,12 @@ class QLAE(Model[Code]):
         return torch.where(selected, self.codebook, 0.0).sum(2)
 
     def encode(self, x: Tensor) -> Code:
-        """Return the quantised code of images, with the gradient of the encoder's output."""
+        """Return the quantised code of images, with the gradient of the encoder's output.
+
+        Each latent is exactly a value of the codebook: c + (v - c) would leave rounding errors.
+        """
         c = self.encoder(x).float()
-        return Code(c + (self.quantise(c) - c).detach(), discrete=True)
+        return Code(self.quantise(c).detach() + (c - c.detach()), discrete=True)
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss."""
@@ -54,8 +66,10 @@ class QLAE(Model[Code]):
         v = self.quantise(c)
         return {
             "reconstruction": self.reconstruction(batch.x, c + (v - c).detach()),
-            "quantisation": self.quantisation * self.pixels * (v - c.detach()).square().mean(),
-            "commitment": self.commitment * self.pixels * (c - v.detach()).square().mean(),
+            "quantisation": weighted(
+                self.quantisation * self.pixels, (v - c.detach()).square().mean()
+            ),
+            "commitment": weighted(self.commitment * self.pixels, (c - v.detach()).square().mean()),
         }
 
     def traversal(self, latent: int, n: int) -> Tensor:

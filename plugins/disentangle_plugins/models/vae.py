@@ -1,10 +1,13 @@
 """VAE: Kingma & Welling (2014), https://arxiv.org/abs/1312.6114."""
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class VAE(Model):
     """-E_q[log p(x|z)] + KL(q(z|x) || p(z)), the negative of equation 3."""
+
+    about = "The variational autoencoder, the baseline of the others"
+    display = "VAE"
 
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
@@ -15,5 +18,5 @@ class VAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": batch.risen(self.kl_warmup) * q.kl().sum(1).mean(),
+            "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
         }

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PLACES, SIDE = 8, 8  # places along each axis; side of a square in pixels
-ABOUT = About(images=PLACES**6, licence="CC0-1.0", drawn=True)
+ABOUT = About(
+    about="A red, a green and a blue square on a grid; drawn here",
+    display="XYSquares",
+    images=PLACES**6,
+    licence="CC0-1.0",
+    drawn=True,
+)
 
 
 class XYSquares(Grid):

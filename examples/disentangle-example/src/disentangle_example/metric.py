@@ -29,6 +29,9 @@ class ZMaxVariance(Metric[Grid]):
     variance over the dataset. Chance is 1 / K.
     """
 
+    about = "Share of votes that the most varying latents decide rightly"
+    display = "Z-max variance"
+
     votes: int = knob(default=1000, min=1, help="groups of images")
     images: int = knob(default=32, min=2, help="images in a group")
     variances: int = knob(default=10_000, min=2, help="images for the variances over the dataset")

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from disentangle import Batch, Model, Terms, knob
+from disentangle import Batch, Model, Terms, knob, weighted
 
 
 class CyclicalVAE(Model):
@@ -10,6 +10,9 @@ class CyclicalVAE(Model):
 
     beta_t = beta min(1, tau / R), tau = mod(t, ceil(T / M)) / (T / M), at step t of T, from 0.
     """
+
+    about = "A VAE whose KL weight rises from 0 in each of several cycles"
+    display = "Cyclical VAE"
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="largest weight of the KL term")
     cycles: int = knob(default=4, min=1, help="M, number of cycles")
@@ -25,5 +28,5 @@ class CyclicalVAE(Model):
         q = self.encode(batch.x)
         return {
             "reconstruction": self.reconstruction(batch.x, q.sample(batch.rng)),
-            "kl": self.weight(batch.step, batch.steps) * q.kl().sum(1).mean(),
+            "kl": weighted(self.weight(batch.step, batch.steps), q.kl().sum(1).mean()),
         }

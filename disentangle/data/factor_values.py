@@ -1,0 +1,212 @@
+"""Factors as users store them, columns of numbers or words, made into labels by one rule.
+
+A column of text is a column of numbers if every entry is one. Real numbers that differ by rounding
+alone are one value. A factor with too few rows per value is continuous, and is refused.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.contracts.dataset import Index
+from disentangle.data.array_datasets import grid_order
+
+Column = NDArray[Any]
+"""One factor: a value for each row, [N]."""
+FEW = 10
+"""A factor with at most this many values is discrete, however few rows there are."""
+ROWS_OF_REAL = 2
+"""Rows per value, on average, that a factor of real numbers needs if it has more values."""
+MANY = 50
+"""A factor with more values than this needs `ROWS_OF_MANY` rows per value, whatever its type."""
+ROWS_OF_MANY = 10
+ROUNDING = 1e-7
+"""Difference of two real numbers that are one value, relative to themselves and to the range."""
+EVEN = 1e-6
+"""Relative deviation up to which the steps between values are equal."""
+WHOLE = re.compile(r"[+-]?\d{1,18}")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
+"""Text that stands for a missing number."""
+
+
+@dataclass(frozen=True)
+class FactorValues:
+    """Factors as labels, with the names and numbers of their values.
+
+    Attributes:
+        labels: the position of each row's value among the sorted values, [N, K].
+        values: factor -> the names of its values, in order.
+        numbers: factor -> its values, for factors of unevenly spaced numbers; see `Labelled`.
+        words: the factors with words as values, of which there are more than two.
+    """
+
+    labels: Index
+    values: Mapping[str, tuple[str, ...]]
+    numbers: Mapping[str, tuple[float, ...]]
+    words: Sequence[str]
+
+    @property
+    def remark(self) -> str:
+        """What to tell the user about the order of words; empty if there are none."""
+        if not self.words:
+            return ""
+        listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
+        return (
+            f"words are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this order; if "
+            "a factor has another one, store numbers"
+        )
+
+
+def read_factors(array: NDArray[Any], names: Sequence[str]) -> FactorValues:
+    """Make labels of factors [N, K], one column per name.
+
+    Raises:
+        ValueError: a value is missing or neither number nor text, or a factor is continuous.
+    """
+    labels = np.empty(array.shape, np.int64)
+    columns: dict[str, Column] = {}
+    for k, name in enumerate(names):
+        columns[name], labels[:, k] = distinct_values(typed(array[:, k], place(k, name)))
+    check_discrete(columns, labels)
+    return FactorValues(
+        labels,
+        values={name: tuple(map(str, v.tolist())) for name, v in columns.items()},
+        numbers={
+            name: tuple(map(float, v))
+            for name, v in columns.items()
+            if v.dtype.kind in "iuf" and not evenly_spaced(v)
+        },
+        words=[name for name, v in columns.items() if v.dtype.kind == "U" and len(v) > 2],
+    )
+
+
+def place(column: int, name: str) -> str:
+    """The column of a factor, for messages."""
+    return f"column {column} ('{name}')"
+
+
+def typed(column: Column, where: str) -> Column:
+    """Return a column as booleans, whole numbers, finite real numbers or text.
+
+    Raises:
+        ValueError: a value is missing, or neither number nor text.
+    """
+    if column.dtype.kind == "O":
+        column = _of_objects(column, where)
+    if column.dtype.kind == "S":
+        column = column.astype(str)
+    if column.dtype.kind == "U":
+        column = _of_text(column, where)
+    if column.dtype.kind not in "biufU":
+        raise ValueError(f"{where}: expected finite numbers or text, got {column.dtype}")
+    if column.dtype.kind == "f" and not np.isfinite(column).all():
+        row = int(np.flatnonzero(~np.isfinite(column))[0])
+        raise ValueError(
+            f"{where}: expected finite numbers or text, got {column[row]} in row {row}"
+        )
+    return column
+
+
+def _of_objects(column: Column, where: str) -> Column:
+    """A column of Python objects as numbers, or as text if there is any text."""
+    entries = column.tolist()
+    for row, entry in enumerate(entries):
+        if entry is None or (isinstance(entry, float) and entry != entry):
+            raise ValueError(f"{where}: row {row} has no value; leave out such rows")
+        if not isinstance(entry, str | bytes | bool | int | float | np.generic):
+            raise ValueError(
+                f"{where}: expected numbers or text, got {type(entry).__name__} in row {row}"
+            )
+    if any(isinstance(entry, str | bytes) for entry in entries):
+        text = [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in entries]
+        return np.array(text, dtype=np.str_)
+    return np.array(entries)
+
+
+def _of_text(column: Column, where: str) -> Column:
+    """A column of text as numbers, if every entry is one."""
+    stripped = np.char.strip(column)
+    texts = np.unique(stripped).tolist()
+    numeric = [text for text in texts if NUMBER.fullmatch(text)]
+    missing = [text for text in texts if text.lower() in MISSING]
+    if missing and numeric and len(numeric) + len(missing) == len(texts):
+        row = int(np.flatnonzero(stripped == missing[0])[0])
+        raise ValueError(f"{where}: row {row} has no value; leave out such rows")
+    if len(numeric) < len(texts):
+        return column
+    if all(WHOLE.fullmatch(text) for text in texts):
+        return stripped.astype(np.int64)
+    return stripped.astype(np.float64)
+
+
+def distinct_values(column: Column) -> tuple[Column, Index]:
+    """Return the distinct values, sorted, and the position of each row's value among them, [N]."""
+    values, position = np.unique(column, return_inverse=True)
+    labels: Index = position.reshape(-1).astype(np.int64)
+    if values.dtype.kind != "f":
+        return values, labels
+    group = _equal_but_for_rounding(values)
+    if group[-1] + 1 == len(values):
+        return values, labels
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    members = np.split(values, starts[1:])
+    # 0.3 rather than 0.30000000000000004
+    shortest = [min(some.tolist(), key=lambda v: len(repr(v))) for some in members]
+    return np.array(shortest, values.dtype), group[labels]
+
+
+def _equal_but_for_rounding(values: Column) -> Index:
+    """Number the groups of sorted numbers that are equal but for rounding, [V].
+
+    Chains of small steps that add up to more are no rounding: then each number is its own group.
+    """
+    x = values.astype(np.float64)
+    spread, largest = x[-1] - x[0], np.abs(x).max()
+    noise = 16 * np.finfo(values.dtype).eps * largest
+    allowed = np.maximum(ROUNDING * np.minimum(spread, np.abs(x)), noise)
+    group: Index = np.cumsum(np.diff(x, prepend=x[0]) > allowed)
+    first = x[np.searchsorted(group, group)]
+    return np.arange(len(x)) if (x - first > allowed).any() else group
+
+
+def check_discrete(columns: Mapping[str, Column], labels: Index) -> None:
+    """Raise if a factor has too few rows per value; see the constants at the top.
+
+    Whole numbers and words may have few rows if these are a grid of two factors or more: each
+    combination of values exactly once.
+
+    Args:
+        columns: factor -> its distinct values.
+        labels: the labels of all rows, [N, K].
+
+    Raises:
+        ValueError: a factor is continuous; the message says how to bin it.
+    """
+    rows, sizes = len(labels), [len(values) for values in columns.values()]
+    grid = sum(size > 1 for size in sizes) > 1 and grid_order(labels, sizes) is not None
+    for k, (name, values) in enumerate(columns.items()):
+        real = values.dtype.kind == "f" and not (values == np.rint(values)).all()
+        if grid and not real:
+            continue
+        if sizes[k] > MANY and rows < ROWS_OF_MANY * sizes[k]:
+            rule = f"with more than {MANY} values needs {ROWS_OF_MANY} rows per value"
+        elif real and sizes[k] > FEW and rows < ROWS_OF_REAL * sizes[k]:
+            rule = f"with more than {FEW} real numbers needs {ROWS_OF_REAL} rows per value"
+        else:
+            continue
+        raise ValueError(
+            f"{place(k, name)} is continuous: {sizes[k]:,} values in {rows:,} rows. A factor "
+            f"{rule}, on average. Leave it out, or bin it, for example into 20 bins of equal "
+            "width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
+        )
+
+
+def evenly_spaced(values: Column) -> bool:
+    """True if sorted numbers have equal steps, so that their positions serve as well as they do."""
+    steps = np.diff(values.astype(np.float64))
+    return len(steps) < 2 or bool(np.allclose(steps, steps[0], rtol=EVEN, atol=0))

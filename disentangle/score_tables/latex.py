@@ -1,0 +1,180 @@
+"""Tables in LaTeX, ready to paste: symbols in maths, a label, and no line too wide for a page."""
+
+import re
+from collections.abc import Callable
+
+from disentangle._utils.columns import Column, number, packed, paragraph
+from disentangle._utils.versions import made_by
+from disentangle.score_tables.render import Sheet, Text, printable
+
+PAGE = 90
+"""The characters that fit side by side on a page."""
+COMMENT = 100
+"""The characters in a line of comment."""
+GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
+        r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi "
+        r"\pi \rho \sigma \tau \upsilon \phi \chi \psi \omega \Gamma \Delta \Theta \Lambda \Xi \Pi "
+        r"\Sigma \Phi \Psi \Omega".split(),
+        strict=True,
+    )
+)
+MATHS = {**GREEK, "↑": r"\uparrow", "↓": r"\downarrow", "±": r"\pm", **{c: c for c in "<>|"}}
+"""Character -> its code in maths."""
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    **{c: f"\\{c}" for c in "&%$#_"},
+}
+"""Character -> its code in text."""
+NUMBER = r"(-?\d+(?:\.\d+)?)(?:e([-+]\d+))?"
+SETTING = re.compile(rf"([{''.join(GREEK)}])(?:_(\w+))?={NUMBER}(?![\w.])")
+"""A hyper-parameter with a symbol, and its value: `β=4`."""
+IN_MATHS = re.compile(rf"(?<![\w-]){NUMBER}(?![\w.])")
+
+
+def latex(sheet: Sheet, *, caption: bool = True) -> str:
+    """A table in LaTeX: tabulars one below another, if its columns are too many for a page.
+
+    Args:
+        sheet: the table.
+        caption: True to add the table's brief caption and its label.
+    """
+    parts = tabulars(sheet)
+    many = [f"% {sheet.numbers} columns of numbers: choose some with `disentangle table --columns`"]
+    return "\n".join(
+        [
+            f"% {made_by()}",
+            r"% \usepackage[T1]{fontenc} \usepackage{booktabs,xcolor}",
+            *(f"% {line}" for line in paragraph(printable(sheet.caption), COMMENT)),
+            *(many if len(parts) > 2 else []),
+            r"\begin{table}",
+            r"\centering",
+            *(heading(sheet) if caption else []),
+            "\n\\par\\medskip\n".join(parts),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def heading(sheet: Sheet) -> list[str]:
+    """The caption and label of a table."""
+    label = re.sub("[^a-z0-9]+", "-", sheet.title.lower()).strip("-")
+    return [rf"\caption{{{latex_text(sheet.brief or sheet.title)}}}", rf"\label{{tab:{label}}}"]
+
+
+def tabulars(sheet: Sheet) -> list[str]:
+    """The tabulars of a table, each with the first columns and as many others as fit on a page."""
+    first = sheet.words
+    columns = [
+        Column(tuple(map(number, [head, *(row[i].text for row in sheet.body)])))
+        for i, head in enumerate(sheet.head)
+    ]
+    blocks = packed([[column] for column in columns[first:]], columns[:first], PAGE, lines=2)
+    made, start = [], first
+    for block in blocks or [[]]:
+        made.append(tabular(sheet, [*range(first), *range(start, start + len(block))]))
+        start += len(block)
+    return made
+
+
+def tabular(sheet: Sheet, columns: list[int]) -> str:
+    """Some columns of a table as a tabular, without rows that have no numbers in them."""
+    sheet = sheet.without_blank(columns)
+    sides = sheet.align("l", "r")
+    first = sheet.words
+    rows = [
+        " & ".join(cell(row[i], latex_number if i >= first else latex_text) for i in columns)
+        + r" \\"
+        for row in sheet.body
+    ]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{''.join(sides[i] for i in columns)}}}",
+            r"\toprule",
+            " & ".join(in_lines(sheet.head[i], latex_text) for i in columns) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def cell(text: Text, code: Callable[[str], str]) -> str:
+    """A cell with its style."""
+    made = in_lines(text.text, code) if code is latex_number else code(text.text)
+    if text.strong:
+        made = rf"\textbf{{{made}}}"
+    return rf"\textcolor{{gray}}{{{made}}}" if text.grey and made else made
+
+
+def in_lines(text: str, code: Callable[[str], str]) -> str:
+    """A text with its part in brackets on a second line."""
+    first, *rest = re.split(r" (?=[\[(])", text, maxsplit=1)
+    if not rest:
+        return code(text)
+    return rf"\shortstack[r]{{{code(first)}\\{{}}{code(rest[0])}}}"
+
+
+def latex_text(text: str) -> str:
+    """Text in LaTeX; Greek letters and their values are maths, and what T1 fonts lack is `?`."""
+    return _replaced(printable(text), SETTING, _setting, _escaped)
+
+
+def latex_number(text: str) -> str:
+    """Numbers in LaTeX, in maths where they have a sign or an exponent."""
+    return _replaced(printable(text), IN_MATHS, _number, _escaped)
+
+
+def _replaced(
+    text: str,
+    pattern: re.Pattern[str],
+    inside: Callable[[re.Match[str]], str],
+    outside: Callable[[str], str],
+) -> str:
+    parts, end = [], 0
+    for match in pattern.finditer(text):
+        parts += [outside(text[end : match.start()]), inside(match)]
+        end = match.end()
+    return "".join([*parts, outside(text[end:])])
+
+
+def _setting(match: re.Match[str]) -> str:
+    letter, index, digits, power = match.groups()
+    below = rf"_{{\mathrm{{{_escaped(index)}}}}}" if index else ""
+    return f"${GREEK[letter]}{below}={digits}{_power(power)}$"
+
+
+def _number(match: re.Match[str]) -> str:
+    digits, power = match.groups()
+    maths = power is not None or digits.startswith("-")
+    return f"${digits}{_power(power)}$" if maths else digits
+
+
+def _power(power: str | None) -> str:
+    return rf"\times10^{{{int(power)}}}" if power is not None else ""
+
+
+def _escaped(text: str) -> str:
+    return "".join(_character(c) for c in text)
+
+
+def _character(c: str) -> str:
+    if c in MATHS:
+        return f"${MATHS[c]}$"
+    return ESCAPES.get(c) or (c if in_fonts(c) else "?")
+
+
+def in_fonts(character: str) -> bool:
+    """True if T1 fonts have a character: ASCII and the letters of Latin alphabets."""
+    return character.isascii() or (character.isalpha() and ord(character) < 0x180)

@@ -1,0 +1,107 @@
+"""A score table as a paper prints it: published names, symbols, arrows and a short caption."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from disentangle.contracts.descriptions import describe, display_of_score
+from disentangle.runs.records import Value
+from disentangle.runs.score_records import ColumnKey
+from disentangle.score_tables.cells import Row
+from disentangle.score_tables.render import Sheet
+from disentangle.score_tables.statistics import STATISTICS
+from disentangle.score_tables.table import Table
+from disentangle.scoring.metric_traits import direction
+
+GREEK = {
+    "alpha": "α",  # noqa: RUF001
+    "beta": "β",
+    "gamma": "γ",  # noqa: RUF001
+    "delta": "δ",
+    "epsilon": "ε",
+    "eta": "η",
+    "lambda": "λ",
+    "mu": "μ",
+    "sigma": "σ",  # noqa: RUF001
+    "tau": "τ",
+}
+"""Name of a hyper-parameter, or its first part -> symbol."""
+ARROWS = {"more": "↑", "less": "↓"}
+"""Better direction of a score -> mark in its heading."""
+
+
+def paper_sheets(table: Table) -> list[Sheet]:
+    """A score table and the published tables below it, as a paper prints them."""
+    return [paper_sheet(table), *map(published_sheet, table.sheets[1:])]
+
+
+def paper_sheet(table: Table) -> Sheet:
+    """A score table as a paper prints it, without constant columns unless they were chosen."""
+    sheet, words = table.sheet, list(table.left)
+    body = []
+    for row, cells in zip(table.rows, sheet.body, strict=True):
+        texts = [cell.text for cell in cells]
+        texts[0] = model_name(row)
+        if "settings" in words:
+            texts[words.index("settings")] = settings_text(table, row)
+        body.append([replace(cell, text=t) for cell, t in zip(cells, texts, strict=True)])
+    scores = [heading(column, text) for column, text in table.columns.items()]
+    sheet = replace(sheet, head=[*words, *scores], body=body, brief=brief(table))
+    if not table.words:
+        sheet, constants = sheet.without_constants()
+        sheet = replace(sheet, caption=f"{constants} {sheet.caption}".strip())
+    first = [text.capitalize() for text in sheet.head[: sheet.words]]
+    return replace(sheet, head=[*first, *sheet.head[sheet.words :]])
+
+
+def published_sheet(sheet: Sheet) -> Sheet:
+    """A paper's table, with symbols in names such as beta-VAE."""
+
+    def named(text: str) -> str:
+        return re.sub(r"\bbeta-(?=[A-Z])", "β-", text)
+
+    body = [[replace(cell, text=named(cell.text)) for cell in row] for row in sheet.body]
+    return replace(sheet, head=list(map(named, sheet.head)), body=body)
+
+
+def model_name(row: Row) -> str:
+    """A model's name as papers write it, and whether it collapsed; a baseline's own name."""
+    name = row.model if row.baseline else describe("model", row.model).display
+    return f"{name} ({row.collapse})" if row.collapse else name
+
+
+def heading(column: ColumnKey, text: str) -> str:
+    """A score's name as papers write it, the better direction, and what sets its column apart."""
+    arrow = ARROWS.get(direction(column) or "", "")
+    return f"{display_of_score(column.score)} {arrow}".strip() + text.removeprefix(column.score)
+
+
+def settings_text(table: Table, row: Row) -> str:
+    """A row's own settings with symbols, such as `β=4`."""
+    shared: Mapping[str, Value] = {**table.shared, **table.shared_by(row.model)}
+    own = {symbol(k): short(v) for k, v in row.settings.items() if k not in shared}
+    texts = [f"{k}={v}" for k, v in own.items()]
+    return ", ".join([*texts, *([row.source] if row.source else [])])
+
+
+def symbol(name: str) -> str:
+    """A hyper-parameter's symbol, such as `λ_od` for `lambda_od`; else its name."""
+    first, mark, rest = name.partition("_")
+    return GREEK[first] + mark + rest if first in GREEK else name
+
+
+def short(value: Value) -> str:
+    """A value without needless decimals."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def brief(table: Table) -> str:
+    """A caption of a few sentences."""
+    notes = [f"{table.dataset}."]
+    trained = sorted({len(row.seeds) for row in table.rows if not row.baseline})
+    if trained and trained[-1] > 1:
+        seeds = " to ".join(map(str, dict.fromkeys((trained[0], trained[-1]))))
+        notes.append(f"{STATISTICS[table.statistic].title} over {seeds} seeds{table.uncertainty}.")
+    if any(row.best for row in table.rows):
+        notes.append(table.ranking)
+    return " ".join([*notes, *table.marks])
