@@ -69,8 +69,8 @@ class Group(TyperGroup):
         return usage(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words after the group's name; without any, print the help."""
-        if not args and not ctx.resilient_parsing:
+        """Parse the words after the group's name; without any, print the help if one is needed."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
             typer.echo(self.get_help(ctx))
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
