@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO
 
-from disentangle._utils.console import WARNING, say
+from disentangle._utils.console import say
+from disentangle._utils.text import WARNING
 from disentangle.contracts.isolation import Attributed
 
 
