@@ -65,8 +65,9 @@ def compare(
 
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
     """Print the scores of two runs, and what their differences mean."""
-    from disentangle.score_tables.cells import number
+    from disentangle.score_tables.cells import count, number
     from disentangle.score_tables.statistics import LEVEL
+    from disentangle.scoring.metric_traits import counts
 
     lacking = [
         str(path)
@@ -81,7 +82,10 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
         lines = [["score", "A", "B", "B - A", "seeds", *(["p"] if tested else [])]]
         for score in compared.scores:
             like = score.shown[0] if score.shown[0] is not None else score.shown[1]
-            values = ["n/a" if v is None else number(v, like) for v in score.shown]
+            whole = counts(score.name.partition(" ")[0])
+            values = [
+                "n/a" if v is None else count(v) if whole else number(v, like) for v in score.shown
+            ]
             p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
             lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
         print_aligned(lines, numbers=len(lines[0]) - 1)

@@ -113,7 +113,9 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
     scores = list(dict.fromkeys(name for mapping in baselines.values() for name in mapping))
     lines = [["", *scores]]
     for name, mapping in baselines.items():
-        lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
+        lines.append(
+            [name, *(score_text(s, mapping[s]) if s in mapping else "n/a" for s in scores)]
+        )
     print_aligned(lines, numbers=len(scores))
     reasons: dict[str, list[str]] = {}
     for name, mapping in baselines.items():
@@ -121,6 +123,14 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
         tell(f"{', '.join(names)}: {reason}")
+
+
+def score_text(name: str, value: float, decimals: int = 3) -> str:
+    """A score as text; a count without decimals."""
+    from disentangle.score_tables.cells import count
+    from disentangle.scoring.metric_traits import counts
+
+    return count(value) if counts(name) else f"{value:.{decimals}f}"
 
 
 def print_beside(rows: Sequence[tuple[str, str]]) -> None:

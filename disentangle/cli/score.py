@@ -14,6 +14,7 @@ from disentangle.cli.output import (
     load_runs,
     open_dataset,
     print_aligned,
+    score_text,
     show_tables,
     write_result,
     write_tables,
@@ -203,7 +204,7 @@ def score_runs(
             problems.append(f"scores not kept: {run.unwritten}")
         results_of[str(run.path)] = scores
         records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
-        available = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        available = ", ".join(f"{k} {score_text(k, v)}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
@@ -268,7 +269,7 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
     if as_json:
         print_json(scores.as_dict())
     else:
-        rows = [(name, f"{value:.4f}") for name, value in scores.items()]
+        rows = [(name, score_text(name, value, 4)) for name, value in scores.items()]
         rows += [(name, f"n/a: {reason}") for name, reason in scores.unavailable.items()]
         print_aligned(rows)
     if detail:
