@@ -31,8 +31,8 @@ TYPERS_OWN = {
 """Options that Typer adds, with their texts."""
 
 
-TOGETHER = "\N{NO-BREAK SPACE}"
-"""A space at which no line ends; it is printed as a usual one."""
+TOGETHER = "\0"
+"""A space at which no line ends; see `_utils.columns.words`."""
 
 
 class Row(NamedTuple):

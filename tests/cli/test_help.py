@@ -99,3 +99,9 @@ def test_a_group_without_a_command_prints_its_help(command, words):
     code, out, err = command(*words)
     assert (code, err) == (2, "")
     assert out == command(*words, "--help")[1]
+
+
+def test_a_default_stands_with_its_word(command, monkeypatch):
+    for width in range(50, 90, 3):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert not re.search(r"\[default:$", command("train", "vae", "--help")[1], re.M)
