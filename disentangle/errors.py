@@ -36,6 +36,10 @@ class Busy(DisentangleError):
     """Another process is training or scoring this run."""
 
 
+class NotWritable(DisentangleError):
+    """A run's folder cannot be written to."""
+
+
 class Unavailable(DisentangleError):
     """A metric cannot be computed here; tables show n/a and the reason."""
 
@@ -44,8 +48,16 @@ class PluginWarning(UserWarning):
     """A plugin's behaviour may affect other plugins or its own results."""
 
 
+class UnwrittenWarning(UserWarning):
+    """Results were computed and returned, but could not be written to disk."""
+
+
 class InputWarning(UserWarning):
     """The user's own data, codes or encoder may make scores misleading."""
+
+
+class OldSpelling(FutureWarning):
+    """A name that was changed; the old one works for another version."""
 
 
 class UnavailableWarning(UserWarning):

@@ -24,7 +24,7 @@ from the program; [In the shell](shell.md) describes output, exit codes and comp
 """
 TRAINED = "beta-vae"
 """The model whose command stands for all models."""
-VALUES = {int: "`INTEGER`", float: "`NUMBER`", Path: "`PATH`"}
+VALUES = {int: "`N`", float: "`X`", Path: "`PATH`"}
 """How the values of options are shown, by type."""
 
 

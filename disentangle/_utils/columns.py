@@ -168,18 +168,23 @@ def aligned(rows: Sequence[Sequence[str]], width: int, numbers: int = 0) -> list
 
 
 def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
-    """The lines of columns of words; where the last is too narrow, it goes below the others."""
+    """The lines of columns of words; the last go below the others where they are too narrow."""
     sizes = widths(columns, width)
     if sizes is not None and (len(columns) < 3 or sizes[-1] >= min(NARROW, columns[-1].natural)):
         return draw(columns, sizes)
     if len(columns) < 3:
         return draw(columns, overflowing(columns, width))
-    *first, last = columns
+    count = len(columns) - 1
+    while count > 1 and widths(columns[:count], width) is None:
+        count -= 1
+    first, below = columns[:count], columns[count:]
     upper = rows_of(first, widths(first, width) or overflowing(first, width))
     lines = []
-    for above, cell in zip(upper, last.cells, strict=True):
-        below = wrap(cell, width - len(INDENT)) if cell else []
-        lines += [*above, *(INDENT + line for line in below)]
+    for row, above in enumerate(upper):
+        lines += above
+        for column in below:
+            cell = column.cells[row]
+            lines += [INDENT + line for line in wrap(cell, width - len(INDENT)) if cell]
     return lines
 
 

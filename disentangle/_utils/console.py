@@ -1,23 +1,61 @@
 """Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
 
+import contextlib
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from disentangle._utils import callbacks
-from disentangle._utils.text import WARNING, duration, reflow, wrap
+from disentangle._utils.text import WARNING, reflow, wrap
 
-console = Console(stderr=True, emoji=False)
+
+class StandardError:
+    """The standard error of the moment; a terminal that was closed ends no command."""
+
+    @property
+    def stream(self) -> Any:
+        """The stream behind what a live display puts in its place."""
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+    def write(self, text: str) -> int:
+        """Write text, or nothing from the moment when nobody can read it."""
+        try:
+            return int(self.stream.write(text))
+        except OSError:
+            self.close()
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self.stream.flush()
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Send further output nowhere, so that Python can end without an error."""
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+console = Console(file=cast(IO[str], StandardError()), emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
+BAR = 20
+"""Width of a progress bar, which is drawn in terminals of `WIDE` columns or more."""
+WIDE = 100
 
 
 @dataclass
@@ -39,8 +77,7 @@ manner = Manner()
 def say(text: str) -> None:
     """Print lines to standard error, apart from the results on standard output."""
     if not manner.quiet or text.startswith(WARNING):
-        width = console.width if console.is_terminal else None
-        console.print(marked(wrap(text, width)), soft_wrap=True, highlight=False)
+        console.print(marked(wrap(text, message_width())), soft_wrap=True, highlight=False)
 
 
 def tell(text: str) -> None:
@@ -48,6 +85,11 @@ def tell(text: str) -> None:
     Console(emoji=False).print(
         marked(reflow(text, output_width())), soft_wrap=True, highlight=False
     )
+
+
+def message_width() -> int | None:
+    """The characters of a line of standard error; None if it is no terminal."""
+    return console.width if console.is_terminal else None
 
 
 def output_width() -> int | None:
@@ -61,38 +103,6 @@ def marked(text: str) -> str:
         word = WARNING.strip()
         return f"[yellow]{word}[/yellow]{escape(text.removeprefix(word))}"
     return escape(text)
-
-
-def describe(step: int, steps: int, entry: dict[str, Any]) -> str:
-    """Format a log entry: terms in nats per image, active units, images/s, time left."""
-    terms = "  ".join(f"{name} {value:.2f}" for name, value in entry["terms"].items())
-    scores = "".join(
-        f"  {name} {'n/a' if value is None else format(value, '.3f')}"
-        for name, value in entry.get("scores", {}).items()
-    )
-    left = entry["seconds"] / step * (steps - step)
-    return (
-        f"{terms}  active {entry['active']}  {entry['images_per_second']:.0f} images/s  "
-        f"{duration(left)} left{scores}"
-    )
-
-
-@dataclass(frozen=True)
-class Following:
-    """Callbacks of `train`: for each step, and for each image while a dataset is prepared."""
-
-    report: callbacks.Report
-    progress: callbacks.Progress
-
-
-@contextmanager
-def following() -> Iterator[Following]:
-    """Yield the callbacks of `train`."""
-    if console.is_terminal and not manner.quiet:
-        with bars() as progress:
-            yield Following(live(progress), counter(progress, "{0:.0f} %"))
-    else:
-        yield Following(plain(), lines("{0:.0f} %"))
 
 
 @contextmanager
@@ -117,30 +127,17 @@ def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
 
 
 def bars() -> Progress:
-    """Make progress bars for a terminal, which disappear when done."""
+    """Make progress bars for a terminal, which disappear when done.
+
+    In a narrow terminal the bar itself is left out, so that no number is cut.
+    """
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[text]}"),
+        *([BarColumn(bar_width=BAR)] if console.width >= WIDE else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,
     )
-
-
-def live(progress: Progress) -> callbacks.Report:
-    """Return a callback for steps that moves a bar."""
-    task: TaskID | None = None
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal task
-        if task is None:
-            task = progress.add_task("", total=steps, text="")
-        if entry is not None:
-            progress.update(task, text=describe(step, steps, entry))
-        progress.update(task, completed=step, description=f"step {step} of {steps}")
-
-    return report
 
 
 def counter(progress: Progress, text: str) -> callbacks.Progress:
@@ -149,26 +146,13 @@ def counter(progress: Progress, text: str) -> callbacks.Progress:
 
     def count(done: int, total: int) -> None:
         if total not in tasks:
-            tasks[total] = progress.add_task("", total=total or None, text="")
+            tasks[total] = progress.add_task("", total=total or None)
         description = text.format(100 * done / max(total, 1), done, total)
         progress.update(tasks[total], completed=done, description=description)
         if done >= total > 0:
             progress.update(tasks[total], visible=False)
 
     return count
-
-
-def plain() -> callbacks.Report:
-    """Return a callback for steps that prints a line every `EVERY` seconds and at the end."""
-    printed = -EVERY
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        nonlocal printed
-        if entry is not None and (step == steps or time.monotonic() - printed >= EVERY):
-            printed = time.monotonic()
-            say(f"step {step} of {steps}  {describe(step, steps, entry)}")
-
-    return report
 
 
 def lines(text: str) -> callbacks.Progress:

@@ -67,16 +67,19 @@ def atomic(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and error.filename == str(temporary):
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # the path that the user knows
         raise
     _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically as UTF-8, with line ends unchanged."""
+    """Write `text` to `path` atomically as UTF-8, with line ends unchanged.
+
+    File names that are not UTF-8 become escapes, such as the `\\udce9` of JSON.
+    """
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,19 +1,45 @@
 """Strict validation of files: a base model, error messages, and packaged TOML files."""
 
+import json
 import tomllib
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
 class Strict(BaseModel):
-    """The validated content of a file: immutable, and unknown fields are errors."""
+    """The validated content of a file: immutable, and unknown fields are errors.
+
+    Paths that are not UTF-8, which Python holds with surrogates, are kept as JSON escapes.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
+        """The content as JSON."""
+        try:
+            return super().model_dump_json(indent=indent, **options)
+        except PydanticSerializationError:  # it refuses surrogates
+            return json.dumps(self.model_dump(mode="json", **options), indent=indent)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Validate content in JSON."""
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:  # it refuses surrogates
+            if error.errors()[0]["type"] != "json_invalid":
+                raise
+            try:
+                content = json.loads(json_data)
+            except ValueError:
+                raise error from None
+        return cls.model_validate(content, **options)
 
 
 def first_error(error: ValidationError) -> str:

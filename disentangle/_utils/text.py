@@ -1,9 +1,14 @@
-"""Text for people: durations, and lines that are broken between words alone."""
+"""Text for people: durations, counts, and lines that are broken between words alone."""
 
-import textwrap
+from disentangle._utils.columns import paragraph
 
 WARNING = "warning: "
 """Prefix of the lines that warn: `--quiet` keeps them, and terminals colour it."""
+
+
+def count(number: int, noun: str) -> str:
+    """Format a number of things, as in "1 thread" and "2 threads"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:
@@ -57,11 +62,4 @@ def _broken(line: str, width: int) -> list[str]:
     indent = line[: len(line) - len(line.lstrip())]
     if len(line) <= width or not line.strip():
         return [line]
-    return textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-    )
+    return [indent + part for part in paragraph(line.strip(), width - len(indent))]

@@ -28,7 +28,8 @@ def advise(
         int | None, typer.Option(min=1, help="number of latents", show_default="the model's")
     ] = None,
     likelihood: Annotated[
-        str | None, typer.Option(help="likelihood of the pixels", show_default="the dataset's")
+        str | None,
+        typer.Option(metavar="NAME", help="likelihood of the pixels", show_default="the dataset's"),
     ] = None,
     variance: Annotated[
         float | None,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperGroup
 
-from disentangle._utils.console import console, manner, say
+from disentangle._utils.console import console, manner, message_width, say
+from disentangle._utils.streams import prepare_streams
 from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
@@ -18,14 +18,15 @@ from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
 from disentangle.cli.figure import figure, traversals
+from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     CheckpointEvery,
     DataDir,
     Device,
-    DrawFigures,
     File,
     RunPath,
     as_example,
@@ -40,13 +41,14 @@ from disentangle.cli.udr import udr
 from disentangle.errors import (
     DisentangleError,
     InputWarning,
+    OldSpelling,
     PluginWarning,
     ScoreWarning,
     UsageError,
 )
 
 
-class InOrderOfWork(TyperGroup):
+class InOrderOfWork(Group):
     """The top-level commands and groups, listed in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -54,12 +56,10 @@ class InOrderOfWork(TyperGroup):
         return [verb for _, verb, _, _ in COMMANDS]
 
 
-app = typer.Typer(
+app = App(
     cls=InOrderOfWork,
     help="Train, score and compare models of disentangled representation learning.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -68,14 +68,22 @@ def resume(
     run: RunPath,
     device: Device = "auto",
     checkpoint_every: CheckpointEvery = None,
-    figures: DrawFigures = True,
+    figures: Annotated[
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures",
+            help="draw the run's figures at the end",
+            show_default="as when training started",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
-    from disentangle._utils.console import following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training import train
+    from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
@@ -86,7 +94,10 @@ def resume(
             report=watch.report,
             say=say,
         )
+    for text in ending(resumed):
+        say(text)
     typer.echo(resumed.path)
+    fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
@@ -106,9 +117,9 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
         traversals,
         "traverse RUN --base first --base prior",
     ),
-    (LOOK, "figure", figure, "figure sweep --score mig --knob beta"),
+    (LOOK, "figure", figure, "figure effect --score mig --of beta"),
     (LOOK, "report", report, "report results"),
-    (DATA, "data", data, "data prepare celeba --from img_align_celeba.zip"),
+    (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
@@ -164,14 +175,17 @@ def main() -> None:
     from disentangle.cli.standard_output import results_alone
     from disentangle.contracts.isolation import blame, refusal
 
+    prepare_streams()
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:
-        with results_alone(lambda text: say(WARNING + text)):
+        with results_alone():
             app()
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of standard output stopped, as `head` does
+        sys.exit(1)
     except OSError as error:
         show_traceback()
         fail(refusal(error), 1)
@@ -197,7 +211,8 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    if issubclass(category, PluginWarning | InputWarning | ScoreWarning) or manner.verbose:
+    shown = PluginWarning | InputWarning | ScoreWarning | OldSpelling
+    if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 
 
@@ -209,7 +224,7 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
-    text = wrap(f"error: {message}", console.width if console.is_terminal else None)
+    text = wrap(f"error: {message}", message_width())
     marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
     console.print(marked, soft_wrap=True, highlight=False)
     sys.stdout.flush()

@@ -51,6 +51,7 @@ def baselines(
     """
     from disentangle._utils.console import counting, say
     from disentangle.scoring.baselines import baselines as score_baselines
+    from disentangle.scoring.baselines import unwritten_of
 
     opened = open_dataset(dataset, data_dir=data_dir, file=file)
     with counting(f"encoding {opened.name}") as progress:
@@ -71,6 +72,5 @@ def baselines(
         print_json({name: scores.as_dict() for name, scores in scores_of.items()})
     else:
         show_baselines(scores_of)
-    fail_if_any(
-        list(dict.fromkeys(why for scores in scores_of.values() for why in scores.failed.values()))
-    )
+    problems = dict.fromkeys(why for s in scores_of.values() for why in s.failed.values())
+    fail_if_any([*problems, *(f"scores not kept: {why}" for why in unwritten_of(scores_of))])

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle.cli.output import print_aligned, print_text
+from disentangle._utils.console import tell
+from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, File, print_json
 from disentangle.errors import DisentangleError, UsageError
 
@@ -59,7 +60,7 @@ def compare(
     except UsageError:
         raise
     except DisentangleError as error:
-        typer.echo(f"No figure: {error}")
+        tell(f"No figure: {error}")
 
 
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
@@ -85,8 +86,6 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
             lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
         print_aligned(lines, numbers=len(lines[0]) - 1)
     if lacking:
-        print_text(
-            f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`."
-        )
+        tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")
     else:
-        print_text(compared.verdict)
+        tell(compared.verdict)

@@ -9,13 +9,14 @@ Offer = Callable[[str], list[str]]
 
 
 def offer(names: Callable[[], Iterable[str]]) -> Offer:
-    """Complete a word to the names that start with it.
+    """Complete a word, in any case, to the names that start with it.
 
     Hyper-parameters after a colon are not completed.
     """
 
     def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
+        start = incomplete.casefold()
+        return [name for name in names() if name.casefold().startswith(start)]
 
     return complete
 

@@ -1,20 +1,20 @@
-"""`disentangle data`: list, prepare, show and verify datasets."""
+"""`disentangle data`: list, prepare, draw and verify datasets."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle._utils.console import output_width, tell
-from disentangle._utils.text import beside
-from disentangle.cli.output import open_dataset, print_aligned
+from disentangle._utils.console import tell
+from disentangle.cli.help import App
+from disentangle.cli.output import open_dataset, print_aligned, print_beside
 from disentangle.cli.parameters import (
     AsJson,
     Channels,
     DataDir,
     DatasetName,
     Download,
+    File,
     ImageSize,
     as_example,
     print_json,
@@ -26,20 +26,12 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Dataset
 
 
-data = typer.Typer(help="List, prepare, show and verify datasets.", no_args_is_help=True)
-
-NARROWEST = 40
-"""Characters of a state beside the other columns, at least."""
-
-From = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="PATH", help="original file or folder of the dataset"),
-]
+data = App(help="List, prepare, draw and verify datasets.")
 
 
 @data.callback()
 def data_group() -> None:
-    """List, prepare, show and verify datasets."""
+    """List, prepare, draw and verify datasets."""
 
 
 @data.command("list", epilog=as_example("data list"))
@@ -59,7 +51,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
             rows.append((name, "", "", "", str(error)))
             continue
         images = f"{facts.images:,}" if facts.images else ""
-        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "size unstated"
+        size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "unstated"
         download = size if facts.files else "none"
         rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
     for name, folder, own_state in own_states(data_dir):
@@ -67,29 +59,14 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
-    print_states(rows)
+    print_aligned(rows)
     tell(f"\nFolder of prepared datasets: {data_folder(data_dir)}")
 
 
-def print_states(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print the columns of datasets; their states below them where the terminal is too narrow."""
-    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
-    column, width = sum(widths) + 2 * len(widths), output_width()
-    narrow = width is not None and width < column + NARROWEST
-    for row in rows:
-        facts = "".join(f"{text:{size + 2}}" for text, size in zip(row, widths, strict=False))
-        if narrow:
-            typer.echo(facts.rstrip())
-            if row is not rows[0]:
-                tell(f"    {row[-1]}")
-        else:
-            typer.echo("\n".join(beside(facts, row[-1], column, width)))
-
-
-@data.command(epilog=as_example("data prepare shapes3d --from 3dshapes.h5"))
+@data.command(epilog=as_example("data prepare shapes3d --file 3dshapes.h5"))
 def prepare(
     name: DatasetName,
-    source: From = None,
+    file: File = None,
     download: Download = False,
     image_size: ImageSize = None,
     channels: Channels = None,
@@ -100,17 +77,17 @@ def prepare(
     This is needed only once.
     """
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    describe(open_dataset(name, file=source, download=download, **opening))
+    describe(open_dataset(name, file=file, download=download, **opening))
 
 
-@data.command(epilog=as_example("data show dsprites --output dsprites.png"))
-def show(
+@data.command(epilog=as_example("data sheet dsprites --output dsprites.png"))
+def sheet(
     name: DatasetName,
     output: Annotated[
         Path | None, typer.Option(metavar="PNG", help="file to write", show_default="./NAME.png")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed for choosing the images")] = 0,
-    source: From = None,
+    file: File = None,
     image_size: ImageSize = None,
     channels: Channels = None,
     data_dir: DataDir = None,
@@ -119,7 +96,7 @@ def show(
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-    dataset = open_dataset(name, file=source, **opening)
+    dataset = open_dataset(name, file=file, **opening)
     path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
     typer.echo(draw_contact_sheet(dataset, path, seed))
 
@@ -154,4 +131,4 @@ def describe(dataset: "Dataset") -> None:
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
-    print_aligned(rows)
+    print_beside(rows)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from disentangle.cli.help import App
 from disentangle.cli.output import fail_if_any, load_runs
 from disentangle.cli.parameters import (
     RESULTS,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ONE, MANY = "Of one run", "Of several runs"
 
-figure = typer.Typer(help="Draw a figure of one run or of several runs.", no_args_is_help=True)
+figure = App(help="Draw a figure of one run or of several runs.")
 
 Output = Annotated[
     Path | None,
@@ -52,9 +53,9 @@ def traversals(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="seed|first|prior[:COUNT]|NUMBER",
+            metavar="random|first|prior[:COUNT]|NUMBER",
             help="base image or sample of the prior to start from; repeatable",
-            show_default="seed, first, prior:2",
+            show_default="random, first, prior:2",
         ),
     ] = None,
     span: Annotated[
@@ -191,7 +192,9 @@ Target = Annotated[
         show_default="a PNG in the figures of the results folder",
     ),
 ]
-Score = Annotated[str, typer.Option(help="name of a score, or heading of its column")]
+Score = Annotated[
+    str, typer.Option(metavar="NAME", help="name of a score, or heading of its column")
+]
 Scores = Annotated[
     list[str] | None,
     typer.Option(
@@ -227,15 +230,18 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
     return with_options_of(draw, command)
 
 
-@figure.command(rich_help_panel=MANY, epilog=as_example("figure sweep --score mig --knob beta"))
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure effect --score mig --of beta"))
 @of_runs
-def sweep(
+def effect(
     observations: "Observations",
     target: Name,
     score: Score,
-    knob: Annotated[str, typer.Option(help="hyper-parameter, training option, or steps")],
+    knob: Annotated[
+        str,
+        typer.Option("--of", metavar="NAME", help="hyper-parameter, training option, or steps"),
+    ],
 ) -> Path:
-    """Draw a score against a hyper-parameter, with every seed."""
+    """Draw the effect of a hyper-parameter on a score, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
     return draw_sweep(observations, score, knob, target(f"{score}-against-{knob}"))

@@ -15,23 +15,31 @@ def import_command(
     ],
     model: Annotated[
         str,
-        typer.Option(help="model, such as beta-vae", autocompletion=completion.models),
+        typer.Option(
+            metavar="NAME", help="model, such as beta-vae", autocompletion=completion.models
+        ),
     ],
     dataset: Annotated[
-        str, typer.Option(help="dataset that it was trained on", autocompletion=completion.datasets)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="dataset that it was trained on",
+            autocompletion=completion.datasets,
+        ),
     ],
     layout: Annotated[
-        str, typer.Option(help="layout of the state dict: own or disentangling-vae")
+        str, typer.Option(metavar="own|disentangling-vae", help="layout of the state dict")
     ] = "own",
     network: Annotated[
         str,
         typer.Option(
-            help="name of the network (encoder and decoder)", autocompletion=completion.networks
+            metavar="NAME", help="encoder and decoder", autocompletion=completion.networks
         ),
     ] = "burgess",
     knob: Annotated[
         list[str] | None,
         typer.Option(
+            "--set",
             metavar="NAME=VALUE",
             help="hyper-parameter or training option, such as beta=4 or steps=345600; repeatable",
         ),

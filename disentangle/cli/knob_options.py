@@ -29,7 +29,9 @@ def with_knobs(function: Callable[..., Any], cls: type[Plugin], panel: str) -> C
             help=declared.help + (f" ({declared.bounds})" if declared.bounds else ""),
             rich_help_panel=panel,
             show_default=declared.default is not None,
+            metavar="NAME" if name == "network" else None,
             autocompletion=completion.networks if name == "network" else None,
+            case_sensitive=False,
         )
         extra.append(
             inspect.Parameter(

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from disentangle._utils.console import message_width
+from disentangle._utils.text import beside
 from disentangle.cli import completion
 from disentangle.cli.output import print_beside
 from disentangle.cli.parameters import AsJson, print_json
@@ -76,6 +78,14 @@ def print_lines(lines: list[Line]) -> None:
     print_beside(
         [(f"{DEFAULT_MARK if line.default else ' '} {line.name}", line.about) for line in lines]
     )
+
+
+def listing(kind: str) -> str:
+    """The names of a kind with what they are, one line each, for a message."""
+    lines = list(lines_of(kind))
+    column = 4 + max((len(line.name) for line in lines), default=0)
+    rows = [beside(f"  {line.name}", line.about, column, message_width()) for line in lines]
+    return "\n".join(part for row in rows for part in row)
 
 
 def kind_called(word: str) -> str:

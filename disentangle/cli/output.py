@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
-from disentangle._utils.columns import aligned, paragraph
-from disentangle._utils.console import output_width
+from disentangle._utils.columns import aligned
+from disentangle._utils.console import output_width, tell
 from disentangle._utils.text import beside
 from disentangle.errors import DisentangleError, UsageError
 
@@ -64,28 +63,49 @@ def show_tables(tables: Sequence["Table"]) -> None:
     from disentangle.score_tables.render import markdown
     from disentangle.score_tables.terminal import lay_out
 
-    width = terminal_width()
+    width = output_width()
     for sheet in (sheet for table in tables for sheet in table.sheets):
         if width is None:
             typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
         else:
             typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
-    typer.echo(made_by())
+    tell(made_by())
 
 
-def write_tables(runs: list["Run"], results: Path) -> list[Path]:
-    """Write the tables of the results folder, and of the folder of each run outside it."""
+def write_result(path: Path, text: str) -> list[str]:
+    """Write a file of results; return what went wrong, so that the results are shown all the same.
+
+    Called before the results are printed: whoever reads them may stop early (`| head -1`).
+    """
+    from disentangle._utils.files import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        return [f"not written: {path}: {error.strerror or error}"]
+    return []
+
+
+def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str]]:
+    """Write the tables of the results folder, and of the folder of each run outside it.
+
+    Returns:
+        The files, and the reasons why others could not be written.
+    """
     from disentangle.runs.collection import load_all
     from disentangle.score_tables import export
     from disentangle.score_tables.build import make_tables
 
     root = results.resolve()
     folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
-    written = []
+    written, problems = [], []
     for folder in sorted(folders):
         all_runs, _ = load_all(folder)
-        written += export.write_scores(make_tables(all_runs), all_runs, folder)
-    return written
+        try:
+            written += export.write_scores(make_tables(all_runs), all_runs, folder)
+        except OSError as error:
+            problems.append(f"not written: {error.filename or folder}: {error.strerror or error}")
+    return written, problems
 
 
 def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
@@ -100,7 +120,7 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
         for metric, reason in mapping.unavailable.items():
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
-        print_text(f"{', '.join(names)}: {reason}")
+        tell(f"{', '.join(names)}: {reason}")
 
 
 def print_beside(rows: Sequence[tuple[str, str]]) -> None:
@@ -116,21 +136,8 @@ def print_aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
 
     In a terminal words are wrapped and columns of numbers go below one another if they do not fit.
     """
-    for line in aligned(rows, terminal_width() or WIDE, numbers):
+    for line in aligned(rows, output_width() or WIDE, numbers):
         typer.echo(line)
-
-
-def print_text(text: str) -> None:
-    """Print running text, wrapped at words in a terminal and on one line elsewhere."""
-    width = terminal_width()
-    for line in [text] if width is None else paragraph(text, width):
-        typer.echo(line)
-
-
-def terminal_width() -> int | None:
-    """The characters in a line of the terminal; None if standard output is not a terminal."""
-    console = Console()
-    return console.width if console.is_terminal else None
 
 
 def styled(cell: "Text") -> str:

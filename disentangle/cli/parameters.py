@@ -99,7 +99,7 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-Device = Annotated[str, typer.Option(help="device: auto, cuda, mps or cpu")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="device: auto, cuda, mps or cpu")]
 CheckpointEvery = Annotated[
     int | None,
     typer.Option(
@@ -133,17 +133,17 @@ MetricNames = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
-        metavar="NAME[:knob=value,...]",
+        metavar="NAME[:SETTING=VALUE,...]",
         help="metric, with optional hyper-parameters, or 'all'; repeatable",
         autocompletion=completion.metrics,
-        show_default="the default metrics",
+        show_default="those marked * by `disentangle list metrics`",
     ),
 ]
 ProtocolName = Annotated[
     str,
     typer.Option(
         metavar="NAME|TOML",
-        help="protocol: locatello2019, disjoint, or a TOML file of your own",
+        help="protocol, as listed by `disentangle list protocols`, or a TOML file of your own",
         autocompletion=completion.protocols,
     ),
 ]
@@ -153,7 +153,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="preset with a paper's settings, as listed by `disentangle list`",
+        help="preset with a paper's settings, as listed by `disentangle list presets`",
         autocompletion=completion.presets,
     ),
 ]

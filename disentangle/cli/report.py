@@ -26,10 +26,10 @@ def report(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="seed|first|prior[:COUNT]|NUMBER",
+            metavar="random|first|prior[:COUNT]|NUMBER",
             help="base image or sample of the prior where the traversals of a run start; "
             "repeatable",
-            show_default="seed, first, prior:2",
+            show_default="random, first, prior:2",
         ),
     ] = None,
     data_dir: DataDir = None,

@@ -1,5 +1,6 @@
 """`disentangle score`: score runs, arrays of codes, or any encoder."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from disentangle.cli.output import (
     open_dataset,
     print_aligned,
     show_tables,
+    write_result,
     write_tables,
 )
 from disentangle.cli.parameters import (
@@ -59,24 +61,33 @@ def score(
     codes: Annotated[
         Path | None,
         typer.Option(
-            metavar="NPZ",
+            metavar="FILE",
             rich_help_panel=OTHER,
-            help="file with arrays codes and factors, and optionally names, test_codes and "
-            "test_factors",
+            help="file with arrays codes and factors (npz, HDF5, saved by torch), with columns "
+            "code_0, code_1, ... and factors (CSV), or with codes alone (npy)",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=OTHER,
+            help="file with the factors of --codes, if they are in another file: npy or CSV",
         ),
     ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:ATTRIBUTE|FILE",
+            metavar="MODULE:NAME|FILE",
             rich_help_panel=OTHER,
-            help="function that maps images to codes, or a TorchScript file or exported program "
-            "that you trust",
+            help="function that maps images to codes (module:NAME or path/file.py:NAME), or a "
+            "TorchScript file or exported program that you trust",
         ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             rich_help_panel=OTHER,
             help="dataset to encode with --encoder",
             autocompletion=completion.datasets,
@@ -85,13 +96,18 @@ def score(
     takes: Annotated[
         str,
         typer.Option(
+            metavar="float|uint8",
             rich_help_panel=OTHER,
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),
     ] = "float",
     output: Annotated[
         Path | None,
-        typer.Option(metavar="JSON", rich_help_panel=OTHER, help="file for the full records"),
+        typer.Option(
+            metavar="JSON",
+            rich_help_panel=OTHER,
+            help="file for the full records; by run if runs are scored",
+        ),
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
@@ -119,14 +135,14 @@ def score(
         raise UsageError(f"give only one of {' and '.join(inputs)}")
     if encoder is None and (dataset is not None or takes != "float"):
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
-    if output is not None and codes is None and encoder is None:
-        raise UsageError("--output requires --codes or --encoder; a run stores its scores itself")
+    if labels is not None and codes is None:
+        raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")
     if codes is not None:
         if split is not None or factors is not None:
             raise UsageError("--split and --factors require a dataset, got arrays (--codes)")
-        show_scores(score_npz(codes, request), output, detail, as_json)
+        show_scores(score_file(codes, labels, request), output, detail, as_json)
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
@@ -142,23 +158,37 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-        problems += score_runs(ready, request, device, detail, as_json)
-        for path in write_tables(ready, results):
+        problems += score_runs(ready, request, output, device, detail, as_json)
+        written, unwritten = write_tables(ready, results)
+        for path in [*written, output] if output else written:
             if not as_json:
                 typer.echo(path)
-        fail_if_any(problems)
+        if any(run.unwritten for run in ready) and output is None:
+            unwritten.append("`--output FILE` writes the scores elsewhere")
+        fail_if_any([*problems, *unwritten])
 
 
 def score_runs(
-    runs: Sequence["Run"], request: "ScoringRequest", device: str, detail: bool, as_json: bool
+    runs: Sequence["Run"],
+    request: "ScoringRequest",
+    output: Path | None,
+    device: str,
+    detail: bool,
+    as_json: bool,
 ) -> list[str]:
-    """Score runs one after another, and print their tables; return what went wrong."""
+    """Score runs one after another, and print their tables; return what went wrong.
+
+    Their records are written to `output` if given, as a JSON object of one entry per run.
+    """
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
+    from disentangle.runs.score_records import ScoreFile
     from disentangle.score_tables.build import make_tables
     from disentangle.scoring.score_runs import score_run
 
-    problems, results_of = [], {}
+    problems: list[str] = []
+    results_of: dict[str, ScoreMapping] = {}
+    records: dict[str, Any] = {}
     for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
@@ -169,32 +199,42 @@ def score_runs(
             except OSError as error:
                 problems.append(f"{run.path}: {refusal(error)}")
                 continue
-        results_of[str(run.path)] = scores.as_dict()
+        if run.unwritten:
+            problems.append(f"scores not kept: {run.unwritten}")
+        results_of[str(run.path)] = scores
+        records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
         available = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
             show_details(scores)
+    if output is not None:
+        problems += write_result(output, json.dumps(records, indent=2) + "\n")
     if as_json:
-        print_json(results_of)
+        print_json({path: scores.as_dict() for path, scores in results_of.items()})
     else:
         show_tables(make_tables(runs))
-    return problems
+    return problems + no_score(list(results_of.values()))
 
 
-def score_npz(path: Path, request: "ScoringRequest") -> "ScoreMapping":
-    """Score the arrays in an npz file."""
-    from disentangle.data import npz
+def no_score(scored: Sequence["ScoreMapping"]) -> list[str]:
+    """The problem that not one score could be computed, with the reason if there is only one."""
+    reasons = {why for scores in scored for why in scores.unavailable.values()}
+    if any(scored) or not reasons or any(scores.failed for scores in scored):
+        return []
+    return [f"no score could be computed: {min(reasons) if len(reasons) == 1 else 'see above'}"]
+
+
+def score_file(path: Path, labels: Path | None, request: "ScoringRequest") -> "ScoreMapping":
+    """Score the codes in a file, with the factors in it or in the file `labels`."""
+    from disentangle.scoring.code_files import read_codes
     from disentangle.scoring.score_external import score_arrays
 
-    keys = ("codes", "factors", "names", "test_codes", "test_factors")
-    with npz.open_npz(path, "codes and factors") as arrays:
-        if not {"codes", "factors"} <= set(arrays.keys):
-            raise ValueError(f"expected both arrays, got {', '.join(arrays.keys) or 'none'}")
-        inputs: dict[str, Any] = {key: arrays.array(key) for key in keys if key in arrays.keys}
-    if "names" in inputs:
-        inputs["names"] = [str(name) for name in npz.words(inputs["names"]).ravel()]
-    return score_arrays(request, **inputs)
+    inputs = read_codes(path, labels)
+    try:
+        return score_arrays(request, **inputs)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def score_reference(
@@ -219,9 +259,12 @@ def score_reference(
 
 def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
     """Print scores, one per line, and write their records to `output` if given."""
-    from disentangle._utils.files import write_text
     from disentangle.runs.score_records import ScoreFile
 
+    problems = []
+    if output is not None:
+        text = ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n"
+        problems = write_result(output, text)
     if as_json:
         print_json(scores.as_dict())
     else:
@@ -230,11 +273,9 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
         print_aligned(rows)
     if detail:
         show_details(scores)
-    if output is not None:
-        write_text(output, ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n")
-        if not as_json:
-            typer.echo(output)
-    fail_if_any(list(scores.failed.values()))
+    if output is not None and not problems and not as_json:
+        typer.echo(output)
+    fail_if_any([*scores.failed.values(), *problems, *no_score([scores])])
 
 
 def show_details(scores: "ScoreMapping") -> None:

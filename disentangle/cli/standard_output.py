@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO
 
-from disentangle._utils.callbacks import Say
+from disentangle._utils.console import WARNING, say
 from disentangle.contracts.isolation import Attributed
 
 
 @contextmanager
-def results_alone(say: Say) -> Iterator[None]:
+def results_alone() -> Iterator[None]:
     """Within the block, let only this program write to standard output.
 
-    Args:
-        say: called with what plugins print; what other code prints goes to standard error as it is.
+    What other code prints goes to standard error, with its name if it is a plugin.
     """
     with _own_descriptor() as output:
-        attributed: Any = Attributed(output, say)
+        attributed: Any = Attributed(output, lambda text: say(WARNING + text))
         with redirect_stdout(attributed):
             yield
 
@@ -30,11 +29,17 @@ def _own_descriptor() -> Iterator[TextIO]:
     Compiled libraries and child processes write to descriptor 1, which is then standard error. A
     terminal shows both streams, so its descriptors stay as they are.
     """
-    output = sys.stdout
+    output: Any = sys.stdout
+    if output is None:
+        say(f"{WARNING}standard output is closed, so results are not shown")
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            yield nowhere
+        return
     try:
-        redirected = output is sys.__stdout__ and output.fileno() == 1 and not os.isatty(1)
+        is_ours = output is sys.__stdout__
+        redirected = is_ours and output.fileno() == 1 and not os.isatty(1)
         os.fstat(2)
-    except (AttributeError, OSError, ValueError):  # closed, or not a file
+    except (OSError, ValueError):  # closed, or not a file
         redirected = False
     if not redirected:
         yield output
@@ -42,12 +47,11 @@ def _own_descriptor() -> Iterator[TextIO]:
     output.flush()
     results = os.dup(1)
     os.dup2(2, 1)
+    stream = open(results, "w", encoding=output.encoding, errors=output.errors)
     try:
-        with open(
-            results, "w", encoding=output.encoding, errors=output.errors, closefd=False
-        ) as stream:
-            yield stream
+        yield stream
     finally:
         with suppress(OSError):
             os.dup2(results, 1)
-        os.close(results)
+        with suppress(OSError):  # a broken pipe has been reported where it was written to
+            stream.close()

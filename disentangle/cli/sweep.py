@@ -42,7 +42,7 @@ def sweep(
     on: Annotated[
         str,
         typer.Option(
-            metavar="NAME[:knob=value,...]",
+            metavar="NAME[:SETTING=VALUE,...]",
             rich_help_panel=WHERE,
             help="executor, as listed by `disentangle list`, with optional hyper-parameters",
             autocompletion=completion.executors,
@@ -84,7 +84,9 @@ def sweep(
     address: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=WHERE, help="address of the cluster, for executors that use one"
+            metavar="ADDRESS",
+            rich_help_panel=WHERE,
+            help="address of the cluster, for executors that use one",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -122,14 +122,19 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
-        return ["scoring", "", f"{sum(entry['terms'].values()):.1f}", str(entry["active"]), ""]
+        return ["scoring", "", loss(entry), str(entry["active"]), ""]
     return [
         f"{entry['step']:,} of {job.record.recipe['steps']:,}",
         f"{entry['images_per_second']:,.0f}",
-        f"{sum(entry['terms'].values()):.1f}",
+        loss(entry),
         str(entry["active"]),
         duration(remaining(job, entry)),
     ]
+
+
+def loss(entry: Mapping[str, Any]) -> str:
+    """The loss at a log entry; empty in a log of version 0.1, which does not hold it."""
+    return f"{entry['loss']:.1f}" if "loss" in entry else ""
 
 
 def progress(job: Job, entry: Mapping[str, Any] | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load_runs, show_tables
+from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load_runs, show_tables, write_result
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
 from disentangle.errors import DisentangleError, UsageError
 
@@ -91,7 +91,6 @@ def table(
 ) -> None:
     """Show the score table: one row per configuration, over its seeds."""
     from disentangle._utils.console import counting
-    from disentangle._utils.files import write_text
     from disentangle.runs.filters import where as select_runs
     from disentangle.score_tables import export, sorting
     from disentangle.score_tables.build import make_tables
@@ -156,6 +155,7 @@ def table(
         if output is None:
             typer.echo(text, nl=False)
         else:
-            write_text(output, text)
-            typer.echo(output)
+            unwritten = write_result(output, text)
+            typer.echo(text if unwritten else output, nl=not unwritten)
+            problems += unwritten
     fail_if_any(problems)

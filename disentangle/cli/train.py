@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from disentangle.cli.list_plugins import about_claims
+from disentangle.cli.help import App, Command, Group
+from disentangle.cli.list_plugins import about_claims, listing
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
     Channels,
@@ -33,10 +35,13 @@ from disentangle.cli.parameters import (
     names,
 )
 from disentangle.contracts import registry
+from disentangle.errors import UsageError, suggestion
 
 
-class ModelGroup(TyperGroup):
+class ModelGroup(Group):
     """The subcommands of `disentangle train`; a model is imported when its command is used."""
+
+    takes = "MODEL DATASET"
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names of all models without importing them."""
@@ -45,24 +50,42 @@ class ModelGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in for the group's help, which says what the model is."""
         entries = registry.models.entries.get(cmd_name, ())
-        return TyperCommand(cmd_name, help=escape(about_claims(entries))) if entries else None
+        about = escape(about_claims(entries)) if entries else ""
+        return TyperCommand(cmd_name, help=about, rich_help_panel="Models") if entries else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The model's command, with its hyper-parameters as options."""
         if args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         name = registry.models.true_name(args[0])
+        if name not in registry.models.entries:
+            hint = suggestion(name, registry.models.entries)
+            if "did you mean" not in hint:
+                hint = f". Models:\n{listing('models')}"
+            raise UsageError(f"no model '{name}'{hint}")
         return name, model_command(name), args[1:]
+
+
+class TrainingCommand(Command):
+    """`disentangle train MODEL`; without anything after it, the datasets are listed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words after the model's name."""
+        if not args and not ctx.resilient_parsing:
+            raise UsageError(
+                f"which dataset? Run `disentangle {ctx.command_path.partition(' ')[2]} DATASET`, "
+                f"with the path of your own images or one of\n{listing('datasets')}"
+            )
+        return super().parse_args(ctx, args)
 
 
 HELP = """Train a model on a dataset.
 
 `disentangle train MODEL --help` lists all options of a model."""
 
-training = typer.Typer(
+training = App(
     cls=ModelGroup,
     help=HELP,
-    no_args_is_help=True,
 )
 
 
@@ -82,9 +105,10 @@ def watch(
 
     The progress is read from the log of the run.
     """
-    from disentangle._utils.console import describe, following, say
+    from disentangle._utils.console import say
     from disentangle.runs.run import load_run
     from disentangle.training.follow import follow, for_tensorboard
+    from disentangle.training.progress import following, line
 
     followed = load_run(run)
     steps = int(followed.record.recipe["steps"])
@@ -105,7 +129,7 @@ def watch(
     if state == "not finished" and not once:
         state += f" and not running (`disentangle resume {followed.path}` continues it)"
     if log := followed.log:
-        state += f": step {log[-1]['step']} of {steps}  {describe(log[-1]['step'], steps, log[-1])}"
+        state += f": {line(log[-1]['step'], steps, log[-1])}"
     say(state)
     typer.echo(followed.path / "tensorboard" if tensorboard else followed.path)
 
@@ -145,8 +169,9 @@ def model_command(name: str) -> Any:
         figures: DrawFigures = True,
         **options: Any,
     ) -> None:
-        from disentangle._utils.console import following, say
+        from disentangle._utils.console import say
         from disentangle.training import train
+        from disentangle.training.progress import ending, following
 
         settings = {k: options[k] for k in settable if was_given(ctx, k)}
         with following() as watch:
@@ -176,13 +201,18 @@ def model_command(name: str) -> Any:
                 say=say,
                 **settings,
             )
+        for text in ending(run):
+            say(text)
         typer.echo(run.path)
+        fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 
     command.__doc__ = escape(documentation(model))
-    single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+    single = App(add_completion=False)
     trained = with_knobs(command, Training, "Training")
     example = as_example(f"train {name} dsprites --steps 10000 --seed 0")
-    single.command(name, epilog=example)(with_knobs(trained, model, f"Hyper-parameters of {name}"))
+    single.command(name, cls=TrainingCommand, epilog=example)(
+        with_knobs(trained, model, f"Hyper-parameters of {name}")
+    )
     return get_command(single)
 
 

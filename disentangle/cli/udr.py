@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import fail_if_any, load_runs, print_aligned, print_text
+from disentangle._utils.console import tell
+from disentangle.cli.output import fail_if_any, load_runs, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
 from disentangle.errors import UsageError
 
@@ -46,7 +47,7 @@ def udr(
                 for v, why, run in rows
             ]
             continue
-        print_text(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
+        tell(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
         lines = []
         for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
             score = f"n/a: {reason}" if value is None else f"{value:.4f}"

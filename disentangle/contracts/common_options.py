@@ -23,7 +23,7 @@ class Common(Plugin):
     """The knobs of every model."""
 
     latents: int = knob(default=10, min=1, help="number of latents")
-    network: str = knob(default="conv", help="network of the encoder and decoder")
+    network: str = knob(default="conv", help="encoder and decoder, by name")
     likelihood: str = knob(
         default="bernoulli",
         choices=likelihood_names,

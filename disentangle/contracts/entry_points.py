@@ -50,12 +50,13 @@ def by_reference(reference: str) -> Any:
 
 def explained(error: BaseException) -> str:
     """An error in the user's code in one line: its type, its message and the line of the code."""
+    message = " ".join(str(error).split())
     if isinstance(error, SystemExit):
-        text = "the code ended the process; guard scripts by `if __name__ == '__main__':`"
+        text = f"SystemExit: {message}; this code must not end the process"
+    elif isinstance(error, ImportError | AttributeError):
+        text = message
     else:
-        message = " ".join(str(error).split())
-        missing = isinstance(error, ImportError | AttributeError | ValueError) and message
-        text = message if missing else f"{type(error).__name__}: {message}".rstrip(": ")
+        text = f"{type(error).__name__}: {message}".rstrip(": ")
     if isinstance(error, SyntaxError):
         return text  # the message names file and line
     frames = [

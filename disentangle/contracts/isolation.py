@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar
 
 from disentangle._utils.callbacks import Say
-from disentangle._utils.seeds import global_states, set_global_states
 from disentangle.contracts import entry_points
 from disentangle.contracts.entry_points import Entry
 from disentangle.errors import PluginWarning
@@ -161,6 +160,8 @@ def watched(who: str, harm: str, *, restore: bool = False) -> Iterator[None]:
         restore: if True, restore the states of the generators after the block.
     """
     import rich.style  # noqa: F401 (scikit-learn imports it, and its import draws a random number)
+
+    from disentangle._utils.seeds import global_states, set_global_states
 
     states = global_states()
     before = {name: state() for name, state in GENERATORS.items()}

@@ -185,7 +185,7 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals or not key or not value or key.replace("-", "_") in given:
-            raise UsageError(f"expected NAME:knob=value,knob=value, got '{text}'")
+            raise UsageError(f"expected a name, or NAME:SETTING=VALUE,..., got '{text}'")
         given[key.replace("-", "_")] = value
     return name, given
 

@@ -13,23 +13,28 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from disentangle._utils.callbacks import Say, silent
+from disentangle.data.file_kinds import kind_of
 from disentangle.errors import DisentangleError
 
 FILE_BYTES = 64 * 2**20  # maximum bytes of one file, unpacked
 DIRECTORY = 2**28  # maximum bytes of a zip's list of files
 HEADERS = 2**20  # maximum bytes of the headers of one file in a tar, such as long names
+LISTED = 6  # types of files left out that a message lists
 SHARED = 64  # maximum entries in the headers shared by all files of a tar
 
 _UNSAFE = re.compile(r"^/|(^|/)(\.\.(/|$)|[A-Za-z]:)|[\\\0]")
 _HIDDEN = re.compile(r"(^|/)(\.|__MACOSX(/|$))")
 _LOCAL = struct.Struct("<26xHH")  # a zip's header before a member: lengths of its name and extra
 _ENCRYPTED = 0x2041  # a zip's flags: encrypted, strongly so, with a masked list of members
+_LEFT_OUT = ("hidden", "link to a folder", "link to nothing", "pipe, socket or device")
 _SPECIAL = "a link, a device, a pipe or a sparse file"
 _COMPRESSED: dict[bytes, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
     rb"\x1f\x8b": gzip.GzipFile,
@@ -80,7 +85,10 @@ class Piece:
 
 
 def pieces(
-    source: Path, wanted: Callable[[str], bool], known_as: Path | None = None
+    source: Path,
+    wanted: Callable[[str], bool],
+    known_as: Path | None = None,
+    say: Say = silent,
 ) -> list[Piece]:
     """List the files of a folder, tar or zip whose name passes `wanted`, sorted by name.
 
@@ -91,6 +99,7 @@ def pieces(
         source: the folder or archive, which is not compressed.
         wanted: a function of a file's name; True to include the file.
         known_as: the source's name in messages, if it was unpacked from another file.
+        say: called with a line on the files that are left out, if there are any.
 
     Raises:
         DisentangleError: the source cannot be read or is damaged; an archive has a member, included
@@ -98,21 +107,39 @@ def pieces(
     """
     known_as = known_as or source
     files: dict[str, Piece] = {}
+    left_out: Counter[str] = Counter()
     for piece, kind in _members(source, known_as):
         name = "/".join(part for part in piece.name.split("/") if part not in ("", "."))
-        included = kind == "file" and not _HIDDEN.search(name) and wanted(name)
+        hidden = _HIDDEN.search(name) is not None
+        included = kind == "file" and not hidden and wanted(name)
+        if kind in _LEFT_OUT or (kind == "file" and not included):
+            left_out[kind if kind != "file" else "hidden" if hidden else _type(name)] += 1
         if included and max(piece.size, piece.length) > FILE_BYTES:
             kind = f"larger than {FILE_BYTES >> 20} MiB"
         elif included and name in files:
             kind = "present twice"
-        if kind not in ("file", "folder"):
+        if kind not in ("file", "folder", *_LEFT_OUT):
             raise DisentangleError(
                 f"cannot use {known_as}: {piece.name!r} in it is {kind}. Remove this file, or, "
                 "if you trust the archive, unpack it yourself and name the folder"
             )
         if included:
             files[name] = replace(piece, name=name, source=known_as)
+    if left_out:
+        say(f"{known_as}: {_omission(left_out)}")
     return [files[name] for name in sorted(files)]
+
+
+def _omission(left_out: Counter[str]) -> str:
+    kinds = sorted(left_out, key=lambda kind: (-left_out[kind], kind))
+    counts = ", ".join(f"{kind} ({left_out[kind]:,})" for kind in kinds[:LISTED])
+    more = f" and {len(kinds) - LISTED} other types" if len(kinds) > LISTED else ""
+    files = "1 file is" if left_out.total() == 1 else f"{left_out.total():,} files are"
+    return f"{files} left out: {counts}{more}"
+
+
+def _type(name: str) -> str:
+    return PurePosixPath(name).suffix or "without a suffix"
 
 
 @contextmanager
@@ -189,7 +216,9 @@ def _members(source: Path, known_as: Path) -> Iterator[tuple[Piece, str]]:
                         raise ValueError(f"{piece.name!r} is outside the archive")
                     yield piece, "at an unsafe path" if _UNSAFE.search(piece.name) else kind
     except Exception as error:  # a damaged file can raise anything
-        message = f"cannot read {known_as}: {_words(error)}; use a folder, or an intact tar or zip"
+        kind = kind_of(source) if isinstance(error, tarfile.ReadError) else ""
+        problem = f"it is {kind}" if kind else _words(error)
+        message = f"cannot read {known_as}: {problem}; use a folder, or an intact tar or zip"
         raise DisentangleError(message) from error
 
 
@@ -202,9 +231,22 @@ def _in_folder(source: Path) -> Iterator[tuple[Piece, str]]:
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False) and not _HIDDEN.match(entry.name):
                     folders.append((entry.path, f"{name}/"))
-                elif entry.is_file():
+                    continue
+                kind, size = _kind(entry), 0
+                if kind == "file":
                     size = entry.stat().st_size
-                    yield Piece(name, Path(entry.path), 0, size, "plain", size, None), "file"
+                yield Piece(name, Path(entry.path), 0, size, "plain", size, None), kind
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry of a folder is: a file, or one of `_LEFT_OUT`; folders are only hidden ones."""
+    if entry.is_file():
+        return "file"
+    if _HIDDEN.match(entry.name):
+        return "hidden"
+    if entry.is_symlink():
+        return "link to a folder" if entry.is_dir() else "link to nothing"
+    return "pipe, socket or device"
 
 
 def _in_tar(source: Path, file: _Headers) -> Iterator[tuple[Piece, str]]:

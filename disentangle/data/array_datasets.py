@@ -1,6 +1,7 @@
 """Datasets whose images are in one array, in memory or memory-mapped."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def as_dataset(prepared: Prepared, nuisance: Sequence[str] = ()) -> Pixels:
 
 def grid_order(labels: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Index | None:
     """Return the order of rows that makes labels [N, K] a row-major grid; None if impossible."""
-    if len(labels) != np.prod([int(size) for size in sizes]):
+    if len(labels) != prod(map(int, sizes)):
         return None
     cell = np.ravel_multi_index(tuple(labels.T), tuple(sizes))
     order = np.argsort(cell, kind="stable")

@@ -95,7 +95,7 @@ def _download(remote: Remote, path: Path, say: Say, progress: Progress) -> None:
                 if remote.checksum is None:
                     say(f"{path.name}: no published checksum; it is {checksum(path, 'sha256')}")
                 return
-    remedy = "try again, or get the file in another way and pass it with --from FILE"
+    remedy = "try again, or get the file in another way and pass it with --file FILE"
     raise DisentangleError(f"cannot download {path.name}: {'; '.join(failed)}; {remedy}")
 
 

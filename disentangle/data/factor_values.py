@@ -57,8 +57,8 @@ class FactorValues:
             return ""
         listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
         return (
-            f"words are values in alphabetical order ({listed}). Metrics that use the order, such "
-            "as mcc, sap-r2 and irs, use this one; store numbers if it is another"
+            f"words are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this order; if "
+            "a factor has another one, store numbers"
         )
 
 

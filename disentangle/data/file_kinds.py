@@ -8,7 +8,7 @@ from pathlib import Path
 FIRST = 4096
 """Bytes that are looked at."""
 TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,80}?)\s*<", re.IGNORECASE)
-WEB_PAGE = re.compile(r"\s*(<!doctype html|<html|<head)", re.IGNORECASE)
+WEB_PAGE = re.compile(r"\s*(<!--.*?-->\s*)*(<!doctype html|<html|<head)", re.IGNORECASE | re.DOTALL)
 SIGNATURES = {
     b"\x93NUMPY": "an npy file",
     b"PK\x03\x04": "a zip file",
@@ -17,6 +17,13 @@ SIGNATURES = {
     b"\x1f\x8b": "a gzip file",
     b"MATLAB 5.0": "a MATLAB file",
     b"PAR1": "a Parquet file",
+    b"\xfd7zXZ": "an xz file",
+    b"BZh": "a bzip2 file",
+    b"Rar!": "a rar archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
     b"%PDF": "a PDF",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself (run `git lfs pull`)",
 }
@@ -41,9 +48,21 @@ def kind_of(path: Path) -> str:
         return ""
     if WEB_PAGE.match(text):
         title = TITLE.search(text)
-        return f"a web page{f' ({title[1]!r})' if title else ''}, not the file itself"
+        name = f" ({' '.join(title[1].split())!r})" if title else ""
+        return f"a web page{name}, not the file itself"
     printable = all(c.isprintable() or c.isspace() for c in text)
     return "a text file" if printable and "\0" not in text else ""
+
+
+def unusable(path: Path) -> str:
+    """Say why nothing can be read from a file, empty or a web page; "" if something may be.
+
+    A host that refuses a download (its quota is used up, or it wants a password) often sends a web
+    page, which is then stored under the name of the file.
+    """
+    kind = kind_of(path)
+    hopeless = kind.startswith(("an empty file", "a web page", "a Git LFS pointer"))
+    return f"it is {kind}: get it again" if hopeless else ""
 
 
 def pickled_class(path: Path) -> str | None:

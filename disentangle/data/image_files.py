@@ -153,6 +153,8 @@ def _block(pieces: Sequence[Piece], fit: Fit, size: Size | None, stop: Event) ->
 
 
 def _decode(content: bytes, name: str, size: Size | None, load: bool = True) -> Image.Image:
+    if not content:
+        raise DisentangleError(f"{name} is empty (0 bytes); get it again or remove it")
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
         problem = _problem(image, size)

@@ -15,6 +15,7 @@ from disentangle.contracts import entry_points, registry
 from disentangle.contracts.dataset import Dataset, Grid, Labelled, check_labels
 from disentangle.contracts.entry_points import by_reference
 from disentangle.contracts.isolation import watched
+from disentangle.data.image_checks import check_pixels, read_images
 from disentangle.data.location import About, Location, about_of
 from disentangle.data.user_images import open_own
 from disentangle.errors import DisentangleError, UsageError
@@ -49,7 +50,8 @@ def load_dataset(
 
     Raises:
         UsageError: no dataset has this name, or it does not support an option.
-        DisentangleError: its files are missing, damaged or those of another dataset.
+        DisentangleError: its files are missing, damaged or those of another dataset, or all images
+            are the same.
     """
     place = location(name, data_dir, file, download, say, progress)
     try:
@@ -71,13 +73,22 @@ def load_dataset(
         harm = "an index must always give the same image; draw from a generator of its own"
         with watched(entry_points.who("dataset", name), harm, restore=True):
             check_some(dataset)
+            dataset.name = place.name
+            check_pixels(dataset)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
         raise DisentangleError(
             f"{entry_points.who('dataset', name)} cannot be opened: {type(error).__name__}: {error}"
         ) from error
-    dataset.name = place.name
+    return dataset
+
+
+def opened(dataset: str | Dataset, say: Say = silent) -> Dataset:
+    """Open a dataset by name, or check that the images of an opened one show something."""
+    if isinstance(dataset, str):
+        return load_dataset(dataset, say=say)
+    check_pixels(dataset)
     return dataset
 
 
@@ -99,14 +110,7 @@ def check_some(dataset: Dataset) -> None:
             f"factors, got {len(dataset)}"
         )
     index = np.unique(np.linspace(0, len(dataset) - 1, SOME, dtype=np.int64))
-    images = dataset.images(index)
-    if images.dtype.itemsize != 1 or images.is_floating_point() or images.dtype.is_signed:
-        raise TypeError(f"expected images of uint8 (0 to 255), got {images.dtype}")
-    if tuple(images.shape) != (len(index), *dataset.image_shape):
-        raise ValueError(
-            f"expected {len(index)} images of shape {[len(index), *dataset.image_shape]}, "
-            f"got {list(images.shape)}"
-        )
+    read_images(dataset, index)
     if isinstance(dataset, Labelled):
         check_labels(dataset.every_label(index), dataset.every_factor)
 
@@ -127,7 +131,8 @@ def location(
     if is_path(name):
         given = given or Path(name).expanduser().resolve()
         digest = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
-        name = f"./{given.name}"
+        # Names go into figures and folders of results; bytes that are not UTF-8 become escapes.
+        name = f"./{os.fsencode(given.name).decode(errors='backslashreplace')}"
         folder = root / "own" / f"{given.name}-{digest}"
     return Location(
         folder=folder,

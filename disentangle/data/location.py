@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.data.download import Remote, checksum, fetch
+from disentangle.data.file_kinds import unusable
 from disentangle.errors import DisentangleError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,7 +102,7 @@ class Location:
                 remedy.
         """
         if self.file is not None:
-            path = usable(self.file)
+            path = usable(self.file, known)
             inside = path / known.files[0].name if len(known.files) == 1 else path
             return inside if inside.is_file() else path
         if not self.present(known):
@@ -144,21 +145,30 @@ class Location:
         urls = "\n    ".join(url for remote in known.files for url in remote.urls)
         return (
             f"dataset '{self.name}' is not prepared, and no substitute is used. Prepare it with "
-            f"either\n  disentangle data prepare {self.name} --from PATH\n"
+            f"either\n  disentangle data prepare {self.name} --file PATH\n"
             f"where PATH is {names}, or a folder with {them} or the extracted files, or\n"
             f"  disentangle data prepare {self.name} --download{size}\n    {urls}\n"
             f"Licence: {known.licence}. {known.home}"
         )
 
 
-def usable(path: Path | None) -> Path:
+def usable(path: Path | None, known: About | None = None) -> Path:
     """Return the path if it is a file or folder.
 
+    Args:
+        path: the user's file or folder.
+        known: where it is published, for the message.
+
     Raises:
-        DisentangleError: nothing is there, or it is a device or a pipe, which may never end.
+        DisentangleError: nothing is there; or it is a device or a pipe, which may never end, or an
+            empty file, or a web page in place of one.
     """
     if path is None or not path.exists():
         raise DisentangleError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
         raise DisentangleError(f"{path} is neither a regular file nor a folder")
+    if path.is_file() and (problem := unusable(path)):
+        urls = [url for remote in known.files for url in remote.urls] if known else []
+        source = f", from {urls[0]}" if urls else ""
+        raise DisentangleError(f"cannot use {path}: {problem}{source}")
     return path

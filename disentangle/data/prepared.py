@@ -116,9 +116,12 @@ class Preparation:
                     self._clear()
                     prepared = self.load(stamp)
         except OSError as error:
+            problem = f"cannot prepare images in {self.folder}: {error.strerror or error}"
+            file = Path(error.filename or self.folder)
+            if not (file.is_relative_to(self.folder) or self.folder.is_relative_to(file)):
+                raise DisentangleError(f"{problem}: {file}") from error
             raise DisentangleError(
-                f"cannot prepare images in {self.folder}: {error.strerror or error}; "
-                "free some space, or choose another data folder"
+                f"{problem}; free some space, or choose another data folder"
             ) from error
         if prepared is None:
             raise DisentangleError(

@@ -33,7 +33,7 @@ def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
         return f"downloaded, not prepared; run `disentangle data prepare {name}`"
     if known.drawn or not known.files:
         return "generated on first use"
-    return f"not available; run `disentangle data prepare {name} --from PATH` or `--download`"
+    return f"not available; run `disentangle data prepare {name} --file PATH` or `--download`"
 
 
 def state_of(folder: Path) -> str:
@@ -76,7 +76,7 @@ def preparing(
     options = {"--data-dir": data_dir, "--image-size": image_size, "--channels": channels}
     words += [f"{option} {shlex.quote(str(v))}" for option, v in options.items() if v is not None]
     if known.files and not known.drawn and not location(name, data_dir).present(known):
-        return f"`{' '.join(words)} --from PATH` (or `--download`)"
+        return f"`{' '.join(words)} --file PATH` (or `--download`)"
     return f"`{' '.join(words)}`"
 
 

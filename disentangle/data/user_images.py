@@ -1,5 +1,6 @@
 """A user's own images: a folder or archive of image files, or an npz with or without factors."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from disentangle.data.factor_values import FactorValues, read_factors
 from disentangle.data.image_files import PIXELS, decoded, flat, header, resized, square
 from disentangle.data.location import Location, usable
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, InputWarning, UsageError
 
 VERSION = 2
 SIDES = (32, 64, 128)
@@ -29,6 +30,13 @@ BLOCK = 64 * 2**20
 """Bytes of an npz read at once."""
 NAMES = 2**20
 """Maximum bytes of the factors' names."""
+AS_BYTES = {
+    "f": "`(255 * images).round().astype(np.uint8)` of values from 0 to 1",
+    "b": "`255 * images.astype(np.uint8)`",
+    "i": "`images.astype(np.uint8)` of values from 0 to 255",
+    "u": "`(images // 257).astype(np.uint8)` of values from 0 to 65535",
+}
+"""Kind of dtype -> how images of this dtype are made bytes."""
 TURNS: dict[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -95,15 +103,22 @@ def from_files(
         channels: number of channels; see `open_own`.
         location: for messages and progress.
     """
-    files = pieces(plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path)
+    files = pieces(
+        plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path, location.say
+    )
     if not files:
         raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
+    done = ", cropped to the central square and resized where needed"
     if side is None or channels is None:
         location.say(f"{path}: reading the sizes of {len(files):,} images")
         sizes, grey = survey(files)
         side = side or kept_side(sizes)
         channels = channels or (1 if grey else 3)
-    location.say(f"{path}: preparing {len(files):,} images, {side} x {side}, {channels} channels")
+        done = fitting(sizes, side)
+    location.say(
+        f"{path}: preparing {len(files):,} images, {side} x {side}, "
+        f"{'grey' if channels == 1 else 'RGB'}{done}"
+    )
 
     def fit(image: Image.Image) -> Image.Image:
         return resized(square(flat(upright(image), channels)), side)
@@ -141,6 +156,17 @@ def kept_side(sizes: Counter[tuple[int, int]]) -> int:
     return SIDE
 
 
+def fitting(sizes: Counter[tuple[int, int]], side: int) -> str:
+    """What is done to images of these (width, height), in words; empty if they stay as they are."""
+    if set(sizes) == {(side, side)}:
+        return ""
+    cropped = any(width != height for width, height in sizes)
+    ((width, height), _), *others = sizes.most_common()
+    which = f"{len(others) + 1:,} sizes, most often " if others else ""
+    done = "cropped to the central square and resized" if cropped else "resized"
+    return f", {done} (from {which}{width} x {height})"
+
+
 def from_npz(
     path: Path, side: int | None, channels: int | None, location: Location, folder: Path
 ) -> Content:
@@ -168,6 +194,8 @@ def from_npz(
         location.say(f"{path}: {factors.remark}")
     unchanged = (height, width, depth) == (side, side, channels)
     target = (shape[0], side, side, channels)
+    if done := fitting(Counter({(width, height): 1}), side):
+        location.say(f"{path}: {shape[0]:,} images, {side} x {side}{done}")
 
     def blocks() -> Iterator[Rows]:
         with npz.open_npz(path, "images") as arrays:
@@ -193,10 +221,24 @@ def from_npz(
 def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
     """Raise unless an array's shape and dtype are those of images."""
     if dtype != np.uint8:
-        raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255")
+        remedy = f", such as {AS_BYTES[dtype.kind]}" if dtype.kind in AS_BYTES else ""
+        raise ValueError(f"'images' is {dtype}; store uint8, 0 to 255{remedy}")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        remedy = ""
+        if len(shape) == 4 and shape[1] in (1, 3):
+            remedy = ", such as `images.transpose(0, 2, 3, 1)` of [N, C, H, W]"
+        elif len(shape) == 4 and shape[3] == 4:
+            remedy = ", such as `images[..., :3]` of RGBA"
         raise ValueError(
             f"'images' has shape {shape}; store [N, H, W], or [N, H, W, C] with 1 or 3 channels"
+            + remedy
+        )
+    if len(shape) == 3 and shape[0] == shape[1] != shape[2]:
+        warnings.warn(
+            f"'images' has shape {shape}, taken as {shape[0]} images of {shape[1]} x {shape[2]} "
+            "pixels; if its order is [H, W, N], store `images.transpose(2, 0, 1)`",
+            InputWarning,
+            stacklevel=2,
         )
     if min(shape) < 1:
         raise ValueError(f"'images' has shape {shape}, so it has no image")

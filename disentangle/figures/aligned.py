@@ -41,7 +41,7 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
     pairs = match(a.encode(images).double().numpy(), b.encode(images).double().numpy())
     if not pairs:
         raise DisentangleError(f"no latent of {a.path} or {b.path} is active: nothing to align")
-    (start,) = find_bases(a, ["seed"])
+    (start,) = find_bases(a, ["random"])
     assert start.image is not None
     bases = (start, Base(start.label, start.short, b.encode(start.image[None])[0], start.image))
     cell = (PAGE - LEFT - GAP - EDGE) / (2 * COLUMNS)

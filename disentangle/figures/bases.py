@@ -1,5 +1,6 @@
 """The bases of traversals: images of the dataset, and samples of the prior."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng, torch_rng
-from disentangle.errors import UsageError
+from disentangle.errors import OldSpelling, UsageError
 from disentangle.figures.latents import has_prior
 from disentangle.runs.run import Run
 
@@ -24,7 +25,7 @@ class Base:
 
 def default_bases(run: Run) -> tuple[str, ...]:
     """Return the default bases: a random image, the first image and, if possible, two samples."""
-    return ("seed", "first", "prior:2") if has_prior(run) else ("seed", "first")
+    return ("random", "first", "prior:2") if has_prior(run) else ("random", "first")
 
 
 def draw_prior(run: Run, number: int, purpose: str) -> Tensor:
@@ -46,7 +47,7 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
 
     Args:
         run: the run.
-        specs: `seed` (an image drawn by the run's seed), `first` (the first image), `prior` (a
+        specs: `random` (an image drawn by the run's seed), `first` (the first image), `prior` (a
             sample of p(z)), each with an optional count (`first:3`), or the index of an image.
 
     Raises:
@@ -63,6 +64,9 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
                 bases.append(Base(f"sample {i} of the prior", f"prior {i}", sample))
             continue
         if word == "seed":
+            warnings.warn("--base seed is now --base random", OldSpelling, stacklevel=2)
+            word = "random"
+        if word == "random":
             rng_images = numpy_rng(run.record.seed, "seed image")
             indices = rng_images.integers(0, len(run.dataset), number).tolist()
         elif word == "first":
@@ -71,13 +75,13 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             indices = [int(word)]
         else:
             raise UsageError(
-                f"--base {spec}: expected seed, first or prior, with an optional :COUNT, or the "
+                f"--base {spec}: expected random, first or prior, with an optional :COUNT, or the "
                 "index of an image"
             )
         for i in indices:
             if i >= len(run.dataset):
                 raise UsageError(f"--base {spec}: the dataset has only {len(run.dataset)} images")
             image = run.dataset.images([i])
-            name = "random image" if word == "seed" else "image"
+            name = "random image" if word == "random" else "image"
             bases.append(Base(f"{name} {i}", f"#{i}", run.encode(image)[0], image[0]))
     return bases

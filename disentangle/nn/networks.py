@@ -91,7 +91,7 @@ def small_encoder(channels: int, halved: int, outputs: int) -> nn.Module:
 
 
 class Conv(Network):
-    """The network of most beta-VAE replications, and of this project's seed report.
+    """The network of most beta-VAE replications, and of the preset `replication`.
 
     For images of 64x64, the encoder has convolutions 32-32-32-32 (4x4, stride 2) and linear layers
     256-256; the decoder a linear layer 256 and transposed convolutions 64-64-32-32-C, the first

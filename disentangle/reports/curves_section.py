@@ -8,6 +8,7 @@ from markupsafe import Markup
 from disentangle.figures.latents import Latents
 from disentangle.reports.svg_charts import Line, line_chart
 from disentangle.runs.run import Run
+from disentangle.runs.training_log import quantities, weighted_name, weighted_terms
 from disentangle.score_tables.cells import number
 
 
@@ -18,9 +19,7 @@ def curves(run: Run, latents: Latents) -> list[tuple[str, str, Markup]]:
         return []
     steps = [entry["step"] for entry in log]
     active = {f"z{d}" for d, on in zip(latents.order, latents.active, strict=True) if on}
-    charts = []
-    for name in keys(log, "terms"):
-        charts.append((name, "nats per image", [alone(name, column(log, "terms", name))]))
+    charts = terms_of_the_loss(log)
     latent = [
         Line(name, column(log, "kl", d), name in active)
         for d in range(max(len(entry.get("kl") or ()) for entry in log))
@@ -33,6 +32,24 @@ def curves(run: Run, latents: Latents) -> list[tuple[str, str, Markup]]:
     if scored:
         charts.append(("scores during training", "", scored))
     return [(title, unit, line_chart(title, unit, steps, lines)) for title, unit, lines in charts]
+
+
+def terms_of_the_loss(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[Line]]]:
+    """Charts of the loss, of the quantities in it, and of those that have a weight, weighted."""
+    charts = {"loss": column(log, "loss")}
+    values = [{"values": quantities(entry)} for entry in log]
+    charts |= {name: column(values, "values", name) for name in keys(values, "values")}
+    with_weight = weighted_terms(log)
+    charts |= {weighted_name(name): column(log, "terms", name) for name in with_weight}
+    return [
+        (
+            name,
+            "without its weight" if name in with_weight else "nats per image",
+            [alone(name, line)],
+        )
+        for name, line in charts.items()
+        if any(value is not None for value in line)
+    ]
 
 
 def keys(log: Sequence[Mapping[str, Any]], part: str) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng
-from disentangle._utils.text import duration
+from disentangle._utils.text import count, duration
 from disentangle.figures.bases import default_bases, find_bases
 from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, measure_latents
@@ -18,6 +18,7 @@ from disentangle.reports.sprites import data_uri
 from disentangle.runs.records import RunRecord, SettingRecord, describe_view, parts_of
 from disentangle.runs.run import Run
 from disentangle.runs.scores import current_scores
+from disentangle.runs.train_command import train_command
 
 VALUES = 21
 PAIRS = 16
@@ -41,6 +42,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         "view": describe_view(record.dataset.view),
         "facts": run_facts(run, latents),
         "origins": origins(record),
+        "command": train_command(record),
         "changed": settings(record, changed=True),
         "unchanged": settings(record, changed=False),
         "traversals": traversals(run, latents, bases),
@@ -70,7 +72,7 @@ def run_facts(run: Run, latents: Latents) -> dict[str, str]:
         "active latents": f"{sum(latents.active)} of {len(latents.active)}",
         "labels used": record.supervision or "",
         "wall time": "" if seconds is None else duration(float(seconds)),
-        "device": f"{record.device}, {record.threads} threads".replace(" 1 threads", " 1 thread"),
+        "device": f"{record.device}, {count(record.threads, 'thread')}",
     }
     return {name: text for name, text in facts.items() if text}
 

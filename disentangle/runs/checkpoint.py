@@ -2,9 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import torch
@@ -125,7 +128,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DisentangleError: the file is missing or damaged, or is not a checkpoint of this program.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with _utf8(path) as known, safe_open(known, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
@@ -141,6 +144,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     metadata: dict[str, Any] = json.loads(header.get("metadata", "{}"))
     return tensors, metadata
+
+
+@contextmanager
+def _utf8(path: Path) -> Iterator[Path]:
+    """Yield a path in UTF-8 to a file, as safetensors opens no other: a link, if necessary."""
+    if os.fsencode(path).decode(errors="ignore") == str(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder, "checkpoint")
+        link.symlink_to(path.resolve(strict=True))
+        yield link
 
 
 def pack(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -104,6 +104,8 @@ class RunRecord(Record):
     """Tensors that the imported file lacks: codes and images need none of them, training does."""
     midway: PeriodicRecord = PeriodicRecord()
     """Periodic actions during training; not a part of the configuration."""
+    figures: bool = True
+    """False if the figures at the end were declined when training started."""
     dataset: DatasetRecord
     device: str
     threads: int

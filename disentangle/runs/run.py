@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import filelock
 from numpy.typing import ArrayLike
 
+from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import Stamp, stamp, write_text
 from disentangle._utils.seeds import initialising
 from disentangle.contracts import entry_points, registry
@@ -17,7 +18,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.settings import check_complete
 from disentangle.data import loading
-from disentangle.errors import Busy, DisentangleError, UsageError
+from disentangle.errors import Busy, DisentangleError, NotWritable, UsageError
 from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.runs.records import RunRecord, read_record
 from disentangle.runs.score_records import Score
@@ -37,7 +38,10 @@ class Run:
     Attributes:
         path: the run's folder.
         record: the content of its `run.json`.
+        say: called with a line of text before its dataset is prepared again.
         shows: a filter of the scores that go into tables and figures [default: all].
+        unsaved: the run's scores, if they could not be written to its folder; else None.
+        unwritten: what could not be written to the run's folder, and why; empty if all was.
     """
 
     def __init__(
@@ -52,6 +56,9 @@ class Run:
         self.shows: Callable[[Score], bool] = lambda score: True
         self.recorded: Stamp | None = None
         self.scores_read: ScoresRead | None = None
+        self.unsaved: tuple[Score, ...] | None = None
+        self.unwritten = ""
+        self.say: Say = silent
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:
@@ -95,7 +102,14 @@ class Run:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The entries of `log.jsonl` in order of steps; an incomplete line is skipped."""
+        """The entries of `log.jsonl` in order of steps; an incomplete line is skipped.
+
+        An entry holds the means since the entry before: `loss`; `terms`, each times its weight, so
+        that they sum to the loss (an opponent's terms are beside them); and `values`, the same
+        quantities without weights. `kl`, `active` and `spread` are measured after the step: the KL
+        of each latent, the number of active latents and the largest variance of the means.
+        Entries of version 0.1 have no `loss` and no `values`.
+        """
         path = self.path / "log.jsonl"
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         entries = []
@@ -122,7 +136,7 @@ class Run:
                 f"{self.path}: another process is training or scoring this run; wait until it ends"
             ) from None
         except OSError as error:
-            raise DisentangleError(
+            raise NotWritable(
                 f"{self.path}: cannot write to this folder ({error.strerror or error})"
             ) from error
         try:
@@ -167,10 +181,15 @@ class Run:
         }
         if self.file and self.file == record.file and not loading.is_path(record.name):
             with contextlib.suppress(DisentangleError):
-                dataset = loading.load_dataset(record.name, **options)
+                dataset = loading.load_dataset(record.name, say=self.say, **options)
                 if dataset.fingerprint == record.fingerprint:
                     return dataset
-        return loading.load_dataset(record.name, file=self.file, **options)
+        if self.file and loading.is_path(record.name) and not Path(self.file).exists():
+            raise DisentangleError(
+                f"{self.path}: trained on the images in {self.file}, which are not there. If they "
+                "have moved, give their path with `--file` (`load_run(..., file=...)`)"
+            )
+        return loading.load_dataset(record.name, file=self.file, say=self.say, **options)
 
     @cached_property
     def dataset(self) -> Dataset:

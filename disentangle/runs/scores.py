@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from disentangle._utils.files import stamp
+from disentangle._utils.files import stamp, write_text
 from disentangle.runs.records import read_record
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoreFile, ScoresRead
@@ -15,6 +15,8 @@ def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
         run: the run.
         detail: True to include the details of scores, which an index leaves out.
     """
+    if run.unsaved is not None:
+        return run.unsaved
     file = run.path / "scores.json"
     now, cached = stamp(file), run.scores_read
     if now is None:
@@ -25,6 +27,18 @@ def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
         except FileNotFoundError:
             return ()
     return cached.scores
+
+
+def keep_scores(run: Run, scores: tuple[Score, ...]) -> None:
+    """Write a run's scores; if that fails, keep them in `run.unsaved`, as `run.unwritten` says."""
+    file = run.path / "scores.json"
+    try:
+        text = ScoreFile(scores=scores).model_dump_json(indent=2) + "\n"
+        write_text(file, text)
+        run.unsaved, run.unwritten = None, ""
+    except OSError as error:
+        run.unsaved = scores
+        run.unwritten = f"{file}: {error.strerror or error}"
 
 
 def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:

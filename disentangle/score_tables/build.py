@@ -71,7 +71,7 @@ def check_columns(names: Sequence[str], datasets: Iterable[Sequence[Run]]) -> No
     """Raise `UsageError` unless each name is a column, or a pattern that matches a score."""
     known = [every_heading(runs) for runs in datasets if names]
     for name in names:
-        if name not in LEFT and not any(matching(columns, [name]) for columns in known):
+        if name.casefold() not in LEFT and not any(matching(columns, [name]) for columns in known):
             scores = {
                 text for columns in known for c, h in columns.items() for text in (c.score, h)
             }
@@ -93,6 +93,7 @@ def make_table(
     names: Sequence[str] = (),
 ) -> Table:
     """Make the table of runs on one dataset."""
+    names = [name.casefold() for name in names]
     words = tuple(name for name in LEFT if name in names)
     patterns = [name for name in names if name not in LEFT]
     groups: dict[str, list[Run]] = {}

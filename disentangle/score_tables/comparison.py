@@ -93,10 +93,10 @@ class Comparison:
                 f"A and B are means over the common seeds. With {max(tested)} common seeds{scores} "
                 f"no p below {self.least:.2g} is possible, so no difference can be significant."
             )
-        if self.same:
-            return "Not tested: A and B have the same configuration and differ in the seed alone."
         if not self.alike:
             return "Not tested: A and B were trained on different images, so no seed is comparable."
+        if self.same:
+            return "Not tested: A and B have the same configuration and differ in the seed alone."
         if not self.common:
             a, b = (", ".join(map(str, seeds)) for seeds in (self.seeds_a, self.seeds_b))
             return (

@@ -217,7 +217,8 @@ def _detached(array: ArrayLike) -> ArrayLike:
 def _factors(array: ArrayLike, name: str, rows: int) -> NDArray[Any]:
     v = np.asarray(_detached(array))
     if v.ndim != 2 or v.shape[1] == 0:
-        raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}")
+        hint = f"; for one factor use `{name}[:, None]`" if v.ndim == 1 else ""
+        raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}{hint}")
     if len(v) != rows:
         raise UsageError(f"{name} must have {rows} rows, as the codes have, got {len(v)}")
     return v

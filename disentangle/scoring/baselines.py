@@ -1,6 +1,7 @@
 """Scores of baselines (oracle, noise, untrained controls): the scale on which to read a score."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.files import write_text
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.source import Source
-from disentangle.data.loading import load_dataset
-from disentangle.errors import MetricFailed, Unavailable, UsageError, suggestion, true_name
+from disentangle.data.loading import opened
+from disentangle.errors import (
+    MetricFailed,
+    Unavailable,
+    UnwrittenWarning,
+    UsageError,
+    suggestion,
+    true_name,
+)
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
 from disentangle.runs.score_records import Score, ScoreFile
@@ -59,9 +67,8 @@ def baselines(
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     choose_device(device)  # a typo shows before the dataset is opened
     known_baselines(only)
-    opened = load_dataset(dataset, say=say) if isinstance(dataset, str) else dataset
-    return score_baselines(
-        request.part_of(opened),
+    scores = score_baselines(
+        request.part_of(opened(dataset, say)),
         request,
         only=only,
         results=results,
@@ -69,6 +76,14 @@ def baselines(
         progress=progress,
         say=say,
     )
+    if problems := unwritten_of(scores):
+        warnings.warn(f"scores were not written: {'; '.join(problems)}", UnwrittenWarning, 2)
+    return scores
+
+
+def unwritten_of(scores: Mapping[str, ScoreMapping]) -> list[str]:
+    """The files of scores that could not be written, each with the reason."""
+    return list(dict.fromkeys(each.unwritten for each in scores.values() if each.unwritten))
 
 
 def score_baselines(
@@ -91,6 +106,7 @@ def score_baselines(
         requests = request.scores_of(data, f"baseline {name}")
         kept = list(read_baseline(path))
         failed: dict[str, str] = {}
+        unwritten = ""
         missing = [one for one in requests if not one.among(kept)]
         if missing:
             say(f"{data.name}: {name}")
@@ -107,11 +123,20 @@ def score_baselines(
                 except MetricFailed as error:
                     failed[one.metric.name] = str(error)
                     continue
-                folder.mkdir(parents=True, exist_ok=True)
-                write_text(path, ScoreFile(scores=tuple(kept)).model_dump_json(indent=2) + "\n")
+                unwritten = write_baseline(path, kept)
         kept = [score for one in requests for score in one.among(kept)]
-        scores[name] = ScoreMapping(kept, failed)
+        scores[name] = ScoreMapping(kept, failed, unwritten)
     return scores
+
+
+def write_baseline(path: Path, scores: Sequence[Score]) -> str:
+    """Write the scores of a baseline to its file; return why that failed, empty if it did not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, ScoreFile(scores=tuple(scores)).model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
+    return ""
 
 
 def known_baselines(names: Iterable[str] | None) -> list[str] | None:

@@ -121,7 +121,12 @@ def _check_kind(path: Path) -> None:
             f"{path} holds arrays: to score codes use `disentangle score --codes {path}`"
         )
     kind, pickled = kind_of(path), pickled_class(path)
-    if pickled == "":
+    if path.suffix == ".onnx":
+        raise DisentangleError(
+            f"{path}: an ONNX file: call onnxruntime in a function of a Python file, and give "
+            "`--encoder FILE.py:NAME`"
+        )
+    if pickled == "" or path.suffix == ".safetensors":
         raise DisentangleError(
             f"{path}: a state dict, which holds weights but no network. For a model of this "
             "package use `disentangle import FILE --model MODEL --dataset DATASET`; otherwise load "

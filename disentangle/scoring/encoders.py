@@ -45,10 +45,10 @@ class FunctionSource(Encoder):
     ) -> None:
         if takes not in ("float", "uint8"):
             raise UsageError(f"takes must be 'float' or 'uint8', got {takes!r}")
-        if not callable(function):
-            raise UsageError(
-                f"an encoder must be a function of images, got {type(function).__name__}"
-            )
+        if isinstance(function, type) or not callable(function):
+            kind = "the class " if isinstance(function, type) else ""
+            name = getattr(function, "__name__", type(function).__name__)
+            raise UsageError(f"an encoder must be a function of images, got {kind}{name}")
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole
@@ -72,9 +72,11 @@ class FunctionSource(Encoder):
             with torch.no_grad():
                 output = self.function(x)
         except (Exception, SystemExit) as error:  # the user's function may raise anything
+            why, hint = explained(error), ""
+            if x.shape[1] == 1 and "channels" in why:
+                hint = ". For an encoder of colours: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
             raise DisentangleError(
-                f"the encoder failed on images {list(x.shape)}, {x.dtype} on {x.device}: "
-                f"{type(error).__name__}: {explained(error)}"
+                f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error
         if isinstance(output, Code):
             self.returns_discrete, output = output.discrete, output.mean
@@ -100,7 +102,7 @@ class FunctionSource(Encoder):
         if (np.abs(first - again) > 0.01 * spread + noise).any():
             return (
                 "the encoder returns different codes for the same images, so its scores cannot be "
-                "reproduced: it samples, or drops units out. Return the mean instead of a sample, "
+                "reproduced: it samples or uses dropout. Return the mean instead of a sample, "
                 "and call `model.eval()` on the modules that it uses"
             )
         if (np.abs(first[: len(half)] - half) > 0.05 * spread + 0.01 * largest).any():
@@ -182,7 +184,7 @@ def evaluating(function: Function, device: torch.device) -> Iterator[None]:
         for module, mode in modes.items():
             module.training = mode
         if len(homes) == 1:
-            function.to(*homes)
+            function.to(homes.pop())
 
 
 def file_name(path: Path) -> str:

@@ -33,10 +33,15 @@ class ScoreMapping(dict[str, float]):
         unavailable: score -> the reason why it is missing.
         failed: metric -> the error, for metrics that failed; a part of `unavailable`.
         records: the full record of each score.
+        unwritten: the file that the scores could not be written to, and why; empty if there is no
+            such failure.
     """
 
     def __init__(
-        self, records: Sequence[Score], failed: Mapping[str, str] = MappingProxyType({})
+        self,
+        records: Sequence[Score],
+        failed: Mapping[str, str] = MappingProxyType({}),
+        unwritten: str = "",
     ) -> None:
         def in_words(s: Score) -> str:
             return describe(dict(s.key.knobs))
@@ -52,7 +57,7 @@ class ScoreMapping(dict[str, float]):
 
         named = [(name_of(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
-        self.failed = dict(failed)
+        self.failed, self.unwritten = dict(failed), unwritten
         self.unavailable = {name: s.reason or "" for name, s in named if s.value is None}
         self.unavailable |= self.failed
         self.records = tuple(records)

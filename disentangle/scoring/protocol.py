@@ -75,7 +75,7 @@ def load_protocol(name: str | Path = DEFAULT) -> Protocol:
 def parse(name: str, content: bytes, where: str) -> Protocol:
     """Parse the content of a protocol's file."""
     try:
-        fields = tomllib.loads(content.decode())
+        fields = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin with a BOM
         if "name" in fields:
             raise TypeError("remove the field `name`: the file's name is the protocol's name")
         return Protocol(name=name, **fields)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset
+from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
@@ -18,6 +18,9 @@ from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
+
+FEW_ROWS = 30
+"""With fewer rows than this, a warning says so."""
 
 
 def score_encoder(
@@ -81,11 +84,11 @@ def score_function(
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
-    opened = request.part_of(load_dataset(dataset) if isinstance(dataset, str) else dataset)
+    part = request.part_of(opened(dataset))
     with evaluating(encoder, torch_device):
         source = FunctionSource(
             encoder,
-            opened,
+            part,
             takes=takes,
             device=torch_device,
             progress=progress,
@@ -94,7 +97,7 @@ def score_function(
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(opened), origin)
+        requests = request.scores_of(DatasetRecord.of(part), origin)
         if request.takes_all or seconds_of(requests, len(source)) > LONG:
             say(time_needed(requests, source))
         return measure_each(requests, source)
@@ -113,11 +116,12 @@ def score_codes(
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
-    A metric that requests at least N samples uses each row exactly once.
+    A metric that requests at least N samples uses each row exactly once. Warns with `InputWarning`
+    if there are few rows, or words whose order matters.
 
     Args:
         codes: representations, [N, D].
-        factors: discrete values of the factors, [N, K].
+        factors: discrete values of the factors, numbers or words, [N, K].
         test_codes: test set [M, D], for metrics that fit; needs `test_factors` [M, K].
         test_factors: see `test_codes`.
         metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
@@ -149,6 +153,13 @@ def score_arrays(
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     source = array_source(codes, factors, test_codes, test_factors, names)
+    if len(source) < FEW_ROWS:
+        warnings.warn(
+            f"only {len(source)} rows: scores of so few rows are high by chance, even 1. Use "
+            "hundreds of rows, or better 10,000",
+            InputWarning,
+            stacklevel=3,
+        )
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
     return measure_each(requests, source)

@@ -1,19 +1,20 @@
 """The verb `score`: compute the scores of runs and write them to the runs' folders."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.files import write_text
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
-from disentangle.errors import DisentangleError, ScoringFailed
+from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
-from disentangle.runs.score_records import Score, ScoreFile
-from disentangle.runs.scores import read_scores
+from disentangle.runs.score_records import Score
+from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
     ScoreRequest,
@@ -48,6 +49,8 @@ def score(
     """Score a run; return score names and values, and write them to its `scores.json`.
 
     Scores that exist for the same weights, metric, hyper-parameters and seed are not recomputed.
+    If they cannot be written, for example on a read-only disk, they are returned all the same, with
+    a warning.
 
     Args:
         run: a run, or its folder.
@@ -68,7 +71,10 @@ def score(
         DisentangleError: training has not finished.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    return score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
+    scores = score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
+    if scores.unwritten:
+        warnings.warn(f"scores were not written: {scores.unwritten}", UnwrittenWarning, 2)
+    return scores
 
 
 def score_run(
@@ -84,6 +90,7 @@ def score_run(
     from disentangle.scoring.codes import RunSource
 
     scored_run = run if isinstance(run, Run) else load_run(run)
+    scored_run.say = say
     torch_device = choose_device(device)
     if not scored_run.finished:
         raise DisentangleError(
@@ -96,14 +103,25 @@ def score_run(
     scores = read_scores(scored_run)
     missing = [one for one in requests if not _present(scores, one)]
     if missing:
-        with scored_run.lock():
+        with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
             source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
             if request.takes_all or seconds_of(missing, len(source)) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
     scores = read_scores(scored_run)
-    return ScoreMapping([score for one in requests for score in one.among(scores)])
+    return ScoreMapping(
+        [score for one in requests for score in one.among(scores)], unwritten=scored_run.unwritten
+    )
+
+
+@contextmanager
+def locked_if_writable(run: Run) -> Iterator[None]:
+    """Lock a run while it is scored; one whose folder cannot be written to needs no lock."""
+    with ExitStack() as stack:
+        with suppress(NotWritable):
+            stack.enter_context(run.lock())
+        yield
 
 
 def few_labels(
@@ -171,12 +189,12 @@ def _complete(run: Run, missing: Sequence[ScoreRequest], source: "RunSource", re
         replaced = request.among(scores)
         others = [score for score in scores if score not in replaced]
         try:
-            file = ScoreFile(scores=(*others, *measure(request, refused or source)))
+            computed = measure(request, refused or source)
         except DisentangleError as error:
             failures.append(str(error))
             continue
         finally:
             source.save()
-        write_text(run.path / "scores.json", file.model_dump_json(indent=2) + "\n")
+        keep_scores(run, (*others, *computed))
     if failures:
         raise ScoringFailed(f"{run.path}: " + "; ".join(failures))

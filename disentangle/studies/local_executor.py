@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from disentangle._utils import text
 from disentangle._utils.device import choose_device, cores
 from disentangle.contracts.plugin import knob
 from disentangle.errors import UsageError
@@ -58,7 +59,8 @@ class Local(Executor):
         threads = self.threads or max(1, available // count)
         if count * threads > max(available, count if gpus else 0):
             raise UsageError(
-                f"{count} trainings of {threads} threads exceed the {available} cores; "
+                f"{count} trainings of {text.count(threads, 'thread')} exceed the "
+                f"{text.count(available, 'core')}; "
                 "use fewer --jobs or fewer --threads"
             )
         environments = []

@@ -61,7 +61,8 @@ class TablesAsked(Strict):
 class FigureAsked(Strict):
     """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
-    kind: Literal["sweep", "rate-distortion", "protocols", "variance", "agreement"]
+    kind: Literal["effect", "sweep", "rate-distortion", "protocols", "variance", "agreement"]
+    """`sweep` is the old name of `effect`."""
     score: str | tuple[str, ...] | None = None
     knob: str | None = None
     where: tuple[str, ...] = ()
@@ -69,10 +70,11 @@ class FigureAsked(Strict):
     @model_validator(mode="after")
     def complete(self) -> Self:
         """Raise an error for a figure with missing or superfluous keys."""
-        if self.kind in ("sweep", "protocols") and not isinstance(self.score, str):
+        effect = self.kind in ("effect", "sweep")
+        if (effect or self.kind == "protocols") and not isinstance(self.score, str):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
-        if (self.kind == "sweep") != (self.knob is not None):
-            raise ValueError("knob is required for figure 'sweep' and not allowed for others")
+        if effect != (self.knob is not None):
+            raise ValueError("knob is required for figure 'effect' and not allowed for others")
         if self.kind == "rate-distortion" and self.score is not None:
             raise ValueError("score is not allowed for figure 'rate-distortion'")
         return self
@@ -104,10 +106,11 @@ def read_text(file: Path) -> str:
         DisentangleError: the file cannot be read.
     """
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DisentangleError(f"{file}: cannot be read: {reason}") from error
+        return file.read_text(encoding="utf-8-sig")  # some editors begin with a BOM
+    except UnicodeDecodeError as error:
+        raise DisentangleError(f"{file}: it is not text in UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise DisentangleError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def parse_study(text: str, file: Path) -> StudyFile:

@@ -21,7 +21,7 @@ from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.published import papers_on
 from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
-from disentangle.scoring.baselines import read_baselines, score_baselines
+from disentangle.scoring.baselines import read_baselines, score_baselines, unwritten_of
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.plan import Plan, load_plan
@@ -39,7 +39,7 @@ class Swept:
         tables: its score tables, one for each dataset.
         files: the files of its tables, figures and page.
         failed: runs that failed, now or earlier -> the reason.
-        without: reasons why baselines have no scores.
+        without: reasons why baselines have no scores, or outputs could not be written.
     """
 
     tables: list[Table]
@@ -51,17 +51,20 @@ class Swept:
         """Raise an error if the study is incomplete.
 
         Raises:
-            DisentangleError: a run or a baseline failed; everything else was made.
+            DisentangleError: a run, a baseline or the writing of outputs failed; everything else
+                was made.
         """
+        problems = list(self.without)
         if self.failed:
             first = next(job for job in plan.jobs if job in self.failed)
             why = self.failed[first]
-            raise DisentangleError(
+            problems.insert(
+                0,
                 f"{len(self.failed)} of {len(plan.jobs)} runs failed or lack scores: "
-                f"{first.name}: {why} (logs: {first.log.parent})"
+                f"{first.name}: {why} (logs: {first.log.parent})",
             )
-        if self.without:
-            raise DisentangleError("; ".join(self.without))
+        if problems:
+            raise DisentangleError("; ".join(problems))
 
 
 def sweep(
@@ -147,7 +150,14 @@ def complete(
             failed.setdefault(job, run.record.failed or "")
         run.shows = job.is_requested
         runs.append(run)
-    tables, files = finish(plan, runs, results, device, say)
+    if not any(run.finished for run in runs):
+        return Swept([], [], failed, without)
+    tables, files = study_tables(plan, runs, results, device), []
+    try:
+        files = write_outputs(plan, runs, tables, say)
+    except OSError as error:
+        where = error.filename or plan.folder
+        without.append(f"not written: {where}: {error.strerror or error}")
     return Swept(tables, files, failed, without)
 
 
@@ -253,6 +263,7 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
                     say=say,
                 )
                 reasons += dict.fromkeys(w for s in baselines.values() for w in s.failed.values())
+                reasons += unwritten_of(baselines)
             except DisentangleError as error:
                 reasons.append(str(error))
             for reason in reasons:
@@ -261,15 +272,9 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
     return failures
 
 
-def finish(
-    plan: Plan, runs: list[Run], results: Path, device: str, say: Say
-) -> tuple[list[Table], list[Path]]:
-    """Make the tables, figures and page from the available runs; return the tables and files."""
-    if not any(run.finished for run in runs):
-        return [], []
-    folder, options = plan.folder, plan.study.tables
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "study.toml", plan.text)
+def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> list[Table]:
+    """Make the score tables of a study from the available runs."""
+    options = plan.study.tables
     baselines = read_baselines(results) if plan.study.baselines or options.corrected else {}
     tables = make_tables(
         runs,
@@ -282,6 +287,14 @@ def finish(
     if options.published:
         for table in tables:
             table.papers = tuple(papers_on(table.trained[0]))
+    return tables
+
+
+def write_outputs(plan: Plan, runs: list[Run], tables: list[Table], say: Say) -> list[Path]:
+    """Write the tables, figures and page of a study to its folder; return their files."""
+    folder = plan.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "study.toml", plan.text)
     files = export.write_scores(tables, runs, folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
@@ -292,4 +305,4 @@ def finish(
     files += drawn
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))
-    return tables, [*files, page]
+    return [*files, page]

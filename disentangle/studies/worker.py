@@ -42,8 +42,8 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
         ScoringFailed: a metric failed; all others were tried.
         DisentangleError: another failure; everything completed so far is kept.
     """
-    from disentangle._utils.console import plain
     from disentangle.scoring.score_runs import score_run
+    from disentangle.training.progress import plain
     from disentangle.training.train import train
 
     run = train(
@@ -73,6 +73,8 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
             say(f"{name} {value:.3f} ({asked.protocol})")
         for name, reason in scores.unavailable.items():
             say(f"{name}: n/a: {reason}")
+    if run.unwritten:  # perhaps not the next time
+        raise DisentangleError("; ".join([*failures, f"not kept: {run.unwritten}"]))
     if failures:
         raise ScoringFailed("; ".join(failures))
 

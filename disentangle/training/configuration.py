@@ -159,6 +159,8 @@ class ModelRequest:
         if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
             say(f"preset {self.preset}: {paper.note}")
         recipe = combine(Training, self.recipe, preset=paper.training)
+        if len(dataset) < 2:
+            raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
         self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
         data = DatasetRecord.of(dataset, **opening)

@@ -7,6 +7,7 @@ from typing import Any
 from disentangle._utils.callbacks import Report
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.run import Run, load_run
+from disentangle.runs.training_log import quantities
 
 PATIENCE = 10
 """Number of polls of a run that is not being trained before giving up: training may soon start."""
@@ -77,7 +78,9 @@ def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:
 
 def scalars(entry: dict[str, Any]) -> dict[str, float]:
     """The numbers of a log entry, with the names by which TensorBoard groups them."""
-    values = {f"terms/{name}": value for name, value in entry.get("terms", {}).items()}
+    values = {"loss": entry["loss"]} if "loss" in entry else {}
+    values |= {f"values/{name}": value for name, value in quantities(entry).items()}
+    values |= {f"weighted/{name}": value for name, value in entry.get("terms", {}).items()}
     values |= {f"kl/z{d}": value for d, value in enumerate(entry.get("kl", []))}
     values |= {
         f"scores/{name}": value

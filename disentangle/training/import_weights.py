@@ -1,5 +1,6 @@
 """Import weights trained elsewhere as a run."""
 
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model, Posterior
 from disentangle.contracts.settings import combine
+from disentangle.data.file_kinds import kind_of, pickled_class, unusable
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, digest, unpack
@@ -27,6 +29,9 @@ from disentangle.training.configuration import ModelRequest, make_record
 StateDict: TypeAlias = Mapping[str, Tensor]
 
 ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
+EXPECTED = (
+    "expected a state dict, as written by `torch.save(model.state_dict(), ...)` or safetensors"
+)
 DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
@@ -135,23 +140,46 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a file by name, without executing anything in it."""
     if not path.is_file():
         raise DisentangleError(f"{path}: no such file")
+    if problem := unusable(path):
+        raise DisentangleError(f"cannot use {path} as weights: {problem}")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load
 
-            return load_file(path)
+            return load(path.read_bytes())  # it opens no path that is not UTF-8
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("state_dict", "model_state_dict", "model"):
-            content = content[key] if isinstance(content.get(key), Mapping) else content
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     except Exception as error:  # a wrong file may raise anything
-        reason = str(error).strip().partition("\n")[0]
         raise DisentangleError(
-            f"{path}: not a state dict that holds only tensors: {type(error).__name__}: {reason}"
+            f"cannot use {path} as weights: {EXPECTED}, got {_kind(path)}"
         ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    items = content.items() if isinstance(content, Mapping) else ()
+    tensors = {str(name): value for name, value in items if isinstance(value, Tensor)}
     if not tensors:
-        raise DisentangleError(f"{path}: the file holds no tensors")
+        kind = type(content).__name__
+        raise DisentangleError(
+            f"cannot use {path} as weights: {EXPECTED}, got a {kind} without named tensors"
+        )
     return tensors
+
+
+def _kind(path: Path) -> str:
+    """Name what a file is that torch or safetensors cannot read as weights."""
+    if name := pickled_class(path):
+        return f"a pickle of {name.replace(' ', '.')}, which is never loaded"
+    kind = kind_of(path)
+    if kind != "a zip file":
+        return kind or "something else"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "a damaged or truncated zip file"
+    if any(name.endswith("/constants.pkl") for name in names):
+        return "a TorchScript module"
+    return "an npz file" if all(name.endswith(".npy") for name in names) else "a zip file"
 
 
 def fit_state(

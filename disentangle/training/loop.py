@@ -74,7 +74,7 @@ def fit(
 
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
-        Interrupted: SIGINT or SIGTERM was received; a checkpoint was written.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
     if device.type == "cpu":
@@ -272,18 +272,26 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of exiting; a second signal interrupts."""
+    """Collect the signals that end a process in a list instead of exiting.
+
+    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT or SIGTERM
+    interrupts; a second SIGHUP does not, as shells repeat it.
+    """
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stopped:
+        if stopped and number != hangup:
             raise KeyboardInterrupt
         stopped.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    hangup = getattr(signal, "SIGHUP", None)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup does
+        numbers.append(hangup)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stopped
     finally:

@@ -1,13 +1,14 @@
 """Training diagnostics: active latents, the KL of each, and a check for NaN and infinity."""
 
 import math
+import time
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from disentangle._utils.callbacks import Report, Say
-from disentangle._utils.text import WARNING
+from disentangle._utils.text import WARNING, duration
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
@@ -15,6 +16,14 @@ from disentangle.runs.run import Run
 
 PATIENCE = 1_000
 """Number of steps before a warning about collapse is possible."""
+SLOW = 3
+"""Number of steps after the start of a training that are slower than others."""
+TIMED = 5.0
+"""Seconds of training from which its time is predicted."""
+LONG = 1_800.0
+"""Seconds of training that are announced."""
+SHORT = 600.0
+"""Seconds of a shorter training that is suggested."""
 
 
 def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model, run: Run) -> None:
@@ -56,6 +65,43 @@ def measure(model: Model, images: Tensor) -> dict[str, Any]:
     if isinstance(code, Posterior):
         values["kl"] = [round(float(kl), 5) for kl in code.kl().mean(0)]
     return values
+
+
+def announcing(report: Report, say: Say, device: torch.device) -> Report:
+    """Wrap a report so that it says after the first seconds if training will take long.
+
+    Args:
+        report: called after each step.
+        say: called with the expected time, and with what shortens it.
+        device: the device that trains.
+    """
+    seen = 0
+    began: tuple[int, float] | None = None  # the step after which time is taken, and when that was
+
+    def announced(step: int, steps: int, entry: dict[str, Any] | None) -> None:
+        nonlocal seen, began
+        report(step, steps, entry)
+        now = time.perf_counter()
+        seen += 1
+        if seen == SLOW:
+            began = step, now
+        elif began is not None and seen >= 2 * SLOW and now - began[1] >= TIMED:
+            each = (now - began[1]) / (step - began[0])
+            began = None
+            if each * (steps - step) >= LONG:
+                say(expected(each, step, steps, device))
+
+    return announced
+
+
+def expected(each: float, step: int, steps: int, device: torch.device) -> str:
+    """The time left after a step if each takes some seconds, and what shortens it."""
+    few = max(1, int(float(f"{SHORT / each:.0e}")))  # one digit that is not 0
+    faster = "; a GPU is faster" if device.type == "cpu" else ""
+    return (
+        f"{steps:,} steps: about {duration(each * (steps - step))} left here. "
+        f"`--steps {few}` takes about {duration(SHORT)}{faster}."
+    )
 
 
 def watching(report: Report, say: Say, advice: str) -> Report:

@@ -1,5 +1,6 @@
 """Presets: the settings of papers by model and dataset, in small TOML files."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -11,8 +12,10 @@ from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.contracts.common_options import Common
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.settings import NORMALISED
-from disentangle.errors import UsageError, suggestion, true_name
+from disentangle.errors import OldSpelling, UsageError, suggestion, true_name
 
+OLD_NAMES = {"seed": "replication"}
+"""Old name of a preset -> its name; records of runs keep the old one."""
 Values = Mapping[str, Any]
 NOTHING: Values = MappingProxyType({})
 
@@ -159,7 +162,10 @@ def load_preset(name: str) -> Preset:
         UsageError: there is no preset with this name.
     """
     presets = known_presets()
-    known = true_name(name, presets)
+    known = true_name(name, [*presets, *OLD_NAMES])
+    if known in OLD_NAMES:
+        known = OLD_NAMES[known]
+        warnings.warn(f"preset '{name}' is now '{known}'", OldSpelling, stacklevel=2)
     if known not in presets:
         raise UsageError(f"no preset '{name}'{suggestion(name, presets)}")
     return presets[known]

@@ -1,7 +1,9 @@
 """The verbs `train` and `resume`."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,15 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.text import WARNING
+from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model
 from disentangle.contracts.plugin import knobs
+from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
-from disentangle.errors import DisentangleError, TrainingFailed, UsageError
+from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.checkpoint import digest
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord, parts_of
@@ -30,7 +33,7 @@ from disentangle.training.configuration import (
     kl_weight,
 )
 from disentangle.training.loop import fit
-from disentangle.training.monitor import watching
+from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 
 
@@ -119,7 +122,7 @@ def train(
         hold_out_seed=hold_out_seed,
     )
     request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
-    whole = dataset if isinstance(dataset, Dataset) else data_request.open(say, progress)
+    whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
         data_request.training_part(whole),
         device=torch_device,
@@ -127,6 +130,7 @@ def train(
         opening=data_request.record_fields,
         say=say,
     )
+    plan = replace(plan, record=plan.record.model_copy(update={"figures": figures}))
     run, built = begin(plan, Path(results).expanduser(), study)
     return complete(run, torch_device, checkpoint_every, figures, report, say, built)
 
@@ -167,17 +171,21 @@ def resume(
     *,
     device: str = "auto",
     checkpoint_every: int | None = None,
-    figures: bool = True,
+    figures: bool | None = None,
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run.
+
+    A finished run is returned as it is: its dataset is not opened, and no figure is drawn.
+    `figures` says whether to draw figures at the end [default: as when training started].
 
     Raises:
         UsageError: the run's weights were imported without those that only training needs.
         DisentangleError: training failed; complete files are kept.
     """
     loaded = run if isinstance(run, Run) else load_run(run)
+    loaded.say = say
     if loaded.record.absent:
         raise UsageError(
             f"{loaded.path}: cannot be trained further, as the imported file had no "
@@ -185,7 +193,11 @@ def resume(
         )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
-    return complete(loaded, torch_device, checkpoint_every, figures, report, say)
+    if loaded.finished:
+        say(f"already finished: {loaded.path}")
+        return loaded
+    draw = loaded.record.figures if figures is None else figures
+    return complete(loaded, torch_device, checkpoint_every, draw, report, say)
 
 
 def complete(
@@ -215,7 +227,11 @@ def complete(
         missing = [name for name in run_figures.files_of(run) if not (run.figures / name).exists()]
         if missing:
             say("drawing the figures")
-            run_figures.draw_all(run)
+            try:
+                run_figures.draw_all(run)
+            except OSError as error:  # the run itself is complete
+                run.unwritten = f"{error.filename or run.figures}: {error.strerror or error}"
+                warnings.warn(f"figures not written: {run.unwritten}", UnwrittenWarning, 2)
     return run
 
 
@@ -229,7 +245,7 @@ def fit_and_record(
 ) -> None:
     """Train the remaining steps of a run and record its end."""
     training = Training(**run.record.recipe)
-    say(f"training on {device.type}, {torch.get_num_threads()} threads: {run.path}")
+    say(f"training on {device.type}, {count(torch.get_num_threads(), 'thread')}: {run.path}")
     if run.log and not run.checkpoint_path.exists():
         say("there is no checkpoint: training restarts at the first step")
     model = model or run.build()
@@ -260,7 +276,7 @@ def fit_and_record(
                 training,
                 device=device,
                 checkpoint_every=every,
-                report=watching(report, say, advice(run)),
+                report=announcing(watching(report, say, advice(run)), say, device),
                 midway=PeriodicActions(run, say),
             )
     except TrainingFailed as error:

@@ -73,7 +73,7 @@ def test_scores_are_kept_with_the_run(command, trained_run):
 def test_scores_are_printed_as_a_table(command):
     command(*TRAIN, "--latents", 4, "--beta", 3)
     _, out, _ = command("score", "--metric", "mig")
-    assert "| beta-vae | latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
+    assert "| latents=4, beta=3.0, batch_size=8 | by hand | 3     | 1     |" in out
 
 
 def test_scores_are_written_as_markdown_and_csv(command, trained_run, tmp_path):
@@ -119,11 +119,12 @@ def test_dashes_and_beta_norm(command, tmp_path):
         ([*TRAIN, "--network", "burgss"], "no network 'burgss'; did you mean 'burgess'?"),
         (["train", "twin", "tiny"], "model 'twin' is ambiguous"),
         (["score", "--metric", "mgi"], "no metric 'mgi'; did you mean 'mig'?"),
-        (["score", "--metric", "mig:bins"], "expected NAME:knob=value"),
+        (["score", "--metric", "mig:bins"], "expected a name, or NAME:SETTING=VALUE"),
         (["score", "--metric", "mig,sap"], "'mig,sap': give one metric per --metric"),
         (["show", "betavae"], "no plugin, protocol or preset 'betavae'; did you mean 'beta-vae'?"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["train", "vae"], "Missing argument"),
+        (["train", "vae"], "which dataset? Run `disentangle train vae DATASET`"),
+        (["train", "vae", "--steps", "3"], "Missing argument"),
     ],
     ids=lambda x: " ".join(x)[-40:] if isinstance(x, list) else "",
 )
@@ -346,6 +347,21 @@ def test_help_of_train_lists_models_without_importing_them():
     assert "broken" in result.stdout
 
 
+def test_train_without_a_dataset_lists_the_datasets(command):
+    code, out, err = command("train", "Beta-VAE")
+    assert (code, out) == (2, "")
+    assert "Run `disentangle train beta-vae DATASET`" in err
+    assert "  dsprites           Squares, ellipses and hearts" in err
+
+
+def test_train_of_an_unknown_model_suggests_one_or_lists_them(command):
+    code, _, err = command("train", "bta-vae", "dsprites")
+    assert (code, err) == (2, "error: no model 'bta-vae'; did you mean 'beta-vae'?\n")
+    code, _, err = command("train", "qqqq", "dsprites")
+    assert code == 2
+    assert "  factor-vae    A VAE with a penalty on total correlation" in err
+
+
 def test_version(command):
     assert command("--version")[:2] == (0, f"disentangle {__version__}\n")
 
@@ -388,16 +404,50 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
     [
         (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
         (["--dataset", "tiny"], "--dataset and --takes require --encoder"),
-        (["--output", "a.json"], "--output requires --codes or --encoder"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
         (["--protocol", "nope"], "no protocol 'nope'"),
+        (["--labels", "factors.npy"], "--labels requires --codes"),
     ],
 )
 def test_options_of_score_that_do_not_go_together(command, words, message):
     code, _, err = command("score", *words)
     assert code == 2
     assert message in err
+
+
+def test_factors_come_from_a_file_of_their_own(command, codes_file, tmp_path):
+    with np.load(codes_file) as arrays:
+        np.save(tmp_path / "z.npy", arrays["codes"])
+        np.save(tmp_path / "v.npy", arrays["factors"])
+    together = command("score", "--codes", codes_file, "--metric", "mig")
+    assert command("score", "--codes", "z.npy", "--labels", "v.npy", "--metric", "mig") == together
+
+
+def test_wrong_arrays_are_named_with_their_file(command, tmp_path):
+    np.savez(tmp_path / "c.npz", codes=np.zeros((90, 1)), factors=np.arange(90.0)[:, None])
+    code, _, err = command("score", "--codes", "c.npz")
+    assert code == 2
+    assert "error: c.npz: factors: column 0 ('factor 1') is continuous" in err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_command_without_a_single_score_fails_with_the_reason(command, codes_file, form):
+    code, out, err = command("score", "--codes", codes_file, "--metric", "elbo", *form)
+    assert code == 1
+    assert "elbo" in out
+    assert "error: no score could be computed: " in err
+    assert "needs" in err
+
+
+def test_runs_without_a_single_score_fail_with_the_reason(command, tmp_path):
+    np.savez(tmp_path / "plain.npz", images=np.zeros((70, 32, 32), np.uint8))
+    words = [word.replace("tiny", "./plain.npz") for word in TRAIN]
+    command(*words)
+    code, _, err = command("score", "--metric", "mig")
+    assert code == 1
+    assert "error: no score could be computed: needs a dataset that is labelled" in err
+    assert command("score", "--metric", "mig", "--metric", "elbo")[0] == 0
 
 
 def test_wrong_codes_file_is_named(command, tmp_path):
@@ -513,6 +563,20 @@ def test_table_as_latex_begins_with_a_comment(table):
     assert table("--format", "latex").startswith("% disentangle")
 
 
+def test_latex_without_a_caption_is_a_tabular_alone(table):
+    out = table("--format", "latex", "--no-caption")
+    assert "\\begin{tabular}" in out
+    assert "\\caption" not in out
+
+
+def test_values_of_seeds_are_shown_when_asked(command, variant):
+    for seed, value in enumerate((0.25, 0.75)):
+        run = variant(f"s{seed}", seed=seed, values=[{"value": value}])
+    words = ["table", "--results", run.path.parent]
+    assert "0.500 ± 0.354" in command(*words)[1]
+    assert "0.500 (0.250, 0.750)" in command(*words, "--seeds")[1]
+
+
 def test_long_table_has_a_line_for_each_score(table):
     assert table("--format", "csv-long").count("\n") == 1 + 2 * 2
 
@@ -530,6 +594,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),
+        (["--no-caption"], 2, "--no-caption requires LaTeX"),
         (["--columns", "nothing"], 2, "no column 'nothing'"),
         (["--choose", "best"], 2, "the rules are"),
     ],

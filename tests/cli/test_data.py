@@ -110,7 +110,7 @@ def test_interrupt_of_a_preparation_is_said(command, photos, monkeypatch):
     assert last(err) == "error: interrupted"
 
 
-@pytest.mark.parametrize("words", [["data", "prepare"], ["train", "vae"], ["data", "show"]])
+@pytest.mark.parametrize("words", [["data", "prepare"], ["train", "vae"], ["data", "sheet"]])
 def test_set_that_is_not_there_names_the_commands_the_address_and_the_licence(
     command, tmp_path, words
 ):
@@ -118,7 +118,7 @@ def test_set_that_is_not_there_names_the_commands_the_address_and_the_licence(
     assert code == 1
     assert out == ""
     for said in (
-        "disentangle data prepare chairs --from PATH",
+        "disentangle data prepare chairs --file PATH",
         "disentangle data prepare chairs --download",
         "https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",
         "for research",
@@ -159,9 +159,9 @@ def test_run_on_own_images_opens_them_again(command, photos, tmp_path):
 def test_scores_of_images_without_labels_are_unavailable(command, photos):
     _, out, _ = command("train", "vae", "./photos", *QUICK)
     code, out, err = command("score", last(out))
-    assert code == 0
+    assert code == 1
     assert "n/a" in out
-    assert "needs a dataset that is labelled" in err
+    assert "error: no score could be computed: needs a dataset that is labelled" in err
 
 
 def test_size_and_channels_of_own_images_are_chosen_and_reopened(command, photos, tmp_path):
@@ -203,7 +203,7 @@ def test_broken_manifest_is_told_in_words_with_a_command_that_works(command, npz
 
 
 def test_command_for_a_set_that_is_not_drawn_says_from_where(command, tmp_path):
-    for name, advice in (("dsprites", "dsprites --data-dir d`"), ("cars3d", "d --from PATH` (or")):
+    for name, advice in (("dsprites", "dsprites --data-dir d`"), ("cars3d", "d --file PATH` (or")):
         _, _, err = command("data", "verify", name, "--data-dir", "d")
         assert advice in err
 

@@ -51,3 +51,45 @@ def test_baselines_scores_stand_under_their_names(capsys, variant):
     show_baselines({"oracle": mapping, "a longer name": mapping})
     head, first, _ = capsys.readouterr().out.splitlines()
     assert ends(head, ["a-score-with-a-long-name", "mig"]) == ends(first, ["0.500", "0.250"])
+
+
+@pytest.fixture
+def terminal(command, variant, monkeypatch):
+    """A function that runs a command in a terminal of some width, with a table of two runs."""
+    for beta in (1.0, 250.0):
+        names = ("elbo/reconstruction", "elbo/total", "elbo/kl", "mig", "modularity", "sap")
+        values = [
+            {"name": name, "metric": name.partition("/")[0], "value": i / 7, "version": 9}
+            for i, name in enumerate(names)
+        ]
+        run = variant(f"beta-{beta}", values=values, knobs={"beta": beta})
+
+    def run_command(width, *words):
+        for module in ("_utils.console", "cli.output"):
+            monkeypatch.setattr(f"disentangle.{module}.output_width", lambda: width)
+        paths = [run.path.parent / f"beta-{beta}" for beta in (1.0, 250.0)]
+        given = {"RUNS": [*paths], "RESULTS": ["--results", run.path.parent]}
+        words = [part for word in words for part in given.get(word, [word])]
+        code, out, err = command(*words)
+        assert code == 0, err
+        return out.splitlines()
+
+    return run_command
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize(
+    "words", [["data", "list"], ["table", "RESULTS"], ["compare", "RUNS"]], ids=str
+)
+def test_only_a_single_word_is_wider_than_the_terminal(terminal, words, width):
+    lines = terminal(width, *words)
+    wide = [line for line in lines if len(line) > width]
+    assert all(len(line.split()) <= 2 for line in wide), wide
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_table_in_a_terminal_has_every_number_whole(terminal, width):
+    text = "\n".join(terminal(width, "table", "RESULTS"))
+    assert "|" not in text
+    for i in range(1, 6):
+        assert text.count(f"{i / 7:.3f}") == 2

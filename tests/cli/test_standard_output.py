@@ -55,3 +55,19 @@ def test_libraries_and_children_write_to_standard_error(chatty, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scores"].keys() == {"mig"}
     assert {"from a library", "from a child"} <= set(done.stderr.splitlines())
+
+
+def test_closed_standard_output_is_said(command, monkeypatch, tmp_path):
+    np.savez(tmp_path / "c.npz", codes=np.arange(60.0)[:, None], factors=np.arange(60)[:, None] % 2)
+    monkeypatch.setattr(sys, "stdout", None)
+    code, out, err = command("score", "--codes", "c.npz", "--metric", "mig")
+    assert (code, out) == (0, "")
+    assert "WARNING: standard output is closed" in err
+
+
+def test_reader_that_stops_early_is_no_error(tmp_path):
+    program = Path(sys.executable).parent / "disentangle"
+    done = subprocess.run(
+        ["bash", "-c", f"{program} list | head -1"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("models\n", "")

@@ -74,7 +74,7 @@ def test_spec_of_a_metric():
 
 @pytest.mark.parametrize("text", ["mig:bins", "mig:=3", "mig:bins=", "mig:bins=1,bins=2"])
 def test_bad_spec_of_a_metric_is_refused(text):
-    with pytest.raises(UsageError, match="expected NAME:knob=value"):
+    with pytest.raises(UsageError, match="expected a name, or NAME:SETTING=VALUE"):
         parse_spec(text)
 
 

@@ -171,6 +171,39 @@ def test_pipes_in_a_folder_are_not_opened(tmp_path):
     assert pieces(tmp_path, everything) == []
 
 
+def test_files_that_are_left_out_are_counted_by_type(make):
+    others = {".a.jpg": b"", "__MACOSX/a.jpg": b"", "n.txt": b"", "b/n.txt": b"", "README": b""}
+    said = []
+    source = make({**FILES, **others})
+    pieces(source, lambda name: name.endswith(".jpg"), say=said.append)
+    expected = "5 files are left out: .txt (2), hidden (2), without a suffix (1)"
+    assert said == [f"{source}: {expected}"]
+
+
+def test_links_and_pipes_that_are_left_out_are_counted(tmp_path):
+    folder, said = tmp_path / "source", []
+    make_folder(folder, FILES)
+    (folder / "broken.jpg").symlink_to(tmp_path / "absent")
+    (folder / "around").symlink_to(folder, target_is_directory=True)
+    (folder / ".git").mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+    pieces(folder, everything, say=said.append)
+    kinds = "hidden (1), link to a folder (1), link to nothing (1), pipe, socket or device (1)"
+    assert said == [f"{folder}: 4 files are left out: {kinds}"]
+
+
+def test_nothing_is_said_if_nothing_is_left_out(make):
+    said = []
+    pieces(make(FILES), everything, say=said.append)
+    assert said == []
+
+
+def test_many_types_are_listed_in_part(make):
+    said = []
+    pieces(make({f"a.{i}": b"" for i in range(9)}), lambda name: False, say=said.append)
+    assert said[0].endswith(".0 (1), .1 (1), .2 (1), .3 (1), .4 (1), .5 (1) and 3 other types")
+
+
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_names_with_a_dot_or_doubled_slashes_are_put_straight(tmp_path, kind):
     MAKERS[kind](tmp_path / "x", {"./b//2.jpg": b"two", "./a.jpg": b"one"})

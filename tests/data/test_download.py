@@ -295,7 +295,7 @@ def test_a_host_that_fails_is_said_and_the_next_is_tried(
 
 def test_all_failures_are_listed(page: Callable[..., Page], tmp_path: Path) -> None:
     first, second = page(status=404), page(status=500)
-    message = fail(remote(first, second), tmp_path, "pass it with --from FILE")
+    message = fail(remote(first, second), tmp_path, "pass it with --file FILE")
     assert f"{first.url}: HTTP 404" in message
     assert f"{second.url}: HTTP 500" in message
     assert left(tmp_path) == set()

@@ -67,7 +67,7 @@ def test_what_is_no_value_is_refused_with_its_row(column, message):
 
 def test_words_are_said_to_be_in_alphabetical_order():
     found = read(["red", "green", "blue"], ["yes", "no", "no"], [1, 2, 3], names=["hue", "on", "x"])
-    assert "alphabetical order (hue: blue, green, red)" in found.remark
+    assert "ordered alphabetically (hue: blue, green, red)" in found.remark
     assert read([1, 2, 3]).remark == ""
 
 

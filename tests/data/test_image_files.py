@@ -93,7 +93,7 @@ def frames(kind):
 
 ODD = {
     "text": (b"words " * 100, "is not a JPEG, PNG, BMP, GIF, PPM, TIFF or WEBP image; get"),
-    "empty": (b"", "is not a JPEG"),
+    "empty": (b"", r"is empty \(0 bytes\)"),
     "postscript": (saved(coloured(), "EPS"), "is not a JPEG"),
     "rare format": (saved(coloured(), "PCX"), "is not a JPEG"),
     "cut jpeg": (saved(coloured(), "JPEG")[:-200], "cannot be decoded.*truncated"),

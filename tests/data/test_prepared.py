@@ -1,5 +1,6 @@
 """Prepared images: made once, checked, and made again when they are not what was asked for."""
 
+import errno
 import hashlib
 import json
 import re
@@ -96,6 +97,14 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
 def get(folder, **content):
     given = {"blocks": [ROWS], "shape": SHAPE, "source": "drawn", **content}
     return Preparation(folder=folder, version=1).get(lambda stack: Content(**given))
+
+
+def test_source_that_cannot_be_read_is_named_and_no_room_is_asked_for(tmp_path):
+    def make(stack):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "source.h5"))
+
+    with pytest.raises(DisentangleError, match=r"Permission denied: .*source.h5$"):
+        Preparation(folder=tmp_path / "set", version=1).get(make)
 
 
 def test_images_of_another_length_than_said_are_refused_and_leave_nothing(tmp_path):

@@ -1,9 +1,11 @@
 """Images of the user's own: folders and archives of image files, npz, and what is wrong in them."""
 
+import json
 import os
 import re
 import shutil
 import struct
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,7 +17,10 @@ from PIL import Image, ImageOps
 import disentangle
 from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.data.status import own_states
+from disentangle.errors import DisentangleError, InputWarning, UsageError
+from disentangle.scoring.request import ScoringRequest
+from disentangle.scoring.score_runs import score_run
 
 ORIENTATION, RESOLUTION_UNIT = 0x112, 0x128
 
@@ -151,8 +156,60 @@ def test_photo_whose_exif_data_are_odd_is_turned_too(load, tmp_path):
 )
 def test_side_is_kept_if_all_have_one_that_networks_take(load, tmp_path, sizes, side):
     for i, size in enumerate(sizes):
-        save(tmp_path / "photos" / f"{i}.png", picture(*size))
+        save(tmp_path / "photos" / f"{i}.png", picture(*size, seed=i))
     assert load(tmp_path / "photos").image_shape == (3, side, side)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([(32, 32)] * 2, "32 x 32, RGB"),
+        ([(100, 100)] * 2, "64 x 64, RGB, resized (from 100 x 100)"),
+        (
+            [(80, 60), (90, 90), (80, 60)],
+            "64 x 64, RGB, cropped to the central square and resized (from 2 sizes, most often "
+            "80 x 60)",
+        ),
+    ],
+)
+def test_what_is_done_to_images_is_said(load, tmp_path, sizes, words):
+    said = []
+    for i, size in enumerate(sizes):
+        save(tmp_path / "photos" / f"{i}.png", picture(*size, seed=i))
+    (tmp_path / "photos" / "notes.txt").touch()
+    load(tmp_path / "photos", say=said.append)
+    assert said[0].endswith("photos: 1 file is left out: .txt (1)")
+    assert said[-1].endswith(f"preparing {len(sizes)} images, {words}")
+
+
+@pytest.mark.parametrize(
+    ("images", "remedy"),
+    [
+        (np.zeros((6, 32, 32)), "float64; store uint8, .*`(255 * images)"),
+        (np.zeros((6, 32, 32), bool), "bool; .*`255 * images"),
+        (np.zeros((6, 32, 32), int), "int64; .*`images.astype(np.uint8)`"),
+        (np.zeros((6, 32, 32), np.uint16), "uint16; .*`(images // 257)"),
+        (np.zeros((6, 3, 32, 32), np.uint8), "`images.transpose(0, 2, 3, 1)` of [N, C, H, W]"),
+        (np.zeros((6, 32, 32, 4), np.uint8), "`images[..., :3]` of RGBA"),
+    ],
+)
+def test_arrays_of_another_type_or_order_are_refused_with_a_remedy(npz, images, remedy):
+    pattern = re.escape(remedy).replace(r"\.\*", ".*")
+    with pytest.raises(DisentangleError, match=pattern):
+        npz(images=images)
+
+
+def test_array_that_may_hold_images_along_its_last_axis_is_warned_of(npz):
+    with pytest.warns(InputWarning, match=r"taken as 32 images of 32 x 6 .* \[H, W, N\]"):
+        npz(images=noise(32, 32, 6))
+
+
+def test_what_is_done_to_arrays_is_said(load, tmp_path):
+    said = []
+    np.savez(tmp_path / "own.npz", images=noise(9, 48, 80))
+    load(tmp_path / "own.npz", say=said.append)
+    words = "64 x 64, cropped to the central square and resized (from 80 x 48)"
+    assert said == [f"{tmp_path / 'own.npz'}: 9 images, {words}"]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +332,21 @@ def test_file_that_is_no_plain_image_is_named(load, photos, tmp_path, spoil, opt
         load(photos, **options)
     assert "\n" not in str(caught.value)
     assert left_behind(tmp_path) == set()
+
+
+def test_empty_image_file_is_named(load, photos):
+    (photos / "3.png").write_bytes(b"")
+    with pytest.raises(DisentangleError, match=r"'3.png' in .*photos is empty \(0 bytes\)"):
+        load(photos)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"Rar!\x1a\7" + bytes(99), "rar archive"), (b"\x93NUMPY", "n npy file")]
+)
+def test_file_of_another_kind_is_described(load, tmp_path, content, words):
+    (tmp_path / "images.x").write_bytes(content)
+    with pytest.raises(DisentangleError, match=f"cannot read .*images.x: it is a.*{words}"):
+        load(tmp_path / "images.x")
 
 
 def test_empty_folder_is_refused(load, tmp_path):
@@ -459,7 +531,7 @@ def test_order_of_words_is_said(npz, tmp_path):
     said = []
     words = {"factors": ["red", "green", "blue"], "names": ["hue"]}
     npz({"say": said.append}, images=noise(3, 32, 32), **words)
-    assert any("alphabetical order (hue: blue, green, red)" in line for line in said)
+    assert any("ordered alphabetically (hue: blue, green, red)" in line for line in said)
 
 
 def test_continuous_factor_is_refused(npz):
@@ -652,17 +724,17 @@ def test_large_images_are_read_a_few_at_a_time(npz, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"", "an empty file"),
-        (b"text", "a text file"),
-        (b"PK\3\4 and no more", "a damaged or truncated zip file"),
+        (b"", "an empty file: get it again"),
+        (b"text", "expected an npz file, got a text file"),
+        (b"PK\3\4 and no more", "expected an npz file, got a damaged or truncated zip file"),
         (b"<html><title>Quota exceeded</title>", r"a web page \('Quota exceeded'\), not the file"),
-        (b"\x93NUMPY", "an npy file"),
-        (b"\0\1", "something else"),
+        (b"\x93NUMPY", "expected an npz file, got an npy file"),
+        (b"\0\1", "expected an npz file, got something else"),
     ],
 )
 def test_file_that_is_no_npz_is_refused(load, tmp_path, content, kind):
     (tmp_path / "own.npz").write_bytes(content)
-    with pytest.raises(DisentangleError, match=rf"own\.npz as images: expected an npz .* {kind}"):
+    with pytest.raises(DisentangleError, match=rf"cannot use .*own\.npz.*: .*{kind}"):
         load(tmp_path / "own.npz")
 
 
@@ -710,6 +782,23 @@ def test_run_finds_a_folder_that_was_moved(trained, photos, tmp_path):
     assert moved.dataset.fingerprint == before.fingerprint
 
 
+def test_run_whose_folder_is_gone_says_how_to_name_another(trained, photos):
+    again, _ = trained
+    shutil.rmtree(photos)
+    with pytest.raises(DisentangleError, match=rf"images in {photos}, which are not .* `--file`"):
+        _ = again.dataset
+
+
+def test_images_that_are_damaged_are_said_to_be_prepared_again_when_a_run_is_scored(trained):
+    again, before = trained
+    (images,) = (again.path.parents[4] / "data").rglob("images-*.npy")
+    images.write_bytes(images.read_bytes()[:-9])
+    said = []
+    score_run(again, ScoringRequest.of(["reconstruction"]), say=said.append)
+    assert "are damaged or outdated: preparing them again" in said[0]
+    assert again.dataset.fingerprint == before.fingerprint
+
+
 def test_run_refuses_a_folder_that_has_changed(trained, photos):
     save(photos / "7.png", picture(seed=7))
     with pytest.raises(DisentangleError, match="give the original file or data folder"):
@@ -722,3 +811,23 @@ def test_default_metrics_are_unavailable_without_labels(trained):
     assert {"mig", "beta-vae-score"} <= set(scores.unavailable)
     for reason in scores.unavailable.values():
         assert reason == "needs a dataset that is labelled, but './photos' is only images"
+
+
+# Names that are not UTF-8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow only UTF-8")
+def test_folder_whose_name_is_not_utf8_is_prepared_trained_and_scored(photos, tmp_path):
+    folder = photos.rename(tmp_path / os.fsdecode(b"ph\xe9"))
+    (folder / "0.png").rename(folder / os.fsdecode(b"im\xff.png"))
+    options = {"steps": 2, "batch_size": 4, "results": tmp_path / os.fsdecode(b"r\xff")}
+    run = disentangle.train("vae", f"{folder}/", data_dir=tmp_path / "data", **options)
+    again = disentangle.load_run(run.path)
+    assert again.record.dataset.file == str(folder)
+    assert again.record == run.record
+    assert again.record.dataset.name == r"./ph\xe9"
+    assert json.loads((run.path / "run.json").read_text())["dataset"]["file"] == str(folder)
+    assert all(value > 0 for value in disentangle.score(again, ["reconstruction"]).values())
+    assert (run.path / "scores.json").exists()
+    (state,) = own_states(tmp_path / "data")
+    assert state[2].startswith("ready: 6 images")

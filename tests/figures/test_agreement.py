@@ -227,7 +227,7 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
 def test_figures_of_runs_by_command(runs, command):
     results = runs[0].path.parent
     for kind, name in (
-        (["sweep", "--score", "elbo/kl", "--knob", "beta"], "elbo-kl-against-beta"),
+        (["effect", "--score", "elbo/kl", "--of", "beta"], "elbo-kl-against-beta"),
         (["rate-distortion"], "rate-distortion"),
         (["protocols", "--score", "mig"], "protocols-of-mig"),
         (["variance", "--score", "mig"], "variance"),
@@ -236,4 +236,4 @@ def test_figures_of_runs_by_command(runs, command):
         code, out, err = command("figure", *kind, "--results", results)
         assert code == 0, err
         assert out.strip() == str(results / "figures" / f"{name}.png")
-    assert command("figure", "sweep", "--results", results)[0] == 2
+    assert command("figure", "effect", "--results", results)[0] == 2

@@ -72,7 +72,7 @@ def test_ends_are_told(run):
 
 
 @pytest.mark.parametrize(
-    ("bases", "width"), [(["seed"], canvas.COLUMN), (["seed", "first", "prior"], canvas.PAGE)]
+    ("bases", "width"), [(["random"], canvas.COLUMN), (["random", "first", "prior"], canvas.PAGE)]
 )
 @pytest.mark.parametrize("span", ["prior", "posterior"])
 def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(

@@ -26,6 +26,7 @@ SHRINK = (
     ("dsprites", "tiny"),
     ("data prepare tiny", "data prepare dsprites"),
     ("data verify tiny", "data verify dsprites"),
+    ("--batch-size 32 --steps 9000", "--steps 3 --batch-size 8"),
     ("--steps 3000", "--steps 3 --batch-size 8"),
     ("--steps 4000", "--steps 20 --batch-size 8"),
     ("--steps 5000", "--steps 3 --batch-size 8"),
@@ -33,6 +34,7 @@ SHRINK = (
     ("steps = 5000", "steps = 3\nbatch_size = 8"),
     ("200_000", "70"),
     ("500000", "50"),
+    ("12000", "12"),
     ("1000", "10"),
 )
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

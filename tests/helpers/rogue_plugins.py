@@ -10,7 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from disentangle import Dataset, Detail, Grid, Labelled, Metric, Model, Posterior, Unavailable, knob
+from disentangle import (
+    Dataset,
+    Detail,
+    Grid,
+    Labelled,
+    Metric,
+    Model,
+    Posterior,
+    Term,
+    Unavailable,
+    knob,
+)
 
 
 class Right(Model):
@@ -53,6 +64,14 @@ class Summed(Right):
 
     def kl(self, q):
         return q.kl().sum()
+
+
+class SummedValue(Right):
+    """It logs the sum of the KL over the batch, though it minimises the mean."""
+
+    def terms(self, batch):
+        terms = super().terms(batch)
+        return {**terms, "kl": Term(terms["kl"], self.encode(batch.x).kl().sum())}
 
 
 class Total(Right):
@@ -361,6 +380,14 @@ class Comma(Squares):
 
     def __init__(self):
         super().__init__({"x,y": 7, "shade": 6})
+
+
+class Repeated(Squares):
+    """A factor with two values of the same number."""
+
+    def __init__(self):
+        super().__init__({"x": 7, "shade": 3})
+        self.numbers = {"shade": [1.0, 2.0, 2.0]}
 
 
 class Tells(Squares):

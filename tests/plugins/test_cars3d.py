@@ -154,7 +154,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DisentangleError) as caught:
         cars3d.open(at(tmp_path))
     message = str(caught.value)
-    assert "disentangle data prepare cars3d --from" in message
+    assert "disentangle data prepare cars3d --file" in message
     assert "disentangle data prepare cars3d --download" in message
     assert "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz" in message
     assert "Licence: unstated" in message

@@ -278,7 +278,7 @@ def test_absent_faces_are_explained(tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="is not prepared") as caught:
         celeba.open(at(tmp_path))
     message = str(caught.value)
-    assert "disentangle data prepare celeba --from PATH" in message
+    assert "disentangle data prepare celeba --file PATH" in message
     assert "disentangle data prepare celeba --download (1,473 MB)" in message
     assert all(remote.urls[0] in message for remote in celeba.ABOUT.files)
     assert "Licence: for non-commercial research" in message

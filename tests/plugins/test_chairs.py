@@ -257,7 +257,7 @@ def test_absent_chairs_are_explained(tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="is not prepared") as caught:
         chairs.open(at(tmp_path))
     message = str(caught.value)
-    assert "disentangle data prepare chairs --from PATH" in message
+    assert "disentangle data prepare chairs --file PATH" in message
     assert "disentangle data prepare chairs --download" in message
     assert chairs.ABOUT.files[0].urls[0] in message
     assert "Licence: for research" in message

@@ -315,9 +315,9 @@ def first_block(fill: int, npz: Path) -> None:
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda npz: None, "no such file"),
     "folder": (Path.mkdir, "directory"),
-    "empty": (Path.touch, "not a zip file"),
-    "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "not a zip file"),
-    "truncated": (truncated_file, "not a zip file"),
+    "empty": (Path.touch, "it is an empty file"),
+    "text": (lambda npz: npz.write_bytes(b"<html>404</html>"), "a web page"),
+    "truncated": (truncated_file, "damaged or truncated"),
     "damaged": (damaged_file, "."),
     "foreign npz": (lambda npz: np.savez(npz, images=np.zeros(3)), "has no array 'imgs'"),
     "object array": (lambda npz: np.savez(npz, imgs=np.array(Bomb(npz))), "object"),
@@ -404,7 +404,7 @@ def test_another_download_is_refused(served: str, tmp_path: Path) -> None:
     with pytest.raises(DisentangleError, match="hash") as caught:
         dsprites.open(at(tmp_path, download=True))
     assert served in str(caught.value)
-    assert "--from FILE" in str(caught.value)
+    assert "--file FILE" in str(caught.value)
 
 
 def test_a_download_goes_before_images_that_were_drawn(
@@ -422,5 +422,5 @@ def test_no_network_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     publish(monkeypatch, "http://127.0.0.1:9/dsprites.npz", "md5:" + "0" * 32)
     with pytest.raises(DisentangleError, match=r"http://127\.0\.0\.1:9/") as caught:
         dsprites.open(at(tmp_path, download=True))
-    assert "--from FILE" in str(caught.value)
+    assert "--file FILE" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -120,7 +120,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path, version: str) -> None:
     with pytest.raises(DisentangleError) as caught:
         VERSIONS[version](at(tmp_path, version))
     message = str(caught.value)
-    assert f"disentangle data prepare mpi3d-{version} --from" in message
+    assert f"disentangle data prepare mpi3d-{version} --file" in message
     assert f"disentangle data prepare mpi3d-{version} --download" in message
     assert (
         f"https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/mpi3d_{version}.npz"
@@ -164,9 +164,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file"),
     "folder": (Path.mkdir, "cannot use"),
     "pipe": (os.mkfifo, "neither a regular file nor a folder"),
-    "empty": (Path.touch, "not a zip file"),
-    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "not a zip file"),
-    "truncated": (truncated, "not a zip file"),
+    "empty": (Path.touch, "it is an empty file"),
+    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "a web page"),
+    "truncated": (truncated, "damaged or truncated"),
     "damaged": (damaged, "cannot use"),
     "a bit flipped": (a_bit_flipped, "Bad CRC-32"),
     "fewer images than promised": (partial(cut_inside, IMAGES[:-1]), "ends too early"),

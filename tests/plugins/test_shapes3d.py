@@ -167,7 +167,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DisentangleError) as caught:
         shapes3d.open(at(tmp_path))
     message = str(caught.value)
-    assert "disentangle data prepare shapes3d --from" in message
+    assert "disentangle data prepare shapes3d --file" in message
     assert "disentangle data prepare shapes3d --download (268 MB)" in message
     assert "https://storage.googleapis.com/3d-shapes/3dshapes.h5" in message
     assert "Apache-2.0" in message

@@ -160,7 +160,7 @@ def test_what_is_not_there_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DisentangleError) as caught:
         smallnorb.open(at(tmp_path))
     message = str(caught.value)
-    assert "disentangle data prepare smallnorb --from" in message
+    assert "disentangle data prepare smallnorb --file" in message
     assert "disentangle data prepare smallnorb --download" in message
     for name in files():
         assert f"https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/{name}.gz" in message

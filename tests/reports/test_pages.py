@@ -15,12 +15,14 @@ from disentangle.errors import DisentangleError
 from disentangle.figures.bases import Base, default_bases, find_bases
 from disentangle.figures.latents import measure_latents
 from disentangle.figures.traversals import traverse
-from disentangle.reports import pages
+from disentangle.reports import pages, run_page
 from disentangle.reports.html import json_text
 from disentangle.reports.run_page import VALUES
 from disentangle.runs.score_records import DetailRecord, ScoreFile
 from disentangle.runs.scores import read_scores
+from disentangle.runs.train_command import train_command
 from disentangle.score_tables.build import make_tables as tables
+from disentangle.score_tables.cells import number
 from disentangle.scoring.score_runs import score
 from disentangle.training.train import train
 
@@ -439,3 +441,32 @@ def test_run_that_cannot_be_read_is_on_the_page_and_fails_the_command(command, v
     assert "invalid record" in err
     assert "invalid record" in (good.path.parent / "report.html").read_text()
     assert out.strip().endswith("report.html")
+
+
+def charts(run):
+    """The titles of the charts of the terms on a page, with their units."""
+    shown = run_page.curves(run, measure_latents(run))
+    return {title: unit for title, unit, _ in shown}
+
+
+def test_charts_show_the_loss_the_kl_and_its_weighted_term(run):
+    assert list(charts(run))[:4] == ["loss", "reconstruction", "kl", "kl, weighted"]
+    assert charts(run)["kl"] == "without its weight"
+    assert charts(run)["kl, weighted"] == "nats per image"
+    text = pages.run_page(run)
+    kl, term = run.log[-1]["values"]["kl"], run.log[-1]["terms"]["kl"]
+    assert term == pytest.approx(2 * kl, rel=1e-5)
+    assert f"kl: kl ends at {number(kl)}" in text
+    assert f"kl, weighted: kl, weighted ends at {number(term)}" in text
+
+
+def test_charts_of_an_old_log_call_no_weighted_term_kl(run):
+    entries = [{k: v for k, v in e.items() if k not in ("values", "loss")} for e in run.log]
+    (run.path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert list(charts(run))[:3] == ["reconstruction", "kl, weighted", "KL of each latent"]
+
+
+def test_page_shows_the_command_that_trains_the_run_again(run):
+    page = Page(pages.run_page(run))
+    assert train_command(run.record) in page.text
+    assert "--beta 2.0" in train_command(run.record)

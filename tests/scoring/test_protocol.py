@@ -44,6 +44,11 @@ def test_protocol_of_ones_own_chooses_metrics_and_knobs(run, mine):
     assert read_scores(run)[1].settings == {"bins": 9, "samples": 40}
 
 
+def test_protocol_may_begin_with_a_byte_order_mark(mine):
+    mine.write_text(mine.read_text(), encoding="utf-8-sig")
+    assert load_protocol(str(mine)).about == "ours"
+
+
 def test_edited_protocol_is_another_column(run, mine):
     score(run, protocol=mine)
     mine.write_text(mine.read_text().replace("ours", "ours again"))

@@ -97,6 +97,16 @@ def test_failure_of_the_encoder_itself_is_told():
         score_encoder(boom, "tiny", MIG, device="cpu")
     with pytest.raises(UsageError, match="a function of images, got int"):
         score_encoder(3, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match="a function of images, got the class Flatten"):
+        score_encoder(torch.nn.Flatten, "tiny", MIG, device="cpu")
+
+
+def test_network_of_colour_images_gets_a_hint_for_grey_ones():
+    network = torch.nn.Conv2d(3, 8, 3)
+    with pytest.raises(
+        DisentangleError, match=r"to have 3 channels.*`lambda x: encoder\(x\.expand"
+    ):
+        score_encoder(network, "tiny", MIG, device="cpu")
 
 
 def test_encoder_that_changes_its_number_of_latents_is_refused():
@@ -225,8 +235,13 @@ def test_file_of_torch_save_is_refused_with_the_remedy(tmp_path):
         DisentangleError, match=r"a pickled Mine.*`net = torch\.load\(.*FILE\.py:net"
     ):
         load_encoder(str(tmp_path / "whole.pt"))
-    with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
-        load_encoder(str(tmp_path / "weights.pt"))
+    (tmp_path / "weights.safetensors").write_bytes(b"\x10")
+    for name in ("weights.pt", "weights.safetensors"):
+        with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
+            load_encoder(str(tmp_path / name))
+    (tmp_path / "net.onnx").write_bytes(b"\x10")
+    with pytest.raises(DisentangleError, match=r"onnxruntime in a function.*FILE\.py:NAME"):
+        load_encoder(str(tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +291,7 @@ def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, mon
             r"NameError: name 'undefined' is not defined \(broken\.py, line 2\)",
         ),
         ("def net(x:\n", r"SyntaxError: .*broken\.py, line 1"),
-        ("import sys\nsys.exit(3)\n", r"ended the process; .*\(broken\.py, line 2\)"),
+        ("import sys\nsys.exit(3)\n", r"SystemExit: 3; .*\(broken\.py, line 2\)"),
         ("import nonesuch\n", r"No module named 'nonesuch' \(broken\.py, line 1\)"),
         ("", "has no attribute 'net'"),
     ],
@@ -393,7 +408,7 @@ def test_digest_of_codes_changes_with_the_numbers_behind_the_labels():
 def test_words_are_factors_and_their_order_is_said():
     v = np.arange(60) % 3
     words = np.array(["cube", "ball", "cone"])[v]
-    with pytest.warns(InputWarning, match=r"alphabetical order \(shape: ball, cone, cube\)"):
+    with pytest.warns(InputWarning, match=r"ordered alphabetically \(shape: ball, cone, cube\)"):
         found = score_codes(v[:, None], words[:, None], metrics=["mig"], names=["shape"])
     assert found == score_codes(v[:, None], v[:, None], metrics=["mig"])
 
@@ -438,3 +453,9 @@ def test_later_batches_of_more_digits_are_kept(tmp_path):
 
     source = FunctionSource(growing, load_dataset("tiny"))
     assert len(np.unique(source.codes(np.arange(2, 75)))) > 3
+
+
+def test_few_rows_are_told():
+    v = np.arange(8)[:, None] % 2
+    with pytest.warns(InputWarning, match="only 8 rows"):
+        assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)

@@ -51,6 +51,20 @@ def plan(study, tmp_path):
     return make
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_study_file_may_begin_with_a_byte_order_mark(study, encoding):
+    file = study("")
+    file.write_text(RUNS, encoding=encoding)
+    assert read_text(file) == RUNS
+
+
+def test_study_file_in_another_encoding_is_told_to_be_so(study):
+    file = study("")
+    file.write_text(RUNS, encoding="utf-16")
+    with pytest.raises(DisentangleError, match="not text in UTF-8; save it as UTF-8"):
+        read_text(file)
+
+
 def test_lists_are_grids():
     found = list(expand({"model": ["a", "b"], "dataset": "d", "beta": [1, 2]}, ""))
     assert [(one["model"], one["beta"]) for one in found] == [

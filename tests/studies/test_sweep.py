@@ -1,5 +1,6 @@
 """`disentangle sweep`, through the real command and real workers."""
 
+import errno
 import os
 import shutil
 import signal
@@ -164,6 +165,17 @@ def test_study_that_grew_begins_what_is_new(done, study, command):
     assert "mine: 3 runs: 2 done, 1 to start" in err
     assert err.count(": started") == 1
     assert before.items() <= written(done).items()
+
+
+def test_tables_are_shown_if_they_cannot_be_written(done, command, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("disentangle.score_tables.export.write_text", full)
+    code, out, err = command("sweep", "mine.toml")
+    assert code == 1
+    assert "| beta-vae" in out
+    assert "results/mine/scores.md: No space left on device" in err
 
 
 def test_tables_show_the_scores_that_were_asked(done, command):

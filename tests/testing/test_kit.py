@@ -38,6 +38,7 @@ RIGHT = [rogue.Right, rogue.Squares, rogue.Faces, rogue.Told, rogue.DeclaredLess
 WRONG = [
     (rogue.Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a"),
     (rogue.Summed, "terms are per image", "term 'kl' doubles with the batch"),
+    (rogue.SummedValue, "terms are per image", "term 'kl, unweighted' doubles with the batch"),
     (rogue.SeedsNumPy, "nothing is printed or seeded", "from NumPy's global generator"),
     (rogue.SeedsWeights, "another seed gives other weights", "build() must not seed a generator"),
     (rogue.Prints, "nothing is printed or seeded", "terms() prints 'a step'"),
@@ -76,6 +77,7 @@ WRONG = [
     (rogue.Poisson, "record of it is complete", "likelihood is 'poisson', expected one of"),
     (rogue.Tells, "opening and reading disturb nobody", "images() prints '4 images'"),
     (rogue.Comma, "factors have names and sizes", "without '=', ',' or surrounding spaces"),
+    (rogue.Repeated, "factors have names and sizes", "`numbers` must hold as many finite and"),
     (rogue.Unseeded, "generator decides alone", "draw only from rng"),
     (rogue.First, "order of latents does not matter", "alike, or declare `ordered = True`"),
     (rogue.Less, "oracle scores above noise", "declare `better`"),
@@ -208,7 +210,7 @@ def test_plugin_that_cannot_be_imported_fails_when_its_case_runs(strangers, name
 
 def test_dataset_whose_files_are_not_here_is_skipped_with_the_reason(tmp_path):
     check = cases(conformance(datasets=["celeba"], data_dir=tmp_path))[0]
-    with pytest.raises(SkipTest, match="disentangle data prepare celeba --from PATH"):
+    with pytest.raises(SkipTest, match="disentangle data prepare celeba --file PATH"):
         check()
 
 

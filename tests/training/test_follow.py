@@ -4,7 +4,7 @@ import pytest
 
 from disentangle.errors import DisentangleError
 from disentangle.runs.run import Run, load_run
-from disentangle.training.follow import PATIENCE, follow, for_tensorboard
+from disentangle.training.follow import PATIENCE, follow, for_tensorboard, scalars
 from disentangle.training.train import train
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
@@ -12,7 +12,7 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
 
 @pytest.fixture
 def trained(strangers, tmp_path):
-    return train("vae", "tiny", results=tmp_path, score_every=6, metrics=["mig"], **SMALL)
+    return train("beta-vae", "tiny", results=tmp_path, score_every=6, metrics=["mig"], **SMALL)
 
 
 @pytest.fixture
@@ -58,13 +58,23 @@ def test_tensorboard_has_every_number_of_the_log_once(trained):
     events = EventAccumulator(str(trained.path / "tensorboard")).Reload()
     log = trained.log
     for tag, numbers in {
-        "terms/kl": [entry["terms"]["kl"] for entry in log],
+        "loss": [entry["loss"] for entry in log],
+        "values/kl": [entry["values"]["kl"] for entry in log],
+        "weighted/kl": [entry["terms"]["kl"] for entry in log],
         "kl/z3": [entry["kl"][3] for entry in log],
         "training/active": [entry["active"] for entry in log],
         "scores/mig": [entry["scores"]["mig"] for entry in log if "scores" in entry],
     }.items():
         assert [event.value for event in events.Scalars(tag)] == pytest.approx(numbers, rel=1e-5)
-    assert [event.step for event in events.Scalars("terms/kl")] == [e["step"] for e in log]
+    assert [event.step for event in events.Scalars("values/kl")] == [e["step"] for e in log]
+
+
+def test_tensorboard_calls_no_weighted_term_of_an_old_log_kl(trained):
+    entry = trained.log[-1]
+    old = {key: value for key, value in entry.items() if key not in ("values", "loss")}
+    names = set(scalars(old))
+    assert {"weighted/kl", "values/reconstruction"} <= names
+    assert not {"loss", "values/kl"} & names
 
 
 def test_watch_says_how_far_it_is(trained, command):

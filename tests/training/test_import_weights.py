@@ -14,7 +14,7 @@ from disentangle.reports.run_page import origins
 from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
-from disentangle.training.import_weights import fit_state, import_weights
+from disentangle.training.import_weights import fit_state, import_weights, read_state
 from disentangle.training.train import resume, train
 from disentangle_plugins.models.vae import VAE
 
@@ -249,11 +249,49 @@ class Bomb:
 
 def test_nothing_is_unpickled(tmp_path, capsys):
     torch.save({"encoder.conv1.weight": Bomb()}, tmp_path / "bomb.pt")
-    with pytest.raises(DisentangleError, match="not a state dict that holds only tensors"):
+    with pytest.raises(
+        DisentangleError, match=r"got a pickle of \S+\.print, which is never loaded"
+    ):
         imported(tmp_path / "bomb.pt", tmp_path)
     assert "boom" not in capsys.readouterr().out
     with pytest.raises(DisentangleError, match="no such file"):
         imported(tmp_path / "absent.pt", tmp_path)
+
+
+def cut(path):
+    torch.save({"weight": torch.ones(3000)}, path)
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def arrays(path):
+    with path.open("wb") as file:
+        np.savez(file, a=X, b=X)
+
+
+PAGE = "<!DOCTYPE html><html><title>Quota\nexceeded</title>"
+WRONG = {
+    "module": (
+        lambda path: torch.save(nn.Linear(2, 2), path),
+        r"expected a state dict, .* got a pickle of torch\.nn\.\S+, which is never",
+    ),
+    "list": (lambda path: torch.save([torch.ones(1)], path), "got a list without named"),
+    "numbers": (lambda path: torch.save({"loss": 0.5}, path), "got a dict without named"),
+    "empty": (lambda path: path.touch(), r"it is an empty file: get it again"),
+    "text": (lambda path: path.write_text("hello"), "got a text file"),
+    "page": (lambda path: path.write_text(PAGE), r"a web page \('Quota exceeded'\), .* again"),
+    "pointer": (lambda path: path.write_text("version https://git-lfs.gi"), "`git lfs pull`"),
+    "noise": (lambda path: path.write_bytes(bytes(range(99))), "got something else"),
+    "truncated": (cut, "got a damaged or truncated zip file"),
+    "npz": (arrays, "got an npz file"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_file_that_holds_no_state_dict_is_described(tmp_path, wrong):
+    write, message = WRONG[wrong]
+    write(tmp_path / "weights.pt")
+    with pytest.raises(DisentangleError, match=rf"cannot use .*weights.pt as weights: .*{message}"):
+        read_state(tmp_path / "weights.pt")
 
 
 def test_weights_that_are_not_finite_are_refused(public, tmp_path):
@@ -273,9 +311,9 @@ def test_import_command(public, command, tmp_path):
         "--layout",
         "disentangling-vae",
     ]
-    code, out, err = command("import", *words, "--knob", "beta=4", "--knob", f"latents={D}")
+    code, out, err = command("import", *words, "--set", "beta=4", "--set", f"latents={D}")
     assert code == 0, err
     assert (tmp_path / out.strip() / "checkpoint.safetensors").exists()
-    code, _, err = command("import", *words, "--knob", "beta")
+    code, _, err = command("import", *words, "--set", "beta")
     assert code == 2
     assert UsageError.exit_code == 2

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 import disentangle
-from disentangle._utils.console import describe
 from disentangle._utils.seeds import torch_rng
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs import checkpoint
 from disentangle.training.loop import Interrupted
 from disentangle.training.periodic import periodic_record
+from disentangle.training.progress import details
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -173,7 +173,7 @@ def test_progress_shows_scores():
         "terms": {"kl": 1.0}, "active": 2, "images_per_second": 9.0, "seconds": 1.0,
         "scores": {"mig": 0.1234, "sap": None},
     }  # fmt: skip
-    assert describe(1, 2, entry).endswith("left  mig 0.123  sap n/a")
+    assert details(entry)[:3] == ["active 2", "mig 0.123", "sap n/a"]
 
 
 def test_command_line_keeps_and_scores(command, tmp_path):

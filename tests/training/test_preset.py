@@ -9,7 +9,7 @@ import torch
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check
-from disentangle.errors import UsageError
+from disentangle.errors import OldSpelling, UsageError
 from disentangle.runs.run import load_run
 from disentangle.training.configuration import ModelRequest
 from disentangle.training.preset import known_presets, load_preset
@@ -44,7 +44,13 @@ def record_of(model, dataset, preset, given):
 
 
 def test_presets_are_the_papers():
-    assert sorted(PRESETS) == ["burgess2018", "higgins2017", "hsu2023", "locatello2019", "seed"]
+    assert sorted(PRESETS) == [
+        "burgess2018",
+        "higgins2017",
+        "hsu2023",
+        "locatello2019",
+        "replication",
+    ]
     assert all(preset.about for preset in PRESETS.values())
 
 
@@ -185,10 +191,18 @@ def test_same_settings_are_the_same_run_whoever_chose_them(sprites, tmp_path):
 def test_what_is_known_to_fail_is_said_before_it_runs(sprites, tmp_path):
     said = []
     sprites.name = "celeba"
-    train("beta-vae", sprites, preset="seed", results=tmp_path, say=said.append, **OPTIONS)
+    train("beta-vae", sprites, preset="replication", results=tmp_path, say=said.append, **OPTIONS)
     assert any("all latents collapse at a beta of 250" in line for line in said)
     said.clear()
-    train("beta-vae", sprites, preset="seed", beta=4, results=tmp_path, say=said.append, **OPTIONS)
+    train(
+        "beta-vae",
+        sprites,
+        preset="replication",
+        beta=4,
+        results=tmp_path,
+        say=said.append,
+        **OPTIONS,
+    )
     assert not any("collapse at a beta" in line for line in said)
 
 
@@ -244,3 +258,8 @@ def test_hsu2023_clips_nothing_and_decays_as_published():
     for other in ("dsprites", "chairs-parametric", "mpi3d-real"):
         with pytest.raises(UsageError, match=f"no settings for qlae on {other}"):
             load_preset("hsu2023").choose("hsu2023", "qlae", other)
+
+
+def test_old_name_of_a_preset_is_taken_with_a_warning():
+    with pytest.warns(OldSpelling, match="preset 'Seed' is now 'replication'"):
+        assert load_preset("Seed").name == "replication"

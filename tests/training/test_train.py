@@ -1,6 +1,7 @@
 """Training: exact to resume, safe to stop, and honest about failure."""
 
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -55,6 +56,28 @@ def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options,
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
+def test_closed_terminal_stops_with_a_checkpoint_however_often_it_says_so(tmp_path):
+    def hang_up(done, steps, entry):
+        if done == 5:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    with pytest.raises(Interrupted, match="stopped after step 5") as stopped:
+        train("vae", "tiny", steps=20, results=tmp_path, report=hang_up, **SMALL)
+    assert stopped.value.exit_code == 129
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    assert checkpoint.read_tensors(path)[1]["step"] == 5
+
+
+def test_nohup_outlives_the_terminal(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        options = {"steps": 6, "report": stop_at(3, signal.SIGHUP), "results": tmp_path, **SMALL}
+        assert train("vae", "tiny", **options).finished
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_run_that_died_between_checkpoints_goes_on_from_the_last(tmp_path):
     class Died(BaseException):
         pass
@@ -73,6 +96,25 @@ def test_run_that_died_between_checkpoints_goes_on_from_the_last(tmp_path):
     assert logged(again) == logged(whole)
     a, b = weights(whole), weights(again)
     assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_resume_of_a_finished_run_draws_nothing_and_needs_no_data(tmp_path, monkeypatch):
+    said = []
+    run = train("vae", "tiny", steps=3, results=tmp_path, **SMALL)
+    monkeypatch.setattr(type(run), "_open", lambda self: pytest.fail("opened the dataset"))
+    resumed = disentangle.resume(run.path, device="cpu", say=said.append)
+    assert resumed.path == run.path
+    assert said == [f"already finished: {run.path}"]
+    assert not run.figures.exists()
+
+
+def test_figures_that_were_declined_are_not_drawn_after_resuming(tmp_path):
+    with pytest.raises(Interrupted):
+        train("vae", "tiny", steps=9, results=tmp_path, report=stop_at(4), **SMALL)
+    path = next(tmp_path.rglob("run.json")).parent
+    run = disentangle.resume(path, device="cpu")
+    assert run.finished
+    assert not run.figures.exists()
 
 
 def test_same_training_again_returns_the_finished_run(tmp_path):
@@ -467,7 +509,9 @@ def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_path):
     command = [sys.executable, "-m", "disentangle", "train", "vae", "tiny", "--steps", "100000"]
     command += ["--batch-size", "8", "--device", "cpu", "--results", str(tmp_path)]

@@ -74,7 +74,7 @@ class FactorVAE(Model):
         true_loss = F.cross_entropy(real.float(), is_true)
         other_loss = F.cross_entropy(false.float(), is_other)
         logits = self.discriminator(z).float()
-        terms = {
+        terms: Terms = {
             "reconstruction": self.reconstruction(batch.x, z),
             "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
             "total-correlation": weighted(self.gamma, (logits[:, 0] - logits[:, 1]).mean()),

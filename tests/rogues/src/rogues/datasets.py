@@ -66,5 +66,5 @@ def some_label(location):
 
 
 def some_image(location):
-    """One image is none of bytes."""
-    return Dots(wrong_image=1)
+    """One image is none of bytes, of those that opening does not examine."""
+    return Dots(wrong_image=3)

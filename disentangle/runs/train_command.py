@@ -1,0 +1,69 @@
+"""The command that trains a run again."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from disentangle.data.loading import is_path
+from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord
+
+
+def train_command(record: RunRecord) -> str | None:
+    """The command that trains a run again, from any folder.
+
+    It names what was given, and the preset. The rest follows from these, from the dataset and from
+    the versions of the plugins.
+
+    Returns:
+        None for imported weights, and for a model or dataset that was passed as an object.
+    """
+    data = record.dataset
+    if record.imported or ":" in record.model or ":" in data.name:
+        return None
+    own = data.file is not None and is_path(data.name)
+    words = ["disentangle", "train", record.model, str(data.file) if own else data.name]
+    given = {
+        name: setting.value
+        for name, setting in {**record.settings, **record.training}.items()
+        if setting.origin == "given" or name in ("steps", "seed")
+    }
+    opening = {**data_options(data), "file": None if own else data.file}
+    for name, value in {"preset": record.preset, **given, **opening}.items():
+        words += option(name, value)
+    return shlex.join([*words, *periodic_options(record.midway)])
+
+
+def data_options(data: DatasetRecord) -> dict[str, Any]:
+    """The options that open a dataset and choose the part to train on."""
+    view: Mapping[str, Any] = data.view
+    held_out = "hold_out" in view
+    split = view.get("split")
+    return {
+        "split": None if held_out and split == "train" else split,
+        "factors": ",".join(view["factors"]) if "factors" in view else None,
+        "hold_out": view.get("hold_out"),
+        "hold_out_seed": view.get("hold_out_seed"),
+        "image_size": data.image_size,
+        "channels": data.channels,
+        "data_dir": data.data_dir,
+    }
+
+
+def periodic_options(record: PeriodicRecord) -> Iterator[str]:
+    """The options of the periodic actions during training."""
+    yield from option("keep", record.keep_every and f"every:{record.keep_every}")
+    yield from option("score_every", record.score_every)
+    if record.named:
+        yield from option("metric", record.metrics)
+
+
+def option(name: str, value: Any) -> Iterator[str]:
+    """An option as words: none for None, one for a flag, repeated for several values."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        yield f"--{flag}" if value else f"--no-{flag}"
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from option(name, item)
+    elif value is not None:
+        yield from (f"--{flag}", str(value))

@@ -1,0 +1,194 @@
+"""Codes and factors in a file, of any of the forms that people store arrays in.
+
+| form | codes and factors |
+| --- | --- |
+| npz, HDF5, or a dictionary saved by torch | arrays of the names in `KEYS` |
+| CSV or TSV with a header | columns `code_0`, `code_1`, ...; all others are factors |
+| npy, or a tensor saved by torch | codes alone; the factors are in a second file |
+"""
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle.data import npz
+from disentangle.data.factor_values import NUMBER
+from disentangle.data.file_kinds import kind_of
+from disentangle.errors import DisentangleError, UsageError
+
+KEYS = ("codes", "factors", "names", "test_codes", "test_factors")
+CODE = re.compile(r"(codes?|latents?|z)[ _.-]?\d+", re.IGNORECASE)
+"""A column of codes in a CSV file."""
+FORMS = ".npz, .npy, .csv, .tsv, .h5, .hdf5, .pt or .pth"
+WHAT = "codes and factors"
+Arrays = dict[str, Any]
+
+
+def read_codes(path: Path, labels: Path | None = None) -> Arrays:
+    """Return the arrays of a file, by the names of the arguments of `score_codes`.
+
+    Args:
+        path: the file with codes, and with factors unless `labels` is given.
+        labels: a file with the factors: a CSV of factors alone, an array, or the array `factors`.
+
+    Raises:
+        DisentangleError: a file cannot be read, or lacks codes or factors.
+    """
+    arrays = _read(path, alone="codes")
+    if labels is not None:
+        arrays = {k: v for k, v in arrays.items() if k == "codes"}
+        arrays |= {k: v for k, v in _read(labels, alone="factors").items() if k != "codes"}
+    if "codes" not in arrays:
+        raise DisentangleError(
+            f"cannot use {path} as codes: expected columns named code_0, code_1 and so on"
+        )
+    if "factors" not in arrays:
+        raise DisentangleError(
+            f"{labels or path} has no factors: give their file by `--labels FILE`, or store both, "
+            "`np.savez('codes.npz', codes=codes, factors=factors)`"
+        )
+    if "names" in arrays:
+        names = npz.words(np.asarray(arrays["names"]))
+        arrays["names"] = [str(name) for name in names.ravel()]
+    return arrays
+
+
+def _read(path: Path, alone: str) -> Arrays:
+    """Return the arrays of a file; a single array without a name is the one called `alone`."""
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        with npz.open_npz(path, WHAT) as arrays:
+            return _named({key: arrays.array(key) for key in _chosen(arrays.keys, alone)}, alone)
+    readers = {".npy": _npy, ".csv": _table, ".tsv": _table, ".h5": _hdf5, ".hdf5": _hdf5}
+    readers |= {".pt": _tensors, ".pth": _tensors}
+    if suffix not in readers:
+        raise UsageError(
+            f"{path}: expected a file that ends with {FORMS}; store other forms by "
+            "`np.savez('codes.npz', codes=codes, factors=factors)`"
+        )
+    try:
+        return readers[suffix](path, alone)
+    except (DisentangleError, MemoryError):
+        raise
+    except Exception as error:  # h5py, torch and numpy raise many types for a wrong file
+        kind = kind_of(path) if path.is_file() else ""
+        expected = "an npy file" if suffix == ".npy" else "an HDF5 file" if "h" in suffix else ""
+        why = npz.reason(error)
+        if kind and suffix in (".npy", ".h5", ".hdf5") and kind != expected:
+            why = f"expected {expected}, got {kind}"
+        raise DisentangleError(f"cannot use {path} as {WHAT}: {why}") from error
+
+
+def _chosen(names: list[str], alone: str) -> list[str]:
+    """The names of the arrays to read; raise if the arrays have other names."""
+    if alone not in names:
+        wanted = "both arrays" if alone == "codes" else "an array 'factors'"
+        raise ValueError(f"expected {wanted}, got {', '.join(names) or 'none'}")
+    return [name for name in KEYS if name in names]
+
+
+def _named(arrays: Mapping[str, Any], alone: str) -> Arrays:
+    return {key: arrays[key] for key in _chosen(list(arrays), alone)}
+
+
+def _npy(path: Path, alone: str) -> Arrays:
+    with path.open("rb") as file:
+        return {alone: npz.read_npy(alone, file)}
+
+
+def _tensors(path: Path, alone: str) -> Arrays:
+    """Read a tensor, or a dictionary of tensors, saved by `torch.save`; nothing is executed."""
+    import torch
+
+    kind = kind_of(path)
+    if kind not in ("a zip file", "a pickle", ""):
+        raise ValueError(f"expected a file of torch.save, got {kind}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            "it holds more than tensors, which is never loaded. Save tensors, "
+            "`torch.save({'codes': codes, 'factors': factors}, FILE)`; a network is scored by "
+            "`--encoder`"
+        ) from error
+    if isinstance(content, torch.Tensor):
+        return {alone: _array(content)}
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a tensor or a dictionary, got a {type(content).__name__}")
+    return {key: _array(value) for key, value in _named(content, alone).items()}
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """A tensor of any type, or a list, as an array."""
+    if hasattr(value, "detach"):
+        value = value.detach()
+        value = (value.double() if value.is_floating_point() else value).numpy()
+    return np.asarray(value)
+
+
+def _hdf5(path: Path, alone: str) -> Arrays:
+    try:
+        import h5py
+    except ImportError as error:
+        raise DisentangleError(
+            f"{path} is an HDF5 file, and h5py is not installed. "
+            "Run `pip install h5py`, or store the arrays as npz."
+        ) from error
+    with h5py.File(path, "r") as file:
+        found: Arrays = {}
+        for key in _chosen(list(file), alone):
+            array = file[key] if isinstance(file.get(key, getlink=True), h5py.HardLink) else None
+            if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
+                raise ValueError(f"'{key}' must be an array in this file, not a group or a link")
+            if array.nbytes > npz.SMALL:
+                raise ValueError(f"'{key}' has {array.nbytes:,} bytes, more than {npz.SMALL:,}")
+            text = h5py.check_string_dtype(array.dtype) is not None
+            found[key] = array.asstr()[...] if text else array[...]
+    return found
+
+
+def _table(path: Path, alone: str) -> Arrays:
+    """Read a table with a header; the first column, if it has no name, is the index of pandas."""
+    if kind := kind_of(path).removeprefix("a text file"):
+        raise ValueError(f"expected a table in text, got {kind}")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        delimiter = max(",;\t", key=first.count)
+        file.seek(0)
+        head, *rows = (row for row in csv.reader(file, delimiter=delimiter) if row)
+    head = [name.strip() for name in head]
+    if all(NUMBER.fullmatch(name) for name in head):
+        raise ValueError(
+            "its first row must name the columns: code_0, code_1 and so on for codes, and the "
+            "factors' names"
+        )
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(head):
+            raise ValueError(f"row {number} has {len(row)} columns, but the header has {len(head)}")
+    table = np.array(rows, dtype=np.str_).reshape(len(rows), len(head))
+    named = [k for k, name in enumerate(head) if name or k]
+    of_codes = [k for k in named if alone == "codes" and CODE.fullmatch(head[k])]
+    of_factors = [k for k in named if k not in of_codes]
+    found: Arrays = {}
+    if of_codes:
+        found["codes"] = np.stack([_numbers(table[:, k], head[k]) for k in of_codes], 1)
+    if of_factors:
+        found |= {"factors": table[:, of_factors], "names": [head[k] for k in of_factors]}
+    return found
+
+
+def _numbers(column: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return column.astype(np.float64)
+    except ValueError:
+        wrong = next(i for i, text in enumerate(column) if not NUMBER.fullmatch(text.strip()))
+        raise ValueError(
+            f"column '{name}' holds codes, so numbers, but row {wrong + 2} has '{column[wrong]}'"
+        ) from None

@@ -1,0 +1,46 @@
+"""Old spellings of commands and options: they work, and a line names the new ones."""
+
+import pytest
+from typer.main import get_command
+
+from disentangle.cli import renamed
+from disentangle.cli.app import app
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["data", "show", "nosuch"], "`disentangle data show` is now `disentangle data sheet`"),
+        (["data", "prepare", "nosuch", "--from", "x"], "--from of `disentangle ... prepare`"),
+        (["data", "prepare", "nosuch", "--from=x"], "--from of `disentangle ... prepare`"),
+        (
+            ["figure", "sweep", "--score", "mig", "--knob", "beta"],
+            "now `disentangle figure effect`",
+        ),
+        (["figure", "effect", "--score", "mig", "--knob", "beta"], "is now --of"),
+    ],
+    ids=" ".join,
+)
+def test_an_old_spelling_is_understood_and_the_new_one_named(command, words, line):
+    code, _, err = command(*words)
+    assert line in err.splitlines()[0]
+    assert err.splitlines()[0].startswith("warning: ")
+    assert "No such" not in err
+    assert code in (1, 2)
+
+
+def test_old_spellings_are_not_shown_in_the_help(command):
+    for (group, old), new in renamed.COMMANDS.items():
+        out = command(group, "--help")[1]
+        assert f"\n  {new} " in out
+        assert f"\n  {old} " not in out
+
+
+def test_new_spellings_exist():
+    root = get_command(app)
+    nested = {
+        name: c for group in ("data", "figure") for name, c in root.commands[group].commands.items()
+    }
+    for (verb, _), new in renamed.OPTIONS.items():
+        called = nested.get(verb) or root.commands[verb]
+        assert any(new in param.opts for param in called.params)
