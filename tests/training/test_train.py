@@ -62,8 +62,12 @@ def test_closed_terminal_stops_with_a_checkpoint_however_often_it_says_so(tmp_pa
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGHUP)
 
-    with pytest.raises(Interrupted, match="stopped after step 5") as stopped:
-        train("vae", "tiny", steps=20, results=tmp_path, report=hang_up, **SMALL)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+    try:
+        with pytest.raises(Interrupted, match="stopped after step 5") as stopped:
+            train("vae", "tiny", steps=20, results=tmp_path, report=hang_up, **SMALL)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert stopped.value.exit_code == 129
     path = next(tmp_path.rglob("checkpoint.safetensors"))
     assert checkpoint.read_tensors(path)[1]["step"] == 5
