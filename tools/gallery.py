@@ -1,7 +1,7 @@
 """Make the pictures of docs/gallery.md: `python -m tools.gallery RUN [NAME ...]`.
 
-RUN is the folder of the run that the page names; NAME is a picture, and all are made by default. Pages are photographed by Playwright, which needs
-a Chromium: its own, or the one of the system.
+RUN is the folder of the run that the page names; NAME is a picture, and all are made by default.
+Pages are photographed by Playwright, which needs a Chromium: its own, or that of the system.
 """
 
 import shutil
