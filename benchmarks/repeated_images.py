@@ -2,9 +2,10 @@
 
     python benchmarks/repeated_images.py [--metric mig] [--seeds 3]
 
-Each row is a score under the default protocol, which draws with replacement, and under `disjoint`,
-which draws no image twice, on 4,320 images (the held-out fifth of the parametric chairs), and then
-under the default protocol on 737,280 (dSprites). The codes are the factors, mixed a little and
+Each row is a score of images drawn with replacement, as by the default protocol, then of images
+drawn without, as by `disjoint`, on 4,320 images (the held-out fifth of the parametric chairs), and
+then of images drawn with replacement from 737,280 (dSprites). `infomec` is made to take repeats,
+which it refuses otherwise. The codes are the factors, mixed a little and
 blurred (`good`) or mixed much and blurred less (`leaky`), and noise.
 """
 
@@ -52,6 +53,10 @@ class Table(Source):
         table = u @ (np.eye(len(values)) + mixing * rng.normal(size=(len(values),) * 2))
         self.table = table + blur * rng.uniform(-0.5, 0.5, size=table.shape)
 
+    def train_test(self, n, m, rng, *, distinct=False):
+        """Draw as the protocol does, even for a metric that asks for distinct images."""
+        return super().train_test(n, m, rng)
+
     @property
     def latents(self) -> int:
         """The number of latents."""
@@ -79,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| score | codes | 4,320, default | 4,320, distinct | 737,280, default |")
+    print("| score | codes | 4,320, repeats | 4,320, distinct | 737,280, repeats |")
     print("| --- | --- | ---: | ---: | ---: |")
     of_models = [n for n in registry.metrics.entries if registry.metrics.load(n).of_model]
     names = options.metric or sorted(set(registry.metrics.entries) - set(of_models))

@@ -1,4 +1,6 @@
-"""Text for people: durations, counts, and lines that are broken between words alone."""
+"""Text for people: durations, counts, lines broken between words alone, and names of files."""
+
+import re
 
 from disentangle._utils.columns import paragraph
 
@@ -20,6 +22,22 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours = minutes / 60
     return f"{hours:.1f} h" if hours < 100 else f"{hours / 24:,.0f} days"
+
+
+def file_stem(*parts: str) -> str:
+    """Join the parts of a file's name by hyphens, as letters, digits and hyphens alone.
+
+    LaTeX takes such a name as it is.
+    """
+    return "-".join(
+        filter(None, (re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") for part in parts))
+    )
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A sort key of text in which numbers count as numbers: `beta=2` comes before `beta=16`."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
 
 
 def wrap(text: str, width: int | None) -> str:

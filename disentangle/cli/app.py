@@ -32,6 +32,7 @@ from disentangle.cli.parameters import (
     as_example,
 )
 from disentangle.cli.report import report
+from disentangle.cli.runs import runs
 from disentangle.cli.score import score
 from disentangle.cli.show import doctor, show
 from disentangle.cli.sweep import sweep
@@ -81,13 +82,13 @@ def resume(
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import say
-    from disentangle.runs.run import load_run
+    from disentangle.cli.run_choice import open_run
     from disentangle.training import train
     from disentangle.training.progress import ending, following
 
     with following() as watch:
         resumed = train.resume(
-            load_run(run, data_dir=data_dir, file=file),
+            open_run(run, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
             figures=figures,
@@ -106,6 +107,7 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (TRAIN, "train", training, "train beta-vae dsprites --beta 4"),
     (TRAIN, "resume", resume, "resume results/default/dsprites/beta-vae/3f2a8c91d0"),
     (TRAIN, "watch", watch, "watch results/default/dsprites/beta-vae/3f2a8c91d0"),
+    (TRAIN, "runs", runs, "runs name 3f2a8c91d0 first-try"),
     (SCORE, "score", score, "score --metric mig --metric dci"),
     (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
     (SCORE, "compare", compare, "compare RUN_A RUN_B --output latents.png"),
@@ -175,7 +177,8 @@ def main() -> None:
     from disentangle.cli.standard_output import results_alone
     from disentangle.contracts.isolation import blame, refusal
 
-    prepare_streams()
+    if not prepare_streams():
+        say(f"{WARNING}standard output is closed, so results are not shown")
     warnings.showwarning = show_warning
     logging.basicConfig(format="%(message)s")
     try:

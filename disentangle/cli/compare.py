@@ -8,6 +8,7 @@ import typer
 from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, File, print_json
+from disentangle.cli.run_choice import open_run
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="folder of the first run")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="folder of the second run")],
+    first: Annotated[
+        Path, typer.Argument(metavar="RUN_A", help="folder, name or id of the first run")
+    ],
+    second: Annotated[
+        Path, typer.Argument(metavar="RUN_B", help="folder, name or id of the second run")
+    ],
     show_all: Annotated[
         bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
     ] = False,
@@ -37,10 +42,9 @@ def compare(
     Scores are means over the seeds that both configurations were trained with, and differences are
     tested over these seeds.
     """
-    from disentangle.runs.run import load_run
     from disentangle.score_tables import comparison
 
-    a, b = (load_run(path, data_dir=data_dir, file=file) for path in (first, second))
+    a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
     if as_json:
         print_json(comparison.as_json(a, b))
         return
@@ -65,8 +69,9 @@ def compare(
 
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
     """Print the scores of two runs, and what their differences mean."""
-    from disentangle.score_tables.cells import number
+    from disentangle.score_tables.cells import count, number
     from disentangle.score_tables.statistics import LEVEL
+    from disentangle.scoring.metric_traits import counts
 
     lacking = [
         str(path)
@@ -81,7 +86,10 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
         lines = [["score", "A", "B", "B - A", "seeds", *(["p"] if tested else [])]]
         for score in compared.scores:
             like = score.shown[0] if score.shown[0] is not None else score.shown[1]
-            values = ["n/a" if v is None else number(v, like) for v in score.shown]
+            whole = counts(score.name.partition(" ")[0])
+            values = [
+                "n/a" if v is None else count(v) if whole else number(v, like) for v in score.shown
+            ]
             p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
             lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
         print_aligned(lines, numbers=len(lines[0]) - 1)

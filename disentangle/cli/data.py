@@ -93,11 +93,12 @@ def sheet(
     data_dir: DataDir = None,
 ) -> None:
     """Draw a contact sheet of a dataset, one row per factor."""
+    from disentangle._utils.text import file_stem
     from disentangle.figures.contact_sheet import draw_contact_sheet
 
     opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
     dataset = open_dataset(name, file=file, **opening)
-    path = output or Path(f"{dataset.name.removeprefix('./').replace(':', '.')}.png")
+    path = output or Path(f"{file_stem(dataset.name)}.png")
     typer.echo(draw_contact_sheet(dataset, path, seed))
 
 

@@ -1,6 +1,6 @@
 """`disentangle figure`: one command for each kind of figure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from disentangle.cli.help import App
-from disentangle.cli.output import fail_if_any, load_runs
+from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
     RESULTS,
     DataDir,
@@ -18,6 +18,15 @@ from disentangle.cli.parameters import (
     RunPaths,
     as_example,
 )
+from disentangle.cli.run_choice import (
+    ChosenStudy,
+    Where,
+    choose_runs,
+    matching,
+    open_run,
+    study_folder,
+)
+from disentangle.errors import UsageError
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
@@ -37,6 +46,13 @@ Output = Annotated[
     ),
 ]
 Count = Annotated[int, typer.Option(min=1, max=1024, help="number of images")]
+NoCaption = Annotated[
+    bool,
+    typer.Option(
+        "--no-caption",
+        help="leave out caption and provenance, which the file's metadata keeps",
+    ),
+]
 
 
 @figure.callback()
@@ -46,26 +62,54 @@ def figure_group() -> None:
 
 @figure.command(
     rich_help_panel=ONE,
-    epilog=as_example("figure traversals RUN --range posterior --output fig1.pdf"),
+    epilog=as_example("figure traversals RUN --latents active --range posterior --output fig1.pdf"),
 )
 def traversals(
-    run: RunPath,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="folder, name or id of a run; several runs take --row"),
+    ],
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR|LATENT",
+            help="draw one row per run: of the latent that is most informative of this factor, or "
+            "that matches this latent of the first run; repeatable",
+        ),
+    ] = None,
     base: Annotated[
         list[str] | None,
         typer.Option(
             metavar="random|first|prior[:COUNT]|NUMBER",
             help="base image or sample of the prior to start from; repeatable",
-            show_default="random, first, prior:2",
+            show_default="random, first, prior:2; with --row: random",
         ),
     ] = None,
     span: Annotated[
-        Literal["prior", "posterior"],
+        str,
         typer.Option(
             "--range",
-            help="range of each latent: -3 to 3 (prior), or the 1st to the 99th percentile of the "
-            "aggregate posterior (posterior)",
+            metavar="prior|posterior|NUMBER",
+            help="range of each latent: -3 to 3 (prior), the 1st to the 99th percentile of the "
+            "aggregate posterior (posterior), or 1.5 for -1.5 to 1.5",
         ),
     ] = "prior",
+    latents: Annotated[
+        str,
+        typer.Option(
+            metavar="all|active|NUMBER,...",
+            help="latents to draw: all or active, sorted by KL, or their numbers, such as 3,0,7",
+        ),
+    ] = "all",
+    columns: Annotated[int, typer.Option(help="number of images in a row, 2 to 25")] = 11,
+    no_factor_names: Annotated[
+        bool,
+        typer.Option(
+            "--no-factor-names",
+            help="do not name latents by the factor that each is most informative of",
+        ),
+    ] = False,
+    no_caption: NoCaption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -77,14 +121,30 @@ def traversals(
     data_dir: DataDir = None,
     file: File = None,
 ) -> None:
-    """Draw latent traversals of a run: one row per latent.
+    """Draw latent traversals: one row per latent of a run, or one row per run.
 
-    The latents are sorted by their KL.
+    Latents are sorted by KL. The file's name tells the options given.
     """
-    from disentangle.figures.traversals import draw_traversals
+    from disentangle.figures.run_rows import draw_run_rows
+    from disentangle.figures.traversals import TraversalStyle, draw_traversals
 
-    for path in draw_traversals(open_run(run, data_dir, file), base, output, span=span):
-        typer.echo(path)
+    style = TraversalStyle(
+        span, latents, columns, factors=not no_factor_names, caption=not no_caption
+    )
+    if len(runs) > 1 and not row:
+        raise UsageError(
+            "several runs require --row, the factor or latent to draw: one row per run"
+        )
+    if row and latents != "all":
+        raise UsageError("give only one of --row and --latents")
+    if row and len(base or ()) > 1:
+        raise UsageError("--row requires a single --base")
+    loaded = [open_run(run, data_dir=data_dir, file=file) for run in runs]
+    if row:
+        typer.echo(draw_run_rows(loaded, row, (base or ["random"])[0], output, style))
+    else:
+        for path in draw_traversals(loaded[0], base, output, style):
+            typer.echo(path)
 
 
 def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
@@ -97,7 +157,7 @@ def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
         file: File = None,
         **options: Any,
     ) -> None:
-        typer.echo(draw(open_run(run, data_dir, file), output, **options))
+        typer.echo(draw(open_run(run, data_dir=data_dir, file=file), output, **options))
 
     return with_options_of(draw, command)
 
@@ -118,20 +178,24 @@ def with_options_of(draw: Callable[..., Path], command: Callable[..., None]) -> 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure reconstructions RUN --count 8"))
 @of_run
-def reconstructions(run: "Run", output: Path | None, count: Count = 16) -> Path:
+def reconstructions(
+    run: "Run", output: Path | None, count: Count = 16, no_caption: NoCaption = False
+) -> Path:
     """Draw images above their reconstructions."""
     from disentangle.figures.reconstructions import draw_reconstructions
 
-    return draw_reconstructions(run, count, output)
+    return draw_reconstructions(run, count, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure samples RUN --output samples.svg"))
 @of_run
-def samples(run: "Run", output: Path | None, count: Count = 64) -> Path:
+def samples(
+    run: "Run", output: Path | None, count: Count = 64, no_caption: NoCaption = False
+) -> Path:
     """Draw decoded samples from the prior."""
     from disentangle.figures.reconstructions import draw_samples
 
-    return draw_samples(run, count, output)
+    return draw_samples(run, count, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure matrices RUN --detail sap/accuracy"))
@@ -147,6 +211,7 @@ def matrices(
             show_default="all",
         ),
     ] = None,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw which latent encodes which factor.
 
@@ -154,7 +219,7 @@ def matrices(
     """
     from disentangle.figures.matrices import draw_matrices
 
-    return draw_matrices(run, detail, output)
+    return draw_matrices(run, detail, output, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure kl RUN --step-axis log"))
@@ -163,26 +228,17 @@ def kl(
     steps: Annotated[
         Literal["linear", "log"], typer.Option("--step-axis", help="scale of the step axis")
     ] = "linear",
+    no_caption: NoCaption = False,
     output: Output = None,
 ) -> None:
     """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
-    typer.echo(draw_kl(open_run(run), output, steps=steps))
+    typer.echo(draw_kl(open_run(run), output, steps=steps, caption=not no_caption))
 
 
-def open_run(run: Path, data_dir: Path | None = None, file: Path | None = None) -> "Run":
-    """Load a run."""
-    from disentangle.runs.run import load_run
-
-    return load_run(run, data_dir=data_dir, file=file)
-
-
-Name = Callable[[str], Path]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"),
-]
+NameFile = Callable[..., Path]
+"""The file to write: the one given by `--output`, else one named by kind, scores and knob."""
 Target = Annotated[
     Path | None,
     typer.Option(
@@ -206,24 +262,28 @@ Scores = Annotated[
 def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
     """Make a command from `draw(observations, target, ...)`, which draws a figure of several runs.
 
-    `target(name)` is the file to write: the one given by `--output`, else a file of this name.
+    `target(kind, scores, knob)` is the file to write; see `NameFile`.
     """
 
     def command(
         runs: RunPaths = None,
+        study: ChosenStudy = None,
         where: Where = None,
         output: Target = None,
         results: Results = RESULTS,
         **options: Any,
     ) -> None:
-        from disentangle.runs.filters import where as select_runs
-        from disentangle.score_tables.observations import observations_of
+        from disentangle.figures.figure_names import figure_name
+        from disentangle.score_tables.observations import data_name, observations_of
 
-        def target(name: str) -> Path:
-            return output or results / "figures" / f"{name.replace('/', '-')}.png"
+        folder = study_folder(results, study)
+        loaded, problems = choose_runs(runs, results, study)
+        selected = matching(loaded, where, folder)
+        data = data_name(selected, loaded)
 
-        all_runs, problems = load_runs(runs, results)
-        selected = select_runs(all_runs, where or ())
+        def target(kind: str, scores: Sequence[str] | None = (), knob: str = "") -> Path:
+            return output or folder / "figures" / f"{figure_name(kind, scores, knob, data)}.png"
+
         typer.echo(draw(observations_of(selected), target, **options))
         fail_if_any(problems)
 
@@ -234,17 +294,19 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
 @of_runs
 def effect(
     observations: "Observations",
-    target: Name,
+    target: NameFile,
     score: Score,
     knob: Annotated[
         str,
         typer.Option("--of", metavar="NAME", help="hyper-parameter, training option, or steps"),
     ],
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw the effect of a hyper-parameter on a score, with every seed."""
     from disentangle.figures.sweeps import draw_sweep
 
-    return draw_sweep(observations, score, knob, target(f"{score}-against-{knob}"))
+    path = target("effect", [score], knob)
+    return draw_sweep(observations, score, knob, path, caption=not no_caption)
 
 
 @figure.command(
@@ -253,23 +315,34 @@ def effect(
     epilog=as_example("figure rate-distortion --where model=beta-vae"),
 )
 @of_runs
-def rate_distortion(observations: "Observations", target: Name) -> Path:
+def rate_distortion(
+    observations: "Observations",
+    target: NameFile,
+    score: Annotated[
+        str | None,
+        typer.Option(help="heading of the rate, if there are several, such as 'elbo/kl [default]'"),
+    ] = None,
+    no_caption: NoCaption = False,
+) -> Path:
     """Draw the rate and the distortion of each run.
 
     The runs need scores of both, for example by `elbo`.
     """
     from disentangle.figures.sweeps import draw_rate_distortion
 
-    return draw_rate_distortion(observations, target("rate-distortion"))
+    path = target("rate-distortion", [score] if score else [])
+    return draw_rate_distortion(observations, path, score=score, caption=not no_caption)
 
 
 @figure.command(rich_help_panel=MANY, epilog=as_example("figure protocols --score mig"))
 @of_runs
-def protocols(observations: "Observations", target: Name, score: Score) -> Path:
+def protocols(
+    observations: "Observations", target: NameFile, score: Score, no_caption: NoCaption = False
+) -> Path:
     """Draw the rank of each method under each protocol."""
     from disentangle.figures.agreement import draw_protocols
 
-    return draw_protocols(observations, score, target(f"protocols-of-{score}"))
+    return draw_protocols(observations, score, target("protocols", [score]), caption=not no_caption)
 
 
 @figure.command(
@@ -277,20 +350,30 @@ def protocols(observations: "Observations", target: Name, score: Score) -> Path:
     epilog=as_example("figure variance --score mig --score dci/disentanglement"),
 )
 @of_runs
-def variance(observations: "Observations", target: Name, score: Scores = None) -> Path:
+def variance(
+    observations: "Observations",
+    target: NameFile,
+    score: Scores = None,
+    no_caption: NoCaption = False,
+) -> Path:
     """Draw the sources of variance in scores.
 
     The sources are method, hyper-parameter, protocol and seed.
     """
     from disentangle.figures.agreement import draw_variance
 
-    return draw_variance(observations, score, target("variance"))
+    return draw_variance(observations, score, target("variance", score), caption=not no_caption)
 
 
 @figure.command(rich_help_panel=MANY, epilog=as_example("figure agreement --output agreement.pdf"))
 @of_runs
-def agreement(observations: "Observations", target: Name, score: Scores = None) -> Path:
+def agreement(
+    observations: "Observations",
+    target: NameFile,
+    score: Scores = None,
+    no_caption: NoCaption = False,
+) -> Path:
     """Draw the rank correlations between scores."""
     from disentangle.figures.agreement import draw_agreement
 
-    return draw_agreement(observations, score, target("agreement"))
+    return draw_agreement(observations, score, target("agreement", score), caption=not no_caption)

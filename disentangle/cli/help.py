@@ -31,8 +31,8 @@ TYPERS_OWN = {
 """Options that Typer adds, with their texts."""
 
 
-TOGETHER = "\N{NO-BREAK SPACE}"
-"""A space at which no line ends; it is printed as a usual one."""
+TOGETHER = "\0"
+"""A space at which no line ends; see `_utils.columns.words`."""
 
 
 class Row(NamedTuple):
@@ -69,8 +69,8 @@ class Group(TyperGroup):
         return usage(self, ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words after the group's name; without any, print the help."""
-        if not args and not ctx.resilient_parsing:
+        """Parse the words after the group's name; without any, print the help if one is needed."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
             typer.echo(self.get_help(ctx))
             raise typer.Exit(2)
         return super().parse_args(ctx, args)

@@ -33,7 +33,7 @@ USE = {
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="kind of plugin")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="model, dataset or metric")],
     name: Annotated[
         str,
         typer.Argument(metavar="NAME", help="name of the plugin and its package, such as my-vae"),

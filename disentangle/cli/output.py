@@ -29,10 +29,11 @@ def load_runs(paths: list[Path] | None, results: Path) -> tuple[list["Run"], lis
     from disentangle._utils.memory import uncollected
     from disentangle.runs.collection import load_all
     from disentangle.runs.index import MANY
+    from disentangle.runs.labels import find_run
     from disentangle.runs.run import load_run
 
     if paths:
-        return [load_run(path) for path in paths], []
+        return [load_run(find_run(path, results)) for path in paths], []
     if results.is_file():
         raise UsageError(f"{results}: expected a folder of runs, got a file")
     with uncollected():
@@ -87,7 +88,7 @@ def write_result(path: Path, text: str) -> list[str]:
 
 
 def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str]]:
-    """Write the tables of the results folder, and of the folder of each run outside it.
+    """Write the tables of the results folder, if any of these runs is in it.
 
     Returns:
         The files, and the reasons why others could not be written.
@@ -97,15 +98,13 @@ def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str
     from disentangle.score_tables.build import make_tables
 
     root = results.resolve()
-    folders = {root if root in run.path.resolve().parents else run.path.parent for run in runs}
-    written, problems = [], []
-    for folder in sorted(folders):
-        all_runs, _ = load_all(folder)
-        try:
-            written += export.write_scores(make_tables(all_runs), all_runs, folder)
-        except OSError as error:
-            problems.append(f"not written: {error.filename or folder}: {error.strerror or error}")
-    return written, problems
+    if not any(root in run.path.resolve().parents for run in runs):
+        return [], []
+    all_runs, _ = load_all(results)
+    try:
+        return export.write_scores(make_tables(all_runs), all_runs, results), []
+    except OSError as error:
+        return [], [f"not written: {error.filename or results}: {error.strerror or error}"]
 
 
 def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
@@ -113,7 +112,9 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
     scores = list(dict.fromkeys(name for mapping in baselines.values() for name in mapping))
     lines = [["", *scores]]
     for name, mapping in baselines.items():
-        lines.append([name, *(f"{mapping[s]:.3f}" if s in mapping else "n/a" for s in scores)])
+        lines.append(
+            [name, *(score_text(s, mapping[s]) if s in mapping else "n/a" for s in scores)]
+        )
     print_aligned(lines, numbers=len(scores))
     reasons: dict[str, list[str]] = {}
     for name, mapping in baselines.items():
@@ -121,6 +122,14 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
             reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
     for reason, names in reasons.items():
         tell(f"{', '.join(names)}: {reason}")
+
+
+def score_text(name: str, value: float, decimals: int = 3) -> str:
+    """A score as text; a count without decimals."""
+    from disentangle.score_tables.cells import count
+    from disentangle.scoring.metric_traits import counts
+
+    return count(value) if counts(name) else f"{value:.{decimals}f}"
 
 
 def print_beside(rows: Sequence[tuple[str, str]]) -> None:

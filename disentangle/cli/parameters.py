@@ -23,6 +23,13 @@ StudyName = Annotated[
     str,
     typer.Option("--study", metavar="NAME", help="study of the run, a subfolder of the results"),
 ]
+RunName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="name of the run, by which commands find it"),
+]
+RunNote = Annotated[
+    str | None, typer.Option("--note", metavar="TEXT", help="note that is kept with the run")
+]
 DATA = "Data"
 DataDir = Annotated[
     Path | None,
@@ -122,11 +129,13 @@ DrawFigures = Annotated[
     bool,
     typer.Option("--figures/--no-figures", help="draw the run's figures at the end"),
 ]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder, name or id of a run")]
 RunPaths = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[RUN]...", help="folders of runs", show_default="all runs of the results folder"
+        metavar="[RUN]...",
+        help="folders, names or ids of runs",
+        show_default="all runs of the results folder",
     ),
 ]
 MetricNames = Annotated[

@@ -5,15 +5,21 @@ from typing import Annotated
 
 import typer
 
-from disentangle.cli.parameters import DataDir, File
+from disentangle.cli.parameters import RESULTS, DataDir, File, Results
+from disentangle.cli.run_choice import ChosenStudy, study_folder
 from disentangle.errors import UsageError
 
 
 def report(
     where: Annotated[
-        Path,
-        typer.Argument(metavar="RUN|FOLDER", help="folder of a run, or folder of several runs"),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[RUN|FOLDER]",
+            help="folder, name or id of a run, or folder of several runs",
+            show_default=False,
+        ),
+    ] = None,
+    study: ChosenStudy = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -33,6 +39,7 @@ def report(
         ),
     ] = None,
     data_dir: DataDir = None,
+    results: Results = RESULTS,
     file: File = None,
 ) -> None:
     """Write a self-contained HTML report of a run, or of several runs."""
@@ -43,15 +50,34 @@ def report(
 
     if output is not None and output.suffix not in (".html", ".htm"):
         raise UsageError(f"--output {output}: expected a file name that ends with .html")
-    single = (where / RECORD).exists()
+    folder = find_folder(where, study, results)
+    single = (folder / RECORD).exists()
     if runs and single:
         raise UsageError("--runs requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
     typer.echo(
         pages.report(
-            where, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo
+            folder, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo
         )
     )
     if not single:
-        fail_if_any(load_all(where)[1])
+        fail_if_any(load_all(folder)[1])
+
+
+def find_folder(where: Path | None, study: str | None, results: Path) -> Path:
+    """The folder to report on: of a run, of a study, or as given.
+
+    Raises:
+        UsageError: none is given, or there is no such study.
+        DisentangleError: there is no such folder or run.
+    """
+    from disentangle.runs.labels import find_run
+
+    if study is not None:
+        return study_folder(results, study, [where] if where else None)
+    if where is None:
+        raise UsageError(
+            "give a RUN, a FOLDER or --study NAME, such as `disentangle report results`"
+        )
+    return where if where.expanduser().is_dir() else find_run(where, results)

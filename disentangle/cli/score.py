@@ -11,9 +11,9 @@ from disentangle.cli import completion
 from disentangle.cli.output import (
     TRAIN_FIRST,
     fail_if_any,
-    load_runs,
     open_dataset,
     print_aligned,
+    score_text,
     show_tables,
     write_result,
     write_tables,
@@ -34,6 +34,7 @@ from disentangle.cli.parameters import (
     names,
     print_json,
 )
+from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ OTHER = "Codes and encoders from elsewhere"
 
 def score(
     runs: RunPaths = None,
+    study: ChosenStudy = None,
+    where: Where = None,
     metric: MetricNames = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
@@ -130,7 +133,9 @@ def score(
         metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
     )
     choose_device(device)
-    inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), ("RUN", runs)) if v]
+    choices = (("RUN", runs), ("--study", study), ("--where", where))
+    of_runs = " or ".join(name for name, value in choices if value)
+    inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), (of_runs, of_runs)) if v]
     if len(inputs) > 1:
         raise UsageError(f"give only one of {' and '.join(inputs)}")
     if encoder is None and (dataset is not None or takes != "float"):
@@ -150,7 +155,7 @@ def score(
         scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
         show_scores(scores, output, detail, as_json)
     else:
-        loaded, problems = load_runs(runs, results)
+        loaded, problems = choose_runs(runs, results, study, where)
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]
@@ -160,6 +165,11 @@ def score(
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
         problems += score_runs(ready, request, output, device, detail, as_json)
         written, unwritten = write_tables(ready, results)
+        if not written and not unwritten and ready:
+            say(
+                f"scores are stored in each run's scores.json; no table is written, because no run "
+                f"is in {results}: `--results FOLDER` names the folder of the tables"
+            )
         for path in [*written, output] if output else written:
             if not as_json:
                 typer.echo(path)
@@ -203,7 +213,7 @@ def score_runs(
             problems.append(f"scores not kept: {run.unwritten}")
         results_of[str(run.path)] = scores
         records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
-        available = ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+        available = ", ".join(f"{k} {score_text(k, v)}" for k, v in scores.items())
         missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
         say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
@@ -268,7 +278,7 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
     if as_json:
         print_json(scores.as_dict())
     else:
-        rows = [(name, f"{value:.4f}") for name, value in scores.items()]
+        rows = [(name, score_text(name, value, 4)) for name, value in scores.items()]
         rows += [(name, f"n/a: {reason}") for name, reason in scores.unavailable.items()]
         print_aligned(rows)
     if detail:

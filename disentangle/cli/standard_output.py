@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO
 
-from disentangle._utils.console import WARNING, say
+from disentangle._utils.console import say
+from disentangle._utils.text import WARNING
 from disentangle.contracts.isolation import Attributed
 
 
@@ -30,11 +31,6 @@ def _own_descriptor() -> Iterator[TextIO]:
     terminal shows both streams, so its descriptors stay as they are.
     """
     output: Any = sys.stdout
-    if output is None:
-        say(f"{WARNING}standard output is closed, so results are not shown")
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            yield nowhere
-        return
     try:
         is_ours = output is sys.__stdout__
         redirected = is_ours and output.fileno() == 1 and not os.isatty(1)

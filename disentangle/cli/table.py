@@ -5,22 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from disentangle.cli.output import TRAIN_FIRST, fail_if_any, load_runs, show_tables, write_result
+from disentangle.cli.output import fail_if_any, show_tables, write_result
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
+from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
 from disentangle.errors import DisentangleError, UsageError
 
 
 def table(
     runs: RunPaths = None,
-    study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="study to show", show_default="all")
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"
-        ),
-    ] = None,
+    study: ChosenStudy = None,
+    where: Where = None,
     choose: Annotated[
         str,
         typer.Option(
@@ -91,15 +85,12 @@ def table(
 ) -> None:
     """Show the score table: one row per configuration, over its seeds."""
     from disentangle._utils.console import counting
-    from disentangle.runs.filters import where as select_runs
     from disentangle.score_tables import export, sorting
     from disentangle.score_tables.build import make_tables
     from disentangle.score_tables.published import papers_on
     from disentangle.score_tables.selection import select
     from disentangle.scoring.baselines import read_baselines
 
-    if study is not None and runs:
-        raise UsageError("give only one of --study and RUN")
     if as_json and output_format not in ("terminal", "json"):
         raise UsageError(f"give only one of --json and --format {output_format}")
     output_format = "json" if as_json else output_format
@@ -107,15 +98,7 @@ def table(
         output_format = export.format_of(output)  # type: ignore[assignment]
     if not caption and output_format != "latex":
         raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
-    folder = results if study is None else results / study
-    if study is not None and (Path(study).name != study or not folder.is_dir()):
-        raise UsageError(f"--study {study}: no such folder in {results}")
-    selected, problems = load_runs(runs, folder)
-    if not selected and not problems:
-        raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
-    selected = select_runs(selected, where or ())
-    if not selected and where:
-        raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
+    selected, problems = choose_runs(runs, results, study, where)
     baselines = read_baselines(results) if with_baselines or corrected else {}
     if not baselines and (with_baselines or corrected):
         raise DisentangleError(

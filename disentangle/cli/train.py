@@ -27,6 +27,8 @@ from disentangle.cli.parameters import (
     MetricNames,
     PresetName,
     Results,
+    RunName,
+    RunNote,
     RunPath,
     ScoreEvery,
     StudyName,
@@ -106,11 +108,11 @@ def watch(
     The progress is read from the log of the run.
     """
     from disentangle._utils.console import say
-    from disentangle.runs.run import load_run
+    from disentangle.cli.run_choice import open_run
     from disentangle.training.follow import follow, for_tensorboard
     from disentangle.training.progress import following, line
 
-    followed = load_run(run)
+    followed = open_run(run)
     steps = int(followed.record.recipe["steps"])
     board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
     try:
@@ -143,7 +145,7 @@ def model_command(name: str) -> Any:
     from disentangle.contracts.plugin import documentation, knobs
     from disentangle.contracts.settings import option_knobs
 
-    model = registry.models.load(name)
+    model_name, model = name, registry.models.load(name)
     settable = {*option_knobs(model), *knobs(Training)}
 
     def command(
@@ -154,6 +156,8 @@ def model_command(name: str) -> Any:
         checkpoint_every: CheckpointEvery = None,
         results: Results = RESULTS,
         study: StudyName = "default",
+        name: RunName = None,
+        note: RunNote = None,
         data_dir: DataDir = None,
         file: File = None,
         download: Download = False,
@@ -176,13 +180,15 @@ def model_command(name: str) -> Any:
         settings = {k: options[k] for k in settable if was_given(ctx, k)}
         with following() as watch:
             run = train.train(
-                name,
+                model_name,
                 dataset,
                 preset=preset,
                 device=device,
                 checkpoint_every=checkpoint_every,
                 results=results,
                 study=study,
+                name=name,
+                note=note,
                 data_dir=data_dir,
                 file=file,
                 download=download,

@@ -5,13 +5,16 @@ from typing import Annotated, Literal
 import typer
 
 from disentangle._utils.console import tell
-from disentangle.cli.output import fail_if_any, load_runs, print_aligned
+from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
+from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
 from disentangle.errors import UsageError
 
 
 def udr(
     runs: RunPaths = None,
+    study: ChosenStudy = None,
+    where: Where = None,
     method: Annotated[
         Literal["lasso", "spearman"], typer.Option(help="measure of similarity between latents")
     ] = "lasso",
@@ -28,7 +31,7 @@ def udr(
     from disentangle._utils.console import counting
     from disentangle.scoring.udr import group_runs, udr_of_runs
 
-    loaded, problems = load_runs(runs, results)
+    loaded, problems = choose_runs(runs, results, study, where)
     groups = group_runs([run for run in loaded if run.finished or runs])
     if not runs:
         groups = [group for group in groups if len(group) > 1]

@@ -6,8 +6,9 @@ from typing import Literal
 from disentangle.contracts.plugin import Plugin, knob
 
 TAKEN = frozenset(
-    "dataset preset device checkpoint_every results study data_dir file download image_size "
-    "channels split factors hold_out hold_out_seed keep score_every metric figures".split()
+    "dataset preset device checkpoint_every results study name note data_dir file download "
+    "image_size channels split factors hold_out hold_out_seed keep score_every metric "
+    "figures".split()
 )
 """Names of the other parameters of `disentangle train`, which no knob may have."""
 

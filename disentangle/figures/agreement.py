@@ -12,7 +12,6 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import (
     COLUMN,
     EDGE,
-    GREY,
     LINE,
     PAGE,
     SLANT,
@@ -20,7 +19,7 @@ from disentangle.figures.canvas import (
     Canvas,
     check_suffix,
 )
-from disentangle.figures.sweeps import MARKERS, STYLES, shade
+from disentangle.figures.palette import GREY, INK, SHADES, line_of, series
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.analysis import (
     SOURCES,
@@ -34,18 +33,23 @@ from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
 HATCHES = ("", "////", "....", "")
-SHADES = ("0.15", "0.55", "0.8", "1.0")
+CELL = 0.24  # inches, of a heat map
 MOST = 12
 """Maximum number of configurations in one figure of ranks."""
+NUMBERED = 12
+"""Number of scores above which the columns of a heat map are headed by the rows' numbers."""
 
 
-def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
+def draw_protocols(
+    observations: Observations, score: str, path: Path, *, caption: bool = True
+) -> Path:
     """Draw the rank of each configuration under each protocol of a score, with seed intervals.
 
     Args:
         observations: the runs.
         score: name of a score computed with several protocols, hyper-parameters or representations.
         path: the PNG, PDF or SVG file to write.
+        caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: the score has no better direction, or the number of configurations that have it
@@ -92,7 +96,13 @@ def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
             f" Left out: {len(all_columns) - len(columns)} columns of other versions, parts or "
             "seeds."
         )
-    canvas = Canvas(observations.about, page, high + below + EDGE, head)
+    shows = (
+        f"rank of {len(groups)} configurations by {score} under {len(columns)} protocols, "
+        f"{observations.name}"
+    )
+    canvas = Canvas(
+        observations.about, page, high + below + EDGE, head, shows=shows, caption=caption
+    )
     axes = canvas.axes(0.3, canvas.head + EDGE, page - 0.3 - right, high)
     last = sorted(range(len(groups)), key=lambda i: ranking[-1].rank[i])
     for i in range(len(groups)):
@@ -100,13 +110,12 @@ def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
         x = np.arange(len(columns)) + shift
         y = [one.rank[i] for one in ranking]
         ends = [(one.low[i], one.high[i]) for one in ranking]
-        style: dict[str, Any] = {"color": shade(i, len(groups)), "lw": 0.9}
-        style |= {"ls": STYLES[i % len(STYLES)], "marker": MARKERS[i % len(MARKERS)], "ms": 4}
+        style: dict[str, Any] = {**series(i), "ls": line_of(i), "lw": 0.9, "ms": 4}
         axes.plot(x, y, **style)
         for position, (low, top) in zip(x, ends, strict=True):
             axes.plot([position, position], [low, top], color=style["color"], lw=0.7)
         slot = last.index(i) + 1
-        label_at(axes, (len(columns) - 1, y[-1]), slot, names[groups[i]], style["color"])
+        label_at(axes, (x[-1], y[-1]), slot, names[groups[i]], style["color"], len(columns) - 0.55)
     axes.set_ylim(len(groups) + 0.5, 0.5)
     axes.set_xlim(-0.4, len(columns) - 0.6)
     axes.set_yticks(range(1, len(groups) + 1))
@@ -118,12 +127,14 @@ def draw_protocols(observations: Observations, score: str, path: Path) -> Path:
     return canvas.save(path)
 
 
-def label_at(axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any) -> None:
+def label_at(
+    axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any, x: float
+) -> None:
     """Label a line at its right end, in its own slot so that labels of ties do not overlap."""
     axes.annotate(
         name,
         end,
-        xytext=(end[0] + 0.45, slot),
+        xytext=(x, slot),
         fontsize=SMALL,
         va="center",
         annotation_clip=False,
@@ -155,7 +166,13 @@ def common_seeds(
     return np.array(complete, float).reshape(-1, len(columns)).T
 
 
-def draw_variance(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
+def draw_variance(
+    observations: Observations,
+    scores: Sequence[str] | None,
+    path: Path,
+    *,
+    caption: bool = True,
+) -> Path:
     """Draw each score's variance decomposition into method, setting, protocol and seed.
 
     Raises:
@@ -184,12 +201,13 @@ def draw_variance(observations: Observations, scores: Sequence[str] | None, path
         "method, protocols of one setting, and seeds. With few seeds, the first shares are "
         "overestimated."
     )
-    canvas = Canvas(observations.about, COLUMN, high + 0.55, head)
+    shows = f"sources of variance of {len(shares)} scores, {observations.name}"
+    canvas = Canvas(observations.about, COLUMN, high + 0.55, head, shows=shows, caption=caption)
     axes = canvas.axes(left, canvas.head + 0.2, COLUMN - left - 0.85, high)
     for row, (share, counted) in enumerate(shares.values()):
         start = 0.0
         for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
-            box = {"color": colour, "edgecolor": "black", "linewidth": 0.5, "hatch": hatch}
+            box = {"color": colour, "edgecolor": INK, "linewidth": 0.5, "hatch": hatch}
             axes.barh(row, share[source], left=start, height=0.7, **box)
             if share[source] > 0.12:
                 axes.text(
@@ -199,7 +217,7 @@ def draw_variance(observations: Observations, scores: Sequence[str] | None, path
                     ha="center",
                     va="center",
                     fontsize=SMALL,
-                    color="white" if colour == SHADES[0] else "black",
+                    color="white" if colour == SHADES[0] else INK,
                     bbox={"fc": colour, "ec": "none", "pad": 0.6} if hatch else None,
                 )
             start += share[source]
@@ -229,7 +247,13 @@ def key(canvas: Canvas, y: float) -> None:
         x += 0.32 + 0.56 * SMALL / 72 * len(source)
 
 
-def draw_agreement(observations: Observations, scores: Sequence[str] | None, path: Path) -> Path:
+def draw_agreement(
+    observations: Observations,
+    scores: Sequence[str] | None,
+    path: Path,
+    *,
+    caption: bool = True,
+) -> Path:
     """Draw the rank correlation of each pair of scores (Locatello et al. 2019, figure 2).
 
     Raises:
@@ -249,11 +273,15 @@ def draw_agreement(observations: Observations, scores: Sequence[str] | None, pat
     dropped += [observations.headings[columns[i]] for i in range(len(columns)) if i not in kept]
     r, n = r[np.ix_(kept, kept)], n[np.ix_(kept, kept)]
     names = [observations.headings[columns[i]] for i in kept]
-    cell, longest = 0.27, max(map(len, names))
-    reach = 0.55 * SMALL / 72 * longest
-    above = reach * math.sin(math.radians(SLANT)) + LINE
-    side = cell * len(names)
-    width = max(COLUMN, reach + 0.15 + side + reach * 0.77)
+    heads = names
+    if len(names) > NUMBERED:
+        heads = [str(i) for i in range(1, len(names) + 1)]
+        names = [f"{name}  {head}" for name, head in zip(names, heads, strict=True)]
+    reach = 0.55 * SMALL / 72 * max(map(len, names))
+    slanted = 0.55 * SMALL / 72 * max(map(len, heads))
+    above = slanted * math.sin(math.radians(SLANT)) + LINE
+    side = CELL * len(names)
+    width = max(COLUMN, reach + 0.15 + side + max(slanted * 0.77, EDGE))
     counts = n[~np.eye(len(n), dtype=bool)]
     head = (
         f"Rank correlation (times 100) of scores over {span(counts.tolist())} runs; scores for "
@@ -261,7 +289,11 @@ def draw_agreement(observations: Observations, scores: Sequence[str] | None, pat
     )
     if dropped:
         head += f" Left out (constant, or no better direction): {', '.join(dropped)}."
-    canvas = Canvas(observations.about, width, above + side + EDGE, head)
+    shows = f"rank correlations of {len(names)} scores, {observations.name}"
+    height = above + side + 0.2
+    canvas = Canvas(observations.about, width, height, head, shows=shows, caption=caption)
     corner = (reach + 0.15, canvas.head + above)
-    canvas.heat_map(corner, (cell, cell), r, 1.0, lambda v: f"{round(100 * v)}", (names, names))
+    canvas.heat_map(corner, (CELL, CELL), r, 1.0, lambda v: f"{round(100 * v)}", (names, heads))
+    bar = max(1.4, min(2.5, side))
+    canvas.colour_bar(corner[0], corner[1] + side + 0.06, bar, ("0", "100 or -100"))
     return canvas.save(path)

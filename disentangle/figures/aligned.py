@@ -11,7 +11,7 @@ from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
 from disentangle.errors import DisentangleError
 from disentangle.figures.bases import Base, find_bases
-from disentangle.figures.canvas import EDGE, PAGE, Canvas, check_suffix, title
+from disentangle.figures.canvas import EDGE, PAGE, Canvas, check_suffix, short, title
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import traverse
 from disentangle.runs.run import Run
@@ -21,7 +21,7 @@ COLUMNS = 9
 LEFT, GAP, ABOVE = 0.35, 0.85, 0.2  # inches
 
 
-def draw_aligned(a: Run, b: Run, path: Path) -> Path:
+def draw_aligned(a: Run, b: Run, path: Path, *, caption: bool = True) -> Path:
     """Draw traversals of two runs from the same image, with matched latents side by side.
 
     If two matched latents are negatively correlated, the second run's row is reversed, so that both
@@ -31,6 +31,7 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
         a: the first run; both traversals start from its base image `seed`.
         b: the second run.
         path: path of a PNG, PDF or SVG file.
+        caption: True to draw the caption and the provenance.
 
     Raises:
         DisentangleError: the runs were trained on different images, or every latent is inactive.
@@ -51,7 +52,9 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
         "A's dataset; each row traverses one latent."
     )
     source = f"runs {a.record.id} and {b.record.id}"
-    canvas = Canvas(source, PAGE, ABOVE + len(pairs) * cell + EDGE, head)
+    shows = f"matched traversals of {short(a)}, and {short(b)}"
+    height = ABOVE + len(pairs) * cell + EDGE
+    canvas = Canvas(source, PAGE, height, head, shows=shows, caption=caption)
     for number, (run, base) in enumerate(zip((a, b), bases, strict=True)):
         latents = [pair.b if number else pair.a for pair in pairs]
         block = traverse(run, base, latents, COLUMNS)
@@ -61,7 +64,12 @@ def draw_aligned(a: Run, b: Run, path: Path) -> Path:
             block[reversed_rows] = block[reversed_rows].flip(1)
             labels = [name + label(pair) for name, pair in zip(labels, pairs, strict=True)]
         x, y = LEFT + number * (COLUMNS * cell + GAP), canvas.head
-        canvas.text(x, y + ABOVE - 0.03, f"{'AB'[number]}: {short(run)}", va="bottom")
+        canvas.text(
+            x,
+            y + ABOVE - 0.03,
+            f"{'AB'[number]}: {run.record.model}, seed {run.record.seed}",
+            va="bottom",
+        )
         axes = canvas.images(x, y + ABOVE, cell, block)
         size = (axes.get_ylim()[0] + 1) / len(pairs)
         axes.set_yticks([size * (r + 0.5) for r in range(len(pairs))], labels, linespacing=1.0)
@@ -89,11 +97,6 @@ def label(pair: Match) -> str:
         return "\nno match"
     direction = ", reversed" if pair.correlation < 0 else ""
     return f"{direction}\n|r| {abs(pair.correlation):.2f}"
-
-
-def short(run: Run) -> str:
-    """Return a short label of a run: its model and seed."""
-    return f"{run.record.model}, seed {run.record.seed}"
 
 
 def match(a: Codes, b: Codes) -> list[Match]:

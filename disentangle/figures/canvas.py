@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from disentangle._utils.versions import made_by
 from disentangle.errors import UsageError
 from disentangle.figures.image_grids import as_float, mosaic, save_figure, show
+from disentangle.figures.palette import GREY, INK
 from disentangle.runs.run import Run
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ COLUMN, PAGE = 3.3, 6.9  # inches: the width of a paper's column, and of its ful
 SMALL = 7  # points; the minimum for print
 LINE = 0.125  # inches, of small type
 EDGE = 0.04
-GREY = "0.4"
+BAR = 0.09  # inches, the height of a colour bar
 DPI = 250  # of a PNG
 SLANT = 40  # degrees, of the names above a heat map
 DARK = 0.62
@@ -57,6 +58,11 @@ def title(run: Run) -> str:
     return f"{record.model} on {record.dataset.name} ({details}), run {record.id}"
 
 
+def short(run: Run) -> str:
+    """Return a short description of a run: its model, dataset and seed."""
+    return f"{run.record.model} on {run.record.dataset.name}, seed {run.record.seed}"
+
+
 def source(about: str) -> str:
     """Return a figure's provenance: the runs, the software and the date."""
     return f"{about}; {made_by()}"
@@ -81,7 +87,16 @@ class Canvas:
         head: the height of the text at the top; the contents begin below it.
     """
 
-    def __init__(self, about: str, width: float, height: float, head: str = "") -> None:
+    def __init__(
+        self,
+        about: str,
+        width: float,
+        height: float,
+        head: str = "",
+        *,
+        shows: str,
+        caption: bool = True,
+    ) -> None:
         """Make a figure with text at the top, contents, and its provenance at the bottom.
 
         Args:
@@ -89,18 +104,24 @@ class Canvas:
             width: width in inches.
             height: height of the contents in inches.
             head: the text at the top.
+            shows: what is seen, in a few words: the title in the file's metadata, and the
+                alternative text on a page.
+            caption: True to draw the texts at the top and at the bottom; they are always in the
+                file's metadata.
         """
         from matplotlib.figure import Figure
 
-        self.about = about
-        head_lines, foot_lines = lines(head, width), lines(source(about), width)
+        self.about, self.shows, self.caption = about, shows, head
+        head_lines = lines(head, width) if caption else []
+        foot_lines = lines(source(about), width) if caption else []
         self.head = EDGE + LINE * len(head_lines) + (EDGE if head_lines else 0)
         self.width = width
         self.height = self.head + height + 2 * EDGE + LINE * len(foot_lines)
         self.figure = Figure(figsize=(width, self.height), dpi=DPI)
         if head_lines:
             self.text(EDGE, EDGE, "\n".join(head_lines), va="top")
-        self.text(EDGE, self.height - EDGE, "\n".join(foot_lines), va="bottom", color=GREY)
+        if foot_lines:
+            self.text(EDGE, self.height - EDGE, "\n".join(foot_lines), va="bottom", color=GREY)
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write small text at a position, without interpreting it as mathematics."""
@@ -152,7 +173,7 @@ class Canvas:
         style = {"ha": "center", "va": "center", "fontsize": SMALL}
         for r, c in np.ndindex(rows, columns):
             text = "n/a" if np.isnan(values[r, c]) else say(float(values[r, c]))
-            colour = "white" if sizes[r, c] > DARK * top else "black"
+            colour = "white" if sizes[r, c] > DARK * top else INK
             axes.text(c + 0.5, r + 0.5, text, color=colour, **style)
         axes.set_yticks(np.arange(rows) + 0.5, names[0], linespacing=1.0, parse_math=False)
         axes.xaxis.set_ticks_position("top")
@@ -162,9 +183,22 @@ class Canvas:
         axes.spines[:].set_visible(False)
         return axes
 
+    def colour_bar(self, x: float, y: float, width: float, ends: tuple[str, str]) -> None:
+        """Draw the scale of a heat map, from white to black, with the numbers at its ends."""
+        sides = [0.56 * SMALL / 72 * len(end) + 2 * EDGE for end in ends]
+        axes = self.axes(x + sides[0], y, width - sum(sides), BAR)
+        axes.pcolormesh(np.linspace(0, 1, 64)[None], cmap="Greys", vmin=0, vmax=1, rasterized=True)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_linewidth(0.4)
+        self.text(x + sides[0] - EDGE, y + BAR / 2, ends[0], va="center", ha="right")
+        self.text(x + width - sides[1] + EDGE, y + BAR / 2, ends[1], va="center")
+
     def save(self, path: Path) -> Path:
-        """Write the figure in the format of its suffix, with its provenance in the metadata."""
-        save_figure(self.figure, path, software=made_by(), source=self.about)
+        """Write the figure in the format of its suffix, with its texts in the metadata."""
+        texts = {"software": made_by(), "source": self.about}
+        texts |= {"title": self.shows, "caption": self.caption}
+        save_figure(self.figure, path, **texts)
         return path
 
 

@@ -1,12 +1,15 @@
 """Contact sheets, which show the effect of each factor of a dataset."""
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle._utils.text import count
 from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.errors import UsageError
@@ -15,23 +18,31 @@ from disentangle.figures.image_grids import as_float, mosaic, save_figure, show
 COLUMNS = 12
 CELL = 0.62  # inches
 MARGIN = 1.6  # inches, for the names of the factors
+APART = 0.1  # inches, between the parts of a row
 ROWS = 8  # rows of a dataset without labels
+ANGLES = ("angle", "azimuth", "elevation", "orientation", "rotation")
+"""Factors whose values are written in degrees, if they are radians."""
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One row: the factor's name, the indices of up to `COLUMNS` images, and their headings."""
+    """One row: the factor's name, the indices of up to `COLUMNS` images, and their headings.
+
+    A row of several base images has one part for each, of `size` images.
+    """
 
     label: str
     index: Index
     heads: Sequence[str]
+    size: int
 
 
 def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
     """Draw a dataset's contact sheet; return the path of the PNG.
 
-    For a grid, each row varies one factor while the others are fixed. For other labelled images,
-    each row shows examples of a factor's values. Images without labels are a random sample.
+    For a grid, each row varies one factor while the others are fixed, for as many base images as
+    there is room for. For other labelled images, each row shows examples of a factor's values.
+    Images without labels are a random sample. A factor with a single value has no row.
 
     Args:
         dataset: any dataset.
@@ -48,50 +59,71 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
 
     rows = find_rows(dataset, numpy_rng(seed, "contact sheet"))
     channels, height, width = dataset.image_shape
-    across, high, top = COLUMNS * CELL * width / height, CELL + 0.2, 0.45
+    wide, high, top = CELL * width / height, CELL + 0.2, 0.45
+    across = max(len(row.index) * wide + (len(row.index) // row.size - 1) * APART for row in rows)
     size = (MARGIN + across + 0.1, top + len(rows) * high + 0.1)
     figure = Figure(figsize=size, dpi=130)
     for number, row in enumerate(rows):
         images = as_float(dataset.images(row.index).contiguous())
-        share = len(row.index) / COLUMNS
         y = size[1] - top - (number + 1) * high
-        rectangle = (MARGIN / size[0], y / size[1], share * across / size[0], CELL / size[1])
-        axes = figure.add_axes(rectangle)
-        show(axes, mosaic(images[None]))
-        axes.set_xticks([(width + 1) * (i + 0.5) for i in range(len(row.heads))], row.heads)
-        axes.xaxis.set_ticks_position("top")
-        axes.tick_params(length=0, labelsize=6, pad=1)
-        axes.set_yticks([])
+        for part, first in enumerate(range(0, len(images), row.size)):
+            shown = images[first : first + row.size]
+            x = MARGIN + first * wide + part * APART
+            axes = figure.add_axes(
+                (x / size[0], y / size[1], len(shown) * wide / size[0], CELL / size[1])
+            )
+            show(axes, mosaic(shown[None]))
+            heads = row.heads[first : first + row.size]
+            axes.set_xticks([(width + 1) * (i + 0.5) for i in range(len(heads))], heads)
+            axes.xaxis.set_ticks_position("top")
+            axes.tick_params(length=0, labelsize=7, pad=1)
+            axes.set_yticks([])
         figure.text(0.06 / size[0], (y + CELL / 2) / size[1], row.label, fontsize=8, va="center")
     heading = f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}"
     if isinstance(dataset, Labelled):
         heading += f", {dataset.strength}"
+        constant = [name for name, number in dataset.every_factor.items() if number == 1]
+        heading += f"; constant: {', '.join(constant)}" if constant else ""
     figure.text(0.06 / size[0], 1 - 0.2 / size[1], heading, fontsize=9, va="center")
     source = f"{dataset.name}, fingerprint {dataset.fingerprint}"
-    save_figure(figure, path, software=made_by(), source=source)
+    shows = f"contact sheet of {dataset.name}"
+    save_figure(figure, path, software=made_by(), source=source, title=shows)
     return path
 
 
 def find_rows(dataset: Dataset, rng: np.random.Generator) -> list[SheetRow]:
     """Return the rows of a dataset's contact sheet."""
     if isinstance(dataset, Grid):
-        base = dataset.every_label(rng.integers(0, len(dataset), 1))[0]
-        return [_along(dataset, base, k) for k in range(len(base))]
+        bases = dataset.every_label(rng.integers(0, len(dataset), COLUMNS // 2))
+        return [_along(dataset, bases, k) for k in _varying(dataset)] or _sample(dataset, rng)
     if isinstance(dataset, Labelled):
         labels = dataset.every_label(np.arange(len(dataset)))
-        return [_examples(dataset, labels, k, rng) for k in range(labels.shape[1])]
+        rows = [_examples(dataset, labels, k, rng) for k in _varying(dataset)]
+        return rows or _sample(dataset, rng)
+    return _sample(dataset, rng)
+
+
+def _varying(dataset: Labelled) -> list[int]:
+    """Return the columns of the factors with more than one value."""
+    return [k for k, number in enumerate(dataset.every_factor.values()) if number > 1]
+
+
+def _sample(dataset: Dataset, rng: np.random.Generator) -> list[SheetRow]:
+    """Return rows with a random sample of images."""
     sample = rng.permutation(len(dataset))[: ROWS * COLUMNS]
     blocks = [sample[i : i + COLUMNS] for i in range(0, len(sample), COLUMNS)]
-    return [SheetRow("", block, [f"#{i}" for i in block]) for block in blocks]
+    return [SheetRow("", block, [f"#{i}" for i in block], COLUMNS) for block in blocks]
 
 
-def _along(dataset: Grid, base: Index, column: int) -> SheetRow:
+def _along(dataset: Grid, bases: Index, column: int) -> SheetRow:
     """Return the row that varies one factor over its values, or over an even selection of them."""
     name, size = list(dataset.every_factor.items())[column]
     values = np.unique(np.linspace(0, size - 1, min(size, COLUMNS)).round().astype(np.int64))
-    labels = np.repeat(base[None], len(values), axis=0)
-    labels[:, column] = values
-    return SheetRow(_label(dataset, name), dataset.index(labels), _heads(dataset, name, values))
+    parts = bases[: max(1, COLUMNS // len(values))]
+    labels = np.repeat(parts, len(values), axis=0)
+    labels[:, column] = np.tile(values, len(parts))
+    heads = _heads(dataset, name, values) * len(parts)
+    return SheetRow(_label(dataset, name), dataset.index(labels), heads, len(values))
 
 
 def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Generator) -> SheetRow:
@@ -106,15 +138,29 @@ def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Gene
         drawn = rng.choice(candidates, min(each, len(candidates)), replace=False)
         index.append(drawn)
         values += [value] * len(drawn)
-    return SheetRow(_label(dataset, name), np.concatenate(index), _heads(dataset, name, values))
+    heads = _heads(dataset, name, values)
+    return SheetRow(_label(dataset, name), np.concatenate(index), heads, COLUMNS)
 
 
 def _label(dataset: Labelled, name: str) -> str:
-    label = f"{name}\n{dataset.every_factor[name]} values"
+    label = f"{name}\n{count(dataset.every_factor[name], 'value')}"
     return label if name in dataset.factors else f"{label}, not scored"
 
 
 def _heads(dataset: Labelled, name: str, values: Sequence[int] | Index) -> list[str]:
-    names = dataset.values.get(name)
-    headings = [str(names[v]) if names else str(v) for v in values]
+    names = readable(name, [str(value) for value in dataset.values.get(name, ())])
+    headings = [names[v] if names else str(v) for v in values]
     return [text if len(text) <= 10 else f"{text[:8]}.." for text in headings]
+
+
+def readable(factor: str, values: Sequence[str]) -> list[str]:
+    """Return the names of a factor's values for a heading: short numbers, and angles in degrees."""
+    numbers = []
+    with suppress(ValueError):
+        numbers = [float(value) for value in values]
+    if not numbers or all(number.is_integer() for number in numbers):
+        return list(values)
+    radians = max(map(abs, numbers)) <= 2 * math.pi + 1e-3
+    if radians and any(word in factor.lower() for word in ANGLES):
+        return [f"{math.degrees(number):.0f}°" for number in numbers]
+    return [f"{number:.2g}" if abs(number) < 1 else f"{number:.4g}" for number in numbers]

@@ -9,16 +9,21 @@ import numpy as np
 from PIL import ExifTags, Image, ImageDraw
 
 from disentangle._utils.files import atomic
+from disentangle.figures.palette import GREY, INK
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 HEAD, MARGIN, FOOT = 16, 96, 12  # pixels above, beside and (per line) below an animation
-METADATA: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {"png": ("Software", "Source"), "pdf": ("Creator", "Subject"), "svg": ("Creator", "Source")}
+METADATA: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
+    {
+        "png": ("Software", "Source", "Title", "Description"),
+        "pdf": ("Creator", "Subject", "Title", "Keywords"),
+        "svg": ("Creator", "Source", "Title", "Description"),
+    }
 )
-"""Format -> the metadata keys for the software that made a figure, and for its provenance."""
+"""Format -> the metadata keys for the software, the provenance, the title and the caption."""
 
 
 def as_float(images: "Tensor") -> "Tensor":
@@ -44,7 +49,14 @@ def show(axes: Any, picture: np.ndarray[Any, Any]) -> None:
         spine.set_visible(False)
 
 
-def save_figure(figure: Any, path: Path, software: str = "", source: str = "") -> None:
+def save_figure(
+    figure: Any,
+    path: Path,
+    software: str = "",
+    source: str = "",
+    title: str = "",
+    caption: str = "",
+) -> None:
     """Write a figure as PNG, PDF or SVG, by its suffix; the write is atomic.
 
     In PDF and SVG, text stays text and images keep their original pixels.
@@ -54,12 +66,15 @@ def save_figure(figure: Any, path: Path, software: str = "", source: str = "") -
         path: the file.
         software: the software that made it, for the file's metadata.
         source: its provenance, for the file's metadata.
+        title: what it shows, for the file's metadata.
+        caption: its caption, for the file's metadata.
     """
     from matplotlib import rc_context
 
     suffix = path.suffix.lower().removeprefix(".")
     keys = METADATA[suffix]
-    metadata = {key: text for key, text in zip(keys, (software, source), strict=True) if text}
+    texts = (software, source, title, caption)
+    metadata = {key: text for key, text in zip(keys, texts, strict=True) if text}
     for image in [image for axes in figure.axes for image in axes.images]:
         image.set_interpolation("lanczos" if suffix == "png" else "none")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +91,8 @@ def save_animation(
     path: Path,
     software: str = "",
     source: str = "",
+    *,
+    caption: bool = True,
 ) -> None:
     """Write an animation that plays forwards and backwards, as GIF or WebP; the write is atomic.
 
@@ -87,11 +104,14 @@ def save_animation(
         path: the file.
         software: the software that made it, written below and into the file's metadata.
         source: its provenance, written below and into the file's metadata.
+        caption: False to write software and provenance into the metadata only.
     """
-    feet = _wrapped(f"{source}; {software}", MARGIN + (blocks.shape[-1] + 1) * len(blocks) - 8)
+    margin = max(MARGIN, *(8 + _width(line) for label in labels for line in label.split("\n")))
+    width = margin + (blocks.shape[-1] + 1) * len(blocks) - 8
+    feet = _wrapped(f"{source}; {software}", width) if caption else []
     length = blocks.shape[2]
     frames = [
-        _frame(blocks[:, :, t], heads, labels, strong, feet)
+        _frame(blocks[:, :, t], heads, labels, strong, feet, margin)
         for t in [*range(length), *range(length - 2, 0, -1)]
     ]
     suffix = path.suffix.lower().removeprefix(".")
@@ -120,31 +140,36 @@ def _frame(
     labels: Sequence[str],
     strong: Sequence[bool],
     feet: Sequence[str],
+    margin: int,
 ) -> Image.Image:
     """Draw one frame: images [column, row, C, H, W] with headings, labels and foot lines."""
     size = images.shape[-2] + 1
     picture = mosaic(images.transpose(0, 1))
     below = HEAD + picture.shape[0] + 4
-    frame = Image.new("RGB", (picture.shape[1] + MARGIN, below + FOOT * len(feet) + 2), "white")
-    frame.paste(Image.fromarray(picture), (MARGIN, HEAD))
+    frame = Image.new("RGB", (picture.shape[1] + margin, below + FOOT * len(feet) + 2), "white")
+    frame.paste(Image.fromarray(picture), (margin, HEAD))
     draw = ImageDraw.Draw(frame)
     for column, head in enumerate(heads):
-        draw.text((MARGIN + size * column + size // 2, HEAD // 2), head, "black", anchor="mm")
+        draw.text((margin + size * column + size // 2, HEAD // 2), head, INK, anchor="mm")
     for row, (label, dark) in enumerate(zip(labels, strong, strict=True)):
         middle = (4, HEAD + size * row + size // 2)
-        draw.multiline_text(middle, label, "black" if dark else "gray", anchor="lm")
+        draw.multiline_text(middle, label, INK if dark else GREY, anchor="lm")
     for number, line in enumerate(feet):
-        draw.text((4, below + FOOT * number), line, "gray")
+        draw.text((4, below + FOOT * number), line, GREY)
     return frame
+
+
+def _width(text: str) -> int:
+    """The width of a line of text in pixels."""
+    return round(ImageDraw.Draw(Image.new("RGB", (1, 1))).textlength(text))
 
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Wrap text into lines of at most `width` pixels."""
-    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and draw.textlength(longer) <= width:
+        if lines and _width(longer) <= width:
             lines[-1] = longer
         else:
             lines.append(word)

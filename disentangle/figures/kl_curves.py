@@ -7,18 +7,18 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import (
     COLUMN,
     EDGE,
-    GREY,
     SMALL,
     Canvas,
     check_suffix,
+    short,
     spread,
     title,
 )
+from disentangle.figures.palette import FAINT, GREY, INK, line_of
 from disentangle.runs.run import Run
 from disentangle.scoring.metric_traits import metrics_with
 
 LITTLE = 0.1  # nats
-STYLES = ("-", "--", "-.", ":")
 LEFT, RIGHT, BELOW = 0.58, 0.75, 0.36  # inches around the panels
 UPPER, LOWER, GAP = 1.7, 0.55, 0.1
 TYPE = SMALL * 1.25 / 72  # inches, of a line
@@ -31,13 +31,16 @@ def logged_kl(run: Run) -> list[dict[str, Any]]:
     return [entry for entry in run.log if entry.get("kl")]
 
 
-def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") -> Path:
+def draw_kl(
+    run: Run, output: Path | None = None, *, steps: Steps = "linear", caption: bool = True
+) -> Path:
     """Draw the KL of each latent over training, and below it their sum; return the file's path.
 
     Args:
         run: the run.
         output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
         steps: scale of the step axis.
+        caption: True to draw the provenance.
 
     Raises:
         UsageError: the model has no KL.
@@ -63,21 +66,25 @@ def draw_kl(run: Run, output: Path | None = None, *, steps: Steps = "linear") ->
         (d for d, c in enumerate(curves) if c[-1] >= LITTLE), key=lambda d: -curves[d][-1]
     )
     upper = max(UPPER, TYPE * (len(labelled) + 2))
-    canvas = Canvas(title(run), COLUMN, upper + GAP + LOWER + BELOW)
+    canvas = Canvas(
+        title(run),
+        COLUMN,
+        upper + GAP + LOWER + BELOW,
+        shows=f"KL of each latent during training, {short(run)}",
+        caption=caption,
+    )
     width = COLUMN - LEFT - RIGHT
     each = canvas.axes(LEFT, canvas.head + EDGE, width, upper)
     total = canvas.axes(LEFT, canvas.head + EDGE + upper + GAP, width, LOWER, sharex=each)
     marker = "." if len(steps_logged) == 1 else None
     for d, curve in enumerate(curves):
         if d not in labelled:
-            each.plot(steps_logged, curve, color="0.65", linewidth=0.6, marker=marker)
+            each.plot(steps_logged, curve, color=FAINT, linewidth=0.6, marker=marker)
     for rank, d in enumerate(labelled):
-        style = STYLES[rank % len(STYLES)]
-        each.plot(
-            steps_logged, curves[d], color="black", linewidth=0.9, linestyle=style, marker=marker
-        )
+        style = line_of(rank)
+        each.plot(steps_logged, curves[d], color=INK, linewidth=0.9, linestyle=style, marker=marker)
     total.plot(
-        steps_logged, [sum(entry["kl"]) for entry in entries], "k", linewidth=0.9, marker=marker
+        steps_logged, [sum(entry["kl"]) for entry in entries], INK, linewidth=0.9, marker=marker
     )
     for axes in (each, total):
         axes.set_xscale(steps)
@@ -112,7 +119,7 @@ def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inch
             fontsize=SMALL,
             va="center",
             linespacing=1.0,
-            color=GREY if "\n" in name else "black",
+            color=GREY if "\n" in name else INK,
             arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkA": 0},
             annotation_clip=False,
         )

@@ -26,6 +26,8 @@ class Latents:
     active: list[bool]
     notes: list[str]
     """Further notes, such as `inactive`."""
+    named: bool = False
+    """True if a label has the name of a factor."""
 
     @property
     def labels(self) -> list[str]:

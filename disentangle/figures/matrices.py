@@ -12,16 +12,17 @@ from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import (
     COLUMN,
     EDGE,
-    GREY,
     LINE,
     PAGE,
     SLANT,
     SMALL,
     Canvas,
     check_suffix,
+    short,
     title,
 )
 from disentangle.figures.latents import Latents, measure_latents
+from disentangle.figures.palette import GREY, INK
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score
@@ -30,6 +31,7 @@ from disentangle.runs.scores import current_scores
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
 LEFT, GAP = 0.7, 0.15  # inches
+BAR_WIDTH = 1.2  # inches, at least
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Matrix:
 
 
 def draw_matrices(
-    run: Run, details: Sequence[str] | None = None, output: Path | None = None
+    run: Run,
+    details: Sequence[str] | None = None,
+    output: Path | None = None,
+    *,
+    caption: bool = True,
 ) -> Path:
     """Draw the latent-by-factor matrices of a run's scores; return the file written.
 
@@ -59,6 +65,7 @@ def draw_matrices(
         run: the run.
         details: names of matrices, such as `mig/information`; by default all of them.
         output: a PNG, PDF or SVG file; by default a PNG among the run's figures.
+        caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: a detail is not a latent-by-factor matrix.
@@ -67,7 +74,7 @@ def draw_matrices(
     path = output or run.figures / "matrices.png"
     check_suffix(path)
     matrices = find_matrices(run, details)
-    return make_canvas(run, matrices, measure_latents(run)).save(path)
+    return make_canvas(run, matrices, measure_latents(run), caption=caption).save(path)
 
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:
@@ -112,19 +119,24 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
     return Matrix(f"{name}{f' ({settings})' if settings else ''}", score.factors, values)
 
 
-def make_canvas(run: Run, matrices: Sequence[Matrix], latents: Latents) -> Canvas:
+def make_canvas(
+    run: Run, matrices: Sequence[Matrix], latents: Latents, *, caption: bool = True
+) -> Canvas:
     """Draw the matrices on one canvas: one column wide if they fit, else a page."""
     longest = max(len(factor) for matrix in matrices for factor in matrix.factors)
     reach = 0.55 * SMALL / 72 * longest  # inches: length of the longest factor name
     above = LINE + reach * math.sin(math.radians(SLANT)) + LINE
     high = above + len(latents.order) * ROW + LINE + 0.1
     beside = max(0.0, reach * math.cos(math.radians(SLANT)) - CELL / 2)
-    widths = [LEFT + CELL * len(matrix.factors) + beside for matrix in matrices]
+    widths = [
+        LEFT + max(CELL * len(matrix.factors) + beside, BAR_WIDTH + EDGE) for matrix in matrices
+    ]
     across = 1 if sum(widths) + GAP > PAGE else 2
     rows = [range(i, min(i + across, len(matrices))) for i in range(0, len(matrices), across)]
     width = max(COLUMN, *(sum(widths[i] for i in row) + GAP * (len(row) - 1) for row in rows))
     head = "" if all(latents.active) else "Grey: inactive latents."
-    drawn = Canvas(title(run), width, len(rows) * high, head)
+    shows = f"{', '.join(one.name for one in matrices)} by latent and factor, {short(run)}"
+    drawn = Canvas(title(run), width, len(rows) * high, head, shows=shows, caption=caption)
     for number, row in enumerate(rows):
         x = 0.0
         for i in row:
@@ -143,9 +155,9 @@ def heat_map(drawn: Canvas, x: float, y: float, matrix: Matrix, latents: Latents
     names = (latents.labels, matrix.factors)
     axes = drawn.heat_map((x, y), (CELL, ROW), values, top, number, names)
     for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):
-        label.set_color("black" if active else GREY)
-    bottom = f"white: 0, black: {number(top)}"
-    drawn.text(x, y + len(values) * ROW + 0.05, bottom, va="top", color=GREY)
+        label.set_color(INK if active else GREY)
+    bar = max(BAR_WIDTH, CELL * len(matrix.factors))
+    drawn.colour_bar(x, y + len(values) * ROW + 0.06, bar, ("0", number(top)))
 
 
 def number(value: float) -> str:

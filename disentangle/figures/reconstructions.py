@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle.figures.bases import draw_prior
-from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, title
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, short, title
 from disentangle.figures.image_grids import as_float
 from disentangle.runs.run import Run
 
@@ -17,13 +17,16 @@ LABELS = 0.75  # inches
 APART = 0.06  # inches
 
 
-def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) -> Path:
+def draw_reconstructions(
+    run: Run, count: int = 16, output: Path | None = None, *, caption: bool = True
+) -> Path:
     """Draw images, and below each its reconstruction; return the file's path.
 
     Args:
         run: the run.
         count: the number of images.
         output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
+        caption: True to draw the provenance.
     """
     path = output or run.figures / "reconstructions.png"
     check_suffix(path)
@@ -33,7 +36,9 @@ def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) 
     across = min(ACROSS, both.shape[1])
     cell = (COLUMN - LABELS - EDGE) / ACROSS
     blocks = torch.split(both, across, dim=1)
-    canvas = Canvas(title(run), COLUMN, len(blocks) * (2 * cell + APART))
+    shows = f"images and their reconstructions, {short(run)}"
+    height = len(blocks) * (2 * cell + APART)
+    canvas = Canvas(title(run), COLUMN, height, shows=shows, caption=caption)
     for number, block in enumerate(blocks):
         y = canvas.head + number * (2 * cell + APART)
         axes = canvas.images(LABELS, y, cell, block)
@@ -42,13 +47,16 @@ def draw_reconstructions(run: Run, count: int = 16, output: Path | None = None) 
     return canvas.save(path)
 
 
-def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
+def draw_samples(
+    run: Run, count: int = 64, output: Path | None = None, *, caption: bool = True
+) -> Path:
     """Draw decoded samples of the prior; return the file's path.
 
     Args:
         run: the run.
         count: the number of samples.
         output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
+        caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: the model has no prior.
@@ -61,6 +69,8 @@ def draw_samples(run: Run, count: int = 64, output: Path | None = None) -> Path:
     padded = functional.pad(images, (0, 0) * 3 + (0, across * down - count), value=0.5)
     grid = padded.reshape(down, across, *images.shape[1:])
     cell = (COLUMN - 2 * EDGE) / ACROSS
-    canvas = Canvas(title(run), COLUMN, down * cell, "Decoded samples of the prior.")
+    shows = f"decoded samples of the prior, {short(run)}"
+    head = "Decoded samples of the prior."
+    canvas = Canvas(title(run), COLUMN, down * cell, head, shows=shows, caption=caption)
     canvas.images(EDGE, canvas.head, cell, grid)
     return canvas.save(path)

@@ -1,27 +1,30 @@
 """Figures over hyper-parameters: a score against a hyper-parameter, and distortion against rate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from disentangle._utils.text import count, natural
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.figures.canvas import COLUMN, EDGE, GREY, SMALL, Canvas, check_suffix, lines
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
+from disentangle.figures.palette import FAINT, GREY, INK, line_of, series
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.observations import Observations, names_of
 from disentangle.score_tables.statistics import FEWEST, summarise
 from disentangle.scoring.metric_traits import metrics_with, role
 
-MARKERS = "osD^vP*Xdp"
-STYLES = ("-", "--", "-.", ":")
 LEFT, BELOW, HIGH = 0.5, 0.36, 1.9  # inches
 LINE, LEGEND = 0.14, 2.6  # inches: the height of a legend's line, and a legend's width
 WIDE = 20
 """Ratio of the largest to the smallest value above which an axis is logarithmic."""
 
 
-def draw_sweep(observations: Observations, score: str, knob: str, path: Path) -> Path:
+def draw_sweep(
+    observations: Observations, score: str, knob: str, path: Path, *, caption: bool = True
+) -> Path:
     """Draw a score against a hyper-parameter: all seeds, their means and confidence intervals.
 
     Args:
@@ -29,9 +32,11 @@ def draw_sweep(observations: Observations, score: str, knob: str, path: Path) ->
         score: the name of a score, or a column's heading.
         knob: a numeric hyper-parameter or training option, or `steps`.
         path: path of a PNG, PDF or SVG file.
+        caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: the score or hyper-parameter does not exist, or is not numeric.
+        DisentangleError: the hyper-parameter has one value in all runs.
     """
     check_suffix(path)
     column = observations.column(score)
@@ -44,49 +49,66 @@ def draw_sweep(observations: Observations, score: str, knob: str, path: Path) ->
         raise UsageError(f"'{knob}' is not numeric: {', '.join(sorted(words))}")
     curves: dict[str, list[tuple[float, float]]] = {}
     with_knob = [o for o in scored if knob in o.settings]
+    values = sorted({float(o.settings[knob]) for o in with_knob})
+    if len(values) == 1:
+        raise DisentangleError(
+            f"a sweep needs at least two values of '{knob}', but all {len(with_knob)} runs with "
+            f"'{observations.headings[column]}' have {knob} {values[0]:g}. Train runs with other "
+            "values, or choose another --of."
+        )
     others = {
         o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in with_knob
     }
     names = names_of(others)
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
+    ordered = sorted(curves, key=natural)
     lacking = len(scored) - len(with_knob)
     head = (
-        f"{observations.headings[column]} against {knob}, {len(with_knob)} runs"
+        f"{observations.headings[column]} against {knob}, {count(len(with_knob), 'run')}"
         + (f"; {lacking} more have no {knob}" if lacking else "")
         + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
         f"intervals of {FEWEST} or more runs."
     )
-    canvas, axes = panel(observations, head, sorted(curves))
-    for number, (name, points) in enumerate(sorted(curves.items())):
-        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(curves))}
+    shows = f"{observations.headings[column]} over {knob}, {observations.name}"
+    canvas, axes = panel(observations, head, ordered, shows=shows, caption=caption)
+    for number, name in enumerate(ordered):
+        points, style = curves[name], series(number)
         axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
         at = sorted({x for x, _ in points})
         summaries = [summarise([y for x, y in points if x == value]) for value in at]
-        line = STYLES[number % len(STYLES)]
         means = [summary.averages["mean"] for summary in summaries]
-        axes.plot(at, means, ls=line, lw=0.9, ms=4, label=name, **style)
+        axes.plot(at, means, ls=line_of(number), lw=0.9, ms=4, label=name, **style)
         for x, summary in zip(at, summaries, strict=True):
             if summary.interval:
                 axes.plot([x, x], summary.interval, lw=1.2, color=style["color"])
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
-    axes.set_ylabel(observations.headings[column], fontsize=SMALL, parse_math=False)
-    legend(axes, sorted(curves))
+    axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
+    legend(axes, ordered)
     return canvas.save(path)
 
 
-def draw_rate_distortion(observations: Observations, path: Path) -> Path:
+def draw_rate_distortion(
+    observations: Observations, path: Path, *, score: str | None = None, caption: bool = True
+) -> Path:
     """Draw the distortion of each run, -E log p(x|z), against its rate, the KL of its posteriors.
 
     Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
 
+    Args:
+        observations: the runs and their scores.
+        path: path of a PNG, PDF or SVG file.
+        score: heading of the rate to draw, if there are several; the distortion is the one that was
+            computed in the same way.
+        caption: True to draw the caption and the provenance.
+
     Raises:
-        UsageError: the runs' likelihoods differ, or several scores have the same role.
+        UsageError: the runs' likelihoods differ, or several scores are a rate and none is chosen.
         DisentangleError: no run has a score with such a role.
     """
     check_suffix(path)
-    rate, distortion = one_of(observations, "rate"), one_of(observations, "distortion")
+    rate, distortion = rate_and_distortion(observations, score)
     rates = {o.run: o for o in observations.of(rate)}
     pairs = [(rates[o.run], o) for o in observations.of(distortion) if o.run in rates]
     likelihoods = {str(o.settings.get("likelihood")) for _, o in pairs}
@@ -97,20 +119,21 @@ def draw_rate_distortion(observations: Observations, path: Path) -> Path:
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {len(pairs)} runs, by {rate[1]}, in nats per image. "
+        f"Rate and distortion of {count(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
-    canvas, axes = panel(observations, head, models)
+    shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
+    canvas, axes = panel(observations, head, models, shows=shows, caption=caption)
     for number, model in enumerate(models):
         points = [(r.value, d.value) for r, d in pairs if r.model == model]
-        style = {"marker": MARKERS[number % len(MARKERS)], "color": shade(number, len(models))}
+        style = series(number)
         axes.plot(
             *zip(*points, strict=True), ls="", ms=4, mfc="none", mew=0.9, label=model, **style
         )
     x, y = axes.get_xlim(), axes.get_ylim()
     bounds = np.linspace(x[0] + y[0], x[1] + y[1], 6)[1:-1]
     for bound in bounds:
-        axes.plot(x, [bound - x[0], bound - x[1]], color="0.85", lw=0.6, zorder=0)
+        axes.plot(x, [bound - x[0], bound - x[1]], color=FAINT, lw=0.4, zorder=0)
     axes.set_xlim(x)
     axes.set_ylim(y)
     axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
@@ -119,23 +142,40 @@ def draw_rate_distortion(observations: Observations, path: Path) -> Path:
     return canvas.save(path)
 
 
-def one_of(observations: Observations, wanted: Role) -> ColumnKey:
-    """Return the column of the only score with a role."""
+def rate_and_distortion(
+    observations: Observations, score: str | None
+) -> tuple[ColumnKey, ColumnKey]:
+    """Return the columns of the rate and of the distortion that was computed in the same way."""
+    rates = with_role(observations, "rate")
+    if score is not None:
+        rates = [column for column in observations.columns([score]) if column in rates]
+    distortions = with_role(observations, "distortion")
+    pairs = [(r, d) for r in rates for d in distortions if d._replace(score=r.score) == r]
+    if not pairs:
+        raise UsageError("no rate has a distortion that was computed in the same way")
+    if len(pairs) > 1:
+        several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
+        raise UsageError(f"the runs have several rates; use one of these as the score{several}")
+    return pairs[0]
+
+
+def with_role(observations: Observations, wanted: Role) -> list[ColumnKey]:
+    """Return the columns of the scores with a role; raise an error if there are none."""
     columns = [column for column in observations.headings if role(column) == wanted]
     if not columns:
         raise DisentangleError(
             f"no run has a {wanted}. Run `disentangle score {metrics_with(wanted)}` first."
         )
-    if len(columns) > 1:
-        several = "', '".join(observations.headings[column] for column in columns)
-        raise UsageError(f"several scores are a {wanted}: '{several}'; choose with --where")
-    return columns[0]
+    return columns
 
 
-def panel(observations: Observations, head: str, names: list[str]) -> tuple[Canvas, Any]:
+def panel(
+    observations: Observations, head: str, names: list[str], **options: Any
+) -> tuple[Canvas, Any]:
     """Return a canvas and its only panel, with space for a legend below."""
-    rows = sum(len(lines(name, LEGEND)) for name in names) / across(names)
-    canvas = Canvas(observations.about, COLUMN, HIGH + BELOW + (rows + 1) * LINE, head)
+    rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
+    below = BELOW + (rows * LINE if len(names) > 1 else 0)
+    canvas = Canvas(observations.about, COLUMN, HIGH + below, head, **options)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes
@@ -165,22 +205,30 @@ def legend(axes: Any, names: list[str]) -> None:
             text.set_text("\n".join(lines(text.get_text(), LEGEND)))
 
 
-def shade(number: int, count: int) -> Any:
-    """Return a colour that is distinct in greyscale and for colour-blind readers."""
-    from matplotlib import colormaps
+def is_geometric(values: Sequence[float]) -> bool:
+    """True if values are positive and spaced more evenly by their ratios than by differences.
 
-    return colormaps["cividis"](0.0 if count == 1 else 0.85 * number / (count - 1))
+    So are the powers 1, 2, 4, 8, and any values that span at least a factor of `WIDE`.
+    """
+    x = np.unique(values)
+    if len(x) < 2 or x[0] <= 0:
+        return False
+    if x[-1] / x[0] >= WIDE:
+        return True
+    gaps, ratios = np.diff(x), np.diff(np.log(x))
+    unevenness = [float(step.std() / step.mean()) for step in (ratios, gaps)]
+    return len(x) > 2 and unevenness[0] < unevenness[1]
 
 
 def scale(axes: Any, which: str, values: list[float]) -> None:
-    """Make an axis logarithmic if its values span at least a factor of `WIDE`."""
-    if min(values) > 0 and max(values) / min(values) >= WIDE:
+    """Make an axis logarithmic if its values are roughly geometric; see `is_geometric`."""
+    if is_geometric(values):
         getattr(axes, f"set_{which}scale")("log")
     ticks = sorted(set(values))
     if len(ticks) <= 7:
         axis = getattr(axes, f"{which}axis")
         axis.set_ticks(ticks, [f"{value:g}" for value in ticks])
         axis.set_ticks([], minor=True)
-    axes.tick_params(labelsize=SMALL, colors="black")
+    axes.tick_params(labelsize=SMALL, colors=INK)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GREY)

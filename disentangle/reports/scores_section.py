@@ -8,9 +8,9 @@ from disentangle.figures.latents import Latents
 from disentangle.reports.svg_charts import scale
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.score_records import Score
-from disentangle.score_tables.cells import number
+from disentangle.score_tables.cells import count, number
 from disentangle.scoring.baselines import read_baselines
-from disentangle.scoring.metric_traits import direction, supervised
+from disentangle.scoring.metric_traits import counts, direction, supervised
 
 Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
@@ -72,13 +72,14 @@ def row(score: Score, baselines: Mapping[str, Mapping[Any, float]]) -> dict[str,
     beside = [(name, of.get(score.key)) for name, of in baselines.items()]
     marks = [(name, value) for name, value in beside if value is not None]
     settings = dict(sorted({**score.settings, **score.resolved}.items()))
+    text = count if counts(score.name) else number
     return {
         "name": score.name,
         "how": f"version {score.version}, {describe(settings)}",
-        "value": None if score.value is None else number(score.value),
+        "value": None if score.value is None else text(score.value),
         "reason": score.reason or "",
         "scale": scale(score.value, marks) if score.value is not None and graded(score) else "",
-        "beside": ["" if value is None else number(value) for _, value in beside],
+        "beside": ["" if value is None else text(value) for _, value in beside],
     }
 
 

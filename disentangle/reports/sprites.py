@@ -68,3 +68,9 @@ def figure_uri(path: Path) -> tuple[str, int]:
         few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         few.save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), width
+
+
+def figure_title(path: Path) -> str:
+    """What a figure shows, by its metadata; by its name if it was drawn by an earlier version."""
+    with Image.open(path) as picture:
+        return str(picture.info.get("Title") or path.stem.replace("-", " "))

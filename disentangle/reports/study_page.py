@@ -10,7 +10,7 @@ from urllib.parse import quote
 from disentangle._utils.text import duration
 from disentangle.reports.plot_section import plot, runs_of
 from disentangle.reports.scores_section import baselines_near
-from disentangle.reports.sprites import figure_uri
+from disentangle.reports.sprites import figure_title, figure_uri
 from disentangle.runs.collection import load_all
 from disentangle.runs.run import Run
 from disentangle.score_tables.build import make_tables
@@ -54,7 +54,7 @@ def about_study(
             for table in tables
         ],
         "pictures": [
-            {"name": path.stem.replace("-", " "), "uri": uri, "width": width}
+            {"name": figure_title(path), "uri": uri, "width": width}
             for path in pictures
             for uri, width in [figure_uri(path)]
         ],

@@ -16,6 +16,8 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+WHOLE = "all images"
+"""The part of a run that was trained on a whole dataset; `all` in a condition means the same."""
 CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 
 
@@ -26,10 +28,11 @@ def filterable_fields(run: Run) -> dict[str, Any]:
     fields = {
         "model": record.model,
         "dataset": name,
-        "part": part or "all images",
+        "part": part or WHOLE,
         "fingerprint": fingerprint[:10],
         "preset": record.preset or "",
         "supervision": record.supervision or "",
+        "state": run.state,
     }
     return {**record.recipe, **record.knobs, **fields}
 
@@ -47,6 +50,8 @@ def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
     selected = list(runs)
     for text in conditions:
         name, sign, value = parse(text)
+        if name == "part" and value == "all":
+            value = WHOLE
         fields = {key for run in runs for key in filterable_fields(run)}
         name = true_name(name, fields)
         if runs and name not in fields:

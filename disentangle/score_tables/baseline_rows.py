@@ -18,7 +18,7 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]
     row = Row(model=name)
     for score in scores:
         if score.key in keys:
-            row.cells[score.key] = cell_of([score], 1, counts=counts(score.key))
+            row.cells[score.key] = cell_of([score], 1, counts=counts(score.name))
     return row
 
 

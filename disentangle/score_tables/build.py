@@ -105,7 +105,7 @@ def make_table(
         scores = {key: {c: s for c, s in own.items() if c in chosen} for key, own in scores.items()}
     every = {column: group[0] for grouped in scores.values() for column, group in grouped.items()}
     columns = headings(every, tuple(runs[0].record.dataset.factors))
-    whole = {column: counts(column) for column in columns}
+    whole = {column: counts(column.score) for column in columns}
     rows = []
     for key, group in groups.items():
         row = row_of(group)

@@ -70,8 +70,8 @@ class Cell:
 
     def number(self, value: float) -> str:
         """Format a number with the decimals of the statistic; a count without, if it is whole."""
-        if self.counts and abs(value) < LARGE:
-            return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+        if self.counts:
+            return count(value)
         return number(value, self.centre)
 
 
@@ -154,6 +154,13 @@ def number(value: float, like: float | None = None) -> str:
     if not math.isfinite(value) or abs(reference) >= LARGE:
         return f"{value:.3e}"
     return f"{value:.{decimals(reference)}f}"
+
+
+def count(value: float) -> str:
+    """Format a count, or a mean of counts with one decimal."""
+    if abs(value) >= LARGE:
+        return number(value)
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
 
 
 def cell_of(

@@ -107,6 +107,6 @@ def only(columns: Mapping[ColumnKey, str], name: str) -> ColumnKey:
     """
     matches = named(columns, name)
     if len(matches) > 1:
-        several = "', '".join(columns[column] for column in matches)
-        raise SeveralColumns(f"'{name}' matches several scores; use one of '{several}'")
+        several = "".join(f"\n  '{columns[column]}'" for column in matches)
+        raise SeveralColumns(f"'{name}' matches several scores; use one of{several}")
     return matches[0]

@@ -1,11 +1,14 @@
 """Observations: every score of many runs, the data of figures over runs."""
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
@@ -60,9 +63,14 @@ class Observations:
     runs: int
 
     @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self.dataset.partition(",")[0]
+
+    @property
     def about(self) -> str:
         """A description of the data, for figures."""
-        return f"{self.runs} runs on {self.dataset}"
+        return f"{count(self.runs, 'run')} on {self.dataset}"
 
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
@@ -107,15 +115,36 @@ def names_of(things: Mapping[K, tuple[str, Mapping[str, Value]]]) -> dict[K, str
     return names
 
 
+Data = tuple[str, str, str]
+"""The data of runs: the dataset's name, its part and its fingerprint; see `RunRecord.data`."""
+
+
 def by_dataset(runs: Iterable[Run]) -> list[Observations]:
     """Collect the scores of finished runs, separately for each dataset and view."""
-    groups: dict[tuple[str, str, str], list[Run]] = {}
-    for run in deduplicated(run for run in runs if run.finished)[0]:
-        groups.setdefault(run.record.data, []).append(run)
     return [
         observations_on(", ".join(filter(None, [name, part, fingerprint[:10]])), group)
-        for (name, part, fingerprint), group in sorted(groups.items())
+        for (name, part, fingerprint), group in sorted(grouped(runs).items())
     ]
+
+
+def grouped(runs: Iterable[Run]) -> dict[Data, list[Run]]:
+    """Group finished runs by their data."""
+    groups: dict[Data, list[Run]] = {}
+    for run in deduplicated(run for run in runs if run.finished)[0]:
+        groups.setdefault(run.record.data, []).append(run)
+    return groups
+
+
+def conditions(data: Data, others: Iterable[Data]) -> str:
+    """The `--where` options that select the runs on some data among runs on other data."""
+    rest = [other for other in others if other != data]
+    words = []
+    for place, field in enumerate(("dataset", "part", "fingerprint")):
+        if any(other[place] != data[place] for other in rest):
+            value = data[place][:10] if field == "fingerprint" else data[place]
+            words += ["--where", f"{field}={value or WHOLE}"]
+            rest = [other for other in rest if other[place] == data[place]]
+    return shlex.join(words)
 
 
 def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
@@ -140,20 +169,36 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
     )
 
 
-def observations_of(runs: Iterable[Run]) -> Observations:
+def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
+    """The data of the chosen runs, for a file's name: what distinguishes it from other runs' data.
+
+    It is empty if all runs are on the same data, or the chosen ones on several.
+    """
+    own, groups = grouped(chosen), grouped(runs)
+    if len(own) != 1 or len(groups) < 2:
+        return ""
+    ((name, part, _),) = own
+    parts = {other for dataset, other, _ in groups if dataset == name}
+    return f"{name} {part or WHOLE}" if len(parts) > 1 else name
+
+
+def observations_of(runs: Sequence[Run]) -> Observations:
     """Collect the scores of runs that are all on one dataset.
 
     Raises:
         UsageError: the runs are on several datasets or views.
         DisentangleError: no run is finished.
     """
-    groups = by_dataset(runs)
+    groups = grouped(runs)
     if not groups:
         raise DisentangleError("no finished runs. Run `disentangle train MODEL DATASET` first.")
     if len(groups) > 1:
-        several = "; ".join(observations.dataset for observations in groups)
-        raise UsageError(
-            f"a figure shows one dataset and one part of it, but these runs are on {several}. "
-            "Select runs with --where dataset=NAME, or list them."
+        choices = "".join(
+            f"\n  {conditions(data, groups)}  ({count(len(own), 'run')})"
+            for data, own in sorted(groups.items(), key=lambda group: group[0])
         )
-    return groups[0]
+        raise UsageError(
+            "a figure shows one dataset and one part of it, but these runs are on "
+            f"{len(groups)}. Select runs with one of{choices}"
+        )
+    return by_dataset(runs)[0]

@@ -23,10 +23,10 @@ def direction(column: ColumnKey) -> Direction | None:
         return None
 
 
-def counts(column: ColumnKey) -> bool:
-    """True if a column's score is a count."""
+def counts(score: str) -> bool:
+    """True if a score, `metric` or `metric/part`, is a count."""
     try:
-        return column.score in registry.metrics.load(column.metric).counts
+        return score in registry.metrics.load(score.partition("/")[0]).counts
     except DisentangleError:  # not installed here
         return False
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from disentangle._utils.callbacks import Say
 from disentangle.errors import DisentangleError
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
+from disentangle.figures.figure_names import figure_name
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.runs.filters import where
 from disentangle.runs.run import Run
@@ -23,8 +24,7 @@ def draw_figures(
         for observations in datasets:
             scores = scores_of(figure)
             dataset = observations.dataset.partition(",")[0] if len(datasets) > 1 else ""
-            parts = [figure.kind, *scores[: 2 if len(scores) < 3 else 0], figure.knob, dataset]
-            name = "-".join(filter(None, parts)).replace("/", "-")
+            name = figure_name(figure.kind, scores, figure.knob, dataset)
             path = folder / f"{name}.png"
             if path in paths:
                 path = folder / f"{name}-{len(paths) + 1}.png"
@@ -40,7 +40,7 @@ def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
     """Draw one figure of a study."""
     scores = scores_of(figure)
     if figure.kind == "rate-distortion":
-        return draw_rate_distortion(observations, path)
+        return draw_rate_distortion(observations, path, score=scores[0] if scores else None)
     if figure.kind == "variance":
         return draw_variance(observations, scores, path)
     if figure.kind == "agreement":

@@ -75,8 +75,8 @@ class FigureAsked(Strict):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
         if effect != (self.knob is not None):
             raise ValueError("knob is required for figure 'effect' and not allowed for others")
-        if self.kind == "rate-distortion" and self.score is not None:
-            raise ValueError("score is not allowed for figure 'rate-distortion'")
+        if self.kind == "rate-distortion" and isinstance(self.score, tuple):
+            raise ValueError("figure 'rate-distortion' takes one score, the heading of its rate")
         return self
 
 

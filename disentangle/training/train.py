@@ -21,6 +21,7 @@ from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.checkpoint import digest
+from disentangle.runs.labels import check_free, check_name, write_label
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord, parts_of
 from disentangle.runs.run import Run, load_run
@@ -45,6 +46,8 @@ def train(
     checkpoint_every: int | None = None,
     results: str | Path = "results",
     study: str = "default",
+    name: str | None = None,
+    note: str | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
@@ -75,6 +78,8 @@ def train(
         checkpoint_every: steps between checkpoints [default: a tenth of the steps, at most 5,000].
         results: the results folder, which contains the run's folder.
         study: the subfolder for runs that belong together.
+        name: a name for the run, by which commands find it; it does not change the run's id.
+        note: a note that is kept with the run.
         data_dir: the folder of prepared datasets.
         file: the dataset's original file or folder, if the user has it.
         download: True to allow downloading the dataset.
@@ -102,6 +107,8 @@ def train(
         DisentangleError: training failed; complete files are kept.
     """
     request = ModelRequest.of(model, options, preset)
+    if name:
+        check_name(name)
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     periodic = periodic_record(keep, score_every, metrics)
@@ -131,7 +138,11 @@ def train(
         say=say,
     )
     plan = replace(plan, record=plan.record.model_copy(update={"figures": figures}))
-    run, built = begin(plan, Path(results).expanduser(), study)
+    folder = Path(results).expanduser()
+    if name:
+        check_free(name, run_folder(folder, study, plan.record), folder)
+    run, built = begin(plan, folder, study)
+    write_label(run.path, name=name, note=note)
     return complete(run, torch_device, checkpoint_every, figures, report, say, built)
 
 

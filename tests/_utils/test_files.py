@@ -1,5 +1,6 @@
 """Files are whole or not there."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -70,3 +71,21 @@ def test_oldest_files_of_a_cache_go_by_number_or_by_size_but_for_the_one_kept(tm
     assert there() == ["b.npz", "c.npz", "d.npz", "other.txt"]
     drop_oldest(tmp_path / "b.npz", "*.npz", size=15)
     assert there() == ["b.npz", "d.npz", "other.txt"]
+
+
+def test_failed_write_names_the_file_even_if_the_system_does_not(tmp_path):
+    def write(path):
+        with atomic(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write(tmp_path / "a.png")
+    assert caught.value.filename == str(tmp_path / "a.png")
+
+
+def test_names_that_are_not_utf8_are_escaped_in_text_and_come_back_from_json(tmp_path):
+    name = os.fsdecode(b"ph\xe9")
+    write_json(tmp_path / "a.json", {"name": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": name}
+    write_text(tmp_path / "a.md", f"β {name}")
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == r"β ph\udce9"

@@ -1,10 +1,10 @@
-"""Text for people: lines are broken between words alone."""
+"""Text for people: broken between words alone, sorted by numbers, and names of files."""
 
 import re
 
 import pytest
 
-from disentangle._utils.text import beside, reflow, wrap
+from disentangle._utils.text import beside, count, file_stem, natural, reflow, wrap
 
 ADVICE = (
     "From the spectrum of 1,000 images, collapse is predicted above beta = 62.9 (range over random "
@@ -38,3 +38,24 @@ def test_text_stands_beside_its_name_or_below_one_that_is_too_long():
     assert beside("ab", "one two three four", 6, 22) == ["ab    one two three", "      four"]
     assert beside("abcdef", "one", 6, 30) == ["abcdef", "      one"]
     assert re.match("ab$", beside("ab", "", 6, 30)[0])
+
+
+@pytest.mark.parametrize(
+    ("parts", "stem"),
+    [
+        (["protocols", "mig [default; disjoint; mean]"], "protocols-mig-default-disjoint-mean"),
+        (["sweep", "elbo/kl", "batch_size", ""], "sweep-elbo-kl-batch-size"),
+        (["traversals", "range 1.5"], "traversals-range-1-5"),
+    ],
+)
+def test_stem_of_a_file_is_what_latex_takes(parts, stem):
+    assert file_stem(*parts) == stem
+
+
+def test_numbers_in_text_are_sorted_as_numbers():
+    names = ["b beta=16.0", "b beta=2.0", "b", "a beta=8.0", "b beta=0.5"]
+    assert sorted(names, key=natural) == [names[3], names[2], names[4], names[1], names[0]]
+
+
+def test_one_thing_is_singular():
+    assert [count(n, "run") for n in (0, 1, 2000)] == ["0 runs", "1 run", "2,000 runs"]

@@ -36,7 +36,8 @@ def test_train_score_traverse_table(command):
     assert command("score", "--metric", "mig")[0] == 0
     code, out, _ = command("traverse", path, "--base", "first:1", "--base", "prior:2")
     assert code == 0
-    assert out.split() == [f"{path}/figures/traversals.png", f"{path}/figures/traversals.gif"]
+    stem = f"{path}/figures/traversals-base-first-1-prior-2"
+    assert out.split() == [f"{stem}.png", f"{stem}.gif"]
     code, out, _ = command("table")
     assert code == 0
     assert "mig" in out
@@ -140,7 +141,7 @@ def test_bad_usage_exits_with_2_and_says_what_and_why(command, words, message):
     [
         (["train", "broken", "tiny"], "model 'broken' of strangers 3.1 cannot be imported"),
         (["train", "vae", "unopenable"], "RuntimeError: the disk is on fire"),
-        (["score"], "no finished runs. Run `disentangle train MODEL DATASET` first."),
+        (["score"], "results: no runs. Run `disentangle train MODEL DATASET` first."),
         (["table"], "no runs. Run `disentangle train MODEL DATASET` first."),
         (["resume", "nowhere"], "nowhere: not a run (it has no run.json)"),
         (["traverse", "nowhere"], "nowhere: not a run (it has no run.json)"),
@@ -406,6 +407,7 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
         (["--dataset", "tiny"], "--dataset and --takes require --encoder"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),
+        (["--codes", "a.npz", "--study", "b"], "give only one of --codes and --study"),
         (["--protocol", "nope"], "no protocol 'nope'"),
         (["--labels", "factors.npy"], "--labels requires --codes"),
     ],
@@ -441,7 +443,8 @@ def test_command_without_a_single_score_fails_with_the_reason(command, codes_fil
 
 
 def test_runs_without_a_single_score_fail_with_the_reason(command, tmp_path):
-    np.savez(tmp_path / "plain.npz", images=np.zeros((70, 32, 32), np.uint8))
+    images = np.random.default_rng(0).integers(0, 256, (70, 32, 32), np.uint8)
+    np.savez(tmp_path / "plain.npz", images=images)
     words = [word.replace("tiny", "./plain.npz") for word in TRAIN]
     command(*words)
     code, _, err = command("score", "--metric", "mig")

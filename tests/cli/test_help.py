@@ -43,7 +43,7 @@ def test_help_ends_with_an_example_that_parses(command, path):
 
 
 def test_option_of_an_example_must_exist():
-    names, called, words = resolve(["udr", "--where", "beta=4"])
+    names, called, words = resolve(["udr", "--knob", "beta"])
     with pytest.raises(Exception, match="No such option"):
         called.make_context(names[-1], words)
 
@@ -91,7 +91,7 @@ def test_flags_have_no_type_and_values_are_named(command):
 def test_bounds_and_defaults_are_shown(command):
     out = " ".join(command("score", "--help")[1].split())
     assert "--seed N seed of the metrics' sampling (at least 0) [default: 0]" in out
-    assert "[RUN]... folders of runs [default: all runs of the results folder]" in out
+    assert "[RUN]... folders, names or ids of runs [default: all runs of the results folder]" in out
 
 
 @pytest.mark.parametrize("words", [[], ["train"], ["data"], ["figure"]], ids=" ".join)
@@ -99,3 +99,9 @@ def test_a_group_without_a_command_prints_its_help(command, words):
     code, out, err = command(*words)
     assert (code, err) == (2, "")
     assert out == command(*words, "--help")[1]
+
+
+def test_a_default_stands_with_its_word(command, monkeypatch):
+    for width in range(50, 90, 3):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert not re.search(r"\[default:$", command("train", "vae", "--help")[1], re.M)

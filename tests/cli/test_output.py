@@ -53,6 +53,12 @@ def test_baselines_scores_stand_under_their_names(capsys, variant):
     assert ends(head, ["a-score-with-a-long-name", "mig"]) == ends(first, ["0.500", "0.250"])
 
 
+def test_baselines_counts_are_shown_as_counts(capsys, variant):
+    values = [{"name": "elbo/active-units", "metric": "elbo", "value": 10.0}]
+    show_baselines({"pca": ScoreMapping(read_scores(variant("a", values=values)))})
+    assert capsys.readouterr().out.split() == ["elbo/active-units", "pca", "10"]
+
+
 @pytest.fixture
 def terminal(command, variant, monkeypatch):
     """A function that runs a command in a terminal of some width, with a table of two runs."""

@@ -1,5 +1,8 @@
 """Old spellings of commands and options: they work, and a line names the new ones."""
 
+import re
+from pathlib import Path
+
 import pytest
 from typer.main import get_command
 
@@ -44,3 +47,12 @@ def test_new_spellings_exist():
     for (verb, _), new in renamed.OPTIONS.items():
         called = nested.get(verb) or root.commands[verb]
         assert any(new in param.opts for param in called.params)
+
+
+def test_pages_and_messages_use_the_new_spellings():
+    root = Path(__file__).parents[2]
+    sources = (root / "disentangle").rglob("*.py")
+    files = [root / "README.md", *(root / "docs").glob("*.md"), *sources]
+    old = re.compile(r"data show\b|figure sweep\b|data prepare .*--from|--(base|preset) seed\b")
+    places = {file.name for file in files if old.search(file.read_text())}
+    assert places == {"bases.py"}  # which takes one of them

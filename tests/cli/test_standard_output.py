@@ -62,7 +62,7 @@ def test_closed_standard_output_is_said(command, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdout", None)
     code, out, err = command("score", "--codes", "c.npz", "--metric", "mig")
     assert (code, out) == (0, "")
-    assert "WARNING: standard output is closed" in err
+    assert "warning: standard output is closed" in err
 
 
 def test_reader_that_stops_early_is_no_error(tmp_path):
@@ -70,4 +70,4 @@ def test_reader_that_stops_early_is_no_error(tmp_path):
     done = subprocess.run(
         ["bash", "-c", f"{program} list | head -1"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert (done.stdout, done.stderr) == ("models\n", "")
+    assert (done.stdout, done.stderr) == ("Models   disentangle train MODEL DATASET\n", "")

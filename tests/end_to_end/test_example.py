@@ -56,8 +56,8 @@ def test_commands_on_the_page_run(path, tmp_path):
         for large, small in SHRINK:
             line = line.replace(large, small)
         printed += ran(tmp_path, *shlex.split(line), PYTHONPATH=path)
-    assert re.search(r"cyclical-vae +disentangle-example 0\.1\.0", printed)
-    assert re.search(r"xy-squares +disentangle-example 0\.1\.0", printed)
+    assert re.search(r"cyclical-vae +A VAE whose .*\(disentangle-example 0\.1\.0\)", printed)
+    assert re.search(r"xy-squares +A red, .*\(disentangle-example 0\.1\.0\)", printed)
     assert "model cyclical-vae, from disentangle-example 0.1.0" in printed
     table = (tmp_path / "results" / "scores.md").read_text()
     assert "xy-squares" in table

@@ -1,18 +1,22 @@
 """Figures over several runs, and the numbers in them."""
 
+import shlex
+
 import numpy as np
 import pytest
+from helpers.figure_checks import check_contrast, check_type
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
+from disentangle.cli.run_choice import choose_runs
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import sweeps
+from disentangle.figures import canvas, sweeps
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.score_tables.analysis import families, rank_agreement, ranks, variance_shares
-from disentangle.score_tables.observations import Observation, observations_of
+from disentangle.score_tables.observations import Observation, data_name, observations_of
 
 SAMPLE = {"representation": "sample"}
 BOUND = {
@@ -133,7 +137,9 @@ def test_runs_at_a_default_are_part_of_a_sweep_and_other_settings_are_other_line
     panel = sweeps.panel
     monkeypatch.setattr(
         "disentangle.figures.sweeps.panel",
-        lambda observations, head, names: heads.append(head) or panel(observations, head, names),
+        lambda observations, head, names, **options: (
+            heads.append(head) or panel(observations, head, names, **options)
+        ),
     )
     draw_sweep(observations_of(runs), "mig", "latents", tmp_path / "a.png")
     assert heads[0].startswith("mig against latents, 4 runs.")
@@ -227,13 +233,119 @@ def test_what_cannot_be_drawn_says_why(observations, variant, tmp_path):
 def test_figures_of_runs_by_command(runs, command):
     results = runs[0].path.parent
     for kind, name in (
-        (["effect", "--score", "elbo/kl", "--of", "beta"], "elbo-kl-against-beta"),
+        (["effect", "--score", "elbo/kl", "--of", "beta"], "effect-elbo-kl-beta"),
+        (["effect", "--score", "mig [mean]", "--of", "beta"], "effect-mig-mean-beta"),
         (["rate-distortion"], "rate-distortion"),
-        (["protocols", "--score", "mig"], "protocols-of-mig"),
-        (["variance", "--score", "mig"], "variance"),
+        (["protocols", "--score", "mig"], "protocols-mig"),
+        (["variance", "--score", "mig"], "variance-mig"),
         (["agreement", "--where", "beta>0"], "agreement"),
     ):
         code, out, err = command("figure", *kind, "--results", results)
         assert code == 0, err
         assert out.strip() == str(results / "figures" / f"{name}.png")
     assert command("figure", "effect", "--results", results)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ([1, 2, 4, 8, 16], True),
+        ([1, 4, 16], True),
+        ([5, 10, 20], True),
+        ([0.001, 0.01, 0.1], True),
+        ([1, 100], True),
+        ([1, 2, 3, 4], False),
+        ([5, 10, 15, 20], False),
+        ([1, 4], False),
+        ([0, 1, 2, 4, 8], False),
+        ([4, 4, 4], False),
+    ],
+)
+def test_axis_is_logarithmic_where_values_are_powers(values, log):
+    assert sweeps.is_geometric(values) == log
+
+
+def test_sweep_over_one_value_says_so(observations, tmp_path):
+    with pytest.raises(DisentangleError, match=r"at least two values of 'latents'.* latents 10"):
+        draw_sweep(observations, "mig [mean]", "latents", tmp_path / "a.png")
+
+
+def test_lines_and_texts_of_a_sweep_have_contrast(observations, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    draw_sweep(observations, "mig [mean]", "beta", tmp_path / "a.png")
+    draw_rate_distortion(observations, tmp_path / "a.png")
+    draw_protocols(observations, "mig", tmp_path / "a.png")
+    for figure in drawn:
+        check_contrast(figure)
+    assert drawn[0].axes[0].get_xscale() == "log"
+
+
+def test_figure_says_in_its_metadata_what_is_seen(observations, tmp_path):
+    path = draw_sweep(observations, "mig [mean]", "beta", tmp_path / "a.png", caption=False)
+    with Image.open(path) as picture:
+        assert picture.text["Title"] == "mig [mean] over beta, tiny"
+        assert picture.text["Description"].startswith("mig [mean] against beta, 15 runs.")
+
+
+def test_rate_of_several_is_chosen_and_its_distortion_goes_with_it(variant, tmp_path):
+    values = [{"value": 1.0, **BOUND[name]} for name in BOUND]
+    values += [{**each, "knobs": {"samples": 9}} for each in values]
+    observations = observations_of([variant("a", values=values)])
+    with pytest.raises(
+        UsageError, match=r"several rates; use one of these as the score\n  'elbo/kl \["
+    ):
+        draw_rate_distortion(observations, tmp_path / "a.png")
+    rate, distortion = sweeps.rate_and_distortion(observations, "elbo/kl [samples=9]")
+    assert rate.knobs == distortion.knobs == (("samples", 9),)
+
+
+@pytest.mark.parametrize("number", [3, 30])
+def test_heads_of_an_agreement_are_inside_the_figure(variant, tmp_path, monkeypatch, number):
+    drawn = []
+    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    rng = np.random.default_rng(0)
+    runs = [
+        variant(f"{i}", seed=i, values=[{"value": rng.random(), "seed": s} for s in range(number)])
+        for i in range(4)
+    ]
+    draw_agreement(observations_of(runs), None, tmp_path / "a.png")
+    check_type(drawn[0], slanted=number)
+
+
+def test_runs_on_several_parts_are_told_apart_by_conditions_to_copy(variant, command):
+    whole = variant("a", values=[{"value": 0.1}])
+    part = variant("b", values=[{"value": 0.2}], view={"hold_out": ("side=0",)})
+    results = whole.path.parent
+    words = ("figure", "agreement", "--results", results)
+    code, _, err = command(*words)
+    assert code == 2
+    choices = [line.strip() for line in err.splitlines() if line.strip().startswith("--where")]
+    assert choices == [
+        "--where 'part=all images'  (1 run)",
+        "--where 'part=held out side=0'  (1 run)",
+    ]
+    for run, line in zip((whole, part), choices, strict=True):
+        where = shlex.split(line.partition("  ")[0])
+        chosen, _ = choose_runs(None, results, where=where[1::2])
+        assert [each.path for each in chosen] == [run.path]
+    assert choose_runs(None, results, where=["part=all"])[0][0].path == whole.path
+    names = [data_name([run], [whole, part]) for run in (whole, part)]
+    assert names == ["tiny all images", "tiny held out side=0"]
+    assert data_name([whole], [whole]) == ""
+    code, _, err = command(*words, "--where", "part=none")
+    assert (code, "no run matches --where part=none" in err) == (1, True)
+
+
+def test_figure_of_a_study_is_drawn_in_its_folder(runs, command, tmp_path):
+    study = tmp_path / "results" / "mine"
+    study.parent.mkdir()
+    runs[0].path.parent.rename(study)
+    code, out, err = command("figure", "variance", "--study", "mine", "--score", "mig")
+    assert code == 0, err
+    assert out.strip() == "results/mine/figures/variance-mig.png"
+    code, _, err = command("figure", "variance", "--study", "yours")
+    assert code == 2
+    assert "--study yours: no such folder in results; the studies there are mine" in err
+    code, _, err = command("figure", "variance", "--study", "mine", study)
+    assert (code, "give only one of --study and RUN" in err) == (2, True)

@@ -6,7 +6,7 @@ import pytest
 from disentangle.contracts.dataset import Grid
 from disentangle.data.loading import load_dataset
 from disentangle.errors import UsageError
-from disentangle.figures.contact_sheet import COLUMNS, draw_contact_sheet, find_rows
+from disentangle.figures.contact_sheet import COLUMNS, draw_contact_sheet, find_rows, readable
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -25,13 +25,14 @@ def rows(dataset):
 def test_row_of_a_grid_goes_through_one_factor_and_holds_the_others():
     tiny = load_dataset("tiny")
     found = rows(tiny)
-    assert [row.label.split("\n")[0] for row in found] == ["colour", "side", "x", "y"]
-    for column, row in enumerate(found):
-        labels = tiny.every_label(row.index)
-        assert labels[:, column].tolist() == list(range(len(labels)))
-        assert (np.delete(labels, column, 1) == np.delete(labels[:1], column, 1)).all()
-        assert row.heads == [str(i) for i in range(len(labels))]
-    assert "not scored" in found[0].label
+    assert [row.label.split("\n")[0] for row in found] == ["side", "x", "y"]  # one colour
+    for column, row in enumerate(found, 1):
+        assert len(row.index) == COLUMNS // row.size * row.size
+        for first in range(0, len(row.index), row.size):  # one base image each
+            labels = tiny.every_label(row.index[first : first + row.size])
+            assert labels[:, column].tolist() == list(range(row.size))
+            assert (np.delete(labels, column, 1) == np.delete(labels[:1], column, 1)).all()
+        assert row.heads[: row.size] == [str(i) for i in range(row.size)]
 
 
 def test_long_factor_shows_some_of_its_values_from_end_to_end():
@@ -44,7 +45,7 @@ def test_long_factor_shows_some_of_its_values_from_end_to_end():
 
 def test_row_of_labelled_images_shows_examples_of_each_value():
     labelled = load_dataset("tiny").view(hold_out=["side=0,x=0", "side=1,x=3"])
-    row = rows(labelled)[1]
+    row = rows(labelled)[0]
     values = labelled.every_label(row.index)[:, 1]
     assert values.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert row.heads == [str(v) for v in values]
@@ -65,3 +66,23 @@ def test_picture_is_written(name, tmp_path):
 def test_picture_is_no_other_than_a_png(tmp_path):
     with pytest.raises(UsageError, match=r"sheet\.jpg: a contact sheet is a PNG; use .*\.png"):
         draw_contact_sheet(load_dataset("tiny"), tmp_path / "sheet.jpg")
+
+
+@pytest.mark.parametrize(
+    ("factor", "values", "said"),
+    [
+        ("orientation", ["0", "0.6444", "6.283"], ["0°", "37°", "360°"]),
+        ("azimuth", ["0", "90", "270"], ["0", "90", "270"]),
+        ("position_x", ["0", "0.09677", "1"], ["0", "0.097", "1"]),
+        ("elevation", ["30.5", "60"], ["30.5", "60"]),
+        ("shape", ["square", "heart"], ["square", "heart"]),
+        ("size", [], []),
+    ],
+)
+def test_values_are_short_and_angles_in_degrees(factor, values, said):
+    assert readable(factor, values) == said
+
+
+def test_factor_with_one_value_has_no_row_and_is_said():
+    grid = Long({"one": 1, "two": 2})
+    assert [row.label for row in rows(grid)] == ["two\n2 values"]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.figure_checks import check_type
+from helpers.figure_checks import check_contrast, check_type
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures import canvas
@@ -39,6 +39,7 @@ def test_lines_are_the_logged_kl_and_their_sum(run, drawn, steps):
 def test_lines_are_named_at_their_ends_and_the_little_ones_together(run, drawn):
     write_log(run, [[3.0, 3.01, 3.02, 0.01, 0.02], [3.0, 3.01, 3.02, 0.01, 0.02]])
     curves.draw_kl(run)
+    check_contrast(drawn[0])
     said = check_type(drawn[0])
     assert {"z0", "z1", "z2", "2 others\nbelow 0.1"} <= set(said)
     assert "z3" not in said

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.figure_checks import check_type
+from helpers.figure_checks import check_contrast, check_type
 from matplotlib.colors import to_rgb
 
 from disentangle.errors import DisentangleError, UsageError
@@ -50,14 +50,17 @@ def test_means_come_before_samples_and_what_is_unusual_is_told(variant):
 def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatch):
     values = np.array(SMALL, float)
     drawn = matrices.make_canvas(run, [matrices.Matrix("d", ("side", "x"), values)], LATENTS)
-    (axes,) = drawn.figure.axes
+    axes, bar = drawn.figure.axes
+    assert bar.collections[0].get_clim() == (0, 1)
     numbers = [text.get_text() for text in axes.texts]
     assert numbers == ["-2.00", "1.00", "0.00", "0.10", "0.20", "n/a"]
     shades = np.asarray(axes.collections[0].get_array()).ravel().tolist()
     assert shades == [2, 1, 0, 0.1, 0.2, 0]
     assert axes.collections[0].get_clim() == (0, 2)
+    check_contrast(drawn.figure)
     said = check_type(drawn.figure, slanted=2)
     assert {"side", "x", "d", "z2  KL 3.00", "Grey: inactive latents."} <= set(said)
+    assert {"0", "2.00"} <= set(said)  # the ends of the colour bar
     assert drawn.figure.get_figwidth() == canvas.COLUMN
     grey = [to_rgb(label.get_color())[0] > 0 for label in axes.get_yticklabels()]
     assert grey == [False, False, True]
@@ -67,7 +70,7 @@ def test_numbers_stand_out_from_their_shades(run):
     values = np.linspace(0, 1, 66).reshape(3, 22)
     factors = tuple(f"factor {k}" for k in range(22))
     drawn = matrices.make_canvas(run, [matrices.Matrix("d", factors, values)], LATENTS)
-    (axes,) = drawn.figure.axes
+    axes, _ = drawn.figure.axes
     (mesh,) = axes.collections
     cells = mesh.cmap(mesh.norm(values[LATENTS.order])).reshape(-1, 4)
     for text, cell in zip(axes.texts, cells, strict=True):
@@ -78,7 +81,7 @@ def test_numbers_stand_out_from_their_shades(run):
 def test_several_matrices_share_the_page_and_no_type_overlaps(run):
     made = [matrices.Matrix(name, ("orientation", "position_x"), np.ones((3, 2))) for name in "abc"]
     drawn = matrices.make_canvas(run, made, LATENTS)
-    assert len(drawn.figure.axes) == 3
+    assert len(drawn.figure.axes) == 2 * 3  # each with its colour bar
     assert canvas.COLUMN < drawn.figure.get_figwidth() <= canvas.PAGE
     check_type(drawn.figure, slanted=6)
 

@@ -3,9 +3,11 @@
 import base64
 import io
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -58,3 +60,24 @@ def opened(uri):
     head, _, body = uri.partition(",")
     assert head == "data:image/webp;base64"
     return np.array(Image.open(io.BytesIO(base64.b64decode(body))))
+
+
+def luminance(colour: Any) -> float:
+    """The relative luminance of a colour, 0 to 1 (WCAG 2)."""
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one: Any, other: Any = "white") -> float:
+    """The contrast of two colours, 1 to 21 (WCAG 2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def check_contrast(figure: Figure) -> None:
+    """Check that lines have at least 3:1 on white, and texts 4.5:1, but for numbers in cells."""
+    for line in (line for axes in figure.axes for line in axes.lines):
+        assert contrast(line.get_color()) >= 3, line
+    inside = {text for axes in figure.axes if axes.collections for text in axes.texts}
+    for text in texts(figure):
+        assert text in inside or contrast(text.get_color()) >= 4.5, text

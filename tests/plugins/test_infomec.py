@@ -5,7 +5,7 @@ import pytest
 from helpers.golden_metrics import ENCODERS, Coded, defined, small
 from sklearn.feature_selection import mutual_info_classif
 
-from disentangle.errors import ScoreWarning, Unavailable
+from disentangle.errors import ScoreWarning, Unavailable, UsageError
 from disentangle.maths import entropies, standardised
 from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle.scoring.metric_spec import MetricSpec
@@ -116,6 +116,12 @@ def test_discrete_codes_are_counted_in_a_column_of_their_own():
             real = MetricSpec(spec).scores(source(np.round(z, 3), array_source(v, v).dataset), 0)
         assert real.values != pytest.approx(metric.values)
         assert real.resolved == {}
+
+
+def test_neighbours_are_refused_where_values_are_counted():
+    assert MetricSpec("infomec:neighbours=10,active=0.05").metric.neighbours == 10
+    with pytest.raises(UsageError, match=r"neighbours has no effect .* set codes to auto or real"):
+        MetricSpec("infomec:codes=integer,neighbours=10")
 
 
 def test_one_active_latent_has_no_infoc():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.figure_checks import opened
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import disentangle
 from disentangle.errors import DisentangleError
@@ -262,7 +263,7 @@ def test_run_without_a_checkpoint_is_refused(run, command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere: no runs"),
+        (["nowhere"], "nowhere: not a run"),
         (["run", "--output", "page.txt"], "ends with .html"),
         (["run", "--output", "not/there.html"], "not: no such folder"),
         (["run", "--runs"], "--runs requires a folder"),
@@ -336,6 +337,11 @@ def test_figures_of_a_study_are_in_its_page(variant, tmp_path):
     assert image["alt"] == "sweep mig"
     assert image["width"] == "240"  # two inches
     assert image["src"].startswith("data:image/png;base64,")
+    shown = PngInfo()
+    shown.add_text("Title", "mig over beta, tiny")
+    Image.new("RGB", (500, 250), "white").save(path, pnginfo=shown)
+    page = Page(pages.study_page(folder, folder, tables=made, pictures=[path]))
+    assert page.all("img")[0]["alt"] == "mig over beta, tiny"
 
 
 def test_plot_has_every_seed_and_the_settings_that_vary(variant, tmp_path):

@@ -132,6 +132,17 @@ def test_one_common_seed_is_no_test(command, configurations):
     assert "only the seed 1 is common to both configurations" in out
 
 
+def test_counts_are_compared_as_counts(command, variant):
+    units = {"name": "elbo/active-units", "metric": "elbo"}
+    for beta, values in ((1.0, (10.0, 10.0)), (9.0, (4.0, 5.0))):
+        for seed, value in enumerate(values):
+            scores = [{**units, "value": value}]
+            variant(f"{beta}-{seed}", seed=seed, values=scores, knobs={"beta": beta})
+    folder = variant("other").path.parent
+    out = command("compare", folder / "1.0-0", folder / "9.0-0")[1]
+    assert line_of(out, "elbo/active-units") == ["elbo/active-units", "10", "4.5", "-5.5", "2"]
+
+
 def test_run_without_scores_is_named(command, variant):
     a, b = variant("a", values=[{"value": 0.5}]), variant("b", knobs={"beta": 9.0})
     out = command("compare", a.path, b.path)[1]

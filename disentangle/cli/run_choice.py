@@ -1,0 +1,100 @@
+"""Choose the runs of a command: by name, id or folder, by study, and by conditions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from disentangle.cli.output import TRAIN_FIRST, load_runs
+from disentangle.cli.parameters import RESULTS
+from disentangle.errors import DisentangleError, UsageError
+
+if TYPE_CHECKING:
+    from disentangle.runs.run import Run
+
+
+ChosenStudy = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        metavar="NAME",
+        help="study whose runs to use, a subfolder of the results",
+        show_default="all",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"),
+]
+
+
+def open_run(
+    given: Path,
+    results: Path = RESULTS,
+    *,
+    data_dir: Path | None = None,
+    file: Path | None = None,
+) -> "Run":
+    """Load a run that is given by its folder, its name or the start of its id."""
+    from disentangle.runs.labels import find_run
+    from disentangle.runs.run import load_run
+
+    return load_run(find_run(given, results), data_dir=data_dir, file=file)
+
+
+def study_folder(results: Path, study: str | None, runs: Sequence[Path] | None = None) -> Path:
+    """The folder with the runs of a study, or with all runs if no study is named.
+
+    Raises:
+        UsageError: there is no such study, or runs are given as well.
+    """
+    if study is None:
+        return results
+    if runs:
+        raise UsageError("give only one of --study and RUN")
+    if Path(study).name != study or not (results / study).is_dir():
+        studies = [path.name for path in results.glob("*") if path.is_dir()]
+        among = f"; the studies there are {', '.join(sorted(studies))}" if studies else ""
+        raise UsageError(f"--study {study}: no such folder in {results}{among}")
+    return results / study
+
+
+def choose_runs(
+    runs: Sequence[Path] | None,
+    results: Path,
+    study: str | None = None,
+    where: Sequence[str] | None = None,
+) -> tuple[list["Run"], list[str]]:
+    """Load the chosen runs; return them and messages on unreadable runs.
+
+    Args:
+        runs: the given runs; by default all runs of the study or of the results folder.
+        results: the results folder.
+        study: name of a study.
+        where: conditions, such as `beta>=4`.
+
+    Raises:
+        UsageError: there is no such study, or a condition is invalid.
+        DisentangleError: there is no run, or none meets the conditions.
+    """
+    folder = study_folder(results, study, runs)
+    loaded, problems = load_runs(list(runs or ()), folder)
+    if not loaded and not problems:
+        raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
+    return matching(loaded, where, folder), problems
+
+
+def matching(runs: Sequence["Run"], where: Sequence[str] | None, folder: Path) -> list["Run"]:
+    """The runs of a folder that meet conditions.
+
+    Raises:
+        UsageError: a condition is invalid.
+        DisentangleError: no run meets them.
+    """
+    from disentangle.runs.filters import where as select_runs
+
+    selected = select_runs(runs, where or ())
+    if not selected and where:
+        raise DisentangleError(f"{folder}: no run matches --where {' --where '.join(where)}")
+    return selected

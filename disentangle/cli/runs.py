@@ -1,0 +1,192 @@
+"""`disentangle runs`: list runs with their state, name them, and remove them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from disentangle._utils.console import output_width
+from disentangle.cli.help import App, Group
+from disentangle.cli.output import fail_if_any, print_aligned
+from disentangle.cli.parameters import RESULTS, AsJson, Results, RunPath, as_example, print_json
+from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs, open_run
+from disentangle.errors import UsageError
+
+if TYPE_CHECKING:
+    from disentangle.runs.overview import Overview
+    from disentangle.runs.run import Run
+
+SHOWN = ("mig", "sap")
+"""The scores that are listed by default."""
+DISPENSABLE = ("folder", "equal settings", "note", "age", "settings", "dataset", "seed")
+"""What is left out if the terminal is too narrow, in this order."""
+GAP = 2
+
+
+class RunsGroup(Group):
+    """The group `runs`, which lists runs without a command."""
+
+    takes = "[COMMAND ...]"
+
+
+runs = App(
+    cls=RunsGroup,
+    help="List runs with their state, settings and scores; name or remove one.",
+    invoke_without_command=True,
+)
+
+
+@runs.callback()
+def list_runs(
+    context: typer.Context,
+    study: ChosenStudy = None,
+    where: Where = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="score to list; repeatable", show_default=" and ".join(SHOWN)
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    results: Results = RESULTS,
+) -> None:
+    """List runs with their state, settings and scores, the latest last.
+
+    A run can be given to every command by its folder, its name or the first characters of its id.
+    """
+    if context.invoked_subcommand is not None:
+        if any((study, where, score, as_json, results != RESULTS)):
+            raise UsageError(f"give options after `runs {context.invoked_subcommand}`")
+        return
+    from disentangle.runs.overview import overview
+
+    chosen, problems = choose_runs(None, results, study, where)
+    overviews = sorted(map(overview, chosen), key=lambda one: one.started)
+    if as_json:
+        print_json([one.as_dict() for one in overviews])
+    else:
+        show(overviews, score or SHOWN)
+    fail_if_any(problems)
+
+
+def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
+    """Print a line for each run; a terminal that is too narrow gets fewer columns, and is told."""
+    from disentangle._utils.console import say
+
+    columns = {name: cells for name, cells in table(overviews, scores).items() if any(cells)}
+    left_out = []
+    if room := output_width():
+        for name in DISPENSABLE:
+            if total(columns) <= room:
+                break
+            if name == "equal settings":
+                columns["settings"] = differing(overviews)
+                left_out.append(name)
+            elif columns.pop(name, None):
+                left_out.append(name)
+    rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
+    print_aligned(rows)
+    if left_out:
+        say(f"not shown, for want of width: {', '.join(left_out)}; --json prints all")
+
+
+def table(overviews: Sequence["Overview"], scores: Sequence[str]) -> dict[str, list[str]]:
+    """The columns of the list, by name."""
+    from disentangle._utils.text import duration
+    from disentangle.runs.records import describe
+
+    columns = {
+        "run": [one.id for one in overviews],
+        "name": [one.name for one in overviews],
+        "state": [one.progress for one in overviews],
+        "model": [one.model for one in overviews],
+        "settings": [describe(one.settings) for one in overviews],
+        "dataset": [one.dataset for one in overviews],
+        "seed": [str(one.seed) for one in overviews],
+    }
+    for score in scores:
+        values = [one.scores.get(score) for one in overviews]
+        columns[score] = ["" if value is None else f"{value:.3f}" for value in values]
+    columns["age"] = [duration(one.age) for one in overviews]
+    columns["note"] = [one.note for one in overviews]
+    columns["folder"] = [one.folder for one in overviews]
+    return columns
+
+
+def differing(overviews: Sequence["Overview"]) -> list[str]:
+    """The settings of each run that are not equal in all runs of its model, as text."""
+    from disentangle.score_tables.observations import names_of
+
+    named = names_of({i: (one.model, one.settings) for i, one in enumerate(overviews)})
+    return [named[i].removeprefix(one.model).strip() for i, one in enumerate(overviews)]
+
+
+def total(columns: dict[str, list[str]]) -> int:
+    """The width of aligned columns."""
+    widest = [max(map(len, [name, *cells])) for name, cells in columns.items()]
+    return sum(widest) + GAP * (len(widest) - 1)
+
+
+@runs.command("name", epilog=as_example("runs name 3f2a8c91d0 first-try --note 'beta too low'"))
+def name_run(
+    run: RunPath,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="new name of the run", show_default="kept"),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="note on the run", show_default="kept")
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Give a run a name or a note.
+
+    Neither changes the run's id or its numbers. An empty text removes it.
+    """
+    from disentangle.runs.labels import write_label
+
+    if name is None and note is None:
+        raise UsageError("give a NAME, or --note TEXT")
+    loaded = open_run(run, results)
+    label = write_label(loaded.path, name=name, note=note, results=results)
+    print_aligned([[loaded.record.id, label.name, label.note, str(loaded.path)]])
+
+
+@runs.command(epilog=as_example("runs remove 3f2a8c91d0"))
+def remove(
+    run: Annotated[list[Path], typer.Argument(metavar="RUN", help="folders, names or ids of runs")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Delete runs with all their files: records, weights, scores and figures."""
+    from disentangle.errors import Busy
+    from disentangle.runs.removal import remove_run
+
+    loaded = [open_run(each, results) for each in run]
+    for each in loaded:
+        if each.busy():
+            raise Busy(f"{each.path}: another process is training or scoring this run")
+        typer.echo(what_goes(each), err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nothing is deleted without confirmation; give --yes")
+        typer.confirm(f"Delete {'this run' if len(loaded) == 1 else 'these runs'}?", abort=True)
+    for each in loaded:
+        remove_run(each, results)
+        typer.echo(each.path)
+
+
+def what_goes(run: "Run") -> str:
+    """What the removal of a run deletes, as text."""
+    from disentangle._utils.text import count
+    from disentangle.runs.overview import overview
+    from disentangle.runs.removal import size_of
+
+    one, (files, size) = overview(run), size_of(run)
+    name = f" '{one.name}'" if one.name else ""
+    return (
+        f"{run.path}{name}: {one.model} on {one.dataset}, seed {one.seed}, {one.progress}; "
+        f"{count(files, 'file')}, {size / 1e6:,.1f} MB"
+    )

@@ -1,0 +1,121 @@
+"""Names and notes of runs, and finding a run by its name or the start of its id.
+
+A label is a file of its own beside the record: it changes neither a run's id nor its numbers.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from disentangle._utils.files import write_text
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.collection import find_runs
+from disentangle.runs.layout import RECORD
+from disentangle.runs.records import Record, read_record
+
+LABEL = "label.json"
+"""The file of a run's name and note."""
+NAME = re.compile(r"[A-Za-z0-9][\w.+=-]*", re.ASCII)
+LISTED = 5
+"""Maximum number of runs that a message lists."""
+
+
+class Label(Record):
+    """The name and the note that a user gave to a run; empty if there are none."""
+
+    format: Literal[1] = 1
+    name: str = ""
+    note: str = ""
+
+
+def read_label(run: Path) -> Label:
+    """Read the label of the run in a folder; it is empty if the run has none."""
+    with suppress(FileNotFoundError):
+        return read_record(Label, run / LABEL)
+    return Label()
+
+
+def write_label(
+    run: Path,
+    *,
+    name: str | None = None,
+    note: str | None = None,
+    results: str | Path | None = None,
+) -> Label:
+    """Change the name or the note of the run in a folder; None keeps it, empty text removes it.
+
+    Args:
+        run: the run's folder.
+        name: the name.
+        note: the note.
+        results: a folder in which no other run may have this name.
+
+    Raises:
+        UsageError: the name is not valid, or another run has it.
+    """
+    given = {"name": name and check_name(name), "note": note}
+    changes = {field: text for field, text in given.items() if text is not None}
+    label = read_label(run).model_copy(update=changes)
+    if name and results is not None:
+        check_free(name, run, results)
+    if changes:
+        write_text(run / LABEL, label.model_dump_json(indent=2) + "\n")
+    return label
+
+
+def check_name(name: str) -> str:
+    """Return a valid name of a run.
+
+    Raises:
+        UsageError: it has other characters than letters, digits and `_ . + = -`.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"--name '{name}': expected letters, digits and _ . + = -, such as beta-vae-seed0"
+        )
+    return name
+
+
+def check_free(name: str, run: Path, results: str | Path) -> None:
+    """Raise if another run in the results has a name.
+
+    Raises:
+        UsageError: another run has it.
+    """
+    for other in find_runs(results):
+        if other.resolve() != run.resolve() and read_label(other).name == name:
+            raise UsageError(f"--name {name}: {other} has this name already; choose another")
+
+
+def find_run(given: str | Path, results: str | Path) -> Path:
+    """The folder of a run that is given by its folder, its name or the start of its id.
+
+    Args:
+        given: a folder, which comes first; else a name, or an id's first characters.
+        results: the folder whose runs are searched for the name or id.
+
+    Raises:
+        DisentangleError: several runs match, or none does.
+    """
+    text, folder = str(given), Path(given).expanduser()
+    if (folder / RECORD).exists() or len(folder.parts) != 1 or folder.is_absolute():
+        return folder
+    runs = find_runs(results)
+    matches = [run for run in runs if read_label(run).name == text]
+    matches = matches or [run for run in runs if run.name.startswith(text)]
+    if len(matches) > 1:
+        raise DisentangleError(f"'{text}' matches several runs; give one of {listed(matches)}")
+    if not matches:
+        raise DisentangleError(
+            f"{text}: not a run (it has no run.json), nor the name or id of a run in {results}. "
+            "`disentangle runs` lists the runs."
+        )
+    return matches[0]
+
+
+def listed(paths: Sequence[Path]) -> str:
+    """Paths as text, at most `LISTED` of them."""
+    others = len(paths) - LISTED
+    return ", ".join(map(str, paths[:LISTED])) + (f" and {others} more" if others > 0 else "")

@@ -1,0 +1,39 @@
+"""Remove a run from the disk."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from disentangle.errors import DisentangleError
+from disentangle.runs.layout import RECORD
+from disentangle.runs.run import Run
+
+
+def size_of(run: Run) -> tuple[int, int]:
+    """The number of files in a run's folder, and their bytes, without the lock."""
+    files = [path for path in run.path.rglob("[!.]*") if path.is_file() and not path.is_symlink()]
+    return len(files), sum(path.stat().st_size for path in files)
+
+
+def remove_run(run: Run, results: Path) -> None:
+    """Delete a run's folder, and the folders of its model and dataset in the results if empty.
+
+    The record goes first, so that an interrupted removal leaves no run behind.
+
+    Raises:
+        Busy: another process is training or scoring the run.
+        DisentangleError: the folder cannot be deleted.
+    """
+    try:
+        with run.lock():
+            (run.path / RECORD).unlink()
+        shutil.rmtree(run.path)
+    except OSError as error:
+        raise DisentangleError(
+            f"{run.path}: cannot be deleted ({error.strerror or error})"
+        ) from error
+    root = results.resolve()
+    for folder in (run.path.parent, run.path.parent.parent):
+        if root in folder.resolve().parents:
+            with suppress(OSError):  # it holds other runs
+                folder.rmdir()
