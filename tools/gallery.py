@@ -22,17 +22,20 @@ WIDEST = 1000
 
 def commands(run: str) -> dict[str, list[str]]:
     """The commands that draw a picture each, by the picture's name."""
-    study = ["--results", str(ROOT / "results" / "beta-sweep")]
-    dsprites = ["--where", "dataset=dsprites", *study]
+    results = ["--results", str(ROOT / "results")]
+    sweep = ["--study", "beta-sweep", "--where", "dataset=dsprites", *results]
+    figures = {
+        "traversals": ["traversals", run, "--base", "random"],
+        "reconstructions": ["reconstructions", run, "--count", "8"],
+        "matrices": ["matrices", run, "--detail", "dci-lgbm/importance"],
+        "effect": ["effect", "--score", "dci/disentanglement", "--of", "beta", *sweep],
+        "rate-distortion": ["rate-distortion", *sweep],
+        "agreement": ["agreement", "--study", "quick", *results],
+    }
     return {
         "dsprites": ["data", "sheet", "dsprites"],
         "chairs-parametric": ["data", "sheet", "chairs-parametric"],
-        "traversals": ["figure", "traversals", run, "--base", "random"],
-        "reconstructions": ["figure", "reconstructions", run, "--count", "8"],
-        "matrices": ["figure", "matrices", run, "--detail", "dci-lgbm/importance"],
-        "effect": ["figure", "effect", "--score", "dci/disentanglement", "--of", "beta", *dsprites],
-        "rate-distortion": ["figure", "rate-distortion", *dsprites],
-        "agreement": ["figure", "agreement", "--results", str(ROOT / "results" / "quick")],
+        **{name: ["figure", *words, "--no-caption"] for name, words in figures.items()},
     }
 
 
