@@ -16,8 +16,9 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "gallery"
 COLUMNS = ("beta-vae-score", "factor-vae-score", "mig", "sap", "modularity")
-WIDEST = 1000
-"""Pixels of the widest picture."""
+WIDTH = {"dsprites": 1000, "chairs-parametric": 1000, "table": 1000, "report": 1000}
+"""Pixels of a picture's width, where it is not that of a figure."""
+FIGURE = 640
 
 
 def commands(run: str) -> dict[str, list[str]]:
@@ -60,7 +61,7 @@ def photograph(page: Path, picture: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        shown = browser.new_page(viewport={"width": 1200, "height": 900})
+        shown = browser.new_page(viewport={"width": 1320, "height": 900})
         shown.goto(page.resolve().as_uri())
         shown.wait_for_timeout(1000)
         shown.screenshot(path=picture)
@@ -68,9 +69,9 @@ def photograph(page: Path, picture: Path) -> None:
 
 
 def shrink(picture: Path) -> None:
-    """Reduce a picture to at most `WIDEST` pixels and a palette."""
+    """Reduce a picture to its width on the page and a palette."""
     image = Image.open(picture).convert("RGB")
-    image.thumbnail((WIDEST, 4 * WIDEST))
+    image.thumbnail((WIDTH.get(picture.stem, FIGURE), 4000))
     image.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
