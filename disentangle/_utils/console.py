@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from disentangle._utils import callbacks
 from disentangle._utils.text import WARNING, reflow, wrap
@@ -108,7 +109,7 @@ def marked(text: str) -> str:
 @contextmanager
 def counting(label: str) -> Iterator[callbacks.Progress]:
     """Yield a progress callback for encoding; its total is an upper bound of the images needed."""
-    with working(f"{label}: {{1:,}} of at most {{2:,}} images") as progress:
+    with working(f"{{1:,}} of at most {{2:,}} images: {label}") as progress:
         yield progress
 
 
@@ -129,12 +130,13 @@ def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
 def bars() -> Progress:
     """Make progress bars for a terminal, which disappear when done.
 
-    In a narrow terminal the bar itself is left out, so that no number is cut.
+    In a narrow terminal the bar is left out, and a long text is cut at its end: numbers stand
+    before words.
     """
     return Progress(
-        TextColumn("{task.description}"),
         *([BarColumn(bar_width=BAR)] if console.width >= WIDE else []),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
         transient=True,
     )

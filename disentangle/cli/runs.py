@@ -89,7 +89,7 @@ def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
     rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
     print_aligned(rows)
     if left_out:
-        say(f"not shown, for want of width: {', '.join(left_out)}; --json prints all")
+        say(f"not shown at this width: {', '.join(left_out)}; `--json` prints all")
 
 
 def table(overviews: Sequence["Overview"], scores: Sequence[str]) -> dict[str, list[str]]:

@@ -40,9 +40,9 @@ def test_closed_terminal_ends_nothing(monkeypatch):
 def test_bar_is_left_out_before_a_number_is_cut(monkeypatch, width, bar):
     monkeypatch.setenv("COLUMNS", str(width))
     bars = console.bars()
-    count = console.counter(bars, "encoding dsprites: {1:,} of at most {2:,} images")
+    count = console.counter(bars, "{1:,} of at most {2:,} images: encoding dsprites")
     count(700_000, 737_280)
     with console.console.capture() as captured:
         console.console.print(bars)
-    assert "encoding dsprites: 700,000 of at most 737,280 images" in captured.get()
+    assert "700,000 of at most 737,280 images" in captured.get()
     assert ("━" in captured.get()) == bar

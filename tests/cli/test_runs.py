@@ -55,7 +55,7 @@ def test_narrow_terminal_gets_fewer_columns_and_is_told(command, results, monkey
     code, out, err = command("runs", "--results", results)
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
-    assert "not shown, for want of width: folder" in err
+    assert "not shown at this width: folder" in err
     if columns == 80:
         assert "beta=9.0" in out
         assert "batch_size" not in out  # it is equal in both
