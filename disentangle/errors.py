@@ -53,7 +53,7 @@ class UnwrittenWarning(UserWarning):
 
 
 class InputWarning(UserWarning):
-    """The user's own data, codes or encoder may make scores misleading."""
+    """The images, codes, factors or encoder may make a result misleading."""
 
 
 class OldSpelling(FutureWarning):
@@ -62,10 +62,6 @@ class OldSpelling(FutureWarning):
 
 class UnavailableWarning(UserWarning):
     """A metric could not be computed and is missing from the returned scores."""
-
-
-class ScoreWarning(UserWarning):
-    """A score may not mean what it seems to, because of the rows that it is computed from."""
 
 
 MOST_NAMES = 12

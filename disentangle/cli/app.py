@@ -44,7 +44,6 @@ from disentangle.errors import (
     InputWarning,
     OldSpelling,
     PluginWarning,
-    ScoreWarning,
     UsageError,
 )
 
@@ -214,7 +213,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    shown = PluginWarning | InputWarning | ScoreWarning | OldSpelling
+    shown = PluginWarning | InputWarning | OldSpelling
     if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 

@@ -41,7 +41,7 @@ class Source(ABC, Generic[D_co]):
         model: the trained model; None for a bare encoder or bare arrays.
         disjoint: True if no image may be used both to fit and to test.
         overlap: the share of test images of the last `train_test` that were also fitted on.
-        drawn: the number of points of the last `train_test`, in the smaller of its two sets.
+        drawn: the number of points of the last draw, in the smaller set if there are two.
     """
 
     dataset: D_co
@@ -158,6 +158,7 @@ class Source(ABC, Generic[D_co]):
         This is for metrics that use the factors' order or distances, such as correlations.
         """
         index = self.points(n, rng)
+        self.drawn = len(index)
         return self.codes(index), self.values(index)
 
     def points(self, n: int, rng: np.random.Generator, *, distinct: bool = False) -> Index:

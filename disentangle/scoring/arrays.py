@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.source import Codes, Source, Values
 from disentangle.data.factor_values import FactorValues, read_factors
-from disentangle.errors import InputWarning, ScoreWarning, Unavailable, UsageError
+from disentangle.errors import InputWarning, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,6 +116,7 @@ class ArraySource(Source[Labelled]):
     def codes_and_values(self: Any, n: int, rng: np.random.Generator) -> tuple[Codes, Values]:
         """The rows of `train_test(n, 0, rng)`, with the factors' values as numbers."""
         rows = np.sort(self._rows(n, 0, rng))
+        self.drawn = len(rows)
         return self.codes(rows), self.values(rows)
 
     def _rows(self, n: int, m: int, rng: np.random.Generator) -> Index:
@@ -140,7 +141,7 @@ def warn_of_repeats(codes: Codes, labels: Index) -> None:
             "an estimate by nearest neighbours (`infomec`), a code that occurs twice seems to "
             "know every factor: leave out rows that show the same image. If the codes are "
             "discrete, give whole numbers and use `infomec:codes=integer`.",
-            ScoreWarning,
+            InputWarning,
             stacklevel=2,
         )
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from disentangle._utils.text import count
 from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
 from disentangle.contracts.source import Sampled, Source
-from disentangle.errors import MetricFailed, ScoreWarning, Unavailable
+from disentangle.errors import InputWarning, MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
@@ -186,9 +187,9 @@ def warn_of_few(rows: int) -> None:
     """Warn if scores are computed from too few rows of codes to mean anything."""
     if rows < FEW:
         warnings.warn(
-            f"computed from {rows} row{'' if rows == 1 else 's'} of codes only: with fewer than "
-            f"{FEW}, codes of pure noise can reach high scores",
-            ScoreWarning,
+            f"computed from {count(rows, 'row')} of codes only: with fewer than {FEW}, codes of "
+            "pure noise can reach high scores. Use hundreds of rows, or better 10,000",
+            InputWarning,
             stacklevel=3,
         )
 

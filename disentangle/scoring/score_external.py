@@ -19,9 +19,6 @@ from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
-FEW_ROWS = 30
-"""With fewer rows than this, a warning says so."""
-
 
 def score_encoder(
     encoder: Function,
@@ -153,13 +150,6 @@ def score_arrays(
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     source = array_source(codes, factors, test_codes, test_factors, names)
-    if len(source) < FEW_ROWS:
-        warnings.warn(
-            f"only {len(source)} rows: scores of so few rows are high by chance, even 1. Use "
-            "hundreds of rows, or better 10,000",
-            InputWarning,
-            stacklevel=3,
-        )
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
     return measure_each(requests, source)

@@ -226,7 +226,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "no such file"),
     "empty": (Path.touch, "."),
     "empty folder": (Path.mkdir, "no cars in it"),
-    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "cannot read"),
+    "text": (lambda path: path.write_bytes(b"<html>404</html>"), "it is a web page"),
     "packed text": (lambda path: path.write_bytes(gzip.compress(b"<html>404</html>")), "."),
     "truncated": (truncated, "cannot unpack"),
     "no cars": (no_cars, "no cars in it; expected files data/cars/NAME.mat"),

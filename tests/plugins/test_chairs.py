@@ -346,8 +346,8 @@ WRONG = {
     truncated_inside_a_gzip: "truncated|unexpected end|outside",
     outside: "unsafe path",
     link: "a link",
-    web_page: "cannot read",
-    empty: "cannot read",
+    web_page: "it is a web page, not the file itself",
+    empty: "it is an empty file",
 }
 
 

@@ -19,7 +19,7 @@ from helpers.golden_metrics import (
     single_run,
 )
 
-from disentangle.errors import ScoreWarning, Unavailable
+from disentangle.errors import InputWarning, Unavailable
 from disentangle.maths.importance import completeness, disentanglement
 from disentangle.maths.information import discretise, entropies, gaps, mutual_information
 from disentangle.maths.knn_information import knn_mutual_information
@@ -178,7 +178,7 @@ def infomec_from_neighbours(hp, z, v, *_):
 
 def active_latents(hp, z, v, *_):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ScoreWarning)  # the toy codes repeat
+        warnings.simplefilter("ignore", InputWarning)  # the toy codes repeat
         scores = infomec.InfoMEC().score(array_source(z, v[:, :2]), rng())
     return scores["infomec/active"].values
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.golden_metrics import ENCODERS, Coded, defined, small
 from sklearn.feature_selection import mutual_info_classif
 
-from disentangle.errors import ScoreWarning, Unavailable, UsageError
+from disentangle.errors import InputWarning, Unavailable, UsageError
 from disentangle.maths import entropies, standardised
 from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle.scoring.metric_spec import MetricSpec
@@ -92,7 +92,7 @@ def test_no_image_is_drawn_twice_not_even_to_test_infoe():
 def test_repeated_rows_of_real_codes_are_warned_of():
     z, v = small()
     twice = np.vstack([z, z[:40]]), np.vstack([v, v[:40]])
-    with pytest.warns(ScoreWarning, match="40 of 340 rows repeat the codes and factors"):
+    with pytest.warns(InputWarning, match="40 of 340 rows repeat the codes and factors"):
         score(*twice)
     score(np.rint(twice[0]), twice[1])  # whole numbers repeat rightly
 
@@ -112,7 +112,7 @@ def test_discrete_codes_are_counted_in_a_column_of_their_own():
     assert metric.values == pytest.approx(counted.values)
     assert metric.resolved == {"codes": "integer"}
     for spec, source in (("infomec:codes=real", Discrete), ("infomec", ArraySource)):
-        with pytest.warns(ScoreWarning, match="repeat"):
+        with pytest.warns(InputWarning, match="repeat"):
             real = MetricSpec(spec).scores(source(np.round(z, 3), array_source(v, v).dataset), 0)
         assert real.values != pytest.approx(metric.values)
         assert real.resolved == {}

@@ -248,12 +248,19 @@ def test_a_damaged_packed_file_is_refused(tmp_path: Path, name: str, damage: str
     check(str(caught.value), folder, tmp_path)
 
 
-@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, partial(Path.write_bytes, data=b"0")])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Path.touch, "it is an empty file"),
+        (Path.mkdir, "six files in one folder"),
+        (partial(Path.write_bytes, data=b"0"), "six files in one folder"),
+    ],
+)
 def test_what_is_no_folder_of_the_six_files_is_refused(
-    tmp_path: Path, make: Callable[[Path], object]
+    tmp_path: Path, make: Callable[[Path], object], reason: str
 ) -> None:
     make(tmp_path / "norb")
-    with pytest.raises(DisentangleError, match="six files in one folder") as caught:
+    with pytest.raises(DisentangleError, match=reason) as caught:
         smallnorb.open(at(tmp_path, file=tmp_path / "norb"))
     check(str(caught.value), tmp_path / "norb", tmp_path)
 

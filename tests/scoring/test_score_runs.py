@@ -10,7 +10,7 @@ import torch
 from disentangle.data.loading import load_dataset
 from disentangle.errors import (
     DisentangleError,
-    ScoreWarning,
+    InputWarning,
     Unavailable,
     UnavailableWarning,
     UsageError,
@@ -280,13 +280,13 @@ def test_long_scores_are_announced_with_what_takes_less(run, monkeypatch):
 )
 def test_few_rows_are_warned_of_by_their_number(n, spec, rows):
     v = factors(n=n)
-    with pytest.warns(ScoreWarning, match=f"computed from {rows} rows of codes only"):
+    with pytest.warns(InputWarning, match=f"computed from {rows} rows of codes only"):
         score_codes(np.random.default_rng(1).normal(size=v.shape), v, metrics=[spec])
 
 
 def test_enough_rows_are_not_warned_of():
     v = factors()
-    with warnings.catch_warnings(record=True, category=ScoreWarning) as issued:
+    with warnings.catch_warnings(record=True, category=InputWarning) as issued:
         warnings.simplefilter("always")
         score_codes(v + 0.5, v, metrics=["mcc", "sap"])
     assert not issued

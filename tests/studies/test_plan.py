@@ -297,7 +297,8 @@ def test_studies_that_ask_for_each_other_are_refused(plan, study):
 
 
 def test_images_of_ones_own_lie_beside_the_file(plan, tmp_path):
-    np.savez(tmp_path / "mine.npz", images=np.zeros((64, 32, 32), np.uint8))
+    images = np.random.default_rng(0).integers(0, 256, (64, 32, 32), np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
     job = plan(SMALL + '[[runs]]\nmodel = "vae"\ndataset = "./mine.npz"\n').jobs[0]
     assert job.order.dataset == str(tmp_path / "mine.npz")
     assert job.record.dataset.file == str(tmp_path / "mine.npz")

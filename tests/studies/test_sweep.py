@@ -380,7 +380,7 @@ def test_live_view_breaks_no_number_in_a_narrow_terminal(study, monkeypatch):
     job = load_plan(study(), device="cpu").jobs[0]
     view = View("mine", {job: 1.0}, width=1, total=3, done=1)
     steps = job.record.recipe["steps"]
-    entry = {"step": 1, "terms": {"kl": 1234567.5}, "active": 6, "seconds": 2.0}
+    entry = {"step": 1, "loss": 1234567.5, "active": 6, "seconds": 2.0}
     view.running = {job: {**entry, "images_per_second": 123456.0}}
     for width in (30, 60, 120):
         console = Console(width=width)
