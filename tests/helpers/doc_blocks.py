@@ -36,6 +36,7 @@ SHRINK = (
     ("500000", "50"),
     ("12000", "12"),
     ("1000", "10"),
+    ("ResNet18_Weights.IMAGENET1K_V1", "None"),  # which need a download
 )
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"[|><;&]|^\s*(for|if|while)\b", re.MULTILINE)
