@@ -83,6 +83,8 @@ def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
                 break
             if name == "equal settings":
                 columns["settings"] = differing(overviews)
+                if not any(columns["settings"]):
+                    del columns["settings"]
                 left_out.append(name)
             elif columns.pop(name, None):
                 left_out.append(name)
