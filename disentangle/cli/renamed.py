@@ -33,6 +33,6 @@ def option_names(command: str, words: list[str]) -> list[str]:
         old, equals, value = word.partition("=")
         new = OPTIONS.get((command, old))
         if new is not None:
-            say(f"{WARNING}{old} of `disentangle ... {command}` is now {new}")
+            say(f"{WARNING}the option {old} of `{command}` is now {new}")
         renamed.append(word if new is None else f"{new}{equals}{value}")
     return renamed

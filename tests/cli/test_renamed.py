@@ -14,8 +14,8 @@ from disentangle.cli.app import app
     ("words", "line"),
     [
         (["data", "show", "nosuch"], "`disentangle data show` is now `disentangle data sheet`"),
-        (["data", "prepare", "nosuch", "--from", "x"], "--from of `disentangle ... prepare`"),
-        (["data", "prepare", "nosuch", "--from=x"], "--from of `disentangle ... prepare`"),
+        (["data", "prepare", "nosuch", "--from", "x"], "the option --from of `prepare`"),
+        (["data", "prepare", "nosuch", "--from=x"], "the option --from of `prepare`"),
         (
             ["figure", "sweep", "--score", "mig", "--knob", "beta"],
             "now `disentangle figure effect`",
