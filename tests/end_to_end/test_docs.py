@@ -247,6 +247,16 @@ def test_the_command_reference_is_that_of_the_commands():
     assert TEXTS["commands.md"] == commands.page(), "run `python -m tools.commands`"
 
 
+def test_the_gallery_shows_every_picture_that_its_script_makes():
+    from tools import gallery
+
+    shown = re.findall(r"\(gallery/([\w-]+)\.png\)", TEXTS["gallery.md"])
+    made = gallery.commands("RUN") | gallery.pages_of("RUN")
+    assert sorted(shown) == sorted(made)
+    for words in made.values():
+        assert f"\ndisentangle {' '.join(words[:2])}" in TEXTS["gallery.md"]
+
+
 def documentation_of_score(plugin):
     return getattr(getattr(plugin, "score", None), "__doc__", None) or ""
 
