@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+from rich.console import Console
 
 from disentangle._utils import console
 
@@ -38,7 +39,7 @@ def test_closed_terminal_ends_nothing(monkeypatch):
 
 @pytest.mark.parametrize(("width", "bar"), [(60, False), (80, False), (120, True)])
 def test_bar_is_left_out_before_a_number_is_cut(monkeypatch, width, bar):
-    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(console, "console", Console(width=width))
     bars = console.bars()
     count = console.counter(bars, "{1:,} of at most {2:,} images: encoding dsprites")
     count(700_000, 737_280)

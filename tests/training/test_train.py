@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -519,7 +520,8 @@ def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
 def test_signal_writes_a_checkpoint_and_sets_the_exit_code(number, code, tmp_path):
     command = [sys.executable, "-m", "disentangle", "train", "vae", "tiny", "--steps", "100000"]
     command += ["--batch-size", "8", "--device", "cpu", "--results", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    listening = partial(signal.signal, number, signal.SIG_DFL)  # the tests may run under nohup
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     deadline = time.monotonic() + 60
     while not any(p.stat().st_size for p in tmp_path.rglob("log.jsonl")):
         assert time.monotonic() < deadline
