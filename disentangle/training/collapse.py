@@ -112,8 +112,8 @@ def verdict(beta: float, found: Prediction) -> str:
             "and on chance."
         )
     return (
-        "No collapse is predicted here, but it can still occur. Near the onset, training escapes "
-        "the collapsed state slowly; at a high learning rate, which kills ReLUs, it never does. "
+        "No collapse is predicted here, but it can still occur. Near the onset, training leaves "
+        "the collapsed state slowly, and never if a high learning rate has killed the ReLUs. "
         "Watch the number of active latents; try a smaller --lr or, if the model has it, a KL "
         "weight that rises from 0 (--kl-warmup STEPS)."
     )
