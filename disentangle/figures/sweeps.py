@@ -161,7 +161,7 @@ def rate_and_distortion(
         )
     if len(pairs) > 1:
         several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
-        raise UsageError(f"the runs have several rates; use one of these as the score{several}")
+        raise UsageError(f"the runs have several rates; give one of these as the score:{several}")
     return pairs[0]
 
 

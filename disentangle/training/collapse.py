@@ -64,7 +64,8 @@ def advise(
         f"{onset.high:.3g})."
     )
     if prediction.without_rare is not None:
-        lines.append(f"Without pixels that rarely vary: above {prediction.without_rare:.3g}.")
+        without = f"{prediction.without_rare:.3g}"
+        lines.append(f"Without the pixels that rarely vary, it is predicted above {without}.")
     if prediction.kept is not None:
         kept = prediction.kept
         lines.append(
