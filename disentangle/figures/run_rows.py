@@ -81,9 +81,7 @@ def draw_run_rows(
     starts = find_bases(runs[0], [base])
     start = starts[0]
     if len(starts) != 1 or start.image is None:
-        raise UsageError(
-            f"--base {base}: expected a single image of the dataset, which each run encodes"
-        )
+        raise UsageError(f"--row requires a single base image of the dataset, got --base {base}")
     bases = [Base(start.label, start.short, run.encode(start.image[None])[0]) for run in runs]
     informed = [measure_factors(run) for run in runs]
     blocks = [find_block(runs, informed, row) for row in rows]

@@ -55,8 +55,8 @@ def draw_sweep(
     values = sorted({float(o.settings[knob]) for o in with_knob})
     if len(values) == 1:
         raise DisentangleError(
-            f"a sweep needs at least two values of '{knob}', but all {len(with_knob)} runs with "
-            f"'{observations.headings[column]}' have {knob} {values[0]:g}. Train runs with other "
+            f"expected at least two values of '{knob}' in the runs with "
+            f"'{observations.headings[column]}', got only {values[0]:g}. Train runs with other "
             "values, or choose another --of."
         )
     others = {

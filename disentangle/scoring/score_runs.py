@@ -168,8 +168,8 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
         return ""
     return (
         f"protocol '{protocol.name}' needs images that were not trained on, but the run was "
-        f"trained on split '{parts[0]}' and would be scored on split '{parts[1]}'; train with "
-        "held-out images, for example `--hold-out 0.2`"
+        f"trained on split '{parts[0]}' and scored on split '{parts[1]}'; train with held-out "
+        "images, for example --hold-out 0.2"
     )
 
 

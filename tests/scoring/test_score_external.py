@@ -457,5 +457,5 @@ def test_later_batches_of_more_digits_are_kept(tmp_path):
 
 def test_few_rows_are_told():
     v = np.arange(8)[:, None] % 2
-    with pytest.warns(InputWarning, match="computed from 8 rows of codes only"):
+    with pytest.warns(InputWarning, match="computed from only 8 rows of codes"):
         assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)
