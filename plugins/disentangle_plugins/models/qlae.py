@@ -15,7 +15,7 @@ class QLAE(Model[Code]):
     number of pixels. Weight decay is on the weights of the networks, not on biases and values.
     """
 
-    about = "An autoencoder in which each latent takes one of a few learnt values"
+    about = "An autoencoder; each latent takes one of a few learnt values"
     display = "QLAE"
     version = 2  # since then the decay leaves out biases and values
 
