@@ -266,7 +266,9 @@ def test_axis_is_logarithmic_where_values_are_powers(values, log):
 
 
 def test_sweep_over_one_value_says_so(observations, tmp_path):
-    with pytest.raises(DisentangleError, match=r"at least two values of 'latents'.* latents 10"):
+    with pytest.raises(
+        DisentangleError, match=r"at least two values of 'latents' in .*, got only 10"
+    ):
         draw_sweep(observations, "mig [mean]", "latents", tmp_path / "a.png")
 
 
