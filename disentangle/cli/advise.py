@@ -22,7 +22,7 @@ def advise(
         float | None, typer.Option(min=0, help="weight of the KL term", show_default="the model's")
     ] = None,
     beta_norm: Annotated[
-        float | None, typer.Option(min=0, help="beta * latents / pixels, in place of --beta")
+        float | None, typer.Option(min=0, help="beta * latents / pixels, instead of --beta")
     ] = None,
     latents: Annotated[
         int | None, typer.Option(min=1, help="number of latents", show_default="the model's")
@@ -61,8 +61,8 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         tell(
-            f"No prediction for '{model}': its loss has no option that is the weight of a KL term. "
-            "Prediction for a VAE, with a weight of 1:"
+            f"No prediction for '{model}': it has no hyper-parameter that weights a KL term. "
+            "The prediction for a VAE, whose KL term has the weight 1:"
         )
     for line in predict(
         opened,

@@ -73,4 +73,4 @@ def baselines(
     else:
         show_baselines(scores_of)
     problems = dict.fromkeys(why for s in scores_of.values() for why in s.failed.values())
-    fail_if_any([*problems, *(f"scores not kept: {why}" for why in unwritten_of(scores_of))])
+    fail_if_any([*problems, *(f"scores not written: {why}" for why in unwritten_of(scores_of))])

@@ -50,7 +50,7 @@ NoCaption = Annotated[
     bool,
     typer.Option(
         "--no-caption",
-        help="leave out caption and provenance, which the file's metadata keeps",
+        help="draw no caption and no provenance; the file's metadata keeps both",
     ),
 ]
 
@@ -67,14 +67,14 @@ def figure_group() -> None:
 def traversals(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="folder, name or id of a run; several runs take --row"),
+        typer.Argument(metavar="RUN", help="folder, name or id of a run; several require --row"),
     ],
     row: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FACTOR|LATENT",
-            help="draw one row per run: of the latent that is most informative of this factor, or "
-            "that matches this latent of the first run; repeatable",
+            help="draw one row per run: its latent that is most informative of this factor, or "
+            "that correlates most with this latent of the first run; repeatable",
         ),
     ] = None,
     base: Annotated[
@@ -106,7 +106,7 @@ def traversals(
         bool,
         typer.Option(
             "--no-factor-names",
-            help="do not name latents by the factor that each is most informative of",
+            help="do not label each latent with the factor that it is most informative of",
         ),
     ] = False,
     no_caption: NoCaption = False,
@@ -123,7 +123,7 @@ def traversals(
 ) -> None:
     """Draw latent traversals: one row per latent of a run, or one row per run.
 
-    Latents are sorted by KL. The file's name tells the options given.
+    Latents are sorted by KL. The file's name contains the options given.
     """
     from disentangle.figures.run_rows import draw_run_rows
     from disentangle.figures.traversals import TraversalStyle, draw_traversals
@@ -320,7 +320,9 @@ def rate_distortion(
     target: NameFile,
     score: Annotated[
         str | None,
-        typer.Option(help="heading of the rate, if there are several, such as 'elbo/kl [default]'"),
+        typer.Option(
+            help="column heading of the rate, such as 'elbo/kl [default]', if runs have several"
+        ),
     ] = None,
     no_caption: NoCaption = False,
 ) -> Path:

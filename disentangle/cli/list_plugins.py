@@ -54,9 +54,9 @@ def list_all(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List models, datasets, metrics and all other plugins, with what each one is.
+    """List models, datasets, metrics and all other plugins, each with a description.
 
-    `disentangle show NAME` tells more of one.
+    `disentangle show NAME` shows one in detail.
     """
     kinds = list(HEADINGS) if kind is None else [kind_called(kind)]
     if check:
@@ -98,7 +98,9 @@ def kind_called(word: str) -> str:
     if plural not in HEADINGS:
         names = [entry.name for entry in entry_points.every_entry()]
         if true_name(word, names) in names:
-            raise UsageError(f"'{word}' is one plugin; run `disentangle show {word}`")
+            raise UsageError(
+                f"'{word}' is a plugin, not a kind of plugin; run `disentangle show {word}`"
+            )
         raise UsageError(f"no kind of plugin '{word}'{suggestion(word, HEADINGS)}")
     return plural
 

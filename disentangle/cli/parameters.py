@@ -25,7 +25,11 @@ StudyName = Annotated[
 ]
 RunName = Annotated[
     str | None,
-    typer.Option("--name", metavar="NAME", help="name of the run, by which commands find it"),
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="name of the run, which commands accept instead of its folder",
+    ),
 ]
 RunNote = Annotated[
     str | None, typer.Option("--note", metavar="TEXT", help="note that is kept with the run")
@@ -70,7 +74,10 @@ Channels = Annotated[
 TrainingSplit = Annotated[
     str | None,
     typer.Option(
-        "--split", metavar="NAME", help="split to train on", show_default="train, if any; else all"
+        "--split",
+        metavar="NAME",
+        help="split to train on",
+        show_default="train if there is one, else all",
     ),
 ]
 ScoredSplit = Annotated[
@@ -79,7 +86,7 @@ ScoredSplit = Annotated[
         "--split",
         metavar="NAME",
         help="split to score",
-        show_default="the test images, if any; else all",
+        show_default="the test images if there are any, else all",
     ),
 ]
 Factors = Annotated[
@@ -122,7 +129,9 @@ Keep = Annotated[
 ScoreEvery = Annotated[
     int | None,
     typer.Option(
-        min=1, help="steps between scores during training, kept in the log", show_default="never"
+        min=1,
+        help="steps between scores during training; the log keeps the scores",
+        show_default="never",
     ),
 ]
 DrawFigures = Annotated[

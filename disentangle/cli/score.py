@@ -109,7 +109,7 @@ def score(
         typer.Option(
             metavar="JSON",
             rich_help_panel=OTHER,
-            help="file for the full records; by run if runs are scored",
+            help="file for the full records, grouped by run if runs are scored",
         ),
     ] = None,
     results: Results = RESULTS,
@@ -126,8 +126,8 @@ def score(
 
     if as_json and detail:
         raise UsageError(
-            "give only one of --json and --detail; the file of --output and a run's scores.json "
-            "contain the details"
+            "give only one of --json and --detail; a run's scores.json and the file of "
+            "--output contain the details"
         )
     request = ScoringRequest.of(
         metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
@@ -167,8 +167,9 @@ def score(
         written, unwritten = write_tables(ready, results)
         if not written and not unwritten and ready:
             say(
-                f"scores are stored in each run's scores.json; no table is written, because no run "
-                f"is in {results}: `--results FOLDER` names the folder of the tables"
+                "Scores are stored in each run's scores.json. No table was written, because none "
+                f"of these runs is in {results}. To write tables, give the folder that contains "
+                "the runs as `--results FOLDER`."
             )
         for path in [*written, output] if output else written:
             if not as_json:
@@ -210,7 +211,7 @@ def score_runs(
                 problems.append(f"{run.path}: {refusal(error)}")
                 continue
         if run.unwritten:
-            problems.append(f"scores not kept: {run.unwritten}")
+            problems.append(f"scores not written: {run.unwritten}")
         results_of[str(run.path)] = scores
         records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
         available = ", ".join(f"{k} {score_text(k, v)}" for k, v in scores.items())

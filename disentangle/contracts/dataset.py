@@ -218,11 +218,14 @@ class Grid(Labelled):
         if array.dtype.kind not in "iu":
             raise UsageError(f"expected labels as whole numbers, got {array.dtype}")
         array = array.astype(np.int64)
-        if array.shape[1] != len(self._sizes) or (array < 0).any() or (array >= self._sizes).any():
+        axes = f"the axes of {self.name or 'the grid'}, {dict(self.every_factor)}"
+        if array.shape[1] != len(self._sizes):
             raise UsageError(
-                f"{self.name or 'the grid'} has axes {dict(self.every_factor)}, "
-                f"got labels of shape {array.shape} outside it"
+                f"expected labels [N, {len(self._sizes)}] on {axes}; got {list(array.shape)}"
             )
+        outside = ((array < 0) | (array >= self._sizes)).any(axis=1)
+        if outside.any():
+            raise UsageError(f"expected labels within {axes}; got {array[outside][0].tolist()}")
         index: Index = array @ self._strides
         return index
 

@@ -41,7 +41,7 @@ def option_knobs(cls: type[Plugin]) -> dict[str, Knob]:
                 default=None,
                 min=declared.min,
                 max=declared.max,
-                help=f"{name} times latents over pixels (Higgins et al.); instead of {name}",
+                help=f"{name} * latents / pixels (Higgins et al.), instead of {name}",
             )
     return offered
 
@@ -163,7 +163,7 @@ def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -
         if settings[other].value not in needed:
             raise UsageError(
                 f"{name} has no effect while {other} is {settings[other].value}; "
-                f"omit it or set {other} to {' or '.join(needed)}"
+                f"omit {name} or set {other} to {' or '.join(needed)}"
             )
 
 

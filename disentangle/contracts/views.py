@@ -200,13 +200,13 @@ def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, 
         "train": train[~mask[train]],
         "test": test[mask[test]],
     }
-    for name, what, split in (
-        ("train", "all images", dataset.train_split),
-        ("test", "no image", dataset.test_split),
+    for name, what, split, remedy in (
+        ("train", "all images", dataset.train_split, "leave some to train on"),
+        ("test", "no image", dataset.test_split, "hold out some to test on"),
     ):
         if not len(splits[name]):
             where = dataset.name if split == "all" else f"{dataset.name}'s split '{split}'"
-            raise UsageError(f"{option}: holds out {what} of {where}")
+            raise UsageError(f"{option}: holds out {what} of {where}; {remedy}")
     return splits
 
 
@@ -263,4 +263,6 @@ def value_of(dataset: Labelled, factor: str, text: str) -> int:
     if close:
         return close[0]
     shown = names if size <= 12 else [*names[:6], "...", *names[-2:]]
-    raise UsageError(f"{dataset.name}: {factor} has no value '{text}'; it has {', '.join(shown)}")
+    raise UsageError(
+        f"{dataset.name}: {factor} has no value '{text}'; its values are {', '.join(shown)}"
+    )

@@ -121,7 +121,7 @@ def pieces(
         if kind not in ("file", "folder", *_LEFT_OUT):
             raise DisentangleError(
                 f"cannot use {known_as}: {piece.name!r} in it is {kind}. Remove this file, or, "
-                "if you trust the archive, unpack it yourself and name the folder"
+                "if you trust the archive, unpack it yourself and give the folder"
             )
         if included:
             files[name] = replace(piece, name=name, source=known_as)

@@ -93,9 +93,12 @@ def _download(remote: Remote, path: Path, say: Say, progress: Progress) -> None:
             part.unlink(missing_ok=True)  # either moved into place by now, or wrong
             if path.exists():
                 if remote.checksum is None:
-                    say(f"{path.name}: no published checksum; it is {checksum(path, 'sha256')}")
+                    say(
+                        f"{path.name}: no checksum is published; the file has "
+                        f"{checksum(path, 'sha256')}"
+                    )
                 return
-    remedy = "try again, or get the file in another way and pass it with --file FILE"
+    remedy = "try again, or download the file yourself and give it with `--file FILE`"
     raise DisentangleError(f"cannot download {path.name}: {'; '.join(failed)}; {remedy}")
 
 
@@ -150,7 +153,9 @@ class _Downloader:
             if code not in ((200, 206, 416) if start else (200,)):
                 raise RequestException(f"HTTP {code} {response.reason}")
             if code != 416 and headers.get("Content-Type", "").lower().startswith("text/html"):
-                raise RequestException("got a web page: the host refused, or its quota is used up")
+                raise RequestException(
+                    "got a web page instead of the file: the host refused, or its quota is used up"
+                )
             span, _, total = headers.get(
                 "Content-Range", headers.get("Content-Length", "")
             ).rpartition("/")
@@ -161,7 +166,7 @@ class _Downloader:
             if code == 206 and not (same and span.startswith(f"bytes {start}-")):
                 return False
             if self.remote.size not in (None, size):
-                raise RequestException(f"expected {self.remote.size} bytes, the host has {size}")
+                raise RequestException(f"expected {self.remote.size} bytes, the host offers {size}")
             done = start if code == 206 else 0
             with self.part.open("ab" if done else "wb") as file:
                 if not done:  # a weak ETag does not guarantee the same bytes

@@ -57,8 +57,8 @@ class FactorValues:
             return ""
         listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
         return (
-            f"words are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this order; if "
-            "a factor has another one, store numbers"
+            f"text values are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this "
+            "order; if a factor has another order, store its values as numbers"
         )
 
 
@@ -196,13 +196,15 @@ def check_discrete(columns: Mapping[str, Column], labels: Index) -> None:
         if sizes[k] > MANY and rows < ROWS_OF_MANY * sizes[k]:
             rule = f"with more than {MANY} values needs {ROWS_OF_MANY} rows per value"
         elif real and sizes[k] > FEW and rows < ROWS_OF_REAL * sizes[k]:
-            rule = f"with more than {FEW} real numbers needs {ROWS_OF_REAL} rows per value"
+            rule = (
+                f"of real numbers with more than {FEW} values needs {ROWS_OF_REAL} rows per value"
+            )
         else:
             continue
         raise ValueError(
             f"{place(k, name)} is continuous: {sizes[k]:,} values in {rows:,} rows. A factor "
-            f"{rule}, on average. Leave it out, or bin it, for example into 20 bins of equal "
-            "width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
+            f"{rule}, on average. Leave this factor out, or bin it, for example into 20 bins of "
+            "equal width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
         )
 
 

@@ -37,10 +37,10 @@ def check_pixels(dataset: Dataset) -> None:
         low, high = min(low, int(more.min())), max(high, int(more.max()))
     if high - low >= CONTRAST:
         return
-    problem = f"the pixels of {name} are {low} to {high}, expected 0 to 255"
+    problem = f"expected pixels from 0 to 255 in {name}, got {low} to {high}"
     if high - low <= 1:
         raise DisentangleError(f"{problem}. {_scaled(high)}")
-    message = f"{problem}: images hardly show. {_scaled(high)}"
+    message = f"{problem}, so images are almost uniform. {_scaled(high)}"
     warnings.warn(message, InputWarning, stacklevel=1)  # the same line, so said once
 
 
@@ -72,7 +72,7 @@ def _sample(count: int, most: int) -> Index:
 
 def _alike(name: str, count: int, examined: int, pixels: tuple[int, int]) -> str:
     low, high = pixels
-    which = f"all {examined:,} images" + (" examined" if examined < count else "")
+    which = f"all {examined:,} {'examined ' if examined < count else ''}images"
     seen = f"every pixel is {low}" if low == high else f"pixels are {low} to {high}"
     hint = WHITE if low == high == 255 else " Check how the images were made."
     return f"{which} of {name} are the same ({seen}), so there is nothing to learn.{hint}"
@@ -82,4 +82,4 @@ def _scaled(high: int) -> str:
     factor = 255 // max(high, 1)
     if factor < 2:
         return "Increase the contrast of the images."
-    return f"If {high} stands for white, multiply the pixels by {factor}."
+    return f"If {high} means white, multiply the pixels by {factor}."

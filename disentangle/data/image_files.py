@@ -138,7 +138,7 @@ def _block(pieces: Sequence[Piece], fit: Fit, size: Size | None, stop: Event) ->
             try:
                 image = fit(image)
             except DisentangleError as error:
-                raise DisentangleError(f"{piece} does not fit: {error}") from error
+                raise DisentangleError(f"cannot use {piece}: {error}") from error
             shape = (image.height, image.width, 1 if image.mode == "L" else 3)
             if number == 0:
                 rows = np.empty((len(pieces), *shape), np.uint8)
@@ -188,8 +188,8 @@ def _problem(image: Image.Image, size: Size | None) -> str | None:
 
 
 def _other(piece: Piece, shape: tuple[int, ...], first: tuple[int, ...]) -> DisentangleError:
-    problem = f"{piece} has height, width, channels {shape}, the images before it {first}"
-    return DisentangleError(f"{problem}: give all images the same shape, or remove it")
+    problem = f"{piece}: expected height, width and channels {first} as before, got {shape}"
+    return DisentangleError(f"{problem}; give all images the same shape, or remove this one")
 
 
 @contextmanager

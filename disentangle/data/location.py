@@ -132,7 +132,8 @@ class Location:
                 sources.append(path.name)
             else:
                 self.say(
-                    f"{path}: not the published file (its checksum differs); this will be recorded"
+                    f"{path}: not the published file (its checksum differs); the records of runs "
+                    "will say so"
                 )
                 sources.append(f"{path.name}, not the published file")
         return "; ".join(dict.fromkeys(sources)), sums

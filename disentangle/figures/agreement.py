@@ -83,8 +83,8 @@ def draw_protocols(
     high = 0.26 * len(groups) + 0.2
     below = LINE * max(len(wrapped(text)) for text in labels) + 0.1
     head = (
-        f"Rank of {len(groups)} configurations by {score} (1 is best) under each protocol: of the "
-        f"mean over {span(seeds)} seeds scored under all of them; "
+        f"Ranks of {len(groups)} configurations under each protocol (1 is best), by mean {score} "
+        f"over the {span(seeds)} seeds that are scored under all protocols; "
         + (
             "bars are 95 % bootstrap intervals over seeds."
             if min(seeds) >= FEWEST

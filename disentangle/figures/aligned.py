@@ -138,7 +138,7 @@ def check_comparable(a: Run, b: Run) -> None:
     """
     if a.record.dataset.fingerprint != b.record.dataset.fingerprint:
         raise DisentangleError(
-            f"cannot align the traversals: {a.path} was trained on "
-            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]}, but {b.path} on "
+            f"cannot align the traversals: expected runs on the same images, got {a.path} on "
+            f"'{a.record.dataset.name}' {a.record.dataset.fingerprint[:10]} and {b.path} on "
             f"'{b.record.dataset.name}' {b.record.dataset.fingerprint[:10]}"
         )

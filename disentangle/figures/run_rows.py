@@ -81,9 +81,7 @@ def draw_run_rows(
     starts = find_bases(runs[0], [base])
     start = starts[0]
     if len(starts) != 1 or start.image is None:
-        raise UsageError(
-            f"--base {base}: expected one image of the dataset, as each run encodes it"
-        )
+        raise UsageError(f"--row requires a single base image of the dataset, got --base {base}")
     bases = [Base(start.label, start.short, run.encode(start.image[None])[0]) for run in runs]
     informed = [measure_factors(run) for run in runs]
     blocks = [find_block(runs, informed, row) for row in rows]
@@ -214,8 +212,8 @@ def caption_of(
     low, high = ends.pop()
     span = "over the latent's own range" if ends else f"from {low:g} to {high:g}"
     return (
-        f"Each row is a traversal by one run, {span}; the other latents stay at {base.label}. A "
-        "row of a factor shows the latent that is most informative of it, with its share of the "
-        "factor's entropy; a row of a latent shows the one that correlates most with it. Latents "
-        "that run the other way are reversed."
+        f"Each row is a traversal of one latent of one run, {span}; the other latents stay at "
+        f"{base.label}. For a factor: the latent that is most informative of it, with its share of "
+        "the factor's entropy. For a latent of the first run: the latent with the strongest "
+        "correlation. Latents with a negative correlation are reversed."
     )

@@ -43,7 +43,10 @@ def draw_sweep(
     scored = observations.of(column)
     available = {name for o in scored for name in o.settings}
     if knob not in available:
-        raise UsageError(f"no run with that score has '{knob}'{suggestion(knob, available)}")
+        raise UsageError(
+            f"no run with '{observations.headings[column]}' has the hyper-parameter "
+            f"'{knob}'{suggestion(knob, available)}"
+        )
     words = {str(o.settings[knob]) for o in scored if isinstance(o.settings.get(knob), str | bool)}
     if words:
         raise UsageError(f"'{knob}' is not numeric: {', '.join(sorted(words))}")
@@ -52,8 +55,8 @@ def draw_sweep(
     values = sorted({float(o.settings[knob]) for o in with_knob})
     if len(values) == 1:
         raise DisentangleError(
-            f"a sweep needs at least two values of '{knob}', but all {len(with_knob)} runs with "
-            f"'{observations.headings[column]}' have {knob} {values[0]:g}. Train runs with other "
+            f"expected at least two values of '{knob}' in the runs with "
+            f"'{observations.headings[column]}', got only {values[0]:g}. Train runs with other "
             "values, or choose another --of."
         )
     others = {
@@ -115,7 +118,7 @@ def draw_rate_distortion(
     if len(likelihoods) > 1:
         raise UsageError(
             f"cannot compare distortions of {' and '.join(sorted(likelihoods))} likelihoods; "
-            "choose one with --where likelihood="
+            "choose one with `--where likelihood=NAME`"
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
@@ -152,10 +155,13 @@ def rate_and_distortion(
     distortions = with_role(observations, "distortion")
     pairs = [(r, d) for r in rates for d in distortions if d._replace(score=r.score) == r]
     if not pairs:
-        raise UsageError("no rate has a distortion that was computed in the same way")
+        raise UsageError(
+            "no rate and distortion were computed in the same way. "
+            f"Run `disentangle score {metrics_with('rate')}` to compute both"
+        )
     if len(pairs) > 1:
         several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
-        raise UsageError(f"the runs have several rates; use one of these as the score{several}")
+        raise UsageError(f"the runs have several rates; give one of these as the score:{several}")
     return pairs[0]
 
 

@@ -191,7 +191,9 @@ def chosen(latents: Latents, which: str) -> Latents:
     if which == "active":
         rows = [row for row in rows if latents.active[row]]
         if not rows:
-            raise DisentangleError("no latent is active; `--latents all` draws them nevertheless")
+            raise DisentangleError(
+                "no latent is active. To draw inactive latents, give `--latents all`"
+            )
     elif which != "all":
         words = [word.strip() for word in which.split(",")]
         known = {str(d): row for row, d in enumerate(latents.order)}

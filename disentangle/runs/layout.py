@@ -25,6 +25,6 @@ def run_folder(results: Path, study: str, record: RunRecord) -> Path:
         UsageError: the study's name is not a valid folder name.
     """
     if not study or Path(study).name != study or study.startswith(".") or "\0" in study:
-        raise UsageError(f"--study {study}: give the name of one folder, as in --study beta-sweep")
+        raise UsageError(f"--study {study}: expected the name of one folder, such as beta-sweep")
     names = (folder_name(name) for name in (record.dataset.name, record.model))
     return results.joinpath(study, *names, record.id)

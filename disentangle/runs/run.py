@@ -208,15 +208,15 @@ class Run:
             kind = model_class(self.record.model)
         except UsageError as error:
             raise DisentangleError(
-                f"{self.path}: {error}. The run was trained with the one in "
-                f"{self.record.distribution}: install that."
+                f"{self.path}: {error}. The run was trained with the plugin of "
+                f"{self.record.distribution}. Install this package."
             ) from error
         versions = (kind.version, entry_points.networks.load(self.record.knobs["network"]).version)
         recorded = (self.record.model_version, self.record.network_version)
         if versions != recorded:
             raise DisentangleError(
                 f"{self.path}: expected versions {recorded} of '{self.record.model}' and its "
-                f"network ({self.record.distribution}), got {versions} (installed)"
+                f"network, got {versions}. Install {self.record.distribution}."
             )
         check_complete(kind, self.record.knobs, self.path)
         return build_model(kind, self.record)

@@ -39,7 +39,7 @@ def variance_shares(observations: Sequence[Observation]) -> tuple[dict[str, floa
     count = len({o.run for o in whole})
     if count < 2:
         raise DisentangleError(
-            f"variance needs at least two runs with a score in all protocols ({len(protocols)})"
+            f"variance needs at least two runs with this score under all {len(protocols)} protocols"
         )
     y = np.array([o.value for o in whole])
     if np.ptp(y) <= 1e-12 * np.abs(y).max():

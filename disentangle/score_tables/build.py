@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord, Value, describe_view
@@ -60,7 +61,8 @@ def make_tables(
         table = make_table(title, group, baselines, corrected, statistic, selection, columns)
         if twice:
             warning = (
-                f"Runs trained twice with different final weights, of which one is shown: {twice}."
+                f"Not shown: {count(twice, 'run')} with the settings and seed of a shown run, but "
+                "other final weights."
             )
             table.warnings = (*table.warnings, warning)
         made.append(table)

@@ -96,7 +96,7 @@ class Comparison:
         if not self.alike:
             return "Not tested: A and B were trained on different images, so no seed is comparable."
         if self.same:
-            return "Not tested: A and B have the same configuration and differ in the seed alone."
+            return "Not tested: A and B have the same configuration and differ only in the seed."
         if not self.common:
             a, b = (", ".join(map(str, seeds)) for seeds in (self.seeds_a, self.seeds_b))
             return (

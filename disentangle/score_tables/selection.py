@@ -186,7 +186,7 @@ def best(
         chosen[top] = f"{how} {number(worths[top].value)}, best of {len(groups)}{lacking}"
     if not chosen:
         raise UsageError(
-            f"no configuration can be selected by {how}: all runs of one must have this score"
+            f"no configuration can be selected by {how}: each has runs without this score"
         )
     return Selection(frozenset(chosen), chosen, frozenset(picked if grey else ()), tuple(absent))
 

@@ -29,7 +29,9 @@ def check_strictly(tables: Sequence[Table]) -> None:
                 by_score.setdefault(column.score, []).append(heading)
         for name, headings in by_score.items():
             if len(headings) > 1:
-                raise UsageError(f"--strict: {name} has several meanings: {', '.join(headings)}")
+                raise UsageError(
+                    f"--strict: {name} was computed in several ways: {', '.join(headings)}"
+                )
     meanings: dict[str, set[tuple[Any, ...]]] = {}
     for table in tables:
         for column in table.columns:
@@ -38,11 +40,12 @@ def check_strictly(tables: Sequence[Table]) -> None:
     for name, different in meanings.items():
         if len(different) > 1:
             text = "; ".join(sorted(map(str, different)))
-            raise UsageError(f"--strict: {name} has several meanings over datasets: {text}")
+            raise UsageError(f"--strict: {name} was computed in several ways over datasets: {text}")
     for trained, several in fingerprints.items():
         if len(several) > 1:
             raise UsageError(
-                f"--strict: '{trained[0]}' has several fingerprints: {', '.join(several)}"
+                f"--strict: the images of '{trained[0]}' differ between runs, by their "
+                f"fingerprints: {', '.join(several)}"
             )
 
 

@@ -172,7 +172,10 @@ class Table:
         """Notes on rows that are marked."""
         notes = []
         if any(row.grey for row in self.rows):
-            notes.append("Grey: chosen by the displayed score, so only what is possible at best.")
+            notes.append(
+                "Grey: settings chosen by the displayed score itself, so the score is an upper "
+                "bound."
+            )
         if any(row.collapsed for row in self.rows):
             notes.append("Collapsed: at most one latent is active; such rows are never ranked.")
         return notes

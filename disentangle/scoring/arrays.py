@@ -137,10 +137,10 @@ def warn_of_repeats(codes: Codes, labels: Index) -> None:
     repeats = len(codes) - len(np.unique(np.hstack([codes, labels]), axis=0))
     if repeats:
         warnings.warn(
-            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. To "
-            "an estimate by nearest neighbours (`infomec`), a code that occurs twice seems to "
-            "know every factor: leave out rows that show the same image. If the codes are "
-            "discrete, give whole numbers and use `infomec:codes=integer`.",
+            f"{repeats:,} of {len(codes):,} rows repeat the codes and factors of another row. "
+            "Repeats make estimates by nearest neighbours (`infomec`) too high. Leave out rows of "
+            "the same image. If the codes are discrete, give whole numbers and use "
+            "`infomec:codes=integer`.",
             InputWarning,
             stacklevel=2,
         )

@@ -49,8 +49,8 @@ def read_codes(path: Path, labels: Path | None = None) -> Arrays:
         )
     if "factors" not in arrays:
         raise DisentangleError(
-            f"{labels or path} has no factors: give their file by `--labels FILE`, or store both, "
-            "`np.savez('codes.npz', codes=codes, factors=factors)`"
+            f"{labels or path} has no factors: give their file with `--labels FILE`, or store "
+            "both, `np.savez('codes.npz', codes=codes, factors=factors)`"
         )
     if "names" in arrays:
         names = npz.words(np.asarray(arrays["names"]))
@@ -68,7 +68,7 @@ def _read(path: Path, alone: str) -> Arrays:
     readers |= {".pt": _tensors, ".pth": _tensors}
     if suffix not in readers:
         raise UsageError(
-            f"{path}: expected a file that ends with {FORMS}; store other forms by "
+            f"{path}: expected a file that ends with {FORMS}; convert other files by "
             "`np.savez('codes.npz', codes=codes, factors=factors)`"
         )
     try:
@@ -114,8 +114,8 @@ def _tensors(path: Path, alone: str) -> Arrays:
         raise
     except Exception as error:
         raise ValueError(
-            "it holds more than tensors, which is never loaded. Save tensors, "
-            "`torch.save({'codes': codes, 'factors': factors}, FILE)`; a network is scored by "
+            "it holds objects other than tensors, which are never loaded. Save only tensors: "
+            "`torch.save({'codes': codes, 'factors': factors}, FILE)`. To score a network, use "
             "`--encoder`"
         ) from error
     if isinstance(content, torch.Tensor):
@@ -190,5 +190,6 @@ def _numbers(column: NDArray[Any], name: str) -> NDArray[np.float64]:
     except ValueError:
         wrong = next(i for i, text in enumerate(column) if not NUMBER.fullmatch(text.strip()))
         raise ValueError(
-            f"column '{name}' holds codes, so numbers, but row {wrong + 2} has '{column[wrong]}'"
+            f"column '{name}' holds codes: expected a number in row {wrong + 2}, got "
+            f"'{column[wrong]}'"
         ) from None

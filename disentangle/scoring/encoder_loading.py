@@ -51,8 +51,8 @@ def load_encoder(reference: str) -> tuple[Function, str]:
         encoder = by_reference(reference)
     if isinstance(encoder, type):
         raise UsageError(
-            f"'{reference}' is a class; give an object of it: write "
-            f"`encoder = {encoder.__name__}()` in the file, and give `:encoder`"
+            f"expected a function or an object, but '{reference}' is a class: write "
+            f"`encoder = {encoder.__name__}()` in a file, and give `--encoder FILE.py:encoder`"
         )
     if not callable(encoder):
         raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")

@@ -74,7 +74,9 @@ class FunctionSource(Encoder):
         except (Exception, SystemExit) as error:  # the user's function may raise anything
             why, hint = explained(error), ""
             if x.shape[1] == 1 and "channels" in why:
-                hint = ". For an encoder of colours: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
+                hint = (
+                    ". For an encoder of RGB images: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
+                )
             raise DisentangleError(
                 f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error

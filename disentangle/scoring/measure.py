@@ -187,8 +187,8 @@ def warn_of_few(rows: int) -> None:
     """Warn if scores are computed from too few rows of codes to mean anything."""
     if rows < FEW:
         warnings.warn(
-            f"computed from {count(rows, 'row')} of codes only: with fewer than {FEW}, codes of "
-            "pure noise can reach high scores. Use hundreds of rows, or better 10,000",
+            f"scores are computed from only {count(rows, 'row')} of codes. With fewer than {FEW} "
+            "rows, codes of pure noise can reach high scores. Use hundreds of rows, better 10,000",
             InputWarning,
             stacklevel=3,
         )

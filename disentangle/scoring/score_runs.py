@@ -167,8 +167,9 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
     if alike and "all" not in parts and parts[0] != parts[1]:
         return ""
     return (
-        f"protocol '{protocol.name}' needs images that were not trained on, but this is split "
-        f"'{parts[1]}' of a run trained on '{parts[0]}'; train, for example with --hold-out 0.2"
+        f"protocol '{protocol.name}' needs images that were not trained on, but the run was "
+        f"trained on split '{parts[0]}' and scored on split '{parts[1]}'; train with held-out "
+        "images, for example --hold-out 0.2"
     )
 
 

@@ -74,7 +74,7 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
         for name, reason in scores.unavailable.items():
             say(f"{name}: n/a: {reason}")
     if run.unwritten:  # perhaps not the next time
-        raise DisentangleError("; ".join([*failures, f"not kept: {run.unwritten}"]))
+        raise DisentangleError("; ".join([*failures, f"not written: {run.unwritten}"]))
     if failures:
         raise ScoringFailed("; ".join(failures))
 

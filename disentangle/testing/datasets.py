@@ -112,7 +112,7 @@ def record_of_it_is_complete(s: Subject) -> None:
     likelihoods = knobs(Common)["likelihood"].choices
     require(
         dataset.likelihood in likelihoods,
-        f"likelihood is '{dataset.likelihood}', expected one of {', '.join(likelihoods)}",
+        f"expected likelihood to be one of {', '.join(likelihoods)}, got '{dataset.likelihood}'",
     )
 
 
@@ -123,7 +123,8 @@ def images_are_bytes_of_their_shape(s: Subject) -> None:
     images = s.dataset.images(index)
     require(
         isinstance(images, torch.Tensor),
-        f"images() returns {type(images).__name__}, expected a tensor: torch.from_numpy(array)",
+        f"expected images() to return a tensor, got {type(images).__name__}: use "
+        "torch.from_numpy(array)",
     )
     require(
         images.dtype == torch.uint8,
@@ -133,7 +134,7 @@ def images_are_bytes_of_their_shape(s: Subject) -> None:
     shape = (len(index), *s.dataset.image_shape)
     require(
         tuple(images.shape) == shape,
-        f"images() of {len(index)} indices is {list(images.shape)}, expected {list(shape)}: "
+        f"expected images() of {len(index)} indices to be {list(shape)}, got {list(images.shape)}: "
         "[N, channels, height, width], as in image_shape",
     )
     largest = int(images.max())
@@ -151,8 +152,8 @@ def images_together_are_those_one_by_one(s: Subject) -> None:
     for position, (i, image) in enumerate(zip(index, together, strict=True)):
         require(
             torch.equal(s.dataset.images(np.array([i]))[0], image),
-            f"image {i} alone differs from position {position} of {index.tolist()}: return images "
-            "in the order of the index, with its repetitions",
+            f"images([{i}]) differs from image {position} of images({index.tolist()}): return one "
+            "image for each entry of the index, in its order",
         )
 
 
@@ -203,7 +204,7 @@ def splits_are_parts_of_it(s: Subject) -> None:
     for name in ("all", s.dataset.train_split, s.dataset.test_split):
         require(name in splits, f"there is no split '{name}', only {', '.join(splits)}")
     whole = np.array_equal(np.sort(splits["all"]), np.arange(len(taken)))
-    require(whole, "split 'all' must be every image once: np.arange(len(self))")
+    require(whole, "split 'all' must have every image once: np.arange(len(self))")
     for name, index in splits.items():
         inside = index.size > 0 and index.min() >= 0 and index.max() < len(taken)
         require(inside, f"split '{name}' is empty or exceeds the {len(taken)} images")
@@ -249,7 +250,8 @@ def labels_are_in_range(s: Subject) -> None:
     shape = (len(index), len(dataset.every_factor))
     require(
         labels.shape == shape and labels.dtype == np.int64,
-        f"every_label() is {labels.dtype} {list(labels.shape)}, expected int64 {list(shape)}",
+        f"expected every_label() to be int64 {list(shape)}, got {labels.dtype} "
+        f"{list(labels.shape)}",
     )
     for (name, size), column in zip(dataset.every_factor.items(), labels.T, strict=True):
         low, high = column.min(), column.max()

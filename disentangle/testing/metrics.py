@@ -168,8 +168,8 @@ def details_have_the_sizes_of_their_axes(s: Subject) -> None:
             shape = tuple(sizes[axis] for axis in detail.axes)
             require(
                 detail.values.shape == shape,
-                f"detail '{name}' along {detail.axes} has shape {detail.values.shape} for 4 "
-                f"latents and 3 factors, expected {shape}",
+                f"expected detail '{name}' along {detail.axes} to have shape {shape} for 4 latents "
+                f"and 3 factors, got {detail.values.shape}",
             )
 
 

@@ -232,8 +232,8 @@ def code_and_images_have_their_shapes(s: Subject) -> None:
     for what, (tensor, shape) in shapes.items():
         require(
             tuple(tensor.shape) == shape,
-            f"the {what} is {list(tensor.shape)} for {N} images of {list(s.data.image_shape)} and "
-            f"{model.latents} latents, expected {list(shape)}",
+            f"expected the {what} to be {list(shape)} for {N} images of "
+            f"{list(s.data.image_shape)} and {model.latents} latents, got {list(tensor.shape)}",
         )
 
 

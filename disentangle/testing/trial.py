@@ -113,7 +113,7 @@ def scalar(name: str, term: Tensor) -> float:
     form = f"a tensor {list(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
     require(
         form == "a tensor []",
-        f"term '{name}' is {form}, expected one number: average it over the batch, as in "
+        f"expected term '{name}' to be one number, got {form}: average it over the batch, as in "
         "q.kl().sum(1).mean()",
     )
     require(

@@ -49,7 +49,9 @@ def checked(sets: tuple[Terms, ...]) -> TermSets:
     ):
         name, count = names.most_common(1)[0]
         if count > 1:
-            raise BrokenContract(f"two terms have the name '{name}': the log has one line for each")
+            raise BrokenContract(
+                f"two terms have the name '{name}', expected different names for the log"
+            )
     return terms
 
 

@@ -64,7 +64,8 @@ def advise(
         f"{onset.high:.3g})."
     )
     if prediction.without_rare is not None:
-        lines.append(f"Without pixels that rarely vary: above {prediction.without_rare:.3g}.")
+        without = f"{prediction.without_rare:.3g}"
+        lines.append(f"Without the pixels that rarely vary, it is predicted above {without}.")
     if prediction.kept is not None:
         kept = prediction.kept
         lines.append(
@@ -112,8 +113,8 @@ def verdict(beta: float, found: Prediction) -> str:
             "and on chance."
         )
     return (
-        "No collapse is predicted here, but it can still occur. Near the onset, training escapes "
-        "the collapsed state slowly; at a high learning rate, which kills ReLUs, it never does. "
+        "No collapse is predicted here, but it can still occur. Near the onset, training leaves "
+        "the collapsed state slowly, and never if a high learning rate has killed the ReLUs. "
         "Watch the number of active latents; try a smaller --lr or, if the model has it, a KL "
         "weight that rises from 0 (--kl-warmup STEPS)."
     )

@@ -22,8 +22,8 @@ class StepFreeBatch(Batch):
     def __getattribute__(self, name: str) -> object:
         if name == "step":
             raise DisentangleError(
-                "--compile failed: this model's loss changes with the step, but on a GPU one "
-                "recorded step is replayed for all; train without --compile"
+                "--compile failed: on a GPU it records one step and replays it, but this model's "
+                "loss depends on the step's index; train without --compile"
             )
         return super().__getattribute__(name)
 

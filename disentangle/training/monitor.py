@@ -48,7 +48,7 @@ def check_finite(history: dict[str, Tensor], done: int, every: int, model: Model
     )
     raise TrainingFailed(
         f"{run.path}: training of {entry_points.who('model', run.record.model)} stopped: {reason} "
-        f"({kept}); try a smaller --lr, or smaller weights"
+        f"({kept}); try a smaller --lr, or smaller weights of the terms"
     )
 
 
@@ -135,7 +135,9 @@ def watching(report: Report, say: Say, advice: str) -> Report:
 def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
     """Describe how the variance of the means changed from one log entry to the next."""
     if entry["spread"] == 0:
-        return ", and the means are constant, as with dead ReLUs, which no training revives"
+        return (
+            ", and the means are constant, as with dead ReLUs, from which training does not recover"
+        )
     if before is None:
         return ""
     steps = entry["step"] - before["step"]

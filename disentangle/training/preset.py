@@ -91,8 +91,8 @@ class Preset(Strict):
         if knob is not None and not {*merged.sweep, knob + NORMALISED} & set(given):
             values = ", ".join(f"{value:g}" for value in merged.sweep[knob])
             raise UsageError(
-                f"preset '{name}' sweeps {knob} for {model} over {values}; give one, such as "
-                f"`{option(knob)} {merged.sweep[knob][0]:g}`"
+                f"preset '{name}' sweeps {knob} for {model} over {values}; give one of "
+                f"these, such as `{option(knob)} {merged.sweep[knob][0]:g}`"
             )
         return merged.model_copy(update={"model": {**merged.model, **merged.swept(given)}})
 

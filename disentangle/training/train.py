@@ -200,7 +200,7 @@ def resume(
     if loaded.record.absent:
         raise UsageError(
             f"{loaded.path}: cannot be trained further, as the imported file had no "
-            f"{parts_of(loaded.record.absent)}; score or traverse it, or train a run from the start"
+            f"{parts_of(loaded.record.absent)}; score or traverse it, or train a new run"
         )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
@@ -269,7 +269,7 @@ def fit_and_record(
     if rise := values.get("kl_warmup", 0):
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
-            say(f"{WARNING}training ends before the warm-up: the full weight is never reached")
+            say(f"{WARNING}training ends before the warm-up, so the full weight is never reached")
     for name, knob in knobs(type(model)).items():
         rise = values.get(name, knob.default) if knob.rise else 0
         if rise > training.steps:

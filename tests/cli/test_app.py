@@ -252,7 +252,7 @@ def test_list_of_a_kind(command, word):
     ("word", "message"),
     [
         ("modls", "no kind of plugin 'modls'; did you mean 'models'?"),
-        ("MIG", "'MIG' is one plugin; run `disentangle show MIG`"),
+        ("MIG", "'MIG' is a plugin, not a kind of plugin; run `disentangle show MIG`"),
     ],
 )
 def test_list_of_an_unknown_kind_is_refused(command, word, message):

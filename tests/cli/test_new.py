@@ -101,7 +101,7 @@ def test_nothing_is_overwritten(command, tmp_path, there):
         ("metric", "é", "is not a valid plugin name: use lower-case letters"),
         ("metric", "lambda", "is already a name in Python"),
         ("metric", "float", "is already a name in Python"),
-        ("dataset", "grid", "in the file of the dataset"),
+        ("dataset", "grid", "in the dataset's generated file"),
         ("metric", "random", "a module or package 'random' already exists"),
         ("model", "disentangle-bench", "a module or package 'disentangle-bench' already exists"),
     ],

@@ -120,4 +120,4 @@ def test_scores_of_a_run_elsewhere_leave_no_table_there(command, run):
     code, _, err = command("score", run.path, "--metric", "mig")
     assert code == 0, err
     assert not (run.path.parent / "scores.md").exists()
-    assert "no table is written, because no run is in results" in " ".join(err.split())
+    assert "No table was written, because none of these runs is in results" in " ".join(err.split())

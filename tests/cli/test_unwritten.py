@@ -57,7 +57,7 @@ def test_scores_of_a_run_that_cannot_be_written_to_are_shown(command, run, unwri
     head, _, row = (line for line in out.splitlines() if line.startswith("|"))
     assert "mig" in head
     assert " 0." in row
-    assert f"scores not kept: {run.path}/scores.json: {REASONS[number]}" in err
+    assert f"scores not written: {run.path}/scores.json: {REASONS[number]}" in err
     assert "`--output FILE` writes the scores elsewhere" in err
     assert not (run.path / "scores.json").exists()
 
@@ -104,7 +104,7 @@ def test_baselines_that_cannot_be_written_are_shown(command, unwritable, tmp_pat
     code, out, err = command("baselines", "tiny", "--only", "oracle", "--metric", "mig")
     assert code == 1
     assert "oracle  0." in out
-    assert "scores not kept: results/baselines/tiny-" in err
+    assert "scores not written: results/baselines/tiny-" in err
     with pytest.warns(UnwrittenWarning, match=r"oracle.json: Read-only"):
         assert baselines("tiny", ["mig"], only=["oracle"], results=tmp_path / "results")
 

@@ -138,7 +138,9 @@ def test_run_whose_model_is_not_installed_any_more_says_what_to_install(rogues, 
     code, _, err = command("traverse", out.strip())
     assert code == 1
     assert "no model 'sound'" in err
-    assert "The run was trained with the one in rogues 1.0: install that" in " ".join(err.split())
+    assert "The run was trained with the plugin of rogues 1.0. Install this package" in " ".join(
+        err.split()
+    )
 
 
 def test_loss_that_is_not_finite_is_told_with_its_distribution(rogues, command):

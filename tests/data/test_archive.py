@@ -218,7 +218,7 @@ def test_names_with_a_dot_or_doubled_slashes_are_put_straight(tmp_path, kind):
 )
 def test_unsafe_paths_are_refused(tmp_path, refused, kind, name, wanted):
     MAKERS[kind](tmp_path / "x", {"a.jpg": b"one", name: b"out"})
-    refused(tmp_path / "x", r"is at an unsafe path.*unpack it yourself and name the folder", wanted)
+    refused(tmp_path / "x", r"is at an unsafe path.*unpack it yourself and give the folder", wanted)
 
 
 def test_name_with_a_zero_byte_is_refused(tmp_path, refused):

@@ -295,7 +295,7 @@ def test_a_host_that_fails_is_said_and_the_next_is_tried(
 
 def test_all_failures_are_listed(page: Callable[..., Page], tmp_path: Path) -> None:
     first, second = page(status=404), page(status=500)
-    message = fail(remote(first, second), tmp_path, "pass it with --file FILE")
+    message = fail(remote(first, second), tmp_path, "give it with `--file FILE`")
     assert f"{first.url}: HTTP 404" in message
     assert f"{second.url}: HTTP 500" in message
     assert left(tmp_path) == set()
@@ -362,7 +362,7 @@ def test_another_size_is_refused_at_once(page: Callable[..., Page], tmp_path: Pa
     seen: list[int] = []
     wanted = remote(page(), size=CUT)
     with pytest.raises(
-        DisentangleError, match=f"expected {CUT} bytes, the host has {len(CONTENT)}"
+        DisentangleError, match=f"expected {CUT} bytes, the host offers {len(CONTENT)}"
     ):
         fetch(wanted, tmp_path, progress=lambda *n: seen.extend(n))
     assert (seen, left(tmp_path)) == ([], set())

@@ -337,7 +337,7 @@ def test_image_that_comes_out_at_another_size_is_named(tmp_path, photos, positio
     coloured(40, 40).save(tmp_path / "other.png")
     (other,) = pieces(tmp_path, lambda name: True)
     with pytest.raises(
-        DisentangleError, match=r"'other\.png' in .* has height, width, channels .*\(40, 40, 3\)"
+        DisentangleError, match=r"'other\.png' in .*: expected height, width .*\(40, 40, 3\)"
     ):
         list(decoded([*photos[:position], other], lambda image: flat(image, 3)))
 

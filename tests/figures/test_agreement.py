@@ -266,7 +266,9 @@ def test_axis_is_logarithmic_where_values_are_powers(values, log):
 
 
 def test_sweep_over_one_value_says_so(observations, tmp_path):
-    with pytest.raises(DisentangleError, match=r"at least two values of 'latents'.* latents 10"):
+    with pytest.raises(
+        DisentangleError, match=r"at least two values of 'latents' in .*, got only 10"
+    ):
         draw_sweep(observations, "mig [mean]", "latents", tmp_path / "a.png")
 
 
@@ -293,7 +295,7 @@ def test_rate_of_several_is_chosen_and_its_distortion_goes_with_it(variant, tmp_
     values += [{**each, "knobs": {"samples": 9}} for each in values]
     observations = observations_of([variant("a", values=values)])
     with pytest.raises(
-        UsageError, match=r"several rates; use one of these as the score\n  'elbo/kl \["
+        UsageError, match=r"several rates; give one of these as the score:\n  'elbo/kl \["
     ):
         draw_rate_distortion(observations, tmp_path / "a.png")
     rate, distortion = sweeps.rate_and_distortion(observations, "elbo/kl [samples=9]")

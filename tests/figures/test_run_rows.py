@@ -65,7 +65,7 @@ def test_rows_that_cannot_be_drawn_say_why(run, variant):
         draw_run_rows([run, run], ["sied"])
     with pytest.raises(UsageError, match="a latent of the first run, 0 to 9"):
         draw_run_rows([run, run], ["10"])
-    with pytest.raises(UsageError, match="--base prior: expected one image"):
+    with pytest.raises(UsageError, match="a single base image of the dataset, got --base prior"):
         draw_run_rows([run, run], ["side"], "prior")
     other = variant("other", fingerprint="f" * 64)
     with pytest.raises(DisentangleError, match="cannot align the traversals"):

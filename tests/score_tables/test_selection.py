@@ -55,7 +55,7 @@ def test_every_configuration_is_shown_unless_chosen(sweep):
 def test_oracle_takes_the_best_mean_and_not_the_best_seed(sweep):
     assert shown(sweep, "oracle:mig") == {(9.0, "oracle (mig) 0.500, best of 2", True)}
     (table,) = make_tables(sweep, selection=select(sweep, "oracle:mig"))
-    assert "Grey: chosen by the displayed score" in table.caption
+    assert "Grey: settings chosen by the displayed score" in table.caption
     assert "| *0.500 ± 0.000* |" in table.markdown()
 
 

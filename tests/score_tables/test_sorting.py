@@ -60,19 +60,21 @@ def test_rows_at_a_default_are_sorted_among_the_others(variant):
 def test_strictly_one_score_means_one_thing_over_datasets(variant):
     a = variant("a", values=[{"value": 0.1}])
     b = variant("b", values=[{"value": 0.1, "version": 2}], fingerprint="f" * 64)
-    with pytest.raises(UsageError, match="mig has several meanings over datasets"):
+    with pytest.raises(UsageError, match="mig was computed in several ways over datasets"):
         check_strictly(make_tables([a, b]))
 
 
 def test_strictly_one_score_means_one_thing(variant):
     check_strictly(make_tables([variant("a", values=[{"value": 0.1}])]))
     two = [{"value": 0.1}, {"value": 0.2, "protocol": "disjoint"}]
-    with pytest.raises(UsageError, match=r"mig has several meanings: mig \[disjoint\], mig \[loc"):
+    with pytest.raises(
+        UsageError, match=r"mig was computed in several ways: mig \[disjoint\], mig \[loc"
+    ):
         check_strictly(make_tables([variant("b", values=two)]))
 
 
 def test_strictly_one_dataset_is_one_dataset(variant):
     tables = make_tables([variant("a"), variant("b", fingerprint="f" * 64)])
     assert {table.dataset.split(", ")[1] for table in tables} >= {"f" * 10}
-    with pytest.raises(UsageError, match="'tiny' has several fingerprints"):
+    with pytest.raises(UsageError, match="the images of 'tiny' differ"):
         check_strictly(tables)

@@ -225,7 +225,10 @@ def test_seed_that_was_trained_twice_counts_once_and_is_told(variant):
     runs.append(variant("b", values=[{"value": 0.3}], record={"weights": "0" * 64}))
     (table,) = make_tables(runs)
     assert texts(table)[0][4] == "1"
-    assert "trained twice with different final weights, of which one is shown: 1." in table.caption
+    assert (
+        "Not shown: 1 run with the settings and seed of a shown run, but other final weights."
+        in table.caption
+    )
 
 
 def test_copy_without_scores_hides_none(variant):

@@ -133,7 +133,7 @@ def test_reference_protocol_tells_how_many_test_images_were_fitted_on():
 def test_disjoint_needs_images_that_were_not_trained_on(run):
     found = score(run, QUICK, protocol="disjoint")
     assert not found
-    assert "for example with --hold-out 0.2" in found.unavailable["mig"]
+    assert "for example --hold-out 0.2" in found.unavailable["mig"]
 
 
 def test_disjoint_scores_what_was_held_out_by_means_and_by_samples(strangers, tmp_path):

@@ -205,7 +205,7 @@ def test_exported_program_is_an_encoder(tmp_path):
         ("nowhere:encode", "cannot be imported: No module named 'nowhere'"),
         ("math:nothing", "cannot be imported"),
         ("math:pi", "must be callable, got a float"),
-        ("torch.nn:Identity", r"is a class; give an object of it: write `encoder = Identity\(\)`"),
+        ("torch.nn:Identity", r"is a class: write `encoder = Identity\(\)`"),
         (".relative:encode", "is a relative import: expected module:attribute, path/file.py"),
         ("./nowhere:encode", r"no Python file nowhere\.py"),
         ("nowhere.py:encode", r"no Python file nowhere\.py"),
@@ -457,5 +457,5 @@ def test_later_batches_of_more_digits_are_kept(tmp_path):
 
 def test_few_rows_are_told():
     v = np.arange(8)[:, None] % 2
-    with pytest.warns(InputWarning, match="computed from 8 rows of codes only"):
+    with pytest.warns(InputWarning, match="computed from only 8 rows of codes"):
         assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)

@@ -280,7 +280,7 @@ def test_long_scores_are_announced_with_what_takes_less(run, monkeypatch):
 )
 def test_few_rows_are_warned_of_by_their_number(n, spec, rows):
     v = factors(n=n)
-    with pytest.warns(InputWarning, match=f"computed from {rows} rows of codes only"):
+    with pytest.warns(InputWarning, match=f"computed from only {rows} rows of codes"):
         score_codes(np.random.default_rng(1).normal(size=v.shape), v, metrics=[spec])
 
 

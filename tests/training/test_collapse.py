@@ -137,7 +137,7 @@ def test_advise_command(strangers, command):
     for model in ("annealed-vae", "dip-vae-i", "qlae"):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
-        assert "Prediction for a VAE, with a weight of 1:" in out
+        assert "The prediction for a VAE, whose KL term has the weight 1:" in out
 
 
 @pytest.mark.parametrize(("value", "pixels"), [(0.0, ", each pixel 0 of 255"), (None, "")])

@@ -211,7 +211,7 @@ def test_weight_that_a_paper_sweeps_must_be_given():
         load_preset("locatello2019").choose("locatello2019", "factor-vae", "dsprites")
     assert str(refused.value) == (
         "preset 'locatello2019' sweeps gamma for factor-vae over 10, 20, 30, 40, 50, 100; "
-        "give one, such as `--gamma 10`"
+        "give one of these, such as `--gamma 10`"
     )
 
 

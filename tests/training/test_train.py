@@ -565,7 +565,8 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
         ([0.0, 1e-9], "and the variance of the means does not grow; help"),
         (
             [1e-5, 0.0],
-            ", and the means are constant, as with dead ReLUs, which no training revives; help",
+            ", and the means are constant, as with dead ReLUs, from which training does not "
+            "recover; help",
         ),
     ],
     ids=str,

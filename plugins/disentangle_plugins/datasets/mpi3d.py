@@ -112,9 +112,9 @@ def _read(location: Location, details: About) -> Content:
         flat = shape == (details.images, *IMAGE)
         if dtype != np.uint8 or not (flat or (len(shape) == 10 and shape[7:] == IMAGE)):
             raise ValueError(
-                f"expected 'images' as uint8 {(details.images, *IMAGE)}, got {dtype} {shape}; "
-                "with fewer values of a factor, store one axis per factor, as the order of the "
-                "images is their only label"
+                f"expected 'images' as uint8 {(details.images, *IMAGE)}, got {dtype} {shape}; to "
+                "leave out values of a factor, store an array with one axis per factor, because "
+                "the images are labelled only by their order"
             )
         if 0 in shape:
             raise ValueError(f"'images' has shape {shape}, so it has no image")

@@ -106,7 +106,8 @@ def _read(location: Location) -> Content:
     order = grid_order(labels, [len(names) for names in named])
     if order is None:
         location.say(
-            f"{location.name}: not a grid (not every combination once), so labelled images"
+            f"{location.name}: labelled images, not a grid: not every combination of factors "
+            "occurs once"
         )
     factors = dict(zip(FACTORS, (names.tolist() for names in named), strict=True))
     return Content(

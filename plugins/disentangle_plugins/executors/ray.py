@@ -60,7 +60,7 @@ class Ray(Executor):
         width = sum(min(int(has.get(k, 0) / need) for k, need in needs.items()) for has in machines)
         if not width and not self.address:  # a cluster may grow, this machine does not
             resources = " and ".join(f"{need:g} {name}" for name, need in needs.items())
-            raise UsageError(f"a training with {resources} does not fit on this machine; use less")
+            raise UsageError(f"a training with {resources} does not fit on this machine; use fewer")
         return width
 
     def threads_each(self, device: str) -> int:

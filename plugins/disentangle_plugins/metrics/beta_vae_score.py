@@ -59,7 +59,9 @@ class BetaVAEScore(Metric[Labelled]):
         fit, test = source.fit_test(self.train, self.test, rng)
         y = rng.integers(0, len(source.factors), self.train)
         if len(np.unique(y)) < 2:
-            raise Unavailable(f"all {self.train} points to fit on share the same factor; use more")
+            raise Unavailable(
+                f"all {self.train} points to fit on share the same factor; use more points"
+            )
         x = self._features(fit, y, rng)
         test_y = rng.integers(0, len(source.factors), self.test)
         test_x = self._features(test, test_y, rng)

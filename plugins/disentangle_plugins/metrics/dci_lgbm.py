@@ -70,7 +70,7 @@ class DCILightGBM(Metric[Labelled]):
     latent's splits.
     """
 
-    about = "DCI by the trees of LightGBM: faster, other values"
+    about = "DCI with LightGBM: faster, but its scores differ"
     display = "DCI (LightGBM)"
     displays = MappingProxyType(
         {

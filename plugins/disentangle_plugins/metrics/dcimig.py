@@ -41,7 +41,7 @@ class DCIMIG(Metric[Labelled]):
     informative about.
     """
 
-    about = "Gaps of latents between factors, each factor's largest counted"
+    about = "Largest gap in information among the latents of each factor"
     display = "DCIMIG"
     assumes_independence = True
     seconds = 0.01

@@ -130,17 +130,20 @@ class InfoMEC(Metric[Labelled]):
         "auto: integer if the model's code is discrete, else real",
     )
     neighbours: int = knob(
-        default=3, min=1, only_if=("codes", "auto", "real"), help="neighbours of the same label"
+        default=3,
+        min=1,
+        only_if=("codes", "auto", "real"),
+        help="number of neighbours with the same label",
     )
     active: float = knob(
         default=0.125,
         min=0,
         max=1,
         only_if=("codes", "auto", "real"),
-        help="range of a latent, as a share of the widest, above which it is active",
+        help="minimum range of an active latent, as a share of the widest range",
     )
     out_of_sample: bool = knob(
-        default=False, help="evaluate InfoE on other images than it is fitted on, half as many"
+        default=False, help="evaluate InfoE on held-out images, half as many as it is fitted on"
     )
 
     def resolve(self, source: Source[Labelled]) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ class JEMMIG(Metric[Labelled]):
     https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better.
     """
 
-    about = "MIG with a penalty on what else the best latent tells"
+    about = "MIG with a penalty on all other information in the best latent"
     display = "JEMMIG"
     assumes_independence = True
     seconds = 0.01

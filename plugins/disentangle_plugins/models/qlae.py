@@ -15,16 +15,16 @@ class QLAE(Model[Code]):
     number of pixels. Weight decay is on the weights of the networks, not on biases and values.
     """
 
-    about = "An autoencoder whose latents take a few learnt values each"
+    about = "An autoencoder; each latent takes one of a few learnt values"
     display = "QLAE"
     version = 2  # since then the decay leaves out biases and values
 
     values: int = knob(default=10, min=2, help="number of values of each latent")
     quantisation: float = knob(
-        default=0.01, min=0, help="weight of mean |v - sg(c)|^2, relative to the mean over pixels"
+        default=0.01, min=0, help="weight of mean |v - sg(c)|^2, in a loss averaged over pixels"
     )
     commitment: float = knob(
-        default=0.01, min=0, help="weight of mean |c - sg(v)|^2, relative to the mean over pixels"
+        default=0.01, min=0, help="weight of mean |c - sg(v)|^2, in a loss averaged over pixels"
     )
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
