@@ -66,7 +66,7 @@ def list_runs(
     overviews = sorted(map(overview, chosen), key=lambda one: one.started)
     if as_json:
         print_json([one.as_dict() for one in overviews])
-    else:
+    elif overviews:
         show(overviews, score or SHOWN)
     fail_if_any(problems)
 

@@ -3,6 +3,7 @@
 import pickletools
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 FIRST = 4096
@@ -76,10 +77,10 @@ def pickled_class(path: Path) -> str | None:
             pickle = next(name for name in names if name.endswith("/data.pkl"))
             if any(name.endswith("/constants.pkl") for name in names):  # TorchScript
                 return None
-            content = archive.read(pickle)
-    except (OSError, StopIteration, zipfile.BadZipFile):
-        return None
-    return next((name for name in globals_in(content) if not HARMLESS.fullmatch(name)), "")
+            names_in_it = globals_in(archive.read(pickle))
+    except (OSError, StopIteration, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None  # not such a file, or a damaged one
+    return next((name for name in names_in_it if not HARMLESS.fullmatch(name)), "")
 
 
 def globals_in(content: bytes) -> list[str]:

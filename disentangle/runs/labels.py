@@ -85,8 +85,17 @@ def check_free(name: str, run: Path, results: str | Path) -> None:
         UsageError: another run has it.
     """
     for other in find_runs(results):
-        if other.resolve() != run.resolve() and read_label(other).name == name:
-            raise UsageError(f"--name {name}: {other} has this name already; choose another")
+        if other.resolve() != run.resolve() and name in (other.name, name_of(other)):
+            what = "id" if name == other.name else "name"
+            raise UsageError(f"--name {name}: {other} has this {what} already; choose another")
+
+
+def name_of(run: Path) -> str:
+    """The name of the run in a folder; empty if its label cannot be read."""
+    try:
+        return read_label(run).name
+    except DisentangleError:
+        return ""
 
 
 def find_run(given: str | Path, results: str | Path) -> Path:
@@ -103,7 +112,8 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     if (folder / RECORD).exists() or len(folder.parts) != 1 or folder.is_absolute():
         return folder
     runs = find_runs(results)
-    matches = [run for run in runs if read_label(run).name == text]
+    matches = [run for run in runs if run.name == text]
+    matches = matches or [run for run in runs if name_of(run) == text]
     matches = matches or [run for run in runs if run.name.startswith(text)]
     if len(matches) > 1:
         raise DisentangleError(f"'{text}' matches several runs; give one of {listed(matches)}")

@@ -20,8 +20,8 @@ def last_entry(path: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     for line in reversed(lines):
-        with suppress(json.JSONDecodeError, UnicodeDecodeError):
+        with suppress(ValueError):
             entry = json.loads(line)
-            if isinstance(entry, dict) and "step" in entry:
+            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
                 return entry
     return None

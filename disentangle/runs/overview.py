@@ -1,21 +1,18 @@
 """An overview of a run: its state, its settings and its scores, in one record."""
 
 import datetime
-import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from disentangle.errors import DisentangleError
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.labels import read_label
+from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import current_scores
-
-TAIL = 2**16
-"""Bytes at the end of a log that hold its last entry."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +68,15 @@ class Overview:
 
 def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     """Make the overview of a run; `now` is the present time."""
-    record, last, label = run.record, last_entry(run), read_label(run.path)
+    record, label = run.record, read_label(run.path)
+    last = last_entry(run.path / "log.jsonl") or {}
     now = now or datetime.datetime.now(datetime.UTC)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
         id=record.id,
         name=label.name,
         note=label.note,
-        state=state_of(run, last),
+        state=state_of(run),
         step=int(last.get("step", 0)),
         steps=int(record.recipe["steps"]),
         model=record.model,
@@ -93,27 +91,10 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     )
 
 
-def last_entry(run: Run) -> dict[str, Any]:
-    """The last entry of a run's log, read from the end of the file; empty if there is none."""
-    try:
-        with (run.path / "log.jsonl").open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL))
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return {}
-    for line in reversed(lines):
-        with suppress(ValueError):  # an incomplete line
-            entry = json.loads(line)
-            if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-                return entry
-    return {}
-
-
-def state_of(run: Run, last: dict[str, Any]) -> str:
-    """The state of a run; `last` is the last entry of its log."""
+def state_of(run: Run) -> str:
+    """The state of a run."""
     if run.finished:
-        return "collapsed" if last.get("active") == 0 else "finished"
+        return "collapsed" if collapsed(run) else "finished"
     if run.record.failed:
         return "failed"
     with suppress(DisentangleError):  # a folder that cannot be written to has no lock

@@ -18,16 +18,22 @@ def size_of(run: Run) -> tuple[int, int]:
 def remove_run(run: Run, results: Path) -> None:
     """Delete a run's folder, and the folders of its model and dataset in the results if empty.
 
-    The record goes first, so that an interrupted removal leaves no run behind.
+    The folder is renamed first: nothing of an interrupted removal is taken for a run, and a
+    training of the same settings begins in a folder of its own.
 
     Raises:
         Busy: another process is training or scoring the run.
         DisentangleError: the folder cannot be deleted.
     """
+    if run.path.is_symlink():
+        raise DisentangleError(f"{run.path}: is a link to a run; remove the link, or the run there")
+    doomed = run.path.with_name(f".removed-{run.path.name}")
     try:
         with run.lock():
-            (run.path / RECORD).unlink()
-        shutil.rmtree(run.path)
+            shutil.rmtree(doomed, ignore_errors=True)  # left by an interrupted removal
+            run.path.rename(doomed)
+            (doomed / RECORD).unlink()
+        shutil.rmtree(doomed)
     except OSError as error:
         raise DisentangleError(
             f"{run.path}: cannot be deleted ({error.strerror or error})"

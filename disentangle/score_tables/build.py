@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord, Value, describe_view
 from disentangle.runs.run import Run, model_class
@@ -13,7 +14,6 @@ from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
-from disentangle.score_tables.collapse import collapsed
 from disentangle.score_tables.headings import headings, matching
 from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of

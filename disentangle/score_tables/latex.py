@@ -20,9 +20,15 @@ GREEK = dict(
         strict=True,
     )
 )
-MATHS = {**GREEK, "↑": r"\uparrow", "↓": r"\downarrow", "±": r"\pm", **{c: c for c in "<>|"}}
+MATHS = {
+    **GREEK,
+    **{"↑": r"\uparrow", "↓": r"\downarrow", "±": r"\pm"},
+    **{"²": "^2", "≤": r"\le", "≥": r"\ge", "°": r"^\circ"},
+    **{c: c for c in "<>|"},
+}
 """Character -> its code in maths."""
 ESCAPES = {
+    "\N{EN DASH}": "--",
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",

@@ -13,12 +13,12 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle.contracts import registry
 from disentangle.contracts.plugin import knobs
 from disentangle.errors import UsageError
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
-from disentangle.score_tables.collapse import collapsed
 from disentangle.score_tables.headings import SeveralColumns, headings, only
 from disentangle.scoring.metric_traits import direction
 from disentangle.scoring.score_runs import few_labels

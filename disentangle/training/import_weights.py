@@ -20,7 +20,7 @@ from disentangle.data.file_kinds import kind_of, pickled_class, unusable
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, digest, unpack
-from disentangle.runs.layout import RECORD, folder_name
+from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import DatasetRecord, parts_of
 from disentangle.runs.run import Run, build_model, load_run
 from disentangle.scoring.encoders import file_name
@@ -118,7 +118,7 @@ def import_weights(
         DatasetRecord.of(opened, **data_request.record_fields),
         choose_device("cpu"),
     ).model_copy(update={"imported": file_name(path)})
-    folder = Path(results) / "default" / folder_name(record.dataset.name) / model / record.id
+    folder = run_folder(Path(results).expanduser(), "default", record)
     run = Run(folder, record, opened)
     built = build_model(request.kind, record)
     weights, absent = fit_state(LAYOUTS[layout](state, built.state_dict()), built, opened, path)
@@ -237,7 +237,11 @@ def tensors_read(model: Model, names: list[str], dataset: Dataset) -> set[str]:
     before = outputs(model, x)
     parameters = {n: p for n, p in model.named_parameters() if n in names and p.requires_grad}
     total = torch.stack([one.sum() for one in before]).sum()
-    gradients = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    gradients = (
+        torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+        if parameters
+        else ()
+    )
     read = {n for n, g in zip(parameters, gradients, strict=True) if g is not None}
     state = model.state_dict()
     for name in names:

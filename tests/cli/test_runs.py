@@ -121,3 +121,10 @@ def test_scores_of_a_run_elsewhere_leave_no_table_there(command, run):
     assert code == 0, err
     assert not (run.path.parent / "scores.md").exists()
     assert "No table was written, because none of these runs is in results" in " ".join(err.split())
+
+
+def test_unreadable_runs_are_named_if_there_are_no_others(command, run):
+    (run.path / "run.json").write_text("{")
+    code, out, err = command("runs", "--results", run.path.parent)
+    assert (code, out) == (1, "")
+    assert "invalid record" in err

@@ -2,12 +2,13 @@
 
 import gzip
 import io
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 
-from disentangle.data.file_kinds import kind_of, unusable
+from disentangle.data.file_kinds import kind_of, pickled_class, unusable
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
 
@@ -84,3 +85,10 @@ def test_web_page_in_place_of_a_dataset_is_told_as_such(tmp_path, dataset):
     path.write_text(PAGE)
     with pytest.raises(DisentangleError, match=r"it is a web page .* get it again, from http"):
         load_dataset(dataset, file=path, data_dir=tmp_path / "data")
+
+
+def test_damaged_pickle_is_no_error(tmp_path):
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("weights/data.pkl", b"\x80\x02}q")
+    assert pickled_class(path) is None

@@ -9,7 +9,7 @@ from disentangle.errors import InputWarning, Unavailable, UsageError
 from disentangle.maths import entropies, standardised
 from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle.scoring.metric_spec import MetricSpec
-from disentangle_plugins.metrics.infomec import InfoMEC, explicitness, modularity
+from disentangle_plugins.metrics.infomec import InfoMEC, explicitness, indices, modularity
 
 
 def rng(seed=0):
@@ -170,3 +170,11 @@ def test_constant_factors_alone_are_unavailable():
     z, v = small()
     with pytest.raises(Unavailable, match="every factor is constant"):
         score(z, 0 * v)
+
+
+def test_each_latent_has_its_own_rounding_and_whole_numbers_have_none():
+    z = np.stack([np.arange(6) + 200_000, np.arange(6) % 3, np.arange(6) * 1e5], axis=1)
+    first, _ = indices(z.astype(float), z[:2].astype(float))
+    assert [len(np.unique(column)) for column in first.T] == [6, 3, 6]
+    small = np.stack([np.repeat([0.1, 0.2, 0.3], 2) + 1e-9 * np.arange(6), z[:, 2]], axis=1)
+    assert [len(np.unique(column)) for column in indices(small, small[:1])[0].T] == [3, 6]

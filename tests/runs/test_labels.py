@@ -66,3 +66,16 @@ def test_name_of_another_run_is_taken(results):
     check_free("best", results / "bb33", results)
     with pytest.raises(UsageError, match="bb33 has this name already"):
         check_free("best", results / "aa11", results)
+
+
+def test_id_of_another_run_is_no_name_and_comes_before_one(results):
+    with pytest.raises(UsageError, match="aa11 has this id already"):
+        write_label(results / "bb33", name="aa11", results=results)
+    write_label(results / "bb33", name="aa11")  # as a folder that was copied here may have it
+    assert find_run("aa11", results) == results / "aa11"
+
+
+def test_damaged_label_hides_no_other_run(results):
+    (results / "aa22" / "label.json").write_text("")
+    assert find_run("best", results) == results / "bb33"
+    write_label(results / "aa11", name="first", results=results)

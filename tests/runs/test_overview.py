@@ -6,8 +6,9 @@ import json
 import filelock
 import pytest
 
-from disentangle.errors import Busy
-from disentangle.runs.overview import last_entry, overview, plainest
+from disentangle.errors import Busy, DisentangleError
+from disentangle.runs.log_tail import last_entry
+from disentangle.runs.overview import overview, plainest
 from disentangle.runs.removal import remove_run, size_of
 from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
@@ -21,7 +22,7 @@ def log(run, **entry):
 def test_states(run):
     log(run)
     assert overview(run).progress == "finished"
-    log(run, active=0)
+    log(run, active=1, kl=[0.5])
     assert overview(run).progress == "collapsed"
     run.save_record(finished=None)
     assert overview(run).progress == "stopped at step 3 of 5"
@@ -74,9 +75,30 @@ def test_run_that_is_training_is_not_removed(run, tmp_path):
 
 
 def test_last_entry_is_that_of_the_whole_log_and_an_incomplete_line_is_skipped(run):
-    assert last_entry(run) == run.log[-1]
+    path = run.path / "log.jsonl"
+    assert last_entry(path) == run.log[-1]
     lines = [json.dumps({"step": i, "kl": [0.5] * 500}) for i in range(100)]
-    (run.path / "log.jsonl").write_text("\n".join([*lines, '{"step": 100, "kl": [0.']))
-    assert last_entry(run)["step"] == 99
-    (run.path / "log.jsonl").unlink()
-    assert last_entry(run) == {}
+    path.write_text("\n".join([*lines, '{"step": 100, "kl": [0.']))
+    assert last_entry(path)["step"] == 99
+    path.unlink()
+    assert last_entry(path) is None
+
+
+def test_interrupted_removal_leaves_nothing_that_a_training_takes_up(run, tmp_path, monkeypatch):
+    def interrupted(path, ignore_errors=False):
+        if not ignore_errors:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        remove_run(run, tmp_path)
+    assert not run.path.exists()
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_link_to_a_run_is_not_removed(run, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(run.path)
+    with pytest.raises(DisentangleError, match="a link to a run"):
+        remove_run(load_run(link), tmp_path)
+    assert (run.path / "run.json").exists()

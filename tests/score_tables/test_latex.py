@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from disentangle.contracts import registry
+from disentangle.contracts.descriptions import describe
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import as_latex
 from disentangle.score_tables.latex import PAGE, latex, latex_number, latex_text
@@ -135,3 +137,11 @@ def test_any_name_is_valid_latex(cells, title):
     code = latex(Sheet(title, head, body, title, numbers=1))
     assert r"\label{tab:" in code
     check(code)
+
+
+def test_display_names_have_all_their_characters():
+    for group in (registry.models, registry.metrics):
+        for name in group.entries:
+            described = describe(group.kind, name)
+            for text in (described.display, *described.displays.values()):
+                assert "?" not in latex_text(text), text

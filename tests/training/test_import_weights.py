@@ -317,3 +317,10 @@ def test_import_command(public, command, tmp_path):
     code, _, err = command("import", *words, "--set", "beta")
     assert code == 2
     assert UsageError.exit_code == 2
+
+
+def test_name_in_another_case_is_the_same_run(public, command, tmp_path):
+    words = ["model.pt", "--dataset", "tiny", "--layout", "disentangling-vae"]
+    words += ["--set", f"latents={D}"]
+    paths = [command("import", *words, "--model", name)[1] for name in ("beta-vae", "Beta-VAE")]
+    assert paths[0] == paths[1] != ""

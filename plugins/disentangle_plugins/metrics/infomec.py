@@ -76,12 +76,14 @@ def explicitness_regression(z: Codes, v: Numbers) -> float:
 def indices(z: Codes, test_z: Codes) -> tuple[Index, Index]:
     """Number the values of each latent of discrete codes `z` [N, D] and `test_z` [M, D] from 0.
 
-    Values that differ by rounding only, as a straight-through estimate leaves them, are one.
+    Values that differ by rounding only, as a straight-through estimate leaves them, are one. Whole
+    numbers are never rounded.
     """
     every = np.vstack([z, test_z])
-    rounding = ROUNDING * np.abs(every).max()
     numbers = np.empty(every.shape, np.int64)
     for d, column in enumerate(every.T):
+        whole = (column == np.rint(column)).all()
+        rounding = 0.0 if whole else ROUNDING * np.abs(column).max()
         values, place = np.unique(column, return_inverse=True)
         numbers[:, d] = np.concatenate([[0], np.cumsum(np.diff(values) > rounding)])[place]
     return numbers[: len(z)], numbers[len(z) :]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from disentangle.runs.collapse import collapsed
 from disentangle.score_tables.build import make_tables
-from disentangle.score_tables.collapse import collapsed
 from disentangle.score_tables.export import as_json
 from disentangle.score_tables.paper import paper_sheet
 from disentangle.score_tables.selection import select
