@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangle._utils.files import cache_folder, data_folder
+from disentangle._utils.text import count
 from disentangle._utils.versions import commit
 from disentangle.contracts import registry
 from disentangle.data.status import about, state
@@ -58,7 +59,7 @@ def devices() -> dict[str, str]:
     """The devices for training, by the names that `--device` accepts."""
     import torch
 
-    descriptions = {"cpu": f"{torch.get_num_threads()} threads"}
+    descriptions = {"cpu": count(torch.get_num_threads(), "thread")}
     for number in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(number)
         descriptions[f"cuda:{number}"] = f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 SHOWN = ("mig", "sap")
 """The scores that are listed by default."""
-DISPENSABLE = ("folder", "equal settings", "note", "age", "settings", "dataset", "seed")
-"""What is left out if the terminal is too narrow, in this order."""
+DISPENSABLE = ("folder", "equal settings", "note", "age")
+"""What is left out first if the terminal is too narrow, in this order."""
+THEN = ("dataset", "settings", "seed")
+"""What is left out next, after columns that are the same for all runs."""
 GAP = 2
 
 
@@ -78,7 +80,12 @@ def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
     columns = {name: cells for name, cells in table(overviews, scores).items() if any(cells)}
     left_out = []
     if room := output_width():
-        for name in DISPENSABLE:
+        same = [
+            name
+            for name in ("dataset", "state", "model", "seed")
+            if len(overviews) > 1 and len(set(columns[name])) == 1
+        ]
+        for name in dict.fromkeys([*DISPENSABLE, *same, *THEN]):
             if total(columns) <= room:
                 break
             if name == "equal settings":
@@ -111,7 +118,11 @@ def table(overviews: Sequence["Overview"], scores: Sequence[str]) -> dict[str, l
     for score in scores:
         values = [one.scores.get(score) for one in overviews]
         columns[score] = ["" if value is None else f"{value:.3f}" for value in values]
-    columns["age"] = [duration(one.age) for one in overviews]
+    days = [one.age / 86_400 for one in overviews]
+    columns["age"] = [
+        duration(one.age) if age < 2 else f"{age:,.0f} days"
+        for one, age in zip(overviews, days, strict=True)
+    ]
     columns["note"] = [one.note for one in overviews]
     columns["folder"] = [one.folder for one in overviews]
     return columns

@@ -105,8 +105,8 @@ class Comparison:
             )
         if len(self.common) == 1:
             return (
-                f"Not tested: only the seed {self.common[0]} is common to both configurations, and "
-                "at least two are needed."
+                f"A and B are the scores of seed {self.common[0]}, the only seed that is common to "
+                "both configurations. Not tested: at least two common seeds are needed."
             )
         return (
             f"Not tested: the runs with the {len(self.common)} common seeds have too few common "

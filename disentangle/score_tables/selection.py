@@ -234,12 +234,14 @@ def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], 
             no better direction.
     """
     scores: dict[tuple[str, str, str], list[Score]] = {}
+    usual: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for run in runs:
         scores.setdefault(run.record.data, []).extend(current_scores(run))
+        usual.setdefault(run.record.data, tuple(run.record.dataset.factors))
     columns, errors = {}, []
     for data, scored in scores.items():
         try:
-            columns[data] = only(headings(score.key for score in scored), name)
+            columns[data] = only(headings((score.key for score in scored), usual[data]), name)
         except UsageError as error:
             errors.append(error)
     if not columns or any(isinstance(error, SeveralColumns) for error in errors):

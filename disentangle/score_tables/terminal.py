@@ -22,11 +22,14 @@ from disentangle._utils.columns import (
     wrap,
 )
 from disentangle.score_tables.render import Sheet, Text, printable
+from disentangle.scoring.protocol import DEFAULT
 
 HEAD = 3
 """The most lines of a heading before a table is shown in another way."""
 READ = 100
 """The most characters in a line of running text."""
+USUAL = {"default", DEFAULT, "mean", "all factors"}
+"""Conditions in headings that are the default ones."""
 
 
 def lay_out(
@@ -173,14 +176,26 @@ def blocks(sheet: Sheet, width: int, style: Callable[[Text], str]) -> tuple[list
 
 
 def by_importance(sheet: Sheet, family: Sequence[int]) -> list[int]:
-    """Columns of a metric: of each score the one with most values first, then the others."""
+    """Columns of a metric: of each score the one with most values first, then the others.
+
+    Of those with as many values, the column with the fewest unusual conditions comes first.
+    """
     filled = {i: sum(bool(row[i].text) for row in sheet.body) for i in family}
     ranks: dict[int, int] = {}
     seen: dict[str, int] = {}
-    for i in sorted(family, key=lambda i: -filled[i]):
+    for i in sorted(family, key=lambda i: (-filled[i], unusual(sheet.head[i]))):
         score = sheet.head[i].partition(" ")[0]
         ranks[i] = seen[score] = seen.get(score, -1) + 1
     return sorted(family, key=lambda i: ranks[i])
+
+
+def unusual(heading: str) -> int:
+    """The number of conditions of a heading that are not the default ones."""
+    return sum(
+        condition not in USUAL
+        for bracket in re.findall(r"\[(.*?)\]", heading)
+        for condition in bracket.split("; ")
+    )
 
 
 def families(sheet: Sheet) -> list[list[int]]:
@@ -217,6 +232,6 @@ def not_shown(headings: Sequence[str]) -> str:
     if not headings:
         return ""
     return (
-        f"Not shown at this width: {'; '.join(headings)}. Choose columns with "
-        "`disentangle table --columns NAME`, or write all of them with `--output scores.md`."
+        f"Not shown at this width: {'; '.join(headings)}. Choose columns by `disentangle table "
+        "--columns 'HEADING'`, or write all of them with `--output scores.md`."
     )

@@ -129,7 +129,7 @@ def test_seeds_that_do_not_pair_are_explained(command, configurations):
 
 def test_one_common_seed_is_no_test(command, configurations):
     out = command("compare", *configurations((0.1, 0.2), (0.5, 0.6), first=1))[1]
-    assert "only the seed 1 is common to both configurations" in out
+    assert "the scores of seed 1, the only seed that is common to both configurations" in out
 
 
 def test_counts_are_compared_as_counts(command, variant):

@@ -147,7 +147,7 @@ def test_columns_that_do_not_fit_are_named_and_the_fullest_are_kept():
     rows = [["a-model", str(i), "0.100" if i else "", "0.200"] for i in range(9)]
     head = ["model", "settings", "mig [bins=10; mean]", "mig [default; mean]"]
     text = " ".join(lay_out(sheet_of(rows, head, numbers=2, names=2), 32))
-    assert "Not shown at this width: mig [bins=10; mean]. Choose columns with" in text
+    assert "Not shown at this width: mig [bins=10; mean]. Choose columns by" in text
     assert "0.100" not in text
 
 
