@@ -75,10 +75,16 @@ class Manner:
 manner = Manner()
 
 
-def say(text: str) -> None:
-    """Print lines to standard error, apart from the results on standard output."""
+def say(text: str, *, broken: bool = True) -> None:
+    """Print lines to standard error, apart from the results on standard output.
+
+    Args:
+        text: the lines.
+        broken: False for a line to be copied, which is not broken to fit the terminal.
+    """
     if not manner.quiet or text.startswith(WARNING):
-        console.print(marked(wrap(text, message_width())), soft_wrap=True, highlight=False)
+        lines = wrap(text, message_width()) if broken else text
+        console.print(marked(lines), soft_wrap=True, highlight=False)
 
 
 def tell(text: str) -> None:

@@ -95,7 +95,7 @@ def resume(
             say=say,
         )
     for text in ending(resumed):
-        say(text)
+        say(text, broken="`disentangle" not in text)
     typer.echo(resumed.path)
     fail_if_any([f"figures not written: {resumed.unwritten}"] if resumed.unwritten else [])
 

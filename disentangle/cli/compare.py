@@ -45,6 +45,8 @@ def compare(
     from disentangle.score_tables import comparison
 
     a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
+    if a.path.resolve() == b.path.resolve():
+        raise UsageError(f"both arguments are the run {a.path}; give two different runs")
     if as_json:
         print_json(comparison.as_json(a, b))
         return

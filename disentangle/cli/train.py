@@ -208,7 +208,7 @@ def model_command(name: str) -> Any:
                 **settings,
             )
         for text in ending(run):
-            say(text)
+            say(text, broken="`disentangle" not in text)
         typer.echo(run.path)
         fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 

@@ -132,7 +132,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
-        raise DisentangleError(f"{path}: no such checkpoint") from None
+        raise DisentangleError(
+            f"{path}: no such checkpoint (published runs come without weights)"
+        ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise DisentangleError(f"{path}: the checkpoint is damaged ({error}); {REMEDY}") from error
     if header.get("format") != FORMAT:

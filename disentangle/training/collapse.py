@@ -135,7 +135,8 @@ def one_line(
         outcome = f"{WARNING}beta = {beta:g}: posterior collapse possible"
     else:
         outcome = f"beta = {beta:g}: no posterior collapse expected"
-    return f"{outcome} (predicted above about {onset.value:.3g})"
+    rough = float(f"{onset.value:.2g}")  # of few images: two digits
+    return f"{outcome} (predicted above about {rough:g})"
 
 
 def alike(dataset: Dataset) -> str | None:

@@ -186,3 +186,9 @@ def test_unreadable_sibling_and_same_configuration_are_no_matter(command, varian
     code, out, err = command("compare", a.path, b.path)
     assert code == 0, err
     assert "A and B have the same configuration" in out
+
+
+def test_run_is_not_compared_with_itself(command, run):
+    code, _, err = command("compare", run.path, run.path)
+    assert code == 2
+    assert "give two different runs" in err

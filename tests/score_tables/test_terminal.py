@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disentangle.score_tables.render import Sheet, Text
-from disentangle.score_tables.terminal import lay_out
+from disentangle.score_tables.terminal import by_importance, lay_out
 
 NUMBER = re.compile(r"(?<![\w.-])-?\d+\.\d{3}(?![\w.])")
 MODELS = ["beta-vae", "beta-tcvae", "ada-gvae", "a-model-of-a-long-name"]
@@ -169,3 +169,13 @@ def test_bold_and_grey_cells_are_styled_in_every_layout():
         text = "\n".join(lay_out(sheet, width, lambda t: f"<{t.text}>" if t.strong else t.text))
         assert "<0.100>" in text
         assert "<0.200>" not in text
+
+
+def test_default_column_of_a_score_comes_before_its_variants():
+    heads = [
+        "mig [bins=10; locatello2019; mean; all factors]",
+        "mig [default; disjoint; sample; all factors]",
+        "mig [default; locatello2019; mean; all factors]",
+    ]
+    sheet = Sheet("t", ["model", *heads], [[Text("vae"), *map(Text, ("0.1", "0.2", "0.3"))]], "", 3)
+    assert by_importance(sheet, [1, 2, 3]) == [3, 1, 2]
