@@ -66,12 +66,15 @@ class Sheet:
         values = [f"{self.head[i]} {text}" for i, text in constant.items() if text not in ("", "-")]
         return fewer, f"All runs: {'; '.join(values)}." if values else ""
 
-    def without_blank(self, columns: Collection[int]) -> "Sheet":
-        """The table without rows that have numbers, but none in these columns."""
+    def without_blank(self, columns: Collection[int], hidden: Collection[int] = ()) -> "Sheet":
+        """The table without rows that have numbers, but none in these columns.
+
+        A row stays if it has numbers in `hidden` columns only, as no other part shows it.
+        """
 
         def kept(row: list[Text]) -> bool:
             filled = {i for i in range(self.words, len(row)) if row[i].text}
-            return not filled or not filled.isdisjoint(columns)
+            return not filled.isdisjoint(columns) or filled.issubset(hidden)
 
         return replace(self, body=[row for row in self.body if kept(row)])
 

@@ -19,7 +19,7 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores, deduplicated
 from disentangle.score_tables.cells import number
-from disentangle.score_tables.headings import SeveralColumns, headings, only
+from disentangle.score_tables.headings import headings, only
 from disentangle.scoring.metric_traits import direction
 from disentangle.scoring.score_runs import few_labels
 
@@ -230,22 +230,23 @@ def columns_named(runs: Sequence[Run], name: str) -> dict[tuple[str, str, str], 
     """Data -> the column with this score's name or heading.
 
     Raises:
-        UsageError: no run has the score, the name matches several columns, or the metric declares
-            no better direction.
+        UsageError: on some data no run has the score, the name matches several columns, or the
+            metric declares no better direction.
     """
     scores: dict[tuple[str, str, str], list[Score]] = {}
     usual: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for run in runs:
         scores.setdefault(run.record.data, []).extend(current_scores(run))
         usual.setdefault(run.record.data, tuple(run.record.dataset.factors))
-    columns, errors = {}, []
+    columns = {}
     for data, scored in scores.items():
         try:
             columns[data] = only(headings((score.key for score in scored), usual[data]), name)
         except UsageError as error:
-            errors.append(error)
-    if not columns or any(isinstance(error, SeveralColumns) for error in errors):
-        raise UsageError(f"--choose oracle: {errors[-1]}")
+            where = f"; on {data[0]} (`--where dataset=NAME` selects a dataset)"
+            raise UsageError(
+                f"--choose oracle: {error}{where if len(scores) > 1 else ''}"
+            ) from None
     for column in columns.values():
         if direction(column) not in ("more", "less"):
             raise UsageError(

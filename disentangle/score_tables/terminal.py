@@ -171,7 +171,8 @@ def blocks(sheet: Sheet, width: int, style: Callable[[Text], str]) -> tuple[list
     groups = [[columns[i] for i in family] for family in shown]
     for block in packed(groups, names, width, HEAD + 1):
         part = [*range(first), *(next(numbers) for _ in block)]
-        lines += [""] * bool(lines) + (drawn(sheet.without_blank(part), part, width, style) or [])
+        rows = sheet.without_blank(part, left_out if not lines else ())
+        lines += [""] * bool(lines) + (drawn(rows, part, width, style) or [])
     return lines, [sheet.head[i] for i in left_out]
 
 

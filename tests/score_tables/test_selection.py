@@ -220,3 +220,23 @@ def test_runs_are_filtered_by_fingerprint_and_part(variant):
     b = variant("b", view={"split": "train"})
     assert where([a, b], [f"fingerprint={'a' * 10}"]) == [a]
     assert where([a, b], ["part=split train"]) == [b]
+
+
+def test_dataset_without_the_selecting_score_is_named_not_left_out(variant):
+    runs = [variant("a", knobs={"beta": 1.0}, fingerprint="a" * 64)]
+    runs += [variant("b", values=[{"protocol": "disjoint"}], fingerprint="b" * 64)]
+    runs += [variant("c", values=[], fingerprint="c" * 64)]
+    with pytest.raises(UsageError, match=r"no run has the score 'mig'.*; on tiny \(`--where"):
+        select(runs, "oracle:mig")
+
+
+def test_heading_of_the_table_is_taken(variant):
+    factors = tuple(variant("x").record.dataset.factors)
+    values = [
+        {"factors": factors, "protocol": p, "value": v}
+        for p, v in (("disjoint", 0.1), ("locatello2019", 0.2))
+    ]
+    runs = [variant("y", values=values, knobs={"beta": 2.0})]
+    (table,) = make_tables(runs)
+    for heading in table.columns.values():
+        assert select(runs, f"oracle:{heading}").kept

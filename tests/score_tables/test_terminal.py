@@ -179,3 +179,16 @@ def test_default_column_of_a_score_comes_before_its_variants():
     ]
     sheet = Sheet("t", ["model", *heads], [[Text("vae"), *map(Text, ("0.1", "0.2", "0.3"))]], "", 3)
     assert by_importance(sheet, [1, 2, 3]) == [3, 1, 2]
+
+
+def test_row_with_values_in_left_out_columns_only_is_still_named():
+    heads = [f"mig [bins={bins}; mean; all factors]" for bins in (10, 20, 30)]
+    cell = "0.100 ± 0.001"
+    rows = [[f"vae-{i}", "beta=4.0, gamma=10.0", cell, cell, ""] for i in range(9)]
+    rows.append(["vae-9", "beta=4.0, gamma=10.0", "", "", cell])
+    body = [[Text(text) for text in row] for row in rows]
+    sheet = Sheet("t", ["model", "settings", *heads], body, "", 3, names=2)
+    texts = {width: "\n".join(lay_out(sheet, width)) for width in range(30, 60)}
+    hiding = [text for text in texts.values() if f"width: {heads[2]}" in " ".join(text.split())]
+    assert hiding
+    assert all("vae-9" in text for text in hiding)
