@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import (
     TRAIN_FIRST,
@@ -291,14 +292,23 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
 
 def show_details(scores: "ScoreMapping") -> None:
     """Print the details of scores: one row per latent, one column per factor."""
+    from disentangle.runs.records import describe
+    from disentangle.score_tables.cells import whole
+
     for record in scores.records:
         for name, detail in record.detail.items():
-            typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")
+            typer.echo("")
+            knobs = f" [{describe(dict(record.key.knobs))}]" if record.key.knobs else ""
+            axes = " and ".join(detail.axes)
+            tell(f"{name}{knobs} ({record.representation} representation), by {axes}")
+            if detail.about:
+                tell(detail.about)
             values = [v if isinstance(v, list) else [v] for v in detail.values]
+            decimals = 0 if whole(v for row in values for v in row) else 3
             if detail.axes == ("factor",):
                 values = [[row[0] for row in values]]
             rows = [["", *record.factors]] if detail.axes[-1] == "factor" else []
             for number, row in enumerate(values):
-                label = f"latent {number}" if detail.axes[0] == "latent" else ""
-                rows.append([label, *("n/a" if v is None else f"{v:.3f}" for v in row)])
+                label = f"z{number}" if detail.axes[0] == "latent" else ""
+                rows.append([label, *("n/a" if v is None else f"{v:.{decimals}f}" for v in row)])
             print_aligned(rows, numbers=len(rows[0]) - 1)

@@ -1,7 +1,7 @@
 """The rows and cells of score tables."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -154,6 +154,11 @@ def number(value: float, like: float | None = None) -> str:
     if not math.isfinite(value) or abs(reference) >= LARGE:
         return f"{value:.3e}"
     return f"{value:.{decimals(reference)}f}"
+
+
+def whole(values: Iterable[float | None]) -> bool:
+    """True if all numbers are whole, so that they are shown without decimals."""
+    return all(value is None or float(value).is_integer() for value in values)
 
 
 def count(value: float) -> str:

@@ -145,5 +145,7 @@ class DCIES(Metric[Labelled]):
         return {
             "dci-es/explicitness": float(np.nanmean(of_factor)),
             "dci-es/size": varying / z.shape[1],
-            "dci-es/factors": Detail(("factor",), of_factor),
+            "dci-es/factors": Detail(
+                ("factor",), of_factor, "the factor's explicitness, at most 1"
+            ),
         }
