@@ -20,7 +20,8 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring.code_tables import read_table
 
 KEYS = ("codes", "factors", "names", "test_codes", "test_factors")
-FORMS = ".npz, .npy, .csv, .tsv, .h5, .hdf5, .pt or .pth"
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5", ".pt", ".pth")
+FORMS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 WHAT = "codes and factors"
 Arrays = dict[str, Any]
 

@@ -105,7 +105,16 @@ def score_run(
     if missing:
         with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
-            source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+            try:
+                source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+            except DisentangleError as error:
+                if scored_run.checkpoint_path.exists():
+                    raise
+                names = ", ".join(dict.fromkeys(one.metric.name for one in missing))
+                raise DisentangleError(
+                    f"{scored_run.path}: its weights are not there, so {names} cannot be "
+                    f"computed: {error}"
+                ) from error
             if request.takes_all or seconds_of(missing, len(source)) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
