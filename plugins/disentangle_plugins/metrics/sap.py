@@ -59,6 +59,7 @@ class SAP(Metric[Labelled]):
 
     about = "Gap in accuracy between a factor's two best latents"
     display = "SAP"
+    version = 2  # since then one latent has no score
     by_default = True
     assumes_independence = True
     seconds = 0.1
