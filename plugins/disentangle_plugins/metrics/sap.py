@@ -1,10 +1,10 @@
 """SAP, separated attribute predictability: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import fit_svms, gaps, highest_line, varying_factors
+from disentangle.maths import codes_and_labels, fit_svms, gaps, highest_line, varying_factors
 
 
 def accuracies(
@@ -43,6 +43,20 @@ def accuracies(
         for j, k in enumerate(factors):
             accuracy[i, k] = np.mean(values[j][highest_line(test_x, w[j], b[j])] == test_v[:, k])
     return accuracy
+
+
+def sap(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike, c: float = 0.01) -> float:
+    """Return mean_k (S_(1)k - S_(2)k), with S of `accuracies`; it needs two latents.
+
+    Args: see `accuracies`.
+
+    Raises:
+        Unavailable: every factor is constant, or there is one latent.
+    """
+    matrix = accuracies(*codes_and_labels(z, v, test_z, test_v), c)
+    if len(matrix) == 1:
+        raise Unavailable("needs two latents")
+    return float(np.nanmean(gaps(matrix)))
 
 
 class SAP(Metric[Labelled]):
