@@ -70,14 +70,14 @@ def compare(
 def show_settings(settings: Sequence["Setting"], show_all: bool) -> None:
     """Print what was set otherwise in one run than in the other, or all settings."""
     if show_all:
-        typer.echo("Settings of the two runs; * marks those that differ")
+        tell("Settings of the two runs; * marks those that differ")
         labels = {"set": "", "derived": " (derived)", "environment": ""}
         rows = [[("* " if s.differs else "") + s.name + labels[s.kind], s.a, s.b] for s in settings]
         print_aligned([["", "A", "B"], *rows])
         return
     rows = [[s.name, s.a, s.b] for s in settings if s.differs and s.kind == "set"]
     if rows:
-        typer.echo("Settings that differ between the two runs")
+        tell("Settings that differ between the two runs")
         print_aligned([["", "A", "B"], *rows])
     else:
         typer.echo("no setting differs")
@@ -101,13 +101,13 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
     means = [score for score in compared.scores if score.seeds]
     single = [score for score in compared.scores if not score.seeds]
     if means:
-        typer.echo("Scores of the two configurations: means over the common seeds")
+        tell("Scores of the two configurations: means over the common seeds")
         print_scores(means, seeds=True, p=compared.least < LEVEL)
     if single:
         if means:
             typer.echo("")
         without = ", without a common seed" if means else ""
-        typer.echo(f"Scores of the two runs{without}")
+        tell(f"Scores of the two runs{without}")
         print_scores(single)
     if lacking:
         tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")
