@@ -65,6 +65,8 @@ def draw_kl(
 ) -> Path:
     """Draw the KL of each latent over training, and below it their sum; return the file's path.
 
+    The latents with the most KL at the end are labelled, at most `LABELLED`; the others are grey.
+
     Args:
         run: the run.
         output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
