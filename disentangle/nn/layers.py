@@ -164,6 +164,22 @@ class Widening(torch.autograd.Function):
         return of_x, of_weight.view_as(weight), grad.sum((0, 2, 3)).to(weight.dtype)
 
 
+PLAIN = {
+    Convolution: nn.Conv2d,
+    FromImage: nn.Conv2d,
+    Transposed: nn.ConvTranspose2d,
+    ToImage: nn.ConvTranspose2d,
+    FromVector: nn.ConvTranspose2d,
+}
+"""Layers here -> those of torch that compute the same."""
+
+
+def plain(module: nn.Module) -> None:
+    """Replace the layers of this module that are from here by torch's own, in place."""
+    for layer in module.modules():
+        layer.__class__ = PLAIN.get(type(layer), type(layer))
+
+
 def patches(x: Tensor) -> Tensor:
     """Return the 4x4 patches, stride 2, padding 1, of x [N, C, H, W]: [N, HW / 4, 16 C].
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from disentangle.contracts.model import Code, Model
     from disentangle.runs.checkpoint import Checkpoint
+    from disentangle.runs.modules import DecoderModule, EncoderModule
     from disentangle.runs.score_records import ScoresRead
 
 
@@ -269,6 +270,27 @@ class Run:
             steps = ", ".join(map(str, self.kept)) or "none"
             raise DisentangleError(f"{self.path}: step {step} was not kept; kept steps: {steps}")
         return self._restored(self.kept_path(step))
+
+    @cached_property
+    def encoder(self) -> "EncoderModule":
+        """The trained encoder as a plain module, a copy on the CPU with frozen weights.
+
+        It maps images, float32 [N, C, H, W] in [0, 1], to a named tuple: `mean` [N, D], and
+        `scale`, the standard deviations of q(z|x), or None for a model without a posterior.
+        """
+        from disentangle.runs.modules import EncoderModule
+
+        return EncoderModule(self.model, self.record.dataset.image_shape).eval()
+
+    @cached_property
+    def decoder(self) -> "DecoderModule":
+        """The trained decoder as a plain module, a copy on the CPU with frozen weights.
+
+        It maps latents, float32 [N, D], to the expected images, float32 [N, C, H, W] in [0, 1].
+        """
+        from disentangle.runs.modules import DecoderModule
+
+        return DecoderModule(self.model).eval()
 
     @property
     def device(self) -> "torch.device":
