@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from disentangle.errors import Unavailable as Unavailable
     from disentangle.errors import UsageError as UsageError
     from disentangle.reports.pages import report as report
+    from disentangle.runs.export import export as export
     from disentangle.runs.run import Run as Run
     from disentangle.runs.run import load_run as load_run
     from disentangle.score_tables.build import tables as tables
     from disentangle.scoring.baselines import baselines as baselines
+    from disentangle.scoring.encode import encode as encode
     from disentangle.scoring.score_external import score_codes as score_codes
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
@@ -71,6 +73,8 @@ _HOMES = {
     "Unavailable": "errors",
     "UsageError": "errors",
     "baselines": "scoring.baselines",
+    "encode": "scoring.encode",
+    "export": "runs.export",
     "import_weights": "training.import_weights",
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",

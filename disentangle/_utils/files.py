@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
 
 
 def data_folder(given: str | Path | None = None) -> Path:
@@ -71,6 +71,21 @@ def atomic(path: Path) -> Iterator[Path]:
             error.filename = str(path)  # the path that the user knows
         raise
     _sync_folder(path.parent)
+
+
+def check_new(path: Path, force: bool) -> None:
+    """Raise unless a file of this name can be made: there is none, or `force` allows to replace it.
+
+    Raises:
+        DisentangleError: the file exists.
+        UsageError: it is a folder.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: expected the name of a file, got a folder")
+    if path.exists() and not force:
+        raise DisentangleError(
+            f"{path} already exists and is not overwritten: give another name, or add `--force`"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

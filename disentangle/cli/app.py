@@ -17,6 +17,8 @@ from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
+from disentangle.cli.encode import encode_command
+from disentangle.cli.export import export_command
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.help import App, Group
 from disentangle.cli.import_weights import import_command
@@ -101,7 +103,8 @@ def resume(
 
 
 TRAIN, SCORE, LOOK = "Train", "Score and compare", "Look"
-DATA, STUDIES, PLUGINS = "Data", "Studies", "Plugins, advice and diagnosis"
+DATA, WAYS, STUDIES = "Data", "To and from other programs", "Studies"
+PLUGINS = "Plugins, advice and diagnosis"
 COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (TRAIN, "train", training, "train beta-vae dsprites --beta 4"),
     (TRAIN, "resume", resume, "resume results/default/dsprites/beta-vae/3f2a8c91d0"),
@@ -121,13 +124,15 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (LOOK, "figure", figure, "figure effect --score mig --of beta"),
     (LOOK, "report", report, "report results"),
     (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
+    (WAYS, "encode", encode_command, "encode RUN --split all -o codes.npz"),
+    (WAYS, "export", export_command, "export RUN --format onnx -o exported"),
+    (WAYS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
     (PLUGINS, "advise", advise, "advise beta-vae dsprites --beta 250"),
     (PLUGINS, "doctor", doctor, "doctor"),
     (PLUGINS, "new", new, "new model my-vae"),
-    (PLUGINS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
 )
 """Panel of the help, verb, function or group, and example; in the order of work."""
 

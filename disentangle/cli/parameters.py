@@ -175,6 +175,7 @@ PresetName = Annotated[
         autocompletion=completion.presets,
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="replace existing files")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 

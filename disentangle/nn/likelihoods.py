@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli as Continuous
+from torch.distributions.utils import clamp_probs
 
 from disentangle.errors import UsageError, suggestion
 from disentangle.nn.layers import cross_entropy
+
+NEAR_HALF = (0.499, 0.501)
+"""Probabilities between which a Taylor series replaces a ratio of small numbers, as in torch."""
 
 
 class Likelihood(ABC):
@@ -129,9 +134,18 @@ class ContinuousBernoulli(Likelihood):
         return -log_p.flatten(1).sum(1)
 
     def mean(self, parameters: Tensor) -> Tensor:
-        """Return the expected values, which differ from the sigmoid."""
-        expected: Tensor = Continuous(logits=parameters, validate_args=False).mean
-        return expected
+        """Return the expected values, which differ from the sigmoid.
+
+        With p = sigmoid(parameters) they are p / (2p - 1) + 1 / (ln(1 - p) - ln p), and near
+        p = 1/2 the start of its Taylor series. `Continuous.mean` is the same, but no ONNX file can
+        hold its maximum of two masks.
+        """
+        p = clamp_probs(parameters.sigmoid())
+        far = (p <= NEAR_HALF[0]) | (p > NEAR_HALF[1])
+        q = torch.where(far, p, NEAR_HALF[0])
+        exact = q / (2 * q - 1) + 1 / (torch.log1p(-q) - torch.log(q))
+        x = p - 0.5
+        return torch.where(far, exact, 0.5 + (1 / 3 + 16 / 45 * x.square()) * x)
 
     def constant(self, dimensions: int) -> float:
         """Return 0: `nll` omits nothing."""

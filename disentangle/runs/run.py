@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import filelock
 from numpy.typing import ArrayLike
@@ -79,6 +79,19 @@ class Run:
         if self.finished:
             return "finished"
         return "failed" if self.record.failed else "unfinished"
+
+    def check_finished(self) -> Self:
+        """Return the run.
+
+        Raises:
+            DisentangleError: training has not finished.
+        """
+        if not self.finished:
+            raise DisentangleError(
+                f"{self.path}: training has not finished. "
+                f"Run `disentangle resume {self.path}` first."
+            )
+        return self
 
     @property
     def checkpoint_path(self) -> Path:

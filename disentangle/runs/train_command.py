@@ -1,4 +1,4 @@
-"""The command that trains a run again."""
+"""The commands that train a run again, and that import its exported weights."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -31,6 +31,25 @@ def train_command(record: RunRecord) -> str | None:
     for name, value in {"preset": record.preset, **given, **opening}.items():
         words += option(name, value)
     return shlex.join([*words, *periodic_options(record.midway)])
+
+
+def import_command(record: RunRecord, file: str) -> str | None:
+    """The command that makes a run of a file with the weights of this one.
+
+    Returns:
+        None for a model or dataset that was passed as an object.
+    """
+    data = record.dataset
+    if ":" in record.model or ":" in data.name:
+        return None
+    own = data.file is not None and is_path(data.name)
+    given = {k: v for k, v in record.non_default_knobs.items() if k != "network"}
+    given |= {name: record.recipe[name] for name in ("steps", "seed")}
+    words = ["disentangle", "import", file, *option("model", record.model)]
+    words += option("dataset", str(data.file) if own else data.name)
+    words += option("network", record.knobs["network"])
+    words += option("set", tuple(f"{name}={value}" for name, value in given.items()))
+    return shlex.join(words)
 
 
 def data_options(data: DatasetRecord) -> dict[str, Any]:

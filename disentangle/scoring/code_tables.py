@@ -27,7 +27,8 @@ Row = tuple[int, list[str]]
 def read_table(path: Path, alone: str) -> dict[str, Any]:
     """Return the arrays of a table with a header, by the names of the arguments of `score_codes`.
 
-    The first column, if it has no name, is the index of pandas.
+    The first column, if it has no name, is the index of pandas. The standard deviations of codes,
+    columns `scale_0` beside `code_0` and so on, are not read.
 
     Args:
         path: the file.
@@ -52,7 +53,8 @@ def read_table(path: Path, alone: str) -> dict[str, Any]:
             )
         named = [k for k, name in enumerate(head) if name or k]
         of_codes = [k for k in named if alone == "codes" and CODE.fullmatch(head[k])]
-        of_factors = [k for k in named if k not in of_codes]
+        scales = scales_beside([head[k] for k in of_codes], head)
+        of_factors = [k for k in named if k not in of_codes and head[k] not in scales]
         codes = [np.empty((0, len(of_codes)))]
         factors = [np.empty((0, len(of_factors)), np.str_)]
         for block in blocks(rows, len(head)):
@@ -68,6 +70,12 @@ def read_table(path: Path, alone: str) -> dict[str, Any]:
     if of_factors:
         found |= {"factors": np.concatenate(factors), "names": [head[k] for k in of_factors]}
     return found
+
+
+def scales_beside(codes: list[str], head: list[str]) -> set[str]:
+    """The headings of the standard deviations that `disentangle encode` writes for each code."""
+    scales = {f"scale_{name.removeprefix('code_')}" for name in codes}
+    return scales if scales <= set(head) else set()
 
 
 def blocks(rows: Iterable[Row], columns: int) -> Iterator[list[Row]]:

@@ -1,7 +1,7 @@
 """External encoders: any function of images as a source of codes."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import explained
 from disentangle.contracts.model import Code
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.modules import Encoding
 from disentangle.scoring.arrays import FARTHEST
 from disentangle.scoring.codes import Encoded, Encoder, Real
 
@@ -82,7 +83,7 @@ class FunctionSource(Encoder):
             ) from error
         if isinstance(output, Code):
             self.returns_discrete, output = output.discrete, output.mean
-        codes = as_codes(output, len(index))
+        codes = as_codes(mean_of(output), len(index))
         width = getattr(self, "_mean", codes).shape[1]
         if codes.shape[1] != width:
             raise UsageError(
@@ -114,6 +115,15 @@ class FunctionSource(Encoder):
                 "uses"
             )
         return ""
+
+
+def mean_of(output: Any) -> Any:
+    """The mean in the output of `Run.encoder` or of an exported one; any other output unchanged."""
+    if isinstance(output, Encoding):
+        return output.mean
+    if isinstance(output, Mapping) and set(output) <= {"mean", "scale"}:
+        return output.get("mean", output)
+    return output
 
 
 def as_codes(output: Any, count: int) -> Real:

@@ -92,11 +92,7 @@ def score_run(
     scored_run = run if isinstance(run, Run) else load_run(run)
     scored_run.say = say
     torch_device = choose_device(device)
-    if not scored_run.finished:
-        raise DisentangleError(
-            f"{scored_run.path}: training has not finished. "
-            f"Run `disentangle resume {scored_run.path}` first."
-        )
+    scored_run.check_finished()
     part = request.part_of_run(scored_run, dataset)
     data = scored_run.record.dataset if part is None else DatasetRecord.of(part)
     requests = request.scores_of(data, scored_run.record.weights or "")

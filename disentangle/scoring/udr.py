@@ -18,7 +18,7 @@ from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.source import Codes
-from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.errors import Unavailable, UsageError
 from disentangle.runs.run import Run, load_run
 from disentangle.scoring.codes import RunSource
 
@@ -233,10 +233,7 @@ def check(runs: Sequence[Run], samples: int) -> None:
         raise UsageError(f"samples must be a whole number, at least 2; got {samples}")
     seen: dict[str, Path] = {}
     for run in runs:
-        if not run.finished:
-            raise DisentangleError(
-                f"{run.path}: training has not finished. Run `disentangle resume {run.path}` first."
-            )
+        run.check_finished()
         if run.record.id in seen:
             raise UsageError(f"{run.path} and {seen[run.record.id]} are the same run")
         seen[run.record.id] = run.path

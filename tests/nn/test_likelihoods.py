@@ -60,6 +60,14 @@ def test_continuous_bernoulli_is_a_density():
         assert found == pytest.approx(mean, abs=1e-3)
 
 
+def test_mean_of_the_continuous_bernoulli_is_torchs():
+    logits = torch.cat(
+        [LOGITS.flatten(), torch.linspace(-0.01, 0.01, 101), torch.tensor([-99, 99])]
+    )
+    mean = likelihoods.make("continuous-bernoulli", 0.5).mean(logits)
+    assert torch.equal(mean, ContinuousBernoulli(logits=logits).mean)
+
+
 def test_gradient_of_the_continuous_bernoulli_is_finite_everywhere():
     logits = torch.tensor([-80.0, -1e-6, 0.0, 1e-6, 80.0]).view(-1, 1, 1, 1).requires_grad_()
     likelihoods.make("continuous-bernoulli", 0.5).nll(

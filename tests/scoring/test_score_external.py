@@ -17,6 +17,7 @@ from disentangle.scoring.baselines import baselines
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoders import FunctionSource, as_codes, evaluating
 from disentangle.scoring.score_external import score_codes, score_encoder
+from disentangle.scoring.score_runs import score
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=75"]
@@ -459,3 +460,8 @@ def test_few_rows_are_told():
     v = np.arange(8)[:, None] % 2
     with pytest.warns(InputWarning, match="computed from only 8 rows of codes"):
         assert score_codes(v, v, metrics=["mcc"])["mcc"] == pytest.approx(1)
+
+
+def test_encoder_of_a_run_has_the_scores_of_the_run(run):
+    scores = score_encoder(run.encoder, run.dataset, ["mig", "mcc"], device="cpu")
+    assert scores == pytest.approx(score(run, ["mig", "mcc"], device="cpu"), abs=0.01)

@@ -1,0 +1,247 @@
+"""The verb `export`: the encoder and the decoder of a run as files for other programs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from disentangle._utils.callbacks import Say, silent
+from disentangle._utils.files import atomic, check_new, write_json
+from disentangle._utils.seeds import torch_rng
+from disentangle._utils.tensors import as_input
+from disentangle._utils.versions import made_by
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.export_formats import (
+    INPUTS,
+    Function,
+    Outputs,
+    named,
+    read_onnx,
+    read_pt2,
+    read_state,
+    write_onnx,
+    write_pt2,
+    write_state,
+)
+from disentangle.runs.run import Run, load_run
+from disentangle.runs.train_command import import_command
+
+Format = Literal["onnx", "pt2", "state-dict"]
+Part = Literal["encoder", "decoder", "both"]
+SUFFIX = {"onnx": ".onnx", "pt2": ".pt2", "state-dict": ".safetensors"}
+IMAGES = 16
+"""Images on which a written file is compared with the run."""
+OF_CODES = 1e-4
+"""Largest difference of codes, relative to the largest of them if that is above 1."""
+OF_IMAGES = 0.01
+"""Largest difference of decoded images, in [0, 1]; the mean of a continuous Bernoulli is sensitive
+to rounding where it is close to 1/2."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file of `export`.
+
+    Attributes:
+        path: the file; what it is stands beside it, in `path` with `.json` added.
+        differences: output -> its largest absolute difference from the run on the same images.
+    """
+
+    path: Path
+    differences: Mapping[str, float]
+
+
+def export(
+    run: Run | str | Path,
+    folder: str | Path,
+    *,
+    format: Format,
+    part: Part = "both",
+    force: bool = False,
+    say: Say = silent,
+) -> list[Exported]:
+    """Write the encoder and the decoder of a run as files for other programs.
+
+    The encoder maps `images`, float32 [N, C, H, W] in [0, 1], to `mean` and `scale` [N, D]; without
+    a posterior, as in QLAE, to `mean` alone. The decoder maps `latents`, float32 [N, D], to the
+    expected `images`. Each file is run on images of the dataset and compared with the run before it
+    gets its name. A JSON file beside it says what it is.
+
+    Args:
+        run: a finished run.
+        folder: the folder of the files: `encoder.onnx`, `decoder.pt2` and so on, or
+            `model.safetensors` for the state dict of both.
+        format: `onnx` (needs the extra `onnx`), `pt2` (an exported program of torch) or
+            `state-dict` (weights alone, as safetensors, which `import_weights` reads).
+        part: `encoder`, `decoder` or both.
+        force: whether existing files may be replaced.
+        say: called with a line of text if the images for the comparison are random ones.
+
+    Raises:
+        UsageError: an unknown format or part.
+        DisentangleError: the run is not finished, a file exists, a package is missing, or the
+            written file does not compute what the run does.
+    """
+    check_choice("format", format, get_args(Format))
+    check_choice("part", part, get_args(Part))
+    run = (run if isinstance(run, Run) else load_run(run)).check_finished()
+    parts: list[str] = list(INPUTS) if part == "both" else [part]
+    files = ["model"] if part == "both" and format == "state-dict" else parts
+    target = Path(folder).expanduser()
+    paths = [target / f"{file}{SUFFIX[format]}" for file in files]
+    for path in paths:
+        check_new(path, force)
+    inputs = inputs_of(run, say)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if files == ["model"]:
+            return [write(run, paths[0], parts, write_state(run.model), inputs)]
+        return [
+            write(run, path, [one], content_of(run, one, format, inputs[one]), inputs)
+            for path, one in zip(paths, parts, strict=True)
+        ]
+    except OSError as error:
+        raise DisentangleError(
+            f"{error.filename or target}: cannot be written: {error.strerror or error}"
+        ) from error
+
+
+def check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
+    """Raise if an argument is not one of its choices."""
+    if given not in choices:
+        raise UsageError(f"expected {what} {', '.join(choices[:-1])} or {choices[-1]}; got {given}")
+
+
+def inputs_of(run: Run, say: Say) -> dict[str, Tensor]:
+    """Images of the dataset for the encoder, and their codes for the decoder.
+
+    Images are random if the dataset cannot be opened, as on a machine that does not have it.
+    """
+    shape = run.record.dataset.image_shape
+    try:
+        index = np.unique(np.linspace(0, len(run.dataset) - 1, IMAGES).astype(np.int64))
+        images = as_input(run.dataset.images(index), shape).contiguous()
+    except DisentangleError as error:
+        say(f"The files are compared with the run on random images, as {error}")
+        images = torch.rand(IMAGES, *shape, generator=torch_rng(0, "export"))
+    return {"encoder": images, "decoder": run.encode(images)}
+
+
+def content_of(run: Run, part: str, format: str, example: Tensor) -> bytes:
+    """The content of the file of a part.
+
+    Raises:
+        DisentangleError: it cannot be exported; the message holds torch's reason.
+    """
+    module = named(run, part)
+    if format == "state-dict":
+        return write_state(module.part.model)
+    try:
+        writer = write_pt2 if format == "pt2" else write_onnx
+        return writer(module, INPUTS[part], example)
+    except DisentangleError:
+        raise
+    except Exception as error:  # torch has many exceptions for what it cannot trace
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DisentangleError(
+            f"the {part} of '{run.record.model}' cannot be exported as {format}: {reason}. Use "
+            "`--format state-dict`, which holds the weights alone"
+        ) from error
+
+
+def write(
+    run: Run, path: Path, parts: list[str], content: bytes, inputs: Mapping[str, Tensor]
+) -> Exported:
+    """Write a file with these parts, and its description, if it computes what the run does."""
+    differences: dict[str, float] = {}
+    outputs: dict[str, Outputs] = {}
+    for part in parts:
+        outputs[part] = outputs_of(run, part, inputs[part])
+        function = function_of(run, path, content, part)
+        differences |= dict(compare(path, function, inputs[part], outputs[part]))
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+    write_json(path.with_name(f"{path.name}.json"), about(run, path, inputs, outputs, differences))
+    return Exported(path, differences)
+
+
+def outputs_of(run: Run, part: str, x: Tensor) -> Outputs:
+    """The outputs of the run itself."""
+    if part == "decoder":
+        return {"images": run.decode(x)}
+    code = run.code(x)
+    scale = getattr(code, "scale", None)
+    return {"mean": code.mean.cpu()} | ({} if scale is None else {"scale": scale.cpu()})
+
+
+def function_of(run: Run, path: Path, content: bytes, part: str) -> Function:
+    """The function that the content of a file computes."""
+    if path.suffix == ".safetensors":
+        return read_state(run, content, part)
+    return (read_pt2 if path.suffix == ".pt2" else read_onnx)(content, INPUTS[part])
+
+
+def compare(
+    path: Path, function: Function, x: Tensor, expected: Outputs
+) -> Iterator[tuple[str, float]]:
+    """The largest difference of each output from the run, for one image and for all.
+
+    Raises:
+        DisentangleError: a difference is more than rounding.
+    """
+    with torch.no_grad():
+        one, every = function(x[:1]), function(x)
+    for name, values in expected.items():
+        difference = max(
+            float((every[name] - values).abs().max()), float((one[name] - values[:1]).abs().max())
+        )
+        bound = OF_IMAGES if name == "images" else OF_CODES * max(1, float(values.abs().max()))
+        if not difference <= bound:
+            raise DisentangleError(
+                f"{path}: not written, as its {name} differs from the run's by {difference:.3g}, "
+                f"more than {bound:.3g}"
+            )
+        yield name, difference
+
+
+def about(
+    run: Run,
+    path: Path,
+    inputs: Mapping[str, Tensor],
+    outputs: Mapping[str, Outputs],
+    differences: Mapping[str, float],
+) -> dict[str, Any]:
+    """What a file is: its origin, architecture and settings, and its inputs and outputs."""
+    record = run.record
+    command = import_command(record, path.name) if path.stem == "model" else None
+    return {
+        "made_by": made_by(),
+        "run": record.id,
+        "model": record.model,
+        "model_version": record.model_version,
+        "network_version": record.network_version,
+        "settings": record.knobs,
+        "training": record.recipe,
+        "dataset": record.dataset.name,
+        "fingerprint": record.dataset.fingerprint,
+        "weights": record.weights,
+        "parts": {
+            part: {
+                "input": {INPUTS[part]: signature(inputs[part], part == "encoder")},
+                "output": {k: signature(v, k == "images") for k, v in values.items()},
+            }
+            for part, values in outputs.items()
+        },
+        "largest_difference": dict(differences),
+        **({} if command is None else {"import": command}),
+    }
+
+
+def signature(values: Tensor, images: bool) -> str:
+    """The type and shape of a tensor with one row per image, as text."""
+    shape = ", ".join(map(str, ("N", *values.shape[1:])))
+    return f"float32 [{shape}]{' in [0, 1]' if images else ''}"

@@ -1,0 +1,164 @@
+"""The verb `encode`: the codes of images, with their factors, as a file."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from disentangle._utils.callbacks import Progress, silent
+from disentangle._utils.device import choose_device
+from disentangle._utils.files import check_new
+from disentangle._utils.versions import made_by
+from disentangle.contracts.dataset import Dataset, Index, Labelled
+from disentangle.data.loading import opened
+from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.runs.records import DatasetRecord
+from disentangle.runs.run import Run, load_run
+from disentangle.scoring.code_writers import Block, CodeTable, check_format, write_table
+from disentangle.scoring.codes import Real, RunSource
+from disentangle.scoring.request import ScoringRequest
+
+BLOCK = 2**14
+"""Rows that are written at once."""
+
+
+def encode(
+    run: Run | str | Path,
+    output: str | Path,
+    *,
+    dataset: Dataset | str | None = None,
+    split: str | None = None,
+    factors: Sequence[str] | None = None,
+    force: bool = False,
+    device: str = "auto",
+    progress: Progress = silent,
+) -> list[Path]:
+    """Write the codes of images, with their factors, to a file; return the files.
+
+    An npz file holds `codes` (the means, [N, D]), `scales` (standard deviations; not for a model
+    without a posterior), `factors` [N, K], their `names`, `index` (each image's number in the
+    dataset) and `about`, a JSON text that says what made them. CSV and Parquet have a column for
+    each latent, scale and factor. `score_codes` takes the arrays of the npz, and
+    `disentangle score --codes` the npz or the CSV.
+
+    Images are read in blocks, so that memory holds the codes, but never all images.
+
+    Args:
+        run: a finished run.
+        output: a file that ends with `.npz`, `.csv` or `.parquet` (needs pyarrow).
+        dataset: images of the shape of the run's [default: the run's own dataset].
+        split: the split to encode [default: the split that `score` would score].
+        factors: the factors to write, overriding the dataset's choice.
+        force: whether an existing file may be replaced.
+        device: the device for encoding.
+        progress: called while images are encoded.
+
+    Raises:
+        UsageError: an unknown suffix, split or factor.
+        DisentangleError: the run is not finished, its images have another shape than the dataset's,
+            the file exists or cannot be written, or a package is missing.
+    """
+    path = Path(output).expanduser()
+    check_output(path, force)
+    run = (run if isinstance(run, Run) else load_run(run)).check_finished()
+    torch_device = choose_device(device)
+    request = ScoringRequest.of(split=split, factors=factors)
+    part = part_to_encode(run, request, dataset)
+    source = RunSource(run, part, torch_device, progress)
+    try:
+        return write_table(path, table_of(source))
+    except OSError as error:
+        raise DisentangleError(
+            f"{error.filename or path}: cannot be written: {error.strerror or error}"
+        ) from error
+    finally:
+        source.save()
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Raise unless this file can be written: its format, its folder, and that it is new."""
+    check_format(path)
+    check_new(path, force)
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: expected a file in an existing folder")
+
+
+def part_to_encode(
+    run: Run, request: ScoringRequest, dataset: Dataset | str | None
+) -> Dataset | None:
+    """The images to encode, those that would be scored; None for those the run was trained on.
+
+    Raises:
+        DisentangleError: the images of another dataset have another shape than the run's.
+    """
+    if dataset is None:
+        return request.part_of_run(run)
+    other = opened(dataset)
+    shape, own = other.image_shape, run.record.dataset.image_shape
+    if tuple(shape) != tuple(own):
+        raise DisentangleError(
+            f"{run.path}: expected images of {in_words(own)}, as it was trained on, got "
+            f"{in_words(shape)} in '{other.name}'"
+        )
+    return request.part_of(other)
+
+
+def in_words(shape: Sequence[int]) -> str:
+    """The shape of images in words."""
+    channels, height, width = shape
+    return f"{height}x{width} with {channels} channel{'s' if channels > 1 else ''}"
+
+
+def table_of(source: RunSource) -> CodeTable:
+    """The codes of a source, with the factors of its dataset if it has labels."""
+    dataset: Any = source.dataset
+    names = tuple(dataset.factors) if isinstance(dataset, Labelled) else ()
+    real = [name for name in names if name in dataset.numbers]
+
+    def blocks() -> Iterator[Block]:
+        for start in range(0, len(dataset), BLOCK):
+            index = np.arange(start, min(start + BLOCK, len(dataset)))
+            codes, scales = codes_of(source, index)
+            if real:
+                factors: NDArray[Any] = cast(Any, source).values(index)
+            else:
+                factors = dataset.labels(index) if names else np.empty((len(index), 0), np.int64)
+            yield Block(dataset.origin(index), codes, scales, factors)
+
+    return CodeTable(
+        rows=len(dataset),
+        names=names,
+        whole=frozenset(names) - set(real),
+        about=about(source, names),
+        blocks=blocks,
+    )
+
+
+def codes_of(source: RunSource, index: Index) -> tuple[Real, Real | None]:
+    """The means and the standard deviations of codes; None for a model without a posterior."""
+    codes = source.codes(index).astype(np.float32)
+    try:
+        return codes, source.posterior(index)[1].astype(np.float32)
+    except Unavailable:
+        return codes, None
+
+
+def about(source: RunSource, names: Sequence[str]) -> dict[str, Any]:
+    """What made the codes: the run, the images, and the names of the factors' values."""
+    record, dataset = source.run.record, source.dataset
+    data = DatasetRecord.of(dataset)
+    values = getattr(dataset, "values", {})
+    return {
+        "made_by": made_by(),
+        "run": record.id,
+        "model": record.model,
+        "settings": record.knobs,
+        "weights": record.weights,
+        "dataset": data.name,
+        "view": data.view,
+        "fingerprint": data.fingerprint,
+        "images": data.images,
+        "values": {name: list(values[name]) for name in names if name in values},
+    }
