@@ -34,7 +34,7 @@ def file_stem(*parts: str) -> str:
     )
 
 
-def natural(text: str) -> list[tuple[float, str]]:
+def natural_key(text: str) -> list[tuple[float, str]]:
     """A sort key of text in which numbers count as numbers: `beta=2` comes before `beta=16`."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]

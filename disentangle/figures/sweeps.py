@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle._utils.text import count, natural
+from disentangle._utils.text import count, natural_key
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -65,7 +65,7 @@ def draw_sweep(
     names = names_of(others)
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
-    ordered = sorted(curves, key=natural)
+    ordered = sorted(curves, key=natural_key)
     lacking = len(scored) - len(with_knob)
     head = (
         f"{observations.headings[column]} against {knob}, {count(len(with_knob), 'run')}"

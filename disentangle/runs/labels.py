@@ -116,7 +116,7 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     matches = matches or [run for run in runs if name_of(run) == text]
     matches = matches or [run for run in runs if run.name.startswith(text)]
     if len(matches) > 1:
-        raise DisentangleError(f"'{text}' matches several runs; give one of {listed(matches)}")
+        raise DisentangleError(f"'{text}' matches several runs; give one of {first_few(matches)}")
     if not matches:
         raise DisentangleError(
             f"{text}: not a run (it has no run.json), nor the name or id of a run in {results}. "
@@ -125,7 +125,7 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     return matches[0]
 
 
-def listed(paths: Sequence[Path]) -> str:
+def first_few(paths: Sequence[Path]) -> str:
     """Paths as text, at most `LISTED` of them."""
     others = len(paths) - LISTED
     return ", ".join(map(str, paths[:LISTED])) + (f" and {others} more" if others > 0 else "")

@@ -11,7 +11,7 @@ from disentangle.runs.labels import read_label
 from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Score
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import current_scores
 
 
@@ -106,7 +106,7 @@ def plainest(scores: tuple[Score, ...]) -> dict[str, float]:
     """The value of each score under the plainest conditions: means, all factors, no other knobs."""
 
     def unusual(score: Score) -> tuple[Any, ...]:
-        other = score.representation != "mean", score.protocol != "locatello2019"
+        other = score.representation != "mean", score.protocol != DEFAULT_PROTOCOL
         return len(score.knobs), *other, -len(score.factors), score.seed, -score.version
 
     values = {s.name: s.value for s in sorted(scores, key=unusual, reverse=True)}

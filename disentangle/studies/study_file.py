@@ -11,8 +11,8 @@ from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validat
 from disentangle._utils.strict import Strict, error_place, first_error
 from disentangle.data import loading
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.statistics import Statistic
-from disentangle.scoring.protocol import DEFAULT
 
 OPENING = ("file", "image_size", "channels")
 """Keys of a dataset that set how it is opened."""
@@ -39,7 +39,7 @@ class ScoresAsked(Strict):
     """`[[scores]]`: a set of scores for every run."""
 
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
-    protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
+    protocols: tuple[str, ...] = Field(default=(DEFAULT_PROTOCOL,), min_length=1)
     """Names, or TOML files relative to the study file."""
     seed: int = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)

@@ -14,7 +14,7 @@ from disentangle.runs.records import DatasetRecord, PeriodicRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.encoders import FunctionSource
 from disentangle.scoring.measure import ScoreMapping, measure, score_requests
-from disentangle.scoring.metric_spec import MetricSpec, choose, listed
+from disentangle.scoring.metric_spec import MetricSpec, choose, spec_list
 from disentangle.scoring.protocol import load_protocol
 from disentangle.scoring.request import ScoringRequest
 
@@ -46,7 +46,7 @@ def periodic_record(
         return PeriodicRecord(keep_every=every)
     if type(score_every) is not int or score_every < 1:
         raise UsageError(f"score_every must be a whole number, at least 1; got {score_every!r}")
-    names = listed(metrics)
+    names = spec_list(metrics)
     if "all" in (names or ()):
         raise UsageError("computing all metrics during training takes too long; name some of them")
     loaded = choose(names)

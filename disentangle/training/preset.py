@@ -83,7 +83,7 @@ class Preset(Strict):
         if model not in self.models or dataset not in self.datasets:
             raise UsageError(
                 f"preset '{name}' has no settings for {model} on {dataset}, only for "
-                f"{listed(self.models)} on {listed(self.datasets)}; "
+                f"{joined(self.models)} on {joined(self.datasets)}; "
                 f"{self.by_options(model, dataset)}"
             )
         merged = self.merged(model, dataset)
@@ -138,7 +138,7 @@ class Preset(Strict):
                 yield f"  note: {settings.note}"
 
 
-def listed(names: tuple[str, ...]) -> str:
+def joined(names: tuple[str, ...]) -> str:
     """Join names: "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from disentangle._utils.text import beside, count, file_stem, natural, reflow, wrap
+from disentangle._utils.text import beside, count, file_stem, natural_key, reflow, wrap
 
 ADVICE = (
     "From the spectrum of 1,000 images, collapse is predicted above beta = 62.9 (range over random "
@@ -54,7 +54,7 @@ def test_stem_of_a_file_is_what_latex_takes(parts, stem):
 
 def test_numbers_in_text_are_sorted_as_numbers():
     names = ["b beta=16.0", "b beta=2.0", "b", "a beta=8.0", "b beta=0.5"]
-    assert sorted(names, key=natural) == [names[3], names[2], names[4], names[1], names[0]]
+    assert sorted(names, key=natural_key) == [names[3], names[2], names[4], names[1], names[0]]
 
 
 def test_one_thing_is_singular():
