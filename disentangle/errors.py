@@ -80,6 +80,13 @@ def true_name(name: str, known: Iterable[str]) -> str:
     return alike[0] if len(alike) == 1 else name
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is nearly this name, in any case; None if there is none."""
+    folded = {other.casefold(): other for other in sorted(set(known))}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
 def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
     """Suggest the closest known name, as "; did you mean 'x'?", or list the known names.
 
@@ -89,10 +96,8 @@ def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
         listing: a command that lists them, to be named in place of a long list.
     """
     names = sorted(set(known))
-    folded = {other.casefold(): other for other in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{folded[close[0]]}'?"
+    if near := nearest(name, names):
+        return f"; did you mean '{near}'?"
     if listing and len(names) > MOST_NAMES:
         return f"; run `{listing}` to list all {len(names)}"
     return f"; known: {', '.join(names)}" if names else "; none exist"

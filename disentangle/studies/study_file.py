@@ -6,9 +6,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import Field, StrictStr, ValidationError, model_validator
 
-from disentangle._utils.strict import Strict, error_place, first_error
+from disentangle._utils.strict import Strict, Whole, error_place, first_error
+from disentangle._utils.text import whole
 from disentangle.data import loading
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
@@ -27,12 +28,12 @@ class DatasetAsked(Strict):
 
     name: StrictStr
     file: StrictStr | None = None
-    image_size: StrictInt | None = None
-    channels: StrictInt | None = None
+    image_size: Whole | None = None
+    channels: Whole | None = None
     split: StrictStr | None = None
     factors: tuple[StrictStr, ...] | None = Field(default=None, min_length=1)
     hold_out: tuple[StrictStr, ...] = ()
-    hold_out_seed: StrictInt = Field(default=0, ge=0)
+    hold_out_seed: Whole = Field(default=0, ge=0)
 
 
 class ScoresAsked(Strict):
@@ -41,7 +42,7 @@ class ScoresAsked(Strict):
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
     protocols: tuple[str, ...] = Field(default=(DEFAULT_PROTOCOL,), min_length=1)
     """Names, or TOML files relative to the study file."""
-    seed: int = Field(default=0, ge=0)
+    seed: Whole = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The datasets whose runs get these scores; all by default."""
     split: str | None = None
@@ -160,7 +161,7 @@ def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         if key not in given:
             raise UsageError(f"{where}: {key} is missing")
     if "seeds" in given:
-        seeds = given.pop("seeds")
+        seeds = whole(given.pop("seeds"))
         if "seed" in given:
             raise UsageError(f"{where}: give seed or seeds, not both")
         if type(seeds) is not int or not 1 <= seeds <= SEEDS:
