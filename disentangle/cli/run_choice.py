@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from disentangle.cli.output import TRAIN_FIRST, load_runs
-from disentangle.cli.parameters import RESULTS
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ Where = Annotated[
 
 def open_run(
     given: Path,
-    results: Path = RESULTS,
+    results: Path,
     *,
     data_dir: Path | None = None,
     file: Path | None = None,
 ) -> "Run":
-    """Load a run that is given by its folder, its name or the start of its id."""
+    """Load a run that is given by its folder, or by its name or the start of its id in results."""
     from disentangle.runs.labels import find_run
     from disentangle.runs.run import load_run
 

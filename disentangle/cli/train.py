@@ -133,6 +133,7 @@ def watch(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="also write the log to RUN/tensorboard")
     ] = False,
+    results: Results = RESULTS,
 ) -> None:
     """Follow a training until it is finished.
 
@@ -143,7 +144,7 @@ def watch(
     from disentangle.training.follow import follow, for_tensorboard
     from disentangle.training.progress import following, line
 
-    followed = open_run(run)
+    followed = open_run(run, results)
     steps = int(followed.record.recipe["steps"])
     board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
     try:

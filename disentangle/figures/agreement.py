@@ -127,6 +127,12 @@ def draw_protocols(
     return canvas.save(path)
 
 
+def scores_of_protocols(observations: Observations) -> list[str]:
+    """The names of the scores that were computed under several protocols."""
+    names = observations.score_names
+    return [n for n in names if max(map(len, families(observations.columns([n])))) > 1]
+
+
 def label_at(
     axes: Any, end: tuple[float, float], slot: int, name: str, colour: Any, x: float
 ) -> None:

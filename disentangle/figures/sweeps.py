@@ -92,6 +92,19 @@ def draw_sweep(
     return canvas.save(path)
 
 
+def numeric_settings(observations: Observations) -> list[str]:
+    """The hyper-parameters and training options with several values, all of them numbers."""
+    values: dict[str, set[Any]] = {}
+    for o in observations:
+        for name, value in o.settings.items():
+            values.setdefault(name, set()).add(value)
+    return sorted(
+        name
+        for name, own in values.items()
+        if len(own) > 1 and not any(isinstance(value, str | bool) for value in own)
+    )
+
+
 def draw_rate_distortion(
     observations: Observations, path: Path, *, score: str | None = None, caption: bool = True
 ) -> Path:

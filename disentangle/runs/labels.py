@@ -102,15 +102,19 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     """The folder of a run that is given by its folder, its name or the start of its id.
 
     Args:
-        given: a folder, which comes first; else a name, or an id's first characters.
+        given: a folder, which comes first; else a name, or an id's first characters. A folder may
+            be given from `results` on.
         results: the folder whose runs are searched for the name or id.
 
     Raises:
         DisentangleError: several runs match, or none does.
     """
     text, folder = str(given), Path(given).expanduser()
-    if (folder / RECORD).exists() or len(folder.parts) != 1 or folder.is_absolute():
+    if (folder / RECORD).exists() or folder.is_absolute():
         return folder
+    if len(folder.parts) != 1:
+        inside = Path(results) / folder
+        return inside if (inside / RECORD).exists() else folder
     runs = find_runs(results)
     matches = [run for run in runs if run.name == text]
     matches = matches or [run for run in runs if name_of(run) == text]

@@ -14,6 +14,9 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import current_scores
 
+STATES = ("finished", "collapsed", "training", "stopped", "failed")
+"""The states of a run; see `Overview.state`."""
+
 
 @dataclass(frozen=True)
 class Overview:

@@ -72,6 +72,11 @@ class Observations:
         """A description of the data, for figures."""
         return f"{count(self.runs, 'run')} on {self.dataset}"
 
+    @property
+    def score_names(self) -> list[str]:
+        """The names of all scores, sorted."""
+        return sorted({column.score for column in self.headings})
+
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
 
@@ -80,7 +85,8 @@ class Observations:
         """
         if not names:
             return list(self.headings)
-        return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
+        columns = [c for name in names for c in named(self.headings, name, "--score")]
+        return list(dict.fromkeys(columns))
 
     def column(self, name: str) -> ColumnKey:
         """The one column with this name or heading.

@@ -147,7 +147,7 @@ def known_baselines(names: Iterable[str] | None) -> list[str] | None:
     known = None if names is None else [true_name(name, CONTROLS) for name in names]
     for name in known or ():
         if name not in CONTROLS:
-            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
+            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS, option='--only')}")
     return known
 
 

@@ -48,6 +48,14 @@ def test_option_of_an_example_must_exist():
         called.make_context(names[-1], words)
 
 
+@pytest.mark.parametrize("path", list(paths()), ids=" ".join)
+def test_every_command_that_takes_a_run_looks_it_up_in_a_results_folder(path):
+    called = resolve(list(path))[1]
+    params = called.get_params(called.context_class(called, info_name="disentangle"))
+    takes = any(re.match(r"\[?RUN\b", each.metavar or "") for each in params)
+    assert not takes or "--results" in {spelling for each in params for spelling in each.opts}
+
+
 def test_sections_of_the_help_are_in_the_order_of_work(command):
     code, out, _ = command("--help")
     assert code == 0

@@ -243,7 +243,14 @@ def test_figures_of_runs_by_command(runs, command):
         code, out, err = command("figure", *kind, "--results", results)
         assert code == 0, err
         assert out.strip() == str(results / "figures" / f"{name}.png")
-    assert command("figure", "effect", "--results", results)[0] == 2
+    for words, said in (
+        (["effect"], "--score NAME is missing; the runs have: elbo/kl, elbo/reconstruction, mig"),
+        (["effect", "--score", "elbo/kl"], "--of NAME is missing; the runs have: beta"),
+        (["protocols"], "--score NAME is missing; the runs have: mig"),
+        (["agreement", "--score", "mig,elbo/kl"], "option: --score mig --score elbo/kl"),
+    ):
+        code, _, err = command("figure", *words, "--results", results)
+        assert (code, said in err) == (2, True), err
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,11 @@ def test_advise_command(strangers, command):
     for model in ("annealed-vae", "dip-vae-i", "qlae"):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
-        assert "The prediction for a VAE, whose KL term has the weight 1:" in out
+        assert "`disentangle advise vae tiny`" in out
+        assert "predicted" not in out
+    out = command("advise", "vae", "tiny")[1]
+    assert "beta = 1 is the weight of the KL term" in out
+    assert "No prediction" not in out
 
 
 @pytest.mark.parametrize(
