@@ -12,6 +12,7 @@ from disentangle.reports.plot_section import plot, runs_of
 from disentangle.reports.scores_section import baselines_near
 from disentangle.reports.sprites import figure_title, figure_uri
 from disentangle.runs.collection import load_all
+from disentangle.runs.log_tail import LOG, last_entry
 from disentangle.runs.run import Run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.cells import Cell, Row
@@ -110,8 +111,8 @@ def key(value: float | None) -> str:
 
 def run_row(run: Run, address: str) -> dict[str, Any]:
     """One row of the table of runs."""
-    record, log = run.record, run.log
-    active = log[-1].get("active") if log else None
+    record, last = run.record, last_entry(run.path / LOG)
+    active = last.get("active") if last else None
     return {
         "dataset": record.dataset.name,
         "model": record.model,

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.collapse import collapsed
+from disentangle.runs.collapse import collapsed, log_end
 from disentangle.runs.labels import read_label
-from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
@@ -72,7 +71,6 @@ class Overview:
 def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     """Make the overview of a run; `now` is the present time."""
     record, label = run.record, read_label(run.path)
-    last = last_entry(run.path / "log.jsonl") or {}
     now = now or datetime.datetime.now(datetime.UTC)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
@@ -80,7 +78,7 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
         name=label.name,
         note=label.note,
         state=state_of(run),
-        step=int(last.get("step", 0)),
+        step=log_end(run).step,
         steps=int(record.recipe["steps"]),
         model=record.model,
         dataset=record.dataset.name,
