@@ -70,7 +70,7 @@ def choose_runs(
     Args:
         runs: the given runs; by default all runs of the study or of the results folder.
         results: the results folder.
-        study: name of a study.
+        study: name of a study; the runs of the studies in its `runs_of` are included.
         where: conditions, such as `beta>=4`.
 
     Raises:
@@ -78,7 +78,12 @@ def choose_runs(
         DisentangleError: there is no run, or none meets the conditions.
     """
     folder = study_folder(results, study, runs)
-    loaded, problems = load_runs(list(runs or ()), folder)
+    if study is None:
+        loaded, problems = load_runs(list(runs or ()), folder)
+    else:
+        from disentangle.studies.study_runs import load_study
+
+        loaded, problems = load_study(folder)
     if not loaded and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
     return matching(loaded, where, folder), problems

@@ -18,6 +18,9 @@ from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.table import Table
 
+LAST = "last"
+"""The sort key of a cell that comes after all others."""
+
 
 def about_study(
     folder: Path,
@@ -98,10 +101,14 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def sort_keys(table: Table, row: Row) -> list[str]:
-    """Sort keys of a row's cells; an empty key means that the cell is sorted by its text."""
+    """Sort keys of a row's cells; an empty key means that the cell is sorted by its text.
+
+    By a score, rows that collapsed come last in both directions: they are not ranked.
+    """
     counts: dict[str, int | None] = {"steps": row.steps, "seeds": len(row.seeds)}
     centres = [row.cells.get(column, Cell()).centre for column in table.columns]
-    return [key(counts.get(name)) for name in table.left] + [key(centre) for centre in centres]
+    scores = [LAST if row.all_collapsed else key(centre) for centre in centres]
+    return [key(counts.get(name)) for name in table.left] + scores
 
 
 def key(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
@@ -55,12 +56,14 @@ class Observations:
         observations: every available score.
         headings: column -> heading, as in tables.
         runs: the number of runs.
+        collapsed: the configurations whose runs all collapsed, which are never ranked.
     """
 
     dataset: str
     observations: tuple[Observation, ...]
     headings: dict[ColumnKey, str]
     runs: int
+    collapsed: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -170,8 +173,13 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
         for run, score, value in finite
     )
     usual = tuple(runs[0].record.dataset.factors)
+    standing = {run.record.group for run in runs if not collapsed(run)}
     return Observations(
-        dataset, observations, headings((s.key for _, s, _ in finite), usual), len(runs)
+        dataset,
+        observations,
+        headings((s.key for _, s, _ in finite), usual),
+        len(runs),
+        frozenset(run.record.group for run in runs) - standing,
     )
 
 
