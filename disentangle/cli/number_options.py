@@ -1,6 +1,6 @@
 """Numbers on the command line: 1e5 is a whole number, and what is no number is refused in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typer.core import TyperArgument
@@ -9,7 +9,7 @@ from disentangle._utils.text import as_whole
 from disentangle.errors import UsageError
 
 
-def check_numbers(params: dict[str, Any], words: Sequence[str]) -> list[str]:
+def check_numbers(params: Mapping[str, tuple[Any, str]], words: Sequence[str]) -> list[str]:
     """The words of a command line, with the whole numbers written as digits.
 
     Args:
