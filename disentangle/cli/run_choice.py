@@ -64,21 +64,24 @@ def choose_runs(
     results: Path,
     study: str | None = None,
     where: Sequence[str] | None = None,
+    *,
+    included: bool = True,
 ) -> tuple[list["Run"], list[str]]:
     """Load the chosen runs; return them and messages on unreadable runs.
 
     Args:
         runs: the given runs; by default all runs of the study or of the results folder.
         results: the results folder.
-        study: name of a study; the runs of the studies in its `runs_of` are included.
+        study: name of a study.
         where: conditions, such as `beta>=4`.
+        included: True to load the runs of the studies in a study's `runs_of` too.
 
     Raises:
         UsageError: there is no such study, or a condition is invalid.
         DisentangleError: there is no run, or none meets the conditions.
     """
     folder = study_folder(results, study, runs)
-    if study is None:
+    if study is None or not included:
         loaded, problems = load_runs(list(runs or ()), folder)
     else:
         from disentangle.studies.study_runs import load_study

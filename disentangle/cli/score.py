@@ -155,7 +155,7 @@ def score(
         scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
         show_scores(scores, output, detail, as_json)
     else:
-        loaded, problems = choose_runs(runs, results, study, where)
+        loaded, problems = choose_runs(runs, results, study, where, included=False)
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]
