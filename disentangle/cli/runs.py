@@ -78,14 +78,18 @@ def score_called(name: str, overviews: Sequence["Overview"]) -> str:
     """The score of runs that has a name, in any case.
 
     Raises:
-        UsageError: no run has such a score.
+        UsageError: runs have scores, but none with this name.
     """
+    from disentangle._utils.console import say
+
     names = {score for one in overviews for score in one.scores}
-    known = true_name(name, names)
-    if known not in names:
-        hint = suggestion(name, names, option="--score") if names else "; run `disentangle score`"
+    exact = true_name(name, names)
+    if not names:
+        say(f"'{name}' is not shown, as no run has a score yet; run `disentangle score`")
+    elif exact not in names:
+        hint = suggestion(name, names, option="--score")
         raise UsageError(f"--score: no run has the score '{name}'{hint}")
-    return known
+    return exact
 
 
 def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:

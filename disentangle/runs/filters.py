@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle._utils.text import joined
 from disentangle.errors import UsageError, one_per_option, suggestion, true_name
 from disentangle.runs.overview import STATES, state_of
 from disentangle.runs.run import Run
@@ -18,8 +17,8 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-GROUPS = {"unfinished": ("training", "stopped")}
-"""Name for several states in a condition -> these states."""
+GROUPS = {"finished": ("finished", "collapsed"), "unfinished": ("training", "stopped")}
+"""Name for several states in a condition -> these states: a collapsed run is finished too."""
 WHOLE = "all images"
 """The part of a run that was trained on a whole dataset; `all` in a condition means the same."""
 CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
@@ -54,8 +53,8 @@ def states(sign: str, value: str, condition: str) -> set[str]:
         raise UsageError(f"--where {condition}: states have no order; use = or !=")
     if name not in STATES and name not in GROUPS:
         raise UsageError(
-            f"--where {condition}: no state '{value}'; the states are {', '.join(STATES)}, and "
-            f"{' and '.join(f'{group} for {joined(own)}' for group, own in GROUPS.items())}"
+            f"--where {condition}: no state '{value}'; expected one of {', '.join(STATES)} or "
+            "unfinished, which is training or stopped"
         )
     meant = set(GROUPS.get(name, (name,)))
     return meant if sign == "=" else set(STATES) - meant

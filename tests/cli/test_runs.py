@@ -58,6 +58,13 @@ def test_score_that_no_run_has_is_refused(command, results, score, said):
     assert "0.125" in command("runs", "--results", results, "--score", "MIG")[1]
 
 
+def test_score_is_not_refused_while_there_are_no_scores(command, variant):
+    results = variant("cc33").path.parent
+    code, out, err = command("runs", "--results", results, "--score", "mig")
+    assert (code, "beta-vae" in out) == (0, True)
+    assert "'mig' is not shown, as no run has a score yet" in err
+
+
 def test_list_as_json_has_all(command, results):
     listed = json.loads(command("runs", "--results", results, "--json")[1])
     assert [one["name"] for one in listed if one["name"]] == ["best"]

@@ -149,7 +149,7 @@ def test_runs_are_filtered_by_the_states_that_the_list_of_runs_prints(variant):
         assert names("state=unfinished") == ["part", "busy"]
         assert names("State!=Stopped") == ["done", "flat", "bad", "busy"]
     assert by_state == {
-        "finished": ["done"],
+        "finished": ["done", "flat"],
         "collapsed": ["flat"],
         "training": ["busy"],
         "stopped": ["part"],
@@ -169,7 +169,7 @@ def test_comma_in_the_part_of_a_dataset_is_no_further_condition(sweep):
         ("beta>many", "'many' is not a number"),
         ("model>vae", "text has no order"),
         ("state>failed", "states have no order"),
-        ("state=done", "no state 'done'; the states are finished, collapsed, training, stopped"),
+        ("state=done", "no state 'done'; expected one of finished, collapsed, training, stopped"),
         ("beta=1, seed=2", "give one value per option: --where beta=1 --where seed=2"),
     ],
 )
