@@ -63,17 +63,23 @@ def show_only(
     `answers` keeps what was found for equal scores of other runs on the same data.
     """
 
+    lasting = run.finished and not run.checkpoint_path.exists()
+
     def shows(score: Score) -> bool:
-        like = (score.key, run.record.data)
+        like = (score.key, run.record.data, lasting)
         if like not in answers:
-            answers[like] = any(is_answer(score, run, request) for request in requests)
+            answers[like] = any(is_answer(score, run, each, lasting) for each in requests)
         return answers[like]
 
     run.shows = shows
 
 
-def is_answer(score: Score, run: Run, request: "ScoringRequest") -> bool:
-    """True if a score of a run answers a request."""
+def is_answer(score: Score, run: Run, request: "ScoringRequest", lasting: bool) -> bool:
+    """True if a score of a run answers a request.
+
+    A run without weights cannot be scored again: as in `Job.answers`, scores of an older version of
+    a metric are `lasting` answers.
+    """
     split = request.split or ("test" if run.record.dataset.view.get("hold_out") else None)
     if split is not None and score.view.get("split") != split:
         return False
@@ -83,4 +89,4 @@ def is_answer(score: Score, run: Run, request: "ScoringRequest") -> bool:
         update={"view": score.view, "factors": dict.fromkeys(score.factors, 0)}
     )
     requests = request.scores_of(part, score.weights)
-    return any(each.among([score]) for each in requests)
+    return any(each.among([score]) or (lasting and each.among_older([score])) for each in requests)

@@ -37,6 +37,13 @@ def test_runs_of_other_studies_are_included_with_the_scores_that_are_asked_for(r
     assert values(load_study(results / "other")[0])["b"] == [0.2, 0.8, 0.3]
 
 
+def test_scores_of_an_older_version_count_where_no_newer_can_be_had(results, variant):
+    variant("other/d", seed=2, values=[{"value": 0.4, "version": 0}])
+    assert values(load_study(results / "own")[0])["d"] == [0.4]
+    (results / "other" / "d" / "checkpoint.safetensors").write_bytes(b"")
+    assert values(load_study(results / "own")[0])["d"] == []
+
+
 def test_factors_that_are_asked_for_select_among_the_scores(results):
     (results / "own" / "study.toml").write_text(STUDY + 'factors = ["side"]\n')
     assert values(load_study(results / "own")[0])["b"] == []
