@@ -14,7 +14,7 @@ from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
 from disentangle.errors import UsageError, suggestion
 from disentangle.figures.aligned import check_comparable, correlations
-from disentangle.figures.bases import Base, find_bases
+from disentangle.figures.bases import Base, current_names, find_bases
 from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, STILL, Canvas, check_suffix, lines
 from disentangle.figures.factor_names import Informed, measure_factors
 from disentangle.figures.latents import probe
@@ -74,6 +74,7 @@ def draw_run_rows(
         DisentangleError: the runs were trained on different images.
     """
     style = style or TraversalStyle()
+    (base,) = current_names([base])
     path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
     check_suffix(path, STILL)
     for other in runs[1:]:
