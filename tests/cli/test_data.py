@@ -233,7 +233,7 @@ def test_table_says_what_was_held_out_and_what_was_scored(command, held_out):
     code, out, _ = command("score", "--metric", "mig", "--split", "all", "--factors", "y")
     assert code == 0
     assert "split train, held out x=a,y=2 and x=c,y=4" in out
-    assert "Scored: split all" in out
+    assert "Scored on: split all" in out
 
 
 def test_score_records_what_it_was_computed_on(command, held_out):

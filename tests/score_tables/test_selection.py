@@ -194,7 +194,7 @@ def test_model_that_cannot_be_chosen_by_a_score_is_told(sweep, variant):
     others = [variant(f"v{b}", knobs={"beta": b}, record={"model": "vae"}) for b in (1.0, 2.0)]
     (table,) = make_tables([*sweep, *others], selection=select([*sweep, *others], "oracle:mig"))
     assert [row.model for row in table.rows] == ["beta-vae"]
-    assert "Not shown (no configuration has the selecting score): vae." in table.caption
+    assert "Not shown, because they lack the score that selects settings: vae." in table.caption
 
 
 @pytest.mark.parametrize("name", ["lr", "batch_size", "beta"])
