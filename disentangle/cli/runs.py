@@ -164,7 +164,8 @@ def name_run(
         raise UsageError("give a NAME, or --note TEXT")
     loaded = open_run(run, results)
     label = write_label(loaded.path, name=name, note=note, results=results)
-    print_aligned([[loaded.record.id, label.name, label.note, str(loaded.path)]])
+    shown = (loaded.record.id, label.name, label.note, str(loaded.path))
+    typer.echo("  ".join(filter(None, shown)))
 
 
 @runs.command(epilog=as_example("runs remove 3f2a8c91d0"))

@@ -262,10 +262,11 @@ def test_list_of_an_unknown_kind_is_refused(command, word, message):
 
 
 def test_list_fits_the_terminal(command, monkeypatch):
-    monkeypatch.setattr("disentangle.cli.output.output_width", lambda: 50)
+    for module in ("output", "list_plugins"):
+        monkeypatch.setattr(f"disentangle.cli.{module}.output_width", lambda: 50)
     out = command("list")[1]
-    listed = [line for line in out.splitlines() if not line[:1].isupper()]
-    assert not [line for line in listed if len(line) > 50 and "https://" not in line]
+    assert not [line for line in out.splitlines() if len(line) > 50 and "https://" not in line]
+    assert "\nNetworks   * default\n  disentangle train MODEL DATASET --network NAME\n" in out
     assert "  factor-vae    A VAE with a penalty on total\n" in out
 
 
@@ -476,7 +477,8 @@ def test_udr_ranks_runs_on_the_same_images(command):
     code, out, _ = command("udr", "--samples", 50)
     assert code == 0
     assert out.startswith("tiny, udr-dlib by lasso, 50 images")
-    assert len(out.splitlines()) == 4
+    assert len(out.splitlines()) == 5
+    assert out.splitlines()[1].split() == ["udr", "run", "folder"]
     assert command("udr", "--method", "nope")[0] == 2
 
 
