@@ -61,8 +61,8 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         tell(
-            f"No prediction for '{model}': it has no hyper-parameter that weights a KL term. "
-            "The prediction for a VAE, whose KL term has the weight 1:"
+            f"No prediction for '{model}': none of its hyper-parameters weights a KL term. Below "
+            "is the prediction for a VAE, whose KL term has weight 1."
         )
     for line in predict(
         opened,

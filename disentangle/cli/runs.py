@@ -56,7 +56,7 @@ def list_runs(
 ) -> None:
     """List runs with their state, settings and scores, the latest last.
 
-    A run can be given to every command by its folder, its name or the first characters of its id.
+    Every command accepts a run's folder, its name or the first characters of its id.
     """
     if context.invoked_subcommand is not None:
         if any((study, where, score, as_json, results != RESULTS)):

@@ -122,8 +122,8 @@ def ranges_of(run: Run, style: TraversalStyle) -> Tensor | None:
         return measure_ranges(run) if style.span == "posterior" else None
     if run.code(run.dataset.images([0])).discrete:
         raise UsageError(
-            f"--range {style.span}: the codes of '{run.record.model}' are discrete, and a "
-            "traversal shows their values; leave out --range"
+            f"--range {style.span} requires continuous codes, and those of '{run.record.model}' "
+            "are discrete: a traversal shows all their values. Omit --range"
         )
     return torch.tensor([[-style.radius, style.radius]]).repeat(run.model.latents, 1)
 

@@ -71,7 +71,8 @@ def parse(condition: str) -> tuple[str, str, str]:
     parts = CONDITION.fullmatch(condition)
     if parts is None:
         raise UsageError(
-            f"--where {condition}: expected a name, one of {' '.join(TESTS)}, and a value"
+            f"--where {condition}: expected a condition such as beta>=4, with one of the operators "
+            f"{' '.join(TESTS)}"
         )
     return parts[1].replace("-", "_"), parts[2].replace("==", "="), parts[3]
 

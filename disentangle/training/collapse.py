@@ -148,7 +148,7 @@ def alike(dataset: Dataset) -> str | None:
     values = np.unique(images.numpy())
     pixels = f", each pixel {int(values[0])} of 255" if len(values) == 1 else ""
     return (
-        f"all of {len(images)} sampled images are alike{pixels}, so there is nothing to learn; "
+        f"all {len(images)} sampled images are alike{pixels}, so there is nothing to learn; "
         "check how the file was written: pixels are 0 (black) to 255 (white)"
     )
 

@@ -182,7 +182,7 @@ def test_range_that_is_none_is_refused(span):
 
 def test_range_of_discrete_codes_is_refused(run, monkeypatch):
     monkeypatch.setattr(run, "code", lambda images: Code(torch.zeros(1, 10), discrete=True))
-    with pytest.raises(UsageError, match="discrete, and a traversal shows their values"):
+    with pytest.raises(UsageError, match="requires continuous codes"):
         traversals.ranges_of(run, TraversalStyle("2"))
     assert traversals.ranges_of(run, TraversalStyle()) is None
 

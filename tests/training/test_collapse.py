@@ -137,14 +137,14 @@ def test_advise_command(strangers, command):
     for model in ("annealed-vae", "dip-vae-i", "qlae"):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
-        assert "The prediction for a VAE, whose KL term has the weight 1:" in out
+        assert "the prediction for a VAE, whose KL term has weight 1." in out
 
 
 @pytest.mark.parametrize(("value", "pixels"), [(0.0, ", each pixel 0 of 255"), (None, "")])
 def test_images_that_are_all_alike_are_named(value, pixels):
     image = np.linspace(0, 1, 6) if value is None else np.full(6, value)
     images = Images(np.tile(image, (50, 1)))
-    sentence = f"all of 50 sampled images are alike{pixels}, so there is nothing to learn; check "
+    sentence = f"all 50 sampled images are alike{pixels}, so there is nothing to learn; check "
     with pytest.raises(DisentangleError, match=f"'given': {sentence}"):
         advise(images, 4.0, 6, "bernoulli", 0.5)
     line = advice.one_line(images, 4.0, 6, "gaussian-learned", 0.5)
