@@ -595,7 +595,7 @@ def test_table_is_written_in_the_form_that_its_name_says(table, tmp_path):
     ("words", "code", "said"),
     [
         (["--where", "beta>90"], 1, "no run matches --where beta>90"),
-        (["--where", "beta"], 2, "expected a name"),
+        (["--where", "beta"], 2, "expected a condition"),
         (["--study", "nothing"], 2, "no such folder in"),
         (["--study", "../.."], 2, "no such folder in"),
         (["--output", "t.xls"], 2, "file name that ends with one of"),

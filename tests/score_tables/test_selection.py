@@ -136,7 +136,7 @@ def test_conditions_hold_together(sweep):
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("beta", "expected a name"),
+        ("beta", "expected a condition"),
         ("bta>1", "did you mean 'beta'"),
         ("beta>many", "'many' is not a number"),
         ("model>vae", "text has no order"),

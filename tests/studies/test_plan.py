@@ -122,7 +122,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
         (
             RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n",
-            "--where beta: expected a name",
+            "--where beta: expected a condition",
         ),
         (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],

@@ -162,8 +162,8 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
     for name, *values in cells:
         if name in rows or len(values) != width or not set(values).issubset(allowed):
             raise DisentangleError(
-                f"{path}: expected exactly one row for {name!r}, with {width} values, each "
-                f"{' or '.join(allowed)}"
+                f"{path}: expected exactly one row for {name!r}, with {width} values, each one of "
+                f"{', '.join(allowed)}"
             )
         rows[name] = [int(value) for value in values]
     if not rows or len(set(header)) < len(header):
