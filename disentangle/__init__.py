@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.dataset import Grid as Grid
     from disentangle.contracts.dataset import Index as Index
     from disentangle.contracts.dataset import Labelled as Labelled
+    from disentangle.contracts.external_encoder import ExternalEncoder as ExternalEncoder
     from disentangle.contracts.metric import Detail as Detail
     from disentangle.contracts.metric import Metric as Metric
     from disentangle.contracts.metric import Scores as Scores
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.model import weighted as weighted
     from disentangle.contracts.plugin import Plugin as Plugin
     from disentangle.contracts.plugin import knob as knob
+    from disentangle.contracts.references import Reference as Reference
     from disentangle.contracts.source import Codes as Codes
     from disentangle.contracts.source import Source as Source
     from disentangle.data.loading import load_dataset as load_dataset
@@ -52,6 +54,7 @@ _HOMES = {
     "Dataset": "contracts.dataset",
     "Detail": "contracts.metric",
     "DisentangleError": "errors",
+    "ExternalEncoder": "contracts.external_encoder",
     "Grid": "contracts.dataset",
     "Index": "contracts.dataset",
     "Labelled": "contracts.dataset",
@@ -59,6 +62,7 @@ _HOMES = {
     "Model": "contracts.model",
     "Plugin": "contracts.plugin",
     "Posterior": "contracts.model",
+    "Reference": "contracts.references",
     "Run": "runs.run",
     "Scores": "contracts.metric",
     "Source": "contracts.source",

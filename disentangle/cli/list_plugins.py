@@ -21,6 +21,8 @@ HEADINGS: Mapping[str, str] = {
     "datasets": "disentangle data list",
     "metrics": "disentangle score --metric NAME",
     "networks": "disentangle train MODEL DATASET --network NAME",
+    "collections": "disentangle train MODEL NAME:DATASET",
+    "encoders": "disentangle score --encoder NAME:NETWORK --dataset DATASET",
     "executors": "disentangle sweep FILE.toml --on NAME",
     "protocols": "disentangle score --protocol NAME",
     "presets": "disentangle train MODEL DATASET --preset NAME",
@@ -44,8 +46,7 @@ def list_all(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="only this kind: models, datasets, metrics, networks, executors, protocols or "
-            "presets",
+            help=f"only this kind: {', '.join(HEADINGS)}",
             show_default="all",
             autocompletion=completion.offer(lambda: HEADINGS),
         ),
@@ -67,6 +68,8 @@ def list_all(
     else:
         for heading in kinds:
             lines = list(lines_of(heading))
+            if not lines and kind is None:
+                continue
             print_heading(heading, marked=any(line.default for line in lines))
             print_lines(lines)
             typer.echo("")

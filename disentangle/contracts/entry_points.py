@@ -26,7 +26,7 @@ P = TypeVar("P")
 log = logging.getLogger("disentangle")
 OWN = "disentangle-bench"
 """The distribution that defines the contracts; plugin distributions depend on it."""
-KINDS = ("model", "dataset", "metric", "network", "executor")
+KINDS = ("model", "dataset", "metric", "network", "executor", "collection", "encoder")
 """Kinds of plugins; their entry-point groups are `disentangle.models` and so on."""
 
 
@@ -178,7 +178,10 @@ def entries_of(kind: str) -> dict[str, tuple[Entry, ...]]:
 
 
 class Group(Generic[P]):
-    """The plugins of one kind: an entry-point group and the contract of its plugins."""
+    """The plugins of one kind: an entry-point group and the contract of its plugins.
+
+    The contract is a class, `module:name`, or the signature of a function.
+    """
 
     def __init__(self, kind: str, contract: str) -> None:
         self.kind = kind
@@ -219,11 +222,10 @@ class Group(Generic[P]):
 
     def check(self, plugin: object, who: str) -> None:
         """Raise a DisentangleError unless a plugin fulfils the contract of this group."""
-        if not self._contract:
+        if "(" in self._contract:
             if not callable(plugin):
                 raise DisentangleError(
-                    f"{who}: expected a function open(location) -> Dataset, "
-                    f"got {type(plugin).__name__}"
+                    f"{who}: expected a function {self._contract}, got {type(plugin).__name__}"
                 )
             return
         contract = import_reference(self._contract)

@@ -1,4 +1,4 @@
-"""The five groups of plugins, each with the contract of its plugins."""
+"""The groups of plugins, each with the contract of its plugins."""
 
 import json
 import subprocess
@@ -14,15 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from disentangle.contracts.dataset import Dataset
+    from disentangle.contracts.external_encoder import ExternalEncoder
     from disentangle.contracts.metric import Metric
     from disentangle.contracts.model import Model
+    from disentangle.contracts.references import Reference
 
 
 models: "Group[type[Model]]" = Group("model", "disentangle:Model")
-datasets: "Group[Callable[[Any], Dataset]]" = Group("dataset", "")
+datasets: "Group[Callable[[Any], Dataset]]" = Group("dataset", "open(location) -> Dataset")
 metrics: "Group[type[Metric[Any]]]" = Group("metric", "disentangle:Metric")
 executors: Group[Any] = Group("executor", "disentangle.studies:Executor")
-groups: tuple[Group[Any], ...] = (models, datasets, metrics, networks, executors)
+collections: "Group[Callable[[Any, Reference], Dataset]]" = Group(
+    "collection", "open(location, reference) -> Dataset"
+)
+encoders: "Group[Callable[..., ExternalEncoder]]" = Group(
+    "encoder", "load(reference, *, download) -> ExternalEncoder"
+)
+groups: tuple[Group[Any], ...] = (
+    *(models, datasets, metrics, networks, executors),
+    *(collections, encoders),
+)
 
 
 def check_imports(timeout: float = 120.0) -> Iterator[tuple[Entry, str]]:

@@ -165,9 +165,15 @@ class Run:
             )
         dataset = self._open()
         if dataset.fingerprint != record.fingerprint:
+            remedy = "give the original file or data folder"
+            if loading.is_path(record.name):
+                remedy += (
+                    ". If the images and labels have not changed, an earlier version of "
+                    "disentangle read them differently: train the run again"
+                )
             raise DisentangleError(
                 f"{self.path}: expected '{record.name}' with fingerprint {record.fingerprint[:10]},"
-                f" got {dataset.fingerprint[:10]}: give the original file or data folder"
+                f" got {dataset.fingerprint[:10]}: {remedy}"
             )
         return dataset
 

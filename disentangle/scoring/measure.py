@@ -103,8 +103,23 @@ class ScoreRequest:
 
     def among(self, scores: Iterable[Score]) -> list[Score]:
         """Select the scores that answer this request."""
-        fields = self.fields.items()
-        return [score for score in scores if all(getattr(score, k) == v for k, v in fields)]
+        return having(self.fields, scores)
+
+    def among_older(self, scores: Iterable[Score]) -> list[Score]:
+        """Select the scores that answered this request in the newest older version of its metric.
+
+        Its settings may differ: a version may add hyper-parameters.
+        """
+        fields = {k: v for k, v in self.fields.items() if k not in ("version", "settings")}
+        version = self.metric.kind.version
+        older = [score for score in having(fields, scores) if score.version < version]
+        newest = max((score.version for score in older), default=0)
+        return [score for score in older if score.version == newest]
+
+
+def having(fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
+    """Select the scores with these values of fields."""
+    return [s for s in scores if all(getattr(s, k) == v for k, v in fields.items())]
 
 
 def score_requests(

@@ -108,13 +108,37 @@ class Job:
 
     def missing(self, run: Run | None) -> Sequence[ScoreRequest]:
         """The requested scores that a run lacks; all of them without a run."""
-        scores = read_scores(run) if run else ()
-        weights = (run.record.weights if run else None) or ""
-        return [one for one in self.requests(weights) if not one.among(scores)]
+        if run is None:
+            return self.requests("")
+        return [one for one, scores in self.answers(run) if not scores]
 
-    def is_requested(self, score: Score) -> bool:
-        """True if a score was requested."""
-        return any(one.among([score]) for one in self.requests(score.weights))
+    def outdated(self, run: Run) -> list[str]:
+        """The metrics, each with its version, whose scores of a run are of an older version."""
+        versions = {
+            f"{score.metric} (version {score.version} of {one.metric.kind.version})"
+            for one, scores in self.answers(run)
+            for score in scores
+            if score.version < one.metric.kind.version
+        }
+        return sorted(versions)
+
+    def show_requested(self, run: Run) -> None:
+        """Let tables and figures of a run show only the requested scores."""
+        keys = {score.key for _, scores in self.answers(run) for score in scores}
+        run.shows = lambda score: score.key in keys
+
+    def answers(self, run: Run) -> list[tuple[ScoreRequest, list[Score]]]:
+        """Each requested score with a run's answers to it.
+
+        A finished run without weights, such as a published one, cannot be scored again: scores of
+        an older version of a metric remain its answers.
+        """
+        scores = read_scores(run)
+        final = run.finished and not run.checkpoint_path.exists()
+        return [
+            (one, one.among(scores) or (one.among_older(scores) if final else []))
+            for one in self.requests(run.record.weights or "")
+        ]
 
     def requests(self, weights: str) -> list[ScoreRequest]:
         """The requested scores, for these weights."""

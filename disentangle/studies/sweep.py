@@ -139,7 +139,8 @@ def complete(
         plan.opened.clear()  # each worker opens its own
     failed = run_jobs(executor, left, device, watch) if left else {}
     without = score_study_baselines(plan, results, device, say)
-    runs = []
+    runs: list[Run] = []
+    outdated: set[str] = set()
     for job in plan.jobs:
         run, damage = job.look()
         if damage:
@@ -148,8 +149,14 @@ def complete(
             continue
         if run.state == "failed":
             failed.setdefault(job, run.record.failed or "")
-        run.shows = job.is_requested
+        job.show_requested(run)
+        outdated.update(job.outdated(run))
         runs.append(run)
+    if outdated:
+        say(
+            f"scores of older metric versions are shown: {', '.join(sorted(outdated))}. Their runs "
+            "have no weights, so they cannot be scored again"
+        )
     if not any(run.finished for run in runs):
         return Swept([], [], failed, without)
     tables, files = study_tables(plan, runs, results, device), []

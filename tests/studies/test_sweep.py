@@ -19,12 +19,14 @@ import disentangle
 from disentangle.cli.sweep import continue_command
 from disentangle.cli.sweep_view import View
 from disentangle.runs.run import load_run
+from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
 from disentangle.studies.executor import Event
 from disentangle.studies.plan import load_plan
 from disentangle.studies.sweep import interrupt_on_signals, score_study_baselines
 from disentangle.training.train import train
+from disentangle_plugins.metrics.mig import MIG
 
 pytestmark = pytest.mark.usefixtures("strangers")
 STUDY = """
@@ -186,6 +188,29 @@ def test_tables_show_the_scores_that_were_asked(done, command):
     assert "mig" in out
     assert "sap" not in out
     assert "bins=7" not in out
+
+
+def test_scores_of_an_older_metric_version_stand_where_weights_are_gone(done, command, monkeypatch):
+    monkeypatch.setattr(MIG, "version", 2)
+    for run in runs_in(done).values():
+        run.checkpoint_path.unlink()
+    code, out, err = command("sweep", "mine.toml", *INLINE)
+    assert code == 0
+    assert "mig (version 1 of 2)" in err
+    assert out.count("0.") >= 2
+    assert {s.version for run in runs_in(done).values() for s in read_scores(run)} == {1}
+
+
+def test_scores_of_an_older_metric_version_are_computed_again_from_weights(
+    done, command, monkeypatch
+):
+    monkeypatch.setattr(MIG, "version", 2)
+    code, out, err = command("sweep", "mine.toml", *INLINE)
+    assert code == 0
+    assert "version 1 of 2" not in err
+    (table,) = [line for line in out.splitlines() if "mig" in line.split()]
+    assert "v1" not in table
+    assert all(2 in {s.version for s in read_scores(run)} for run in runs_in(done).values())
 
 
 def test_study_is_run_from_python(study, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import gaps, varying_factors
+from disentangle.maths import codes_and_values, gaps, varying_factors
 
 LEAST_VARIANCE = 1e-12
 """Variance up to which a latent counts as uninformative, as in the reference implementation."""
@@ -29,6 +29,15 @@ def squared_correlations(z: Codes, v: ArrayLike) -> NDArray[np.float64]:
     scale = np.sqrt(np.where(varying, var_z, np.inf))[:, None] * np.sqrt(var_v[varies])
     r2[:, varies] = np.square(dz.T @ dv[:, varies] / scale)
     return r2
+
+
+def sap_r2(z: ArrayLike, v: ArrayLike) -> float:
+    """Return mean_k (R^2_(1)k - R^2_(2)k) of codes [N, D] and values [N, K].
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return float(np.nanmean(gaps(squared_correlations(*codes_and_values(z, v)))))
 
 
 class SAPR2(Metric[Labelled]):

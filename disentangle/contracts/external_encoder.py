@@ -1,0 +1,24 @@
+"""The contract of encoders by reference: an encoder from elsewhere, and what it is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ExternalEncoder:
+    """An encoder that was not trained here.
+
+    An encoder plugin is a function `load(reference, *, download) -> ExternalEncoder`, registered
+    under `disentangle.encoders`; its name is the prefix of references such as `timm:resnet18`.
+
+    Attributes:
+        function: maps images, float32 [N, C, H, W] in [0, 1], to codes [N, D]; it resizes and
+            normalises them as the network expects. A `torch.nn.Module` is moved to the device and
+            put into evaluation mode.
+        origin: what it is, for records: the library's version, the weights with a digest, the
+            preprocessing.
+    """
+
+    function: Callable[[Any], Any]
+    origin: Mapping[str, str] = field(default_factory=dict)

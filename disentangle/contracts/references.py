@@ -1,0 +1,69 @@
+"""References to things of another library: `torchvision:MNIST`, `timm:vit_tiny:weights=none`.
+
+The prefix is the name of a plugin, which knows what the rest means.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from disentangle.contracts import entry_points
+from disentangle.errors import UsageError, suggestion, true_name
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A parsed reference `PREFIX:NAME[:OPTION=VALUE,...]`.
+
+    Attributes:
+        prefix: the registered name of the plugin.
+        name: what the plugin is asked for; it may contain `/` and `:`.
+        options: the options by name.
+    """
+
+    prefix: str
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The reference as text, with options in alphabetical order."""
+        options = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        return ":".join(filter(None, [self.prefix, self.name, options]))
+
+    def check_options(self, *offered: str) -> None:
+        """Raise a UsageError if an option is not among the offered ones."""
+        for option in self.options:
+            if option not in offered:
+                hint = suggestion(option, offered)
+                raise UsageError(f"'{self}' has no option '{option}'{hint}")
+
+
+def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None:
+    """Parse a reference; None if it does not begin with the prefix of a plugin of this kind.
+
+    Args:
+        kind: the kind of plugin, such as "collection".
+        text: `PREFIX:NAME`, with options `:OPTION=VALUE,...` at the end.
+        bare: the option that a word without `=` sets: with "split", `hf:cats:test` is
+            `hf:cats:split=test`.
+
+    Raises:
+        UsageError: the name is missing, or an option is given twice or not as OPTION=VALUE.
+    """
+    prefix, colon, rest = text.partition(":")
+    prefix = true_name(prefix, entry_points.entries_of(kind))
+    if not colon or prefix not in entry_points.entries_of(kind):
+        return None
+    name, colon, last = rest.rpartition(":")
+    is_word = bool(bare) and not any(sign in last for sign in (os.sep, "/", "."))
+    if not colon or not ("=" in last or is_word):
+        name, last = rest, ""
+    if not name:
+        raise UsageError(f"'{text}': expected {prefix}:NAME")
+    options: dict[str, str] = {}
+    for part in filter(None, last.split(",")):
+        key, equals, value = part.partition("=") if "=" in part or not bare else (bare, "=", part)
+        if not (key and equals and value) or key in options:
+            raise UsageError(f"expected {prefix}:NAME:OPTION=VALUE,..., got '{text}'")
+        options[key] = value
+    return Reference(prefix, name, options)

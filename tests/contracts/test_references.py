@@ -1,0 +1,50 @@
+"""References to things of another library."""
+
+import pytest
+
+from disentangle.contracts import entry_points
+from disentangle.contracts.references import Reference, parse_reference
+from disentangle.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def prefixes(monkeypatch):
+    monkeypatch.setattr(entry_points, "entries_of", lambda kind: {"hf": (), "torchvision": ()})
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "options"),
+    [
+        ("hf:cats", "cats", {}),
+        ("HF:cats", "cats", {}),
+        ("hf:facebook/dinov2-small", "facebook/dinov2-small", {}),
+        ("hf:cats:test", "cats", {"split": "test"}),
+        ("hf:cats:split=test", "cats", {"split": "test"}),
+        ("hf:cats:test,image=photo", "cats", {"split": "test", "image": "photo"}),
+        ("hf:./a:b/data.parquet", "./a:b/data.parquet", {}),
+        ("hf:./a:b/data.parquet:image=photo", "./a:b/data.parquet", {"image": "photo"}),
+    ],
+)
+def test_reference_is_name_and_options(text, name, options):
+    assert parse_reference("collection", text, bare="split") == Reference("hf", name, options)
+
+
+@pytest.mark.parametrize("text", ["dsprites", "my.module:open", "./images", "hf"])
+def test_anything_else_is_no_reference(text):
+    assert parse_reference("collection", text) is None
+
+
+@pytest.mark.parametrize("text", ["hf:", "hf:cats:a=1,a=2", "hf:cats:a=", "hf:cats:a=1,b"])
+def test_incomplete_reference_is_refused(text):
+    with pytest.raises(UsageError, match="expected hf:NAME"):
+        parse_reference("collection", text)
+
+
+def test_text_of_a_reference_does_not_depend_on_the_order_of_options():
+    first, second = (parse_reference("encoder", f"hf:x:{o}") for o in ("a=1,b=2", "b=2,a=1"))
+    assert str(first) == str(second) == "hf:x:a=1,b=2"
+
+
+def test_unknown_option_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match=r"no option 'weight'; did you mean 'weights'"):
+        Reference("hf", "x", {"weight": "none"}).check_options("weights", "output")
