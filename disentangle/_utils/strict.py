@@ -18,7 +18,7 @@ class Strict(BaseModel):
     Paths that are not UTF-8, which Python holds with surrogates, are kept as JSON escapes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         """The content as JSON."""
