@@ -29,6 +29,7 @@ from disentangle.score_tables.analysis import (
     ranks,
     variance_shares,
 )
+from disentangle.score_tables.headings import counted
 from disentangle.score_tables.observations import Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
@@ -206,7 +207,7 @@ def draw_variance(
     shows = f"sources of variance of {len(shares)} scores, {observations.name}"
     canvas = Canvas(observations.about, COLUMN, high + 0.55, head, shows=shows, caption=caption)
     axes = canvas.axes(left, canvas.head + 0.2, COLUMN - left - 0.85, high)
-    for row, (share, counted) in enumerate(shares.values()):
+    for row, (share, runs_of) in enumerate(shares.values()):
         start = 0.0
         for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
             box = {"color": colour, "edgecolor": INK, "linewidth": 0.5, "hatch": hatch}
@@ -223,7 +224,7 @@ def draw_variance(
                     bbox={"fc": colour, "ec": "none", "pad": 0.6} if hatch else None,
                 )
             start += share[source]
-        axes.text(1.02, row, counted, va="center", fontsize=SMALL, color=GREY)
+        axes.text(1.02, row, runs_of, va="center", fontsize=SMALL, color=GREY)
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set_ylim(len(shares) - 0.45, -0.55)
     axes.set_xlim(0, 1)
@@ -290,7 +291,7 @@ def draw_agreement(
         "which less is better are negated."
     )
     if dropped:
-        head += f" Left out (constant, or no better direction): {', '.join(dropped)}."
+        head += f" Left out, as constant or without a better direction: {counted(dropped)}."
     shows = f"rank correlations of {len(names)} scores, {observations.name}"
     height = above + side + 0.2
     canvas = Canvas(observations.about, width, height, head, shows=shows, caption=caption)

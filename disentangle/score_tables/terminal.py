@@ -6,7 +6,6 @@ sentence counts them.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from disentangle._utils.columns import (
     words,
     wrap,
 )
+from disentangle.score_tables.headings import counted, metric_of
 from disentangle.score_tables.render import Sheet, Text, printable
 from disentangle.scoring.protocol import DEFAULT
 
@@ -212,11 +212,6 @@ def families(sheet: Sheet) -> list[list[int]]:
     return list(groups.values())
 
 
-def metric_of(heading: str) -> str:
-    """The metric that a heading begins with."""
-    return re.split(r"[/ ,]", heading)[0]
-
-
 def one_by_one(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[str]:
     """Each row as a list of its scores, below one another."""
     lines: list[str] = []
@@ -242,9 +237,8 @@ def not_shown(headings: Sequence[str]) -> str:
     """How many columns of each metric are left out, and how to see them."""
     if not headings:
         return ""
-    counts = Counter(map(metric_of, headings))
-    metrics = ", ".join(f"{metric} ({number})" for metric, number in counts.items())
     return (
-        f"Columns not shown at this width: {metrics}. Add `--columns '{next(iter(counts))}*'` to "
+        f"Columns not shown at this width: {counted(headings)}. Add "
+        f"`--columns '{metric_of(headings[0])}*'` to "
         "`disentangle table` to show one metric, or `--output scores.md` to write all columns."
     )

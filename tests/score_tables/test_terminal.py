@@ -6,8 +6,9 @@ from itertools import combinations, product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from disentangle.score_tables.headings import metric_of
 from disentangle.score_tables.render import Sheet, Text, said
-from disentangle.score_tables.terminal import by_importance, lay_out, metric_of
+from disentangle.score_tables.terminal import by_importance, lay_out
 
 NUMBER = re.compile(r"(?<![\w.-])-?\d+\.\d{3}(?![\w.])")
 MODELS = ["beta-vae", "beta-tcvae", "ada-gvae", "a-model-of-a-long-name"]
