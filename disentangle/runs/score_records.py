@@ -59,6 +59,8 @@ class DetailRecord(Record):
 
     axes: tuple[Literal["latent", "factor"], ...]
     values: list[float | None] | list[list[float | None]]
+    about: str = ""
+    """What a value is, with its unit; empty if the metric does not say it, and in older records."""
 
 
 class Score(Record):

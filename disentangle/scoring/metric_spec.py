@@ -135,6 +135,10 @@ def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
                     f"detail '{name}' along {' and '.join(value.axes)} must have shape "
                     f"{list(shape)}, got {list(np.shape(value.values))}"
                 )
+            if not isinstance(value.about, str):
+                raise BrokenContract(
+                    f"detail '{name}': about must be text, got {type(value.about).__name__}"
+                )
         elif isinstance(value, bool) or not isinstance(
             value, Unavailable | float | int | np.number
         ):

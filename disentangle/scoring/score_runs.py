@@ -105,7 +105,8 @@ def score_run(
     if missing:
         with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
-            source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+            with weights_needed(scored_run, missing):
+                source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
             if request.takes_all or seconds_of(missing, len(source)) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
@@ -113,6 +114,20 @@ def score_run(
     return ScoreMapping(
         [score for one in requests for score in one.among(scores)], unwritten=scored_run.unwritten
     )
+
+
+@contextmanager
+def weights_needed(run: Run, missing: Sequence[ScoreRequest]) -> Iterator[None]:
+    """Name the metrics that cannot be computed in the error about a run without weights."""
+    try:
+        yield
+    except DisentangleError as error:
+        if run.checkpoint_path.exists():
+            raise
+        names = ", ".join(dict.fromkeys(one.metric.name for one in missing))
+        raise DisentangleError(
+            f"{run.path}: its weights are not there, so {names} cannot be computed: {error}"
+        ) from error
 
 
 @contextmanager

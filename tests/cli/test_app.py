@@ -388,7 +388,7 @@ def test_score_of_codes_from_elsewhere(command, codes_file, tmp_path):
     assert code == 0
     assert "mig   0.9" in out
     assert "elbo  n/a: " in out
-    assert "mig/information (mean), by latent and factor" in out
+    assert "mig/information (mean representation), by latent and factor" in out
     assert "size    hue" in out
     assert '"weights": "codes ' in (tmp_path / "scores.json").read_text()
 

@@ -238,11 +238,13 @@ def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
     assert "mig/information one two " + " ".join(f"z{d} 0.{d}0 n/a" for d in order) in text
 
 
-def test_matrix_of_counts_has_no_decimals(run):
+def test_matrix_of_counts_has_no_decimals_and_says_what_it_counts(run):
     values = [[float(100 * d)] for d in range(10)]
-    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values)}
+    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values, about="number of x")}
     give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one",)})
-    assert "z9 900 " in Page(pages.run_page(run)).text
+    text = Page(pages.run_page(run)).text
+    assert "z9 900 " in text
+    assert "Number of x. Protocol locatello2019" in text
 
 
 def test_unfinished_run_is_shown_and_said_to_be_unfinished(run, command):

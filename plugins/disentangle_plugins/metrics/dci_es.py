@@ -134,7 +134,7 @@ def scores_of(
     return {
         "dci-es/explicitness": float(np.nanmean(of_factor)),
         "dci-es/size": varying / z.shape[1],
-        "dci-es/factors": Detail(("factor",), of_factor),
+        "dci-es/factors": Detail(("factor",), of_factor, "the factor's explicitness, at most 1"),
     }
 
 

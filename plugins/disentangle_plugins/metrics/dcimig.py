@@ -62,5 +62,10 @@ class DCIMIG(Metric[Labelled]):
         given = given_gaps(z, v, self.bins)
         return {
             "dcimig": float(given.max(axis=0).sum()),
-            "dcimig/gaps": Detail(("latent", "factor"), given),
+            "dcimig/gaps": Detail(
+                ("latent", "factor"),
+                given,
+                "difference in mutual information between the latent's two best factors / sum of "
+                "the factors' entropies, 0 to 1",
+            ),
         }

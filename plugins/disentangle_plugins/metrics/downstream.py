@@ -144,7 +144,9 @@ def scores_of(
     mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
     for n, accuracy in of_factor.items():
         scores[f"downstream/{n}"] = mean[n]
-        scores[f"downstream/{n}/factors"] = Detail(("factor",), accuracy)
+        scores[f"downstream/{n}/factors"] = Detail(
+            ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
+        )
     for n in SIZES:
         if n not in mean:
             scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")

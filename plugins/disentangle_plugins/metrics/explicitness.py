@@ -83,5 +83,9 @@ class Explicitness(Metric[Labelled]):
         areas = roc_areas(*source.train_test(self.train, self.test, rng))
         return {
             "explicitness": float(np.nanmean(areas)),
-            "explicitness/areas": Detail(("factor",), areas),
+            "explicitness/areas": Detail(
+                ("factor",),
+                areas,
+                "area under the ROC curve, mean over the factor's values, 0.5 (chance) to 1",
+            ),
         }

@@ -157,9 +157,13 @@ def scores_of(
         "infomec/infom": Unavailable("needs two varying factors and an active latent"),
         "infomec/infoc": Unavailable("needs two active latents"),
         "infomec/infoe": Unavailable("no test image has a value that occurs in training"),
-        "infomec/information": Detail(("latent", "factor"), nmi),
-        "infomec/active": Detail(("latent",), active),
-        "infomec/explicitness": Detail(("factor",), of_factor),
+        "infomec/information": Detail(
+            ("latent", "factor"), nmi, "mutual information / entropy of the factor"
+        ),
+        "infomec/active": Detail(("latent",), active, "1 if the latent is active, else 0"),
+        "infomec/explicitness": Detail(
+            ("factor",), of_factor, "1 - cross-entropy / ln(number of values), at most 1"
+        ),
     }
     pruned = nmi[active][:, varies]
     if active.any() and len(varies) > 1:

@@ -83,6 +83,14 @@ class IRS(Metric[Labelled]):
         matrix, weights = robustness(z, v, self.quantile, self.bins)
         return {
             "irs": weighted_robustness(matrix, weights),
-            "irs/robustness": Detail(("latent", "factor"), matrix),
-            "irs/weights": Detail(("latent",), weights),
+            "irs/robustness": Detail(
+                ("latent", "factor"),
+                matrix,
+                "robustness, at most 1: the latent does not change while the factor is fixed",
+            ),
+            "irs/weights": Detail(
+                ("latent",),
+                weights,
+                "largest deviation from the latent's mean, in units of the code",
+            ),
         }

@@ -64,5 +64,5 @@ class JEMMIG(Metric[Labelled]):
         shares = jemmig_of_factors(z, v, self.bins)
         return {
             "jemmig": float(np.nanmean(shares)),
-            "jemmig/factors": Detail(("factor",), shares),
+            "jemmig/factors": Detail(("factor",), shares, "the factor's JEMMIG, 0 to 1"),
         }

@@ -101,6 +101,12 @@ class MCC(Metric[Labelled]):
         score, serving[varies] = matched(correlation[:, varies])
         return {
             "mcc": score,
-            "mcc/correlation": Detail(("latent", "factor"), correlation),
-            "mcc/serving": Detail(("factor",), serving),
+            "mcc/correlation": Detail(
+                ("latent", "factor"),
+                correlation,
+                f"absolute value of {self.correlation.capitalize()}'s correlation, 0 to 1",
+            ),
+            "mcc/serving": Detail(
+                ("factor",), serving, "number of the latent assigned to the factor: 3 is z3"
+            ),
         }

@@ -57,6 +57,15 @@ class MIG(Metric[Labelled]):
         gap = gaps(information)
         return {
             "mig": float(np.nanmean(gap)),
-            "mig/information": Detail(("latent", "factor"), information),
-            "mig/gaps": Detail(("factor",), gap),
+            "mig/information": Detail(
+                ("latent", "factor"),
+                information,
+                "mutual information / entropy of the factor, 0 to 1",
+            ),
+            "mig/gaps": Detail(
+                ("factor",),
+                gap,
+                "difference in mutual information between the two best latents / entropy of the "
+                "factor, 0 to 1",
+            ),
         }

@@ -80,8 +80,11 @@ class MIGSup(Metric[Labelled]):
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         information = normalised_information(z, v, self.bins, self.entropy, self.variance)
         gap = gaps(information.T)
+        unit = f"mutual information / entropy of the {self.entropy}, 0 to 1"
         return {
             "mig-sup": float(np.nanmean(gap)),
-            "mig-sup/information": Detail(("latent", "factor"), information),
-            "mig-sup/gaps": Detail(("latent",), gap),
+            "mig-sup/information": Detail(("latent", "factor"), information, unit),
+            "mig-sup/gaps": Detail(
+                ("latent",), gap, f"difference between the two best factors in {unit}"
+            ),
         }

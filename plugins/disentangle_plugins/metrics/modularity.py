@@ -69,6 +69,8 @@ class Modularity(Metric[Labelled]):
         of_latent = modularities(varying)
         return {
             "modularity": float(of_latent.mean()),
-            "modularity/latents": Detail(("latent",), of_latent),
-            "modularity/information": Detail(("latent", "factor"), m),
+            "modularity/latents": Detail(("latent",), of_latent, "the latent's modularity, 0 to 1"),
+            "modularity/information": Detail(
+                ("latent", "factor"), m, "mutual information, in nats"
+            ),
         }

@@ -85,12 +85,18 @@ class SAP(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap`, 0 to 1. Details: S, and each factor's gap."""
         matrix = accuracies(*source.train_test(self.train, self.test, rng), self.c)
-        accuracy = Detail(("latent", "factor"), matrix)
+        accuracy = Detail(
+            ("latent", "factor"),
+            matrix,
+            "accuracy of predicting the factor from the latent alone, 0 to 1",
+        )
         if len(matrix) == 1:
             return {"sap": Unavailable("needs two latents"), "sap/accuracy": accuracy}
         gap = gaps(matrix)
         return {
             "sap": float(np.nanmean(gap)),
             "sap/accuracy": accuracy,
-            "sap/gaps": Detail(("factor",), gap),
+            "sap/gaps": Detail(
+                ("factor",), gap, "difference in accuracy between the two best latents, 0 to 1"
+            ),
         }

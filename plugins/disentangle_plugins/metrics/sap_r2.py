@@ -61,6 +61,10 @@ class SAPR2(Metric[Labelled]):
         gap = gaps(matrix)
         return {
             "sap-r2": float(np.nanmean(gap)),
-            "sap-r2/r2": Detail(("latent", "factor"), matrix),
-            "sap-r2/gaps": Detail(("factor",), gap),
+            "sap-r2/r2": Detail(
+                ("latent", "factor"), matrix, "R² of a linear regression of the factor, 0 to 1"
+            ),
+            "sap-r2/gaps": Detail(
+                ("factor",), gap, "difference in R² between the two best latents, 0 to 1"
+            ),
         }
