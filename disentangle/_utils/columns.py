@@ -142,6 +142,8 @@ def rows_of(
 def aligned(rows: Sequence[Sequence[str]], width: int, numbers: int = 0) -> list[str]:
     """The lines of rows as aligned columns, the last `numbers` columns to the right.
 
+    With three or more columns the first row holds their headings.
+
     Words are wrapped if the columns do not fit. Numbers that do not fit then go to further blocks
     of lines below, each with the first columns again.
     """
@@ -168,7 +170,10 @@ def aligned(rows: Sequence[Sequence[str]], width: int, numbers: int = 0) -> list
 
 
 def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
-    """The lines of columns of words; the last go below the others where they are too narrow."""
+    """The lines of columns of words; the last go below the others where they are too narrow.
+
+    There each cell follows its heading.
+    """
     sizes = widths(columns, width)
     if sizes is not None and (len(columns) < 3 or sizes[-1] >= min(NARROW, columns[-1].full)):
         return draw(columns, sizes)
@@ -182,9 +187,12 @@ def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
     lines = []
     for row, above in enumerate(upper):
         lines += above
-        for column in below:
-            cell = column.cells[row]
-            lines += [INDENT + line for line in fill(cell, width - len(INDENT)) if cell]
+        for heading, *cells in (column.cells for column in below):
+            cell = cells[row - 1] if row else ()
+            name = ("".join(heading).strip(), ": ") if any(heading) else ()
+            lines += [
+                INDENT + line for line in fill(("".join(name), *cell), width - len(INDENT)) if cell
+            ]
     return lines
 
 

@@ -202,7 +202,7 @@ def main() -> None:
         if stopped.code == 130:
             fail("interrupted", 130)
         if culprit := blame(stopped):
-            fail(f"{culprit}: a plugin must not end the process", 1)
+            fail(f"{culprit} ended the process; a plugin must raise an error instead", 1)
         raise
     except Exception as error:
         show_traceback()

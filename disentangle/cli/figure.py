@@ -50,7 +50,7 @@ NoCaption = Annotated[
     bool,
     typer.Option(
         "--no-caption",
-        help="draw no caption and no provenance; the file's metadata keeps both",
+        help="omit the caption and the provenance; the file's metadata keeps both",
     ),
 ]
 

@@ -56,7 +56,7 @@ def list_runs(
 ) -> None:
     """List runs with their state, settings and scores, the latest last.
 
-    A run can be given to every command by its folder, its name or the first characters of its id.
+    Every command accepts a run's folder, its name or the first characters of its id.
     """
     if context.invoked_subcommand is not None:
         if any((study, where, score, as_json, results != RESULTS)):
@@ -183,7 +183,8 @@ def name_run(
         raise UsageError("give a NAME, or --note TEXT")
     loaded = open_run(run, results)
     label = write_label(loaded.path, name=name, note=note, results=results)
-    print_aligned([[loaded.record.id, label.name, label.note, str(loaded.path)]])
+    shown = (loaded.record.id, label.name, label.note, str(loaded.path))
+    typer.echo("  ".join(filter(None, shown)))
 
 
 @runs.command(epilog=as_example("runs remove 3f2a8c91d0"))

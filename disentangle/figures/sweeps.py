@@ -1,5 +1,6 @@
 """Figures over hyper-parameters: a score against a hyper-parameter, and distortion against rate."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,15 @@ def draw_sweep(
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
     ordered = sorted(curves, key=natural_key)
+    many = any(
+        Counter(x for x, _ in points).most_common(1)[0][1] >= FEWEST for points in curves.values()
+    )
     lacking = len(scored) - len(with_knob)
     head = (
         f"{observations.headings[column]} against {knob}, {count(len(with_knob), 'run')}"
         + (f"; {lacking} more have no {knob}" if lacking else "")
-        + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
-        f"intervals of {FEWEST} or more runs."
+        + f". Points: runs. Lines: means over the runs with the same {knob}."
+        + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
     canvas, axes = panel(observations, head, ordered, shows=shows, caption=caption)
@@ -135,7 +139,8 @@ def draw_rate_distortion(
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {count(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
+        f"Rate and distortion of {count(len(pairs), 'run')} in nats per image, measured by "
+        f"{rate[1]}. "
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
     shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
@@ -174,7 +179,7 @@ def rate_and_distortion(
         )
     if len(pairs) > 1:
         several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
-        raise UsageError(f"the runs have several rates; give one of these as the score:{several}")
+        raise UsageError(f"the runs have several rates; choose one with `--score`:{several}")
     return pairs[0]
 
 

@@ -98,7 +98,8 @@ def parse(condition: str) -> tuple[str, str, str]:
     parts = CONDITION.fullmatch(condition)
     if parts is None:
         raise UsageError(
-            f"--where {condition}: expected a name, one of {' '.join(TESTS)}, and a value"
+            f"--where {condition}: expected a condition such as beta>=4, with one of the operators "
+            f"{' '.join(TESTS)}"
         )
     if parts[1] != "part" and FURTHER.search(parts[3]):
         conditions = FURTHER.split(condition)

@@ -1,6 +1,8 @@
 """Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
 import fnmatch
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from disentangle.errors import UsageError, suggestion, true_name
@@ -57,6 +59,17 @@ def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dic
         ]
         names[key] = key.score + (f" [{'; '.join(filter(None, texts))}]" if any(texts) else "")
     return names
+
+
+def metric_of(heading: str) -> str:
+    """The metric that a heading begins with."""
+    return re.split(r"[/ ,]", heading)[0]
+
+
+def counted(texts: Sequence[str]) -> str:
+    """How many of some headings each metric has, such as `elbo (3), mig (1)`."""
+    counts = Counter(map(metric_of, texts))
+    return ", ".join(f"{metric} ({number})" for metric, number in counts.items())
 
 
 def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:

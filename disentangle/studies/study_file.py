@@ -1,17 +1,18 @@
 """Study files: models, datasets, scores, tables and figures of a study."""
 
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, StrictStr, ValidationError, model_validator
+from pydantic import Field, StrictStr, ValidationError, field_validator, model_validator
 
 from disentangle._utils.strict import Strict, Whole, error_place, first_error
 from disentangle._utils.text import whole
 from disentangle.data import loading
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.statistics import Statistic
 
@@ -62,16 +63,24 @@ class TablesAsked(Strict):
 class FigureAsked(Strict):
     """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
-    kind: Literal["effect", "sweep", "rate-distortion", "protocols", "variance", "agreement"]
-    """`sweep` is the old name of `effect`."""
+    kind: Literal["effect", "rate-distortion", "protocols", "variance", "agreement"]
     score: str | tuple[str, ...] | None = None
     knob: str | None = None
     where: tuple[str, ...] = ()
 
+    @field_validator("kind", mode="before")
+    @classmethod
+    def current_name(cls, kind: Any) -> Any:
+        """The name of a kind that was given by its old name, with a warning."""
+        if kind == "sweep":
+            warnings.warn("figure kind 'sweep' is now 'effect'", OldSpelling, stacklevel=2)
+            return "effect"
+        return kind
+
     @model_validator(mode="after")
     def complete(self) -> Self:
         """Raise an error for a figure with missing or superfluous keys."""
-        effect = self.kind in ("effect", "sweep")
+        effect = self.kind == "effect"
         if (effect or self.kind == "protocols") and not isinstance(self.score, str):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
         if effect != (self.knob is not None):

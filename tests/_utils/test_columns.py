@@ -85,10 +85,9 @@ def test_last_of_many_columns_goes_below_where_it_would_be_narrow():
     rows = [("dataset", "images", "licence", "state"), ("celeba", "202,599", "research", state)]
     assert aligned(rows, 50) == [
         "dataset  images   licence",
-        "    state",
         "celeba   202,599  research",
-        "    not available; run `disentangle data prepare",
-        "    celeba --from PATH`",
+        "    state: not available; run `disentangle data",
+        "    prepare celeba --from PATH`",
     ]
     assert aligned(rows, 70)[1:] == [
         "celeba   202,599  research  not available; run `disentangle data",

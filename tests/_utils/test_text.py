@@ -53,7 +53,7 @@ def test_text_stands_beside_its_name_or_below_one_that_is_too_long():
     ("parts", "stem"),
     [
         (["protocols", "mig [default; disjoint; mean]"], "protocols-mig-default-disjoint-mean"),
-        (["sweep", "elbo/kl", "batch_size", ""], "sweep-elbo-kl-batch-size"),
+        (["effect", "elbo/kl", "batch_size", ""], "effect-elbo-kl-batch-size"),
         (["traversals", "range 1.5"], "traversals-range-1-5"),
     ],
 )

@@ -318,7 +318,7 @@ def test_rate_of_several_is_chosen_and_its_distortion_goes_with_it(variant, tmp_
     values += [{**each, "knobs": {"samples": 9}} for each in values]
     observations = observations_of([variant("a", values=values)])
     with pytest.raises(
-        UsageError, match=r"several rates; give one of these as the score:\n  'elbo/kl \["
+        UsageError, match=r"several rates; choose one with `--score`:\n  'elbo/kl \["
     ):
         draw_rate_distortion(observations, tmp_path / "a.png")
     rate, distortion = sweeps.rate_and_distortion(observations, "elbo/kl [samples=9]")

@@ -96,7 +96,7 @@ def test_discrete_codes_are_shown_over_their_own_values(run, monkeypatch):
     rows = [run_rows.RunRow(run, d, False, "") for d in (0, 1)]
     (base,) = find_bases(run, ["first"])
     style = TraversalStyle()
-    blocks = [run_rows.Block("side", rows)]
+    blocks = [run_rows.Block("side", rows, of_factor=True)]
     said = run_rows.caption_of(blocks, base, style, [None, None])
     assert "over the latent's own range" in said
     drawn = run_rows.make_canvas([run, run], blocks, [base, base], style)

@@ -340,13 +340,13 @@ def test_collapsed_rows_come_last_whatever_their_score(variant, tmp_path):
 
 
 def test_figures_of_a_study_are_in_its_page(variant, tmp_path):
-    path = tmp_path / "sweep-mig.png"
+    path = tmp_path / "effect-mig.png"
     Image.new("RGB", (500, 250), "white").save(path)
     made = tables([variant("a", values=[{"value": 0.1}])])
     folder = tmp_path / "variants"
     page = Page(pages.study_page(folder, folder, tables=made, pictures=[path]))
     (image,) = page.all("img")
-    assert image["alt"] == "sweep mig"
+    assert image["alt"] == "effect mig"
     assert image["width"] == "240"  # two inches
     assert image["src"].startswith("data:image/png;base64,")
     shown = PngInfo()

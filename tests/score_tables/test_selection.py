@@ -164,7 +164,7 @@ def test_comma_in_the_part_of_a_dataset_is_no_further_condition(sweep):
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("beta", "expected a name"),
+        ("beta", "expected a condition"),
         ("bta>1", "did you mean 'beta'"),
         ("beta>many", "'many' is not a number"),
         ("model>vae", "text has no order"),
@@ -225,7 +225,7 @@ def test_model_that_cannot_be_chosen_by_a_score_is_told(sweep, variant):
     others = [variant(f"v{b}", knobs={"beta": b}, record={"model": "vae"}) for b in (1.0, 2.0)]
     (table,) = make_tables([*sweep, *others], selection=select([*sweep, *others], "oracle:mig"))
     assert [row.model for row in table.rows] == ["beta-vae"]
-    assert "Not shown (no configuration has the selecting score): vae." in table.caption
+    assert "Not shown, because they lack the score that selects settings: vae." in table.caption
 
 
 @pytest.mark.parametrize("name", ["lr", "batch_size", "beta"])

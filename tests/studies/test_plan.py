@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from disentangle.contracts import registry
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.layout import FILES
 from disentangle.runs.run import load_run
 from disentangle.runs.score_records import ScoreFile
@@ -75,6 +75,13 @@ def test_study_file_in_another_encoding_is_told_to_be_so(study):
         read_text(file)
 
 
+def test_old_name_of_a_figure_is_taken_with_a_warning():
+    text = RUNS + "[[figures]]\nkind = 'sweep'\nscore = 'mig'\nknob = 'beta'\n"
+    with pytest.warns(OldSpelling, match="figure kind 'sweep' is now 'effect'"):
+        (figure,) = parse_study(text, Path("mine.toml")).figures
+    assert figure.kind == "effect"
+
+
 def test_lists_are_grids():
     found = list(expand({"model": ["a", "b"], "dataset": "d", "beta": [1, 2]}, ""))
     assert [(one["model"], one["beta"]) for one in found] == [
@@ -113,7 +120,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         ("about = ''\n", r"no runs; add \[\[runs\]\]"),
         (SMALL + "runs_of = ['x.toml']\n", "runs_of"),
         (RUNS + "[[figures]]\nkind = 'pie'\n", r"figures\.0\.kind"),
-        (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "requires one score"),
+        (RUNS + "[[figures]]\nkind = 'effect'\nknob = 'beta'\n", "requires one score"),
         (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "not allowed for"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
         (RUNS + "[scores]\nseed = 1\n", r"scores: expected an array of tables, \[\[scores\]\]"),
@@ -125,7 +132,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
         (
             RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n",
-            "--where beta: expected a name",
+            "--where beta: expected a condition",
         ),
         (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],
