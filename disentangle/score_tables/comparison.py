@@ -115,8 +115,8 @@ class Comparison:
         if tested:
             scores = f" and {len(tested)} scores" if len(tested) > 1 else ""
             return (
-                f"With {max(tested)} common seeds{scores} "
-                f"no p below {self.least:.2g} is possible, so no difference can be significant."
+                f"With {max(tested)} common seeds{scores}, "
+                f"p cannot be below {self.least:.2g}, so no difference can be significant."
             )
         if not self.alike:
             return "Not tested: A and B were trained on different images, so no seed is comparable."

@@ -104,7 +104,7 @@ def _tensors(path: Path, alone: str) -> Arrays:
 
     kind = kind_of(path)
     if kind not in ("a zip file", "a pickle", ""):
-        raise ValueError(f"expected a file of torch.save, got {kind}")
+        raise ValueError(f"expected a file written by torch.save, got {kind}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

@@ -152,7 +152,7 @@ def test_means_and_difference_are_over_the_same_seeds(command, configurations):
     out = command("compare", *configurations((0.1, 0.5, 0.6), (0.2, 0.3, 0.4)))[1]
     assert line_of(out) == ["mig", "0.400", "0.300", "-0.100", "3"]
     assert "Scores of the two configurations: means over the common seeds\n" in out
-    text = "With 3 common seeds no p below 0.25 is possible, so no difference can be significant."
+    text = "With 3 common seeds, p cannot be below 0.25, so no difference can be significant."
     assert text in out
     assert "1.000" not in out
 

@@ -87,7 +87,7 @@ def saved(content):
         ("a.npy", b"", "expected an npy file, got an empty file"),
         ("a.npy", b"PK\3\4", "expected an npy file, got a zip file"),
         ("a.h5", b"hello", "expected an HDF5 file, got a text file"),
-        ("a.pt", b"hello", "expected a file of torch.save, got a text file"),
+        ("a.pt", b"hello", "expected a file written by torch.save, got a text file"),
         ("a.pt", saved(Thing()), "it holds objects other than tensors.*`torch.save"),
         ("a.pt", saved([1]), "expected a tensor or a dictionary, got a list"),
         ("a.pt", saved({"z": torch.zeros(2)}), "expected both arrays, got z"),

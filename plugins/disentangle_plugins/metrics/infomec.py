@@ -201,7 +201,7 @@ class InfoMEC(Metric[Labelled]):
     assumes_independence = True
     seconds = 1.0
 
-    samples: int = knob(default=10_000, min=2, help="number of images, none of them twice")
+    samples: int = knob(default=10_000, min=2, help="number of different images")
     codes: Literal["auto", "real", "integer"] = knob(
         default="auto",
         help="type of the codes; real: estimates by nearest neighbours; integer: counts, one-hot; "
