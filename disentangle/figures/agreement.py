@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from disentangle.score_tables.observations import Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
+
 HATCHES = ("", "////", "....", "")
 CELL = 0.24  # inches, of a heat map
 MOST = 12
@@ -45,12 +48,17 @@ NUMBERED = 12
 def draw_protocols(
     observations: Observations, score: str, path: Path, *, caption: bool = True
 ) -> Path:
+    """Write `protocols_picture` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return protocols_picture(observations, score, caption=caption).save(path)
+
+
+def protocols_picture(observations: Observations, score: str, *, caption: bool = True) -> "Picture":
     """Draw the rank of each configuration under each protocol of a score, with seed intervals.
 
     Args:
         observations: the runs.
         score: name of a score computed with several protocols, hyper-parameters or representations.
-        path: the PNG, PDF or SVG file to write.
         caption: True to draw the caption and the provenance.
 
     Raises:
@@ -58,7 +66,6 @@ def draw_protocols(
             in all protocols is not between 2 and `MOST`.
         DisentangleError: the score was computed in one way only.
     """
-    check_suffix(path)
     all_columns = observations.columns([score])
     columns = max(families(all_columns), key=len)
     if len(columns) < 2:
@@ -131,7 +138,7 @@ def draw_protocols(
         text.set_parse_math(False)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def scores_of_protocols(observations: Observations) -> list[str]:
@@ -186,13 +193,20 @@ def draw_variance(
     *,
     caption: bool = True,
 ) -> Path:
+    """Write `variance_picture` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return variance_picture(observations, scores, caption=caption).save(path)
+
+
+def variance_picture(
+    observations: Observations, scores: Sequence[str] | None, *, caption: bool = True
+) -> "Picture":
     """Draw each score's variance decomposition into method, setting, protocol and seed.
 
     Raises:
         UsageError: a score is unknown.
         DisentangleError: no score varies over two or more runs.
     """
-    check_suffix(path)
     shares, reasons = {}, []
     together = families(observations.columns(scores))
     for columns in together:
@@ -243,7 +257,7 @@ def draw_variance(
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     key(canvas, canvas.head + 0.02)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def key(canvas: Canvas, y: float) -> None:
@@ -268,13 +282,20 @@ def draw_agreement(
     *,
     caption: bool = True,
 ) -> Path:
+    """Write `agreement_picture` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return agreement_picture(observations, scores, caption=caption).save(path)
+
+
+def agreement_picture(
+    observations: Observations, scores: Sequence[str] | None, *, caption: bool = True
+) -> "Picture":
     """Draw the rank correlation of each pair of scores (Locatello et al. 2019, figure 2).
 
     Raises:
         UsageError: a score is unknown, or fewer than two have a better direction.
         DisentangleError: no two scores vary over three or more runs.
     """
-    check_suffix(path)
     columns = [c for c in observations.columns(scores) if direction(c) in ("more", "less", None)]
     dropped = [observations.headings[c] for c in observations.columns(scores) if c not in columns]
     if len(columns) < 2:
@@ -310,4 +331,4 @@ def draw_agreement(
     canvas.heat_map(corner, (CELL, CELL), r, 1.0, lambda v: f"{round(100 * v)}", (names, heads))
     bar = max(1.4, min(2.5, side))
     canvas.colour_bar(corner[0], corner[1] + side + 0.06, bar, ("0", "100 or -100"))
-    return canvas.save(path)
+    return canvas.figure

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +18,20 @@ from disentangle.figures.traversals import traverse
 from disentangle.runs.run import Run
 from disentangle.scoring.udr import unit_variance
 
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
+
 COLUMNS = 9
 LEFT, GAP, ABOVE = 0.35, 0.85, 0.2  # inches
 
 
 def draw_aligned(a: Run, b: Run, path: Path, *, caption: bool = True) -> Path:
+    """Write `plot_aligned` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return plot_aligned(a, b, caption=caption).save(path)
+
+
+def plot_aligned(a: Run, b: Run, *, caption: bool = True) -> "Picture":
     """Draw traversals of two runs from the same image, with matched latents side by side.
 
     If two matched latents are negatively correlated, the second run's row is reversed, so that both
@@ -30,13 +40,11 @@ def draw_aligned(a: Run, b: Run, path: Path, *, caption: bool = True) -> Path:
     Args:
         a: the first run; both traversals start from its base image `seed`.
         b: the second run.
-        path: path of a PNG, PDF or SVG file.
         caption: True to draw the caption and the provenance.
 
     Raises:
         DisentangleError: the runs were trained on different images, or every latent is inactive.
     """
-    check_suffix(path)
     check_comparable(a, b)
     images = a.dataset.images(probe(a))
     pairs = match(a.encode(images).double().numpy(), b.encode(images).double().numpy())
@@ -73,7 +81,7 @@ def draw_aligned(a: Run, b: Run, path: Path, *, caption: bool = True) -> Path:
         axes = canvas.images(x, y + ABOVE, cell, block)
         size = (axes.get_ylim()[0] + 1) / len(pairs)
         axes.set_yticks([size * (r + 0.5) for r in range(len(pairs))], labels, linespacing=1.0)
-    return canvas.save(path)
+    return canvas.figure
 
 
 @dataclass(frozen=True)

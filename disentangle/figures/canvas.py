@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from disentangle._utils.versions import made_by
 from disentangle.errors import UsageError
-from disentangle.figures.image_grids import as_float, mosaic, save_figure, show
+from disentangle.figures.image_grids import as_float, mosaic, show
 from disentangle.figures.palette import GREY, INK
 from disentangle.runs.run import Run
 
@@ -109,15 +109,15 @@ class Canvas:
             caption: True to draw the texts at the top and at the bottom; they are always in the
                 file's metadata.
         """
-        from matplotlib.figure import Figure
+        from disentangle.figures.picture import Picture
 
-        self.about, self.shows, self.caption = about, shows, head
         head_lines = lines(head, width) if caption else []
         foot_lines = lines(source(about), width) if caption else []
         self.head = EDGE + LINE * len(head_lines) + (EDGE if head_lines else 0)
         self.width = width
         self.height = self.head + height + 2 * EDGE + LINE * len(foot_lines)
-        self.figure = Figure(figsize=(width, self.height), dpi=DPI)
+        self.figure = Picture(figsize=(width, self.height), dpi=DPI)
+        self.figure.about, self.figure.shows, self.figure.caption = about, shows, head
         if head_lines:
             self.text(EDGE, EDGE, "\n".join(head_lines), va="top")
         if foot_lines:
@@ -193,13 +193,6 @@ class Canvas:
         axes.spines[:].set_linewidth(0.4)
         self.text(x + sides[0] - EDGE, y + BAR / 2, ends[0], va="center", ha="right")
         self.text(x + width - sides[1] + EDGE, y + BAR / 2, ends[1], va="center")
-
-    def save(self, path: Path) -> Path:
-        """Write the figure in the format of its suffix, with its texts in the metadata."""
-        texts = {"software": made_by(), "source": self.about}
-        texts |= {"title": self.shows, "caption": self.caption}
-        save_figure(self.figure, path, **texts)
-        return path
 
 
 def lines(text: str, width: float, size: float = SMALL) -> list[str]:

@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import count
-from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.errors import UsageError
-from disentangle.figures.image_grids import as_float, mosaic, save_figure, show
+from disentangle.figures.image_grids import as_float, mosaic, show
+
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
 
 COLUMNS = 12
 CELL = 0.62  # inches
@@ -38,7 +41,18 @@ class SheetRow:
 
 
 def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
-    """Draw a dataset's contact sheet; return the path of the PNG.
+    """Write `plot_contact_sheet` to a PNG; return its path.
+
+    Raises:
+        UsageError: the path does not end with `.png`.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: a contact sheet is a PNG; use {path.with_suffix('.png')}")
+    return plot_contact_sheet(dataset, seed).save(path)
+
+
+def plot_contact_sheet(dataset: Dataset, seed: int = 0) -> "Picture":
+    """Draw a dataset's contact sheet, which shows the effect of each factor.
 
     For a grid, each row varies one factor while the others are fixed, for as many base images as
     there is room for. For other labelled images, each row shows examples of a factor's values.
@@ -46,23 +60,16 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
 
     Args:
         dataset: any dataset.
-        path: path of the PNG file.
         seed: seed for choosing the images.
-
-    Raises:
-        UsageError: the path does not end with `.png`.
     """
-    from matplotlib.figure import Figure
-
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: a contact sheet is a PNG; use {path.with_suffix('.png')}")
+    from disentangle.figures.picture import Picture
 
     rows = find_rows(dataset, numpy_rng(seed, "contact sheet"))
     channels, height, width = dataset.image_shape
     wide, high, top = CELL * width / height, CELL + 0.2, 0.45
     across = max(len(row.index) * wide + (len(row.index) // row.size - 1) * APART for row in rows)
     size = (MARGIN + across + 0.1, top + len(rows) * high + 0.1)
-    figure = Figure(figsize=size, dpi=130)
+    figure = Picture(figsize=size, dpi=130)
     for number, row in enumerate(rows):
         images = as_float(dataset.images(row.index).contiguous())
         y = size[1] - top - (number + 1) * high
@@ -85,10 +92,9 @@ def draw_contact_sheet(dataset: Dataset, path: Path, seed: int = 0) -> Path:
         constant = [name for name, number in dataset.every_factor.items() if number == 1]
         heading += f"; constant: {', '.join(constant)}" if constant else ""
     figure.text(0.06 / size[0], 1 - 0.2 / size[1], heading, fontsize=9, va="center")
-    source = f"{dataset.name}, fingerprint {dataset.fingerprint}"
-    shows = f"contact sheet of {dataset.name}"
-    save_figure(figure, path, software=made_by(), source=source, title=shows)
-    return path
+    figure.about = f"{dataset.name}, fingerprint {dataset.fingerprint}"
+    figure.shows = f"contact sheet of {dataset.name}"
+    return figure
 
 
 def find_rows(dataset: Dataset, rng: np.random.Generator) -> list[SheetRow]:

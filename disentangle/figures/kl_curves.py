@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from disentangle.figures.canvas import (
 from disentangle.figures.palette import FAINT, GREY, INK, SERIES, line_of
 from disentangle.runs.run import Run
 from disentangle.scoring.metric_traits import metrics_with
+
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
 
 LITTLE = 0.1  # nats
 LABELLED = 12
@@ -63,22 +66,29 @@ def logged_kl(run: Run) -> list[dict[str, Any]]:
 def draw_kl(
     run: Run, output: Path | None = None, *, steps: Steps = "linear", caption: bool = True
 ) -> Path:
-    """Draw the KL of each latent over training, and below it their sum; return the file's path.
+    """Write `plot_kl` to a PNG, PDF or SVG file; return its path.
+
+    By default it is a PNG among the run's figures.
+    """
+    path = output or run.figures / "kl.png"
+    check_suffix(path)
+    return plot_kl(run, steps=steps, caption=caption).save(path)
+
+
+def plot_kl(run: Run, *, steps: Steps = "linear", caption: bool = True) -> "Picture":
+    """Draw the KL of each latent over training, and below it their sum.
 
     The latents with the most KL at the end are labelled, at most `LABELLED`; the others are grey.
 
     Args:
         run: the run.
-        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
-        steps: scale of the step axis.
+        steps: scale of the step axis, `linear` or `log`.
         caption: True to draw the provenance.
 
     Raises:
         UsageError: the model has no KL.
         DisentangleError: the log is empty.
     """
-    path = output or run.figures / "kl.png"
-    check_suffix(path)
     entries = logged_kl(run)
     if not entries and run.log:
         raise UsageError(f"'{run.record.model}' has no KL: its codes have no posterior")
@@ -125,7 +135,7 @@ def draw_kl(
     total.set_ylabel("sum", fontsize=SMALL)
     total.set_xlabel("step", fontsize=SMALL, labelpad=1)
     label_ends(each, steps_logged[-1], end_labels(curves, labelled), upper)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def set_step_axis(axes: Any, scale: Steps, ratio: float) -> None:

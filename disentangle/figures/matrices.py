@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import current_scores
 from disentangle.score_tables.cells import whole
+
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
 
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
@@ -59,7 +63,19 @@ def draw_matrices(
     *,
     caption: bool = True,
 ) -> Path:
-    """Draw the latent-by-factor matrices of a run's scores; return the file written.
+    """Write `plot_matrices` to a PNG, PDF or SVG file; return its path.
+
+    By default it is a PNG among the run's figures.
+    """
+    path = output or run.figures / "matrices.png"
+    check_suffix(path)
+    return plot_matrices(run, details, caption=caption).save(path)
+
+
+def plot_matrices(
+    run: Run, details: Sequence[str] | None = None, *, caption: bool = True
+) -> "Picture":
+    """Draw the latent-by-factor matrices of a run's scores.
 
     Rows are latents, active ones first, sorted by KL. Shades run from white (0) to black (the
     largest magnitude of the matrix).
@@ -67,17 +83,14 @@ def draw_matrices(
     Args:
         run: the run.
         details: names of matrices, such as `mig/information`; by default all of them.
-        output: a PNG, PDF or SVG file; by default a PNG among the run's figures.
         caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: a detail is not a latent-by-factor matrix.
         DisentangleError: the run's scores have no such detail.
     """
-    path = output or run.figures / "matrices.png"
-    check_suffix(path)
     matrices = find_matrices(run, details)
-    return make_canvas(run, matrices, measure_latents(run), caption=caption).save(path)
+    return make_canvas(run, matrices, measure_latents(run), caption=caption).figure
 
 
 def find_matrices(run: Run, details: Sequence[str] | None = None) -> list[Matrix]:

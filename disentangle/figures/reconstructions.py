@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
@@ -12,6 +13,9 @@ from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix
 from disentangle.figures.image_grids import as_float
 from disentangle.runs.run import Run
 
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
+
 ACROSS = 8
 LABELS = 0.75  # inches
 APART = 0.06  # inches
@@ -20,16 +24,23 @@ APART = 0.06  # inches
 def draw_reconstructions(
     run: Run, count: int = 16, output: Path | None = None, *, caption: bool = True
 ) -> Path:
-    """Draw images, and below each its reconstruction; return the file's path.
+    """Write `plot_reconstructions` to a PNG, PDF or SVG file; return its path.
+
+    By default it is a PNG among the run's figures.
+    """
+    path = output or run.figures / "reconstructions.png"
+    check_suffix(path)
+    return plot_reconstructions(run, count, caption=caption).save(path)
+
+
+def plot_reconstructions(run: Run, count: int = 16, *, caption: bool = True) -> "Picture":
+    """Draw images, and below each its reconstruction.
 
     Args:
         run: the run.
         count: the number of images.
-        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
         caption: True to draw the provenance.
     """
-    path = output or run.figures / "reconstructions.png"
-    check_suffix(path)
     order = numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))
     images = run.dataset.images(order[:count])
     both = torch.stack([as_float(images), run.decode(run.encode(images))])  # [2, n, C, H, W]
@@ -44,25 +55,32 @@ def draw_reconstructions(
         axes = canvas.images(LABELS, y, cell, block)
         size = both.shape[-2] + 1
         axes.set_yticks([size * 0.5, size * 1.5], ["image", "reconstruction"], fontsize=SMALL)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def draw_samples(
     run: Run, count: int = 64, output: Path | None = None, *, caption: bool = True
 ) -> Path:
-    """Draw decoded samples of the prior; return the file's path.
+    """Write `plot_samples` to a PNG, PDF or SVG file; return its path.
+
+    By default it is a PNG among the run's figures.
+    """
+    path = output or run.figures / "samples.png"
+    check_suffix(path)
+    return plot_samples(run, count, caption=caption).save(path)
+
+
+def plot_samples(run: Run, count: int = 64, *, caption: bool = True) -> "Picture":
+    """Draw decoded samples of the prior.
 
     Args:
         run: the run.
         count: the number of samples.
-        output: path of a PNG, PDF or SVG file; by default a PNG among the run's figures.
         caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: the model has no prior.
     """
-    path = output or run.figures / "samples.png"
-    check_suffix(path)
     images = run.decode(draw_prior(run, count, "samples"))
     across = min(ACROSS, count)
     down = math.ceil(count / across)
@@ -73,4 +91,4 @@ def draw_samples(
     head = "Decoded samples of the prior."
     canvas = Canvas(title(run), COLUMN, down * cell, head, shows=shows, caption=caption)
     canvas.images(EDGE, canvas.head, cell, grid)
-    return canvas.save(path)
+    return canvas.figure

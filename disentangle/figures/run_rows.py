@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from disentangle.figures.traversals import (
 from disentangle.runs.labels import read_label
 from disentangle.runs.run import Run
 from disentangle.score_tables.observations import names_of, settings
+
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
 
 CELL = 0.3  # inches, at most
 NAME = 1.3  # inches, at most, of a run's name
@@ -60,24 +64,33 @@ def draw_run_rows(
     output: Path | None = None,
     style: TraversalStyle | None = None,
 ) -> Path:
-    """Draw traversals of the same factors or latents by several runs; return the file's path.
+    """Write `rows_picture` to a PNG, PDF or SVG file; return its path.
+
+    By default it is a PNG in the first run's figures.
+    """
+    style = style or TraversalStyle()
+    (base,) = current_names([base])
+    path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
+    check_suffix(path, STILL)
+    return rows_picture(runs, rows, base, style).save(path)
+
+
+def rows_picture(
+    runs: Sequence[Run], rows: Sequence[str], base: str, style: TraversalStyle
+) -> "Picture":
+    """Draw traversals of the same factors or latents by several runs.
 
     Args:
         runs: the runs, all trained on the same images.
         rows: for each block, a factor, shown by each run's latent that is most informative of it;
             or a latent of the first run, shown by the latents that correlate most with it.
         base: the base image, as for `find_bases`; the first run's dataset is read.
-        output: path of a PNG, PDF or SVG file; by default a PNG in the first run's figures.
         style: ranges, columns and caption.
 
     Raises:
         UsageError: there is no such factor or latent, or the base is not one image.
         DisentangleError: the runs were trained on different images.
     """
-    style = style or TraversalStyle()
-    (base,) = current_names([base])
-    path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
-    check_suffix(path, STILL)
     for other in runs[1:]:
         check_comparable(runs[0], other)
     starts = find_bases(runs[0], [base])
@@ -87,7 +100,7 @@ def draw_run_rows(
     bases = [Base(start.label, start.short, run.encode(start.image[None])[0]) for run in runs]
     informed = [measure_factors(run) for run in runs]
     blocks = [find_block(runs, informed, row) for row in rows]
-    return make_canvas(runs, blocks, bases, style).save(path)
+    return make_canvas(runs, blocks, bases, style).figure
 
 
 def stem_of(runs: Sequence[Run], rows: Sequence[str], base: str, style: TraversalStyle) -> str:

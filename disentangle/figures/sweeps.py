@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from disentangle.score_tables.observations import Observations, names_of
 from disentangle.score_tables.statistics import FEWEST, summarise
 from disentangle.scoring.metric_traits import metrics_with, role
 
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
+
 LEFT, BELOW, HIGH = 0.5, 0.36, 1.9  # inches
 LINE, LEGEND = 0.14, 2.6  # inches: the height of a legend's line, and a legend's width
 WIDE = 20
@@ -26,20 +29,26 @@ WIDE = 20
 def draw_sweep(
     observations: Observations, score: str, knob: str, path: Path, *, caption: bool = True
 ) -> Path:
+    """Write `effect_picture` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return effect_picture(observations, score, knob, caption=caption).save(path)
+
+
+def effect_picture(
+    observations: Observations, score: str, knob: str, *, caption: bool = True
+) -> "Picture":
     """Draw a score against a hyper-parameter: all seeds, their means and confidence intervals.
 
     Args:
         observations: the runs and their scores.
         score: the name of a score, or a column's heading.
         knob: a numeric hyper-parameter or training option, or `steps`.
-        path: path of a PNG, PDF or SVG file.
         caption: True to draw the caption and the provenance.
 
     Raises:
         UsageError: the score or hyper-parameter does not exist, or is not numeric.
         DisentangleError: the hyper-parameter has one value in all runs.
     """
-    check_suffix(path)
     column = observations.column(score)
     scored = observations.of(column)
     available = {name for o in scored for name in o.settings}
@@ -93,7 +102,7 @@ def draw_sweep(
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
     legend(axes, ordered)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def numeric_settings(observations: Observations) -> list[str]:
@@ -112,13 +121,20 @@ def numeric_settings(observations: Observations) -> list[str]:
 def draw_rate_distortion(
     observations: Observations, path: Path, *, score: str | None = None, caption: bool = True
 ) -> Path:
+    """Write `rate_distortion_picture` to a PNG, PDF or SVG file; return its path."""
+    check_suffix(path)
+    return rate_distortion_picture(observations, score=score, caption=caption).save(path)
+
+
+def rate_distortion_picture(
+    observations: Observations, *, score: str | None = None, caption: bool = True
+) -> "Picture":
     """Draw the distortion of each run, -E log p(x|z), against its rate, the KL of its posteriors.
 
     Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
 
     Args:
         observations: the runs and their scores.
-        path: path of a PNG, PDF or SVG file.
         score: heading of the rate to draw, if there are several; the distortion is the one that was
             computed in the same way.
         caption: True to draw the caption and the provenance.
@@ -127,7 +143,6 @@ def draw_rate_distortion(
         UsageError: the runs' likelihoods differ, or several scores are a rate and none is chosen.
         DisentangleError: no run has a score with such a role.
     """
-    check_suffix(path)
     rate, distortion = rate_and_distortion(observations, score)
     rates = {o.run: o for o in observations.of(rate)}
     pairs = [(rates[o.run], o) for o in observations.of(distortion) if o.run in rates]
@@ -160,7 +175,7 @@ def draw_rate_distortion(
     axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
     axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
     legend(axes, models)
-    return canvas.save(path)
+    return canvas.figure
 
 
 def rate_and_distortion(

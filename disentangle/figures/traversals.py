@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from disentangle.figures.image_grids import as_float, save_animation
 from disentangle.figures.latents import Latents, measure_latents, measure_ranges
 from disentangle.figures.palette import GREY, INK
 from disentangle.runs.run import Run
+
+if TYPE_CHECKING:
+    from disentangle.figures.picture import Picture
 
 COLUMNS = 11
 MOST = 25
@@ -154,13 +157,7 @@ def draw_traversals(
     if output is not None:
         check_suffix(output, (*STILL, *MOVING))
         paths = [output]
-    starts = find_bases(run, bases)
-    ranges = ranges_of(run, style)
-    latents = chosen(measure_latents(run), style.latents)
-    informed = measure_factors(run) if style.factors else None
-    latents = with_factors(latents, informed)
-    if style.span == "posterior":
-        latents = with_ranges(latents, ranges, named=informed is not None)
+    starts, latents, ranges = contents(run, bases, style)
     for path in paths:
         if path.suffix.lower() in MOVING:
             blocks = [traverse(run, base, latents.order, FRAMES, ranges) for base in starts]
@@ -176,8 +173,53 @@ def draw_traversals(
                 caption=style.caption,
             )
         else:
-            make_canvas(run, starts, latents, ranges, style).save(path)
+            make_canvas(run, starts, latents, ranges, style).figure.save(path)
     return paths
+
+
+def plot_traversals(
+    run: Run,
+    bases: Sequence[str] | None = None,
+    *,
+    latents: str = "all",
+    span: str = "prior",
+    columns: int = 11,
+    factor_names: bool = True,
+    caption: bool = True,
+) -> "Picture":
+    """Draw the traversals of latents from every base.
+
+    Args:
+        run: the run.
+        bases: `random`, `first`, `prior:COUNT` or the number of an image [default: `random`,
+            `first` and `prior:2`].
+        latents: `all` or `active`, sorted by KL, or their numbers, such as `"3,0,7"`.
+        span: the range of each latent: `prior`, `posterior`, or a number.
+        columns: the number of images in a row.
+        factor_names: True to name each latent by the factor that it is most informative of.
+        caption: True to draw the caption and the provenance.
+
+    Raises:
+        UsageError: a base or latent is invalid.
+        DisentangleError: only active latents are to be drawn, and none is.
+    """
+    style = TraversalStyle(span, latents, columns, factors=factor_names, caption=caption)
+    names = current_names(bases or default_bases(run))
+    return make_canvas(run, *contents(run, names, style), style).figure
+
+
+def contents(
+    run: Run, bases: Sequence[str], style: TraversalStyle
+) -> tuple[list[Base], Latents, Tensor | None]:
+    """The bases, the latents with their labels, and the ranges of the latents."""
+    starts = find_bases(run, bases)
+    ranges = ranges_of(run, style)
+    latents = chosen(measure_latents(run), style.latents)
+    informed = measure_factors(run) if style.factors else None
+    latents = with_factors(latents, informed)
+    if style.span == "posterior":
+        latents = with_ranges(latents, ranges, named=informed is not None)
+    return starts, latents, ranges
 
 
 def chosen(latents: Latents, which: str) -> Latents:

@@ -25,7 +25,7 @@ from disentangle.scoring.protocol import known_protocols, load_protocol
 from disentangle.training.preset import known_presets, load_preset
 
 DOCS = ROOT / "docs"
-FACES = [f"disentangle.{name}" for name in ("data", "maths", "nn", "studies", "testing")]
+FACES = [f"disentangle.{name}" for name in ("data", "figures", "maths", "nn", "studies", "testing")]
 PAGES = sorted(DOCS.glob("*.md"))
 TEXTS = {page.name: page.read_text() for page in PAGES}
 NAMES = list(TEXTS)

@@ -10,7 +10,10 @@ import pytest
 
 import disentangle
 
-FACES = ["disentangle", *(f"disentangle.{name}" for name in ("data", "maths", "nn", "studies"))]
+FACES = [
+    "disentangle",
+    *(f"disentangle.{name}" for name in ("data", "figures", "maths", "nn", "studies")),
+]
 
 
 def typed_names(module):
@@ -50,7 +53,7 @@ def test_what_plugin_authors_need_comes_from_one_place():
 def test_a_name_is_imported_when_it_is_used_and_not_before():
     code = (
         "import sys, disentangle, disentangle.data, disentangle.maths, disentangle.nn\n"
-        "import disentangle.studies\n"
+        "import disentangle.figures, disentangle.studies\n"
         "heavy = {'torch', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from disentangle import DisentangleError, UsageError\n"
