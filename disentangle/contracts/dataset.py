@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+SHOWN = 10
+"""Images that a notebook shows of a dataset."""
 
 Index: TypeAlias = NDArray[np.int64]
 """Indices of images, [N], or labels, [N, K]: int64."""
@@ -57,6 +60,27 @@ class Dataset(ABC):
     @abstractmethod
     def images(self, index: ArrayLike) -> "Tensor":
         """Return the images at `index` [N] as uint8 [N, C, H, W], 0 to 255."""
+
+    @never_failing
+    def _repr_html_(self) -> str:
+        """The dataset in a notebook: its size, its factors and a few images."""
+        title = self.name or type(self).__name__
+        shape = " x ".join(map(str, self.image_shape))
+        rows: list[tuple[str, str]] = [("images", f"{len(self):,} of {shape}, {self.strength}")]
+        rows += [(name, str(value)) for name, value in self.view_record.items()]
+        if isinstance(self, Labelled):
+            factors = ", ".join(f"{name} ({size:,})" for name, size in self.factors.items())
+            rows.append(("factors (values)", factors))
+        rows.append(("source", f"{self.source}; fingerprint {self.fingerprint[:10]}"))
+        return heading(title) + table(rows) + self._html_of_images(title)
+
+    def _html_of_images(self, title: str) -> str:
+        """A row of images, evenly spaced over the dataset; empty if it has none, as of arrays."""
+        try:
+            index = np.unique(np.linspace(0, len(self) - 1, SHOWN).astype(np.int64))
+            return picture(row_of_images(self.images(index)), f"images of {title}")
+        except Unavailable:
+            return ""
 
     @property
     def splits(self) -> Mapping[str, Index]:

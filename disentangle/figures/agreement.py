@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.canvas import (
-    COLUMN,
-    EDGE,
-    LINE,
-    PAGE,
-    SLANT,
-    SMALL,
-    Canvas,
-    check_suffix,
-)
+from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, SLANT, SMALL, Canvas
+from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.palette import GREY, INK, SHADES, line_of, series
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.analysis import (

@@ -12,7 +12,8 @@ from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
 from disentangle.errors import DisentangleError
 from disentangle.figures.bases import Base, find_bases
-from disentangle.figures.canvas import EDGE, PAGE, Canvas, check_suffix, short, title
+from disentangle.figures.canvas import EDGE, PAGE, Canvas, short, title
+from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import traverse
 from disentangle.runs.run import Run

@@ -2,14 +2,12 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.versions import made_by
-from disentangle.errors import UsageError
 from disentangle.figures.image_grids import as_float, mosaic, show
 from disentangle.figures.palette import GREY, INK
 from disentangle.runs.run import Run
@@ -27,7 +25,6 @@ DPI = 250  # of a PNG
 SLANT = 40  # degrees, of the names above a heat map
 DARK = 0.62
 """The shade of grey from which on white numbers have more contrast than black ones."""
-STILL = (".png", ".pdf", ".svg")
 
 
 def spread(
@@ -66,17 +63,6 @@ def short(run: Run) -> str:
 def source(about: str) -> str:
     """Return a figure's provenance: the runs, the software and the date."""
     return f"{about}; {made_by()}"
-
-
-def check_suffix(path: Path, known: tuple[str, ...] = STILL) -> str:
-    """Return the suffix of a figure's name in lower case.
-
-    Raises:
-        UsageError: the figure has no such format.
-    """
-    if path.suffix.lower() not in known:
-        raise UsageError(f"{path}: expected a file name that ends with {', '.join(known)}")
-    return path.suffix.lower()
 
 
 class Canvas:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageDraw
 
 from disentangle._utils.files import atomic
+from disentangle.errors import UsageError
 from disentangle.figures.palette import GREY, INK
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ METADATA: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
     }
 )
 """Format -> the metadata keys for the software, the provenance, the title and the caption."""
+
+
+STILL = (".png", ".pdf", ".svg")
+"""Formats of a still figure."""
+
+
+def check_suffix(path: Path, known: tuple[str, ...] = STILL) -> str:
+    """Return the suffix of a figure's name in lower case.
+
+    Raises:
+        UsageError: the figure has no such format.
+    """
+    if path.suffix.lower() not in known:
+        raise UsageError(f"{path}: expected a file name that ends with {', '.join(known)}")
+    return path.suffix.lower()
 
 
 def as_float(images: "Tensor") -> "Tensor":

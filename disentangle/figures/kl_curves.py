@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.canvas import (
-    COLUMN,
-    EDGE,
-    SMALL,
-    Canvas,
-    check_suffix,
-    short,
-    spread,
-    title,
-)
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, short, spread, title
+from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.palette import FAINT, GREY, INK, SERIES, line_of
 from disentangle.runs.run import Run
 from disentangle.scoring.metric_traits import metrics_with

@@ -10,18 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.figures.canvas import (
-    COLUMN,
-    EDGE,
-    LINE,
-    PAGE,
-    SLANT,
-    SMALL,
-    Canvas,
-    check_suffix,
-    short,
-    title,
-)
+from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, SLANT, SMALL, Canvas, short, title
+from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.latents import Latents, measure_latents
 from disentangle.figures.palette import GREY, INK
 from disentangle.runs.records import describe, describe_view

@@ -128,7 +128,8 @@ def plot_rows(
         DisentangleError: the runs were trained on different images.
     """
     style = TraversalStyle(span, columns=columns, caption=caption)
-    return rows_picture(runs, rows, *current_names([base]), style)
+    (name,) = current_names([base])
+    return rows_picture(runs, rows, name, style)
 
 
 def observed(runs: Runs) -> Observations:

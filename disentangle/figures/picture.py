@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from disentangle._utils.versions import made_by
-from disentangle.figures.image_grids import save_figure
+from disentangle.figures.image_grids import check_suffix, save_figure
 
 NOTEBOOK = 110
 """Dots per inch of a figure in a notebook."""
@@ -29,8 +29,6 @@ class Picture(Figure):
         Raises:
             UsageError: the file name has another suffix.
         """
-        from disentangle.figures.canvas import check_suffix
-
         path = Path(path)
         check_suffix(path)
         texts = {"software": made_by(), "source": self.about}

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle.figures.bases import draw_prior
-from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, short, title
-from disentangle.figures.image_grids import as_float
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, short, title
+from disentangle.figures.image_grids import as_float, check_suffix
 from disentangle.runs.run import Run
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from disentangle.contracts.source import Codes
 from disentangle.errors import UsageError, nearest, one_per_option
 from disentangle.figures.aligned import check_comparable, correlations
 from disentangle.figures.bases import Base, current_names, find_bases
-from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, STILL, Canvas, check_suffix, lines
+from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, Canvas, lines
 from disentangle.figures.factor_names import Informed, measure_factors
+from disentangle.figures.image_grids import STILL, check_suffix
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import (
     LETTER,

@@ -10,7 +10,8 @@ import numpy as np
 from disentangle._utils.text import count, natural_key
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
+from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, lines
+from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.palette import FAINT, GREY, INK, line_of, series
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.observations import Observations, names_of

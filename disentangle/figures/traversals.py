@@ -12,9 +12,9 @@ from disentangle._utils.text import file_stem
 from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.bases import Base, current_names, default_bases, find_bases
-from disentangle.figures.canvas import COLUMN, EDGE, PAGE, STILL, Canvas, check_suffix, short, title
+from disentangle.figures.canvas import COLUMN, EDGE, PAGE, Canvas, short, title
 from disentangle.figures.factor_names import measure_factors, with_factors
-from disentangle.figures.image_grids import as_float, save_animation
+from disentangle.figures.image_grids import STILL, as_float, check_suffix, save_animation
 from disentangle.figures.latents import Latents, measure_latents, measure_ranges
 from disentangle.figures.palette import GREY, INK
 from disentangle.runs.run import Run

@@ -3,12 +3,16 @@
 import datetime
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from disentangle._utils.html import heading, paragraph, picture, table
 from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import collapsed, log_end
 from disentangle.runs.labels import read_label
-from disentangle.runs.records import Value
+from disentangle.runs.records import Value, describe
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import current_scores
@@ -62,6 +66,29 @@ class Overview:
         if self.state in ("finished", "collapsed", "failed"):
             return self.state
         return f"{self.state} at step {self.step:,} of {self.steps:,}"
+
+    def html(self, figures: Path) -> str:
+        """The overview for a notebook.
+
+        Args:
+            figures: the folder of the run's figures; its traversals are shown if they are there.
+        """
+        settings = {**self.settings, "steps": f"{self.steps:,}", "seed": self.seed}
+        data = ", ".join(filter(None, [self.dataset, self.part]))
+        parts = [
+            heading(f"{self.model} on {data}", self.name),
+            paragraph(f"{self.progress}; {self.folder}"),
+            paragraph(self.note) if self.note else "",
+            table([[describe(settings)]], ["settings"]),
+        ]
+        if self.scores:
+            rows = [(name, f"{value:.4g}") for name, value in self.scores.items()]
+            parts.append(table(rows, ["score", "value"], numbers=1))
+        file = figures / "traversals.png"
+        if file.exists():
+            with Image.open(file) as image:
+                parts.append(picture(image, f"traversals of run {self.id}"))
+        return "".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
         """The overview as JSON."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import Stamp, stamp, write_text
+from disentangle._utils.html import never_failing
 from disentangle._utils.seeds import initialising
 from disentangle.contracts import entry_points, registry
 from disentangle.contracts.common_options import Training
@@ -69,6 +70,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.path}>"
+
+    @never_failing
+    def _repr_html_(self) -> str:
+        """The run in a notebook: its state, settings and scores, and its traversals if drawn."""
+        from disentangle.runs.overview import overview
+
+        return overview(self).html(self.figures)
 
     @property
     def finished(self) -> bool:

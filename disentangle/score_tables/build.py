@@ -18,7 +18,7 @@ from disentangle.score_tables.headings import headings, matching
 from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of
 from disentangle.score_tables.statistics import Statistic
-from disentangle.score_tables.table import LEFT, Table
+from disentangle.score_tables.table import LEFT, Table, Tables
 from disentangle.scoring.metric_traits import counts
 
 
@@ -218,7 +218,7 @@ def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]
 
 def tables(
     results: str | Path = "results", *, statistic: Statistic = "mean", baselines: bool = False
-) -> list[Table]:
+) -> Tables:
     """Make the tables of all runs in a results folder, one per dataset.
 
     Args:
@@ -235,4 +235,4 @@ def tables(
     if problems:
         raise DisentangleError("; ".join(problems))
     shown = read_baselines(results) if baselines else {}
-    return make_tables(runs, shown, statistic=statistic)
+    return Tables(make_tables(runs, shown, statistic=statistic))

@@ -4,6 +4,10 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from markupsafe import Markup, escape
+
+from disentangle._utils.html import heading, paragraph, table
+
 
 @dataclass(frozen=True)
 class Text:
@@ -105,6 +109,19 @@ def markdown(sheet: Sheet) -> str:
         for row in rows
     )
     return f"{text}\n\n{plain(sheet.caption)}\n"
+
+
+def as_html(sheet: Sheet) -> str:
+    """A table as HTML for a notebook."""
+    rows = [[as_markup(cell) for cell in row] for row in sheet.body]
+    return heading(sheet.title) + table(rows, sheet.head, sheet.numbers) + paragraph(sheet.caption)
+
+
+def as_markup(cell: Text) -> Markup:
+    """A cell as HTML, with its style."""
+    if cell.strong:
+        return Markup("<strong>{}</strong>").format(cell.text)
+    return Markup("<em>{}</em>").format(cell.text) if cell.grey else escape(cell.text)
 
 
 def plain(text: str) -> str:

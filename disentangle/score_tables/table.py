@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from disentangle._utils.html import never_failing
 from disentangle.errors import UsageError
 from disentangle.runs.records import Value, describe
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.published import Paper
-from disentangle.score_tables.render import Sheet, Text, markdown
+from disentangle.score_tables.render import Sheet, Text, as_html, markdown
 from disentangle.score_tables.statistics import CLAIM, FEWEST, STATISTICS, Statistic
 
 LEFT = ("model", "settings", "chosen", "labels used", "steps", "seeds")
@@ -225,9 +226,22 @@ class Table:
             raise UsageError("pandas is not installed. Run `pip install pandas`.") from None
         return pandas.DataFrame(self.records())
 
+    @never_failing
+    def _repr_html_(self) -> str:
+        """The table in a notebook, and those of papers below it."""
+        return "".join(map(as_html, self.sheets))
+
     def markdown(self) -> str:
         """The table in Markdown, with aligned columns."""
         return "\n".join(map(markdown, self.sheets))
+
+
+class Tables(list[Table]):
+    """Tables of several datasets, which a notebook shows below one another."""
+
+    @never_failing
+    def _repr_html_(self) -> str:
+        return "".join(as_html(sheet) for table in self for sheet in table.sheets)
 
 
 def common(settings: Sequence[dict[str, Value]]) -> dict[str, Value]:

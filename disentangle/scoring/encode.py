@@ -7,9 +7,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle._utils.callbacks import Progress, silent
+from disentangle._utils.callbacks import Progress
 from disentangle._utils.device import choose_device
 from disentangle._utils.files import check_new
+from disentangle._utils.notebook import notebook_progress
 from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Index, Labelled
 from disentangle.data.loading import opened
@@ -33,7 +34,7 @@ def encode(
     factors: Sequence[str] | None = None,
     force: bool = False,
     device: str = "auto",
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write the codes of images, with their factors, to a file; return the files.
 
@@ -53,7 +54,7 @@ def encode(
         factors: the factors to write, overriding the dataset's choice.
         force: whether an existing file may be replaced.
         device: the device for encoding.
-        progress: called while images are encoded.
+        progress: called while images are encoded [default: a line in a notebook].
 
     Raises:
         UsageError: an unknown suffix, split or factor.
@@ -66,7 +67,7 @@ def encode(
     torch_device = choose_device(device)
     request = ScoringRequest.of(split=split, factors=factors)
     part = part_to_encode(run, request, dataset)
-    source = RunSource(run, part, torch_device, progress)
+    source = RunSource(run, part, torch_device, progress or notebook_progress("encoding"))
     try:
         return write_table(path, table_of(source))
     except OSError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from disentangle._utils.html import never_failing, paragraph, table
 from disentangle._utils.text import count
 from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
@@ -17,6 +18,7 @@ from disentangle.errors import InputWarning, MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
+from disentangle.scoring.metric_traits import counts
 from disentangle.scoring.protocol import Protocol, Representation
 
 FEW = 50
@@ -63,9 +65,21 @@ class ScoreMapping(dict[str, float]):
         self.unavailable |= self.failed
         self.records = tuple(records)
 
+    @never_failing
+    def _repr_html_(self) -> str:
+        """The scores in a notebook, with the reasons for missing ones."""
+        rows = [(name, as_text(name, value)) for name, value in self.items()]
+        missing = [paragraph(f"{name}: n/a: {why}") for name, why in self.unavailable.items()]
+        return table(rows, ["score", "value"], numbers=1) + "".join(missing)
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """The scores and the reasons for missing ones, as plain values."""
         return {"scores": dict(self), "unavailable": self.unavailable}
+
+
+def as_text(name: str, value: float) -> str:
+    """A score as text; a count without decimals."""
+    return f"{value:g}" if counts(name.partition(" ")[0]) else f"{value:.3f}"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.notebook import notebook_progress
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
@@ -32,7 +33,7 @@ def score_encoder(
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
-    progress: Progress = silent,
+    progress: Progress | None = None,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score any function of images; each image is encoded at most once, after a trial with a few.
@@ -51,7 +52,7 @@ def score_encoder(
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
         name: the encoder's name in records.
-        progress: called while images are encoded.
+        progress: called while images are encoded [default: a line in a notebook].
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
     Returns:
@@ -63,6 +64,7 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    progress = progress or notebook_progress("encoding")
     return score_function(
         encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
     )

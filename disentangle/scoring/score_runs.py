@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.notebook import notebook_progress
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
@@ -43,7 +44,7 @@ def score(
     split: str | None = None,
     factors: Sequence[str] | None = None,
     device: str = "auto",
-    progress: Progress = silent,
+    progress: Progress | None = None,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score a run; return score names and values, and write them to its `scores.json`.
@@ -62,7 +63,7 @@ def score(
         split: the split to score [default: the one trained on, or `test` if that is `train`].
         factors: the factors to score, overriding the run's.
         device: the device that encodes images; see `train`.
-        progress: called while images are encoded.
+        progress: called while images are encoded [default: a line in a notebook].
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
     Raises:
@@ -71,6 +72,7 @@ def score(
         DisentangleError: training has not finished.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    progress = progress or notebook_progress("encoding")
     scores = score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
     if scores.unwritten:
         warnings.warn(f"scores were not written: {scores.unwritten}", UnwrittenWarning, 2)

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from disentangle._utils import callbacks
 from disentangle._utils.console import console, lines, manner, say
+from disentangle._utils.notebook import NotebookLine, in_notebook
 from disentangle._utils.progress_line import GAP, CountLine, drawn, position
 from disentangle._utils.text import duration
 from disentangle.runs.run import Run
@@ -80,11 +81,16 @@ class ProgressLine:
         first, began = self.started
         return (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
 
+    @property
+    def texts(self) -> tuple[str, list[str]]:
+        """The position, and the details that follow it."""
+        head = position(numbers_of(self.step, self.steps), self.step, self.steps, self.left)
+        return head, details(self.entry) if self.entry else []
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.steps:
             return
-        head = position(numbers_of(self.step, self.steps), self.step, self.steps, self.left)
-        parts = details(self.entry) if self.entry else []
+        head, parts = self.texts
         yield drawn(head, parts, self.step, self.steps, options)
 
 
@@ -105,6 +111,20 @@ def following() -> Iterator[Following]:
     training, preparing = ProgressLine(), CountLine(label="dataset")
     with Live(Group(preparing, training), console=console, refresh_per_second=4, transient=True):
         yield Following(training.report, preparing.count)
+
+
+def notebook_report() -> callbacks.Report:
+    """A callback for steps that updates a line in a notebook; elsewhere one that does nothing."""
+    if not in_notebook():
+        return callbacks.silent
+    training, shown_line = ProgressLine(), NotebookLine()
+
+    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
+        training.report(step, steps, entry)
+        head, parts = training.texts
+        shown_line.show(GAP.join([head, *parts]), last=step == steps)
+
+    return report
 
 
 def plain() -> callbacks.Report:

@@ -11,6 +11,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.notebook import notebook_progress
 from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -36,6 +37,7 @@ from disentangle.training.configuration import (
 from disentangle.training.loop import fit
 from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
+from disentangle.training.progress import notebook_report
 
 
 def train(
@@ -62,9 +64,9 @@ def train(
     score_every: int | None = None,
     metrics: Iterable[str] | None = None,
     figures: bool = True,
-    report: Report = silent,
+    report: Report | None = None,
     say: Say = silent,
-    progress: Progress = silent,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Run:
     """Train a model on a dataset; return the finished run.
@@ -95,10 +97,11 @@ def train(
         score_every: steps between scores, which are written to the log.
         metrics: the metrics to score during training [default: the default metrics]; see `score`.
         figures: True to draw the run's figures at the end; see `figures.files_of`.
-        report: called after each step; see `monitor.Report`.
+        report: called after each step; see `monitor.Report` [default: a line in a notebook shows
+            the progress].
         say: called with lines of text for the user.
         progress: called with the number of prepared images and the total, while the dataset is
-            prepared.
+            prepared [default: a line in a notebook].
         **options: the model's knobs (`beta=4`) and the training options (`steps=5000`, `seed=0`,
             `batch_size`, `lr`, `optimizer`, `precision`).
 
@@ -106,6 +109,7 @@ def train(
         UsageError: an unknown name or option, or an invalid value.
         DisentangleError: training failed; complete files are kept.
     """
+    report, progress = report or notebook_report(), progress or notebook_progress("dataset")
     request = ModelRequest.of(model, options, preset)
     if name:
         check_name(name)
@@ -183,7 +187,7 @@ def resume(
     device: str = "auto",
     checkpoint_every: int | None = None,
     figures: bool | None = None,
-    report: Report = silent,
+    report: Report | None = None,
     say: Say = silent,
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run.
@@ -195,6 +199,7 @@ def resume(
         UsageError: the run's weights were imported without those that only training needs.
         DisentangleError: training failed; complete files are kept.
     """
+    report = report or notebook_report()
     loaded = run if isinstance(run, Run) else load_run(run)
     loaded.say = say
     if loaded.record.absent:

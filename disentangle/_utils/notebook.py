@@ -1,0 +1,55 @@
+"""Progress in a notebook: one line that is updated, not many lines."""
+
+import sys
+import time
+from typing import Any
+
+from disentangle._utils.callbacks import Progress, silent
+from disentangle._utils.progress_line import CountLine
+
+EVERY = 0.25
+"""Seconds between updates of a line."""
+
+
+def in_notebook() -> bool:
+    """True if this code runs in the kernel of a notebook, not in a script or a terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class NotebookLine:
+    """A line of text below a notebook's cell, which each `show` replaces."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+        self.shown = 0.0
+
+    def show(self, text: str, *, last: bool = False) -> None:
+        """Replace the line; unless it is the last one, at most once every `EVERY` seconds."""
+        from IPython.display import display
+
+        show_object: Any = display
+
+        now = time.monotonic()
+        if now - self.shown < EVERY and not last:
+            return
+        self.shown = now
+        content = {"text/plain": text}
+        if self.handle is None:
+            self.handle = show_object(content, raw=True, display_id=True)
+        else:
+            self.handle.update(content, raw=True)
+
+
+def notebook_progress(label: str) -> Progress:
+    """A progress callback that shows a line in a notebook; elsewhere one that does nothing."""
+    if not in_notebook():
+        return silent
+    count, line = CountLine("{done:,} of at most {total:,} images", label), NotebookLine()
+
+    def progress(done: int, total: int) -> None:
+        count.count(done, total)
+        line.show(str(count), last=done >= total)
+
+    return progress
