@@ -12,7 +12,7 @@ from scipy import stats
 
 from disentangle.cli.run_choice import choose_runs
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import canvas, sweeps
+from disentangle.figures import picture, sweeps
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.score_tables.analysis import families, rank_agreement, ranks, variance_shares
@@ -297,7 +297,7 @@ def test_sweep_over_one_value_says_so(observations, tmp_path):
 
 def test_lines_and_texts_of_a_sweep_have_contrast(observations, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: drawn.append(figure))
     draw_sweep(observations, "mig [mean]", "beta", tmp_path / "a.png")
     draw_rate_distortion(observations, tmp_path / "a.png")
     draw_protocols(observations, "mig", tmp_path / "a.png")
@@ -328,7 +328,7 @@ def test_rate_of_several_is_chosen_and_its_distortion_goes_with_it(variant, tmp_
 @pytest.mark.parametrize("number", [3, 30])
 def test_heads_of_an_agreement_are_inside_the_figure(variant, tmp_path, monkeypatch, number):
     drawn = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: drawn.append(figure))
     rng = np.random.default_rng(0)
     runs = [
         variant(f"{i}", seed=i, values=[{"value": rng.random(), "seed": s} for s in range(number)])

@@ -6,7 +6,7 @@ import pytest
 from helpers.figure_checks import check_contrast, check_type
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import canvas
+from disentangle.figures import canvas, picture
 from disentangle.figures import kl_curves as curves
 from disentangle.figures.palette import FAINT, SERIES
 
@@ -19,7 +19,7 @@ def write_log(run, kls):
 @pytest.fixture
 def drawn(monkeypatch):
     found = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: found.append(figure))
     return found
 
 

@@ -50,7 +50,7 @@ def test_means_come_before_samples_and_what_is_unusual_is_told(variant):
 def test_figure_says_what_a_value_is_and_shows_whole_numbers_whole(run):
     votes = matrices.Matrix("d", ("side", "x"), np.array([[1659.0, 0], [3, 1], [0, 2]]), "votes")
     drawn = matrices.make_canvas(run, [votes], LATENTS)
-    assert drawn.caption == "d: votes.\nGrey: inactive latents."
+    assert drawn.figure.caption == "d: votes.\nGrey: inactive latents."
     axes, _ = drawn.figure.axes
     assert [text.get_text() for text in axes.texts] == ["0", "2", "1659", "0", "3", "1"]
     check_type(drawn.figure, slanted=2)

@@ -10,7 +10,7 @@ from PIL import Image
 from disentangle._utils.versions import made_by
 from disentangle.cli.app import app
 from disentangle.errors import UsageError
-from disentangle.figures import canvas
+from disentangle.figures import canvas, picture
 from disentangle.figures import reconstructions as grids
 from disentangle.figures.bases import find_bases
 from disentangle.figures.canvas import title
@@ -29,7 +29,7 @@ KINDS = ("traversals", "reconstructions", "samples", "matrices", "kl")
 def drawn(monkeypatch):
     """What was drawn: matplotlib's figures, in place of their files."""
     found = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: found.append(figure))
     return found
 
 
@@ -191,5 +191,5 @@ def test_print_has_images_at_their_own_resolution(run, tmp_path):
 
 def test_dollars_in_a_name_are_no_mathematics(run, drawn):
     run.save_record(dataset=run.record.dataset.model_copy(update={"name": "./$x_1$ {photos}"}))
-    canvas.Canvas(canvas.title(run), 3.3, 1.0, shows="x").save(run.path / "a.png")
+    canvas.Canvas(canvas.title(run), 3.3, 1.0, shows="x").figure.save(run.path / "a.png")
     assert "$x_1$ {photos}" in " ".join(check_type(drawn[0]))

@@ -6,7 +6,7 @@ import torch
 from helpers.figure_checks import check_contrast, check_type
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures import canvas, run_rows
+from disentangle.figures import picture, run_rows
 from disentangle.figures.bases import find_bases
 from disentangle.figures.factor_names import Informed
 from disentangle.figures.run_rows import draw_run_rows
@@ -48,7 +48,7 @@ def test_reversed_row_is_shown_from_its_other_end(run, monkeypatch):
 
 def test_figure_has_a_row_per_run_and_a_block_per_factor(run, monkeypatch):
     drawn = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: drawn.append(figure))
     write_label(run.path, name="mine")
     path = draw_run_rows([run, run, run], ["side", "2"], style=TraversalStyle(columns=6))
     assert path.parent == run.figures

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from disentangle._utils.versions import made_by
 from disentangle.contracts.model import Code, Posterior
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
-from disentangle.figures import canvas, traversals
+from disentangle.figures import canvas, picture, traversals
 from disentangle.figures.bases import Base, find_bases
 from disentangle.figures.canvas import title
 from disentangle.figures.image_grids import mosaic
@@ -81,7 +81,7 @@ def test_still_is_a_column_wide_or_a_page_and_its_type_is_readable(
     run, monkeypatch, bases, width, span
 ):
     found = []
-    monkeypatch.setattr(canvas, "save_figure", lambda figure, path, **about: found.append(figure))
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: found.append(figure))
     draw_traversals(run, bases, run.path / "a.png", TraversalStyle(span))
     check_contrast(found[0])
     assert found[0].get_figwidth() == width
@@ -134,7 +134,7 @@ def canvases(monkeypatch):
     """The figures that were drawn, in place of their files, with the texts of their metadata."""
     drawn = []
     monkeypatch.setattr(
-        canvas, "save_figure", lambda figure, path, **about: drawn.append((figure, about))
+        picture, "save_figure", lambda figure, path, **about: drawn.append((figure, about))
     )
     return drawn
 
