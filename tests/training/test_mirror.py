@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from disentangle.runs.labels import write_label
 from disentangle.runs.tracker_records import read_tracker
 from disentangle.training.mirror import Mirror, scalars, tracked_run
 from disentangle.training.tracking import tracker_of
@@ -72,8 +73,9 @@ def test_settings_and_names_are_those_of_the_run(trained):
     assert run.settings["seed"] == 0
 
 
-def test_a_run_without_a_name_is_called_by_its_id(run):
-    assert tracked_run(run, "").name == f"{run.record.id} beta-vae tiny seed 0"
+def test_a_run_without_a_name_is_called_by_its_id(trained):
+    write_label(trained.path, name="")
+    assert tracked_run(trained, "").name == f"{trained.record.id} beta-vae tiny seed 0"
 
 
 def test_steps_that_a_resumed_training_logs_again_are_not_repeated(trained, mirror):

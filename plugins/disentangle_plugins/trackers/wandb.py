@@ -82,4 +82,7 @@ class WandB(Tracker):
 
     def close(self, state: str) -> None:
         """Send what is left, and mark the run as finished or not."""
+        import wandb
+
         self.run.finish(exit_code=0 if state == "finished" else 1)
+        wandb.teardown()  # waits for the process that writes the file
