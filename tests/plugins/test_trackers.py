@@ -111,6 +111,7 @@ def mlflow_run(tracked, store, mlflow_client):
     return mlflow_client.get_run(read_tracker(tracked.path, track).entry)
 
 
+@pytest.mark.slow
 @OF_MLFLOW
 def test_mlflow_has_every_number_once(tracked, mlflow_run, mlflow_client):
     names = {name for name in mlflow_run.data.metrics if not name.startswith("final/")}
@@ -124,6 +125,7 @@ def test_mlflow_has_every_number_once(tracked, mlflow_run, mlflow_client):
     assert histories == logged(tracked)
 
 
+@pytest.mark.slow
 @OF_MLFLOW
 def test_mlflow_has_settings_figures_and_scores(tracked, mlflow_run, mlflow_client):
     assert mlflow_run.data.params["beta"] == "2.0"
@@ -134,6 +136,7 @@ def test_mlflow_has_settings_figures_and_scores(tracked, mlflow_run, mlflow_clie
     assert [file.path for file in files] == ["figures/traversals.gif", "figures/traversals.png"]
 
 
+@pytest.mark.slow
 @OF_MLFLOW
 def test_mlflow_takes_scores_again_without_repeating_them(
     tracked, mlflow_run, store, mlflow_client

@@ -99,6 +99,7 @@ def test_a_tracker_that_fails_costs_nothing(tracked, moment):
     assert read_tracker(run.path, track).failed == "ConnectionError: no network"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["open", "close"])
 def test_a_tracker_that_hangs_is_not_waited_for(tracked, moment, monkeypatch):
     monkeypatch.setattr(tracking, "CLOSE", 1.0)
@@ -107,6 +108,7 @@ def test_a_tracker_that_hangs_is_not_waited_for(tracked, moment, monkeypatch):
     assert run.finished
 
 
+@pytest.mark.slow
 def test_a_tracker_whose_process_is_killed_is_named(tracked, monkeypatch):
     command = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     monkeypatch.setattr(tracking, "COMMAND", command)
@@ -146,6 +148,7 @@ def test_a_missing_package_is_refused_before_training(command, name, monkeypatch
     assert err == f"error: tracker '{name}' needs the package {name}. {install}\n"
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_where_the_package_of_its_tracker_is_missing(tracked, monkeypatch):
     with pytest.raises(DisentangleError, match="stopped after step 7"):
         tracked(["tensorboard"], report=stop_at(7))
@@ -167,6 +170,7 @@ def test_a_tracker_is_made_with_its_settings():
     assert tracker_of("wandb:project=mine,mode=offline").mode == "offline"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_sent_if_a_tracker_is_named(tracked):
     tracked(None)
     run = tracked(["diary"])
@@ -174,6 +178,7 @@ def test_a_finished_run_is_sent_if_a_tracker_is_named(tracked):
     assert not (tracked(None).path / "diary.jsonl").read_text().count("unfinished")
 
 
+@pytest.mark.slow
 def test_a_tracker_that_is_named_when_resuming_gets_the_whole_run(tracked):
     with pytest.raises(DisentangleError, match="stopped after step 7") as stopped:
         tracked(None, report=stop_at(7))
@@ -190,6 +195,7 @@ def test_watch_sends_a_run_and_fails_with_its_tracker(run, command):
     assert lines(run, "step") == steps(run)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::disentangle.errors.TrackingWarning")
 def test_jobs_of_a_study_are_tracked_with_their_scores(strangers, command, tmp_path):
     (tmp_path / "mine.toml").write_text(STUDY)
