@@ -109,7 +109,8 @@ def load_plan(
     for job in plan.jobs:
         job.order = job.order.model_copy(update={"track": trackers})
     if not plan.jobs and not plan.absent:
-        raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}")
+        hint = suggestion(datasets[0], planner.named, option="--dataset")
+        raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}{hint}")
     return plan
 
 

@@ -40,7 +40,7 @@ class WandB(Tracker):
         import wandb
 
         identity = run.entry or uuid.uuid4().hex[:12]
-        mode = os.environ.get("WANDB_MODE", "online") if self.mode == "auto" else self.mode
+        mode: Any = os.environ.get("WANDB_MODE", "online") if self.mode == "auto" else self.mode
         offline = mode == "offline"
         if offline:
             for old in (run.path / "wandb").glob(f"offline-run-*-{identity}"):
