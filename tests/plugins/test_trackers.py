@@ -213,6 +213,15 @@ def test_wandb_has_settings_figures_and_scores(tracked, wandb_records):
     assert sorted(file.suffix for file in media) == [".gif", ".png"]
 
 
+def test_settings_are_kept_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert check_trackers(["TensorBoard:folder=boards", "wandb:mode=auto", "wandb"]) == (
+        f"tensorboard:folder={tmp_path}/boards",
+        "wandb",
+    )
+    assert check_trackers("wandb:tags=a+b,project=mine") == ("wandb:project=mine,tags=a+b",)
+
+
 def test_wandb_continues_online_after_the_last_step_of_the_server(tracked, monkeypatch):
     rows, given = [], {}
 

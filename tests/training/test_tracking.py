@@ -10,7 +10,7 @@ from disentangle.errors import DisentangleError, TrackingWarning, UsageError
 from disentangle.runs.run import load_run
 from disentangle.runs.tracker_records import read_tracker, tracker_stem, trackers_of
 from disentangle.training import tracking
-from disentangle.training.tracking import check_trackers, tracker_of
+from disentangle.training.tracking import tracker_of
 from disentangle.training.train import resume, train
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
@@ -157,17 +157,8 @@ def test_a_run_is_resumed_where_the_package_of_its_tracker_is_missing(tracked, m
         assert tracked(None).finished
 
 
-def test_settings_are_kept_in_full(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert check_trackers(["TensorBoard:folder=boards", "wandb:mode=auto", "wandb"]) == (
-        f"tensorboard:folder={tmp_path}/boards",
-        "wandb",
-    )
-    assert check_trackers("wandb:tags=a+b,project=mine") == ("wandb:project=mine,tags=a+b",)
-
-
-def test_a_tracker_is_made_with_its_settings():
-    assert tracker_of("wandb:project=mine,mode=offline").mode == "offline"
+def test_a_tracker_is_made_with_its_settings(strangers):
+    assert tracker_of("Diary:fails=log").fails == "log"
 
 
 @pytest.mark.slow
