@@ -166,13 +166,12 @@ class Follower:
         if self.process is None:
             return
         late = self.running
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # its children too
-        self.process.wait()
-        if not late:
-            self.listen()
-        elif not self.failed:
-            self.failed = f"it did not end within {patience:.0f} s"
+        self.listen()
+        if late:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # its children too
+            self.process.wait()
+            self.failed = self.failed or f"it did not end within {patience:.0f} s"
         for pipe in (self.process.stdin, self.process.stdout):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
