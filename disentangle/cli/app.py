@@ -33,6 +33,7 @@ from disentangle.cli.parameters import (
     File,
     Results,
     RunPath,
+    Track,
     as_example,
 )
 from disentangle.cli.report import report
@@ -48,6 +49,7 @@ from disentangle.errors import (
     InputWarning,
     OldSpelling,
     PluginWarning,
+    TrackingWarning,
     UsageError,
 )
 
@@ -80,6 +82,7 @@ def resume(
             show_default="as when training started",
         ),
     ] = None,
+    track: Track = None,
     data_dir: DataDir = None,
     file: File = None,
     results: Results = RESULTS,
@@ -96,6 +99,7 @@ def resume(
             device=device,
             checkpoint_every=checkpoint_every,
             figures=figures,
+            track=track,
             report=watch.report,
             say=say,
         )
@@ -221,7 +225,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    shown = PluginWarning | InputWarning | OldSpelling
+    shown = PluginWarning | InputWarning | OldSpelling | TrackingWarning
     if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 
