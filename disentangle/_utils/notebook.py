@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from disentangle._utils.callbacks import Progress, silent
@@ -42,14 +44,34 @@ class NotebookLine:
             self.handle.update(content, raw=True)
 
 
-def notebook_progress(label: str) -> Progress:
-    """A progress callback that shows a line in a notebook; elsewhere one that does nothing."""
-    if not in_notebook():
-        return silent
-    count, line = CountLine("{done:,} of at most {total:,} images", label), NotebookLine()
+@contextmanager
+def encoding_line(progress: Progress | None) -> Iterator[Progress]:
+    """Yield a progress callback of images: the given one, or in a notebook one that shows a line.
 
-    def progress(done: int, total: int) -> None:
+    At the end the line says how many images were encoded.
+    """
+    if progress is not None or not in_notebook():
+        yield progress or silent
+        return
+    count, line = CountLine("{done:,} of at most {total:,} images", "encoding"), NotebookLine()
+
+    def show(done: int, total: int) -> None:
+        count.count(done, total)
+        line.show(str(count))
+
+    yield show
+    if count.done:
+        line.show(f"encoded {count.done:,} images", last=True)
+
+
+def preparing_line(progress: Progress | None) -> Progress:
+    """A progress callback of a dataset: the given one, or in a notebook one that shows a line."""
+    if progress is not None or not in_notebook():
+        return progress or silent
+    count, line = CountLine(label="dataset"), NotebookLine()
+
+    def show(done: int, total: int) -> None:
         count.count(done, total)
         line.show(str(count), last=done >= total)
 
-    return progress
+    return show

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from disentangle._utils.callbacks import Progress
 from disentangle._utils.device import choose_device
 from disentangle._utils.files import check_new
-from disentangle._utils.notebook import notebook_progress
+from disentangle._utils.notebook import encoding_line
 from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Index, Labelled
 from disentangle.data.loading import opened
@@ -67,15 +67,16 @@ def encode(
     torch_device = choose_device(device)
     request = ScoringRequest.of(split=split, factors=factors)
     part = part_to_encode(run, request, dataset)
-    source = RunSource(run, part, torch_device, progress or notebook_progress("encoding"))
-    try:
-        return write_table(path, table_of(source))
-    except OSError as error:
-        raise DisentangleError(
-            f"{error.filename or path}: cannot be written: {error.strerror or error}"
-        ) from error
-    finally:
-        source.save()
+    with encoding_line(progress) as shown:
+        source = RunSource(run, part, torch_device, shown)
+        try:
+            return write_table(path, table_of(source))
+        except OSError as error:
+            raise DisentangleError(
+                f"{error.filename or path}: cannot be written: {error.strerror or error}"
+            ) from error
+        finally:
+            source.save()
 
 
 def check_output(path: Path, force: bool) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.notebook import notebook_progress
+from disentangle._utils.notebook import encoding_line
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
@@ -64,10 +64,9 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    progress = progress or notebook_progress("encoding")
-    return score_function(
-        encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
-    )
+    options = {"takes": takes, "device": device, "name": name, "say": say}
+    with encoding_line(progress) as shown:
+        return score_function(encoder, dataset, request, progress=shown, **options)
 
 
 def score_function(

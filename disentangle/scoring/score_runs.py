@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.notebook import notebook_progress
+from disentangle._utils.notebook import encoding_line
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
@@ -72,8 +72,8 @@ def score(
         DisentangleError: training has not finished.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    progress = progress or notebook_progress("encoding")
-    scores = score_run(run, request, dataset=dataset, device=device, progress=progress, say=say)
+    with encoding_line(progress) as shown:
+        scores = score_run(run, request, dataset=dataset, device=device, progress=shown, say=say)
     if scores.unwritten:
         warnings.warn(f"scores were not written: {scores.unwritten}", UnwrittenWarning, 2)
     return scores

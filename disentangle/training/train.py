@@ -11,7 +11,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.notebook import notebook_progress
+from disentangle._utils.notebook import preparing_line
 from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -113,7 +113,7 @@ def train(
         UsageError: an unknown name or option, or an invalid value.
         DisentangleError: training failed; complete files are kept.
     """
-    report, progress = report or notebook_report(), progress or notebook_progress("dataset")
+    report, progress = report or notebook_report(), preparing_line(progress)
     request = ModelRequest.of(model, options, preset)
     if name:
         check_name(name)

@@ -50,6 +50,7 @@ def test_exported_encoder_has_the_scores_of_the_run(command, run):
     [("vae", "bernoulli"), ("vae", "continuous-bernoulli"), ("qlae", "gaussian-learned")],
 )
 def test_onnx_files_compute_what_the_run_does(strangers, tmp_path, model, likelihood):
+    pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     options = {"steps": 1, "batch_size": 8, "figures": False, "device": "cpu"}
     run = disentangle.train(model, "tiny", likelihood=likelihood, results=tmp_path, **options)
@@ -124,6 +125,7 @@ def test_run_without_its_dataset_is_compared_on_random_images(run, tmp_path, mon
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
 def test_missing_packages_are_one_line(run, tmp_path, monkeypatch, missing):
+    pytest.importorskip("onnx")
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(DisentangleError, match=rf"\({missing} is missing\). Run `pip install 'dis"):
         disentangle.export(run, tmp_path / "out", format="onnx")
