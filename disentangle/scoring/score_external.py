@@ -64,9 +64,17 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    options = {"takes": takes, "device": device, "name": name, "say": say}
     with encoding_line(progress) as shown:
-        return score_function(encoder, dataset, request, progress=shown, **options)
+        return score_function(
+            encoder,
+            dataset,
+            request,
+            takes=takes,
+            device=device,
+            name=name,
+            progress=shown,
+            say=say,
+        )
 
 
 def score_function(
