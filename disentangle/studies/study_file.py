@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
 
 from disentangle._utils.strict import Strict, error_place, first_error
-from disentangle.data import loading
+from disentangle.data.names import inner_path, with_path
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.score_tables.statistics import Statistic
 from disentangle.scoring.protocol import DEFAULT
@@ -195,8 +195,9 @@ def dataset_of(dataset: Any, file: Path) -> dict[str, Any]:
     except ValidationError as error:
         raise UsageError(f"dataset.{describe_error(error)}") from error
     resolved = dict(given)
-    if loading.is_path(resolved["name"]):
-        resolved["name"] = str((file.parent / resolved["name"]).resolve())
+    name = resolved["name"]
+    if (path := inner_path(name)) is not None:
+        resolved["name"] = with_path(name, (file.parent / Path(path).expanduser()).resolve())
     if "file" in resolved:
         resolved["file"] = str((file.parent / str(resolved["file"])).resolve())
     return resolved
