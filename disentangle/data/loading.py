@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -197,7 +196,8 @@ def opener(name: str) -> Any:
     """The function that opens this dataset, `open(location)`."""
     reference = reference_of(name)
     if reference is not None:
-        return partial(registry.collections.load(reference.prefix), reference=reference)
+        open_reference = registry.collections.load(reference.prefix)
+        return lambda place: open_reference(place, reference)
     if true_name(name) not in registry.datasets.entries and Path(name).exists():
         raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
     return by_reference(name) if ":" in name else registry.datasets.load(name)

@@ -35,6 +35,8 @@ SAVED = ("dataset_dict.json", "state.json")
 """Files in a folder that was written by `save_to_disk`."""
 LABELS = ("bool", "int", "uint", "float", "string", "large_string")
 """Beginnings of the types of columns that may be labels."""
+ROWS = 256
+"""Rows of a Parquet file that are read at once."""
 OPTIONS = ("split", "image", "labels", "config", "revision")
 
 
@@ -138,7 +140,7 @@ def loaded(location: Location, reference: Reference, scratch: str) -> Mapping[st
 
 def from_files(path: Path, options: Mapping[str, Any]) -> Any:
     """Read a local file, or a folder of files."""
-    from datasets import load_dataset
+    from datasets import load_dataset_builder
 
     if path.is_dir():
         what = {"path": str(path)}
@@ -148,10 +150,17 @@ def from_files(path: Path, options: Mapping[str, Any]) -> Any:
             what["sep"] = "\t"
     else:
         raise DisentangleError(f"{path}: expected a folder, or a file ({', '.join(BUILDERS)})")
-    splits = load_dataset(**what, **options, streaming=True)
+    builder = load_dataset_builder(**what, **options)
+    if hasattr(builder.config, "fragment_scan_options"):  # Parquet: else all of it fills memory
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
+        builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
+        builder.config.batch_size = ROWS
+    splits = builder.as_streaming_dataset()
     if all(part.features for part in splits.values()):
         return splits
-    return load_dataset(**what, **options)  # the columns of text files are known once read
+    builder.download_and_prepare()  # the columns of text files are known once they are read
+    return builder.as_dataset()
 
 
 def undecoded(part: Any) -> Any:

@@ -6,6 +6,7 @@ of the class, but for `split`, which all classes share: it names a split, or sev
 `split=train+test`. Without it the class's own default is taken, for most of them `train`.
 """
 
+import builtins
 import gzip
 import inspect
 import lzma
@@ -50,6 +51,8 @@ BOOLEAN = {"train": ("train", "test"), "background": ("background", "evaluation"
 """Parameter that chooses one of two splits -> the names of the splits for true and false."""
 NAMES = ("classes", "categories", "_characters")
 """Attributes that hold the names of the classes."""
+OPENERS: Mapping[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+"""Ending of a compressed file -> the function that opens it."""
 UNNAMED = "label"
 """The factor of a class that has no target types."""
 UNLABELLED = (None, -1)
@@ -265,15 +268,16 @@ def root_of(cls: Any, location: Location, stack: ExitStack) -> Path:
     MNIST's files from wherever they lie; else the class's own folder of downloads.
     """
     if location.file is None:
-        return location.downloads / "torchvision" / cls.__name__
-    given = location.file
+        return location.downloads / "torchvision" / str(cls.__name__)
+    given: Path = location.file
     if not given.exists():
         raise DisentangleError(f"{given}: no such file or folder")
     if given.is_file():
         given = unpacked(given, temporary(location, "unpacked", stack))
     if hasattr(cls, "raw_folder"):
-        return mnist_root(cls.__name__, given, temporary(location, "linked", stack)) or given
-    return given.parent if given.name == getattr(cls, "base_folder", None) else given
+        return mnist_root(cls.__name__, given, temporary(location, "copied", stack)) or given
+    is_inside = given.name == getattr(cls, "base_folder", None)
+    return given.parent if is_inside else given
 
 
 def temporary(location: Location, name: str, stack: ExitStack) -> Path:
@@ -301,39 +305,24 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
 
 def mnist_root(name: str, given: Path, folder: Path) -> Path | None:
-    """Link or unpack files of MNIST's format to where torchvision finds them; None if none are."""
+    """Copy files of MNIST's format, unpacked, to where torchvision finds them; None if none are."""
     start = given / name if (given / name).is_dir() else given
-    files = [
-        path
-        for depth in ("", "*/", "*/*/")
-        for path in start.glob(f"{depth}*idx*")
-        if path.is_file()
-    ]
+    found = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
+    files = sorted(filter(Path.is_file, found), key=lambda path: path.suffix in OPENERS)
     raw = folder / name / "raw"
     raw.mkdir(parents=True)
-    for path in sorted(files, key=lambda path: path.suffix in (".gz", ".xz")):
-        packed = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix)
-        name_in_raw = path.stem if packed else path.name
-        target = raw / name_in_raw.replace(".idx", "-idx")  # some copies are so called
+    for path in files:
+        target = raw / path.name.replace(".idx", "-idx")  # some copies are so called
+        target = target.with_suffix("") if path.suffix in OPENERS else target
         if target.exists():
             continue
-        if packed is None:
-            link(path, target)
-            continue
         try:
-            with packed(path, "rb") as source, target.open("wb") as unpacked_file:
-                shutil.copyfileobj(source, unpacked_file)  # type: ignore[misc]
+            opener = OPENERS.get(path.suffix, builtins.open)
+            with opener(path, "rb") as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
         except (OSError, EOFError, lzma.LZMAError) as error:
             raise DisentangleError(f"{path} cannot be unpacked: {error}; get it again") from error
     return folder if files else None
-
-
-def link(path: Path, target: Path) -> None:
-    """Link a file, or copy it where links are not allowed."""
-    with suppress(OSError):
-        target.symlink_to(path.resolve())
-        return
-    shutil.copyfile(path, target)
 
 
 def columns_of(data: Any, target: Any) -> dict[str, Sequence[str]]:
