@@ -15,8 +15,17 @@ from disentangle.contracts import registry
 from disentangle.data.status import about, state
 from disentangle.errors import DisentangleError
 
-NEEDED = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn", "pydantic", "typer")
-OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "pandas")
+NEEDED = (
+    "disentangle-bench",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+    "typer",
+)
+OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "datasets", "pandas")
 
 
 def examine(data_dir: str | Path | None = None) -> dict[str, Any]:
