@@ -4,7 +4,7 @@ They are read twice: for their sizes and labels, then, a few at a time, for thei
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -73,12 +73,12 @@ def prepare_examples(
     preparation = Preparation(
         folder=location.folder, version=version, given=location.file, say=location.say
     )
-    is_new = not location.folder.exists()
+    folder = location.folder
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         prepared = preparation.get(lambda stack: content_of(make(stack), location))
     except BaseException:
-        if is_new:  # a misspelt reference leaves nothing
-            remove_empty(location.folder)
+        remove_empty(missing)  # a misspelt reference leaves nothing
         raise
     dataset = as_dataset(prepared)
     if "train" in dataset.splits:
@@ -88,12 +88,12 @@ def prepare_examples(
     return dataset
 
 
-def remove_empty(folder: Path) -> None:
-    """Remove a folder in which nothing was prepared, and the one around it."""
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove the folders that are empty, but for a lock, from the innermost on."""
     with suppress(OSError):
-        (folder / ".lock").unlink(missing_ok=True)
-        folder.rmdir()
-        folder.parent.rmdir()
+        for folder in folders:
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def content_of(examples: Examples, location: Location) -> Content:
@@ -219,15 +219,15 @@ def factors_of(
     Raises:
         DisentangleError: a column is no factor, and not optional.
     """
+    named = {column: names for column, names in examples.columns.items() if names}
     try:
-        factors = together(labels, count)
+        factors = together(labels, count, named)
     except ValueError as error:
         if not examples.optional:
             raise DisentangleError(f"'{location.name}': {error}") from None
-        factors = together(usable_columns(labels, count, location), count)
+        factors = together(usable_columns(labels, count, named, location), count, named)
     if factors.remark:
         location.say(f"{location.name}: {factors.remark}")
-    named = {name: examples.columns[name] for name in factors.values if examples.columns[name]}
     return FactorValues(
         factors.labels,
         values={
@@ -239,23 +239,25 @@ def factors_of(
     )
 
 
-def together(labels: Mapping[str, Sequence[Any]], count: int) -> FactorValues:
-    """Make factors of all columns."""
+def together(
+    labels: Mapping[str, Sequence[Any]], count: int, classes: Collection[str]
+) -> FactorValues:
+    """Make factors of all columns; those of classes are discrete, however few images there are."""
     check_names(list(labels))
     table = np.empty((count, len(labels)), object)
     for k, column in enumerate(labels.values()):
         table[:, k] = column
-    return read_factors(table, list(labels))
+    return read_factors(table, list(labels), classes)
 
 
 def usable_columns(
-    labels: Mapping[str, Sequence[Any]], count: int, location: Location
+    labels: Mapping[str, Sequence[Any]], count: int, classes: Collection[str], location: Location
 ) -> dict[str, Sequence[Any]]:
     """The columns that are factors; the others are left out with a message."""
     usable = {}
     for name, column in labels.items():
         try:
-            together({name: column}, count)
+            together({name: column}, count, classes)
             usable[name] = column
         except ValueError as error:
             location.say(f"{location.name}: column '{name}' is left out: {error}")

@@ -100,6 +100,13 @@ def test_other_columns_follow_the_rules_of_own_data(prepare):
     assert dataset.numbers == {"gaps": (1.0, 2.0, 8.0)}
 
 
+def test_classes_are_discrete_however_few_images_there_are(prepare):
+    images, numbers = [picture(i) for i in range(60)], list(range(60))
+    assert prepare(images, {"label": numbers}, {"label": list(map(str, numbers))}).factors == {
+        "label": 60
+    }
+
+
 def test_full_grid_becomes_a_grid_in_row_major_order(prepare):
     cells = [(x, y) for y in range(3) for x in range(4)]
     images = [picture(10 * x + y) for x, y in cells]

@@ -5,11 +5,13 @@ import hashlib
 import io
 import pickle
 import struct
+import sys
 import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 from torchvision import datasets
 
 from disentangle.data.loading import load_dataset
@@ -146,7 +148,9 @@ def test_damaged_file_is_named(load, mnist):
 
 def test_missing_file_is_reported_with_what_torchvision_expects(load, mnist):
     (mnist / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(DisentangleError, match=r"opened in .*mnist: Dataset not found.*MNIST/raw"):
+    with pytest.raises(
+        DisentangleError, match=r"opened in .*mnist: Dataset not found\. .*MNIST/raw"
+    ):
         load("torchvision:MNIST", mnist)
 
 
@@ -247,6 +251,49 @@ def test_other_targets_are_factors_of_their_names(load, tmp_path, monkeypatch):
     )
 
 
+def test_flowers_have_their_names(load, tmp_path, monkeypatch):
+    base = tmp_path / "flowers-102"
+    save(base / "jpg", *(f"image_{i:05d}.jpg" for i in range(1, 7)), size=(500, 600))
+    savemat(base / "imagelabels.mat", {"labels": [[77, 77, 1, 1, 1, 1]]})
+    savemat(base / "setid.mat", {"trnid": [[1, 3]], "valid": [[2, 4]], "tstid": [[5, 6]]})
+    files = {"label": ("imagelabels.mat", None), "setid": ("setid.mat", None)}
+    monkeypatch.setattr(datasets.Flowers102, "_file_dict", files)
+    dataset = load("torchvision:Flowers102:train+val+test", tmp_path)
+    assert {name: len(index) for name, index in dataset.splits.items()} == {
+        "all": 6,
+        "train": 2,
+        "val": 2,
+        "test": 2,
+    }
+    assert dataset.values["label"] == ("pink primrose", "passion flower")
+
+
+def test_house_numbers_are_read(load, tmp_path, monkeypatch):
+    pixels = rng.integers(0, 256, (32, 32, 3, 5), np.uint8)
+    savemat(tmp_path / "test_32x32.mat", {"X": pixels, "y": [[1], [2], [10], [1], [2]]})
+    sums = {"test": ["", "test_32x32.mat", None]}
+    monkeypatch.setattr(datasets.SVHN, "split_list", sums)
+    dataset = load("torchvision:SVHN:test", tmp_path)
+    np.testing.assert_array_equal(dataset.images([2])[0].permute(1, 2, 0), pixels[..., 2])
+    assert dataset.labels(range(5))[:, 0].tolist() == [1, 2, 0, 1, 2]
+
+
+def test_several_targets_of_pets_have_names_of_their_own(load, tmp_path):
+    base = tmp_path / "oxford-iiit-pet"
+    names = ["Abyssinian_1", "Abyssinian_2", "beagle_1", "beagle_2"]
+    save(base / "images", *(f"{name}.jpg" for name in names))
+    (base / "annotations").mkdir()
+    lines = [f"{name} {1 + i // 2} {1 + i // 2} 1" for i, name in enumerate(names)]
+    (base / "annotations" / "trainval.txt").write_text("\n".join(lines))
+    reference = "torchvision:OxfordIIITPet:target_types=category+binary-category"
+    dataset = load(reference, tmp_path)
+    assert dataset.values["category"] == ("Abyssinian", "Beagle")
+    assert dataset.values["binary-category"] == ("Cat", "Dog")
+    save(base / "annotations" / "trimaps", *(f"{name}.png" for name in names))
+    with pytest.raises(DisentangleError, match="no labels: expected numbers or text, got Png"):
+        load("torchvision:OxfordIIITPet:target_types=segmentation", tmp_path)
+
+
 def test_images_without_labels_are_unlabelled(load, tmp_path, monkeypatch):
     base = tmp_path / "stl10_binary"
     base.mkdir()
@@ -299,14 +346,27 @@ def test_class_that_is_no_dataset_of_images_is_refused_before_its_files_are_look
         load(f"torchvision:{name}")
 
 
-@pytest.mark.parametrize("name", ["MNIST", "CIFAR10", "SVHN", "Caltech101", "INaturalist"])
+@pytest.mark.parametrize("name", ["MNIST", "CIFAR100", "SVHN", "Caltech101", "INaturalist"])
 def test_nothing_is_downloaded_unless_asked_and_nothing_is_left(load, tmp_path, name):
-    command = f"`disentangle data prepare torchvision:{name} --download`"
-    with pytest.raises(DisentangleError, match="is not prepared") as error:
+    layout = "with cifar-100-python" if name == "CIFAR100" else "root: Root directory"
+    with pytest.raises(DisentangleError, match=f"(?s)is not prepared.* {layout}") as error:
         load(f"torchvision:{name}")
-    assert command.strip("`") in str(error.value)
-    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert not (tmp_path / "data" / "downloads").exists()
+    assert f"  disentangle data prepare torchvision:{name} --download" in str(error.value)
+    assert "download=True" not in str(error.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_folder_without_the_files_stays_as_it_is(load, tmp_path):
+    (tmp_path / "given").mkdir()
+    with pytest.raises(DisentangleError, match=r"opened in .*given: .*not found or corrupted\. "):
+        load("torchvision:Caltech101", tmp_path / "given")
+    assert not list((tmp_path / "given").iterdir())
+
+
+def test_package_that_a_class_needs_is_named(load, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with pytest.raises(DisentangleError, match=r"needs the package lmdb\. Run `pip install lmdb`"):
+        load("torchvision:LSUN", tmp_path)
 
 
 def test_class_that_cannot_download_does_not_offer_it(load):

@@ -34,6 +34,7 @@ REFUSED = {
     "FakeData": "its images are random noise",
     "DatasetFolder": "it needs a function that reads its files: use ImageFolder",
     "VisionDataset": "it is a base class",
+    "LSUNClass": "it is a part of LSUN",
     **dict.fromkeys(["HMDB51", "Kinetics", "MovingMNIST", "UCF101"], VIDEO),
     **dict.fromkeys(["CocoDetection", "Kitti", "VOCDetection", "WIDERFace"], BOXES),
     **dict.fromkeys(["Cityscapes", "SBDataset", "VOCSegmentation"], MAPS),
@@ -53,6 +54,11 @@ NAMES = ("classes", "categories", "_characters")
 """Attributes that hold the names of the classes."""
 OPENERS: Mapping[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 """Ending of a compressed file -> the function that opens it."""
+PAGE = "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.{}.html"
+ROOT = re.compile(r"\broot\b[^:\n]*: (.*?)(?=\n\s+\w+ \(|\n\s*\n|\Z)", re.DOTALL)
+"""What a class's documentation says of its root."""
+DOWNLOAD_HINT = re.compile(r"You can (use|set) download=True[^.]*\.?")
+"""Part of torchvision's messages."""
 UNNAMED = "label"
 """The factor of a class that has no target types."""
 UNLABELLED = (None, -1)
@@ -223,42 +229,54 @@ def instance(cls: Any, arguments: Mapping[str, Any], location: Location, root: P
         UsageError: a value of an option does not exist.
         DisentangleError: the files are missing or damaged, or cannot be downloaded.
     """
-    taken, existed = parameters(cls), root.exists()
+    taken, folders = parameters(cls), [root, *root.parents]
+    existed = {*filter(Path.exists, folders), *(root.iterdir() if root.is_dir() else ())}
     download = location.download and location.file is None
     ours = {"download": download, "loader": Image.open}
     try:
         return cls(root, **arguments, **{k: v for k, v in ours.items() if k in taken})
     except Exception as error:  # each class raises others
-        if not (existed or download):  # some classes make it before they look into it
-            shutil.rmtree(root, ignore_errors=True)
+        if not download:  # some classes make empty folders before they look for their files
             with suppress(OSError):
-                root.parent.rmdir()
-                root.parent.parent.rmdir()
+                for folder in [*root.iterdir(), *folders]:
+                    if folder not in existed:
+                        folder.rmdir()
         if isinstance(error, ValueError) and "Valid values are" in str(error):
             raise UsageError(f"'{location.name}': {error}") from None
-        raise DisentangleError(missing(cls, location, root, error)) from error
+        raise DisentangleError(missing(cls, location, error)) from error
 
 
-def missing(cls: Any, location: Location, root: Path, error: Exception) -> str:
+def missing(cls: Any, location: Location, error: Exception) -> str:
     """A message on files that torchvision cannot open, with what it expects and what to do."""
-    described = re.search(
-        r"\broot\b[^:]*: (.*?)(?=\n\s+\w+ \(|\n\s*\n|\Z)", cls.__doc__ or "", re.DOTALL
-    )
-    layout = " ".join(described[1].split()).replace("``", "") if described else ""
-    why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if isinstance(error, ModuleNotFoundError):
+        return f"'{location.name}' needs the package {error.name}. Run `pip install {error.name}`."
+    why = " ".join(DOWNLOAD_HINT.sub("", str(error)).split()).rstrip(".") or type(error).__name__
+    layout = f"{layout_of(cls)} ({PAGE.format(cls.__name__)})"
     command = f"disentangle data prepare {location.name}"
-    can_download = "download" in parameters(cls)
     if location.file is not None or location.download:
         where = "downloaded" if location.file is None else f"opened in {location.file}"
-        return f"'{location.name}' cannot be {where}: {why}. torchvision expects: {layout}"
+        return f"'{location.name}' cannot be {where}: {why}. Expected {layout}"
     lines = [
         f"dataset '{location.name}' is not prepared, and no substitute is used. Prepare it with",
         f"  {command} --file PATH",
-        f"where PATH is what torchvision calls root: {layout}",
+        f"where PATH is {layout}",
     ]
-    if can_download:
+    if "download" in parameters(cls):
         lines += ["or with", f"  {command} --download"]
     return "\n".join(lines)
+
+
+def layout_of(cls: Any) -> str:
+    """The folder that a class expects, in the words of its documentation."""
+    if cls.__name__ == "ImageFolder":
+        return "a folder with a subfolder of images for each class"
+    if inside := getattr(cls, "base_folder", ""):
+        return f"a folder with {inside} in it"
+    for base in cls.__mro__:
+        if described := ROOT.search(base.__doc__ or ""):
+            words = " ".join(described[1].split()).replace("``", "").rstrip(".")
+            return f"the folder that torchvision calls root: {words}"
+    return "the folder that torchvision calls root"
 
 
 def root_of(cls: Any, location: Location, stack: ExitStack) -> Path:
@@ -337,6 +355,8 @@ def columns_of(data: Any, target: Any) -> dict[str, Sequence[str]]:
     for kind, one in zip(kinds, targets, strict=True):
         if not getattr(one, "ndim", 0):
             if not isinstance(one, str) and not hasattr(one, "__index__"):
+                if isinstance(one, Image.Image):
+                    one.close()
                 raise DisentangleError(
                     f"torchvision's {type(data).__name__} has no labels: expected numbers or text, "
                     f"got {type(one).__name__} as '{kind}'"
