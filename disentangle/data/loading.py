@@ -20,7 +20,7 @@ from disentangle.data.image_checks import check_pixels, read_images
 from disentangle.data.location import About, Location, about_of
 from disentangle.data.names import is_path, path_of, reference_of, shown_name, true_name
 from disentangle.data.user_images import check_shape, open_own
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, UsageError, suggestion
 
 SOME = 8
 """Number of images checked when a dataset is opened."""
@@ -200,4 +200,10 @@ def opener(name: str) -> Any:
         return lambda place: open_reference(place, reference)
     if true_name(name) not in registry.datasets.entries and Path(name).exists():
         raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
-    return by_reference(name) if ":" in name else registry.datasets.load(name)
+    if ":" not in name:
+        return registry.datasets.load(name)
+    try:
+        return by_reference(name)
+    except UsageError as error:
+        hint = suggestion(name.partition(":")[0], registry.collections.entries)
+        raise UsageError(f"{error}{hint if 'did you mean' in hint else ''}") from error

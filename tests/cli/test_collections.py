@@ -156,6 +156,7 @@ def test_dataset_without_labels_has_reasons_in_place_of_scores(command, pets):
     ("words", "message"),
     [
         (["shelf:circles"], "no 'circles' on the shelf; did you mean 'squares'?"),
+        (["shlef:squares"], "cannot be imported: No module named 'shlef'; did you mean 'shelf'?"),
         (["shelf:"], "expected shelf:NAME"),
         (["shelf:fixed", "--image-size", "32"], "images of fixed size, 1 x 64 x 64; omit --image"),
         (["shelf:fixed", "--channels", "3"], "images of fixed size, 1 x 64 x 64; omit --channels"),
