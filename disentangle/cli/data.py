@@ -116,7 +116,7 @@ def verify(
     from disentangle.data.status import verify as check
 
     for line in check(name, data_dir=data_dir, image_size=image_size, channels=channels):
-        typer.echo(line)
+        tell(line)
 
 
 SHOWN = 12

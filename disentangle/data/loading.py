@@ -65,7 +65,9 @@ def load_dataset(
             dataset: Any = opener(name)(place)
         elif is_path(name):
             if download:
-                raise UsageError(f"'{name}' is a path: --download works only for datasets by name")
+                raise UsageError(
+                    f"'{name}' is a path: --download is only for datasets given by name"
+                )
             dataset = open_own(place)
         else:
             if image_size is not None or channels is not None:

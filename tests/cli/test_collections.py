@@ -123,7 +123,9 @@ def test_run_on_ones_own_files_is_opened_from_anywhere(command, pets, tmp_path, 
 def test_run_whose_files_are_gone_says_how_to_name_them(command, pets, tmp_path):
     run = trained(command, "vae", "hf:./pets")
     pets.rename(tmp_path / "moved")
-    with pytest.raises(DisentangleError, match=r"trained on the images in .*pets, which are not"):
+    with pytest.raises(
+        DisentangleError, match=r"trained on the images in .*pets, which were not found"
+    ):
         _ = load_run(run.path).dataset
 
 
@@ -176,5 +178,5 @@ def test_collections_are_listed_and_shown(command):
     code, out, _ = command("list", "collections")
     assert code == 0
     assert "shelf" in out
-    assert "Datasets of torchvision" in out
+    assert "Image datasets of torchvision" in out
     assert "train+test" in command("show", "torchvision")[1]

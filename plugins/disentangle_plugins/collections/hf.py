@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Reference, UsageError
-from disentangle.data import Example, Examples, Location, prepare_examples
+from disentangle.data import About, Example, Examples, Location, about, prepare_examples
 from disentangle.errors import suggestion
 
 BUILDERS = {
@@ -40,6 +40,7 @@ ROWS = 256
 OPTIONS = ("split", "image", "labels", "config", "revision")
 
 
+@about(About(about="Image datasets of Hugging Face or of yours: hf:./cats.parquet"))
 def open(location: Location, reference: Reference) -> Dataset:
     """Open a dataset of Hugging Face, prepared once.
 

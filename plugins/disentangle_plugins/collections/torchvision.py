@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Grid, Labelled, Reference, UsageError
-from disentangle.data import Example, Examples, Location, prepare_examples
+from disentangle.data import About, Example, Examples, Location, about, prepare_examples
 from disentangle.errors import suggestion
 
 PATH = "; its images alone can be opened by the path of their folder"
@@ -65,6 +65,7 @@ UNLABELLED = (None, -1)
 """Targets of images without a label."""
 
 
+@about(About(about="Image datasets of torchvision, such as torchvision:MNIST"))
 def open(location: Location, reference: Reference) -> Dataset:
     """Open a dataset of torchvision, prepared once.
 
