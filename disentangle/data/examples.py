@@ -92,7 +92,8 @@ def remove_empty(folders: Sequence[Path]) -> None:
     """Remove the folders that are empty, but for a lock, from the innermost on."""
     with suppress(OSError):
         for folder in folders:
-            (folder / ".lock").unlink(missing_ok=True)
+            if [path.name for path in folder.iterdir()] == [".lock"]:
+                (folder / ".lock").unlink()
             folder.rmdir()
 
 

@@ -60,14 +60,12 @@ def load_dataset(
     """
     place = location(name, data_dir, file, download, image_size, channels, say, progress)
     try:
+        if is_path(name) and download:
+            raise UsageError(f"'{name}' is a path: --download is only for datasets given by name")
         if reference_of(name) is not None:
             check_shape(image_size, channels)
             dataset: Any = opener(name)(place)
         elif is_path(name):
-            if download:
-                raise UsageError(
-                    f"'{name}' is a path: --download is only for datasets given by name"
-                )
             dataset = open_own(place)
         else:
             if image_size is not None or channels is not None:
