@@ -274,6 +274,9 @@ def test_dataset_in_the_cache_of_the_library_needs_no_network(load, cache, tmp_p
     datasets.load_dataset(str(copy), cache_dir=str(cache))
     (made,) = [path for path in cache.iterdir() if path.is_dir()]
     os.rename(made, cache / "me___cats")
+    (folder,) = (path for path in cache.glob("me___cats/*/*/*") if path.is_dir())
+    folder.rename(folder.with_name("c0ffee" * 6 + "abcd"))
     dataset = load("hf:me/cats")
     assert len(dataset) == COUNT
+    assert ", me/cats, commit c0ffeec0ff, split train, " in dataset.source
     assert datasets.config.HF_HUB_OFFLINE is False

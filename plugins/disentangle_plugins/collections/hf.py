@@ -7,6 +7,7 @@ the images, if there are several; `labels` names the columns that become factors
 is `none`; `config` and `revision` choose those of a dataset on the hub. It needs the extra `hf`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -37,6 +38,8 @@ LABELS = ("bool", "int", "uint", "float", "string", "large_string")
 """Beginnings of the types of columns that may be labels."""
 ROWS = 256
 """Rows of a Parquet file that are read at once."""
+COMMIT = re.compile(r"[\\/]([0-9a-f]{10})[0-9a-f]{30}[\\/]")
+"""A folder that is named by a commit, of which a record has the beginning."""
 OPTIONS = ("split", "image", "labels", "config", "revision")
 
 
@@ -61,14 +64,21 @@ def examples_of(location: Location, reference: Reference, stack: ExitStack) -> E
     labels = label_columns(features, image, reference)
     path = location.file
     base = path if path is not None and path.is_dir() else (path or Path()).parent
-    options = [f"{k} {v}" for k, v in reference.options.items() if k in ("config", "revision")]
-    words = [f"datasets {version('datasets')}", path.name if path else reference.name, *options]
+    words = [f"datasets {version('datasets')}", path.name if path else reference.name]
+    words += [f"config {config}"] if (config := reference.options.get("config")) else []
+    words += commit_of(next(iter(chosen.values()))) if path is None else []
     return Examples(
         parts={name: Reading(part, image, list(labels), base) for name, part in chosen.items()},
         source=", ".join([*words, f"split {'+'.join(chosen)}", f"images in '{image}'"]),
         columns=labels,
         optional="labels" not in reference.options,
     )
+
+
+def commit_of(part: Any) -> list[str]:
+    """The commit of a dataset of the hub, in whose folder of the cache it is; at most one."""
+    names = [file["filename"] for file in part.cache_files]
+    return [f"commit {found[1]}" for name in names if (found := COMMIT.search(name))][:1]
 
 
 class Reading:
@@ -107,6 +117,7 @@ def loaded(location: Location, reference: Reference, scratch: str) -> Mapping[st
         ) from None
     if not location.download:  # else a download shows its progress
         datasets.disable_progress_bars()
+        datasets.logging.set_verbosity_error()
     path, options = location.file, {"name": reference.options.get("config")}
     if path is None:
         if Path(reference.name).exists():
