@@ -303,8 +303,15 @@ def test_images_without_labels_are_unlabelled(load, tmp_path, monkeypatch):
         )
     monkeypatch.setattr(datasets.STL10, "_check_integrity", lambda self: True)
     (base / "class_names.txt").write_text("airplane\nbird\n")
+    for name in ("train_y", "test_y"):
+        (base / f"{name}.bin").write_bytes(bytes([1, 2]))
     dataset = load("torchvision:STL10:unlabeled", base)
     assert (dataset.strength, dataset.image_shape) == ("images", (3, 64, 64))
+    said = []
+    dataset = load("torchvision:STL10:train+unlabeled", base, say=said.append)
+    assert (dataset.strength, len(dataset.splits["train"])) == ("images", 2)
+    assert said[0].endswith("labels are left out, as split unlabeled has none")
+    assert load("torchvision:STL10", base).values["label"] == ("airplane", "bird")
 
 
 def test_unknown_class_split_option_and_value_are_refused(load, mnist, tmp_path):

@@ -45,9 +45,8 @@ REFUSED = {
 OF_PAIRS = {"FlowDataset", "StereoMatchingDataset"}
 """Base classes of datasets of pairs of images."""
 OURS = ("root", "download", "loader", "transform", "target_transform", "transforms")
-"""Parameters that are not the user's options."""
-CALLED = ("is_valid_file", "extensions", "allow_empty")
-"""Parameters that are of no use on a command line."""
+CODE = ("is_valid_file", "extensions", "allow_empty")
+"""Parameters that are not the user's options: set here, or of use in Python alone."""
 BOOLEAN = {"train": ("train", "test"), "background": ("background", "evaluation")}
 """Parameter that chooses one of two splits -> the names of the splits for true and false."""
 NAMES = ("classes", "categories", "_characters")
@@ -85,20 +84,32 @@ def examples_of(location: Location, reference: Reference, stack: ExitStack) -> E
     every = arguments_of(cls, reference)
     root = root_of(cls, location, stack)
     parts = {split: instance(cls, one, location, root) for split, one in every.items()}
-    firsts = [first_target(data) for data in parts.values() if len(data)]
-    unlabelled = any(not hasattr(one, "shape") and one in UNLABELLED for one in firsts)
-    columns = {} if unlabelled or not firsts else columns_of(next(iter(parts.values())), firsts[0])
+    columns = labels_of(parts, location)
     others = [f"{k}={v}" for k, v in reference.options.items() if k != "split"]
-    split = f"split {'+'.join(parts)}" if split_parameter(cls) else ""
-    words = [f"torchvision {version('torchvision')}", cls.__name__, split, *others]
+    parameter = split_parameter(cls)
+    split = f"split {'+'.join(parts)}" if parameter else ""
     if split and "split" not in reference.options:
-        both = replace(reference, options={**reference.options, "split": "train+test"})
-        location.say(f"{location.name}: {split}; choose others as in `{both}`")
+        names = "+".join(BOOLEAN.get(parameter, ("NAME",)))
+        other = replace(reference, options={**reference.options, "split": names})
+        location.say(f"{location.name}: {split}; choose others as in `{other}`")
+    words = [f"torchvision {version('torchvision')}", cls.__name__, split, *others]
     return Examples(
         parts={name: Reading(data, bool(columns)) for name, data in parts.items()},
         source=", ".join(filter(None, words)),
         columns=columns,
     )
+
+
+def labels_of(parts: Mapping[str, Any], location: Location) -> dict[str, Sequence[str]]:
+    """The columns of labels that all parts have, with the names of the classes."""
+    targets = {name: first_target(data) for name, data in parts.items() if len(data)}
+    bare = [n for n, one in targets.items() if not hasattr(one, "shape") and one in UNLABELLED]
+    if bare and len(bare) < len(targets):
+        location.say(f"{location.name}: labels are left out, as split {'+'.join(bare)} has none")
+    if bare or not targets:
+        return {}
+    name, target = next(iter(targets.items()))
+    return columns_of(parts[name], target)
 
 
 def first_target(data: Any) -> Any:
@@ -177,9 +188,7 @@ def arguments_of(cls: Any, reference: Reference) -> Mapping[str, Mapping[str, An
     Raises:
         UsageError: an option, split or value does not exist, or a necessary option is missing.
     """
-    offered = {
-        k: p for k, p in parameters(cls).items() if k not in (*OURS, *CALLED) and k[0] != "_"
-    }
+    offered = {k: p for k, p in parameters(cls).items() if k not in (*OURS, *CODE) and k[0] != "_"}
     if "root" in reference.options:
         raise UsageError(f"'{reference}': give the folder of the files by `--file PATH`")
     reference.check_options("split", *offered)
