@@ -40,6 +40,7 @@ datasets = offer(
 metrics = offer(lambda: [*registry.metrics.entries, "all"])
 networks = offer(lambda: entry_points.networks.entries)
 executors = offer(lambda: registry.executors.entries)
+trackers = offer(lambda: registry.trackers.entries)
 presets = offer(_presets)
 protocols = offer(_protocols)
 everything = offer(

@@ -25,7 +25,16 @@ NEEDED = (
     "pydantic",
     "typer",
 )
-OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "datasets", "pandas")
+OPTIONAL = (
+    "lightgbm",
+    "h5py",
+    "ray",
+    "tensorboard",
+    "mlflow-skinny",
+    "wandb",
+    "datasets",
+    "pandas",
+)
 
 
 def examine(data_dir: str | Path | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ BUILT_IN = {
     "executor": {"local", "ray"},
     "collection": {"hf", "torchvision"},
     "encoder": set(),
+    "tracker": {"tensorboard", "mlflow", "wandb"},
 }
 
 
