@@ -260,11 +260,17 @@ def score_reference(
     from disentangle.scoring.encoder_loading import load_encoder
     from disentangle.scoring.score_external import score_function
 
-    encoder, name = load_encoder(reference)
+    encoder = load_encoder(reference)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_function(
-            encoder, opened, request, name=name, progress=progress, say=say, **options
+            encoder.function,
+            opened,
+            request,
+            name=encoder.name,
+            progress=progress,
+            say=say,
+            **options,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 
 from disentangle.contracts.entry_points import by_reference, explained
+from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.file_kinds import kind_of, pickled_class
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring.encoders import Function, file_name
@@ -24,12 +25,13 @@ EXPECTED = (
 )
 
 
-def load_encoder(reference: str) -> tuple[Function, str]:
-    """Load an encoder from `module:attribute` or a file; return it and its name for records.
+def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
+    """Load an encoder from `module:attribute` or a file.
 
     Args:
         reference: `module:attribute`, `path/file.py:attribute`, or the path of a file with a
             TorchScript module or an exported program.
+        download: whether weights may be downloaded.
 
     Raises:
         UsageError: there is no such function.
@@ -37,7 +39,7 @@ def load_encoder(reference: str) -> tuple[Function, str]:
     """
     path = Path(reference).expanduser()
     if reference.endswith(SUFFIXES) or path.exists():
-        return _from_file(path), file_name(path)
+        return ExternalEncoder(_from_file(path), {"file": file_name(path)})
     module, _, attribute = reference.rpartition(":")
     if not module or not attribute:
         raise UsageError(f"'{reference}' does not name an encoder: {EXPECTED}")
@@ -56,7 +58,7 @@ def load_encoder(reference: str) -> tuple[Function, str]:
         )
     if not callable(encoder):
         raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")
-    return encoder, reference
+    return ExternalEncoder(encoder, {"reference": reference})
 
 
 def _from_source(path: Path, attribute: str, reference: str) -> Any:

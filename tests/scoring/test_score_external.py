@@ -180,11 +180,12 @@ def test_torchscript_file_is_an_encoder(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.trace(linear(), torch.zeros(2, 1, 64, 64)).save(str(tmp_path / "m.pt"))
-    encoder, name = load_encoder(str(tmp_path / "m.pt"))
-    assert name.startswith("m.pt ")
+    encoder = load_encoder(str(tmp_path / "m.pt"))
+    assert encoder.name == encoder.origin["file"]
+    assert encoder.name.startswith("m.pt ")
     x = torch.rand(5, 1, 64, 64)
-    assert torch.allclose(encoder(x), linear()(x))
-    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+    assert torch.allclose(encoder.function(x), linear()(x))
+    assert score_encoder(encoder.function, "tiny", MIG, device="cpu")
 
 
 def test_exported_program_is_an_encoder(tmp_path):
@@ -194,8 +195,8 @@ def test_exported_program_is_an_encoder(tmp_path):
         example = (torch.zeros(2, 1, 64, 64),)
         program = torch.export.export(linear(), example, dynamic_shapes=({0: batch},))
         torch.export.save(program, tmp_path / "m.pt2")
-    encoder, _ = load_encoder(str(tmp_path / "m.pt2"))
-    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+    encoder = load_encoder(str(tmp_path / "m.pt2"))
+    assert score_encoder(encoder.function, "tiny", MIG, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -269,9 +270,9 @@ def test_encoder_is_found_in_a_python_file_however_it_is_named(tmp_path, monkeyp
     monkeypatch.delitem(sys.modules, "backbones", raising=False)
     (tmp_path / "backbones.py").write_text("from pooled import net\n")
     (tmp_path / "pooled.py").write_text("def net(x):\n    return x.mean((1, 2))\n")
-    encoder, name = load_encoder(reference.format(folder=tmp_path))
-    assert encoder(torch.ones(2, 1, 4, 4)).shape == (2, 4)
-    assert name == reference.format(folder=tmp_path)
+    encoder = load_encoder(reference.format(folder=tmp_path))
+    assert encoder.function(torch.ones(2, 1, 4, 4)).shape == (2, 4)
+    assert encoder.name == encoder.origin["reference"] == reference.format(folder=tmp_path)
     monkeypatch.delitem(sys.modules, "backbones")
     monkeypatch.delitem(sys.modules, "pooled")
 
@@ -279,7 +280,7 @@ def test_encoder_is_found_in_a_python_file_however_it_is_named(tmp_path, monkeyp
 def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "torch.py").write_text("def net(x):\n    return 7\n")
-    assert load_encoder(f"{tmp_path}/torch.py:net")[0](0) == 7
+    assert load_encoder(f"{tmp_path}/torch.py:net").function(0) == 7
     assert sys.modules["torch"] is torch
 
 
