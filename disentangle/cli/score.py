@@ -81,10 +81,11 @@ def score(
     encoder: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:NAME|FILE",
+            metavar="PREFIX:NETWORK|MODULE:NAME|FILE",
             rich_help_panel=OTHER,
-            help="function that maps images to codes (module:NAME or path/file.py:NAME), or a "
-            "TorchScript file or exported program that you trust",
+            help="network of another library (torchvision:resnet18; see `disentangle list "
+            "encoders`), function that maps images to codes (module:NAME or path/file.py:NAME), "
+            "or file with a network (ONNX; TorchScript or exported program that you trust)",
         ),
     ] = None,
     dataset: Annotated[
@@ -104,6 +105,14 @@ def score(
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),
     ] = "float",
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            rich_help_panel=OTHER,
+            help="download weights of --encoder that are not in its library's cache",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -140,6 +149,8 @@ def score(
         raise UsageError(f"give only one of {' and '.join(inputs)}")
     if encoder is None and (dataset is not None or takes != "float"):
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
+    if encoder is None and download:
+        raise UsageError("--download requires --encoder, whose weights it downloads")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
@@ -152,7 +163,9 @@ def score(
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
         opening = {"data_dir": data_dir, "file": file}
-        scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
+        scores = score_reference(
+            encoder, dataset, opening, request, download=download, takes=takes, device=device
+        )
         show_scores(scores, output, detail, as_json)
     else:
         loaded, problems = choose_runs(runs, results, study, where)
@@ -253,6 +266,8 @@ def score_reference(
     dataset: str,
     opening: Mapping[str, Any],
     request: "ScoringRequest",
+    *,
+    download: bool,
     **options: Any,
 ) -> "ScoreMapping":
     """Score the encoder that a reference names; `options` are those of `score_function`."""
@@ -260,7 +275,7 @@ def score_reference(
     from disentangle.scoring.encoder_loading import load_encoder
     from disentangle.scoring.score_external import score_function
 
-    encoder = load_encoder(reference)
+    encoder = load_encoder(reference, download=download)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_function(

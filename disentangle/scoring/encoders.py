@@ -17,6 +17,7 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import explained
 from disentangle.contracts.model import Code
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.nn.frozen import entries, listed
 from disentangle.scoring.arrays import FARTHEST
 from disentangle.scoring.codes import Encoded, Encoder, Real
 
@@ -71,6 +72,8 @@ class FunctionSource(Encoder):
         try:
             with torch.no_grad():
                 output = self.function(x)
+        except DisentangleError:
+            raise
         except (Exception, SystemExit) as error:  # the user's function may raise anything
             why, hint = explained(error), ""
             if x.shape[1] == 1 and "channels" in why:
@@ -121,6 +124,12 @@ def as_codes(output: Any, count: int) -> Real:
 
     The result is float32, but float64 if the output is float64 or of whole numbers.
     """
+    if parts := listed(output):
+        raise UsageError(
+            f"the encoder must return one array [N, D], got a {type(output).__name__} of {parts}. "
+            f"Choose one by `--encoder REFERENCE:output={next(iter(entries(output)))}`, or wrap "
+            "the encoder in a function that does"
+        )
     if not (isinstance(output, torch.Tensor) or hasattr(output, "__array__")):
         raise UsageError(
             f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
@@ -128,7 +137,10 @@ def as_codes(output: Any, count: int) -> Real:
         )
     codes = _as_array(output)
     if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
-        hint = "; flatten or pool the features of each image" if codes.ndim > 2 else ""
+        hint = "; flatten or pool the features of each image"
+        if codes.ndim in (3, 4):
+            hint += ", for example by `--encoder REFERENCE:pool=mean`"
+        hint = hint if codes.ndim > 2 else ""
         raise UsageError(
             f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}{hint}"
         )

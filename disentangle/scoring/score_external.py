@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
 from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
@@ -21,7 +23,7 @@ from disentangle.scoring.score_runs import LONG, time_needed
 
 
 def score_encoder(
-    encoder: Function,
+    encoder: Function | ExternalEncoder | str,
     dataset: Dataset | str,
     metrics: Iterable[str] | None = None,
     *,
@@ -32,6 +34,7 @@ def score_encoder(
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
+    download: bool = False,
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
@@ -41,7 +44,8 @@ def score_encoder(
 
     Args:
         encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
-            say that it is discrete; a module is put into evaluation mode while it is scored.
+            say that it is discrete; a module is put into evaluation mode while it is scored. Or
+            a reference to one, such as `torchvision:resnet18`.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
@@ -51,6 +55,7 @@ def score_encoder(
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
         name: the encoder's name in records.
+        download: whether weights of a reference may be downloaded.
         progress: called while images are encoded.
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
@@ -63,8 +68,11 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    loaded = load_encoder(encoder, download=download) if isinstance(encoder, str) else encoder
+    if isinstance(loaded, ExternalEncoder):
+        loaded, name = loaded.function, name or loaded.name
     return score_function(
-        encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
+        loaded, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
     )
 
 
