@@ -80,7 +80,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
 def _published(reference: Reference, config: dict[str, Any], download: bool) -> Path:
     """The file of timm's weights in the cache of the hub, downloaded if allowed."""
     import huggingface_hub
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     hub = config.get("hf_hub_id")
     if not hub:
@@ -102,6 +102,8 @@ def _published(reference: Reference, config: dict[str, Any], download: bool) -> 
         for name in FILES:
             try:
                 return Path(huggingface_hub.hf_hub_download(hub, name))
+            except LocalEntryNotFoundError:  # the hub cannot be reached
+                raise
             except EntryNotFoundError:
                 continue
     except Exception as error:  # the hub's client has many errors
