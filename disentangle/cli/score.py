@@ -105,6 +105,16 @@ def score(
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),
     ] = "float",
+    reduce: Annotated[
+        str,
+        typer.Option(
+            metavar="pca:K",
+            rich_help_panel=OTHER,
+            help="score the first K principal components of the codes, for codes of hundreds of "
+            "latents; named in the column",
+            show_default=False,
+        ),
+    ] = "",
     download: Annotated[
         bool,
         typer.Option(
@@ -139,7 +149,12 @@ def score(
             "--output contain the details"
         )
     request = ScoringRequest.of(
-        metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
+        metric,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=names(factors),
+        reduce=reduce,
     )
     choose_device(device)
     choices = (("RUN", runs), ("--study", study), ("--where", where))
@@ -151,6 +166,8 @@ def score(
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
     if encoder is None and download:
         raise UsageError("--download requires --encoder, whose weights it downloads")
+    if reduce and encoder is None and codes is None:
+        raise UsageError("--reduce requires --encoder or --codes; a run is scored by its latents")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):

@@ -1,7 +1,7 @@
 """Networks trained elsewhere as encoders: their weights, preprocessing and features."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from disentangle._utils.seeds import initialising
 from disentangle._utils.tensors import digest
 from disentangle.errors import DisentangleError, UsageError
+
+M = TypeVar("M", bound=nn.Module)
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's pixels in [0, 1], for red, green and blue."""
@@ -108,7 +110,7 @@ class FrozenEncoder(nn.Module):
         block = max(1, NUMBERS // (self.preprocessing.channels * height * width))
         found = [
             features(self.network(self.preprocessing(part)), self.output, self.pool)
-            for part in x.split(block)
+            for part in torch.split(x, block)
         ]
         return torch.cat(found) if isinstance(found[0], Tensor) else np.concatenate(found)
 
@@ -206,7 +208,7 @@ def load_weights(
     network.load_state_dict(given, strict=False)
 
 
-def random_weights(make: Callable[[], nn.Module], seed: int = 0) -> tuple[nn.Module, str]:
+def random_weights(make: Callable[[], M], seed: int = 0) -> tuple[M, str]:
     """A network with random weights from a separate stream, and words for records."""
     with initialising(seed):
         network = make()

@@ -62,6 +62,11 @@ class ArraySource(Source[Labelled]):
         return int(self._codes.shape[1])
 
     @property
+    def every_code(self) -> Codes:
+        """The codes of all rows, [N, D]."""
+        return self._codes
+
+    @property
     def digest(self) -> str:
         """A digest of the arrays, which identifies them in records."""
         sha256 = hashlib.sha256()

@@ -56,7 +56,8 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
         return ExternalEncoder(function, origin)
     Reference("", name, options).check_options("output", "pool")
     named_output = {key: str(Reference("", text, options)) for key, text in origin.items()}
-    return ExternalEncoder(FrozenEncoder(function, **options), named_output)
+    output, pool = (options.get(key, "") for key in ("output", "pool"))
+    return ExternalEncoder(FrozenEncoder(function, output=output, pool=pool), named_output)
 
 
 def _of_suffix(reference: str) -> Reference | None:

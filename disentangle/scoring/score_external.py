@@ -14,10 +14,12 @@ from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
 from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
+from disentangle.scoring.reduction import ReducedEncoder, reduced_arrays
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
@@ -31,6 +33,7 @@ def score_encoder(
     protocol: str | Path = DEFAULT,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    reduce: str = "",
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
@@ -52,6 +55,8 @@ def score_encoder(
         protocol: the name of a protocol, or the path of a TOML file.
         split: the split to score [default: `test`, if the dataset has one].
         factors: the factors to score, overriding the dataset's choice.
+        reduce: `pca:K` scores the first K principal components of the codes in their place. They
+            are fitted to 10,000 images, and named in the scores' records and columns.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
         name: the encoder's name in records.
@@ -67,12 +72,16 @@ def score_encoder(
         UsageError: an unknown metric, or an encoder that does not return codes [N, D].
         DisentangleError: the encoder failed.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    loaded = load_encoder(encoder, download=download) if isinstance(encoder, str) else encoder
-    if isinstance(loaded, ExternalEncoder):
-        loaded, name = loaded.function, name or loaded.name
+    request = ScoringRequest.of(
+        metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
+    )
+    if isinstance(encoder, str):
+        encoder = load_encoder(encoder, download=download)
+    if isinstance(encoder, ExternalEncoder):
+        name = name or encoder.name
+        encoder = encoder.function
     return score_function(
-        loaded, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
+        encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
     )
 
 
@@ -91,7 +100,8 @@ def score_function(
     torch_device = choose_device(device)
     part = request.part_of(opened(dataset))
     with evaluating(encoder, torch_device):
-        source = FunctionSource(
+        source: Encoder
+        source = full = FunctionSource(
             encoder,
             part,
             takes=takes,
@@ -101,6 +111,12 @@ def score_function(
         )
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
+        if request.reduce:
+            source = ReducedEncoder(full, request.reduce, request.seed)
+            say(
+                f"{request.reduce}: {source.latents} of {full.latents} components hold "
+                f"{100 * source.projection.share:.0f} % of the variance of the codes"
+            )
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
         requests = request.scores_of(DatasetRecord.of(part), origin)
         if request.takes_all or seconds_of(requests, len(source)) > LONG:
@@ -118,6 +134,7 @@ def score_codes(
     seed: int = 0,
     protocol: str | Path = DEFAULT,
     names: Sequence[str] | None = None,
+    reduce: str = "",
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
@@ -133,6 +150,7 @@ def score_codes(
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         names: names of the factors.
+        reduce: see `score_encoder`.
 
     Returns:
         The scores. `.unavailable` holds the reason for each missing score, which is also issued as
@@ -141,7 +159,7 @@ def score_codes(
     Raises:
         UsageError: arrays that do not match, or an unknown metric or hyper-parameter.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, reduce=reduce)
     scores = score_arrays(request, codes, factors, test_codes, test_factors, names)
     for metric_name, reason in scores.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
@@ -160,4 +178,6 @@ def score_arrays(
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = request.rules.disjoint
     requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
+    if request.reduce:
+        source = reduced_arrays(source, request.reduce, request.seed)
     return measure_each(requests, source)

@@ -68,7 +68,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     return ExternalEncoder(FrozenEncoder(network, preprocessing), origin)
 
 
-def _untrained(reference: Reference) -> tuple[tuple[nn.Module, str], str]:
+def _untrained(reference: Reference) -> tuple[tuple[Any, str], str]:
     """The network with random weights, the name of its removed classifier, and words for these."""
     from torchvision import models
 
