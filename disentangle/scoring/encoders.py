@@ -20,6 +20,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import entries, listed
 from disentangle.scoring.arrays import FARTHEST
 from disentangle.scoring.codes import Encoded, Encoder, Real
+from disentangle.scoring.reduction import fit_reduction, fitted_images
 
 Function = Callable[[Any], Any]
 """A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
@@ -57,8 +58,6 @@ class FunctionSource(Encoder):
         with self.randomness():
             first, _ = self.encode(few)
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
-        self._mean = np.empty((len(self.whole), first.shape[1]), first.dtype)
-        self._mean[few], self._known[few] = first, True
 
     @property
     def discrete(self) -> bool:
@@ -86,7 +85,7 @@ class FunctionSource(Encoder):
         if isinstance(output, Code):
             self.returns_discrete, output = output.discrete, output.mean
         codes = as_codes(output, len(index))
-        width = getattr(self, "_mean", codes).shape[1]
+        width = getattr(self, "_latents", codes.shape[1])
         if codes.shape[1] != width:
             raise UsageError(
                 f"the encoder must always return the same number of latents: expected {width}, "
@@ -117,6 +116,32 @@ class FunctionSource(Encoder):
                 "uses"
             )
         return ""
+
+
+class ReducedEncoder(Encoder):
+    """The reduced codes of another encoder, which alone are kept."""
+
+    def __init__(self, base: Encoder, reduction: str, seed: int) -> None:
+        self.base, self.chunk = base, base.chunk
+        index = base.dataset.origin(fitted_images(len(base), seed))
+        codes = np.empty((len(index), base.latents), np.float32)
+        for start in range(0, len(index), self.chunk):
+            part = slice(start, start + self.chunk)
+            with base.randomness():
+                mean, _ = base.encode(index[part])
+            codes = codes.astype(np.promote_types(codes.dtype, mean.dtype), copy=False)
+            codes[part] = mean
+            base.progress(min(start + self.chunk, len(index)), len(base))
+        self.projection = fit_reduction(reduction, codes)
+        latents = self.projection.axes.shape[1]
+        super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)
+        self._mean[index], self._known[index] = self.projection(codes), True
+        self.encoded = len(index)
+
+    def encode(self, index: Index) -> Encoded:
+        """Encode images, given by their indices in the whole dataset."""
+        mean, _ = self.base.encode(index)
+        return self.projection(mean).astype(np.float32), None
 
 
 def as_codes(output: Any, count: int) -> Real:

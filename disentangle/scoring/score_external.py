@@ -13,13 +13,12 @@ from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
-from disentangle.scoring.arrays import array_source
+from disentangle.scoring.arrays import array_source, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
-from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
+from disentangle.scoring.encoders import Function, FunctionSource, Input, ReducedEncoder, evaluating
 from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
-from disentangle.scoring.reduction import ReducedEncoder, reduced_arrays
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 

@@ -8,8 +8,7 @@ from sklearn.decomposition import PCA
 from disentangle.data.loading import load_dataset
 from disentangle.errors import UnavailableWarning, UsageError
 from disentangle.scoring import reduction
-from disentangle.scoring.arrays import array_source
-from disentangle.scoring.reduction import fit_components, fit_reduction
+from disentangle.scoring.reduction import fit_reduction, fitted_images
 from disentangle.scoring.score_external import score_codes, score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -30,7 +29,7 @@ def wide(x):
 
 def test_components_are_those_of_scikit_learn(monkeypatch):
     monkeypatch.setattr(reduction, "BLOCK", 30 * 7)  # blocks of seven rows
-    found = fit_components(lambda index: CODES[index], np.arange(200), 30, 4)
+    found = fit_reduction("pca:4", CODES)
     pca = PCA(4).fit(CODES)
     expected = pca.transform(CODES)
     projected = found(CODES)
@@ -39,7 +38,7 @@ def test_components_are_those_of_scikit_learn(monkeypatch):
 
 
 def test_signs_of_components_do_not_depend_on_the_solver():
-    axes = fit_components(lambda index: CODES[index], np.arange(200), 30, 4).axes
+    axes = fit_reduction("pca:4", CODES).axes
     assert (axes[np.abs(axes).argmax(axis=0), range(4)] > 0).all()
 
 
@@ -75,7 +74,7 @@ def test_reduced_encoder_encodes_each_image_once_and_keeps_components_alone(monk
     said = []
     options = {"device": "cpu", "reduce": "pca:3", "say": said.append}
     scores = score_encoder(counting, "tiny", ["mig:samples=75", "sap"], **options)
-    assert sum(seen) == 75 + 16 + 16 + 8  # a few of them again, to see whether they are the same
+    assert sum(seen) == 2 + 75 + 16 + 16 + 8  # a few first, and again to see if they are the same
     assert scores.records[0].representation == "mean, pca:3"
     assert said == ["pca:3: 3 of 40 components hold 100 % of the variance of the codes"]
 
@@ -85,16 +84,13 @@ def test_reduction_of_an_encoder_and_of_its_codes_score_the_same():
     codes = wide(data.images(np.arange(len(data))))
     labels = data.labels(np.arange(len(data)))
     of_codes = score_codes(codes, labels, metrics=["dcimig:samples=9999"], reduce="pca:3")
-    images = fit_reduction("pca:3", array_source(codes, labels), 0)[1]
-    assert len(images) == len(data)
     of_encoder = score_encoder(wide, data, ["dcimig:samples=9999"], reduce="pca:3", device="cpu")
     assert of_encoder["dcimig"] == pytest.approx(of_codes["dcimig"], abs=0.02)  # it draws images
 
 
 def test_images_of_a_reduction_are_drawn_by_the_seed(monkeypatch):
     monkeypatch.setattr(reduction, "ROWS", 50)
-    source = array_source(CODES, FACTORS)
-    drawn = [fit_reduction("pca:2", source, seed)[1] for seed in (0, 0, 1)]
+    drawn = [fitted_images(200, seed) for seed in (0, 0, 1)]
     assert [len(index) for index in drawn] == [50] * 3
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any()

@@ -49,7 +49,7 @@ def test_each_image_is_encoded_once_whatever_is_scored():
 
     found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
     assert set(found) == {"mig", "beta-vae-score"}
-    assert sum(seen) == 75 + 16 + 16 + 8  # a few of them again, to see whether they are the same
+    assert sum(seen) == 2 + 75 + 16 + 16 + 8  # a few first, and again to see if they are the same
 
 
 @pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
