@@ -42,6 +42,8 @@ class Encoder(Source[Dataset]):
     """Codes of images, encoded on demand, each image at most once."""
 
     chunk = CHUNK["cpu"]
+    pace = 0.0
+    """Seconds per image, measured on a few; 0 if not measured."""
 
     def __init__(
         self, dataset: Dataset, latents: int, progress: Progress = silent, *, disjoint: bool = False

@@ -1,6 +1,7 @@
 """External encoders: any function of images as a source of codes."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +101,11 @@ class FunctionSource(Encoder):
         """
         few = np.arange(min(FEW, len(self.whole)))
         with self.randomness():
-            first, again, half = (self.encode(i)[0] for i in (few, few, few[: (len(few) + 1) // 2]))
+            first = self.encode(few)[0]
+            began = time.perf_counter()
+            again = self.encode(few)[0]
+            self.pace = (time.perf_counter() - began) / len(few)
+            half = self.encode(few[: (len(few) + 1) // 2])[0]
         spread, largest = first.std(axis=0), np.abs(first).max(axis=0)
         noise = 64 * np.finfo(np.float32).eps * largest
         if (np.abs(first - again) > 0.01 * spread + noise).any():
@@ -122,7 +127,7 @@ class ReducedEncoder(Encoder):
     """The reduced codes of another encoder, which alone are kept."""
 
     def __init__(self, base: Encoder, reduction: str, seed: int) -> None:
-        self.base, self.chunk = base, base.chunk
+        self.base, self.chunk, self.pace = base, base.chunk, base.pace
         index = base.dataset.origin(fitted_images(len(base), seed))
         codes = np.empty((len(index), base.latents), np.float32)
         for start in range(0, len(index), self.chunk):

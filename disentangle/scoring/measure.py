@@ -251,6 +251,6 @@ def _finite(values: Any) -> Any:
     return round(values, 6) if math.isfinite(values) else None
 
 
-def seconds_of(requests: Sequence[ScoreRequest], images: int) -> float:
-    """Estimate the seconds that the metrics take on a dataset of this size, without encoding."""
-    return sum(request.metric.metric.seconds_for(images) for request in requests)
+def seconds_of(requests: Sequence[ScoreRequest], images: int, latents: int = 10) -> float:
+    """Estimate the seconds that the metrics take on codes of this size, without encoding."""
+    return sum(request.metric.metric.seconds_with(images, latents) for request in requests)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
@@ -17,10 +18,15 @@ from disentangle.scoring.arrays import array_source, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoders import Function, FunctionSource, Input, ReducedEncoder, evaluating
-from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
+from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
+
+SAMPLE = 10_000
+"""Images that most metrics draw."""
+LARGE = 2 * 2**30
+"""Bytes of codes that are announced."""
 
 
 def score_encoder(
@@ -110,6 +116,8 @@ def score_function(
         )
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
+        for line in lines_of_size(full, request.reduce):
+            say(line)
         if request.reduce:
             source = ReducedEncoder(full, request.reduce, request.seed)
             say(
@@ -118,9 +126,33 @@ def score_function(
             )
         origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
         requests = request.scores_of(DatasetRecord.of(part), origin)
-        if request.takes_all or seconds_of(requests, len(source)) > LONG:
-            say(time_needed(requests, source))
+        if request.takes_all or seconds_of(requests, len(source), source.latents) > LONG:
+            say(time_needed(requests, source) + reduced_time(requests, source))
         return measure_each(requests, source)
+
+
+def lines_of_size(source: Encoder, reduction: str) -> list[str]:
+    """Lines about a slow encoder, and about codes that need much memory; none for most encoders."""
+    images, lines = len(source), []
+    if source.pace * min(images, SAMPLE) > LONG:
+        times = [(min(images, SAMPLE), ""), (images, "all ")][: 2 if images > SAMPLE else 1]
+        parts = [f"{duration(source.pace * n)} for {every}{n:,} images" for n, every in times]
+        lines.append(f"the encoder takes about {' and '.join(parts)}")
+    size = 4 * len(source.whole) * source.latents
+    if size > LARGE and not reduction:
+        lines.append(
+            f"codes of {source.latents:,} latents of all images take {size / 1e9:.1f} GB of "
+            "memory; `--reduce pca:10` keeps ten principal components"
+        )
+    return lines
+
+
+def reduced_time(requests: Sequence[ScoreRequest], source: Encoder) -> str:
+    """The time that scores of ten principal components take, if it is much less."""
+    shorter = seconds_of(requests, len(source), 10)
+    if seconds_of(requests, len(source), source.latents) < 4 * shorter:
+        return ""
+    return f"; of ten principal components, `--reduce pca:10`, about {duration(shorter)}"
 
 
 def score_codes(

@@ -6,8 +6,9 @@ import torch
 from sklearn.decomposition import PCA
 
 from disentangle.data.loading import load_dataset
-from disentangle.errors import UnavailableWarning, UsageError
-from disentangle.scoring import reduction
+from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
+from disentangle.scoring import reduction, score_external
+from disentangle.scoring.encoders import FunctionSource
 from disentangle.scoring.reduction import fit_reduction, fitted_images
 from disentangle.scoring.score_external import score_codes, score_encoder
 
@@ -125,3 +126,47 @@ def test_command_reduces_codes_and_refuses_to_reduce_runs(command, tmp_path):
     code, _, err = command("score", "--reduce", "pca:2")
     assert code == 2
     assert "--reduce requires --encoder or --codes" in err
+
+
+def test_time_of_wide_codes_is_estimated_and_what_a_reduction_saves(monkeypatch):
+    said = []
+    options = {"device": "cpu", "say": said.append}
+    score_encoder(wide, "tiny", MIG, **options)
+    assert not said
+    monkeypatch.setattr(score_external, "LONG", 1e-6)
+    score_encoder(wide, "tiny", MIG, **options)
+    pace, time = said
+    assert pace.startswith("the encoder takes about ")
+    assert pace.endswith(" for 75 images")
+    assert time.endswith("; of ten principal components, `--reduce pca:10`, about 0 s")
+
+
+def test_codes_that_need_much_memory_are_announced_unless_they_are_reduced(monkeypatch):
+    said = []
+    monkeypatch.setattr(score_external, "LARGE", 75 * 40 * 4 - 1)
+    options = {"metrics": MIG, "device": "cpu", "say": said.append}
+    score_encoder(wide, "tiny", **options)
+    assert said == [
+        "codes of 40 latents of all images take 0.0 GB of memory; `--reduce pca:10` keeps ten "
+        "principal components"
+    ]
+    said.clear()
+    score_encoder(wide, "tiny", reduce="pca:3", **options)
+    assert [line.partition(":")[0] for line in said] == ["pca"]
+
+
+def test_metric_of_too_many_latents_names_the_reduction():
+    codes = np.tile(CODES, (1, 100))
+    with pytest.warns(UnavailableWarning):
+        scores = score_codes(codes, FACTORS, metrics=["dci"], reduce="pca:70")
+    assert "70 latents exceed the maximum of 64; `--reduce pca:10`" in scores.unavailable["dci"]
+
+
+def test_codes_that_do_not_fit_into_memory_are_refused_with_the_remedy(monkeypatch):
+    def full(*args, **kwargs):
+        raise MemoryError
+
+    source = FunctionSource(wide, load_dataset("tiny"))
+    monkeypatch.setattr(np, "empty", full)
+    with pytest.raises(DisentangleError, match=r"codes of 40 latents of 75 images do not fit into"):
+        source.codes(np.arange(3))
