@@ -357,6 +357,25 @@ def test_error_of_a_choice_is_not_taken_for_a_failure_of_the_encoder(outputs):
         score_encoder(f"{outputs}:named:pool=mean", "tiny", MIG, device="cpu")
 
 
+def test_encoder_of_an_installed_package_is_named_by_its_prefix(command):
+    encoder = load_encoder("Corners:8:size=32")
+    assert encoder.function(torch.ones(2, 1, 64, 64)).shape == (2, 16)
+    assert dict(encoder.origin) == {
+        "reference": "corners:8:size=32",
+        "library": "strangers 3.1",
+        "preprocessing": "grey, 32 x 32 pixels (bilinear)",
+    }
+    _, out, _ = command("list", "encoders")
+    assert "corners      Corners of images: an encoder of somebody else's. (strangers 3.1)" in out
+    code, out, _ = command(
+        *("score", "--encoder", "corners:8", "--dataset", "tiny", "--metric", MIG[0]),
+        *("--device", "cpu"),
+    )
+    assert (code, out.split()[0]) == (0, "mig")
+    code, _, err = command("score", "--encoder", "corners:x", "--dataset", "tiny")
+    assert (code, err) == (2, "error: expected corners:COUNT, got 'corners:x'\n")
+
+
 def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "torch.py").write_text("def net(x):\n    return 7\n")
