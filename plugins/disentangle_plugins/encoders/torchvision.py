@@ -84,7 +84,7 @@ def _untrained(name: str) -> Any:
 def _remove_classifier(network: nn.Module) -> str:
     """Replace the last layer, which maps features to classes, by the identity; return its name."""
     layers = (nn.Linear, nn.Conv2d)
-    last = [name for name, layer in network.named_modules() if isinstance(layer, layers)][-1]
+    last: str = [name for name, layer in network.named_modules() if isinstance(layer, layers)][-1]
     parent, _, name = last.rpartition(".")
     setattr(network.get_submodule(parent), name, nn.Identity())
     return last
