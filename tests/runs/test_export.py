@@ -34,13 +34,16 @@ def test_exported_program_is_the_runs_encoder(command, run, tmp_path):
 
 
 @pytest.mark.slow
-def test_exported_encoder_has_the_scores_of_the_run(command, run):
+@pytest.mark.parametrize("format", ["pt2", "onnx"])
+def test_exported_encoder_has_the_scores_of_the_run(command, run, format):
+    if format == "onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
     metrics = ["--metric", "mig", "--metric", "sap", "--metric", "mcc", "--json"]
     ((_, expected),) = json.loads(command("score", run.path, *metrics)[1]).items()
-    command("export", run.path, "--format", "pt2", "-o", "exported")
-    code, out, err = command(
-        "score", "--encoder", "exported/encoder.pt2", "--dataset", "tiny", *metrics
-    )
+    command("export", run.path, "--format", format, "--part", "encoder", "-o", "exported")
+    file = f"exported/encoder.{format}"
+    code, out, err = command("score", "--encoder", file, "--dataset", "tiny", *metrics)
     assert code == 0, err
     assert json.loads(out)["scores"] == pytest.approx(expected["scores"], abs=0.01)
 
