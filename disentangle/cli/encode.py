@@ -56,7 +56,7 @@ def encode_command(
     what made them. `disentangle score --codes` reads the npz and the CSV.
     """
     from disentangle._utils.console import counting
-    from disentangle.data.loading import is_path
+    from disentangle.data.names import is_path, reference_of
     from disentangle.scoring.encode import check_output, encode
 
     check_output(output, force)
@@ -67,7 +67,8 @@ def encode_command(
     other = None
     if dataset is not None:
         channels, side, _ = opened.record.dataset.image_shape
-        fitted = {"image_size": side, "channels": channels} if is_path(dataset) else {}
+        resizes = is_path(dataset) or reference_of(dataset) is not None
+        fitted = {"image_size": side, "channels": channels} if resizes else {}
         other = open_dataset(dataset, **opening, **fitted, download=download)
     with counting(f"encoding {(other or opened.dataset).name}") as progress:
         for path in encode(

@@ -18,17 +18,16 @@ def train_command(record: RunRecord) -> str | None:
         None for imported weights, and for a model or dataset that was passed as an object.
     """
     data = record.dataset
-    by_object = ":" in data.name and reference_of(data.name) is None
-    if record.imported or ":" in record.model or by_object:
+    name = name_of(record)
+    if record.imported or name is None:
         return None
-    own = data.file is not None and is_path(data.name)
-    name = with_path(data.name, str(data.file)) if own else data.name
     words = ["disentangle", "train", record.model, name]
     given = {
         name: setting.value
         for name, setting in {**record.settings, **record.training}.items()
         if setting.origin == "given" or name in ("steps", "seed")
     }
+    own = data.file is not None and is_path(data.name)
     opening = {**data_options(data), "file": None if own else data.file}
     for name, value in {"preset": record.preset, **given, **opening}.items():
         words += option(name, value)
@@ -41,17 +40,26 @@ def import_command(record: RunRecord, file: str) -> str | None:
     Returns:
         None for a model or dataset that was passed as an object.
     """
+    name = name_of(record)
+    if name is None:
+        return None
+    given = {k: v for k, v in record.non_default_knobs.items() if k != "network"}
+    given |= {key: record.recipe[key] for key in ("steps", "seed")}
+    words = ["disentangle", "import", file, *option("model", record.model)]
+    words += option("dataset", name)
+    words += option("network", record.knobs["network"])
+    words += option("set", tuple(f"{key}={value}" for key, value in given.items()))
+    return shlex.join(words)
+
+
+def name_of(record: RunRecord) -> str | None:
+    """The dataset's name for a command; None if it or the model was passed as an object."""
     data = record.dataset
-    if ":" in record.model or ":" in data.name:
+    by_object = ":" in data.name and reference_of(data.name) is None
+    if ":" in record.model or by_object:
         return None
     own = data.file is not None and is_path(data.name)
-    given = {k: v for k, v in record.non_default_knobs.items() if k != "network"}
-    given |= {name: record.recipe[name] for name in ("steps", "seed")}
-    words = ["disentangle", "import", file, *option("model", record.model)]
-    words += option("dataset", str(data.file) if own else data.name)
-    words += option("network", record.knobs["network"])
-    words += option("set", tuple(f"{name}={value}" for name, value in given.items()))
-    return shlex.join(words)
+    return with_path(data.name, str(data.file)) if own else data.name
 
 
 def data_options(data: DatasetRecord) -> dict[str, Any]:
