@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from disentangle.figures.aligned import plot_aligned as plot_aligned
     from disentangle.figures.contact_sheet import plot_contact_sheet as plot_contact_sheet
     from disentangle.figures.kl_curves import plot_kl as plot_kl
+    from disentangle.figures.loss_curves import plot_curves as plot_curves
     from disentangle.figures.matrices import plot_matrices as plot_matrices
     from disentangle.figures.of_runs import plot_agreement as plot_agreement
     from disentangle.figures.of_runs import plot_effect as plot_effect
@@ -25,6 +26,7 @@ _HOMES = {
     "plot_agreement": "of_runs",
     "plot_aligned": "aligned",
     "plot_contact_sheet": "contact_sheet",
+    "plot_curves": "loss_curves",
     "plot_effect": "of_runs",
     "plot_kl": "kl_curves",
     "plot_matrices": "matrices",
