@@ -8,7 +8,7 @@ import typer
 from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import AsJson, DataDir, File, print_json
-from disentangle.cli.run_choice import open_run
+from disentangle.cli.run_choice import open_scored
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 def compare(
     first: Annotated[
-        Path, typer.Argument(metavar="RUN_A", help="folder, name or id of the first run")
+        Path,
+        typer.Argument(
+            metavar="RUN_A", help="folder, name or id of the first run, or an external encoder"
+        ),
     ],
     second: Annotated[
-        Path, typer.Argument(metavar="RUN_B", help="folder, name or id of the second run")
+        Path,
+        typer.Argument(
+            metavar="RUN_B", help="folder, name or id of the second run, or an external encoder"
+        ),
     ],
     show_all: Annotated[
         bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
@@ -40,11 +46,12 @@ def compare(
     """Compare two runs: settings, scores and matched latents.
 
     Scores are means over the seeds that both configurations were trained with, and differences are
-    tested over these seeds.
+    tested over these seeds. With an external encoder, all seeds are averaged and nothing is tested.
     """
+    from disentangle.runs.run import Run
     from disentangle.score_tables import comparison
 
-    a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
+    a, b = (open_scored(run, data_dir=data_dir, file=file) for run in (first, second))
     if a.path.resolve() == b.path.resolve():
         raise UsageError(f"both arguments are the run {a.path}; give two different runs")
     if as_json:
@@ -58,6 +65,9 @@ def compare(
         typer.echo("no setting differs")
     typer.echo("")
     show_scores(comparison.compare(a, b), a.path, b.path)
+    if not (isinstance(a, Run) and isinstance(b, Run)):
+        tell("No figure: an external encoder has no decoder to draw traversals with.")
+        return
     from disentangle.figures.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
@@ -85,7 +95,8 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
     ]
     if compared.scores:
         tested = compared.least < LEVEL
-        lines = [["score", "A", "B", "B - A", "seeds", *(["p"] if tested else [])]]
+        seeds = [] if compared.external else ["seeds"]
+        lines = [["score", "A", "B", "B - A", *seeds, *(["p"] if tested else [])]]
         for score in compared.scores:
             like = score.shown[0] if score.shown[0] is not None else score.shown[1]
             whole = counts(score.name.partition(" ")[0])
@@ -93,7 +104,8 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
                 "n/a" if v is None else count(v) if whole else number(v, like) for v in score.shown
             ]
             p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
-            lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
+            common = [str(score.seeds)] if seeds else []
+            lines.append([score.name, *values, *common, *([p] if tested else [])])
         print_aligned(lines, numbers=len(lines[0]) - 1)
     if lacking:
         tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")

@@ -46,6 +46,7 @@ def report(
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
     from disentangle.runs.collection import load_all
+    from disentangle.runs.external import load_externals
     from disentangle.runs.layout import RECORD
 
     if output is not None and output.suffix not in (".html", ".htm"):
@@ -62,7 +63,7 @@ def report(
         )
     )
     if not single:
-        fail_if_any(load_all(folder)[1])
+        fail_if_any([*load_all(folder)[1], *load_externals(folder)[1]])
 
 
 def find_folder(where: Path | None, study: str | None, results: Path) -> Path:

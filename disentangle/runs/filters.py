@@ -3,11 +3,13 @@
 import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from disentangle.errors import UsageError, suggestion, true_name
+from disentangle.runs.external import External
 from disentangle.runs.run import Run
 
+Scored = TypeVar("Scored", Run, Run | External)
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -21,8 +23,15 @@ WHOLE = "all images"
 CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
 
 
-def filterable_fields(run: Run) -> dict[str, Any]:
-    """The fields that runs can be filtered by: model, dataset, preset, knobs, training options."""
+def filterable_fields(run: Run | External) -> dict[str, Any]:
+    """The fields that runs can be filtered by: model, dataset, preset, knobs, training options.
+
+    An external encoder has few: its name is the model, and its state is `external`.
+    """
+    if isinstance(run, External):
+        data = run.record.dataset
+        fields = {"dataset": data.name, "fingerprint": data.fingerprint[:10]}
+        return {"model": run.record.name, "state": "external", **fields}
     record = run.record
     name, part, fingerprint = record.data
     fields = {
@@ -37,11 +46,11 @@ def filterable_fields(run: Run) -> dict[str, Any]:
     return {**record.recipe, **record.knobs, **fields}
 
 
-def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
+def where(runs: Sequence[Scored], conditions: Sequence[str]) -> list[Scored]:
     """Select the runs that meet every condition; a run without the field does not meet it.
 
     Args:
-        runs: runs.
+        runs: runs and external encoders.
         conditions: a name, one of = != < <= > >=, and a value.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Any
 
 from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import collapsed
+from disentangle.runs.external import External
 from disentangle.runs.labels import read_label
 from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
@@ -24,16 +25,16 @@ class Overview:
         name: the name that the user gave; empty if none.
         note: the user's note.
         state: `finished`, `collapsed` (finished, and no latent is active), `training`, `stopped`
-            or `failed`.
+            or `failed`; `external` for an external encoder.
         step: the last logged step.
         steps: the steps to train.
-        model: the model.
+        model: the model; what an external encoder is.
         dataset: the dataset.
         part: the part of the dataset that was trained on; empty for all of it.
         settings: the settings that differ from the defaults.
-        seed: the seed.
+        seed: the seed; None if that of an external encoder is not known.
         scores: the plainest value of each score.
-        started: when training started.
+        started: when training started; when an external encoder was first scored.
         age: seconds since it finished, else since it started.
         folder: the run's folder.
     """
@@ -48,7 +49,7 @@ class Overview:
     dataset: str
     part: str
     settings: dict[str, Value]
-    seed: int
+    seed: int | None
     scores: dict[str, float]
     started: str
     age: float
@@ -57,7 +58,7 @@ class Overview:
     @property
     def progress(self) -> str:
         """The state as text, with the step if training has not ended."""
-        if self.state in ("finished", "collapsed", "failed"):
+        if self.state in ("finished", "collapsed", "failed", "external"):
             return self.state
         return f"{self.state} at step {self.step:,} of {self.steps:,}"
 
@@ -66,11 +67,13 @@ class Overview:
         return asdict(self)
 
 
-def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
-    """Make the overview of a run; `now` is the present time."""
+def overview(run: Run | External, now: datetime.datetime | None = None) -> Overview:
+    """Make the overview of a run or of an external encoder; `now` is the present time."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    if isinstance(run, External):
+        return overview_of_external(run, now)
     record, label = run.record, read_label(run.path)
     last = last_entry(run.path / "log.jsonl") or {}
-    now = now or datetime.datetime.now(datetime.UTC)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
         id=record.id,
@@ -88,6 +91,28 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
         started=record.started,
         age=(now - since).total_seconds(),
         folder=str(run.path),
+    )
+
+
+def overview_of_external(external: External, now: datetime.datetime) -> Overview:
+    """Make the overview of an external encoder, whose training is not known."""
+    record = external.record
+    return Overview(
+        id=record.id,
+        name=record.name,
+        note=record.note,
+        state="external",
+        step=0,
+        steps=0,
+        model=record.source,
+        dataset=record.dataset.name,
+        part="",
+        settings={},
+        seed=record.seed,
+        scores=plainest(current_scores(external)),
+        started=record.created,
+        age=(now - datetime.datetime.fromisoformat(record.created)).total_seconds(),
+        folder=str(external.path),
     )
 
 

@@ -58,23 +58,25 @@ class Table:
             "model": lambda row: row.name,
             "settings": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
-            "labels used": lambda row: row.supervision,
+            "labels used": lambda row: "unknown" if row.external else row.supervision,
             "steps": steps,
             "seeds": seeds,
         }
         if not any(row.supervision for row in self.rows):
             del columns["labels used"]
+        if not any(row.trained for row in self.rows):
+            del columns["chosen"], columns["steps"]
         shown = {"model", *(self.words or LEFT)}
         return {heading: text for heading, text in columns.items() if heading in shown}
 
     @property
     def shared(self) -> dict[str, Value]:
         """The settings that all trained rows share, if there are at least two."""
-        return common([row.settings for row in self.rows if not row.baseline])
+        return common([row.settings for row in self.rows if row.trained])
 
     def shared_by(self, model: str) -> dict[str, Value]:
         """The settings that all rows of a model share, if there are at least two."""
-        return common([row.settings for row in self.rows if row.model == model])
+        return common([row.settings for row in self.rows if row.trained and row.model == model])
 
     @property
     def sheet(self) -> Sheet:
@@ -84,7 +86,7 @@ class Table:
             title=self.dataset,
             head=[*left, *self.columns.values()],
             body=[
-                [Text(text(row), grey=row.grey) for text in left.values()]
+                [Text(text(row), grey=row.grey, aside=not row.trained) for text in left.values()]
                 + [
                     Text(self.text(row, c), strong=c in row.best, grey=row.grey)
                     for c in self.columns
@@ -125,7 +127,8 @@ class Table:
             part = f"Up to {share(self.overlap)} % of a metric's test images"
             notes.append(f"{part} were also in its training sample.")
         if any(row.baseline for row in self.rows):
-            notes.append("Rows without steps are baselines.")
+            others = " that are not external" if any(row.external for row in self.rows) else ""
+            notes.append(f"Rows without steps{others} are baselines.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
             notes.append("Corrected: (score - noise) / (oracle - noise).")
         if self.absent:
@@ -133,7 +136,7 @@ class Table:
             notes.append(f"Not shown (no configuration has the selecting score): {absent}.")
         notes += self.marks
         reasons = {
-            f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
+            f"{self.columns[column]}{'' if row.trained else f' of {row.model}'}: n/a: {reason}."
             for row in self.rows
             for column, cell in row.cells.items()
             if column in self.columns
@@ -149,7 +152,7 @@ class Table:
             notes.append(f"{STATISTICS[self.statistic].title} over seeds{self.uncertainty}.")
         if self.ranking:
             notes.append(self.ranking)
-        if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
+        if any(row.trained and len(row.seeds) < CLAIM for row in self.rows):
             notes.append(f"Use at least {CLAIM} seeds before claiming a difference.")
         return notes
 
@@ -178,6 +181,10 @@ class Table:
             )
         if any(row.collapsed for row in self.rows):
             notes.append("Collapsed: at most one latent is active; such rows are never ranked.")
+        if any(row.external for row in self.rows):
+            notes.append("External: not trained here; such rows are never ranked.")
+        if unchecked := [row.model for row in self.rows if row.unchecked]:
+            notes.append(f"Codes given, images not checked: {', '.join(unchecked)}.")
         return notes
 
     def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
@@ -195,6 +202,7 @@ class Table:
                 **{f"knob {k}": v for k, v in row.settings.items()},
                 "chosen": row.chosen,
                 "labels used": row.supervision,
+                "external": row.external,
                 "steps": row.steps,
                 "seeds": len(row.seeds),
                 "unfinished": row.unfinished,
@@ -254,8 +262,8 @@ def steps(row: Row) -> str:
 
 def seeds(row: Row) -> str:
     """The number of seeds as text, with the numbers of unfinished and failed ones."""
-    if row.baseline:
-        return ""
+    if not row.trained:
+        return str(len(row.seeds)) if row.seeds else ""
     missing = [f"{n} {what}" for n, what in counts(row) if n]
     return f"{len(row.seeds)}" + (f" (+{', '.join(missing)})" if missing else "")
 

@@ -1,27 +1,35 @@
 """The verbs `score_encoder` and `score_codes`: scores of external encoders and codes."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
-from disentangle.errors import InputWarning, UnavailableWarning
+from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarning, UsageError
 from disentangle.runs.records import DatasetRecord
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.encoder_origin import described, full_origin
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
+from disentangle.scoring.given_codes import check_sizes, of_dataset
+from disentangle.scoring.keep_external import Keep, complete, signature_of
 from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
+ARRAYS = "arrays"
+"""The name of the dataset of codes that are of no known dataset."""
+
 
 def score_encoder(
-    encoder: Function,
+    encoder: Function | ExternalEncoder,
     dataset: Dataset | str,
     metrics: Iterable[str] | None = None,
     *,
@@ -32,16 +40,22 @@ def score_encoder(
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
+    encoder_seed: int | None = None,
+    results: str | Path = "results",
+    study: str | None = None,
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score any function of images; each image is encoded at most once, after a trial with a few.
 
-    Warns with `InputWarning` if codes are not a function of the image alone.
+    With a `name` the scores are kept in `results`, where tables show them beside those of runs;
+    scores that are kept for the same encoder are not recomputed. Warns with `InputWarning` if codes
+    are not a function of the image alone.
 
     Args:
         encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
-            say that it is discrete; a module is put into evaluation mode while it is scored.
+            say that it is discrete; a module is put into evaluation mode while it is scored. An
+            `ExternalEncoder` also says what it is, for records.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
@@ -50,7 +64,11 @@ def score_encoder(
         factors: the factors to score, overriding the dataset's choice.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
-        name: the encoder's name in records.
+        name: the name of the encoder's row in tables; without one nothing is kept.
+        encoder_seed: the seed that the encoder was trained with; encoders of one name and several
+            seeds share a row.
+        results: the results folder, for a `name`.
+        study: the study in which the scores are kept, a subfolder of `results`.
         progress: called while images are encoded.
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
@@ -59,32 +77,63 @@ def score_encoder(
         metrics that failed.
 
     Raises:
-        UsageError: an unknown metric, or an encoder that does not return codes [N, D].
+        UsageError: an unknown metric, an encoder that does not return codes [N, D], or a name that
+            is that of another encoder.
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
-    return score_function(
-        encoder, dataset, request, takes=takes, device=device, name=name, progress=progress, say=say
+    scores = score_function(
+        encoder if isinstance(encoder, ExternalEncoder) else described(encoder),
+        dataset,
+        request,
+        takes=takes,
+        device=device,
+        keep=kept_as(name, encoder_seed, results, study),
+        progress=progress,
+        say=say,
     )
+    warn_if_unwritten(scores)
+    return scores
+
+
+def kept_as(
+    name: str, encoder_seed: int | None, results: str | Path, study: str | None
+) -> Keep | None:
+    """How scores are kept; None without a name.
+
+    Raises:
+        UsageError: the name is not valid, or there is none to keep a seed or study with.
+    """
+    if name:
+        return Keep(name, encoder_seed, Path(results), study)
+    if encoder_seed is not None or study is not None:
+        raise UsageError("a seed of the encoder and a study require a name to keep the scores by")
+    return None
+
+
+def warn_if_unwritten(scores: ScoreMapping) -> None:
+    """Warn the caller of a verb if scores could not be written."""
+    if scores.unwritten:
+        warnings.warn(f"scores were not written: {scores.unwritten}", UnwrittenWarning, 3)
 
 
 def score_function(
-    encoder: Function,
+    encoder: ExternalEncoder,
     dataset: Dataset | str,
     request: ScoringRequest,
     *,
     takes: Input = "float",
     device: str = "auto",
-    name: str = "",
+    keep: Keep | None = None,
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
     part = request.part_of(opened(dataset))
-    with evaluating(encoder, torch_device):
+    with evaluating(encoder.function, torch_device):
         source = FunctionSource(
-            encoder,
+            encoder.function,
             part,
             takes=takes,
             device=torch_device,
@@ -93,11 +142,19 @@ def score_function(
         )
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
-        origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
+        external = keep and keep.external(
+            "encoder",
+            DatasetRecord.of(part.whole),
+            full_origin(encoder),
+            source.latents,
+            takes=takes,
+            signature=signature_of(source.first_codes()),
+        )
+        origin = external.record.id if external else encoder.name
         requests = request.scores_of(DatasetRecord.of(part), origin)
         if request.takes_all or seconds_of(requests, len(source)) > LONG:
             say(time_needed(requests, source))
-        return measure_each(requests, source)
+        return complete(external, requests, source) if external else measure_each(requests, source)
 
 
 def score_codes(
@@ -110,11 +167,17 @@ def score_codes(
     seed: int = 0,
     protocol: str | Path = DEFAULT,
     names: Sequence[str] | None = None,
+    dataset: Dataset | str | None = None,
+    name: str = "",
+    encoder_seed: int | None = None,
+    results: str | Path = "results",
+    study: str | None = None,
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
-    A metric that requests at least N samples uses each row exactly once. Warns with `InputWarning`
-    if there are few rows, or words whose order matters.
+    A metric that requests at least N samples uses each row exactly once. With a `name` the scores
+    are kept in `results`, where tables show them. Warns with `InputWarning` if there are few rows,
+    or words whose order matters.
 
     Args:
         codes: representations, [N, D].
@@ -125,16 +188,34 @@ def score_codes(
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         names: names of the factors.
+        dataset: the dataset or view that the codes are of, if they are to be compared with those of
+            runs; the factors must fit it, but the images cannot be checked.
+        name: the name of the codes' row in tables; without one nothing is kept.
+        encoder_seed: see `score_encoder` (also for `results` and `study`).
+        results: the results folder, for a `name`.
+        study: the study in which the scores are kept.
 
     Returns:
         The scores. `.unavailable` holds the reason for each missing score, which is also issued as
         a warning; `.failed` holds the errors of metrics that failed.
 
     Raises:
-        UsageError: arrays that do not match, or an unknown metric or hyper-parameter.
+        UsageError: arrays that do not match, an unknown metric or hyper-parameter, or a name that
+            is that of other codes.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
-    scores = score_arrays(request, codes, factors, test_codes, test_factors, names)
+    keep = kept_as(name, encoder_seed, results, study)
+    scores = score_arrays(
+        request,
+        codes,
+        factors,
+        test_codes,
+        test_factors,
+        names,
+        dataset=None if dataset is None else opened(dataset),
+        keep=keep,
+    )
+    warn_if_unwritten(scores)
     for metric_name, reason in scores.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
     return scores
@@ -147,9 +228,24 @@ def score_arrays(
     test_codes: ArrayLike | None = None,
     test_factors: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    *,
+    dataset: Dataset | None = None,
+    keep: Keep | None = None,
+    origin: Mapping[str, str] = MappingProxyType({}),
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
+    part = None if dataset is None else request.part_of(dataset)
+    if part is not None:
+        factors, test_factors, names = of_dataset(part, factors, test_factors, names)
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = request.rules.disjoint
-    requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
-    return measure_each(requests, source)
+    if part is not None:
+        check_sizes(source, part)
+    data = DatasetRecord.of(source.dataset if part is None else part)
+    if keep is None:
+        return measure_each(request.scores_of(data, source.digest), source)
+    whole = (
+        data.model_copy(update={"name": ARRAYS}) if part is None else DatasetRecord.of(part.whole)
+    )
+    external = keep.external("codes", whole, origin, source.latents, codes=source.digest)
+    return complete(external, request.scores_of(data, external.record.id), source)

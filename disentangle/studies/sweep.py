@@ -14,6 +14,7 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.reports.pages import NAME, study_page
+from disentangle.runs.external import load_externals
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
 from disentangle.score_tables import export
@@ -282,6 +283,8 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
 def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> list[Table]:
     """Make the score tables of a study from the available runs."""
     options = plan.study.tables
+    trained_on = {run.record.dataset.fingerprint for run in runs}
+    externals = load_externals(plan.folder)[0]
     baselines = read_baselines(results) if plan.study.baselines or options.corrected else {}
     tables = make_tables(
         runs,
@@ -290,6 +293,7 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
         statistic=options.statistic,
         selection=select(runs, options.choose, device=device),
         columns=options.columns,
+        externals=[one for one in externals if one.record.dataset.fingerprint in trained_on],
     )
     if options.published:
         for table in tables:
@@ -302,13 +306,14 @@ def write_outputs(plan: Plan, runs: list[Run], tables: list[Table], say: Say) ->
     folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.toml", plan.text)
-    files = export.write_scores(tables, runs, folder)
+    externals = load_externals(folder)[0]
+    files = export.write_scores(tables, [*runs, *externals], folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
     files.append(tex)
     drawn = []
     if any(read_scores(run) for run in runs):
-        drawn = draw_figures(plan.study.figures, runs, folder / "figures", say)
+        drawn = draw_figures(plan.study.figures, runs, externals, folder / "figures", say)
     files += drawn
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))
