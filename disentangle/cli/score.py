@@ -100,10 +100,11 @@ def score(
     encoder: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:NAME|FILE",
+            metavar="PREFIX:NETWORK|MODULE:NAME|FILE",
             rich_help_panel=OTHER,
-            help="function that maps images to codes (module:NAME or path/file.py:NAME), or a "
-            "TorchScript file or exported program that you trust",
+            help="network of another library (torchvision:resnet18; see `disentangle list "
+            "encoders`), function that maps images to codes (module:NAME or path/file.py:NAME), "
+            "or file with a network (ONNX; TorchScript or exported program that you trust)",
         ),
     ] = None,
     dataset: Annotated[
@@ -123,6 +124,24 @@ def score(
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),
     ] = "float",
+    reduce: Annotated[
+        str,
+        typer.Option(
+            metavar="pca:K",
+            rich_help_panel=OTHER,
+            help="score the first K principal components of the codes, for codes of hundreds of "
+            "latents; named in the column",
+            show_default=False,
+        ),
+    ] = "",
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            rich_help_panel=OTHER,
+            help="download weights of --encoder that are not in its library's cache",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -149,7 +168,12 @@ def score(
             "--output contain the details"
         )
     request = ScoringRequest.of(
-        metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
+        metric,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=names(factors),
+        reduce=reduce,
     )
     choose_device(device)
     outside = codes is not None or encoder is not None
@@ -170,6 +194,10 @@ def score(
         )
     if encoder_seed is not None and name is None:
         raise UsageError("--encoder-seed requires --name")
+    if encoder is None and download:
+        raise UsageError("--download requires --encoder, whose weights it downloads")
+    if reduce and not outside:
+        raise UsageError("--reduce requires --encoder or --codes; a run is scored by its latents")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
@@ -185,9 +213,8 @@ def score(
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
-        scores = score_reference(
-            encoder, dataset, opening, request, keep=keep, takes=takes, device=device
-        )
+        options = {"download": download, "takes": takes, "device": device, "keep": keep}
+        scores = score_reference(encoder, dataset, opening, request, **options)
         show_scores(scores, output, detail, as_json, keep)
     else:
         loaded, problems = choose_runs(runs, results, study, where)
@@ -302,6 +329,8 @@ def score_reference(
     dataset: str,
     opening: Mapping[str, Any],
     request: "ScoringRequest",
+    *,
+    download: bool,
     **options: Any,
 ) -> "ScoreMapping":
     """Score the encoder that a reference names; `options` are those of `score_function`."""
@@ -309,7 +338,7 @@ def score_reference(
     from disentangle.scoring.encoder_loading import load_encoder
     from disentangle.scoring.score_external import score_function
 
-    encoder = load_encoder(reference)
+    encoder = load_encoder(reference, download=download)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_function(encoder, opened, request, progress=progress, say=say, **options)

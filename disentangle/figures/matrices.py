@@ -110,7 +110,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
         )
     parts = [
         describe(dict(score.key.knobs)),
-        "" if score.representation == "mean" else "sampled codes",
+        {"mean": "", "sample": "sampled codes"}.get(score.representation, score.representation),
         describe_view(score.view),
         f"seed {score.seed}" if score.seed else "",
     ]

@@ -60,7 +60,7 @@ class ExternalRecord(Record):
     def source(self) -> str:
         """Where the codes come from, in one line."""
         named = self.origin.get("file") or self.origin.get("reference", "")
-        parts = [named, self.origin.get("weights", "")[:16]]
+        parts = [named, self.origin.get("weights", "")]
         if self.takes != "float":
             parts.append(f"takes {self.takes}")
         return " ".join(filter(None, parts))

@@ -112,7 +112,7 @@ class Table:
         """The caption: dataset, protocol, notes, warnings, and reasons for missing scores."""
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
         if self.protocols:
-            codes = " and ".join(f"{r}s" for r in self.representations)
+            codes = " and ".join(map(codes_text, self.representations))
             notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
         if self.scored:
             notes.append(f"Scored: {self.scored}.")
@@ -271,6 +271,12 @@ def seeds(row: Row) -> str:
 def counts(row: Row) -> tuple[tuple[int, str], ...]:
     """The numbers of a row's unfinished and failed runs."""
     return (row.unfinished, "unfinished"), (row.failed, "failed")
+
+
+def codes_text(representation: str) -> str:
+    """The codes that are scored: `means` for `mean`, `means reduced by pca:10`."""
+    code, _, reduction = representation.partition(", ")
+    return f"{code}s" + (f" reduced by {reduction}" if reduction else "")
 
 
 def share(part: float) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from disentangle._utils.tensors import digest
 from disentangle.contracts.external_encoder import ExternalEncoder
-from disentangle.runs.checkpoint import digest
 from disentangle.scoring.encoders import Function, file_name
 
 

@@ -145,14 +145,18 @@ def alike(a: Signature, b: Signature) -> bool:
     return bool((np.abs(x - y) <= tolerance).all())
 
 
+def lacking(external: External, requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:
+    """The requests for scores that an external encoder lacks."""
+    scores = read_scores(external)
+    return [one for one in requests if not is_present(scores, one)]
+
+
 def complete(
     external: External, requests: Sequence[ScoreRequest], source: Source[Any]
 ) -> ScoreMapping:
     """Compute the scores that an external encoder lacks, and keep each; return those requested."""
     failed: dict[str, str] = {}
-    for one in requests:
-        if is_present(read_scores(external), one):
-            continue
+    for one in lacking(external, requests):
         try:
             computed = measure(one, source)
         except MetricFailed as error:

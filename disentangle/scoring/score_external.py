@@ -9,27 +9,34 @@ from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarning, UsageError
 from disentangle.runs.records import DatasetRecord
-from disentangle.scoring.arrays import array_source
+from disentangle.scoring.arrays import array_source, reduced_arrays
+from disentangle.scoring.codes import Encoder
+from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoder_origin import described, full_origin
-from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
+from disentangle.scoring.encoders import Function, FunctionSource, Input, ReducedEncoder, evaluating
 from disentangle.scoring.given_codes import check_sizes, of_dataset
-from disentangle.scoring.keep_external import Keep, complete, signature_of
-from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
+from disentangle.scoring.keep_external import Keep, complete, lacking, signature_of
+from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each, seconds_of
 from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
 ARRAYS = "arrays"
 """The name of the dataset of codes that are of no known dataset."""
+SAMPLE = 10_000
+"""Images that most metrics draw."""
+LARGE = 2 * 2**30
+"""Bytes of codes that are announced."""
 
 
 def score_encoder(
-    encoder: Function | ExternalEncoder,
+    encoder: Function | ExternalEncoder | str,
     dataset: Dataset | str,
     metrics: Iterable[str] | None = None,
     *,
@@ -37,12 +44,14 @@ def score_encoder(
     protocol: str | Path = DEFAULT,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    reduce: str = "",
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
     encoder_seed: int | None = None,
     results: str | Path = "results",
     study: str | None = None,
+    download: bool = False,
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
@@ -54,14 +63,16 @@ def score_encoder(
 
     Args:
         encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
-            say that it is discrete; a module is put into evaluation mode while it is scored. An
-            `ExternalEncoder` also says what it is, for records.
+            say that it is discrete; a module is put into evaluation mode while it is scored. Or
+            a reference to one, such as `torchvision:resnet18`.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         split: the split to score [default: `test`, if the dataset has one].
         factors: the factors to score, overriding the dataset's choice.
+        reduce: `pca:K` scores the first K principal components of the codes in their place. They
+            are fitted to 10,000 images, and named in the scores' records and columns.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
         name: the name of the encoder's row in tables; without one nothing is kept.
@@ -69,6 +80,7 @@ def score_encoder(
             seeds share a row.
         results: the results folder, for a `name`.
         study: the study in which the scores are kept, a subfolder of `results`.
+        download: whether weights of a reference may be downloaded.
         progress: called while images are encoded.
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
 
@@ -81,14 +93,19 @@ def score_encoder(
             is that of another encoder.
         DisentangleError: the encoder failed.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    request = ScoringRequest.of(
+        metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
+    )
+    keep = kept_as(name, encoder_seed, results, study)
+    if isinstance(encoder, str):
+        encoder = load_encoder(encoder, download=download)
     scores = score_function(
         encoder if isinstance(encoder, ExternalEncoder) else described(encoder),
         dataset,
         request,
         takes=takes,
         device=device,
-        keep=kept_as(name, encoder_seed, results, study),
+        keep=keep,
         progress=progress,
         say=say,
     )
@@ -132,7 +149,8 @@ def score_function(
     torch_device = choose_device(device)
     part = request.part_of(opened(dataset))
     with evaluating(encoder.function, torch_device):
-        source = FunctionSource(
+        source: Encoder
+        source = full = FunctionSource(
             encoder.function,
             part,
             takes=takes,
@@ -146,15 +164,50 @@ def score_function(
             "encoder",
             DatasetRecord.of(part.whole),
             full_origin(encoder),
-            source.latents,
+            full.latents,
             takes=takes,
-            signature=signature_of(source.first_codes()),
+            signature=signature_of(full.first_codes()),
         )
         origin = external.record.id if external else encoder.name
         requests = request.scores_of(DatasetRecord.of(part), origin)
-        if request.takes_all or seconds_of(requests, len(source)) > LONG:
-            say(time_needed(requests, source))
+        missing = lacking(external, requests) if external else requests
+        if external and not missing:
+            return complete(external, requests, full)
+        for line in lines_of_size(full, request.reduce):
+            say(line)
+        if request.reduce:
+            source = ReducedEncoder(full, request.reduce, request.seed)
+            say(
+                f"{request.reduce}: {source.latents} of {full.latents} components hold "
+                f"{100 * source.projection.share:.0f} % of the variance of the codes"
+            )
+        if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
+            say(time_needed(missing, source) + reduced_time(missing, source))
         return complete(external, requests, source) if external else measure_each(requests, source)
+
+
+def lines_of_size(source: Encoder, reduction: str) -> list[str]:
+    """Lines about a slow encoder, and about codes that need much memory; none for most encoders."""
+    images, lines = len(source), []
+    if source.pace * min(images, SAMPLE) > LONG:
+        times = [(min(images, SAMPLE), ""), (images, "all ")][: 2 if images > SAMPLE else 1]
+        parts = [f"{duration(source.pace * n)} for {every}{n:,} images" for n, every in times]
+        lines.append(f"the encoder takes about {' and '.join(parts)}")
+    size = 4 * len(source.whole) * source.latents
+    if size > LARGE and not reduction:
+        lines.append(
+            f"codes of {source.latents:,} latents of all images take {size / 1e9:.1f} GB of "
+            "memory; `--reduce pca:10` keeps ten principal components"
+        )
+    return lines
+
+
+def reduced_time(requests: Sequence[ScoreRequest], source: Encoder) -> str:
+    """The time that scores of ten principal components take, if it is much less."""
+    shorter = seconds_of(requests, len(source), 10)
+    if seconds_of(requests, len(source), source.latents) < 4 * shorter:
+        return ""
+    return f"; of ten principal components, `--reduce pca:10`, about {duration(shorter)}"
 
 
 def score_codes(
@@ -172,6 +225,7 @@ def score_codes(
     encoder_seed: int | None = None,
     results: str | Path = "results",
     study: str | None = None,
+    reduce: str = "",
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
@@ -194,6 +248,7 @@ def score_codes(
         encoder_seed: see `score_encoder` (also for `results` and `study`).
         results: the results folder, for a `name`.
         study: the study in which the scores are kept.
+        reduce: see `score_encoder`.
 
     Returns:
         The scores. `.unavailable` holds the reason for each missing score, which is also issued as
@@ -203,7 +258,7 @@ def score_codes(
         UsageError: arrays that do not match, an unknown metric or hyper-parameter, or a name that
             is that of other codes.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed)
+    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, reduce=reduce)
     keep = kept_as(name, encoder_seed, results, study)
     scores = score_arrays(
         request,
@@ -242,10 +297,11 @@ def score_arrays(
     if part is not None:
         check_sizes(source, part)
     data = DatasetRecord.of(source.dataset if part is None else part)
-    if keep is None:
-        return measure_each(request.scores_of(data, source.digest), source)
-    whole = (
-        data.model_copy(update={"name": ARRAYS}) if part is None else DatasetRecord.of(part.whole)
-    )
-    external = keep.external("codes", whole, origin, source.latents, codes=source.digest)
-    return complete(external, request.scores_of(data, external.record.id), source)
+    whole = DatasetRecord.of(source.dataset if part is None else part.whole)
+    if part is None:
+        whole = whole.model_copy(update={"name": ARRAYS})
+    external = keep and keep.external("codes", whole, origin, source.latents, codes=source.digest)
+    requests = request.scores_of(data, external.record.id if external else source.digest)
+    if request.reduce:
+        source = reduced_arrays(source, request.reduce, request.seed)
+    return complete(external, requests, source) if external else measure_each(requests, source)

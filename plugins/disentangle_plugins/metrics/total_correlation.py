@@ -55,6 +55,7 @@ class TotalCorrelation(Metric[Dataset]):
         }
     )
     seconds = 0.01
+    growth = 2.0
 
     better = MappingProxyType(
         {
