@@ -213,8 +213,8 @@ def score(
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
-        options = {"download": download, "takes": takes, "device": device, "keep": keep}
-        scores = score_reference(encoder, dataset, opening, request, **options)
+        options = {"takes": takes, "device": device, "keep": keep}
+        scores = score_reference(encoder, dataset, opening, request, download=download, **options)
         show_scores(scores, output, detail, as_json, keep)
     else:
         loaded, problems = choose_runs(runs, results, study, where)
