@@ -95,6 +95,6 @@ def split_options(text: str, form: str, *, bare: str = "") -> tuple[str, dict[st
             raise UsageError(f"expected {form}:OPTION=VALUE,..., got '{text}'")
         options[key] = value
     before = name.rpartition(":")[2]
-    if options and "=" in before and not any(sign in before for sign in (os.sep, "/")):
+    if options and "=" in before and not any(sign in before for sign in (os.sep, "/", ".")):
         raise UsageError(f"'{text}': separate options by commas, {before},{last}")
     return name, options

@@ -112,8 +112,8 @@ class Table:
         """The caption: dataset, protocol, notes, warnings, and reasons for missing scores."""
         notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
         if self.protocols:
-            codes = " and ".join(map(codes_text, self.representations))
-            notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
+            codes = codes_text(self.representations)
+            notes.append(f"Protocol {', '.join(self.protocols)}; {codes}.")
         if self.scored:
             notes.append(f"Scored: {self.scored}.")
         if self.shared:
@@ -273,10 +273,12 @@ def counts(row: Row) -> tuple[tuple[int, str], ...]:
     return (row.unfinished, "unfinished"), (row.failed, "failed")
 
 
-def codes_text(representation: str) -> str:
-    """The codes that are scored: `means` for `mean`, `means reduced by pca:10`."""
-    code, _, reduction = representation.partition(", ")
-    return f"{code}s" + (f" reduced by {reduction}" if reduction else "")
+def codes_text(representations: Sequence[str]) -> str:
+    """The codes that are scored: `means and samples of the posterior, some reduced by pca:10`."""
+    parts = [name.partition(", ") for name in representations]
+    codes = " and ".join(f"{code}s" for code in dict.fromkeys(part[0] for part in parts))
+    reductions = " and ".join(dict.fromkeys(part[2] for part in parts if part[2]))
+    return f"{codes} of the posterior" + (f", some reduced by {reductions}" if reductions else "")
 
 
 def share(part: float) -> str:

@@ -50,7 +50,9 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
     if named is not None:
         encoder = registry.encoders.load(named.prefix)(named, download=download)
         return replace(encoder, origin={"reference": str(named), **encoder.origin})
-    name, options = split_options(reference, "NAME")
+    name, options = reference, {}
+    if not Path(reference).expanduser().exists():
+        name, options = split_options(reference, "NAME")
     function, origin = _function(name)
     if not options:
         return ExternalEncoder(function, origin)
@@ -63,7 +65,7 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
 def _of_suffix(reference: str) -> Reference | None:
     """The reference to a file whose suffix is the name of an encoder plugin; else None."""
     name, options = split_options(reference, "FILE")
-    suffix = Path(name).suffix[1:]
+    suffix = Path(name).suffix[1:].lower()
     return Reference(suffix, name, options) if suffix in registry.encoders.entries else None
 
 

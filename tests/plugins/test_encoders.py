@@ -188,6 +188,7 @@ def test_hf_gives_the_pooled_output_of_a_local_folder(vit):
         "RGB, 32 x 32 pixels (bilinear), mean 0.5 0.5 0.5, deviation 0.5 0.5 0.5"
     )
     assert encoder.origin["weights"].startswith("DEFAULT ")
+    assert encoder.origin["output"] == "pooler_output"
 
 
 def test_hf_gives_other_outputs_by_name(vit):

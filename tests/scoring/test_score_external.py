@@ -202,6 +202,30 @@ def test_exported_program_is_an_encoder(tmp_path):
     assert score_encoder(encoder.function, "tiny", MIG, device="cpu")
 
 
+class Pair(torch.nn.Module):
+    """A network with two outputs."""
+
+    def forward(self, x):
+        return {"mean": x.mean((2, 3)), "largest": x.amax((2, 3))}
+
+
+def test_output_of_an_exported_program_is_chosen_by_its_key(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("batch")
+        example = (torch.zeros(2, 1, 64, 64),)
+        program = torch.export.export(Pair(), example, dynamic_shapes=({0: batch},))
+        torch.export.save(program, tmp_path / "m:a=1.pt2")
+    encoder = load_encoder(f"{tmp_path / 'm:a=1.pt2'}:output=largest")
+    assert encoder.name.startswith("m:a=1.pt2 ")
+    assert encoder.name.endswith(":output=largest")
+    x = torch.rand(5, 1, 64, 64)
+    assert torch.equal(encoder.function(x), x.amax((2, 3)))
+    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match=r"got a dict of mean \[2, 1\], largest \[2, 1\]"):
+        score_encoder(str(tmp_path / "m:a=1.pt2"), "tiny", MIG, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [

@@ -26,7 +26,8 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
             f"'{reference}' needs the package transformers. "
             "Run `pip install 'disentangle-bench[hf]'`."
         ) from error
-    use, output = reference.options.get("weights", "DEFAULT"), reference.options.get("output")
+    use, output, pool = (reference.options.get(key, "") for key in ("weights", "output", "pool"))
+    use = use or "DEFAULT"
     with _quiet():
         config = _fetched(reference, download, transformers.AutoConfig.from_pretrained)
         processor = _fetched(reference, download, transformers.AutoImageProcessor.from_pretrained)
@@ -41,24 +42,20 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
             network = _vision(whole)
             name = "DEFAULT" if use == "DEFAULT" else Path(use).name
             words = f"{name} {weights_digest(network)}"
-    if missing and output in (None, "pooler_output"):
+    if missing and output in ("", "pooler_output"):
         raise UsageError(
             f"the weights of '{reference}' have none for pooler_output; choose other features, "
             f"such as `hf:{reference.name}:output=last_hidden_state,pool=cls`"
         )
     preprocessing = _preprocessing(reference, processor, getattr(config, "num_channels", 3))
-    encoder = FrozenEncoder(
-        network,
-        preprocessing,
-        output=output or "pooler_output",
-        pool=reference.options.get("pool", ""),
-    )
+    output = output or "pooler_output"
     origin = {
         "library": f"transformers {transformers.__version__}",
         "weights": words,
         "preprocessing": str(preprocessing),
+        "output": ", ".join(filter(None, [output, pool])),
     }
-    return ExternalEncoder(encoder, origin)
+    return ExternalEncoder(FrozenEncoder(network, preprocessing, output=output, pool=pool), origin)
 
 
 def _vision(network: torch.nn.Module) -> torch.nn.Module:
