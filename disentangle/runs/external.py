@@ -58,12 +58,10 @@ class ExternalRecord(Record):
 
     @property
     def source(self) -> str:
-        """Where the codes come from, in one line."""
-        named = self.origin.get("file") or self.origin.get("reference", "")
-        parts = [named, self.origin.get("weights", "")]
-        if self.takes != "float":
-            parts.append(f"takes {self.takes}")
-        return " ".join(filter(None, parts))
+        """Where the codes come from, in a few words: without digests and versions."""
+        named = self.origin.get("reference") or self.origin.get("file", "").rpartition(" ")[0]
+        takes = "" if self.takes == "float" else f"takes {self.takes}"
+        return " ".join(filter(None, [named, takes]))
 
     @property
     def place(self) -> tuple[str, str, str, int | None]:
