@@ -34,7 +34,7 @@ from disentangle.cli.parameters import (
     names,
     print_json,
 )
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
+from disentangle.cli.run_choice import Where, choose_runs
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,15 @@ OTHER = "Codes and encoders from elsewhere"
 
 def score(
     runs: RunPaths = None,
-    study: ChosenStudy = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="study whose runs to score, a subfolder of the results, or in which --name keeps "
+            "scores",
+            show_default="all; default for --name",
+        ),
+    ] = None,
     where: Where = None,
     name: Annotated[
         str | None,

@@ -98,9 +98,9 @@ def short(value: Value) -> str:
 def brief(table: Table) -> str:
     """A caption of a few sentences."""
     notes = [f"{table.dataset}."]
-    trained = sorted({len(row.seeds) for row in table.rows if row.trained})
-    if trained and trained[-1] > 1:
-        seeds = " to ".join(map(str, dict.fromkeys((trained[0], trained[-1]))))
+    counts = sorted({len(row.seeds) for row in table.rows if row.trained or row.seeds})
+    if counts and counts[-1] > 1:
+        seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
         notes.append(f"{STATISTICS[table.statistic].title} over {seeds} seeds{table.uncertainty}.")
     if any(row.best for row in table.rows):
         notes.append(table.ranking)

@@ -14,9 +14,9 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
 from disentangle.errors import BrokenContract, DisentangleError
 from disentangle.reports.pages import NAME, study_page
-from disentangle.runs.external import load_externals
+from disentangle.runs.external import External, load_externals
 from disentangle.runs.run import Run
-from disentangle.runs.scores import read_scores
+from disentangle.runs.scores import current_scores, read_scores
 from disentangle.score_tables import export
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.published import papers_on
@@ -283,8 +283,6 @@ def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> l
 def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> list[Table]:
     """Make the score tables of a study from the available runs."""
     options = plan.study.tables
-    trained_on = {run.record.dataset.fingerprint for run in runs}
-    externals = load_externals(plan.folder)[0]
     baselines = read_baselines(results) if plan.study.baselines or options.corrected else {}
     tables = make_tables(
         runs,
@@ -293,7 +291,7 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
         statistic=options.statistic,
         selection=select(runs, options.choose, device=device),
         columns=options.columns,
-        externals=[one for one in externals if one.record.dataset.fingerprint in trained_on],
+        externals=externals_beside(plan, runs),
     )
     if options.published:
         for table in tables:
@@ -301,12 +299,21 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
     return tables
 
 
+def externals_beside(plan: Plan, runs: Sequence[Run]) -> list[External]:
+    """The external encoders in a study's folder, with their scores in the columns of its runs."""
+    columns = {score.key for run in runs for score in current_scores(run)}
+    externals = load_externals(plan.folder)[0]
+    for one in externals:
+        one.shows = lambda score: score.key in columns
+    return externals
+
+
 def write_outputs(plan: Plan, runs: list[Run], tables: list[Table], say: Say) -> list[Path]:
     """Write the tables, figures and page of a study to its folder; return their files."""
     folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.toml", plan.text)
-    externals = load_externals(folder)[0]
+    externals = externals_beside(plan, runs)
     files = export.write_scores(tables, [*runs, *externals], folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))

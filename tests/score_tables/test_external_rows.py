@@ -10,6 +10,7 @@ from helpers.table_texts import texts
 from disentangle.runs.scores import read_scores
 from disentangle.score_tables import export
 from disentangle.score_tables.build import make_tables, tables
+from disentangle.score_tables.paper import paper_sheets
 from disentangle.score_tables.sorting import sort_rows
 
 
@@ -150,6 +151,12 @@ def test_encoder_is_external_in_every_format(both):
         ("beta-vae", "5"),
         ("mine (external)", ""),
     ]
+
+
+def test_caption_for_a_paper_says_over_how_many_seeds_encoders_are(external):
+    externals = [external("mine", seed=i, values=[{"value": v}]) for i, v in enumerate((0.2, 0.4))]
+    (table,) = make_tables([], externals=externals)
+    assert "Mean over 2 seeds ± standard deviation." in paper_sheets(table)[0].brief
 
 
 def test_tables_of_a_folder_show_its_encoders(both):
