@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from disentangle.cli.output import TRAIN_FIRST, load_runs
-from disentangle.cli.parameters import RESULTS
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -34,25 +33,25 @@ Where = Annotated[
 
 def open_run(
     given: Path,
-    results: Path = RESULTS,
+    results: Path,
     *,
     data_dir: Path | None = None,
     file: Path | None = None,
 ) -> "Run":
-    """Load a run that is given by its folder, its name or the start of its id."""
+    """Load a run that is given by its folder, or by its name or the start of its id in results."""
     from disentangle.runs.labels import find_run
     from disentangle.runs.run import load_run
 
     return load_run(find_run(given, results), data_dir=data_dir, file=file)
 
 
-def open_scored(given: Path, results: Path = RESULTS, **opening: Path | None) -> "Run | External":
+def open_scored(given: Path, results: Path, **opening: Path | None) -> "Run | External":
     """Load a run, or an external encoder; of several seeds of one name, the first."""
     return open_each([given], results, **opening)[0]
 
 
 def open_each(
-    given: Sequence[Path], results: Path = RESULTS, **opening: Path | None
+    given: Sequence[Path], results: Path, **opening: Path | None
 ) -> list["Run | External"]:
     """Load runs and external encoders; a name of several seeds gives all of them."""
     from disentangle.runs.external import find_external
@@ -89,6 +88,8 @@ def choose_runs(
     results: Path,
     study: str | None = None,
     where: Sequence[str] | None = None,
+    *,
+    included: bool = True,
 ) -> tuple[list["Run"], list[str]]:
     """Load the chosen runs; return them and messages on unreadable runs.
 
@@ -97,13 +98,19 @@ def choose_runs(
         results: the results folder.
         study: name of a study.
         where: conditions, such as `beta>=4`.
+        included: True to load the runs of the studies in a study's `runs_of` too.
 
     Raises:
         UsageError: there is no such study, or a condition is invalid.
         DisentangleError: there is no run, or none meets the conditions.
     """
     folder = study_folder(results, study, runs)
-    loaded, problems = load_runs(list(runs or ()), folder)
+    if study is None or not included:
+        loaded, problems = load_runs(list(runs or ()), folder)
+    else:
+        from disentangle.studies.study_runs import load_study
+
+        loaded, problems = load_study(folder)
     if not loaded and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
     return matching(loaded, where, folder), problems
@@ -158,7 +165,12 @@ def choose_scored(
     folder = study_folder(results, study, given)
     if given:
         return Chosen.of(open_each(given, results)).where(where, folder)
-    runs, problems = load_runs(None, folder)
+    if study is None:
+        runs, problems = load_runs(None, folder)
+    else:
+        from disentangle.studies.study_runs import load_study
+
+        runs, problems = load_study(folder)
     outside, unreadable = load_externals(folder)
     problems += unreadable
     if not runs and not outside and not problems:

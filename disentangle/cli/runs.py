@@ -12,7 +12,7 @@ from disentangle.cli.help import App, Group
 from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Results, RunPath, as_example, print_json
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_scored, open_each
-from disentangle.errors import UsageError
+from disentangle.errors import UsageError, suggestion, true_name
 
 if TYPE_CHECKING:
     from disentangle.runs.external import External
@@ -57,8 +57,8 @@ def list_runs(
 ) -> None:
     """List runs with their state, settings and scores, the latest last.
 
-    External encoders that were scored with a name are listed too. A run can be given to every
-    command by its folder, its name or the first characters of its id.
+    External encoders that were scored with a name are listed too. Every command accepts a run's
+    folder, its name or the first characters of its id.
     """
     if context.invoked_subcommand is not None:
         if any((study, where, score, as_json, results != RESULTS)):
@@ -69,11 +69,30 @@ def list_runs(
     chosen = choose_scored(None, results, study, where)
     every = [*map(overview, chosen.runs), *map(overview, chosen.externals)]
     overviews = sorted(every, key=lambda one: one.started)
+    scores = [score_called(name, overviews) for name in score or ()] or SHOWN
     if as_json:
         print_json([one.as_dict() for one in overviews])
     elif overviews:
-        show(overviews, score or SHOWN)
+        show(overviews, scores)
     fail_if_any(chosen.problems)
+
+
+def score_called(name: str, overviews: Sequence["Overview"]) -> str:
+    """The score of runs that has a name, in any case.
+
+    Raises:
+        UsageError: runs have scores, but none with this name.
+    """
+    from disentangle._utils.console import say
+
+    names = {score for one in overviews for score in one.scores}
+    exact = true_name(name, names)
+    if not names:
+        say(f"'{name}' is not shown, as no run has a score yet; run `disentangle score`")
+    elif exact not in names:
+        hint = suggestion(name, names, option="--score")
+        raise UsageError(f"--score: no run has the score '{name}'{hint}")
+    return exact
 
 
 def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:
@@ -167,15 +186,14 @@ def name_run(
 
     if name is None and note is None:
         raise UsageError("give a NAME, or --note TEXT")
-    several = open_each([run], results)
-    for loaded in several:
+    for loaded in open_each([run], results):
         if isinstance(loaded, External):
             rename_external(loaded, results, name=name, note=note)
-            own = loaded.record
-            print_aligned([[own.id, own.name, own.note, str(loaded.path)]])
+            given, said = loaded.record.name, loaded.record.note
         else:
             label = write_label(loaded.path, name=name, note=note, results=results)
-            print_aligned([[loaded.record.id, label.name, label.note, str(loaded.path)]])
+            given, said = label.name, label.note
+        typer.echo("  ".join(filter(None, (loaded.record.id, given, said, str(loaded.path)))))
 
 
 @runs.command(epilog=as_example("runs remove 3f2a8c91d0"))

@@ -99,6 +99,7 @@ def sweep(
     Run the same command again to continue. After an edit of the file, only new work is done.
     """
     from disentangle._utils.console import say, working
+    from disentangle._utils.progress_line import CountLine
     from disentangle._utils.text import duration
     from disentangle.cli.output import show_tables
     from disentangle.cli.sweep_view import View, showing
@@ -122,7 +123,7 @@ def sweep(
     }
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
     width = width_of(executor, device)
-    with working() as preparing:
+    with working(CountLine(label="datasets")) as preparing:
         plan = load_plan(
             file,
             results=results,

@@ -24,10 +24,12 @@ class Detail:
     Attributes:
         axes: the meaning of each axis of `values`: latents or scored factors.
         values: [D], [K] or [D, K]; NaN if undefined.
+        about: what a value is, with its unit or range, such as "mutual information, in nats".
     """
 
     axes: tuple[Literal["latent", "factor"], ...]
     values: NDArray[Any]
+    about: str = ""
 
 
 Direction: TypeAlias = Literal["more", "less", "neither"]
@@ -82,7 +84,8 @@ class Metric(Plugin, ABC, Generic[D]):
         """Estimate the seconds for codes of this many latents; 0 if there are too many to score."""
         if latents > self.most_latents:
             return 0.0
-        return self.seconds_for(images) * max(1.0, latents / 10) ** self.growth
+        longer: float = max(1.0, latents / 10) ** self.growth
+        return self.seconds_for(images) * longer
 
     def resolve(self, source: Source[D]) -> Mapping[str, bool | int | float | str]:
         """Return the knobs whose values depend on the codes, with the values used for this source.

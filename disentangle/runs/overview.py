@@ -6,14 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.collapse import collapsed
+from disentangle.runs.collapse import collapsed, log_end
 from disentangle.runs.external import External
 from disentangle.runs.labels import read_label
-from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Score
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import current_scores
+
+STATES = ("finished", "collapsed", "training", "stopped", "failed")
+"""The states of a run; see `Overview.state`."""
+EXTERNAL = "external"
+"""The state of an external encoder."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Overview:
     @property
     def progress(self) -> str:
         """The state as text, with the step if training has not ended."""
-        if self.state in ("finished", "collapsed", "failed", "external"):
+        if self.state in ("finished", "collapsed", "failed", EXTERNAL):
             return self.state
         return f"{self.state} at step {self.step:,} of {self.steps:,}"
 
@@ -73,14 +77,13 @@ def overview(run: Run | External, now: datetime.datetime | None = None) -> Overv
     if isinstance(run, External):
         return overview_of_external(run, now)
     record, label = run.record, read_label(run.path)
-    last = last_entry(run.path / "log.jsonl") or {}
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
         id=record.id,
         name=label.name,
         note=label.note,
         state=state_of(run),
-        step=int(last.get("step", 0)),
+        step=log_end(run).step,
         steps=int(record.recipe["steps"]),
         model=record.model,
         dataset=record.dataset.name,
@@ -101,7 +104,7 @@ def overview_of_external(external: External, now: datetime.datetime) -> Overview
         id=record.id,
         name=record.name,
         note=record.note,
-        state="external",
+        state=EXTERNAL,
         step=0,
         steps=0,
         model=record.source,
@@ -116,8 +119,10 @@ def overview_of_external(external: External, now: datetime.datetime) -> Overview
     )
 
 
-def state_of(run: Run) -> str:
-    """The state of a run."""
+def state_of(run: Run | External) -> str:
+    """The state of a run, or that of external encoders."""
+    if isinstance(run, External):
+        return EXTERNAL
     if run.finished:
         return "collapsed" if collapsed(run) else "finished"
     if run.record.failed:
@@ -131,7 +136,7 @@ def plainest(scores: tuple[Score, ...]) -> dict[str, float]:
     """The value of each score under the plainest conditions: means, all factors, no other knobs."""
 
     def unusual(score: Score) -> tuple[Any, ...]:
-        other = score.representation != "mean", score.protocol != "locatello2019"
+        other = score.representation != "mean", score.protocol != DEFAULT_PROTOCOL
         return len(score.knobs), *other, -len(score.factors), score.seed, -score.version
 
     values = {s.name: s.value for s in sorted(scores, key=unusual, reverse=True)}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from disentangle.contracts.model import Code, Model
     from disentangle.runs.checkpoint import Checkpoint
+    from disentangle.runs.log_tail import LogEnd
 
 
 class Run(ScoredFolder):
@@ -51,6 +52,7 @@ class Run(ScoredFolder):
         super().__init__(path)
         self.record = record
         self.recorded: Stamp | None = None
+        self.log_end: LogEnd | None = None
         self.say: Say = silent
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
@@ -160,7 +162,7 @@ class Run(ScoredFolder):
                     return dataset
         if self.file and loading.is_path(record.name) and not Path(self.file).exists():
             raise DisentangleError(
-                f"{self.path}: trained on the images in {self.file}, which are not there. If they "
+                f"{self.path}: trained on the images in {self.file}, which were not found. If they "
                 "have moved, give their path with `--file` (`load_run(..., file=...)`)"
             )
         return loading.load_dataset(record.name, file=self.file, say=self.say, **options)
@@ -222,7 +224,7 @@ class Run(ScoredFolder):
         if self.record.weights not in (None, digest(model.state_dict())):
             raise DisentangleError(
                 f"{self.checkpoint_path}: these are not the final weights of this run; "
-                "restore them, or train the run again in another results folder"
+                "restore the final weights, or train the run again in another results folder"
             )
         return model
 

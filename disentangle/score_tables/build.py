@@ -89,7 +89,8 @@ def check_columns(names: Sequence[str], groups: Iterable[Group]) -> None:
             scores = {
                 text for columns in known for c, h in columns.items() for text in (c.score, h)
             }
-            raise UsageError(f"--columns: no column '{name}'{suggestion(name, {*scores, *LEFT})}")
+            hint = suggestion(name, {*scores, *LEFT}, option="--columns")
+            raise UsageError(f"--columns: no column '{name}'{hint}")
 
 
 def make_table(

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.external import External
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
@@ -56,6 +57,7 @@ class Observations:
         observations: every available score.
         headings: column -> heading, as in tables.
         runs: the number of runs.
+        collapsed: the configurations whose runs all collapsed, which are never ranked.
         external: the scores of external encoders in these columns, which no figure ranks.
     """
 
@@ -63,6 +65,7 @@ class Observations:
     observations: tuple[Observation, ...]
     headings: dict[ColumnKey, str]
     runs: int
+    collapsed: frozenset[str] = frozenset()
     external: tuple[Observation, ...] = ()
 
     @property
@@ -82,6 +85,11 @@ class Observations:
         beside = f" and {count(encoders, 'external encoder')}" if encoders else ""
         return f"{count(self.runs, 'run')}{beside} on {self.dataset}"
 
+    @property
+    def score_names(self) -> list[str]:
+        """The names of all scores, sorted."""
+        return sorted({column.score for column in self.headings})
+
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
 
@@ -90,7 +98,8 @@ class Observations:
         """
         if not names:
             return list(self.headings)
-        return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
+        columns = [c for name in names for c in named(self.headings, name, "--score")]
+        return list(dict.fromkeys(columns))
 
     def column(self, name: str) -> ColumnKey:
         """The one column with this name or heading.
@@ -179,9 +188,16 @@ def observations_on(
         for run, score, value in finite
     )
     usual = tuple(runs[0].record.dataset.factors)
+    standing = {run.record.group for run in runs if not collapsed(run)}
     columns = headings((s.key for _, s, _ in finite), usual)
-    outside = tuple(o for one in externals for o in observations_in(one) if o.column in columns)
-    return Observations(dataset, observations, columns, len(runs), outside)
+    return Observations(
+        dataset,
+        observations,
+        columns,
+        len(runs),
+        frozenset(run.record.group for run in runs) - standing,
+        tuple(o for one in externals for o in observations_in(one) if o.column in columns),
+    )
 
 
 def observations_in(external: External) -> list[Observation]:

@@ -50,7 +50,7 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
     if named is not None:
         encoder = registry.encoders.load(named.prefix)(named, download=download)
         return replace(encoder, origin={"reference": str(named), **encoder.origin})
-    name, options = reference, {}
+    name, options = reference, dict[str, str]()
     if not Path(reference).expanduser().exists():
         name, options = split_options(reference, "NAME")
     function, origin = _function(name)

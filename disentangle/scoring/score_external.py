@@ -15,6 +15,7 @@ from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarning, UsageError
 from disentangle.runs.records import DatasetRecord
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.arrays import array_source, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
@@ -23,7 +24,6 @@ from disentangle.scoring.encoders import Function, FunctionSource, Input, Reduce
 from disentangle.scoring.given_codes import check_sizes, of_dataset
 from disentangle.scoring.keep_external import Keep, complete, lacking, signature_of
 from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each, seconds_of
-from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
@@ -41,7 +41,7 @@ def score_encoder(
     metrics: Iterable[str] | None = None,
     *,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     split: str | None = None,
     factors: Sequence[str] | None = None,
     reduce: str = "",
@@ -218,7 +218,7 @@ def score_codes(
     test_factors: ArrayLike | None = None,
     metrics: Iterable[str] | None = None,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     names: Sequence[str] | None = None,
     dataset: Dataset | str | None = None,
     name: str = "",

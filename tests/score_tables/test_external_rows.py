@@ -30,7 +30,7 @@ def test_encoder_is_a_marked_row_without_steps_and_seeds(both):
     assert run[0] == "beta-vae"
     assert mine == ["mine (external)", "mine.py:encode", "", "", "", "0.900"]
     assert "External: not trained here; such rows are never ranked." in table.caption
-    assert "baselines" not in table.caption
+    assert "Baselines" not in table.caption
 
 
 def test_encoders_of_one_name_are_a_mean_over_seeds(external):
@@ -121,7 +121,7 @@ def test_sorting_leaves_encoders_in_their_place(variant, external):
 def test_baselines_are_told_from_encoders(both):
     (table,) = make_tables(both[0], {"pca": read_scores(both[0][0])}, externals=both[1])
     assert [row.name for row in table.rows] == ["beta-vae", "mine (external)", "pca"]
-    assert "Rows without steps that are not external are baselines." in table.caption
+    assert "Baselines: pca." in table.caption
 
 
 def test_copy_of_an_encoder_counts_once(both):
@@ -132,7 +132,7 @@ def test_copy_of_an_encoder_counts_once(both):
 def test_encoder_has_no_constants_of_runs_and_hides_none(both):
     (table,) = made(both)
     fewer, constants = table.sheet.without_constants()
-    assert "steps 5" in constants
+    assert "5 steps" in constants
     assert [cell.text for cell in fewer.body[1]] == ["mine (external)", "mine.py:encode", "0.900"]
 
 

@@ -1,4 +1,7 @@
-"""Image models of Hugging Face's transformers: https://huggingface.co/docs/transformers."""
+"""Image models of Hugging Face's transformers.
+
+https://huggingface.co/docs/transformers
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,7 @@
-"""Networks in ONNX files, run by onnxruntime: https://onnx.ai."""
+"""Networks in ONNX files, run by onnxruntime.
+
+https://onnx.ai
+"""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Networks of timm, without their classifier: https://huggingface.co/docs/timm."""
+"""Networks of timm without their classifiers.
+
+https://huggingface.co/docs/timm
+"""
 
 from pathlib import Path
 from typing import Any

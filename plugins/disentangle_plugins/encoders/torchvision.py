@@ -1,4 +1,7 @@
-"""Image classifiers of torchvision, without their classifier: https://docs.pytorch.org/vision."""
+"""Classifiers of torchvision, up to their last layer.
+
+https://docs.pytorch.org/vision/stable/models.html#classification
+"""
 
 import warnings
 from pathlib import Path
