@@ -6,16 +6,18 @@ An external encoder is a sibling of a run: a folder with a record and scores, bu
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from disentangle._utils.files import write_text
+from disentangle.contracts.references import split_options
 from disentangle.errors import DisentangleError
 from disentangle.runs.collection import find_folders
 from disentangle.runs.layout import ENCODER, EXTERNAL, folder_name
-from disentangle.runs.records import DatasetRecord, Record, read_record
+from disentangle.runs.records import DatasetRecord, Record, Value, describe, read_record
 from disentangle.runs.scored_folder import ScoredFolder
 from disentangle.runs.scores import read_scores
 
@@ -57,11 +59,25 @@ class ExternalRecord(Record):
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property
+    def reference(self) -> str:
+        """What the codes come from, in one word: a reference without options, or a file's name."""
+        return self._split[0]
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """The options of the reference, and the type of the pixels if it is unusual."""
+        takes = {} if self.takes == "float" else {"takes": self.takes}
+        return {**self._split[1], **takes}
+
+    @property
     def source(self) -> str:
-        """Where the codes come from, in a few words: without digests and versions."""
-        named = self.origin.get("reference") or self.origin.get("file", "").rpartition(" ")[0]
-        takes = "" if self.takes == "float" else f"takes {self.takes}"
-        return " ".join(filter(None, [named, takes]))
+        """What the codes come from, in a few words: without digests and versions."""
+        return ", ".join(filter(None, [self.reference, describe(self.options)]))
+
+    @cached_property
+    def _split(self) -> tuple[str, dict[str, str]]:
+        file = self.origin.get("file", "").rpartition(" ")[0]
+        return split_options(self.origin.get("reference") or file, "NAME")
 
     @property
     def place(self) -> tuple[str, str, str, int | None]:

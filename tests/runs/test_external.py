@@ -95,6 +95,25 @@ def test_overview_of_an_encoder(mine):
     assert (one.scores, one.age, one.settings) == ({"mig": 0.25}, 3600, {})
 
 
+@pytest.mark.parametrize(
+    ("origin", "takes", "words"),
+    [
+        ({"reference": "mine.py:encode"}, "float", "mine.py:encode"),
+        ({"file": "net.pt2 0123abcd"}, "float", "net.pt2"),
+        (
+            {"reference": "hf:a/b:pool=mean,size=64"},
+            "uint8",
+            "hf:a/b, pool=mean, size=64, takes=uint8",
+        ),
+        ({}, "float", ""),
+    ],
+    ids=["reference", "file", "options", "none"],
+)
+def test_source_is_said_in_few_words(mine, origin, takes, words):
+    record = mine.record.model_copy(update={"origin": origin, "takes": takes})
+    assert record.source == words
+
+
 def test_removed_encoder_is_gone_with_its_empty_folder(mine, results):
     remove_run(mine, results)
     assert not (results / "external").exists()
