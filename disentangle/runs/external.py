@@ -54,8 +54,7 @@ class ExternalRecord(Record):
     def id(self) -> str:
         """10 hex digits that identify the codes, whatever they are named."""
         parts = (self.kind, self.seed, self.origin, self.takes, self.codes, self.signature)
-        data = (self.dataset.name, self.dataset.fingerprint)
-        text = json.dumps([*parts, *data], sort_keys=True)
+        text = json.dumps([*parts, self.dataset.fingerprint], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property
@@ -80,9 +79,14 @@ class ExternalRecord(Record):
         return split_options(self.origin.get("reference") or file, "NAME")
 
     @property
-    def place(self) -> tuple[str, str, str, int | None]:
-        """What only one external encoder of a results folder has: name, data and seed."""
-        return self.name, self.dataset.name, self.dataset.fingerprint, self.seed
+    def row(self) -> tuple[str, str]:
+        """What the encoders of one row share: the name and the dataset's fingerprint."""
+        return self.name, self.dataset.fingerprint
+
+    def excludes(self, other: "ExternalRecord") -> bool:
+        """True if both cannot be in one row: of one seed, or one of them of none."""
+        seeds = (self.seed, other.seed)
+        return self.row == other.row and (self.seed == other.seed or None in seeds)
 
 
 class External(ScoredFolder):

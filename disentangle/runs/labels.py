@@ -78,9 +78,10 @@ def rename_external(
     """
     if name is not None:
         check_free(check_name(name), None, results)
-        place = external.record.model_copy(update={"name": name}).place
+        renamed = external.record.model_copy(update={"name": name})
         for other in load_externals(results)[0]:
-            if other.record.place == place and other.path.resolve() != external.path.resolve():
+            same = other.path.resolve() == external.path.resolve()
+            if renamed.excludes(other.record) and not same:
                 raise UsageError(f"--name {name}: {other.path} has this name already")
     changes = {"name": name, "note": note}
     external.save_record(**{key: text for key, text in changes.items() if text is not None})

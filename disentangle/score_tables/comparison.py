@@ -234,9 +234,8 @@ def members(scored: Run | External) -> list[Run | External]:
     """The runs of a configuration, or the external encoders of one name on the same dataset."""
     if isinstance(scored, Run):
         return list(siblings(scored).values())
-    place = scored.record.place[:3]
     others, _ = load_externals(scored.path.resolve().parent)
-    return [one for one in without_copies(others) if one.record.place[:3] == place]
+    return [one for one in without_copies(others) if one.record.row == scored.record.row]
 
 
 def mean_scores(group: Sequence[Run | External]) -> dict[ColumnKey, float]:

@@ -71,7 +71,8 @@ class Keep:
             content: `signature` and `takes` of an encoder, `codes` for the digest of arrays.
 
         Raises:
-            UsageError: the name is that of other codes, or is kept in another study.
+            UsageError: the name is that of other codes, is kept in another study, or is used both
+                with and without seeds.
         """
         record = ExternalRecord(
             kind=kind,
@@ -85,8 +86,15 @@ class Keep:
             **content,
         )
         for other in load_externals(self.results)[0]:
-            if other.record.place != record.place:
+            if not record.excludes(other.record):
                 continue
+            if other.record.seed != self.seed:
+                without = "without" if other.record.seed is None else "with"
+                raise UsageError(
+                    f"--name {self.name}: {other.path} was kept {without} --encoder-seed. Give "
+                    "every checkpoint of a name its seed, or give another --name; `disentangle "
+                    f"runs remove {other.record.id}` deletes the old scores"
+                )
             if why := difference(other.record, record):
                 raise UsageError(
                     f"--name {self.name}: {other.path} holds the scores of other codes ({why}). "

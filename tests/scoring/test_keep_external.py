@@ -132,6 +132,13 @@ def test_encoders_of_several_seeds_are_kept_beside_one_another(keep, tmp_path):
     assert len({one.record.id for one in externals}) == 2
 
 
+@pytest.mark.parametrize(("first", "second"), [(None, 0), (0, None)], ids=["none", "seed"])
+def test_name_is_used_with_seeds_or_without(keep, first, second):
+    keep(encoder_seed=first)
+    with pytest.raises(UsageError, match="Give every checkpoint of a name its seed"):
+        keep(other, encoder_seed=second)
+
+
 def test_name_of_a_run_is_refused(keep, run, tmp_path):
     write_label(run.path, name="mine")
     with pytest.raises(UsageError, match="has this name already"):
