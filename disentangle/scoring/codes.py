@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.files import atomic, cache_folder, drop_oldest
-from disentangle._utils.memory import keep_freed_memory
+from disentangle._utils.memory import keep_freed_memory, sparse_table
 from disentangle._utils.seeds import OwnRandomness
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Posterior
@@ -75,7 +75,7 @@ class Encoder(Source[Dataset]):
         """The codes of all images, of which those are valid that `_known` marks."""
         shape = (len(self.whole), self._latents)
         try:
-            return np.empty(shape, np.float32)
+            return sparse_table(shape)
         except MemoryError as error:
             raise DisentangleError(
                 f"codes of {shape[1]:,} latents of {shape[0]:,} images do not fit into memory; "

@@ -231,6 +231,19 @@ def test_hf_gives_random_weights_only_if_asked_to(vit):
     assert not torch.equal(encode(encoder), outputs_of(model).pooler_output)
 
 
+def test_hf_takes_the_part_of_clip_that_reads_images(tmp_path):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    images = sizes | {"image_size": 32, "patch_size": 8, "intermediate_size": 16}
+    config = transformers.CLIPConfig(text_config=sizes, vision_config=images)
+    transformers.CLIPModel(config).save_pretrained(tmp_path)
+    about = {"image_processor_type": "CLIPImageProcessor", "image_std": [0.2] * 3}
+    about |= {"size": {"shortest_edge": 48}, "crop_size": {"height": 32, "width": 32}}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(about))
+    encoder = load_encoder(f"hf:{tmp_path}")
+    assert encode(encoder).shape == (2, 16)
+    assert encoder.origin["preprocessing"].startswith("RGB, 32 x 32 pixels (bicubic), mean 0.48")
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [

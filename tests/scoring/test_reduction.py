@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UnavailableWarning, UsageError
-from disentangle.scoring import reduction, score_external
+from disentangle.scoring import codes, reduction, score_external
 from disentangle.scoring.encoders import FunctionSource
 from disentangle.scoring.reduction import fit_reduction, fitted_images
 from disentangle.scoring.score_external import score_codes, score_encoder
@@ -167,6 +167,6 @@ def test_codes_that_do_not_fit_into_memory_are_refused_with_the_remedy(monkeypat
         raise MemoryError
 
     source = FunctionSource(wide, load_dataset("tiny"))
-    monkeypatch.setattr(np, "empty", full)
+    monkeypatch.setattr(codes, "sparse_table", full)
     with pytest.raises(DisentangleError, match=r"codes of 40 latents of 75 images do not fit into"):
         source.codes(np.arange(3))

@@ -80,9 +80,7 @@ def _weighted(reference: Reference, config: Any, download: bool) -> tuple[Any, l
     else:
         source = use
         state = read_state(Path(use).expanduser())
-        with torch.device("meta"):  # no memory, only to know the class
-            kind = type(transformers.AutoModel.from_config(config))
-        network, loaded = kind.from_pretrained(
+        network, loaded = transformers.MODEL_MAPPING[type(config)].from_pretrained(
             None, config=config, state_dict=state, ignore_mismatched_sizes=True, **loading
         )
     lacking = sorted(map(str, loaded["missing_keys"]))

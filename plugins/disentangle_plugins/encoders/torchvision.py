@@ -42,22 +42,23 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         hint = suggestion(reference.name, names)
         raise UsageError(f"torchvision has no classifier '{reference.name}'{hint}")
     weights = models.get_model_weights(reference.name)
-    named, use = weights.DEFAULT, reference.options.get("weights", "DEFAULT")
-    (network, classifier), words = _untrained(reference)
-    if use in weights.__members__ or use == "DEFAULT":
-        named = weights[use] if use in weights.__members__ else named
-        file = _published(reference, named, download)
-        load_weights(network, read_state(file), str(file), without=[classifier])
-        words = f"{named.name} {weights_digest(network)}"
-    elif use != "none":
-        file = Path(use).expanduser()
+    use, file = reference.options.get("weights", "DEFAULT"), None
+    published = use in weights.__members__
+    named = weights[use] if published else weights.DEFAULT
+    if use != "none":
+        file = _published(reference, named, download) if published else Path(use).expanduser()
         if not file.exists():
             known = ", ".join([*weights.__members__, "none"])
             raise UsageError(f"'{reference}': no weights '{use}', and no such file; known: {known}")
+    network, words = random_weights(
+        lambda: _untrained(reference.name), reference.whole_number("seed", least=0)
+    )
+    classifier = _remove_classifier(network)
+    if file is not None:
         load_weights(network, read_state(file), str(file), without=[classifier])
-        words = f"{file.name} {weights_digest(network)}"
-    if use != "none" and hasattr(network, "transform_input"):
-        network.transform_input = True  # as torchvision sets it for its weights of Inception
+        words = f"{named.name if published else file.name} {weights_digest(network)}"
+        if hasattr(network, "transform_input"):
+            network.transform_input = True  # as torchvision sets it for its weights of Inception
     preset: Any = named.transforms()
     side = reference.whole_number("size", preset.crop_size[0])
     preprocessing = Preprocessing(
@@ -71,28 +72,22 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     return ExternalEncoder(FrozenEncoder(network, preprocessing), origin)
 
 
-def _untrained(reference: Reference) -> tuple[tuple[Any, str], str]:
-    """The network with random weights, the name of its removed classifier, and words for these."""
+def _untrained(name: str) -> Any:
+    """The network of this name with random weights."""
     from torchvision import models
 
-    classifiers = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of the initialisation of two networks
+        return models.get_model(name, weights=None)
 
-    def make() -> nn.Module:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of the initialisation of two networks
-            network: nn.Module = models.get_model(reference.name, weights=None)
-        layers = [
-            name
-            for name, layer in network.named_modules()
-            if isinstance(layer, nn.Linear | nn.Conv2d)
-        ]
-        classifiers.append(layers[-1])
-        parent, _, last = layers[-1].rpartition(".")
-        setattr(network.get_submodule(parent), last, nn.Identity())
-        return network
 
-    network, words = random_weights(make, reference.whole_number("seed", least=0))
-    return (network, classifiers[0]), words
+def _remove_classifier(network: nn.Module) -> str:
+    """Replace the last layer, which maps features to classes, by the identity; return its name."""
+    layers = (nn.Linear, nn.Conv2d)
+    last: str = [name for name, layer in network.named_modules() if isinstance(layer, layers)][-1]
+    parent, _, name = last.rpartition(".")
+    setattr(network.get_submodule(parent), name, nn.Identity())
+    return last
 
 
 def _published(reference: Reference, weights: Any, download: bool) -> Path:
