@@ -96,10 +96,11 @@ class Keep:
                     f"runs remove {other.record.id}` deletes the old scores"
                 )
             if why := difference(other.record, record):
+                seed = "" if self.seed is None else " or another --encoder-seed"
                 raise UsageError(
                     f"--name {self.name}: {other.path} holds the scores of other codes ({why}). "
-                    "Give another --name, or --encoder-seed N if it is the same encoder trained "
-                    f"with another seed; `disentangle runs remove {other.record.id}` deletes them"
+                    f"Give another --name{seed}; `disentangle runs remove {other.record.id}` "
+                    "deletes the old scores"
                 )
             if self.study and self.results / self.study not in other.path.parents:
                 raise UsageError(
