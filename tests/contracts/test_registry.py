@@ -16,6 +16,7 @@ BUILT_IN = {
     "network": {"conv", "burgess"},
     "executor": {"local", "ray"},
     "encoder": {"hf", "onnx", "timm", "torchvision"},
+    "tracker": {"tensorboard", "mlflow", "wandb"},
 }
 
 
