@@ -9,6 +9,8 @@ CHECKPOINT = "checkpoint.safetensors"
 """The weights of a run and, until it is finished, the state from which training resumes."""
 RECORD = "run.json"
 """The record of a run; a folder that has one is a run."""
+SCORES = "scores.json"
+"""The scores of a run."""
 FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 """The figures of every run."""
 
