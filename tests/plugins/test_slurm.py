@@ -14,6 +14,7 @@ from disentangle.runs.scores import read_scores
 from disentangle.studies import process
 from disentangle.studies.executor import executor_of
 from disentangle.studies.plan import load_plan
+from disentangle.studies.retries import Attempt
 from disentangle.training.train import train
 from disentangle_plugins.executors.slurm import executor as slurm_executor
 from disentangle_plugins.executors.slurm import queue as slurm_queue
@@ -185,7 +186,6 @@ def test_results_folder_that_nodes_do_not_see(here, job, tmp_path):
     [
         ("partition=nope", "Invalid partition name specified; `sinfo -s` lists the partitions"),
         ("gpus=1", "Invalid generic resource (gres) specification; `sinfo -o '%P %G'` lists"),
-        ("memory=900G", "Requested node configuration is not available; `sinfo -o"),
         ("constraint=a100", "Invalid feature specification; `sinfo -o '%P %f'` lists"),
     ],
 )
@@ -193,6 +193,14 @@ def test_refused_jobs_leave_nothing(here, command, tmp_path, on, message):
     (tmp_path / "study.toml").write_text(STUDY)
     code, _, err = command("sweep", "study.toml", "--on", f"slurm:{on}")
     assert (code, message in err, err.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "results").exists()
+
+
+@real
+@pytest.mark.slow
+def test_jobs_that_fit_on_no_node_leave_nothing(here, job, tmp_path):
+    with pytest.raises(UsageError, match="node configuration is not available; `sinfo -o"):
+        until(never, Slurm(memory="900G").run([job], "cpu"))
     assert not (tmp_path / "results").exists()
 
 
@@ -268,6 +276,11 @@ def test_ends_of_jobs(job, fake, row, code, words):
         ("7|RUNNING|n1|None", "started", "Slurm job 7 on n1"),
         ("7|PENDING||Priority", "queued", "Slurm job 7"),
         ("7|PENDING||PartitionTimeLimit", "queued", "Slurm job 7: PartitionTimeLimit"),
+        (
+            "7|PENDING||JobHeldAdmin",
+            "queued",
+            "Slurm job 7: JobHeldAdmin; `scontrol release 7` lets it start",
+        ),
     ],
 )
 def test_events_of_jobs_say_where_they_are(job, fake, row, kind, why):
@@ -286,6 +299,16 @@ def test_failures_of_jobs_that_nobody_waited_for_are_reported_once(job, fake):
     assert [(event.kind, event.why) for event in events] == [("failed", "no way")]
     events = [event for event in Slurm(wait=False).run([job], "cpu") if event]
     assert [(event.kind, event.why) for event in events] == [("queued", "Slurm job 8")]
+
+
+def test_job_that_another_sweep_submitted_meanwhile_is_not_submitted_again(job, fake, tmp_path):
+    fake("sbatch", f"echo x >> {tmp_path / 'calls'}; echo Submitted batch job 7")
+    fake("squeue", "echo '7|PENDING||Priority'")
+    queue, other = Queue([job]), Queue([job])
+    for each in (queue, other):
+        attempt = Attempt(job)
+        assert Slurm().submit([attempt], each, "cpu") == {"7": attempt}
+    assert (tmp_path / "calls").read_text() == "x\n"
 
 
 def test_slurm_that_stops_answering_ends_the_wait_after_a_while(job, fake, monkeypatch):
@@ -330,6 +353,15 @@ def test_slurm_that_stops_answering_ends_the_wait_after_a_while(job, fake, monke
 def test_refusals_say_what_to_do(output, kind, message):
     error = refusal(output)
     assert (type(error), message in str(error)) == (kind, True)
+
+
+def test_full_queue_is_no_reason_not_to_come_back(fake):
+    full = "allocation failure: Job violates accounting/QOS policy (job submit limit)"
+    fake("sbatch", f"echo '{full}' >&2; exit 1")
+    assert Slurm().check("auto") == "cpu"
+    fake("sbatch", "echo 'allocation failure: Invalid qos specification' >&2; exit 1")
+    with pytest.raises(UsageError, match="Invalid qos specification; `sacctmgr"):
+        Slurm(qos="high").check("auto")
 
 
 @pytest.mark.parametrize(

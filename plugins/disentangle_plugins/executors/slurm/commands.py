@@ -57,11 +57,21 @@ def accounted_state(number: str) -> str:
     return slurm_command(*words, f"--jobs={number}").stdout.strip().partition("\n")[0]
 
 
-def refusal(output: str) -> DisentangleError:
-    """The error for what a command of Slurm printed on standard error."""
+def reason(output: str) -> str:
+    """The reason in what a command of Slurm printed on standard error: its last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no reason given"]
     why = re.sub(r"^(\w+: )?(error|fatal|allocation failure|\w+ error): ", "", lines[-1])
-    why = why.removeprefix("Batch job submission failed: ")
+    return why.removeprefix("Batch job submission failed: ")
+
+
+def may_change(output: str) -> bool:
+    """True if Slurm may accept later what it refuses now, as nodes are down or a queue is full."""
+    return not re.search(f"invalid|unrecognized|unknown|{LOST}", reason(output), re.IGNORECASE)
+
+
+def refusal(output: str) -> DisentangleError:
+    """The error for what a command of Slurm printed on standard error."""
+    why = reason(output)
     if re.search(LOST, why, re.IGNORECASE):
         return DisentangleError(
             f"Slurm does not answer: {why}. If `sinfo` fails too, log in again or ask the support "

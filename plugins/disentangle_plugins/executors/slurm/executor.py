@@ -26,6 +26,7 @@ from disentangle.studies import (
 )
 from disentangle_plugins.executors.slurm.commands import (
     load_submitit,
+    may_change,
     minutes_of,
     outside_of_a_job,
     refusal,
@@ -109,7 +110,7 @@ class Slurm(Executor):
                     shown[number] = event
                     yield event
             yield None
-            if not self.wait:
+            if not self.wait or not (waiting or running):
                 return
             yield from pause(LOOK)
             queue.look()
@@ -134,6 +135,9 @@ class Slurm(Executor):
     def check(self, device: str) -> str:
         """Let Slurm check the jobs without submitting them; return the device for training.
 
+        What Slurm refuses only now, such as more jobs than are allowed at a time, is no error yet:
+        all jobs may have been submitted.
+
         Raises:
             UsageError: Slurm refuses such jobs.
             DisentangleError: submitit is not installed, there is no Slurm, or it does not answer.
@@ -153,7 +157,7 @@ class Slurm(Executor):
         script = "\n".join(["#!/bin/bash", *self.script_lines(), "true", ""])
         with outside_of_a_job():
             ran = slurm_command("sbatch", "--test-only", *options, script=script)
-        if ran.returncode:
+        if ran.returncode and not may_change(ran.stderr):
             raise refusal(ran.stderr)
         without = "auto" if self.script and device == "auto" else "cpu"  # it may request a GPU
         return "cuda" if self.gpus else without
@@ -210,7 +214,11 @@ class Slurm(Executor):
             for first in range(0, len(new), ARRAY):
                 jobs = [attempt.job for attempt in new[first : first + ARRAY]]
                 tasks = [task_of(job, device, self.cpus, self.retries) for job in jobs]
-                queue.add(jobs, submit_array(executor, tasks))
+                try:
+                    queue.add(jobs, submit_array(executor, tasks))
+                except DisentangleError:
+                    queue.remove_if_empty()
+                    raise
             return {queue.number(attempt.job): attempt for attempt in attempts}
 
 

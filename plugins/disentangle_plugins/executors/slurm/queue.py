@@ -4,6 +4,7 @@ import json
 import pickle
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -102,6 +103,14 @@ class Queue:
         draft.write_text(json.dumps(self.numbers, indent=2) + "\n")
         draft.replace(self.file)
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder, and those above it, if no job was ever submitted."""
+        if not self.numbers:
+            (self.folder / "jobs.lock").unlink(missing_ok=True)
+            with suppress(OSError):  # it holds something
+                for folder in (self.folder, *self.folder.parents[:3]):
+                    folder.rmdir()
+
     def result(self, number: str) -> Path:
         """The file that submitit writes at the end of a job."""
         return self.folder / f"{number}_0_result.pkl"
@@ -110,7 +119,11 @@ class Queue:
         """The event for a job that has not ended."""
         state, node, why = self.states.get(number, ("", "", "None"))
         if state in WAITING:
-            return Event(job, "queued", f"Slurm job {number}{'' if why in PATIENT else f': {why}'}")
+            release = (
+                f"; `scontrol release {number}` lets it start" if "held" in why.lower() else ""
+            )
+            reason = "" if why in PATIENT else f": {why}{release}"
+            return Event(job, "queued", f"Slurm job {number}{reason}")
         return Event(job, "started", f"Slurm job {number} on {node}")
 
     def end(self, number: str) -> tuple[int, str] | None:
