@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar in a terminal, plain lines elsewhere."""
+"""Progress on standard error: a live line in a terminal, plain lines elsewhere."""
 
 import contextlib
 import os
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
 
 from disentangle._utils import callbacks
+from disentangle._utils.progress_line import CountLine
 from disentangle._utils.text import WARNING, reflow, wrap
 
 
@@ -54,9 +54,6 @@ class StandardError:
 console = Console(file=cast(IO[str], StandardError()), emoji=False)
 EVERY = 10.0
 """Seconds between plain lines."""
-BAR = 20
-"""Width of a progress bar, which is drawn in terminals of `WIDE` columns or more."""
-WIDE = 100
 
 
 @dataclass
@@ -115,62 +112,32 @@ def marked(text: str) -> str:
 @contextmanager
 def counting(label: str) -> Iterator[callbacks.Progress]:
     """Yield a progress callback for encoding; its total is an upper bound of the images needed."""
-    with working(f"{{1:,}} of at most {{2:,}} images: {label}") as progress:
+    with working(CountLine("{done:,} of at most {total:,} images", label)) as progress:
         yield progress
 
 
 @contextmanager
-def working(text: str = "{0:.0f} %") -> Iterator[callbacks.Progress]:
-    """Yield a progress callback.
+def working(line: CountLine) -> Iterator[callbacks.Progress]:
+    """Yield a progress callback that redraws a line in a terminal, and prints lines elsewhere.
 
-    Args:
-        text: format of the message, with arguments percentage, done and total.
+    The line disappears when done.
     """
     if console.is_terminal and not manner.quiet:
-        with bars() as progress:
-            yield counter(progress, text)
+        with Live(line, console=console, refresh_per_second=4, transient=True):
+            yield line.count
     else:
-        yield lines(text)
+        yield lines(line)
 
 
-def bars() -> Progress:
-    """Make progress bars for a terminal, which disappear when done.
-
-    In a narrow terminal the bar is left out, and a long text is cut at its end: numbers stand
-    before words.
-    """
-    return Progress(
-        *([BarColumn(bar_width=BAR)] if console.width >= WIDE else []),
-        TimeRemainingColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-        console=console,
-        transient=True,
-    )
-
-
-def counter(progress: Progress, text: str) -> callbacks.Progress:
-    """Return a progress callback that moves a bar, with a new bar for each new total."""
-    tasks: dict[int, TaskID] = {}
-
-    def count(done: int, total: int) -> None:
-        if total not in tasks:
-            tasks[total] = progress.add_task("", total=total or None)
-        description = text.format(100 * done / max(total, 1), done, total)
-        progress.update(tasks[total], completed=done, description=description)
-        if done >= total > 0:
-            progress.update(tasks[total], visible=False)
-
-    return count
-
-
-def lines(text: str) -> callbacks.Progress:
+def lines(line: CountLine) -> callbacks.Progress:
     """Return a progress callback that prints a line every `EVERY` seconds."""
     printed = time.monotonic()
 
     def count(done: int, total: int) -> None:
         nonlocal printed
-        if time.monotonic() - printed >= EVERY:
+        line.count(done, total)
+        if total and time.monotonic() - printed >= EVERY:
             printed = time.monotonic()
-            say(text.format(100 * done / max(total, 1), done, total))
+            say(str(line))
 
     return count

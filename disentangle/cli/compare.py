@@ -1,5 +1,6 @@
 """`disentangle compare`: two runs side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,12 +8,12 @@ import typer
 
 from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
-from disentangle.cli.parameters import AsJson, DataDir, File, print_json
+from disentangle.cli.parameters import RESULTS, AsJson, DataDir, File, Results, print_json
 from disentangle.cli.run_choice import open_run
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
-    from disentangle.score_tables.comparison import Comparison
+    from disentangle.score_tables.comparison import Comparison, Difference, Setting
 
 
 def compare(
@@ -23,7 +24,7 @@ def compare(
         Path, typer.Argument(metavar="RUN_B", help="folder, name or id of the second run")
     ],
     show_all: Annotated[
-        bool, typer.Option("--all", help="also show equal settings; * marks those that differ")
+        bool, typer.Option("--all", help="show all settings; * marks those that differ")
     ] = False,
     output: Annotated[
         Path | None,
@@ -36,6 +37,7 @@ def compare(
     as_json: AsJson = False,
     data_dir: DataDir = None,
     file: File = None,
+    results: Results = RESULTS,
 ) -> None:
     """Compare two runs: settings, scores and matched latents.
 
@@ -44,18 +46,15 @@ def compare(
     """
     from disentangle.score_tables import comparison
 
-    a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
+    a, b = (open_run(run, results, data_dir=data_dir, file=file) for run in (first, second))
     if a.path.resolve() == b.path.resolve():
         raise UsageError(f"both arguments are the run {a.path}; give two different runs")
     if as_json:
         print_json(comparison.as_json(a, b))
         return
-    rows = [row for row in comparison.side_by_side(a, b) if row[3] or show_all]
-    lines = [["", "A", "B"]]
-    lines += [[("* " if differs and show_all else "") + name, x, y] for name, x, y, differs in rows]
-    print_aligned(lines)
-    if not rows:
-        typer.echo("no setting differs")
+    print_aligned([["A", str(a.path)], ["B", str(b.path)]])
+    typer.echo("")
+    show_settings(comparison.side_by_side(a, b), show_all)
     typer.echo("")
     show_scores(comparison.compare(a, b), a.path, b.path)
     from disentangle.figures.aligned import draw_aligned
@@ -69,11 +68,28 @@ def compare(
         tell(f"No figure: {error}")
 
 
+def show_settings(settings: Sequence["Setting"], show_all: bool) -> None:
+    """Print what was set otherwise in one run than in the other, or all settings."""
+    if show_all:
+        tell("Settings of the two runs; * marks those that differ")
+        labels = {"set": "", "derived": " (derived)", "environment": ""}
+        rows = [[("* " if s.differs else "") + s.name + labels[s.kind], s.a, s.b] for s in settings]
+        print_aligned([["", "A", "B"], *rows])
+        return
+    rows = [[s.name, s.a, s.b] for s in settings if s.differs and s.kind == "set"]
+    if rows:
+        tell("Settings that differ between the two runs")
+        print_aligned([["", "A", "B"], *rows])
+    else:
+        typer.echo("no setting differs")
+    others = [s.name for s in settings if s.differs and s.kind == "environment"]
+    if others:
+        tell(f"Not set, but different (`--all` shows them): {', '.join(others)}")
+
+
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
-    """Print the scores of two runs, and what their differences mean."""
-    from disentangle.score_tables.cells import count, number
+    """Print the scores of two configurations or runs, and what their differences mean."""
     from disentangle.score_tables.statistics import LEVEL
-    from disentangle.scoring.metric_traits import counts
 
     lacking = [
         str(path)
@@ -83,19 +99,38 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
         )
         if all(value is None for value in values)
     ]
-    if compared.scores:
-        tested = compared.least < LEVEL
-        lines = [["score", "A", "B", "B - A", "seeds", *(["p"] if tested else [])]]
-        for score in compared.scores:
-            like = score.shown[0] if score.shown[0] is not None else score.shown[1]
-            whole = counts(score.name.partition(" ")[0])
-            values = [
-                "n/a" if v is None else count(v) if whole else number(v, like) for v in score.shown
-            ]
-            p = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
-            lines.append([score.name, *values, str(score.seeds), *([p] if tested else [])])
-        print_aligned(lines, numbers=len(lines[0]) - 1)
+    means = [score for score in compared.scores if score.seeds]
+    single = [score for score in compared.scores if not score.seeds]
+    if means:
+        tell("Scores of the two configurations: means over the common seeds")
+        print_scores(means, seeds=True, p=compared.least < LEVEL)
+    if single:
+        if means:
+            typer.echo("")
+        without = ", without a common seed" if means else ""
+        tell(f"Scores of the two runs{without}")
+        print_scores(single)
     if lacking:
         tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")
     else:
         tell(compared.verdict)
+
+
+def print_scores(scores: Sequence["Difference"], *, seeds: bool = False, p: bool = False) -> None:
+    """Print scores in aligned columns, with the number of seeds and the p-values if asked."""
+    from disentangle.score_tables.cells import compared
+    from disentangle.scoring.metric_traits import counts
+
+    lines = [["score", "A", "B", "B - A", *(["seeds"] if seeds else []), *(["p"] if p else [])]]
+    for score in scores:
+        values = compared(*score.shown, counts=counts(score.name.partition(" ")[0]))
+        chance = "" if score.p is None else "<0.001" if score.p < 0.001 else f"{score.p:.3f}"
+        lines.append(
+            [
+                score.name,
+                *values,
+                *([str(score.seeds)] if seeds else []),
+                *([chance] if p else []),
+            ]
+        )
+    print_aligned(lines, numbers=len(lines[0]) - 1)

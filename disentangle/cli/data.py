@@ -113,7 +113,7 @@ def verify(
     from disentangle.data.status import verify as check
 
     for line in check(name, data_dir=data_dir, image_size=image_size, channels=channels):
-        typer.echo(line)
+        tell(line)
 
 
 def describe(dataset: "Dataset") -> None:

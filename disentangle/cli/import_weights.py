@@ -53,6 +53,7 @@ def import_command(
     You can then score and traverse them like any other run.
     """
     from disentangle._utils.console import say, working
+    from disentangle._utils.progress_line import CountLine
     from disentangle.contracts import registry
     from disentangle.contracts.common_options import Training
     from disentangle.contracts.plugin import knobs
@@ -67,7 +68,7 @@ def import_command(
         **parse_given(registry.models.load(model), for_model),
         **parse_given(Training, for_trainer),
     }
-    with working() as preparing:
+    with working(CountLine(label=f"dataset {dataset}")) as preparing:
         run = import_weights(
             weights,
             model=model,

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from disentangle._utils.console import message_width
+from disentangle._utils.console import message_width, output_width
 from disentangle._utils.text import beside
 from disentangle.cli import completion
-from disentangle.cli.output import print_beside
+from disentangle.cli.output import WIDE, print_beside
 from disentangle.cli.parameters import AsJson, print_json
 from disentangle.contracts import entry_points, registry
 from disentangle.contracts.descriptions import describe_entry
@@ -29,6 +29,7 @@ HEADINGS: Mapping[str, str] = {
 }
 """Kinds in the order of the list, each with a command that takes their names."""
 DEFAULT_MARK = "*"
+GAP = "   "
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,20 @@ def list_all(
             lines = list(lines_of(heading))
             if not lines and kind is None:
                 continue
-            note = f"   {DEFAULT_MARK} default" if any(line.default for line in lines) else ""
-            typer.secho(f"{heading.capitalize()}", bold=True, nl=False)
-            typer.echo(f"   {HEADINGS[heading]}{note}")
+            print_heading(heading, marked=any(line.default for line in lines))
             print_lines(lines)
             typer.echo("")
+
+
+def print_heading(kind: str, marked: bool) -> None:
+    """Print a kind with a command that takes its names, on as few lines as fit the terminal."""
+    note = f"{DEFAULT_MARK} default" if marked else ""
+    parts = [kind.capitalize(), HEADINGS[kind], note]
+    short = sum(map(len, parts)) + 2 * len(GAP) <= (output_width() or WIDE)
+    order = [parts] if short else [[parts[0], note], [parts[1]]]
+    for number, texts in enumerate(order):
+        first = typer.style(texts[0], bold=True) if not number else f"  {texts[0]}"
+        typer.echo(GAP.join(filter(None, [first, *texts[1:]])))
 
 
 def print_lines(lines: list[Line]) -> None:
@@ -111,10 +121,10 @@ def kind_called(word: str) -> str:
 def lines_of(kind: str) -> Iterator[Line]:
     """The lines of a kind."""
     if kind in ("protocols", "presets"):
-        from disentangle.scoring.protocol import DEFAULT
+        from disentangle.runs.score_records import DEFAULT_PROTOCOL
 
         for name, about in about_files(kind).items():
-            yield Line(name, about, kind == "protocols" and name == DEFAULT)
+            yield Line(name, about, kind == "protocols" and name == DEFAULT_PROTOCOL)
         return
     group = next(group for group in registry.groups if f"{group.kind}s" == kind)
     for name, claims in group.entries.items():

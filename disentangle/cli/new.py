@@ -99,7 +99,7 @@ def check_name(kind: Kind, name: str) -> None:
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or hasattr(builtins, module) or name in GENERAL:
         raise UsageError(
-            f"'{name}' is already a name in Python or in the {kind}'s generated file; "
+            f"'{name}' already has a meaning in Python or in the generated file of a {kind}; "
             "choose another name"
         )
     if Path(name).exists():

@@ -46,9 +46,10 @@ def load_runs(paths: list[Path] | None, results: Path) -> tuple[list["Run"], lis
 def open_dataset(name: str, **opening: Any) -> "Dataset":
     """Open a dataset and show progress; `opening` is passed to `DatasetRequest.of`."""
     from disentangle._utils.console import say, working
+    from disentangle._utils.progress_line import CountLine
     from disentangle.data.request import DatasetRequest
 
-    with working() as progress:
+    with working(CountLine(label=f"dataset {name}")) as progress:
         return DatasetRequest.of(name, **opening).open(say, progress)
 
 

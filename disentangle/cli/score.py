@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import (
     TRAIN_FIRST,
@@ -35,7 +36,7 @@ from disentangle.cli.parameters import (
     print_json,
 )
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, ScoringFailed, UsageError
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
@@ -155,7 +156,8 @@ def score(
         scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
         show_scores(scores, output, detail, as_json)
     else:
-        loaded, problems = choose_runs(runs, results, study, where)
+        check_runs(runs or (), results)
+        loaded, problems = choose_runs(runs, results, study, where, included=False)
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]
@@ -163,20 +165,56 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-        problems += score_runs(ready, request, output, device, detail, as_json)
-        written, unwritten = write_tables(ready, results)
-        if not written and not unwritten and ready:
+        scored, failures = score_runs(ready, request, output, device, detail, as_json)
+        problems += failures
+        written, unwritten = write_tables(scored, results)
+        if not written and not unwritten and scored:
             say(
                 "Scores are stored in each run's scores.json. No table was written, because none "
                 f"of these runs is in {results}. To write tables, give the folder that contains "
                 "the runs as `--results FOLDER`."
             )
-        for path in [*written, output] if output else written:
+        for path in [*written, output] if output and scored else written:
             if not as_json:
                 typer.echo(path)
-        if any(run.unwritten for run in ready) and output is None:
+        if any(run.unwritten for run in scored) and output is None:
             unwritten.append("`--output FILE` writes the scores elsewhere")
         fail_if_any([*problems, *unwritten])
+
+
+def check_runs(runs: Sequence[Path], results: Path) -> None:
+    """Raise if a file is given in place of a run, and name the option that takes it."""
+    for path in runs:
+        options = options_for(path)
+        if options and not is_run(path, results):
+            commands = " or ".join(f"`disentangle score {option}`" for option in options)
+            raise UsageError(f"{path}: expected a run, got the name of a file; use {commands}")
+
+
+def options_for(path: Path) -> list[str]:
+    """The options that take a file, by its suffix, with the file."""
+    from disentangle.scoring.code_files import SUFFIXES
+    from disentangle.scoring.encoder_loading import SUFFIXES as ENCODERS
+
+    suffix = path.suffix.lower().partition(":")[0]
+    options = []
+    if suffix in SUFFIXES:
+        alone = " --labels FACTORS" if suffix == ".npy" else ""
+        options.append(f"--codes {path}{alone}")
+    if suffix in (*ENCODERS, ".py"):
+        name = ":NAME" if suffix == ".py" and ":" not in path.suffix else ""
+        options.append(f"--encoder {path}{name} --dataset NAME")
+    return options
+
+
+def is_run(path: Path, results: Path) -> bool:
+    """True if a run is given by its folder, name or id."""
+    from disentangle.runs.labels import find_run
+
+    try:
+        return find_run(path, results).is_dir()
+    except DisentangleError:
+        return False
 
 
 def score_runs(
@@ -186,10 +224,13 @@ def score_runs(
     device: str,
     detail: bool,
     as_json: bool,
-) -> list[str]:
-    """Score runs one after another, and print their tables; return what went wrong.
+) -> tuple[list["Run"], list[str]]:
+    """Score runs one after another, and print the tables of those that were scored.
 
     Their records are written to `output` if given, as a JSON object of one entry per run.
+
+    Returns:
+        The runs that were scored, and what went wrong.
     """
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
@@ -197,6 +238,7 @@ def score_runs(
     from disentangle.score_tables.build import make_tables
     from disentangle.scoring.score_runs import score_run
 
+    scored: list[Run] = []
     problems: list[str] = []
     results_of: dict[str, ScoreMapping] = {}
     records: dict[str, Any] = {}
@@ -206,10 +248,13 @@ def score_runs(
                 scores = score_run(run, request, device=device, progress=progress, say=say)
             except DisentangleError as error:
                 problems.append(str(error))
+                if isinstance(error, ScoringFailed):  # its other scores are kept
+                    scored.append(run)
                 continue
             except OSError as error:
                 problems.append(f"{run.path}: {refusal(error)}")
                 continue
+        scored.append(run)
         if run.unwritten:
             problems.append(f"scores not written: {run.unwritten}")
         results_of[str(run.path)] = scores
@@ -219,13 +264,13 @@ def score_runs(
         say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
         if detail:
             show_details(scores)
-    if output is not None:
+    if output is not None and scored:
         problems += write_result(output, json.dumps(records, indent=2) + "\n")
     if as_json:
         print_json({path: scores.as_dict() for path, scores in results_of.items()})
-    else:
-        show_tables(make_tables(runs))
-    return problems + no_score(list(results_of.values()))
+    elif scored:
+        show_tables(make_tables(scored))
+    return scored, problems + no_score(list(results_of.values()))
 
 
 def no_score(scored: Sequence["ScoreMapping"]) -> list[str]:
@@ -291,14 +336,23 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
 
 def show_details(scores: "ScoreMapping") -> None:
     """Print the details of scores: one row per latent, one column per factor."""
+    from disentangle.runs.records import describe
+    from disentangle.score_tables.cells import whole
+
     for record in scores.records:
         for name, detail in record.detail.items():
-            typer.echo(f"\n{name} ({record.representation}), by {' and '.join(detail.axes)}")
+            typer.echo("")
+            knobs = f" [{describe(dict(record.key.knobs))}]" if record.key.knobs else ""
+            axes = " and ".join(detail.axes)
+            tell(f"{name}{knobs} ({record.representation} representation), by {axes}")
+            if detail.about:
+                tell(detail.about)
             values = [v if isinstance(v, list) else [v] for v in detail.values]
+            decimals = 0 if whole(v for row in values for v in row) else 3
             if detail.axes == ("factor",):
                 values = [[row[0] for row in values]]
             rows = [["", *record.factors]] if detail.axes[-1] == "factor" else []
             for number, row in enumerate(values):
-                label = f"latent {number}" if detail.axes[0] == "latent" else ""
-                rows.append([label, *("n/a" if v is None else f"{v:.3f}" for v in row)])
+                label = f"z{number}" if detail.axes[0] == "latent" else ""
+                rows.append([label, *("n/a" if v is None else f"{v:.{decimals}f}" for v in row)])
             print_aligned(rows, numbers=len(rows[0]) - 1)

@@ -108,6 +108,7 @@ def sweep(
     Run the same command again to continue. After an edit of the file, only new work is done.
     """
     from disentangle._utils.console import say, working
+    from disentangle._utils.progress_line import CountLine
     from disentangle._utils.text import duration
     from disentangle.cli.output import show_tables
     from disentangle.cli.sweep_view import View, showing
@@ -132,7 +133,7 @@ def sweep(
     }
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
     width = width_of(executor, device)
-    with working() as preparing:
+    with working(CountLine(label="datasets")) as preparing:
         plan = load_plan(
             file,
             results=results,
@@ -176,7 +177,7 @@ def sweep(
         with showing(view) if left and wait is not False else nullcontext():
             swept = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        if detached := executor.detached(left):
+        if detached := executor.detached(left) if left else "":
             say(f"{detached}. Run `{continue_command()}` to follow and collect them.")
         else:
             say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")

@@ -51,7 +51,7 @@ def udr(
             ]
             continue
         tell(f"{group[0].record.dataset.name}, udr-dlib by {method}, {samples} images")
-        lines = []
+        lines = [("  udr", "run", "folder")]
         for value, reason, run in sorted(rows, key=lambda row: -1 if row[0] is None else -row[0]):
             score = f"n/a: {reason}" if value is None else f"{value:.4f}"
             settings = f"{run.record.model} {run.record.summary}, seed {run.record.seed}"

@@ -24,10 +24,12 @@ class Detail:
     Attributes:
         axes: the meaning of each axis of `values`: latents or scored factors.
         values: [D], [K] or [D, K]; NaN if undefined.
+        about: what a value is, with its unit or range, such as "mutual information, in nats".
     """
 
     axes: tuple[Literal["latent", "factor"], ...]
     values: NDArray[Any]
+    about: str = ""
 
 
 Direction: TypeAlias = Literal["more", "less", "neither"]

@@ -165,7 +165,7 @@ def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]
     if factors is None:
         return dataset.nuisance
     if not factors:
-        raise UsageError("the list of factors is empty; omit it to score the dataset's own choice")
+        raise UsageError("the list of factors is empty; omit it to score the dataset's defaults")
     for name in factors:
         dataset.column(name)
     return frozenset(dataset.every_factor) - frozenset(factors)

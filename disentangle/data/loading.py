@@ -57,7 +57,9 @@ def load_dataset(
     try:
         if is_path(name):
             if download:
-                raise UsageError(f"'{name}' is a path: --download works only for datasets by name")
+                raise UsageError(
+                    f"'{name}' is a path: --download is only for datasets given by name"
+                )
             dataset: Any = open_own(place, image_size, channels)
         else:
             if image_size is not None or channels is not None:

@@ -132,8 +132,8 @@ class Location:
                 sources.append(path.name)
             else:
                 self.say(
-                    f"{path}: not the published file (its checksum differs); the records of runs "
-                    "will say so"
+                    f"{path}: not the published file (its checksum differs); this is noted in the "
+                    "record of each run"
                 )
                 sources.append(f"{path.name}, not the published file")
         return "; ".join(dict.fromkeys(sources)), sums

@@ -236,7 +236,7 @@ def read_images(folder: Path, manifest: Manifest) -> Rows:
     except Exception as error:  # numpy parses a header as Python
         raise ValueError(f"{path.name} is damaged or truncated") from error
     if rows.shape != manifest.shape or rows.dtype != np.uint8:
-        raise ValueError("the images have another shape")
+        raise ValueError("the images have a different shape")
     return rows
 
 

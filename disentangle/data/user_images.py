@@ -107,7 +107,7 @@ def from_files(
         plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path, location.say
     )
     if not files:
-        raise DisentangleError(f"{path}: no images in it ({', '.join(sorted(SUFFIXES))})")
+        raise DisentangleError(f"{path}: no images found; expected {', '.join(sorted(SUFFIXES))}")
     done = ", cropped to the central square and resized where needed"
     if side is None or channels is None:
         location.say(f"{path}: reading the sizes of {len(files):,} images")
@@ -241,7 +241,7 @@ def check_images(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
             stacklevel=2,
         )
     if min(shape) < 1:
-        raise ValueError(f"'images' has shape {shape}, so it has no image")
+        raise ValueError(f"'images' has shape {shape}, so it holds no images")
     if shape[1] * shape[2] > PIXELS:
         raise ValueError(f"'images' has shape {shape}; store at most {PIXELS:,} pixels per image")
 

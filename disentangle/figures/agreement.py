@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import (
     COLUMN,
@@ -28,6 +29,7 @@ from disentangle.score_tables.analysis import (
     ranks,
     variance_shares,
 )
+from disentangle.score_tables.headings import counted
 from disentangle.score_tables.observations import Observations
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
@@ -68,11 +70,14 @@ def draw_protocols(
         raise UsageError(f"cannot rank by '{score}': the metric declares no better direction")
     names = observations.names()
     values = {g: common_seeds(observations, g, columns) for g in names}
-    groups = [g for g in names if values[g].size]
+    complete = [g for g in names if values[g].size]
+    groups = [g for g in complete if g not in observations.collapsed]
+    left_out = [names[g] for g in complete if g in observations.collapsed]
     if not 2 <= len(groups) <= MOST:
         raise UsageError(
             f"expected 2 to {MOST} configurations with '{score}' in all its protocols, "
-            f"got {len(groups)}. Select configurations with --where."
+            f"got {len(groups)}{f' besides {len(left_out)} collapsed' if left_out else ''}. Select "
+            "configurations with --where."
         )
     ranking = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
     seeds = [values[g].shape[1] for g in groups]
@@ -83,18 +88,20 @@ def draw_protocols(
     high = 0.26 * len(groups) + 0.2
     below = LINE * max(len(wrapped(text)) for text in labels) + 0.1
     head = (
-        f"Ranks of {len(groups)} configurations under each protocol (1 is best), by mean {score} "
-        f"over the {span(seeds)} seeds that are scored under all protocols; "
+        f"Ranks of {len(groups)} configurations under each protocol; 1 is best. They are ranked by "
+        f"mean {score} over the {span(seeds)} seeds that were scored under all protocols. "
         + (
-            "bars are 95 % bootstrap intervals over seeds."
+            "Bars: 95 % bootstrap intervals over seeds."
             if min(seeds) >= FEWEST
-            else f"intervals need at least {FEWEST} seeds."
+            else f"Intervals require at least {FEWEST} seeds."
         )
     )
+    if left_out:
+        head += f" Not ranked, as at most one latent is active: {', '.join(left_out)}."
     if len(columns) < len(all_columns):
         head += (
-            f" Left out: {len(all_columns) - len(columns)} columns of other versions, parts or "
-            "seeds."
+            " Left out, because they differ in more than the protocol: "
+            f"{count(len(all_columns) - len(columns), 'column')}."
         )
     shows = (
         f"rank of {len(groups)} configurations by {score} under {len(columns)} protocols, "
@@ -125,6 +132,12 @@ def draw_protocols(
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
     return canvas.save(path)
+
+
+def scores_of_protocols(observations: Observations) -> list[str]:
+    """The names of the scores that were computed under several protocols."""
+    names = observations.score_names
+    return [n for n in names if max(map(len, families(observations.columns([n])))) > 1]
 
 
 def label_at(
@@ -188,8 +201,9 @@ def draw_variance(
         scored = [o for o in observations if o.column in columns]
         runs = len({o.run for o in scored})
         try:
-            share, count = variance_shares(scored)
-            shares[name] = share, f"{count} runs" if count == runs else f"{count} of {runs}"
+            share, scored_runs = variance_shares(scored)
+            of_all = f"{runs} runs" if scored_runs == runs else f"{scored_runs} of {runs}"
+            shares[name] = share, of_all
         except DisentangleError as error:
             reasons.append(f"{name}: {error}")
     if not shares:
@@ -197,14 +211,14 @@ def draw_variance(
     left = min(1.6, 0.56 * SMALL / 72 * max(map(len, shares)) + 0.15)
     high = 0.24 * len(shares) + 0.05
     head = (
-        "Shares of each score's sum of squares over runs, nested: between methods, settings of one "
-        "method, protocols of one setting, and seeds. With few seeds, the first shares are "
-        "overestimated."
+        "How much of each score's sum of squares over runs is due to the method, to the settings "
+        "of a method, to the protocol at fixed settings, and to the seed. With few seeds, the "
+        "first shares are overestimated."
     )
     shows = f"sources of variance of {len(shares)} scores, {observations.name}"
     canvas = Canvas(observations.about, COLUMN, high + 0.55, head, shows=shows, caption=caption)
     axes = canvas.axes(left, canvas.head + 0.2, COLUMN - left - 0.85, high)
-    for row, (share, counted) in enumerate(shares.values()):
+    for row, (share, runs_of) in enumerate(shares.values()):
         start = 0.0
         for source, colour, hatch in zip(SOURCES, SHADES, HATCHES, strict=True):
             box = {"color": colour, "edgecolor": INK, "linewidth": 0.5, "hatch": hatch}
@@ -221,7 +235,7 @@ def draw_variance(
                     bbox={"fc": colour, "ec": "none", "pad": 0.6} if hatch else None,
                 )
             start += share[source]
-        axes.text(1.02, row, counted, va="center", fontsize=SMALL, color=GREY)
+        axes.text(1.02, row, runs_of, va="center", fontsize=SMALL, color=GREY)
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set_ylim(len(shares) - 0.45, -0.55)
     axes.set_xlim(0, 1)
@@ -288,7 +302,7 @@ def draw_agreement(
         "which less is better are negated."
     )
     if dropped:
-        head += f" Left out (constant, or no better direction): {', '.join(dropped)}."
+        head += f" Left out, as constant or without a better direction: {counted(dropped)}."
     shows = f"rank correlations of {len(names)} scores, {observations.name}"
     height = above + side + 0.2
     canvas = Canvas(observations.about, width, height, head, shows=shows, caption=caption)

@@ -1,5 +1,6 @@
 """The bases of traversals: images of the dataset, and samples of the prior."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng, torch_rng
-from disentangle.errors import OldSpelling, UsageError
+from disentangle.errors import OldSpelling, UsageError, one_per_option
 from disentangle.figures.latents import has_prior
 from disentangle.runs.run import Run
 
@@ -42,6 +43,13 @@ def draw_prior(run: Run, number: int, purpose: str) -> Tensor:
     return torch.randn((number, run.model.latents), generator=rng)
 
 
+def current_names(specs: Sequence[str]) -> tuple[str, ...]:
+    """Return the specifications with each old name replaced by the new one, and a warning."""
+    if any(spec.partition(":")[0] == "seed" for spec in specs):
+        warnings.warn("--base seed is now --base random", OldSpelling, stacklevel=3)
+    return tuple(re.sub("^seed(?=:|$)", "random", spec) for spec in specs)
+
+
 def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
     """Return the bases that these specifications name.
 
@@ -54,7 +62,7 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
         UsageError: an unknown specification, or an image that the dataset does not have.
     """
     bases: list[Base] = []
-    for spec in specs:
+    for spec in current_names(specs):
         word, _, count = spec.partition(":")
         if count and not (count.isdecimal() and 0 < int(count) <= 20):
             raise UsageError(f"--base {spec}: expected a count from 1 to 20")
@@ -63,9 +71,6 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             for i, sample in enumerate(draw_prior(run, number, "prior"), 1):
                 bases.append(Base(f"sample {i} of the prior", f"prior {i}", sample))
             continue
-        if word == "seed":
-            warnings.warn("--base seed is now --base random", OldSpelling, stacklevel=2)
-            word = "random"
         if word == "random":
             rng_images = numpy_rng(run.record.seed, "seed image")
             indices = rng_images.integers(0, len(run.dataset), number).tolist()
@@ -73,6 +78,8 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             indices = list(range(number))
         elif word.isdecimal() and not count:
             indices = [int(word)]
+        elif "," in spec:
+            raise UsageError(f"--base {spec}: {one_per_option('--base', spec.split(','))}")
         else:
             raise UsageError(
                 f"--base {spec}: expected random, first or prior, with an optional :COUNT, or the "

@@ -11,12 +11,12 @@ MOST = 2
 def figure_name(
     kind: str, scores: Sequence[str] | None = (), knob: str | None = None, dataset: str = ""
 ) -> str:
-    """Name a figure's file, without its suffix, such as `sweep-mig-beta`.
+    """Name a figure's file, without its suffix, such as `effect-mig-beta`.
 
     Args:
         kind: kind of the figure.
         scores: names of the scores that were asked for.
-        knob: the hyper-parameter of a sweep.
+        knob: the hyper-parameter of an effect.
         dataset: the dataset, if there are figures of several.
     """
     listed = (scores or ()) if len(scores or ()) <= MOST else ()

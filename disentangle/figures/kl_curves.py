@@ -1,7 +1,10 @@
 """The KL of each latent over training, from the run's log."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import (
@@ -14,16 +17,42 @@ from disentangle.figures.canvas import (
     spread,
     title,
 )
-from disentangle.figures.palette import FAINT, GREY, INK, line_of
+from disentangle.figures.palette import FAINT, GREY, INK, SERIES, line_of
 from disentangle.runs.run import Run
 from disentangle.scoring.metric_traits import metrics_with
 
 LITTLE = 0.1  # nats
-LEFT, RIGHT, BELOW = 0.58, 0.75, 0.36  # inches around the panels
+LABELLED = 12
+"""Maximum number of latents that are labelled."""
+STROKE = 0.14
+"""Length of the strokes to the labels, as a share of the axes."""
+GAP_OF_TEXT = 0.015
+"""Space between a stroke and its label, as a share of the axes."""
+WHOLE = {"shrinkA": 0, "shrinkB": 0}
+"""Draws a stroke up to both of its ends."""
+LEFT, RIGHT, BELOW = 0.58, 0.88, 0.36  # inches around the panels
 UPPER, LOWER, GAP = 1.7, 0.55, 0.1
 TYPE = SMALL * 1.25 / 72  # inches, of a line
+LONG = 100
+"""The last step, as a multiple of the first, from which on a logarithmic axis is long."""
 
 Steps: TypeAlias = Literal["linear", "log"]
+
+
+class EndLabel(NamedTuple):
+    """The label of a line at its end.
+
+    Attributes:
+        name: its text.
+        value: the value at the line's end.
+        colour: the colour of the text.
+        stroke: the colour of the stroke to the line.
+    """
+
+    name: str
+    value: float
+    colour: str
+    stroke: str
 
 
 def logged_kl(run: Run) -> list[dict[str, Any]]:
@@ -35,6 +64,8 @@ def draw_kl(
     run: Run, output: Path | None = None, *, steps: Steps = "linear", caption: bool = True
 ) -> Path:
     """Draw the KL of each latent over training, and below it their sum; return the file's path.
+
+    The latents with the most KL at the end are labelled, at most `LABELLED`; the others are grey.
 
     Args:
         run: the run.
@@ -62,9 +93,7 @@ def draw_kl(
         )
     steps_logged = [entry["step"] for entry in entries]
     curves = list(zip(*(entry["kl"] for entry in entries), strict=True))  # [latent][entry]
-    labelled = sorted(
-        (d for d, c in enumerate(curves) if c[-1] >= LITTLE), key=lambda d: -curves[d][-1]
-    )
+    labelled = most_at_the_end(curves)
     upper = max(UPPER, TYPE * (len(labelled) + 2))
     canvas = Canvas(
         title(run),
@@ -80,14 +109,13 @@ def draw_kl(
     for d, curve in enumerate(curves):
         if d not in labelled:
             each.plot(steps_logged, curve, color=FAINT, linewidth=0.6, marker=marker)
-    for rank, d in enumerate(labelled):
-        style = line_of(rank)
-        each.plot(steps_logged, curves[d], color=INK, linewidth=0.9, linestyle=style, marker=marker)
+    for rank, d in reversed([*enumerate(labelled)]):
+        each.plot(steps_logged, curves[d], linewidth=0.9, marker=marker, **style(rank))
     total.plot(
         steps_logged, [sum(entry["kl"]) for entry in entries], INK, linewidth=0.9, marker=marker
     )
     for axes in (each, total):
-        axes.set_xscale(steps)
+        set_step_axis(axes, steps, steps_logged[-1] / steps_logged[0])
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
         if len(steps_logged) > 1:
@@ -96,30 +124,78 @@ def draw_kl(
     each.set_ylabel("KL (nats)", fontsize=SMALL)
     total.set_ylabel("sum", fontsize=SMALL)
     total.set_xlabel("step", fontsize=SMALL, labelpad=1)
-    values = {f"z{d}": curves[d][-1] for d in labelled}
-    label_ends(each, steps_logged[-1], values, len(curves) - len(labelled), upper)
+    label_ends(each, steps_logged[-1], end_labels(curves, labelled), upper)
     return canvas.save(path)
 
 
-def label_ends(axes: Any, step: int, values: dict[str, float], others: int, inches: float) -> None:
-    """Label each line at its end, with a connecting stroke; the axes are `inches` high."""
-    named = sorted((value, name) for name, value in values.items())
-    if others:
-        named.insert(0, (0.0, f"{others} {'others' if values else 'latents'}\nbelow {LITTLE:g}"))
+def set_step_axis(axes: Any, scale: Steps, ratio: float) -> None:
+    """Set the scale of the step axis, whose last step is `ratio` times the first.
+
+    A logarithmic axis shows numbers such as 20, 50 and 100, or powers of 10 alone if it is long.
+    """
+    axes.set_xscale(scale)
+    if scale == "log":
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < LONG else (1,)))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def most_at_the_end(curves: Sequence[Sequence[float]]) -> list[int]:
+    """The latents to label, with the most KL at the end first."""
+    ends = [curve[-1] for curve in curves]
+    order = sorted(range(len(ends)), key=lambda d: -ends[d])
+    return [d for d in order if ends[d] >= LITTLE][:LABELLED]
+
+
+def style(rank: int) -> dict[str, str]:
+    """The colour and the kind of a line; lines of neighbouring ranks differ in both."""
+    colours = len(SERIES)
+    return {
+        "color": SERIES[rank % colours],
+        "linestyle": line_of(rank % 2 + 2 * (rank // colours)),
+    }
+
+
+def end_labels(curves: Sequence[Sequence[float]], labelled: Sequence[int]) -> list[EndLabel]:
+    """The labels of the lines at their ends, from the lowest; the grey lines share one."""
+    labels = [
+        EndLabel(f"z{d}", curves[d][-1], INK, style(rank)["color"])
+        for rank, d in enumerate(labelled)
+    ]
+    grey = [curve[-1] for d, curve in enumerate(curves) if d not in labelled]
+    if grey:
+        name = f"{len(grey)} {'others' if labelled else 'latents'}"
+        least = min((label.value for label in labels), default=LITTLE)
+        bound = f"below {LITTLE:g}" if max(grey) < LITTLE else f"up to {max(grey):.2g}"
+        labels.append(EndLabel(f"{name}\n{bound}", min(float(np.median(grey)), least), GREY, FAINT))
+    return labels[::-1]
+
+
+def label_ends(axes: Any, step: int, labels: Sequence[EndLabel], inches: float) -> None:
+    """Label lines at their ends, each with a stroke to its line; the axes are `inches` high."""
     top = axes.get_ylim()[1]
     height = TYPE / inches * top
-    preferred = [value + (height / 2 if "\n" in name else 0) for value, name in named]
-    sizes = [height * (1 + name.count("\n")) for _, name in named]
-    for (value, name), position in zip(named, spread(preferred, sizes, top), strict=True):
+    sizes = [height * (1 + label.name.count("\n")) for label in labels]
+    preferred = [max(label.value, size / 2) for label, size in zip(labels, sizes, strict=True)]
+    for label, position in zip(labels, spread(preferred, sizes, top), strict=True):
+        place = position / top
         axes.annotate(
-            name,
-            (step, value),
-            xytext=(1.08, position / top),
+            "",
+            (step, label.value),
+            xytext=(1 + STROKE, place),
             textcoords=axes.transAxes,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": label.stroke, **WHOLE},
+            annotation_clip=False,
+        )
+        axes.text(
+            1 + STROKE + GAP_OF_TEXT,
+            place,
+            label.name,
             fontsize=SMALL,
             va="center",
             linespacing=1.0,
-            color=GREY if "\n" in name else INK,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkA": 0},
-            annotation_clip=False,
+            color=label.colour,
+            transform=axes.transAxes,
         )

@@ -27,6 +27,7 @@ from disentangle.runs.records import describe, describe_view
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import current_scores
+from disentangle.score_tables.cells import whole
 
 BOTH = ("latent", "factor")
 CELL, ROW = 0.36, 0.24  # inches
@@ -42,11 +43,13 @@ class Matrix:
         name: name of the detail, with the settings of its score that are not the default.
         factors: names of the columns.
         values: [D, K]; NaN where undefined.
+        about: what a value is; empty if the record does not say it.
     """
 
     name: str
     factors: tuple[str, ...]
     values: NDArray[np.float64]
+    about: str = ""
 
 
 def draw_matrices(
@@ -97,7 +100,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
         metric = name.partition("/")[0]
         names = {n for s in scores for n, d in s.detail.items() if d.axes == BOTH}
         raise DisentangleError(
-            f"{run.path}: no '{name}' in its scores{suggestion(name, names)}; "
+            f"{run.path}: no '{name}' in its scores{suggestion(name, names, option='--detail')}; "
             f"to compute it, run `disentangle score {run.path} --metric {metric}`."
         )
     score = min(candidates, key=lambda s: (s.representation != "mean", len(s.key.knobs), s.seed))
@@ -110,13 +113,14 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
         )
     parts = [
         describe(dict(score.key.knobs)),
-        "" if score.representation == "mean" else "sampled codes",
+        "" if score.representation == "mean" else "sample representation",
         describe_view(score.view),
         f"seed {score.seed}" if score.seed else "",
     ]
     settings = "; ".join(filter(None, parts))
     values = np.array(detail.values, float).reshape(-1, len(score.factors))
-    return Matrix(f"{name}{f' ({settings})' if settings else ''}", score.factors, values)
+    heading = f"{name}{f' ({settings})' if settings else ''}"
+    return Matrix(heading, score.factors, values, detail.about)
 
 
 def make_canvas(
@@ -134,7 +138,8 @@ def make_canvas(
     across = 1 if sum(widths) + GAP > PAGE else 2
     rows = [range(i, min(i + across, len(matrices))) for i in range(0, len(matrices), across)]
     width = max(COLUMN, *(sum(widths[i] for i in row) + GAP * (len(row) - 1) for row in rows))
-    head = "" if all(latents.active) else "Grey: inactive latents."
+    said = [f"{matrix.name}: {matrix.about}." for matrix in matrices if matrix.about]
+    head = "\n".join([*said, *([] if all(latents.active) else ["Grey: inactive latents."])])
     shows = f"{', '.join(one.name for one in matrices)} by latent and factor, {short(run)}"
     drawn = Canvas(title(run), width, len(rows) * high, head, shows=shows, caption=caption)
     for number, row in enumerate(rows):
@@ -153,11 +158,17 @@ def heat_map(drawn: Canvas, x: float, y: float, matrix: Matrix, latents: Latents
     values = matrix.values[latents.order]
     top = float(np.abs(np.nan_to_num(values)).max()) or 1.0
     names = (latents.labels, matrix.factors)
-    axes = drawn.heat_map((x, y), (CELL, ROW), values, top, number, names)
+    say = whole_number if whole(matrix.values[~np.isnan(matrix.values)]) else number
+    axes = drawn.heat_map((x, y), (CELL, ROW), values, top, say, names)
     for label, active in zip(axes.get_yticklabels(), latents.active, strict=True):
         label.set_color(INK if active else GREY)
     bar = max(BAR_WIDTH, CELL * len(matrix.factors))
-    drawn.colour_bar(x, y + len(values) * ROW + 0.06, bar, ("0", number(top)))
+    drawn.colour_bar(x, y + len(values) * ROW + 0.06, bar, ("0", say(top)))
+
+
+def whole_number(value: float) -> str:
+    """Format a number without decimals."""
+    return f"{value:.0f}"
 
 
 def number(value: float) -> str:

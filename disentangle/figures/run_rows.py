@@ -12,9 +12,9 @@ from torch import Tensor
 from disentangle._utils.text import file_stem
 from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, nearest, one_per_option
 from disentangle.figures.aligned import check_comparable, correlations
-from disentangle.figures.bases import Base, find_bases
+from disentangle.figures.bases import Base, current_names, find_bases
 from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, STILL, Canvas, check_suffix, lines
 from disentangle.figures.factor_names import Informed, measure_factors
 from disentangle.figures.latents import probe
@@ -50,6 +50,7 @@ class Block:
 
     head: str
     rows: list[RunRow]
+    of_factor: bool
 
 
 def draw_run_rows(
@@ -74,6 +75,7 @@ def draw_run_rows(
         DisentangleError: the runs were trained on different images.
     """
     style = style or TraversalStyle()
+    (base,) = current_names([base])
     path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
     check_suffix(path, STILL)
     for other in runs[1:]:
@@ -104,18 +106,22 @@ def find_block(runs: Sequence[Run], informed: Sequence[Informed | None], row: st
     first = informed[0]
     if first is not None and row in first.factors:
         rows = [by_factor(run, known, row) for run, known in zip(runs, informed, strict=True)]
-        return Block(row, rows)
+        return Block(row, rows, of_factor=True)
     if row.isdecimal() and int(row) < runs[0].model.latents:
         images = runs[0].dataset.images(probe(runs[0]))
         codes = [run.encode(images).double().numpy() for run in runs]
         rows = [
             by_match(run, codes[0], own, int(row)) for run, own in zip(runs, codes, strict=True)
         ]
-        return Block(f"z{row} of the first run", rows)
+        return Block(f"z{row} of the first run", rows, of_factor=False)
     factors = first.factors if first is not None else ()
+    if "," in row:
+        raise UsageError(f"--row {row}: {one_per_option('--row', row.split(','))}")
+    near = nearest(row, factors)
     raise UsageError(
         f"--row {row}: expected a factor ({', '.join(factors) or 'the dataset has none'}) or a "
-        f"latent of the first run, 0 to {runs[0].model.latents - 1}{suggestion(row, factors)}"
+        f"latent of the first run, 0 to {runs[0].model.latents - 1}"
+        + (f"; did you mean '{near}'?" if near else "")
     )
 
 
@@ -211,9 +217,15 @@ def caption_of(
         ends.add((round(float(values[0]), 3), round(float(values[-1]), 3)))
     low, high = ends.pop()
     span = "over the latent's own range" if ends else f"from {low:g} to {high:g}"
-    return (
-        f"Each row is a traversal of one latent of one run, {span}; the other latents stay at "
-        f"{base.label}. For a factor: the latent that is most informative of it, with its share of "
-        "the factor's entropy. For a latent of the first run: the latent with the strongest "
-        "correlation. Latents with a negative correlation are reversed."
+    text = (
+        f"Each row is a traversal of one latent of one run, {span}; the other latents keep the "
+        f"values of {base.label}."
     )
+    if any(block.of_factor for block in blocks):
+        text += (
+            " Below a factor: each run's latent that is most informative of it, with its share of "
+            "the factor's entropy."
+        )
+    if not all(block.of_factor for block in blocks):
+        text += " Below a latent of the first run: each run's latent that correlates most with it."
+    return f"{text} Latents with a negative correlation are reversed."

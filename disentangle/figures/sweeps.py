@@ -1,12 +1,13 @@
 """Figures over hyper-parameters: a score against a hyper-parameter, and distortion against rate."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from disentangle._utils.text import count, natural
+from disentangle._utils.text import count, natural_key
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -65,13 +66,16 @@ def draw_sweep(
     names = names_of(others)
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
-    ordered = sorted(curves, key=natural)
+    ordered = sorted(curves, key=natural_key)
+    many = any(
+        Counter(x for x, _ in points).most_common(1)[0][1] >= FEWEST for points in curves.values()
+    )
     lacking = len(scored) - len(with_knob)
     head = (
         f"{observations.headings[column]} against {knob}, {count(len(with_knob), 'run')}"
         + (f"; {lacking} more have no {knob}" if lacking else "")
-        + f". Points: runs. Lines: means over the runs with the same {knob}. Bars: 95 % bootstrap "
-        f"intervals of {FEWEST} or more runs."
+        + f". Points: runs. Lines: means over the runs with the same {knob}."
+        + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
     canvas, axes = panel(observations, head, ordered, shows=shows, caption=caption)
@@ -90,6 +94,19 @@ def draw_sweep(
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
     legend(axes, ordered)
     return canvas.save(path)
+
+
+def numeric_settings(observations: Observations) -> list[str]:
+    """The hyper-parameters and training options with several values, all of them numbers."""
+    values: dict[str, set[Any]] = {}
+    for o in observations:
+        for name, value in o.settings.items():
+            values.setdefault(name, set()).add(value)
+    return sorted(
+        name
+        for name, own in values.items()
+        if len(own) > 1 and not any(isinstance(value, str | bool) for value in own)
+    )
 
 
 def draw_rate_distortion(
@@ -122,7 +139,8 @@ def draw_rate_distortion(
         )
     models = sorted({r.model for r, _ in pairs})
     head = (
-        f"Rate and distortion of {count(len(pairs), 'run')}, by {rate[1]}, in nats per image. "
+        f"Rate and distortion of {count(len(pairs), 'run')} in nats per image, measured by "
+        f"{rate[1]}. "
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
     shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
@@ -161,7 +179,7 @@ def rate_and_distortion(
         )
     if len(pairs) > 1:
         several = "".join(f"\n  '{observations.headings[r]}'" for r, _ in pairs)
-        raise UsageError(f"the runs have several rates; give one of these as the score:{several}")
+        raise UsageError(f"the runs have several rates; choose one with `--score`:{several}")
     return pairs[0]
 
 

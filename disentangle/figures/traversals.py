@@ -11,7 +11,7 @@ from torch import Tensor
 from disentangle._utils.text import file_stem
 from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.figures.bases import Base, default_bases, find_bases
+from disentangle.figures.bases import Base, current_names, default_bases, find_bases
 from disentangle.figures.canvas import COLUMN, EDGE, PAGE, STILL, Canvas, check_suffix, short, title
 from disentangle.figures.factor_names import measure_factors, with_factors
 from disentangle.figures.image_grids import as_float, save_animation
@@ -122,8 +122,8 @@ def ranges_of(run: Run, style: TraversalStyle) -> Tensor | None:
         return measure_ranges(run) if style.span == "posterior" else None
     if run.code(run.dataset.images([0])).discrete:
         raise UsageError(
-            f"--range {style.span}: the codes of '{run.record.model}' are discrete, and a "
-            "traversal shows their values; leave out --range"
+            f"--range {style.span} requires continuous codes, and those of '{run.record.model}' "
+            "are discrete: a traversal shows all their values. Omit --range"
         )
     return torch.tensor([[-style.radius, style.radius]]).repeat(run.model.latents, 1)
 
@@ -148,7 +148,7 @@ def draw_traversals(
         DisentangleError: only active latents are to be drawn, and none is.
     """
     style = style or TraversalStyle()
-    bases = tuple(bases or default_bases(run))
+    bases = current_names(bases or default_bases(run))
     stem = style.stem(bases if bases != default_bases(run) else ())
     paths = [run.figures / f"{stem}.png", run.figures / f"{stem}.gif"]
     if output is not None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from disentangle.maths.information import entropy as entropy
     from disentangle.maths.information import gaps as gaps
     from disentangle.maths.information import mutual_information as mutual_information
+    from disentangle.maths.inputs import codes_and_labels as codes_and_labels
+    from disentangle.maths.inputs import codes_and_values as codes_and_values
+    from disentangle.maths.inputs import finite_array as finite_array
+    from disentangle.maths.inputs import floats as floats
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "GradientBoosting": "gradient_boosting",
     "Numbers": "importance",
+    "codes_and_labels": "inputs",
+    "codes_and_values": "inputs",
     "completeness": "importance",
     "covariance": "aggregate_posterior",
     "dci_scores": "importance",
@@ -40,7 +46,9 @@ _HOMES = {
     "each_varying_factor": "probes",
     "entropies": "information",
     "entropy": "information",
+    "finite_array": "inputs",
     "fit_svms": "linear_svm",
+    "floats": "inputs",
     "gaps": "information",
     "highest_line": "linear_svm",
     "knn_mutual_information": "knn_information",

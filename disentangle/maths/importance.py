@@ -65,12 +65,22 @@ def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
     if varies.sum() > 1:
         score, of_latent = disentanglement(importance[:, varies])
         scores[f"{name}/disentanglement"] = score
-        scores[f"{name}/latents"] = Detail(("latent",), of_latent)
+        scores[f"{name}/latents"] = Detail(
+            ("latent",), of_latent, "the latent's disentanglement, 0 to 1"
+        )
     if len(importance) > 1:
         score, of_factor[varies] = completeness(importance[:, varies])
         scores[f"{name}/completeness"] = score
-        scores[f"{name}/factors"] = Detail(("factor",), of_factor)
+        scores[f"{name}/factors"] = Detail(
+            ("factor",), of_factor, "the factor's completeness, 0 to 1"
+        )
     scores[f"{name}/informativeness"] = float(accuracy[varies].mean())
-    scores[f"{name}/importance"] = Detail(("latent", "factor"), importance)
-    scores[f"{name}/accuracy"] = Detail(("factor",), accuracy)
+    scores[f"{name}/importance"] = Detail(
+        ("latent", "factor"),
+        importance,
+        "importance in predicting the factor; the importances of all latents sum to 1",
+    )
+    scores[f"{name}/accuracy"] = Detail(
+        ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
+    )
     return scores

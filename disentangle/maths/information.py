@@ -28,7 +28,7 @@ def discretise(codes: ArrayLike, bins: int) -> Index:
         with np.errstate(over="ignore", invalid="ignore"):
             spread = high - low
         if not np.isfinite(spread):
-            raise Unavailable(f"cannot bin latent {d}: its range is not finite")
+            raise Unavailable(f"cannot bin z{d}: its range is not finite")
         if spread == 0:
             low, high = low - 0.5, high + 0.5
         edges = np.linspace(low, high, bins + 1)

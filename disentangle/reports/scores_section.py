@@ -8,7 +8,7 @@ from disentangle.figures.latents import Latents
 from disentangle.reports.svg_charts import scale
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.score_records import Score
-from disentangle.score_tables.cells import count, number
+from disentangle.score_tables.cells import count, number, whole
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.metric_traits import counts, direction, supervised
 
@@ -102,13 +102,14 @@ def matrices(scores: Sequence[Score], latents: Latents) -> list[dict[str, Any]]:
                 line if isinstance(line, list) else [line] for line in detail.values
             ]
             most = max((abs(v) for line in lines for v in line if v is not None), default=0.0)
-            counted = all(v is None or float(v).is_integer() for line in lines for v in line)
-            digits = 0 if counted and most > 1 else 2
+            digits = 0 if whole(v for line in lines for v in line) else 2
+            about = f"{detail.about[0].upper()}{detail.about[1:]}. " if detail.about else ""
             knobs = f", {describe(dict(score.key.knobs))}" if score.key.knobs else ""
             blocks.append(
                 {
                     "name": name,
-                    "text": f"{terms_said(score)}. {score.metric}, version {score.version}{knobs}",
+                    "text": about
+                    + f"{terms_said(score)}. {score.metric}, version {score.version}{knobs}",
                     "most": number(most),
                     "factors": names(score.factors, lines),
                     "rows": [

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from disentangle._utils.strict import Strict, first_error
+from disentangle._utils.text import count
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Common, Training
 from disentangle.contracts.dataset import Dataset, Labelled
@@ -231,7 +232,7 @@ def describe(settings: Mapping[str, Any]) -> str:
 def parts_of(tensors: Iterable[str]) -> str:
     """Named tensors as text, by the module that they belong to."""
     counts = Counter(name.partition(".")[0] for name in tensors)
-    return " and ".join(f"{part} ({count} tensors)" for part, count in counts.items())
+    return " and ".join(f"{part} ({count(n, 'tensor')})" for part, n in counts.items())
 
 
 def describe_view(view: Mapping[str, Any]) -> str:

@@ -26,7 +26,9 @@ def remove_run(run: Run, results: Path) -> None:
         DisentangleError: the folder cannot be deleted.
     """
     if run.path.is_symlink():
-        raise DisentangleError(f"{run.path}: is a link to a run; remove the link, or the run there")
+        raise DisentangleError(
+            f"{run.path} is a link to a run; remove the link, or the run that it points to"
+        )
     doomed = run.path.with_name(f".removed-{run.path.name}")
     try:
         with run.lock():

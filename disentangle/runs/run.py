@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from disentangle.contracts.model import Code, Model
     from disentangle.runs.checkpoint import Checkpoint
+    from disentangle.runs.log_tail import LogEnd
     from disentangle.runs.score_records import ScoresRead
 
 
@@ -56,6 +57,7 @@ class Run:
         self.shows: Callable[[Score], bool] = lambda score: True
         self.recorded: Stamp | None = None
         self.scores_read: ScoresRead | None = None
+        self.log_end: LogEnd | None = None
         self.unsaved: tuple[Score, ...] | None = None
         self.unwritten = ""
         self.say: Say = silent
@@ -192,7 +194,7 @@ class Run:
                     return dataset
         if self.file and loading.is_path(record.name) and not Path(self.file).exists():
             raise DisentangleError(
-                f"{self.path}: trained on the images in {self.file}, which are not there. If they "
+                f"{self.path}: trained on the images in {self.file}, which were not found. If they "
                 "have moved, give their path with `--file` (`load_run(..., file=...)`)"
             )
         return loading.load_dataset(record.name, file=self.file, say=self.say, **options)
@@ -254,7 +256,7 @@ class Run:
         if self.record.weights not in (None, digest(model.state_dict())):
             raise DisentangleError(
                 f"{self.checkpoint_path}: these are not the final weights of this run; "
-                "restore them, or train the run again in another results folder"
+                "restore the final weights, or train the run again in another results folder"
             )
         return model
 

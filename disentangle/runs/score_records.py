@@ -7,6 +7,9 @@ from pydantic import Field
 from disentangle._utils.files import Stamp
 from disentangle.runs.records import Record, Value, View
 
+DEFAULT_PROTOCOL = "locatello2019"
+"""The protocol of scores for which none is named; `scoring/protocols` has its file."""
+
 
 class ColumnKey(NamedTuple):
     """The key of a table's column: scores with equal keys are comparable.
@@ -59,6 +62,8 @@ class DetailRecord(Record):
 
     axes: tuple[Literal["latent", "factor"], ...]
     values: list[float | None] | list[list[float | None]]
+    about: str = ""
+    """What a value is, with its unit; empty if the metric does not say it, and in older records."""
 
 
 class Score(Record):

@@ -1,15 +1,17 @@
 """The rows and cells of score tables."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TypeAlias
 
 from disentangle.runs.records import Value, describe
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.statistics import Statistic, Summary, summarise
 
+Texts: TypeAlias = tuple[str, str, str]
 LARGE = 1e5
 """Numbers from here on are written with an exponent."""
 
@@ -156,11 +158,35 @@ def number(value: float, like: float | None = None) -> str:
     return f"{value:.{decimals(reference)}f}"
 
 
+def whole(values: Iterable[float | None]) -> bool:
+    """True if all numbers are whole, so that they are shown without decimals."""
+    return all(value is None or float(value).is_integer() for value in values)
+
+
 def count(value: float) -> str:
     """Format a count, or a mean of counts with one decimal."""
     if abs(value) >= LARGE:
         return number(value)
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+
+
+def compared(a: float | None, b: float | None, difference: float | None, *, counts: bool) -> Texts:
+    """Format two numbers and their difference with the same decimals; n/a for one that is missing.
+
+    Counts have no decimals if all three are whole, else one. Other numbers have those of the
+    smaller one.
+    """
+    sizes = [abs(value) for value in (a, b) if value is not None and math.isfinite(value)]
+    like = max(sizes) if sizes and max(sizes) >= LARGE else min(sizes, default=None)
+
+    def text(value: float | None) -> str:
+        if value is None:
+            return "n/a"
+        if counts and abs(value) < LARGE:
+            return f"{value:.0f}" if whole((a, b, difference)) else f"{value:.1f}"
+        return number(value, like)
+
+    return text(a), text(b), text(difference)
 
 
 def cell_of(

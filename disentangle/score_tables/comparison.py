@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from disentangle._utils.text import count
 from disentangle._utils.versions import made_by
 from disentangle.runs.collection import load_all
 from disentangle.runs.records import RunRecord
@@ -14,6 +15,30 @@ from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores
 from disentangle.score_tables.headings import headings
 from disentangle.score_tables.statistics import LEVEL, holm, least_paired, paired
+
+Kind: TypeAlias = Literal["set", "derived", "environment"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of two runs as text.
+
+    Attributes:
+        name: its name.
+        a: the first run's value, `-` if it has none. `b`: the second run's.
+        kind: `set` if a user, a preset or a default set it, `derived` if it follows from others,
+            `environment` if it is the machine or software.
+    """
+
+    name: str
+    a: str
+    b: str
+    kind: Kind
+
+    @property
+    def differs(self) -> bool:
+        """True if the two runs have different values."""
+        return self.a != self.b
 
 
 @dataclass(frozen=True)
@@ -83,15 +108,15 @@ class Comparison:
         tested = [score.seeds for score in self.scores if score.p is not None]
         if tested and self.least < LEVEL:
             return (
-                "A and B are means over the common seeds. p: permutation test over these, "
+                "p: permutation test over the common seeds, "
                 f"Holm-corrected for {len(tested)} scores; the smallest possible p is "
                 f"{self.least:.2g}."
             )
         if tested:
             scores = f" and {len(tested)} scores" if len(tested) > 1 else ""
             return (
-                f"A and B are means over the common seeds. With {max(tested)} common seeds{scores} "
-                f"no p below {self.least:.2g} is possible, so no difference can be significant."
+                f"With {max(tested)} common seeds{scores}, "
+                f"p cannot be below {self.least:.2g}, so no difference can be significant."
             )
         if not self.alike:
             return "Not tested: A and B were trained on different images, so no seed is comparable."
@@ -125,18 +150,29 @@ def settings(record: RunRecord) -> dict[str, str]:
         **{k: str(v) for k, v in {**record.knobs, **record.recipe}.items()},
         **{k: f"{v:.4g}" for k, v in record.normalised.items()},
         "imported": record.imported or "no",
-        "device": f"{record.device}, {record.threads} threads",
+        "device": f"{record.device}, {count(record.threads, 'thread')}",
         "commit": record.commit or "unknown",
         **record.packages,
     }
 
 
-def side_by_side(a: Run, b: Run) -> list[tuple[str, str, str, bool]]:
-    """Each setting of two runs (`-` if a run lacks it), and whether they differ."""
+def side_by_side(a: Run, b: Run) -> list[Setting]:
+    """Each setting of two runs."""
     left, right = settings(a.record), settings(b.record)
     names = dict.fromkeys([*left, *right])
-    pairs = [(name, left.get(name, "-"), right.get(name, "-")) for name in names]
-    return [(name, x, y, x != y) for name, x, y in pairs]
+    return [
+        Setting(name, left.get(name, "-"), right.get(name, "-"), kind_of(name, a.record, b.record))
+        for name in names
+    ]
+
+
+def kind_of(name: str, *records: RunRecord) -> Kind:
+    """The kind of a setting of runs."""
+    if any(name in record.normalised for record in records):
+        return "derived"
+    if name in ("device", "commit") or any(name in record.packages for record in records):
+        return "environment"
+    return "set"
 
 
 def by_column(run: Run) -> dict[ColumnKey, float]:
@@ -205,7 +241,7 @@ def as_json(a: Run, b: Run) -> Mapping[str, Any]:
         "made_by": made_by(),
         "runs": [str(a.path), str(b.path)],
         "settings": {
-            name: {"a": x, "b": y, "differs": differs} for name, x, y, differs in side_by_side(a, b)
+            s.name: {"a": s.a, "b": s.b, "differs": s.differs} for s in side_by_side(a, b)
         },
         "scores": [vars(difference) for difference in compare(a, b).scores],
     }

@@ -1,6 +1,8 @@
 """Headings of score columns: the score's name, and what distinguishes it from its namesakes."""
 
 import fnmatch
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from disentangle.errors import UsageError, suggestion, true_name
@@ -59,6 +61,17 @@ def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dic
     return names
 
 
+def metric_of(heading: str) -> str:
+    """The metric that a heading begins with."""
+    return re.split(r"[/ ,]", heading)[0]
+
+
+def counted(texts: Sequence[str]) -> str:
+    """How many of some headings each metric has, such as `elbo (3), mig (1)`."""
+    counts = Counter(map(metric_of, texts))
+    return ", ".join(f"{metric} ({number})" for metric, number in counts.items())
+
+
 def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
     """Factors as text: those that are missing, if these are fewer."""
     missing = [name for name in usual if name not in factors]
@@ -68,8 +81,13 @@ def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
     return f"without {'+'.join(missing)}" if missing else "all factors"
 
 
-def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
+def named(columns: Mapping[ColumnKey, str], name: str, option: str = "") -> list[ColumnKey]:
     """The columns of a score, or the column with a heading.
+
+    Args:
+        columns: all columns.
+        name: the name of a score, or a heading.
+        option: the repeatable option that the name was given by, if it was.
 
     Raises:
         UsageError: there is none.
@@ -78,7 +96,8 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     name = true_name(name, names)
     matches = [c for c, heading in columns.items() if name in (c.score, heading)]
     if not matches:
-        raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
+        hint = suggestion(name, names, option=option)
+        raise UsageError(f"no run has the score '{name}'{hint}")
     return matches
 
 

@@ -46,9 +46,9 @@ class Sheet:
         return len(self.head) - self.numbers
 
     def without_constants(self) -> tuple["Sheet", str]:
-        """The table without columns of words with one value in all runs, and a sentence on these.
+        """The table without words that are the same for all trained models, and a sentence of them.
 
-        The first column stays. Rows without any other words are baselines, which are not runs.
+        The first column stays. Rows without any other words are baselines, which are not trained.
         """
         trained = [row for row in self.body if any(cell.text for cell in row[1 : self.words])]
         constant = {
@@ -63,8 +63,8 @@ class Sheet:
             body=[[row[i] for i in kept] for row in self.body],
             names=sum(i < self.names for i in kept),
         )
-        values = [f"{self.head[i]} {text}" for i, text in constant.items() if text not in ("", "-")]
-        return fewer, f"All runs: {'; '.join(values)}." if values else ""
+        values = [said(self.head[i], text) for i, text in constant.items() if text not in ("", "-")]
+        return fewer, f"All trained models: {'; '.join(values)}." if values else ""
 
     def without_blank(self, columns: Collection[int], hidden: Collection[int] = ()) -> "Sheet":
         """The table without rows that have numbers, but none in these columns.
@@ -77,6 +77,17 @@ class Sheet:
             return not filled.isdisjoint(columns) or filled.issubset(hidden)
 
         return replace(self, body=[row for row in self.body if kept(row)])
+
+
+def said(heading: str, text: str) -> str:
+    """A value of a column of words, as a part of a sentence."""
+    if heading in ("steps", "seeds") and text[0].isdigit():
+        number, _, others = text.partition(" ")
+        noun = heading.removesuffix("s") if number == "1" else heading
+        return f"{number} {noun} {others}".rstrip()
+    if heading == "chosen":
+        return {"by hand": "settings chosen by hand", "default": "default settings"}.get(text, text)
+    return text if heading == "steps" else f"{heading} {text}"
 
 
 def markdown(sheet: Sheet) -> str:

@@ -108,29 +108,32 @@ class Table:
     @property
     def caption(self) -> str:
         """The caption: dataset, protocol, notes, warnings, and reasons for missing scores."""
-        notes = [f"Dataset {self.dataset}, fingerprint {self.fingerprint[:10]}."]
-        if self.protocols:
-            codes = " and ".join(f"{r}s" for r in self.representations)
-            notes.append(f"Protocol {', '.join(self.protocols)}; {codes} of the posterior.")
+        notes = [f"Trained on: {self.dataset} (fingerprint {self.fingerprint[:10]})."]
         if self.scored:
-            notes.append(f"Scored: {self.scored}.")
+            notes.append(f"Scored on: {self.scored}.")
+        if self.protocols:
+            noun = "Protocol" if len(self.protocols) == 1 else "Protocols"
+            codes = " and ".join(f"{r}s" for r in self.representations)
+            notes.append(f"{noun}: {', '.join(self.protocols)}.")
+            notes.append(f"Codes: {codes} of the posterior.")
         if self.shared:
-            notes.append(f"All models: {describe(self.shared)}.")
+            notes.append(f"Shared settings: {describe(self.shared)}.")
         for model in dict.fromkeys(row.model for row in self.rows):
             own = {k: v for k, v in self.shared_by(model).items() if k not in self.shared}
             if own:
-                notes.append(f"All {model}: {describe(own)}.")
+                notes.append(f"Shared settings of {model}: {describe(own)}.")
         notes += self.reading
         if self.overlap:
             part = f"Up to {share(self.overlap)} % of a metric's test images"
             notes.append(f"{part} were also in its training sample.")
-        if any(row.baseline for row in self.rows):
-            notes.append("Rows without steps are baselines.")
+        controls = [row.model for row in self.rows if row.baseline]
+        if controls:
+            notes.append(f"Baselines: {', '.join(controls)}.")
         if any(heading.endswith(CORRECTED) for heading in self.columns.values()):
             notes.append("Corrected: (score - noise) / (oracle - noise).")
         if self.absent:
             absent = ", ".join(self.absent)
-            notes.append(f"Not shown (no configuration has the selecting score): {absent}.")
+            notes.append(f"Not shown, because they lack the score that selects settings: {absent}.")
         notes += self.marks
         reasons = {
             f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."

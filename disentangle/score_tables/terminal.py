@@ -2,7 +2,7 @@
 
 What does not fit is shown in another way: columns with one value go to a line of their own, then
 scores become rows, then metrics become blocks one below another, then columns are left out, and a
-line names them.
+sentence counts them.
 """
 
 import re
@@ -13,22 +13,23 @@ from disentangle._utils.columns import (
     Column,
     Pieces,
     draw,
+    fill,
     head,
     number,
     packed,
     paragraph,
     widths,
     words,
-    wrap,
 )
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
+from disentangle.score_tables.headings import counted, metric_of
 from disentangle.score_tables.render import Sheet, Text, printable
-from disentangle.scoring.protocol import DEFAULT
 
 HEAD = 3
 """The most lines of a heading before a table is shown in another way."""
 READ = 100
 """The most characters in a line of running text."""
-USUAL = {"default", DEFAULT, "mean", "all factors"}
+USUAL = {"default", DEFAULT_PROTOCOL, "mean", "all factors"}
 """Conditions in headings that are the default ones."""
 
 
@@ -51,9 +52,11 @@ def lay_out(
     left_out: list[str] = []
     if lines is None:
         lines, left_out = blocks(sheet, width, style)
-    text = " ".join(filter(None, [constants, not_shown(left_out), sheet.caption]))
     prose = min(width, READ)
-    return [*title(sheet.title, width, style), "", *lines, "", *paragraph(text, prose)]
+    caption = " ".join(filter(None, [constants, sheet.caption]))
+    for text in (caption, not_shown(left_out)):
+        lines += ["", *paragraph(text, prose)] if text else []
+    return [*title(sheet.title, width, style), "", *lines]
 
 
 def one_line(sheet: Sheet) -> Sheet:
@@ -200,10 +203,12 @@ def unusual(heading: str) -> int:
 
 
 def families(sheet: Sheet) -> list[list[int]]:
-    """The columns of numbers, those of one metric together."""
+    """The columns of numbers, those of one metric together; apart if there is only one metric."""
     groups: dict[str, list[int]] = {}
-    for i in range(len(sheet.head) - sheet.numbers, len(sheet.head)):
-        groups.setdefault(re.split(r"[/ ,]", sheet.head[i])[0], []).append(i)
+    for i in range(sheet.words, len(sheet.head)):
+        groups.setdefault(metric_of(sheet.head[i]), []).append(i)
+    if len(groups) == 1:
+        return [[i] for i in range(sheet.words, len(sheet.head))]
     return list(groups.values())
 
 
@@ -212,27 +217,28 @@ def one_by_one(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[s
     lines: list[str] = []
     for row in range(len(sheet.body)):
         lines += [""] * bool(lines)
-        lines += transposed(sheet, width, style, [row]) or listed(sheet, width, style, row)
+        lines += transposed(sheet, width, style, [row]) or stacked(sheet, width, style, row)
     return lines
 
 
-def listed(sheet: Sheet, width: int, style: Callable[[Text], str], row: int) -> list[str]:
+def stacked(sheet: Sheet, width: int, style: Callable[[Text], str], row: int) -> list[str]:
     """A row as its name, then each heading above its value."""
     n = sheet.names
-    lines = wrap(name_of(sheet, row), width)
+    lines = fill(name_of(sheet, row), width)
     for heading, cell in zip(sheet.head[n:], sheet.body[row][n:], strict=True):
-        lines += wrap(head(heading), width)
+        lines += fill(head(heading), width)
         lines += [
-            f"  {style(replace(cell, text=line))}" for line in wrap(words(cell.text), width - 2)
+            f"  {style(replace(cell, text=line))}" for line in fill(words(cell.text), width - 2)
         ]
     return lines
 
 
 def not_shown(headings: Sequence[str]) -> str:
-    """A sentence that names the columns that are left out, and says how to see them."""
+    """How many columns of each metric are left out, and how to see them."""
     if not headings:
         return ""
     return (
-        f"Not shown at this width: {'; '.join(headings)}. Choose columns by `disentangle table "
-        "--columns 'HEADING'`, or write all of them with `--output scores.md`."
+        f"Columns not shown at this width: {counted(headings)}. Add "
+        f"`--columns '{metric_of(headings[0])}*'` to "
+        "`disentangle table` to show one metric, or `--output scores.md` to write all columns."
     )

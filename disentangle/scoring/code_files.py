@@ -7,8 +7,6 @@
 | npy, or a tensor saved by torch | codes alone; the factors are in a second file |
 """
 
-import csv
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.data import npz
-from disentangle.data.factor_values import NUMBER
 from disentangle.data.file_kinds import kind_of
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.scoring.code_tables import read_table
 
 KEYS = ("codes", "factors", "names", "test_codes", "test_factors")
-CODE = re.compile(r"(codes?|latents?|z)[ _.-]?\d+", re.IGNORECASE)
-"""A column of codes in a CSV file."""
-FORMS = ".npz, .npy, .csv, .tsv, .h5, .hdf5, .pt or .pth"
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5", ".pt", ".pth")
+FORMS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 WHAT = "codes and factors"
 Arrays = dict[str, Any]
 
@@ -64,7 +61,7 @@ def _read(path: Path, alone: str) -> Arrays:
     if suffix == ".npz":
         with npz.open_npz(path, WHAT) as arrays:
             return _named({key: arrays.array(key) for key in _chosen(arrays.keys, alone)}, alone)
-    readers = {".npy": _npy, ".csv": _table, ".tsv": _table, ".h5": _hdf5, ".hdf5": _hdf5}
+    readers = {".npy": _npy, ".csv": read_table, ".tsv": read_table, ".h5": _hdf5, ".hdf5": _hdf5}
     readers |= {".pt": _tensors, ".pth": _tensors}
     if suffix not in readers:
         raise UsageError(
@@ -107,7 +104,7 @@ def _tensors(path: Path, alone: str) -> Arrays:
 
     kind = kind_of(path)
     if kind not in ("a zip file", "a pickle", ""):
-        raise ValueError(f"expected a file of torch.save, got {kind}")
+        raise ValueError(f"expected a file written by torch.save, got {kind}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
@@ -152,44 +149,3 @@ def _hdf5(path: Path, alone: str) -> Arrays:
             text = h5py.check_string_dtype(array.dtype) is not None
             found[key] = array.asstr()[...] if text else array[...]
     return found
-
-
-def _table(path: Path, alone: str) -> Arrays:
-    """Read a table with a header; the first column, if it has no name, is the index of pandas."""
-    if kind := kind_of(path).removeprefix("a text file"):
-        raise ValueError(f"expected a table in text, got {kind}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-        delimiter = max(",;\t", key=first.count)
-        file.seek(0)
-        head, *rows = (row for row in csv.reader(file, delimiter=delimiter) if row)
-    head = [name.strip() for name in head]
-    if all(NUMBER.fullmatch(name) for name in head):
-        raise ValueError(
-            "its first row must name the columns: code_0, code_1 and so on for codes, and the "
-            "factors' names"
-        )
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(head):
-            raise ValueError(f"row {number} has {len(row)} columns, but the header has {len(head)}")
-    table = np.array(rows, dtype=np.str_).reshape(len(rows), len(head))
-    named = [k for k, name in enumerate(head) if name or k]
-    of_codes = [k for k in named if alone == "codes" and CODE.fullmatch(head[k])]
-    of_factors = [k for k in named if k not in of_codes]
-    found: Arrays = {}
-    if of_codes:
-        found["codes"] = np.stack([_numbers(table[:, k], head[k]) for k in of_codes], 1)
-    if of_factors:
-        found |= {"factors": table[:, of_factors], "names": [head[k] for k in of_factors]}
-    return found
-
-
-def _numbers(column: NDArray[Any], name: str) -> NDArray[np.float64]:
-    try:
-        return column.astype(np.float64)
-    except ValueError:
-        wrong = next(i for i, text in enumerate(column) if not NUMBER.fullmatch(text.strip()))
-        raise ValueError(
-            f"column '{name}' holds codes: expected a number in row {wrong + 2}, got "
-            f"'{column[wrong]}'"
-        ) from None

@@ -224,7 +224,7 @@ def measure_each(requests: Sequence[ScoreRequest], source: Source[Any]) -> Score
 def detail_record(detail: Detail) -> DetailRecord:
     """Convert a detail to its record."""
     values = detail.values.astype(float).tolist()
-    return DetailRecord(axes=detail.axes, values=_finite(values))
+    return DetailRecord(axes=detail.axes, values=_finite(values), about=detail.about)
 
 
 def _finite(values: Any) -> Any:

@@ -13,7 +13,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
-from disentangle.runs.score_records import Score
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
@@ -22,7 +22,7 @@ from disentangle.scoring.measure import (
     seconds_of,
 )
 from disentangle.scoring.metric_spec import MetricSpec
-from disentangle.scoring.protocol import DEFAULT, Protocol
+from disentangle.scoring.protocol import Protocol
 from disentangle.scoring.request import ScoringRequest
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def score(
     metrics: Iterable[str] | None = None,
     *,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     dataset: Dataset | None = None,
     split: str | None = None,
     factors: Sequence[str] | None = None,
@@ -105,7 +105,8 @@ def score_run(
     if missing:
         with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
-            source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+            with weights_needed(scored_run, missing):
+                source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
             if request.takes_all or seconds_of(missing, len(source)) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
@@ -113,6 +114,20 @@ def score_run(
     return ScoreMapping(
         [score for one in requests for score in one.among(scores)], unwritten=scored_run.unwritten
     )
+
+
+@contextmanager
+def weights_needed(run: Run, missing: Sequence[ScoreRequest]) -> Iterator[None]:
+    """Name the metrics that cannot be computed in the error about a run without weights."""
+    try:
+        yield
+    except DisentangleError as error:
+        if run.checkpoint_path.exists():
+            raise
+        names = ", ".join(dict.fromkeys(one.metric.name for one in missing))
+        raise DisentangleError(
+            f"{run.path}: its weights are not there, so {names} cannot be computed: {error}"
+        ) from error
 
 
 @contextmanager

@@ -1,18 +1,20 @@
 """Study files: models, datasets, scores, tables and figures of a study."""
 
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import Field, StrictStr, ValidationError, field_validator, model_validator
 
-from disentangle._utils.strict import Strict, error_place, first_error
+from disentangle._utils.strict import Strict, Whole, error_place, first_error
+from disentangle._utils.text import whole
 from disentangle.data import loading
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, UsageError
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.statistics import Statistic
-from disentangle.scoring.protocol import DEFAULT
 
 OPENING = ("file", "image_size", "channels")
 """Keys of a dataset that set how it is opened."""
@@ -27,21 +29,21 @@ class DatasetAsked(Strict):
 
     name: StrictStr
     file: StrictStr | None = None
-    image_size: StrictInt | None = None
-    channels: StrictInt | None = None
+    image_size: Whole | None = None
+    channels: Whole | None = None
     split: StrictStr | None = None
     factors: tuple[StrictStr, ...] | None = Field(default=None, min_length=1)
     hold_out: tuple[StrictStr, ...] = ()
-    hold_out_seed: StrictInt = Field(default=0, ge=0)
+    hold_out_seed: Whole = Field(default=0, ge=0)
 
 
 class ScoresAsked(Strict):
     """`[[scores]]`: a set of scores for every run."""
 
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
-    protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
+    protocols: tuple[str, ...] = Field(default=(DEFAULT_PROTOCOL,), min_length=1)
     """Names, or TOML files relative to the study file."""
-    seed: int = Field(default=0, ge=0)
+    seed: Whole = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The datasets whose runs get these scores; all by default."""
     split: str | None = None
@@ -61,16 +63,24 @@ class TablesAsked(Strict):
 class FigureAsked(Strict):
     """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
-    kind: Literal["effect", "sweep", "rate-distortion", "protocols", "variance", "agreement"]
-    """`sweep` is the old name of `effect`."""
+    kind: Literal["effect", "rate-distortion", "protocols", "variance", "agreement"]
     score: str | tuple[str, ...] | None = None
     knob: str | None = None
     where: tuple[str, ...] = ()
 
+    @field_validator("kind", mode="before")
+    @classmethod
+    def current_name(cls, kind: Any) -> Any:
+        """The name of a kind that was given by its old name, with a warning."""
+        if kind == "sweep":
+            warnings.warn("figure kind 'sweep' is now 'effect'", OldSpelling, stacklevel=2)
+            return "effect"
+        return kind
+
     @model_validator(mode="after")
     def complete(self) -> Self:
         """Raise an error for a figure with missing or superfluous keys."""
-        effect = self.kind in ("effect", "sweep")
+        effect = self.kind == "effect"
         if (effect or self.kind == "protocols") and not isinstance(self.score, str):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
         if effect != (self.knob is not None):
@@ -160,7 +170,7 @@ def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         if key not in given:
             raise UsageError(f"{where}: {key} is missing")
     if "seeds" in given:
-        seeds = given.pop("seeds")
+        seeds = whole(given.pop("seeds"))
         if "seed" in given:
             raise UsageError(f"{where}: give seed or seeds, not both")
         if type(seeds) is not int or not 1 <= seeds <= SEEDS:

@@ -124,7 +124,7 @@ def import_weights(
     weights, absent = fit_state(LAYOUTS[layout](state, built.state_dict()), built, opened, path)
     if absent:
         say(
-            f"{path.name} has no {parts_of(absent)}: encoding and decoding do not need it, but the "
+            f"{path.name} has no {parts_of(absent)}: encoding and decoding need no more, but the "
             "run cannot be trained further"
         )
     if (folder / RECORD).exists():
@@ -244,14 +244,29 @@ def tensors_read(model: Model, names: list[str], dataset: Dataset) -> set[str]:
     )
     read = {n for n, g in zip(parameters, gradients, strict=True) if g is not None}
     state = model.state_dict()
-    for name in names:
-        kept = state[name].clone()
-        state[name].copy_(~kept if kept.dtype == torch.bool else kept + 1)
-        after = outputs(model, x)
-        state[name].copy_(kept)
-        if not all(map(torch.equal, before, after)):
-            read.add(name)
-    return read
+    return read | {n for n in names if n not in read and matters(model, x, state[n], before)}
+
+
+def matters(model: Model, x: Tensor, tensor: Tensor, before: list[Tensor]) -> bool:
+    """True if another value of one of the model's tensors changes its outputs, or prevents them."""
+    kept = tensor.clone()
+    tensor.copy_(changed(kept))
+    try:
+        return not all(map(torch.equal, before, outputs(model, x)))
+    except Exception:  # an index out of range, for example: the model reads it
+        return True
+    finally:
+        tensor.copy_(kept)
+
+
+def changed(tensor: Tensor) -> Tensor:
+    """A tensor of which every element differs, each real number in a ratio of its own."""
+    if tensor.dtype == torch.bool:
+        return ~tensor
+    if not tensor.is_floating_point():
+        return tensor + 1
+    steps = torch.linspace(1, 2, tensor.numel(), dtype=tensor.dtype).reshape(tensor.shape)
+    return tensor + (1 + tensor.abs()) * steps
 
 
 def outputs(model: Model, x: Tensor) -> list[Tensor]:

@@ -2,17 +2,17 @@
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
-from rich.text import Text
 
 from disentangle._utils import callbacks
-from disentangle._utils.console import BAR, bars, console, counter, lines, manner, say
+from disentangle._utils.console import console, lines, manner, say
+from disentangle._utils.progress_line import GAP, CountLine, drawn, position
 from disentangle._utils.text import duration
 from disentangle.runs.run import Run
 from disentangle.runs.training_log import shown
@@ -20,15 +20,11 @@ from disentangle.runs.training_log import shown
 EVERY = 10.0
 """Seconds between lines of text; later at least `SHARE` of the time since the start."""
 SHARE = 0.02
-GAP = "  "
 
 
-def position(step: int, steps: int, left: float | None) -> str:
-    """The step, the number of steps, the percentage and, if known, the time left."""
-    parts = [f"step {step:,} of {steps:,}", f"{100 * step // steps} %"]
-    if left is not None and step < steps:
-        parts.append(f"{duration(left)} left")
-    return GAP.join(parts)
+def numbers_of(step: int, steps: int) -> str:
+    """The step and the number of steps."""
+    return f"step {step:,} of {steps:,}"
 
 
 def seconds_left(step: int, steps: int, entry: Mapping[str, Any]) -> float:
@@ -53,27 +49,15 @@ def details(entry: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def fitting(head: str, parts: Sequence[str], width: int) -> str:
-    """Join a head and as many of the parts as fit; the last ones are left out first."""
-    text = head
-    for part in parts:
-        if len(text) + len(GAP) + len(part) > width:
-            break
-        text += GAP + part
-    return text
-
-
 def line(step: int, steps: int, entry: Mapping[str, Any]) -> str:
     """The progress at a log entry as one line."""
-    return GAP.join([position(step, steps, seconds_left(step, steps, entry)), *details(entry)])
+    left = seconds_left(step, steps, entry)
+    return GAP.join([position(numbers_of(step, steps), step, steps, left), *details(entry)])
 
 
 @dataclass
 class ProgressLine:
-    """The line of a training in a terminal: position first, then as much as the width allows.
-
-    A bar is drawn where nothing is left out for it.
-    """
+    """The line of a training in a terminal: position first, then as much as the width allows."""
 
     step: int = 0
     steps: int = 0
@@ -99,14 +83,9 @@ class ProgressLine:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.steps:
             return
-        head, width = position(self.step, self.steps, self.left), options.max_width
+        head = position(numbers_of(self.step, self.steps), self.step, self.steps, self.left)
         parts = details(self.entry) if self.entry else []
-        text = fitting(head, parts, width)
-        bar = Text()
-        if len(GAP.join([head, *parts])) + len(GAP) + BAR <= width and not options.ascii_only:
-            done = BAR * self.step // self.steps
-            bar = Text.assemble(GAP, ("━" * done, "green"), ("━" * (BAR - done), "bright_black"))
-        yield Text.assemble(head, bar, text[len(head) :], no_wrap=True, overflow="ellipsis")
+        yield drawn(head, parts, self.step, self.steps, options)
 
 
 @dataclass(frozen=True)
@@ -121,11 +100,11 @@ class Following:
 def following() -> Iterator[Following]:
     """Yield the callbacks of `train`."""
     if not console.is_terminal or manner.quiet:
-        yield Following(plain(), lines("{0:.0f} %"))
+        yield Following(plain(), lines(CountLine(label="dataset")))
         return
-    training, preparing = ProgressLine(), bars()
+    training, preparing = ProgressLine(), CountLine(label="dataset")
     with Live(Group(preparing, training), console=console, refresh_per_second=4, transient=True):
-        yield Following(training.report, counter(preparing, "{0:.0f} %"))
+        yield Following(training.report, preparing.count)
 
 
 def plain() -> callbacks.Report:

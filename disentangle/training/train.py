@@ -269,7 +269,7 @@ def fit_and_record(
     if rise := values.get("kl_warmup", 0):
         say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
         if rise > training.steps:
-            say(f"{WARNING}training ends before the warm-up, so the full weight is never reached")
+            say(f"{WARNING}training ends before the warm-up, so the KL never has its full weight")
     for name, knob in knobs(type(model)).items():
         rise = values.get(name, knob.default) if knob.rise else 0
         if rise > training.steps:

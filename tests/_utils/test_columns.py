@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle._utils.columns import aligned, head, number, paragraph, words, wrap
+from disentangle._utils.columns import aligned, fill, head, number, paragraph, words
 
 WORD = st.text(
     st.characters(codec="ascii", exclude_characters="\x7f", min_codepoint=33), min_size=1
@@ -41,7 +41,7 @@ def test_headings_break_between_words_alone():
 
 @given(st.lists(WORD, max_size=12).map(" ".join), st.integers(1, 60))
 def test_only_a_single_word_is_longer_than_the_line(text, width):
-    lines = wrap(words(text), width)
+    lines = fill(words(text), width)
     assert " ".join(lines).split() == text.split()
     assert all(len(line) <= width or len(words(line)) == 1 for line in lines)
 
@@ -85,10 +85,9 @@ def test_last_of_many_columns_goes_below_where_it_would_be_narrow():
     rows = [("dataset", "images", "licence", "state"), ("celeba", "202,599", "research", state)]
     assert aligned(rows, 50) == [
         "dataset  images   licence",
-        "    state",
         "celeba   202,599  research",
-        "    not available; run `disentangle data prepare",
-        "    celeba --from PATH`",
+        "    state: not available; run `disentangle data",
+        "    prepare celeba --from PATH`",
     ]
     assert aligned(rows, 70)[1:] == [
         "celeba   202,599  research  not available; run `disentangle data",

@@ -2,10 +2,8 @@
 
 import errno
 
-import pytest
-from rich.console import Console
-
 from disentangle._utils import console
+from disentangle._utils.progress_line import CountLine
 
 
 class Closed:
@@ -32,18 +30,18 @@ def test_closed_terminal_ends_nothing(monkeypatch):
     closed = Closed()
     monkeypatch.setattr("sys.stderr", closed)
     console.say("nobody reads this")
-    with console.working() as progress:
+    with console.working(CountLine()) as progress:
         progress(1, 2)
     assert closed.written
 
 
-@pytest.mark.parametrize(("width", "bar"), [(60, False), (80, False), (120, True)])
-def test_bar_is_left_out_before_a_number_is_cut(monkeypatch, width, bar):
-    monkeypatch.setattr(console, "console", Console(width=width))
-    bars = console.bars()
-    count = console.counter(bars, "{1:,} of at most {2:,} images: encoding dsprites")
-    count(700_000, 737_280)
-    with console.console.capture() as captured:
-        console.console.print(bars)
-    assert "700,000 of at most 737,280 images" in captured.get()
-    assert ("━" in captured.get()) == bar
+def test_count_is_printed_as_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    clock = iter([0.0, 0.0, 4.0, 4.0, 12.0, 12.0, 12.0, 12.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.counting("encoding dsprites") as progress:
+        progress(0, 4_000)
+        progress(1_000, 4_000)
+        progress(3_000, 4_000)
+    assert capsys.readouterr().err.splitlines() == [
+        "3,000 of at most 4,000 images  75 %  4 s left  encoding dsprites"
+    ]

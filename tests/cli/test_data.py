@@ -233,7 +233,7 @@ def test_table_says_what_was_held_out_and_what_was_scored(command, held_out):
     code, out, _ = command("score", "--metric", "mig", "--split", "all", "--factors", "y")
     assert code == 0
     assert "split train, held out x=a,y=2 and x=c,y=4" in out
-    assert "Scored: split all" in out
+    assert "Scored on: split all" in out
 
 
 def test_score_records_what_it_was_computed_on(command, held_out):
@@ -264,7 +264,7 @@ def test_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_p
         (["--factors", "z"], "no factor 'z'"),
         (["--image-size", "4"], "expected --image-size from 8 to 1024"),
         (["--channels", "2"], "expected --channels 1 (grey) or 3 (RGB)"),
-        (["--download"], "--download works only for datasets by name"),
+        (["--download"], "--download is only for datasets given by name"),
     ],
 )
 def test_choice_that_makes_no_sense_is_bad_usage(command, npz, words, message):

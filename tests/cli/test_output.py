@@ -31,18 +31,32 @@ def test_words_are_aligned_to_the_left_and_no_line_ends_in_spaces(capsys):
 
 def test_number_stands_under_a_name_longer_than_its_cell(capsys, variant):
     detail = {
-        "mig/information": DetailRecord(axes=("latent", "factor"), values=[[0.5, None], [0.25, 1]]),
+        "mig/information": DetailRecord(
+            axes=("latent", "factor"), values=[[0.5, None], [0.25, 1]], about="in nats"
+        ),
         "mig/gaps": DetailRecord(axes=("factor",), values=[0.125, 0.75]),
     }
     run = variant("a", values=[{"factors": (LONG, "x"), "detail": detail}])
     show_details(ScoreMapping(read_scores(run)))
-    _, title, head, first, second, _, other, heads, gaps = capsys.readouterr().out.splitlines()
-    assert title == "mig/information (mean), by latent and factor"
+    _, title, about, head, first, second, _, other, heads, gaps = (
+        capsys.readouterr().out.splitlines()
+    )
+    assert title == "mig/information (mean representation), by latent and factor"
+    assert about == "in nats"
     assert ends(head, [LONG, "x"]) == ends(first, ["0.500", "n/a"])
     assert ends(head, [LONG, "x"]) == ends(second, ["0.250", "1.000"])
-    assert second.startswith("latent 1 ")
-    assert other == "mig/gaps (mean), by factor"
+    assert second.startswith("z1 ")
+    assert other == "mig/gaps (mean representation), by factor"
     assert ends(heads, [LONG, "x"]) == ends(gaps, ["0.125", "0.750"])
+
+
+def test_whole_details_are_printed_whole(capsys, variant):
+    votes = DetailRecord(axes=("latent", "factor"), values=[[1659.0, 0.0], [None, 1.0]])
+    score = {"factors": ("x", "y"), "knobs": {"bins": 40}, "detail": {"f/votes": votes}}
+    show_details(ScoreMapping(read_scores(variant("a", values=[score]))))
+    _, title, *rows = capsys.readouterr().out.splitlines()
+    assert title == "f/votes [bins=40] (mean representation), by latent and factor"
+    assert [row.split() for row in rows] == [["x", "y"], ["z0", "1659", "0"], ["z1", "n/a", "1"]]
 
 
 def test_baselines_scores_stand_under_their_names(capsys, variant):

@@ -351,7 +351,7 @@ def test_file_of_another_kind_is_described(load, tmp_path, content, words):
 
 def test_empty_folder_is_refused(load, tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(DisentangleError, match=r"photos: no images in it \(\.bmp, "):
+    with pytest.raises(DisentangleError, match=r"photos: no images found; expected \.bmp, "):
         load(tmp_path / "photos")
 
 
@@ -390,7 +390,7 @@ def test_compressed_archive_without_images_is_named_as_the_user_knows_it(load, t
     (tmp_path / "notes.txt").write_text("no image")
     with tarfile.open(tmp_path / "notes.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "notes.txt", "notes.txt")
-    with pytest.raises(DisentangleError, match=r"notes\.tar\.gz: no images in it"):
+    with pytest.raises(DisentangleError, match=r"notes\.tar\.gz: no images found"):
         load(tmp_path / "notes.tar.gz")
 
 
@@ -608,7 +608,7 @@ WRONG = {
     "one image": ({"images": IMAGES[0]}, r"'images' has shape \(32, 32\); store \[N, H, W\]"),
     "four channels": ({"images": noise(2, 32, 32, 4)}, r"\(2, 32, 32, 4\); store"),
     "channels first": ({"images": noise(2, 3, 32, 32)}, r"\(2, 3, 32, 32\); store"),
-    "none": ({"images": IMAGES[:0]}, "it has no image"),
+    "none": ({"images": IMAGES[:0]}, "it holds no images"),
     "Fortran order": ({"images": np.asfortranarray(IMAGES)}, "'images' is in Fortran order"),
     "structure": ({"images": IMAGES.view("u1,u1")}, "store uint8"),
     "NaN": (
@@ -698,7 +698,7 @@ def test_header_that_would_fill_memory_is_refused(load, tmp_path):
         ((10**15, 64, 64), "MB left: free some space"),
         ((2**62, 64, 64), "."),
         ((1, 10**6, 10**6), "at most 50,000,000 pixels"),
-        ((-1, 64, 64), "it has no image"),
+        ((-1, 64, 64), "it holds no images"),
         ((3, 64, 64), "ends too early"),
         ((1, 64, 64), "longer than its header says"),
     ],
@@ -785,7 +785,7 @@ def test_run_finds_a_folder_that_was_moved(trained, photos, tmp_path):
 def test_run_whose_folder_is_gone_says_how_to_name_another(trained, photos):
     again, _ = trained
     shutil.rmtree(photos)
-    with pytest.raises(DisentangleError, match=rf"images in {photos}, which are not .* `--file`"):
+    with pytest.raises(DisentangleError, match=rf"images in {photos}, which were not .* `--file`"):
         _ = again.dataset
 
 

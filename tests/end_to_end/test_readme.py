@@ -6,7 +6,9 @@ import types
 
 import pytest
 from helpers.doc_blocks import ROOT, Shell, blocks_of, check_toml, commands_of
+from helpers.golden_metrics import small
 
+import disentangle
 from disentangle.runs.collection import load_all
 from disentangle.runs.scores import current_scores
 
@@ -49,8 +51,15 @@ def test_demo_runs_what_the_readme_says():
 
 def test_leaf_in_the_readme_is_the_leaf():
     leaf = (ROOT / "plugins" / "disentangle_plugins" / "models" / "beta_vae.py").read_text()
-    (shown,) = [block.text for block in BLOCKS if block.kind == "python"]
+    (shown,) = [block.text for block in BLOCKS if block.text.startswith("class ")]
     assert shown in leaf
+
+
+def test_line_that_scores_arrays_runs():
+    (line,) = [block.text for block in BLOCKS if "score_codes" in block.text]
+    codes, factors = small(n=300)
+    scores = eval(line, {"disentangle": disentangle, "codes": codes, "factors": factors})
+    assert {"mig", "sap", "dci/disentanglement"} <= set(scores)
 
 
 def usual(scores, factors):

@@ -44,7 +44,16 @@ def test_means_come_before_samples_and_what_is_unusual_is_told(variant):
     assert one.name == "mig/information"
     late = variant("c", values=[of(1.0, "sample", seed=2, knobs={"bins": 40})])
     (one,) = matrices.find_matrices(late)
-    assert one.name == "mig/information (bins=40; sampled codes; seed 2)"
+    assert one.name == "mig/information (bins=40; sample representation; seed 2)"
+
+
+def test_figure_says_what_a_value_is_and_shows_whole_numbers_whole(run):
+    votes = matrices.Matrix("d", ("side", "x"), np.array([[1659.0, 0], [3, 1], [0, 2]]), "votes")
+    drawn = matrices.make_canvas(run, [votes], LATENTS)
+    assert drawn.caption == "d: votes.\nGrey: inactive latents."
+    axes, _ = drawn.figure.axes
+    assert [text.get_text() for text in axes.texts] == ["0", "2", "1659", "0", "3", "1"]
+    check_type(drawn.figure, slanted=2)
 
 
 def test_rows_are_latents_in_their_order_with_numbers_and_shades(run, monkeypatch):

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from disentangle._utils.versions import made_by
 from disentangle.contracts.model import Code, Posterior
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.figures import canvas, traversals
 from disentangle.figures.bases import Base, find_bases
 from disentangle.figures.canvas import title
@@ -182,7 +182,7 @@ def test_range_that_is_none_is_refused(span):
 
 def test_range_of_discrete_codes_is_refused(run, monkeypatch):
     monkeypatch.setattr(run, "code", lambda images: Code(torch.zeros(1, 10), discrete=True))
-    with pytest.raises(UsageError, match="discrete, and a traversal shows their values"):
+    with pytest.raises(UsageError, match="requires continuous codes"):
         traversals.ranges_of(run, TraversalStyle("2"))
     assert traversals.ranges_of(run, TraversalStyle()) is None
 
@@ -216,3 +216,9 @@ def test_drawing_with_options_keeps_the_figure_of_the_training(run):
         for suffix in (".png", ".gif")
     ]
     assert [path.read_bytes() for path in first] == before
+
+
+def test_old_name_of_a_base_gives_the_new_name_of_a_file(run, canvases):
+    with pytest.warns(OldSpelling, match="--base seed is now --base random"):
+        paths = draw_traversals(run, ["seed:2"])
+    assert [path.stem for path in paths] == ["traversals-base-random-2"] * 2

@@ -120,7 +120,7 @@ def test_column_that_is_constant_but_for_rounding_falls_into_one_bin():
 
 
 def test_column_beyond_all_numbers_is_unavailable():
-    with pytest.raises(Unavailable, match="cannot bin latent 0"):
+    with pytest.raises(Unavailable, match="cannot bin z0"):
         discretise(np.array([[-1.7e308], [1.7e308]]), 20)
 
 

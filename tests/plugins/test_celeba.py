@@ -319,8 +319,14 @@ def truncated(zipped: Path) -> None:
 CMYK = jpg(Image.fromarray(face(6)).convert("CMYK"))
 PLUS = "000004.jpg" + "  1" * 40
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no attributes": (lambda zipped: zipped.with_name(ATTR).unlink(), f"{ATTR} is neither in it"),
-    "no partition": (lambda zipped: zipped.with_name(SPLIT).unlink(), f"{SPLIT} is neither in it"),
+    "no attributes": (
+        lambda zipped: zipped.with_name(ATTR).unlink(),
+        f"{ATTR}, which holds the labels or the split, is neither in it",
+    ),
+    "no partition": (
+        lambda zipped: zipped.with_name(SPLIT).unlink(),
+        f"{SPLIT}, which holds the labels or the split, is neither in it",
+    ),
     "missing image": (
         without_a_face,
         "23 images.* 24: 1 listed images are missing, 0 images are not",
@@ -331,21 +337,27 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "image twice": (twice_in_two_folders, "1 occur twice"),
     "no images": (lambda zipped: write_zip(zipped, {"a.png": b""}), "has 0 images"),
-    "few values": (with_attributes(PLUS[:-3]), "'000004.jpg'.*40 values of -1, 1"),
-    "many values": (with_attributes(PLUS + " 1"), "'000004.jpg'.*40 values of -1, 1"),
-    "values of 0": (with_attributes(PLUS.replace(" 1", " 0")), "'000004.jpg'.*40 values of -1, 1"),
-    "words": (with_attributes(PLUS.replace(" 1", " yes")), "'000004.jpg'.*40 values of -1, 1"),
-    "line twice": (with_attributes(PLUS.replace("004", "003")), "'000003.jpg' occurs twice"),
-    "line missing": (with_attributes(None), "expected 24 rows by its first line, got 23"),
-    "no count": (with_attributes("24 files", number=0), "expected 24 files rows by its first line"),
-    "no header": (with_attributes(None, number=1), f"{ATTR}: '000002.jpg' occurs twice, or"),
+    "few values": (with_attributes(PLUS[:-3]), "'000004.jpg'.*40 values, each one of -1, 1"),
+    "many values": (with_attributes(PLUS + " 1"), "'000004.jpg'.*40 values, each one of -1, 1"),
+    "values of 0": (
+        with_attributes(PLUS.replace(" 1", " 0")),
+        "'000004.jpg'.*40 values, each one of -1, 1",
+    ),
+    "words": (
+        with_attributes(PLUS.replace(" 1", " yes")),
+        "'000004.jpg'.*40 values, each one of -1, 1",
+    ),
+    "line twice": (with_attributes(PLUS.replace("004", "003")), "exactly one row for '000003.jpg'"),
+    "line missing": (with_attributes(None), "its first line announces 24 rows, got 23"),
+    "no count": (with_attributes("24 files", number=0), "its first line announces 24 files rows"),
+    "no header": (with_attributes(None, number=1), "exactly one row for '000002.jpg', with"),
     "name twice": (
         with_attributes(" ".join(["Male"] * 40), number=1),
         "two columns have the same name",
     ),
     "fourth split": (
         with_partition("000006.jpg 3"),
-        f"{SPLIT}: .*'000006.jpg'.*1 values of 0, 1, 2",
+        f"{SPLIT}: .*'000006.jpg'.*1 values, each one of 0, 1, 2",
     ),
     "split of none": (with_partition("000006.jpg"), f"{SPLIT}: .*'000006.jpg'"),
     "split missing": (with_partition(None), f"{SPLIT} lists 23"),

@@ -327,8 +327,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "garbled header": (garbled_header, "."),
     "short images": (lambda npz: write_npz(npz, blocks(3)), "ends too early"),
     "0 to 255": (partial(first_block, 255), "values up to 255"),
-    "black images": (partial(first_block, 0), "other images"),
-    "other order": (lambda npz: write_npz(npz, reversed(list(blocks(2)))), "another order"),
+    "black images": (partial(first_block, 0), "the images in 'imgs', or their order, differ"),
+    "other order": (
+        lambda npz: write_npz(npz, reversed(list(blocks(2)))),
+        "or their order, differ",
+    ),
     "other classes": (partial(shuffled_latents, "latents_classes", CLASSES[::-1]), "order"),
     "other values": (partial(shuffled_latents, "latents_values", 1.0 * CLASSES), "order"),
     "few latents": (partial(shuffled_latents, "latents_classes", CLASSES[:5]), "shape"),

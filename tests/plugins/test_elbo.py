@@ -120,6 +120,7 @@ def test_kl_is_that_of_torch():
     found = elbo(Made(black(50), mean, scale))
     np.testing.assert_allclose(found["elbo/kl-of-latents"].values, expected.mean(0), atol=1e-12)
     assert found["elbo/kl-of-latents"].axes == ("latent",)
+    assert found["elbo/kl-of-latents"].about == "KL from the prior, in nats per image"
     assert found["elbo/kl"] == pytest.approx(expected.sum(1).mean())
 
 

@@ -28,14 +28,14 @@ from disentangle.scoring.arrays import array_source
 from disentangle_plugins.metrics import dci, dci_lgbm, infomec, mig
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
 from disentangle_plugins.metrics.dcimig import dcimig
-from disentangle_plugins.metrics.explicitness import Explicitness, explicitness
+from disentangle_plugins.metrics.explicitness import Explicitness, roc_areas
 from disentangle_plugins.metrics.factor_vae_score import (
     FactorVAEScore,
     count,
     factor_vae_score,
     least_varying,
 )
-from disentangle_plugins.metrics.irs import IRS, irs, robustness
+from disentangle_plugins.metrics.irs import IRS, robustness, weighted_robustness
 from disentangle_plugins.metrics.jemmig import jemmig
 from disentangle_plugins.metrics.mig_sup import mig_sup
 from disentangle_plugins.metrics.modularity import Modularity, modularities
@@ -82,13 +82,13 @@ def modularity(hp, z, v, *_):
 
 
 def explicitness_of_factors(hp, *arrays):
-    areas = explicitness(*arrays)
+    areas = roc_areas(*arrays)
     return flat(areas, areas.mean())
 
 
 def irs_and_matrix(hp, z, v, *_):
     matrix, weights = robustness(z, v, hp["diff_quantile"], hp["num_bins"])
-    return flat(irs(matrix, weights), matrix[weights > 0])
+    return flat(weighted_robustness(matrix, weights), matrix[weights > 0])
 
 
 def references_irs(value):
@@ -272,20 +272,20 @@ CASES = [
     *recorded(
         "explicitness-fitted",
         golden("explicitness_train", **NEW),
-        lambda hp, z, v, *_: explicitness(z, v, z, v).mean(),
+        lambda hp, z, v, *_: roc_areas(z, v, z, v).mean(),
         1e-3,
     ),
     *recorded(
         "explicitness-older",
         numbers("explicitness_test", **OLD),
-        lambda hp, *arrays: explicitness(*arrays).mean(),
+        lambda hp, *arrays: roc_areas(*arrays).mean(),
         0.04,
     ),
     *recorded("irs", golden("irs"), irs_and_matrix, 1e-6, references_irs),
     *recorded(  # the review takes the maximum, and the factors' values as they are
         "irs-review",
         golden("ubi_irs"),
-        lambda hp, z, v, *_: irs(*robustness(z, v, quantile=1.0, bins=100)),
+        lambda hp, z, v, *_: weighted_robustness(*robustness(z, v, quantile=1.0, bins=100)),
         1e-6,
     ),
     *recorded(

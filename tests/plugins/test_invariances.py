@@ -21,10 +21,10 @@ from disentangle_plugins.metrics.dci_es import DCIES, curves
 from disentangle_plugins.metrics.dci_es import explicitness as area_under_capacity
 from disentangle_plugins.metrics.dcimig import dcimig
 from disentangle_plugins.metrics.downstream import Downstream, logistic
-from disentangle_plugins.metrics.explicitness import explicitness
+from disentangle_plugins.metrics.explicitness import roc_areas
 from disentangle_plugins.metrics.factor_vae_score import FactorVAEScore
 from disentangle_plugins.metrics.infomec import InfoMEC
-from disentangle_plugins.metrics.irs import irs, robustness
+from disentangle_plugins.metrics.irs import robustness, weighted_robustness
 from disentangle_plugins.metrics.jemmig import jemmig
 from disentangle_plugins.metrics.mcc import MCC
 from disentangle_plugins.metrics.mig import mig
@@ -55,7 +55,7 @@ def scores_of(metric, *names):
 
 
 def irs_score(z, v):
-    return irs(*robustness(z, v))
+    return weighted_robustness(*robustness(z, v))
 
 
 def sap_r2(z, v):
@@ -128,7 +128,7 @@ TURNED = {
     "infomec": Turned(infomec, 1e-3, 5),
     "total-correlation": Turned(total_correlation, 1e-9, arrays=correlated()),
     "sap": Turned(sap, 1e-12, arrays=halves(*small()), rows=False),
-    "explicitness": Turned(explicitness, 1e-3, 5, arrays=halves(*small())),
+    "explicitness": Turned(roc_areas, 1e-3, 5, arrays=halves(*small())),
     "dci": Turned(
         importance_and_accuracy(dci.probe), 0.02, 4, arrays=halves(*small(n=600)), by_latent=True
     ),
@@ -168,7 +168,7 @@ SCALED = {
     "mig-sup": (mig_sup, small(), (1e-300, 1e200), 0, 1e-9),
     "mcc": (mcc, small(), (1e-90, 1e-8, 1e8, 1e90), 3, 1e-9),
     "infomec": (infomec, small(), (1e-8, 1e8), 3, 1e-3),
-    "explicitness": (explicitness, halves(*small()), (1e-8, 1e8), 3, 1e-6),
+    "explicitness": (roc_areas, halves(*small()), (1e-8, 1e8), 3, 1e-6),
     "dci": (lambda *a: dci.probe(*a, rng())[0], halves(*small()), (1e-8, 1e8), 0, 0.02),
     "dci-lgbm": (lambda *a: dci_lgbm.probe(*a, rng())[0], halves(*small()), (1e-8, 1e8), 0, 0.02),
     "dci-es": (scores_of(DCIES(trees=10), "dci-es/explicitness"), small(), (1e-8, 1e8), 0, 0.05),
@@ -296,7 +296,7 @@ NOISY = {
     "mcc": (mcc, 3000, (0, 0.3, 1, 3, 9)),
     "infoe": (scores_of(InfoMEC(), "infomec/infoe"), 2000, (0.2, 0.5, 1, 3)),
     "explicitness": (
-        lambda z, v: explicitness(*halves(z, v)).mean(),
+        lambda z, v: roc_areas(*halves(z, v)).mean(),
         2000,
         (0.1, 0.5, 1, 3, 9),
     ),

@@ -5,11 +5,11 @@ import pytest
 from helpers.golden_metrics import small
 
 from disentangle.errors import Unavailable
-from disentangle_plugins.metrics.irs import irs, robustness
+from disentangle_plugins.metrics.irs import robustness, weighted_robustness
 
 
 def score(z, v, **kwargs):
-    return irs(*robustness(z, v, **kwargs))
+    return weighted_robustness(*robustness(z, v, **kwargs))
 
 
 def test_irs_of_the_factors_themselves_is_1():
@@ -21,7 +21,7 @@ def test_constant_latent_is_left_out():
     z, v = small()
     matrix, weights = robustness(np.hstack([z, np.full((len(z), 1), 0.7)]), v)
     assert np.isnan(matrix[3]).all()
-    assert irs(matrix, weights) == score(z, v)
+    assert weighted_robustness(matrix, weights) == score(z, v)
 
 
 def test_irs_of_constant_codes_is_the_references_zero():

@@ -11,7 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import ArraySource, array_source
-from disentangle_plugins.metrics.mcc import MCC, correlations, mcc
+from disentangle_plugins.metrics.mcc import MCC, correlations, matched
 
 
 def score(z, v, **knobs):
@@ -36,13 +36,13 @@ def test_correlations_of_ranks_are_scipys():
 def test_assignment_is_the_best_of_all(seed, latents):
     matrix = np.random.default_rng(seed).random((latents, 3))
     best = max(matrix[list(a), range(3)].mean() for a in permutations(range(latents), 3))
-    found, serving = mcc(matrix)
+    found, serving = matched(matrix)
     assert found == pytest.approx(best)
     assert matrix[serving.astype(int), range(3)].mean() == pytest.approx(best)
 
 
 def test_factor_without_a_latent_counts_nothing():
-    found, serving = mcc(np.array([[0.2, 0.9, 0.1]]))
+    found, serving = matched(np.array([[0.2, 0.9, 0.1]]))
     assert found == pytest.approx(0.3)
     np.testing.assert_array_equal(serving, [np.nan, 0, np.nan])
 

@@ -1,5 +1,6 @@
 """Every metric of codes and factors: odd codes have finite scores, details their shapes."""
 
+import pkgutil
 from contextlib import suppress
 
 import numpy as np
@@ -10,6 +11,7 @@ from disentangle.contracts.metric import Detail
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import MetricSpec
+from disentangle_plugins import metrics
 from disentangle_plugins.metrics.beta_vae_score import BetaVAEScore
 from disentangle_plugins.metrics.mig import MIG
 
@@ -92,3 +94,48 @@ def test_details_have_the_shape_of_their_axes(spec):
     for detail in found.values():
         if isinstance(detail, Detail):
             assert detail.values.shape == tuple(sizes[axis] for axis in detail.axes)
+
+
+WITH_DETAILS = [
+    *SPECS,
+    "mig-sup",
+    "dcimig",
+    "jemmig",
+    "mcc",
+    "infomec",
+    "downstream:test=20",
+    "dci:train=40,test=20",
+    "dci-lgbm:train=40,test=20",
+    "dci-es:train=40,test=20,trees=2",
+]
+
+
+def test_every_metric_of_codes_is_in_the_list():
+    modules = {m.name.replace("_", "-") for m in pkgutil.iter_modules(metrics.__path__)}
+    assert {spec.partition(":")[0] for spec in WITH_DETAILS} == modules - {"elbo", "reconstruction"}
+
+
+@pytest.mark.parametrize("spec", WITH_DETAILS)
+def test_details_say_what_a_value_is(spec):
+    result = MetricSpec(spec).metric.score(array_source(*small()), np.random.default_rng(0))
+    abouts = {name: d.about for name, d in result.items() if isinstance(d, Detail)}
+    assert all(abouts.values()), abouts
+
+
+def test_information_of_two_metrics_is_told_apart_by_its_unit():
+    source = array_source(*small())
+    units = {
+        spec: MetricSpec(spec).metric.score(source, np.random.default_rng(0))[detail].about
+        for spec, detail in (
+            ("mig", "mig/information"),
+            ("modularity", "modularity/information"),
+            ("mig-sup", "mig-sup/information"),
+            ("mig-sup:entropy=factor", "mig-sup/information"),
+        )
+    }
+    assert units == {
+        "mig": "mutual information / entropy of the factor, 0 to 1",
+        "modularity": "mutual information, in nats",
+        "mig-sup": "mutual information / entropy of the latent, 0 to 1",
+        "mig-sup:entropy=factor": "mutual information / entropy of the factor, 0 to 1",
+    }

@@ -96,7 +96,7 @@ def test_other_rows_are_labelled_and_no_grid(tmp_path: Path, rows: np.ndarray) -
     data = shapes3d.open(at(tmp_path, file=path, say=said.append))
     assert isinstance(data, Labelled)
     assert not isinstance(data, Grid)
-    assert any("not a grid" in text for text in said)
+    assert any("instead of a grid" in text for text in said)
     every = np.arange(len(rows))
     pixels = np.asarray(data.images(every)[:, 0, 0, :6])
     values = [np.array(data.values[name], float) for name in NAMES]

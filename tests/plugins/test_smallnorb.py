@@ -190,8 +190,16 @@ WRONG: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "few categories": (CAT, lambda _: matrix(np.zeros(119, np.int32)), "has 119 labels"),
     "negative size": (CAT, lambda data: data[:8] + b"\xff" * 4 + data[12:], "expected shape"),
     "no labels": (CAT, lambda _: matrix(np.zeros(0, np.int32)), "expected shape"),
-    "category 5": (CAT, lambda _: matrix(np.full(120, 5, np.int32)), "expected categories 0 to 4"),
-    "negative category": (CAT, lambda _: matrix(np.full(120, -1, np.int32)), "expected categories"),
+    "category 5": (
+        CAT,
+        lambda _: matrix(np.full(120, 5, np.int32)),
+        "expected the categories 0 to 4",
+    ),
+    "negative category": (
+        CAT,
+        lambda _: matrix(np.full(120, -1, np.int32)),
+        "expected the categories",
+    ),
     "three columns": (INFO, lambda _: matrix(np.zeros((120, 3), np.int32)), r"\(120, 3\)"),
 }
 

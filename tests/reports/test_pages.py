@@ -238,11 +238,13 @@ def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
     assert "mig/information one two " + " ".join(f"z{d} 0.{d}0 n/a" for d in order) in text
 
 
-def test_matrix_of_counts_has_no_decimals(run):
+def test_matrix_of_counts_has_no_decimals_and_says_what_it_counts(run):
     values = [[float(100 * d)] for d in range(10)]
-    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values)}
+    detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values, about="number of x")}
     give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one",)})
-    assert "z9 900 " in Page(pages.run_page(run)).text
+    text = Page(pages.run_page(run)).text
+    assert "z9 900 " in text
+    assert "Number of x. Protocol locatello2019" in text
 
 
 def test_unfinished_run_is_shown_and_said_to_be_unfinished(run, command):
@@ -327,14 +329,24 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     assert "n/a: why not" in page.text
 
 
+def test_collapsed_rows_come_last_whatever_their_score(variant, tmp_path):
+    variant("a", values=[{"value": 0.1}])
+    flat = variant("b", values=[{"value": 0.9}], knobs={"beta": 99.0})
+    (flat.path / "log.jsonl").write_text('{"step": 5, "active": 0, "kl": [0.0]}\n')
+    keys = [e["data-sort"] for e in study(tmp_path).all("td", **{"class": "number"})]
+    assert keys[:2] == ["0.1", "last"]
+    folder = tmp_path / "variants"
+    assert 'if (key === "last") return ""' in pages.study_page(folder, folder)
+
+
 def test_figures_of_a_study_are_in_its_page(variant, tmp_path):
-    path = tmp_path / "sweep-mig.png"
+    path = tmp_path / "effect-mig.png"
     Image.new("RGB", (500, 250), "white").save(path)
     made = tables([variant("a", values=[{"value": 0.1}])])
     folder = tmp_path / "variants"
     page = Page(pages.study_page(folder, folder, tables=made, pictures=[path]))
     (image,) = page.all("img")
-    assert image["alt"] == "sweep mig"
+    assert image["alt"] == "effect mig"
     assert image["width"] == "240"  # two inches
     assert image["src"].startswith("data:image/png;base64,")
     shown = PngInfo()

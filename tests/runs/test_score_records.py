@@ -2,7 +2,7 @@
 
 import pytest
 
-from disentangle.runs.score_records import ColumnKey
+from disentangle.runs.score_records import ColumnKey, DetailRecord
 
 KEY = ColumnKey(
     score="dci/completeness",
@@ -50,3 +50,8 @@ def test_meaning_does_not_depend_on_the_dataset():
 def test_conditions_do_not_depend_on_the_metric():
     assert KEY._replace(score="mig", metric="mig", knobs=()).conditions == KEY.conditions
     assert KEY._replace(representation="sample").conditions != KEY.conditions
+
+
+def test_older_details_that_do_not_say_what_they_are_are_read():
+    detail = DetailRecord.model_validate_json('{"axes": ["latent"], "values": [1.0, null]}')
+    assert (detail.values, detail.about) == ([1.0, None], "")

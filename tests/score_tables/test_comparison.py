@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from disentangle.figures.aligned import match
+from disentangle.score_tables.cells import compared
 from disentangle.score_tables.comparison import compare, side_by_side
 from disentangle.training.train import train
 
@@ -40,8 +41,49 @@ def test_models_of_different_size_share_what_they_can(codes):
 
 def test_settings_that_differ_are_marked(variant):
     a, b = variant("a"), variant("b", knobs={"beta": 9.0}, seed=3)
-    differing = {name: (x, y) for name, x, y, differs in side_by_side(a, b) if differs}
+    differing = {s.name: (s.a, s.b) for s in side_by_side(a, b) if s.differs}
     assert differing == {"beta": ("2.0", "9.0"), "seed": ("0", "3")}
+
+
+@pytest.fixture
+def of_other_machines(variant):
+    """The paths of two runs whose beta, its derived form, device and a package differ."""
+    a = variant("a", record={"normalised": {"beta_norm": 0.004}, "packages": {"torch": "2.1"}})
+    record = {"normalised": {"beta_norm": 0.01}, "packages": {"torch": "2.2"}, "device": "mps"}
+    return [a.path, variant("b", knobs={"beta": 9.0}, record=record).path]
+
+
+def test_only_what_was_set_is_shown_and_the_rest_is_named(command, of_other_machines):
+    out = command("compare", *of_other_machines)[1]
+    head, rest = out.split("Settings that differ between the two runs\n")
+    assert head.split() == ["A", str(of_other_machines[0]), "B", str(of_other_machines[1])]
+    assert rest.splitlines()[1] == "beta  2.0  9.0"
+    assert "Not set, but different (`--all` shows them): device, torch\n" in rest
+    assert "beta_norm" not in out
+
+
+def test_derived_settings_are_marked_as_such_among_all(command, of_other_machines):
+    out = command("compare", *of_other_machines, "--all")[1]
+    assert "* beta_norm (derived)  0.004" in out
+    assert "* torch" in out
+    assert "Not set" not in out
+
+
+@pytest.mark.parametrize(
+    ("values", "whole", "texts"),
+    [
+        ((4.3, 9.3, 5.0), True, ("4.3", "9.3", "5.0")),
+        ((4.0, 9.0, 5.0), True, ("4", "9", "5")),
+        ((4.0, None, None), True, ("4", "n/a", "n/a")),
+        ((0.1, 0.25, 0.15), False, ("0.100", "0.250", "0.150")),
+        ((2541.26, 12.3456, -2528.9144), False, ("2541.26", "12.35", "-2528.91")),
+        ((12.3456, 2541.26, 2528.9144), False, ("12.35", "2541.26", "2528.91")),
+        ((2e6, 3.0, -2e6), False, ("2.000e+06", "3.000e+00", "-2.000e+06")),
+        ((None, None, None), False, ("n/a", "n/a", "n/a")),
+    ],
+)
+def test_numbers_that_are_compared_have_the_same_decimals(values, whole, texts):
+    assert compared(*values, counts=whole) == texts
 
 
 def test_scores_are_tested_over_seeds_that_both_were_trained_with(variant):
@@ -109,7 +151,8 @@ def line_of(out, score="mig"):
 def test_means_and_difference_are_over_the_same_seeds(command, configurations):
     out = command("compare", *configurations((0.1, 0.5, 0.6), (0.2, 0.3, 0.4)))[1]
     assert line_of(out) == ["mig", "0.400", "0.300", "-0.100", "3"]
-    text = "With 3 common seeds no p below 0.25 is possible, so no difference can be significant."
+    assert "Scores of the two configurations: means over the common seeds\n" in out
+    text = "With 3 common seeds, p cannot be below 0.25, so no difference can be significant."
     assert text in out
     assert "1.000" not in out
 
@@ -124,7 +167,9 @@ def test_p_is_shown_where_a_difference_can_be_significant(command, configuration
 def test_seeds_that_do_not_pair_are_explained(command, configurations):
     out = command("compare", *configurations((0.1, 0.2), (0.5, 0.6), first=2))[1]
     assert "no seed is common to both configurations (A: 0, 1; B: 2, 3)" in out
-    assert line_of(out) == ["mig", "0.100", "0.500", "0.400", "0"]
+    assert line_of(out) == ["mig", "0.100", "0.500", "0.400"]
+    assert "Scores of the two runs\n" in out
+    assert "configurations:" not in out
 
 
 def test_one_common_seed_is_no_test(command, configurations):
@@ -140,14 +185,27 @@ def test_counts_are_compared_as_counts(command, variant):
             variant(f"{beta}-{seed}", seed=seed, values=scores, knobs={"beta": beta})
     folder = variant("other").path.parent
     out = command("compare", folder / "1.0-0", folder / "9.0-0")[1]
-    assert line_of(out, "elbo/active-units") == ["elbo/active-units", "10", "4.5", "-5.5", "2"]
+    assert line_of(out, "elbo/active-units") == ["elbo/active-units", "10.0", "4.5", "-5.5", "2"]
+
+
+def test_scores_without_a_common_seed_are_apart_from_the_means(command, variant):
+    for beta in (1.0, 9.0):
+        for seed in range(2):
+            sap = [{"name": "sap", "metric": "sap", "value": 0.25}] * (beta > 1 and seed == 0)
+            scores = [{"value": beta / 10 + seed / 50}, *sap]
+            variant(f"{beta}-{seed}", seed=seed, values=scores, knobs={"beta": beta})
+    folder = variant("other").path.parent
+    out = command("compare", folder / "1.0-0", folder / "9.0-0")[1]
+    means, single = out.split("Scores of the two runs, without a common seed\n")
+    assert line_of(means) == ["mig", "0.110", "0.910", "0.800", "2"]
+    assert line_of(single, "sap") == ["sap", "n/a", "0.250", "n/a"]
 
 
 def test_run_without_scores_is_named(command, variant):
     a, b = variant("a", values=[{"value": 0.5}]), variant("b", knobs={"beta": 9.0})
     out = command("compare", a.path, b.path)[1]
     assert f"No scores yet: {b.path}. Run `disentangle score {b.path}`." in out
-    assert line_of(out) == ["mig", "0.500", "n/a", "n/a", "0"]
+    assert line_of(out) == ["mig", "0.500", "n/a", "n/a"]
 
 
 def test_compare_draws_both_runs_in_one_picture(command, strangers, tmp_path, monkeypatch):

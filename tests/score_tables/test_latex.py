@@ -58,7 +58,9 @@ def test_names_are_those_of_papers_and_arrows_say_what_is_better(tables):
 
 def test_constant_columns_are_left_out_unless_they_are_chosen(variant):
     runs = [variant(f"b{b}", values=[{"value": 0.1}], knobs={"beta": b}) for b in (1.0, 2.0)]
-    assert "% All runs: chosen by hand; steps 5; seeds 1. " in as_latex(make_tables(runs))
+    assert "% All trained models: settings chosen by hand; 5 steps; 1 seed. " in as_latex(
+        make_tables(runs)
+    )
     code = as_latex(make_tables(runs, columns=["seeds", "mig"]))
     check(code)
     assert r"Model & Seeds & MIG $\uparrow$ \\" in code

@@ -113,7 +113,7 @@ def test_lone_column_says_what_is_unusual_about_it(variant):
     (table,) = make_tables([variant("a", values=[{"value": 0.5, **odd}])])
     (heading,) = table.columns.values()
     assert heading == "mig [bins=40; sample; x; metric seed 5]"
-    assert "Protocol locatello2019; samples of the posterior." in table.caption
+    assert "Protocol: locatello2019. Codes: samples of the posterior." in table.caption
 
 
 def test_columns_name_their_protocol_where_there_are_two(variant):
@@ -162,7 +162,7 @@ def test_what_all_models_share_is_said_once(variant):
     runs = [variant(str(beta), knobs={"beta": beta}) for beta in (2.0, 4.0)]
     (table,) = make_tables(runs)
     assert [row[1] for row in texts(table)] == ["beta=2.0", "beta=4.0"]
-    assert "All models: batch_size=8." in table.caption
+    assert "Shared settings: batch_size=8." in table.caption
 
 
 def test_values_come_in_the_order_of_their_seeds(variant):
@@ -180,7 +180,7 @@ def test_what_all_rows_of_a_model_share_is_said_once(variant):
     runs += [variant(f"t{w}", record=tcvae, knobs={"beta": 4.0, "kl_warmup": w}) for w in (3, 5)]
     (table,) = make_tables(runs)
     assert [row[1] for row in texts(table)[:2]] == ["kl_warmup=3", "kl_warmup=5"]
-    assert "All beta-tcvae: beta=4.0." in table.caption
+    assert "Shared settings of beta-tcvae: beta=4.0." in table.caption
 
 
 @pytest.mark.parametrize(

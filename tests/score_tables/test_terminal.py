@@ -1,11 +1,13 @@
 """Tables in terminals of any width."""
 
 import re
+from itertools import combinations, product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle.score_tables.render import Sheet, Text
+from disentangle.score_tables.headings import metric_of
+from disentangle.score_tables.render import Sheet, Text, said
 from disentangle.score_tables.terminal import by_importance, lay_out
 
 NUMBER = re.compile(r"(?<![\w.-])-?\d+\.\d{3}(?![\w.])")
@@ -58,17 +60,22 @@ def numbers_of(sheet):
 
 
 @given(sheets(), st.integers(40, 250))
-def test_every_number_is_whole_or_its_column_is_named_as_left_out(sheet, width):
+def test_every_number_is_whole_or_its_column_is_counted_as_left_out(sheet, width):
     text = "\n".join(lay_out(sheet, width))
-    joined = " ".join(text.split())
-    left_out = re.search(r"Not shown at this width: (.*?)\. Choose", joined)
-    names = left_out[1] if left_out else ""
-    shown = NUMBER.findall(text)
+    sentence = re.search(r"Columns not shown at this width: (.*?)\. Add", " ".join(text.split()))
+    left_out = dict(re.findall(r"(\S+) \((\d+)\)", sentence[1])) if sentence else {}
+    columns: dict[str, list[list[str]]] = {}
     for heading, numbers in numbers_of(sheet).items():
-        if f"; {heading};" not in f"; {names};":
-            for number in numbers:
-                shown.remove(number)
-    assert not shown
+        columns.setdefault(metric_of(heading), []).append(numbers)
+    kept = [
+        combinations(own, len(own) - int(left_out.get(metric, 0)))
+        for metric, own in columns.items()
+    ]
+    shown = sorted(NUMBER.findall(text))
+    assert any(
+        shown == sorted(number for own in choice for numbers in own for number in numbers)
+        for choice in product(*kept)
+    )
     assert "…" not in text
 
 
@@ -117,8 +124,23 @@ def test_constant_columns_are_the_first_to_go():
         "beta-vae  beta=4.0       0.763      0.574  0.167",
         "beta-vae  beta=16.0      0.743      0.512  0.188",
         "",
-        "All runs: chosen by hand; steps 3,000. Caption.",
+        "All trained models: settings chosen by hand; 3,000",
+        "steps. Caption.",
     ]
+
+
+def test_constant_columns_are_read_as_a_sentence():
+    texts = {
+        ("chosen", "by hand"): "settings chosen by hand",
+        ("chosen", "default"): "default settings",
+        ("chosen", "preset higgins2017, changed"): "preset higgins2017, changed",
+        ("steps", "3,000"): "3,000 steps",
+        ("steps", "imported"): "imported",
+        ("seeds", "1"): "1 seed",
+        ("seeds", "3 (+1 failed)"): "3 seeds (+1 failed)",
+        ("settings", "beta=4.0"): "settings beta=4.0",
+    }
+    assert {key: said(*key) for key in texts} == texts
 
 
 def test_scores_become_rows_next():
@@ -143,12 +165,21 @@ def test_metrics_become_blocks_where_there_are_many_rows():
     assert "a-model  8         0.820  0.830" in lines
 
 
-def test_columns_that_do_not_fit_are_named_and_the_fullest_are_kept():
+def test_columns_that_do_not_fit_are_counted_and_the_fullest_are_kept():
+    rows = [["a-model", str(i), "0.100" if i else "", "0.200", "0.3"] for i in range(9)]
+    head = ["model", "settings", "mig [bins=10; mean]", "mig [default; mean]", "sap"]
+    text = " ".join(lay_out(sheet_of(rows, head, numbers=3, names=2), 32))
+    assert "Columns not shown at this width: mig (1). Add `--columns 'mig*'` to" in text
+    assert "0.100" not in text
+
+
+def test_every_column_of_a_single_metric_is_shown():
     rows = [["a-model", str(i), "0.100" if i else "", "0.200"] for i in range(9)]
     head = ["model", "settings", "mig [bins=10; mean]", "mig [default; mean]"]
     text = " ".join(lay_out(sheet_of(rows, head, numbers=2, names=2), 32))
-    assert "Not shown at this width: mig [bins=10; mean]. Choose columns by" in text
-    assert "0.100" not in text
+    assert "not shown" not in text
+    assert text.count("0.100") == 8
+    assert text.count("0.200") == 9
 
 
 def test_rows_of_baselines_do_not_repeat_without_scores():
@@ -184,11 +215,11 @@ def test_default_column_of_a_score_comes_before_its_variants():
 def test_row_with_values_in_left_out_columns_only_is_still_named():
     heads = [f"mig [bins={bins}; mean; all factors]" for bins in (10, 20, 30)]
     cell = "0.100 ± 0.001"
-    rows = [[f"vae-{i}", "beta=4.0, gamma=10.0", cell, cell, ""] for i in range(9)]
-    rows.append(["vae-9", "beta=4.0, gamma=10.0", "", "", cell])
+    rows = [[f"vae-{i}", "beta=4.0, gamma=10.0", cell, cell, "", "0.2"] for i in range(9)]
+    rows.append(["vae-9", "beta=4.0, gamma=10.0", "", "", cell, ""])
     body = [[Text(text) for text in row] for row in rows]
-    sheet = Sheet("t", ["model", "settings", *heads], body, "", 3, names=2)
+    sheet = Sheet("t", ["model", "settings", *heads, "sap"], body, "", 4, names=2)
     texts = {width: "\n".join(lay_out(sheet, width)) for width in range(30, 60)}
-    hiding = [text for text in texts.values() if f"width: {heads[2]}" in " ".join(text.split())]
+    hiding = [text for text in texts.values() if cell not in text.partition("vae-9")[2]]
     assert hiding
     assert all("vae-9" in text for text in hiding)

@@ -113,7 +113,7 @@ def test_table_puts_the_oracle_above_the_models_and_the_others_below(scored):
     (table,) = make_tables([run], controls)
     names = [row.model for row in table.rows]
     assert names == ["oracle", "beta-vae", "rotation", "pca", "ica", "untrained", "pixels", "noise"]
-    assert "Rows without steps are baselines." in table.caption
+    assert "Baselines: oracle, rotation, pca, ica, untrained, pixels, noise." in table.caption
     assert [row[3] for row in texts(table)] == ["", "5", "", "", "", "", "", ""]
 
 

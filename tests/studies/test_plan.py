@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from disentangle.contracts import registry
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.layout import FILES
 from disentangle.runs.run import load_run
 from disentangle.runs.score_records import ScoreFile
@@ -51,6 +51,16 @@ def plan(study, tmp_path):
     return make
 
 
+def test_whole_numbers_of_a_study_may_be_written_as_floats(plan):
+    text = RUNS.replace("steps = 5", "steps = 1e1").replace("seeds = 2", "seeds = 2.0")
+    text = text.replace('"tiny"', '{ name = "tiny", hold_out = ["0.2"], hold_out_seed = 1e0 }')
+    jobs = plan(text + '[[scores]]\nmetrics = ["mig:bins=1e1"]\nseed = 3.0\n').jobs
+    assert len(jobs) == 4
+    assert {job.record.recipe["steps"] for job in jobs} == {10}
+    assert {job.order.asked[0].seed for job in jobs} == {3}
+    assert {type(job.record.dataset.view["hold_out_seed"]) for job in jobs} == {int}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_study_file_may_begin_with_a_byte_order_mark(study, encoding):
     file = study("")
@@ -63,6 +73,13 @@ def test_study_file_in_another_encoding_is_told_to_be_so(study):
     file.write_text(RUNS, encoding="utf-16")
     with pytest.raises(DisentangleError, match="not text in UTF-8; save it as UTF-8"):
         read_text(file)
+
+
+def test_old_name_of_a_figure_is_taken_with_a_warning():
+    text = RUNS + "[[figures]]\nkind = 'sweep'\nscore = 'mig'\nknob = 'beta'\n"
+    with pytest.warns(OldSpelling, match="figure kind 'sweep' is now 'effect'"):
+        (figure,) = parse_study(text, Path("mine.toml")).figures
+    assert figure.kind == "effect"
 
 
 def test_lists_are_grids():
@@ -103,7 +120,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         ("about = ''\n", r"no runs; add \[\[runs\]\]"),
         (SMALL + "runs_of = ['x.toml']\n", "runs_of"),
         (RUNS + "[[figures]]\nkind = 'pie'\n", r"figures\.0\.kind"),
-        (RUNS + "[[figures]]\nkind = 'sweep'\nknob = 'beta'\n", "requires one score"),
+        (RUNS + "[[figures]]\nkind = 'effect'\nknob = 'beta'\n", "requires one score"),
         (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "not allowed for"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
         (RUNS + "[scores]\nseed = 1\n", r"scores: expected an array of tables, \[\[scores\]\]"),
@@ -115,7 +132,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[tables]\nchoose = 'labels:50:mgi'\n", "no metric 'mgi'"),
         (
             RUNS + "[[figures]]\nkind = 'variance'\nwhere = ['beta']\n",
-            "--where beta: expected a name",
+            "--where beta: expected a condition",
         ),
         (RUNS + "[[scores]]\ndatasets = ['tyny']\n", r"scores\.0: .*'tyny'; did you mean 'tiny'"),
     ],

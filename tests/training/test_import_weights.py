@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from disentangle.contracts import registry
+from disentangle.contracts.model import Posterior
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.reports.run_page import origins
@@ -171,7 +172,7 @@ def test_file_without_an_opponent_is_a_run_that_scores(public, tmp_path):
         say=said.append,
     )
     assert said == [
-        "model.pt has no discriminator (14 tensors): encoding and decoding do not need it, but "
+        "model.pt has no discriminator (14 tensors): encoding and decoding need no more, but "
         "the run cannot be trained further"
     ]
     loaded = load_run(run.path)
@@ -240,6 +241,69 @@ class Weighted(VAE):
         super().build(image_shape)
         self.loss_weight = nn.Parameter(torch.zeros(2))
         self.register_buffer("steps_seen", torch.zeros((), dtype=torch.long))
+
+
+class Buffered(VAE):
+    """A model whose codes depend on buffers of several types, beside one of its loss."""
+
+    def build(self, image_shape):
+        super().build(image_shape)
+        self.register_buffer("order", torch.arange(self.latents))  # which is an index
+        self.register_buffer("kept", torch.ones(self.latents, dtype=torch.bool))
+        self.register_buffer("scale", torch.full((self.latents,), 1e9))  # 1e9 + 1 is 1e9
+        self.register_buffer("shares", torch.zeros(self.latents))  # all + 1 are the same shares
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+        self.register_buffer("empty", torch.zeros(0))
+
+    def encode(self, x):
+        code = super().encode(x)
+        mean = code.mean[:, self.order] * self.kept * (self.scale / 1e9) * self.shares.softmax(0)
+        return Posterior(mean, code.log_variance)
+
+
+@pytest.fixture
+def buffered():
+    model = Buffered(latents=D)
+    model.build((1, 64, 64))
+    return model
+
+
+def without(model, *names):
+    return {k: v.clone() for k, v in model.state_dict().items() if k not in names}
+
+
+def test_buffers_of_the_loss_alone_may_be_all_that_a_file_lacks(buffered, tmp_path):
+    weights, absent = fit_state(
+        without(buffered, "seen", "empty"), buffered, load_dataset("tiny"), tmp_path / "model.pt"
+    )
+    assert set(absent) == {"seen", "empty"}
+    assert list(weights) == list(buffered.state_dict())
+    assert weights["seen"] == 0
+
+
+@pytest.mark.parametrize("name", ["order", "kept", "scale", "shares"])
+def test_buffer_that_codes_need_is_asked_for(buffered, name, tmp_path):
+    before = {k: v.clone() for k, v in buffered.state_dict().items()}
+    with pytest.raises(DisentangleError, match=rf"missing: {name}\. Check the layout"):
+        fit_state(
+            without(buffered, name, "seen"), buffered, load_dataset("tiny"), tmp_path / "model.pt"
+        )
+    assert all(torch.equal(v, before[k]) for k, v in buffered.state_dict().items())
+
+
+def test_file_that_lacks_buffers_only_is_a_run_that_cannot_be_resumed(buffered, tmp_path):
+    path = tmp_path / "part.safetensors"
+    save_file(without(buffered, "seen", "empty"), path)
+    said = []
+    run = imported(path, tmp_path, model=Buffered, network="conv", say=said.append)
+    assert said == [
+        "part.safetensors has no seen (1 tensor) and empty (1 tensor): encoding and decoding need "
+        "no more, but the run cannot be trained further"
+    ]
+    with torch.no_grad():
+        assert torch.allclose(load_run(run.path).encode(X), buffered.encode(X).mean, atol=1e-6)
+    with pytest.raises(UsageError, match=r"had no seen \(1 tensor\) and empty"):
+        resume(run)
 
 
 class Bomb:

@@ -136,8 +136,8 @@ def _beside(given: Path, name: str) -> Path:
             if (folder / candidate).is_file():
                 return folder / candidate
     raise DisentangleError(
-        f"{given}: {name} is neither in it nor beside it. Put it there: it holds the labels or the "
-        f"split. To train without labels, run `disentangle train MODEL {given}`."
+        f"{given}: {name}, which holds the labels or the split, is neither in it nor beside it. "
+        f"Add this file. To train without labels, run `disentangle train MODEL {given}`."
     )
 
 
@@ -162,7 +162,7 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
     for name, *values in cells:
         if name in rows or len(values) != width or not set(values).issubset(allowed):
             raise DisentangleError(
-                f"{path}: {name!r} occurs twice, or its row is not {width} values of "
+                f"{path}: expected exactly one row for {name!r}, with {width} values, each one of "
                 f"{', '.join(allowed)}"
             )
         rows[name] = [int(value) for value in values]
@@ -170,5 +170,5 @@ def _table(path: Path, skip: int, allowed: tuple[str, ...]) -> tuple[list[str], 
         raise DisentangleError(f"{path}: it lists no images, or two columns have the same name")
     if len(top) == 2 and top[0] != [str(len(rows))]:
         count = " ".join(top[0])
-        raise DisentangleError(f"{path}: expected {count} rows by its first line, got {len(rows)}")
+        raise DisentangleError(f"{path}: its first line announces {count} rows, got {len(rows)}")
     return header, rows

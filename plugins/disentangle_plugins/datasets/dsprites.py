@@ -203,5 +203,5 @@ def _pack(pixels: NDArray[np.uint8], block: tuple[int, ...]) -> Packed:
     drawn = render(*block)
     # The geometry may be wrong in a few pixels; a different image differs in hundreds.
     if np.unpackbits(packed ^ drawn).sum() > 0.01 * np.unpackbits(drawn).sum():
-        raise ValueError("'imgs' has other images than the published file, or another order")
+        raise ValueError("the images in 'imgs', or their order, differ from the published file")
     return packed

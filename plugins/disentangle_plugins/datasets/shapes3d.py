@@ -92,8 +92,8 @@ def _read(location: Location) -> Content:
     in_order = order is not None and bool((order == np.arange(len(labels))).all())
     if order is None:
         location.say(
-            f"{location.name}: labelled images, not a grid: not every combination of factors "
-            "occurs once"
+            f"{location.name}: not every combination of factors occurs exactly once, so these are "
+            "labelled images instead of a grid"
         )
     provenance, sums = location.provenance(ABOUT, path)
     location.say(f"{location.name}: reading {shape[0]:,} images")

@@ -93,7 +93,7 @@ def _read(location: Location) -> Content:
     values = np.concatenate(halves)  # [N, 5]
     if not np.isin(values[:, 0], np.arange(len(CATEGORIES))).all():
         expected = f"0 to {len(CATEGORIES) - 1}"
-        raise DisentangleError(f"{folder}: expected categories {expected}, got others")
+        raise DisentangleError(f"{folder}: expected the categories {expected}, got different ones")
 
     provenance, sums = location.provenance(ABOUT, *files.values())
     location.say(f"{location.name}: reading {len(values):,} images")

@@ -3,9 +3,18 @@
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from disentangle import Codes, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import GradientBoosting, Numbers, dci_scores, each_varying_factor, threads
+from disentangle.maths import (
+    GradientBoosting,
+    Numbers,
+    codes_and_labels,
+    dci_scores,
+    each_varying_factor,
+    floats,
+    threads,
+)
 
 
 def probe(
@@ -37,6 +46,25 @@ def probe(
     with threads() as trees:
         each_varying_factor(fit, v)
     return importance, accuracy
+
+
+def dci(
+    z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike, seed: int = 0
+) -> dict[str, float]:
+    """Return disentanglement, completeness and informativeness, 0 to 1, by the names of scores.
+
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        seed: the seed of the trees.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    arrays = codes_and_labels(z, v, test_z, test_v)
+    return floats(dci_scores("dci", *probe(*arrays, np.random.default_rng(seed))))
 
 
 class DCI(Metric[Labelled]):

@@ -3,11 +3,11 @@
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import trapezoid
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import small_fit, threads, varying_factors
+from disentangle.maths import codes_and_labels, floats, small_fit, threads, varying_factors
 
 Numbers = NDArray[np.float64]
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -101,6 +101,43 @@ def curves(
     return losses, baseline
 
 
+def dci_es(
+    z: ArrayLike,
+    v: ArrayLike,
+    test_z: ArrayLike,
+    test_v: ArrayLike,
+    trees: int = 100,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return explicitness and size by the names of scores.
+
+    Args: see `curves`; `seed` is that of the trees.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    arrays = codes_and_labels(z, v, test_z, test_v)
+    return floats(scores_of(*arrays, np.random.default_rng(seed), trees))
+
+
+def scores_of(
+    z: Codes, v: Index, test_z: Codes, test_v: Index, rng: np.random.Generator, trees: int
+) -> Scores:
+    """Return the two scores with details; see `DCIES`."""
+    losses, baseline = curves(z, v, test_z, test_v, rng, trees)
+    scored = baseline > 0
+    if not scored.any():
+        raise Unavailable("every factor is constant in these samples")
+    of_factor = np.full(len(baseline), np.nan)
+    of_factor[scored] = explicitness(losses[:, scored], baseline[scored], len(test_z))
+    varying = int((~np.isnan(baseline)).sum())
+    return {
+        "dci-es/explicitness": float(np.nanmean(of_factor)),
+        "dci-es/size": varying / z.shape[1],
+        "dci-es/factors": Detail(("factor",), of_factor, "the factor's explicitness, at most 1"),
+    }
+
+
 class DCIES(Metric[Labelled]):
     """Explicitness, mean_k 1 - 2 A_k / ((c_max - c_min) l_b), and size, K / D.
 
@@ -135,15 +172,4 @@ class DCIES(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci-es/explicitness`, at most 1, and `dci-es/size`, ideally 1."""
         z, v, test_z, test_v = source.train_test(self.train, self.test, rng)
-        losses, baseline = curves(z, v, test_z, test_v, rng, self.trees)
-        scored = baseline > 0
-        if not scored.any():
-            raise Unavailable("every factor is constant in these samples")
-        of_factor = np.full(len(baseline), np.nan)
-        of_factor[scored] = explicitness(losses[:, scored], baseline[scored], len(test_z))
-        varying = int((~np.isnan(baseline)).sum())
-        return {
-            "dci-es/explicitness": float(np.nanmean(of_factor)),
-            "dci-es/size": varying / z.shape[1],
-            "dci-es/factors": Detail(("factor",), of_factor),
-        }
+        return scores_of(z, v, test_z, test_v, rng, self.trees)

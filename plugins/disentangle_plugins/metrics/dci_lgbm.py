@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from disentangle import Codes, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import Numbers, dci_scores, each_varying_factor
+from disentangle.maths import Numbers, codes_and_labels, dci_scores, each_varying_factor, floats
 
 
 def probe(
@@ -60,6 +61,25 @@ def probe(
 
     each_varying_factor(fit, v)
     return importance, accuracy
+
+
+def dci_lgbm(
+    z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike, seed: int = 0
+) -> dict[str, float]:
+    """Return disentanglement, completeness and informativeness, 0 to 1, by the names of scores.
+
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K].
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        seed: the seed of the trees.
+
+    Raises:
+        Unavailable: LightGBM is not installed, or every factor is constant.
+    """
+    arrays = codes_and_labels(z, v, test_z, test_v)
+    return floats(dci_scores("dci-lgbm", *probe(*arrays, np.random.default_rng(seed))))
 
 
 class DCILightGBM(Metric[Labelled]):

@@ -1,13 +1,20 @@
 """DCIMIG, the gap of the best latent: Sepliarskaia et al. (2019), https://arxiv.org/abs/1910.05587."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
+from disentangle.maths import (
+    codes_and_labels,
+    discretise,
+    entropies,
+    gaps,
+    mutual_information,
+    varying_factors,
+)
 
 
-def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
+def dcimig(z: ArrayLike, v: ArrayLike, bins: int = 20) -> float:
     """Return sum_k max_i G_ik / sum_k H(v_k).
 
     G_ik = I(z_i; v_(1)) - I(z_i; v_(2)) if v_k = v_(1), else 0. v_(1) and v_(2) are the factors
@@ -21,7 +28,7 @@ def dcimig(z: Codes, v: Index, bins: int = 20) -> float:
     Raises:
         Unavailable: every factor is constant.
     """
-    return float(given_gaps(z, v, bins).max(axis=0).sum())
+    return float(given_gaps(*codes_and_labels(z, v), bins).max(axis=0).sum())
 
 
 def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
@@ -55,5 +62,10 @@ class DCIMIG(Metric[Labelled]):
         given = given_gaps(z, v, self.bins)
         return {
             "dcimig": float(given.max(axis=0).sum()),
-            "dcimig/gaps": Detail(("latent", "factor"), given),
+            "dcimig/gaps": Detail(
+                ("latent", "factor"),
+                given,
+                "difference in mutual information between the latent's two best factors / sum of "
+                "the factors' entropies, 0 to 1",
+            ),
         }

@@ -8,10 +8,17 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import GradientBoosting, small_fit, threads, varying_factors
+from disentangle.maths import (
+    GradientBoosting,
+    codes_and_labels,
+    floats,
+    small_fit,
+    threads,
+    varying_factors,
+)
 
 SIZES = (10, 100, 1_000, 10_000)
 """Numbers of labelled images to fit on."""
@@ -106,6 +113,50 @@ def accuracies(
     return accuracy
 
 
+def downstream(
+    z: ArrayLike,
+    v: ArrayLike,
+    test_z: ArrayLike,
+    test_v: ArrayLike,
+    classifier: str = "logistic",
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return the mean test accuracy by number of labels, and the efficiency, by names of scores.
+
+    Args: see `accuracies`; `seed` draws the images and seeds the trees.
+
+    Raises:
+        Unavailable: every factor is constant, or there are fewer than 10 images to fit on.
+    """
+    arrays = codes_and_labels(z, v, test_z, test_v)
+    return floats(scores_of(*arrays, np.random.default_rng(seed), classifier))
+
+
+def scores_of(
+    z: Codes, v: Index, test_z: Codes, test_v: Index, rng: np.random.Generator, classifier: str
+) -> Scores:
+    """Return the scores with details; see `Downstream`."""
+    if len(z) < min(SIZES):
+        raise Unavailable(f"needs at least {min(SIZES)} images to fit on, got {len(z)}")
+    with small_fit():
+        of_factor = accuracies(z, v, test_z, test_v, rng, classifier)
+    scores: dict[str, float | Detail | Unavailable] = {}
+    mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
+    for n, accuracy in of_factor.items():
+        scores[f"downstream/{n}"] = mean[n]
+        scores[f"downstream/{n}/factors"] = Detail(
+            ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
+        )
+    for n in SIZES:
+        if n not in mean:
+            scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")
+    if mean.get(10_000):
+        scores["downstream/efficiency"] = mean[100] / mean[10_000]
+    else:
+        scores["downstream/efficiency"] = Unavailable("needs an accuracy with 10,000 labels")
+    return scores
+
+
 class Downstream(Metric[Labelled]):
     """Mean over factors of the accuracy of a classifier fitted to the codes of n labelled images.
 
@@ -136,20 +187,4 @@ class Downstream(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `downstream/10` to `downstream/10000` and `downstream/efficiency`."""
         z, v, test_z, test_v = source.train_test(max(SIZES), self.test, rng)
-        if len(z) < min(SIZES):
-            raise Unavailable(f"needs at least {min(SIZES)} images to fit on, got {len(z)}")
-        with small_fit():
-            of_factor = accuracies(z, v, test_z, test_v, rng, self.classifier)
-        scores: dict[str, float | Detail | Unavailable] = {}
-        mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
-        for n, accuracy in of_factor.items():
-            scores[f"downstream/{n}"] = mean[n]
-            scores[f"downstream/{n}/factors"] = Detail(("factor",), accuracy)
-        for n in SIZES:
-            if n not in mean:
-                scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")
-        if mean.get(10_000):
-            scores["downstream/efficiency"] = mean[100] / mean[10_000]
-        else:
-            scores["downstream/efficiency"] = Unavailable("needs an accuracy with 10,000 labels")
-        return scores
+        return scores_of(z, v, test_z, test_v, rng, self.classifier)

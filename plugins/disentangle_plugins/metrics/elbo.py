@@ -97,5 +97,5 @@ class ELBO(Metric[Dataset]):
             "elbo/kl": float(kl.sum()),
             "elbo/bits-per-dimension": bits,
             "elbo/active-units": float((second - first**2 > ACTIVE).sum()),
-            "elbo/kl-of-latents": Detail(("latent",), kl),
+            "elbo/kl-of-latents": Detail(("latent",), kl, "KL from the prior, in nats per image"),
         }

@@ -1,13 +1,24 @@
 """Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import each_varying_factor, small_fit, standardised
+from disentangle.maths import codes_and_labels, each_varying_factor, small_fit, standardised
 
 
-def explicitness(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np.float64]:
+def explicitness(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike) -> float:
+    """Return the mean of `roc_areas` over factors, 0.5 (chance) to 1.
+
+    Args: see `roc_areas`.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return float(np.nanmean(roc_areas(*codes_and_labels(z, v, test_z, test_v))))
+
+
+def roc_areas(z: Codes, v: Index, test_z: Codes, test_v: Index) -> NDArray[np.float64]:
     """Return the macro-averaged area under the ROC curves of each factor's classifier, [K].
 
     The classifier is a logistic regression on all latents, each standardised over `z`. A factor
@@ -69,8 +80,12 @@ class Explicitness(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""
-        areas = explicitness(*source.train_test(self.train, self.test, rng))
+        areas = roc_areas(*source.train_test(self.train, self.test, rng))
         return {
             "explicitness": float(np.nanmean(areas)),
-            "explicitness/areas": Detail(("factor",), areas),
+            "explicitness/areas": Detail(
+                ("factor",),
+                areas,
+                "area under the ROC curve, mean over the factor's values, 0.5 (chance) to 1",
+            ),
         }

@@ -77,7 +77,11 @@ class FactorVAEScore(Metric[Labelled]):
             score = factor_vae_score(votes, test_votes)
         return {
             "factor-vae-score": score,
-            "factor-vae-score/votes": Detail(("latent", "factor"), votes),
+            "factor-vae-score/votes": Detail(
+                ("latent", "factor"),
+                votes,
+                "number of votes, of those that the majority is fitted on",
+            ),
         }
 
     def _cast(

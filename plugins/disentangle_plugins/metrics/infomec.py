@@ -5,11 +5,13 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 from disentangle.maths import (
+    codes_and_labels,
     entropies,
+    floats,
     knn_mutual_information,
     mutual_information,
     small_fit,
@@ -99,6 +101,80 @@ def one_hot(z: Index, test_z: Index) -> tuple[Numbers, Numbers]:
     return first, second
 
 
+def infomec(
+    z: ArrayLike,
+    v: ArrayLike,
+    *,
+    discrete: bool = False,
+    neighbours: int = 3,
+    active: float = 0.125,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return InfoM, InfoC and InfoE by the names of scores, within the sample.
+
+    Args:
+        z: codes, [N, D], with no image twice.
+        v: labels, [N, K].
+        discrete: True to count the values of `z`; False to estimate by nearest neighbours.
+        neighbours: number of neighbours with the same label.
+        active: minimum range of an active latent, as a share of the widest range.
+        seed: the seed of the noise that the estimate adds to break ties.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    z, v = codes_and_labels(z, v)
+    rng = np.random.default_rng(seed)
+    return floats(scores_of(z, v, z, v, rng, discrete, neighbours, active))
+
+
+def scores_of(
+    z: Codes,
+    v: Index,
+    test_z: Codes,
+    test_v: Index,
+    rng: np.random.Generator,
+    integer: bool,
+    neighbours: int,
+    active_share: float,
+) -> Scores:
+    """Return the three scores with details; see `InfoMEC`."""
+    varies = varying_factors(v)
+    if integer:
+        values, test_values = indices(z, test_z)
+        m = mutual_information(values, v[:, varies])
+        x, test_x = one_hot(values, test_values)
+        active = np.ptp(values, axis=0) > 0  # as in the authors' code
+    else:
+        m = knn_mutual_information(z, v[:, varies], rng, neighbours)
+        x, test_x = standardised(z, test_z)
+        ranges = np.ptp(z, axis=0)
+        active = ranges > active_share * ranges.max()
+    nmi = np.full((z.shape[1], v.shape[1]), np.nan)
+    nmi[:, varies] = m / entropies(v[:, varies])
+    of_factor = explicitness(x, v, test_x, test_v)
+    scores: dict[str, float | Unavailable | Detail] = {
+        "infomec/infom": Unavailable("needs two varying factors and an active latent"),
+        "infomec/infoc": Unavailable("needs two active latents"),
+        "infomec/infoe": Unavailable("no test image has a value that occurs in training"),
+        "infomec/information": Detail(
+            ("latent", "factor"), nmi, "mutual information / entropy of the factor"
+        ),
+        "infomec/active": Detail(("latent",), active, "1 if the latent is active, else 0"),
+        "infomec/explicitness": Detail(
+            ("factor",), of_factor, "1 - cross-entropy / ln(number of values), at most 1"
+        ),
+    }
+    pruned = nmi[active][:, varies]
+    if active.any() and len(varies) > 1:
+        scores["infomec/infom"] = modularity(pruned)
+    if active.sum() > 1:
+        scores["infomec/infoc"] = modularity(pruned.T)
+    if not np.isnan(of_factor).all():
+        scores["infomec/infoe"] = float(np.nanmean(of_factor))
+    return scores
+
+
 class InfoMEC(Metric[Labelled]):
     """InfoM = (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K), InfoC and InfoE.
 
@@ -125,7 +201,7 @@ class InfoMEC(Metric[Labelled]):
     assumes_independence = True
     seconds = 1.0
 
-    samples: int = knob(default=10_000, min=2, help="number of images, none of them twice")
+    samples: int = knob(default=10_000, min=2, help="number of different images")
     codes: Literal["auto", "real", "integer"] = knob(
         default="auto",
         help="type of the codes; real: estimates by nearest neighbours; integer: counts, one-hot; "
@@ -163,35 +239,6 @@ class InfoMEC(Metric[Labelled]):
         z, v, test_z, test_v = source.train_test(self.samples, test_images, rng, distinct=True)
         if not self.out_of_sample:
             test_z, test_v = z, v
-        varies = varying_factors(v)
-        if integer:
-            if not source.discrete and not (z == np.rint(z)).all():
-                raise Unavailable("the codes are not whole numbers; use codes=real")
-            values, test_values = indices(z, test_z)
-            m = mutual_information(values, v[:, varies])
-            x, test_x = one_hot(values, test_values)
-            active = np.ptp(values, axis=0) > 0  # as in the authors' code
-        else:
-            m = knn_mutual_information(z, v[:, varies], rng, self.neighbours)
-            x, test_x = standardised(z, test_z)
-            ranges = np.ptp(z, axis=0)
-            active = ranges > self.active * ranges.max()
-        nmi = np.full((z.shape[1], v.shape[1]), np.nan)
-        nmi[:, varies] = m / entropies(v[:, varies])
-        of_factor = explicitness(x, v, test_x, test_v)
-        scores: dict[str, float | Unavailable | Detail] = {
-            "infomec/infom": Unavailable("needs two varying factors and an active latent"),
-            "infomec/infoc": Unavailable("needs two active latents"),
-            "infomec/infoe": Unavailable("no test image has a value that occurs in training"),
-            "infomec/information": Detail(("latent", "factor"), nmi),
-            "infomec/active": Detail(("latent",), active),
-            "infomec/explicitness": Detail(("factor",), of_factor),
-        }
-        pruned = nmi[active][:, varies]
-        if active.any() and len(varies) > 1:
-            scores["infomec/infom"] = modularity(pruned)
-        if active.sum() > 1:
-            scores["infomec/infoc"] = modularity(pruned.T)
-        if not np.isnan(of_factor).all():
-            scores["infomec/infoe"] = float(np.nanmean(of_factor))
-        return scores
+        if self.codes == "integer" and not source.discrete and not (z == np.rint(z)).all():
+            raise Unavailable("the codes are not whole numbers; use codes=real")
+        return scores_of(z, v, test_z, test_v, rng, integer, self.neighbours, self.active)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import discretise, varying_factors
+from disentangle.maths import codes_and_values, discretise, varying_factors
 
 Numbers = NDArray[np.float64]
 
@@ -41,7 +41,18 @@ def robustness(
     return 1 - deviations / np.where(weights > 0, weights, np.nan)[:, None], weights
 
 
-def irs(matrix: Numbers, weights: Numbers) -> float:
+def irs(z: ArrayLike, v: ArrayLike, quantile: float = 0.99, bins: int = 20) -> float:
+    """Return sum_i w_i max_k R_ik / sum_i w_i; 0 if every latent is constant.
+
+    Args: see `robustness`.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return weighted_robustness(*robustness(*codes_and_values(z, v), quantile, bins))
+
+
+def weighted_robustness(matrix: Numbers, weights: Numbers) -> float:
     """Return sum_i w_i max_k R_ik / sum_i w_i of R [D, K] and w [D]; 0 if all w are 0."""
     active = weights > 0
     if not active.any():
@@ -71,7 +82,15 @@ class IRS(Metric[Labelled]):
         z, v = source.codes_and_values(self.samples, rng)
         matrix, weights = robustness(z, v, self.quantile, self.bins)
         return {
-            "irs": irs(matrix, weights),
-            "irs/robustness": Detail(("latent", "factor"), matrix),
-            "irs/weights": Detail(("latent",), weights),
+            "irs": weighted_robustness(matrix, weights),
+            "irs/robustness": Detail(
+                ("latent", "factor"),
+                matrix,
+                "robustness, at most 1: the latent does not change while the factor is fixed",
+            ),
+            "irs/weights": Detail(
+                ("latent",),
+                weights,
+                "largest deviation from the latent's mean, in units of the code",
+            ),
         }

@@ -1,13 +1,20 @@
 """JEMMIG, joint entropy minus MIG: Do & Tran (2020), https://arxiv.org/abs/1908.09961."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
+from disentangle.maths import (
+    codes_and_labels,
+    discretise,
+    entropies,
+    gaps,
+    mutual_information,
+    varying_factors,
+)
 
 
-def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
+def jemmig(z: ArrayLike, v: ArrayLike, bins: int = 20) -> float:
     """Return mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
 
     z_(1) and z_(2) are the latents with the most information about factor k; with one latent, the
@@ -21,7 +28,7 @@ def jemmig(z: Codes, v: Index, bins: int = 20) -> float:
     Raises:
         Unavailable: every factor is constant.
     """
-    return float(np.nanmean(jemmig_of_factors(z, v, bins)))
+    return float(np.nanmean(jemmig_of_factors(*codes_and_labels(z, v), bins)))
 
 
 def jemmig_of_factors(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
@@ -57,5 +64,5 @@ class JEMMIG(Metric[Labelled]):
         shares = jemmig_of_factors(z, v, self.bins)
         return {
             "jemmig": float(np.nanmean(shares)),
-            "jemmig/factors": Detail(("factor",), shares),
+            "jemmig/factors": Detail(("factor",), shares, "the factor's JEMMIG, 0 to 1"),
         }

@@ -12,9 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from disentangle import Detail, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import varying_factors
+from disentangle.maths import codes_and_values, varying_factors
 
 Numbers = NDArray[np.float64]
+Correlation = Literal["pearson", "spearman"]
 
 
 def correlations(z: ArrayLike, v: ArrayLike) -> Numbers:
@@ -32,7 +33,24 @@ def correlations(z: ArrayLike, v: ArrayLike) -> Numbers:
     return correlation
 
 
-def mcc(correlation: Numbers) -> tuple[float, Numbers]:
+def mcc(z: ArrayLike, v: ArrayLike, correlation: Correlation = "pearson") -> float:
+    """Return max_a mean_k |corr(z_a(k), v_k)| over one-to-one assignments a; constant v_k left out.
+
+    Args:
+        z: codes, [N, D].
+        v: values, [N, K].
+        correlation: "pearson", or "spearman" for the correlation of ranks.
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    z, v = codes_and_values(z, v)
+    v = v[:, varying_factors(v)]
+    x, y = (z, v) if correlation == "pearson" else (rankdata(a, axis=0) for a in (z, v))
+    return matched(correlations(x, y))[0]
+
+
+def matched(correlation: Numbers) -> tuple[float, Numbers]:
     """Return max_a mean_k |corr(z_a(k), v_k)| and a, [K]: the latent assigned to each factor.
 
     No latent is assigned to two factors. With fewer latents than factors, some factors have no
@@ -70,7 +88,7 @@ class MCC(Metric[Labelled]):
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
-    correlation: Literal["pearson", "spearman"] = knob(
+    correlation: Correlation = knob(
         default="pearson", help="correlation of the values (pearson) or of their ranks (spearman)"
     )
 
@@ -80,9 +98,15 @@ class MCC(Metric[Labelled]):
         varies = varying_factors(v)
         x, y = (z, v) if self.correlation == "pearson" else (rankdata(a, axis=0) for a in (z, v))
         correlation, serving = correlations(x, y), np.full(v.shape[1], np.nan)
-        score, serving[varies] = mcc(correlation[:, varies])
+        score, serving[varies] = matched(correlation[:, varies])
         return {
             "mcc": score,
-            "mcc/correlation": Detail(("latent", "factor"), correlation),
-            "mcc/serving": Detail(("factor",), serving),
+            "mcc/correlation": Detail(
+                ("latent", "factor"),
+                correlation,
+                f"absolute value of {self.correlation.capitalize()}'s correlation, 0 to 1",
+            ),
+            "mcc/serving": Detail(
+                ("factor",), serving, "number of the latent assigned to the factor: 3 is z3"
+            ),
         }

@@ -1,13 +1,20 @@
 """MIG, the mutual information gap: Chen et al. (2018), https://arxiv.org/abs/1802.04942."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
+from disentangle.maths import (
+    codes_and_labels,
+    discretise,
+    entropies,
+    gaps,
+    mutual_information,
+    varying_factors,
+)
 
 
-def mig(z: Codes, v: Index, bins: int = 20) -> float:
+def mig(z: ArrayLike, v: ArrayLike, bins: int = 20) -> float:
     """Return mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6.
 
     z_(1) and z_(2) are the latents with the most information about factor k; with one latent, the
@@ -21,7 +28,7 @@ def mig(z: Codes, v: Index, bins: int = 20) -> float:
     Raises:
         Unavailable: every factor is constant.
     """
-    return float(np.nanmean(gaps(normalised_information(z, v, bins))))
+    return float(np.nanmean(gaps(normalised_information(*codes_and_labels(z, v), bins))))
 
 
 def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
@@ -50,6 +57,15 @@ class MIG(Metric[Labelled]):
         gap = gaps(information)
         return {
             "mig": float(np.nanmean(gap)),
-            "mig/information": Detail(("latent", "factor"), information),
-            "mig/gaps": Detail(("factor",), gap),
+            "mig/information": Detail(
+                ("latent", "factor"),
+                information,
+                "mutual information / entropy of the factor, 0 to 1",
+            ),
+            "mig/gaps": Detail(
+                ("factor",),
+                gap,
+                "difference in mutual information between the two best latents / entropy of the "
+                "factor, 0 to 1",
+            ),
         }

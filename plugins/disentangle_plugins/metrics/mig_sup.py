@@ -3,16 +3,23 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import discretise, entropies, gaps, mutual_information, varying_factors
+from disentangle.maths import (
+    codes_and_labels,
+    discretise,
+    entropies,
+    gaps,
+    mutual_information,
+    varying_factors,
+)
 
 Entropy = Literal["latent", "factor"]
 
 
 def mig_sup(
-    z: Codes, v: Index, bins: int = 20, entropy: Entropy = "latent", variance: float = 0.0
+    z: ArrayLike, v: ArrayLike, bins: int = 20, entropy: Entropy = "latent", variance: float = 0.0
 ) -> float:
     """Return mean_i (I(z_i; v_(1)) - I(z_i; v_(2))) / H(z_i), over latents.
 
@@ -30,7 +37,8 @@ def mig_sup(
     Raises:
         Unavailable: every factor is constant, or no latent is left.
     """
-    return float(np.nanmean(gaps(normalised_information(z, v, bins, entropy, variance).T)))
+    arrays = codes_and_labels(z, v)
+    return float(np.nanmean(gaps(normalised_information(*arrays, bins, entropy, variance).T)))
 
 
 def normalised_information(
@@ -72,8 +80,11 @@ class MIGSup(Metric[Labelled]):
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         information = normalised_information(z, v, self.bins, self.entropy, self.variance)
         gap = gaps(information.T)
+        unit = f"mutual information / entropy of the {self.entropy}, 0 to 1"
         return {
             "mig-sup": float(np.nanmean(gap)),
-            "mig-sup/information": Detail(("latent", "factor"), information),
-            "mig-sup/gaps": Detail(("latent",), gap),
+            "mig-sup/information": Detail(("latent", "factor"), information, unit),
+            "mig-sup/gaps": Detail(
+                ("latent",), gap, f"difference between the two best factors in {unit}"
+            ),
         }

@@ -1,10 +1,10 @@
 """Modularity: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Detail, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import discretise, mutual_information
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle.maths import codes_and_labels, discretise, mutual_information
 
 ROUNDING = 1e-12
 """Information, in nats, up to which a latent counts as uninformative."""
@@ -21,6 +21,28 @@ def modularities(m: NDArray[np.float64]) -> NDArray[np.float64]:
     share = np.square(m / np.where(most > ROUNDING, most, 1.0))  # relative to the largest
     modularity: NDArray[np.float64] = 1 - (share.sum(axis=1) - 1) / (m.shape[1] - 1)
     return np.where(most[:, 0] > ROUNDING, modularity, 0.0)
+
+
+def modularity(z: ArrayLike, v: ArrayLike, bins: int = 20) -> float:
+    """Return the mean modularity of latents, from binned codes.
+
+    Args:
+        z: codes, [N, D].
+        v: labels, [N, K]; constant factors are left out.
+        bins: equal-width bins for each latent.
+
+    Raises:
+        Unavailable: fewer than two factors vary.
+    """
+    return float(modularities(information(*codes_and_labels(z, v), bins)).mean())
+
+
+def information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
+    """Return I(z_i; v_k), in nats, of the factors that vary, [D, varying K]."""
+    varies = np.ptp(v, axis=0) > 0
+    if varies.sum() < 2:
+        raise Unavailable(f"needs two factors that vary in these samples, got {varies.sum()}")
+    return mutual_information(discretise(z, bins), v[:, varies])
 
 
 class Modularity(Metric[Labelled]):
@@ -42,14 +64,13 @@ class Modularity(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `modularity`, 0 to 1."""
         z, v, _, _ = source.train_test(self.samples, 0, rng)
-        varies = np.ptp(v, axis=0) > 0
-        if varies.sum() < 2:
-            raise Unavailable(f"needs two factors that vary in these samples, got {varies.sum()}")
         m = np.full((z.shape[1], v.shape[1]), np.nan)
-        m[:, varies] = mutual_information(discretise(z, self.bins), v[:, varies])
-        of_latent = modularities(m[:, varies])
+        m[:, np.ptp(v, axis=0) > 0] = varying = information(z, v, self.bins)
+        of_latent = modularities(varying)
         return {
             "modularity": float(of_latent.mean()),
-            "modularity/latents": Detail(("latent",), of_latent),
-            "modularity/information": Detail(("latent", "factor"), m),
+            "modularity/latents": Detail(("latent",), of_latent, "the latent's modularity, 0 to 1"),
+            "modularity/information": Detail(
+                ("latent", "factor"), m, "mutual information, in nats"
+            ),
         }

@@ -1,10 +1,10 @@
 """SAP, separated attribute predictability: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import fit_svms, gaps, highest_line, varying_factors
+from disentangle.maths import codes_and_labels, fit_svms, gaps, highest_line, varying_factors
 
 
 def accuracies(
@@ -45,6 +45,20 @@ def accuracies(
     return accuracy
 
 
+def sap(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike, c: float = 0.01) -> float:
+    """Return mean_k (S_(1)k - S_(2)k), with S of `accuracies`; it needs two latents.
+
+    Args: see `accuracies`.
+
+    Raises:
+        Unavailable: every factor is constant, or there is one latent.
+    """
+    matrix = accuracies(*codes_and_labels(z, v, test_z, test_v), c)
+    if len(matrix) == 1:
+        raise Unavailable("needs two latents")
+    return float(np.nanmean(gaps(matrix)))
+
+
 class SAP(Metric[Labelled]):
     """mean_k (S_(1)k - S_(2)k): the gap in accuracy between the two best latents for factor k.
 
@@ -71,12 +85,18 @@ class SAP(Metric[Labelled]):
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap`, 0 to 1. Details: S, and each factor's gap."""
         matrix = accuracies(*source.train_test(self.train, self.test, rng), self.c)
-        accuracy = Detail(("latent", "factor"), matrix)
+        accuracy = Detail(
+            ("latent", "factor"),
+            matrix,
+            "accuracy of predicting the factor from the latent alone, 0 to 1",
+        )
         if len(matrix) == 1:
             return {"sap": Unavailable("needs two latents"), "sap/accuracy": accuracy}
         gap = gaps(matrix)
         return {
             "sap": float(np.nanmean(gap)),
             "sap/accuracy": accuracy,
-            "sap/gaps": Detail(("factor",), gap),
+            "sap/gaps": Detail(
+                ("factor",), gap, "difference in accuracy between the two best latents, 0 to 1"
+            ),
         }

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import gaps, varying_factors
+from disentangle.maths import codes_and_values, gaps, varying_factors
 
 LEAST_VARIANCE = 1e-12
 """Variance up to which a latent counts as uninformative, as in the reference implementation."""
@@ -31,6 +31,15 @@ def squared_correlations(z: Codes, v: ArrayLike) -> NDArray[np.float64]:
     return r2
 
 
+def sap_r2(z: ArrayLike, v: ArrayLike) -> float:
+    """Return mean_k (R^2_(1)k - R^2_(2)k) of codes [N, D] and values [N, K].
+
+    Raises:
+        Unavailable: every factor is constant.
+    """
+    return float(np.nanmean(gaps(squared_correlations(*codes_and_values(z, v)))))
+
+
 class SAPR2(Metric[Labelled]):
     """mean_k (R^2_(1)k - R^2_(2)k), with R^2_ik of the linear regression of v_k on z_i (section 3).
 
@@ -52,6 +61,10 @@ class SAPR2(Metric[Labelled]):
         gap = gaps(matrix)
         return {
             "sap-r2": float(np.nanmean(gap)),
-            "sap-r2/r2": Detail(("latent", "factor"), matrix),
-            "sap-r2/gaps": Detail(("factor",), gap),
+            "sap-r2/r2": Detail(
+                ("latent", "factor"), matrix, "R² of a linear regression of the factor, 0 to 1"
+            ),
+            "sap-r2/gaps": Detail(
+                ("factor",), gap, "difference in R² between the two best latents, 0 to 1"
+            ),
         }

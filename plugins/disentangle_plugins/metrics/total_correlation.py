@@ -4,9 +4,10 @@ from types import MappingProxyType
 from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from disentangle import Codes, Dataset, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import discretise, mutual_information
+from disentangle.maths import discretise, finite_array, floats, mutual_information
 
 
 def gaussian_total_correlation(covariance: Codes) -> float:
@@ -31,6 +32,45 @@ def gaussian_wasserstein_correlation(covariance: Codes) -> float:
     eigenvalues = np.linalg.eigvalsh(covariance * deviation * deviation[:, None])
     roots = np.sqrt(np.maximum(eigenvalues, 0))
     return max(0.0, float(2 * np.trace(covariance) - 2 * roots.sum()))
+
+
+def total_correlation(z: ArrayLike, bins: int = 20) -> dict[str, float]:
+    """Return the four scores of codes [N, D] by their names; less is better for each.
+
+    Args:
+        z: codes, [N, D].
+        bins: equal-width bins for each latent.
+
+    Raises:
+        Unavailable: there are fewer than two rows.
+    """
+    return floats(scores_of(finite_array(z), bins))
+
+
+def scores_of(z: Codes, bins: int) -> Scores:
+    """Return the four scores; see `TotalCorrelation`."""
+    if len(z) < 2:
+        raise Unavailable("the covariance of latents needs at least two images")
+    pairs = z.shape[1] * (z.shape[1] - 1)
+    moving = z[:, np.ptp(z, axis=0) > 0]
+    covariance = np.cov(moving, rowvar=False).reshape(2 * moving.shape[1:])
+    wasserstein = gaussian_wasserstein_correlation(covariance)
+    gaussian, total = gaussian_total_correlation(covariance), float(np.trace(covariance))
+    scores: dict[str, float | Unavailable] = {
+        "gaussian": gaussian,
+        "wasserstein": wasserstein,
+        "wasserstein-normalised": Unavailable("every latent is constant in these samples"),
+        "mutual-information": Unavailable("there is only one latent"),
+    }
+    if not np.isfinite(gaussian):
+        scores["gaussian"] = Unavailable("a latent is a linear function of others")
+    if total > 0:
+        scores["wasserstein-normalised"] = wasserstein / total
+    if pairs:
+        binned = discretise(z, bins)
+        information = mutual_information(binned, binned)
+        scores["mutual-information"] = float(information.sum() - np.trace(information)) / pairs
+    return {f"total-correlation/{k}": v for k, v in scores.items()}
 
 
 class TotalCorrelation(Metric[Dataset]):
@@ -71,28 +111,7 @@ class TotalCorrelation(Metric[Dataset]):
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return four scores `total-correlation/...`; less is better for each."""
         z = _codes(source, self.samples, rng)
-        if len(z) < 2:
-            raise Unavailable("the covariance of latents needs at least two images")
-        pairs = z.shape[1] * (z.shape[1] - 1)
-        moving = z[:, np.ptp(z, axis=0) > 0]
-        covariance = np.cov(moving, rowvar=False).reshape(2 * moving.shape[1:])
-        wasserstein = gaussian_wasserstein_correlation(covariance)
-        gaussian, total = gaussian_total_correlation(covariance), float(np.trace(covariance))
-        scores: dict[str, float | Unavailable] = {
-            "gaussian": gaussian,
-            "wasserstein": wasserstein,
-            "wasserstein-normalised": Unavailable("every latent is constant in these samples"),
-            "mutual-information": Unavailable("there is only one latent"),
-        }
-        if not np.isfinite(gaussian):
-            scores["gaussian"] = Unavailable("a latent is a linear function of others")
-        if total > 0:
-            scores["wasserstein-normalised"] = wasserstein / total
-        if pairs:
-            binned = discretise(z, self.bins)
-            information = mutual_information(binned, binned)
-            scores["mutual-information"] = float(information.sum() - np.trace(information)) / pairs
-        return {f"total-correlation/{k}": v for k, v in scores.items()}
+        return scores_of(z, self.bins)
 
 
 def _codes(source: Source[Dataset], samples: int, rng: np.random.Generator) -> Codes:

@@ -52,5 +52,5 @@ class ZMaxVariance(Metric[Grid]):
         votes = count(z.reshape(n, self.images, -1), k, overall, len(source.factors))
         return {
             "z-max-variance": float(votes.max(axis=1).sum() / n),
-            "z-max-variance/votes": Detail(("latent", "factor"), votes),
+            "z-max-variance/votes": Detail(("latent", "factor"), votes, "number of votes"),
         }
