@@ -444,3 +444,18 @@ def test_leaving_the_sweep_says_what_goes_on_and_how_to_cancel_it(fake, job, com
         "1 run goes on in Slurm (0 running, 1 queued); `scancel 7` stops with a checkpoint." in err
     )
     assert "Run `disentangle sweep study.toml --on slurm --no-wait" in err
+
+
+def test_interrupted_sweep_says_that_its_jobs_go_on(fake, job, command, monkeypatch):
+    fake("sbatch", "echo Submitted batch job 7")
+    fake("squeue", "echo '7|RUNNING|n1|None'")
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(slurm_executor, "pause", interrupt)
+    code, _, err = command("sweep", "study.toml", "--on", "slurm", "--device", "cpu")
+    assert code == 130
+    assert "1 run goes on in Slurm (1 running, 0 queued); `scancel 7` stops" in err
+    assert "stopped. Run" not in err
