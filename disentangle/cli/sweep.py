@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from disentangle.cli import completion
-from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, print_json
+from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, Track, print_json
 
 if TYPE_CHECKING:
     from disentangle.studies.jobs import Job, JobState
@@ -98,6 +98,7 @@ def sweep(
             show_default="wait",
         ),
     ] = None,
+    track: Track = None,
     as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
@@ -140,6 +141,7 @@ def sweep(
             device=device,
             data_dir=data_dir,
             datasets=datasets or (),
+            track=track or (),
             say=say,
             progress=preparing,
         )
