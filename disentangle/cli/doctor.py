@@ -15,7 +15,16 @@ from disentangle.contracts import registry
 from disentangle.data.status import about, state
 from disentangle.errors import DisentangleError
 
-NEEDED = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn", "pydantic", "typer")
+NEEDED = (
+    "disentangle-bench",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+    "typer",
+)
 OPTIONAL = (
     "lightgbm",
     "h5py",
@@ -24,6 +33,7 @@ OPTIONAL = (
     "tensorboard",
     "mlflow-skinny",
     "wandb",
+    "datasets",
     "pandas",
 )
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from disentangle.data.array_datasets import as_dataset as as_dataset
     from disentangle.data.array_datasets import grid_order as grid_order
     from disentangle.data.download import Remote as Remote
+    from disentangle.data.examples import Example as Example
+    from disentangle.data.examples import Examples as Examples
+    from disentangle.data.examples import prepare_examples as prepare_examples
     from disentangle.data.image_files import centre_crop as centre_crop
     from disentangle.data.image_files import decoded as decoded
     from disentangle.data.image_files import flat as flat
@@ -30,10 +33,13 @@ if TYPE_CHECKING:
     from disentangle.data.prepared import Preparation as Preparation
     from disentangle.data.prepared import Rows as Rows
     from disentangle.data.prepared import reordered as reordered
+    from disentangle.data.weight_files import read_state as read_state
 
 _HOMES = {
     "About": "location",
     "Content": "prepared",
+    "Example": "examples",
+    "Examples": "examples",
     "FILE_BYTES": "archive",
     "LABEL_BYTES": "npz",
     "LabelledPixels": "array_datasets",
@@ -53,6 +59,8 @@ _HOMES = {
     "load_dataset": "loading",
     "open_npz": "npz",
     "pieces": "archive",
+    "prepare_examples": "examples",
+    "read_state": "weight_files",
     "reason": "npz",
     "reordered": "prepared",
     "resized": "image_files",

@@ -11,6 +11,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.tensors import digest
 from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -20,7 +21,6 @@ from disentangle.contracts.plugin import knobs
 from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
-from disentangle.runs.checkpoint import digest
 from disentangle.runs.labels import check_free, check_name, write_label
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord, parts_of
@@ -85,8 +85,8 @@ def train(
         data_dir: the folder of prepared datasets.
         file: the dataset's original file or folder, if the user has it.
         download: True to allow downloading the dataset.
-        image_size: the side of your own images, in pixels; see `open_own`.
-        channels: the channels of your own images: 1 (grey) or 3 (RGB).
+        image_size: the side of the images of a path or reference, in pixels; see `open_own`.
+        channels: the channels of the images of a path or reference: 1 (grey) or 3 (RGB).
         split: the split to train on [default: the dataset's choice]; see `Dataset.view`.
         factors: the factors to score, overriding the dataset's choice.
         hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
