@@ -21,8 +21,7 @@ from disentangle.cli.parameters import (
 from disentangle.cli.run_choice import (
     ChosenStudy,
     Where,
-    choose_runs,
-    matching,
+    choose_scored,
     open_run,
     study_folder,
 )
@@ -295,15 +294,15 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
         from disentangle.score_tables.observations import data_name, observations_of
 
         folder = study_folder(results, study)
-        loaded, problems = choose_runs(runs, results, study)
-        selected = matching(loaded, where, folder)
-        data = data_name(selected, loaded)
+        loaded = choose_scored(runs, results, study)
+        chosen = loaded.where(where, folder)
+        data = data_name(chosen.runs, loaded.runs)
 
         def target(kind: str, scores: Sequence[str] | None = (), knob: str = "") -> Path:
             return output or folder / "figures" / f"{figure_name(kind, scores, knob, data)}.png"
 
-        typer.echo(draw(observations_of(selected), target, **options))
-        fail_if_any(problems)
+        typer.echo(draw(observations_of(chosen.runs, chosen.externals), target, **options))
+        fail_if_any(loaded.problems)
 
     return with_options_of(draw, command)
 

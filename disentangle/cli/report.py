@@ -45,6 +45,7 @@ def report(
     """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
+    from disentangle.runs.external import load_externals
     from disentangle.runs.layout import RECORD
     from disentangle.studies.study_runs import load_study
 
@@ -69,7 +70,8 @@ def report(
             say=typer.echo,
         )
     )
-    fail_if_any(loaded[1] if loaded else [])
+    unread = [] if single else load_externals(folder)[1]
+    fail_if_any([*(loaded[1] if loaded else []), *unread])
 
 
 def find_folder(where: Path | None, study: str | None, results: Path) -> Path:

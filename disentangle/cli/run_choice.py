@@ -1,6 +1,7 @@
 """Choose the runs of a command: by name, id or folder, by study, and by conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ from disentangle.cli.output import TRAIN_FIRST, load_runs
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.runs.external import External
+    from disentangle.runs.filters import Scored
     from disentangle.runs.run import Run
 
 
@@ -40,6 +43,27 @@ def open_run(
     from disentangle.runs.run import load_run
 
     return load_run(find_run(given, results), data_dir=data_dir, file=file)
+
+
+def open_scored(given: Path, results: Path, **opening: Path | None) -> "Run | External":
+    """Load a run, or an external encoder; of several seeds of one name, the first."""
+    return open_each([given], results, **opening)[0]
+
+
+def open_each(
+    given: Sequence[Path], results: Path, **opening: Path | None
+) -> list["Run | External"]:
+    """Load runs and external encoders; a name of several seeds gives all of them."""
+    from disentangle.runs.external import find_external
+
+    opened: list[Run | External] = []
+    for path in given:
+        externals = find_external(path, results)
+        if externals and not names_run(path, results):
+            opened += externals
+        else:
+            opened.append(open_run(path, results, **opening))
+    return opened
 
 
 def study_folder(results: Path, study: str | None, runs: Sequence[Path] | None = None) -> Path:
@@ -92,7 +116,69 @@ def choose_runs(
     return matching(loaded, where, folder), problems
 
 
-def matching(runs: Sequence["Run"], where: Sequence[str] | None, folder: Path) -> list["Run"]:
+def names_run(given: Path, results: Path) -> bool:
+    """True if a folder, a name or the start of an id is that of a run."""
+    from disentangle.runs.labels import find_run
+    from disentangle.runs.layout import RECORD
+
+    try:
+        return (find_run(given, results) / RECORD).exists()
+    except DisentangleError:
+        return False
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The chosen runs and external encoders, and messages on unreadable ones."""
+
+    runs: list["Run"]
+    externals: list["External"]
+    problems: list[str]
+
+    @classmethod
+    def of(cls, scored: Iterable["Run | External"], problems: Sequence[str] = ()) -> "Chosen":
+        """Tell runs from external encoders, of which copies are left out."""
+        from disentangle.runs.external import External, without_copies
+
+        every = list(scored)
+        return cls(
+            [one for one in every if not isinstance(one, External)],
+            without_copies(one for one in every if isinstance(one, External)),
+            list(problems),
+        )
+
+    def where(self, conditions: Sequence[str] | None, folder: Path) -> "Chosen":
+        """Those that meet conditions; see `matching`."""
+        every: list[Run | External] = [*self.runs, *self.externals]
+        return Chosen.of(matching(every, conditions, folder), self.problems)
+
+
+def choose_scored(
+    given: Sequence[Path] | None,
+    results: Path,
+    study: str | None = None,
+    where: Sequence[str] | None = None,
+) -> Chosen:
+    """Load the chosen runs and external encoders; see `choose_runs`."""
+    from disentangle.runs.external import load_externals
+
+    folder = study_folder(results, study, given)
+    if given:
+        return Chosen.of(open_each(given, results)).where(where, folder)
+    if study is None:
+        runs, problems = load_runs(None, folder)
+    else:
+        from disentangle.studies.study_runs import load_study
+
+        runs, problems = load_study(folder)
+    outside, unreadable = load_externals(folder)
+    problems += unreadable
+    if not runs and not outside and not problems:
+        raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
+    return Chosen.of([*runs, *outside], problems).where(where, folder)
+
+
+def matching(runs: Sequence["Scored"], where: Sequence[str] | None, folder: Path) -> list["Scored"]:
     """The runs of a folder that meet conditions.
 
     Raises:

@@ -16,8 +16,9 @@ from disentangle._utils.files import write_text
 from disentangle._utils.text import count
 from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
+from disentangle.runs.external import External, load_externals
 from disentangle.runs.run import Run
-from disentangle.runs.scores import read_scores
+from disentangle.runs.scores import current_scores, read_scores
 from disentangle.runs.tracker_records import trackers_of
 from disentangle.score_tables import export
 from disentangle.score_tables.build import make_tables
@@ -320,6 +321,7 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
         statistic=options.statistic,
         selection=select(runs, options.choose, device=device),
         columns=options.columns,
+        externals=externals_beside(plan, runs),
     )
     if options.published:
         for table in tables:
@@ -327,18 +329,28 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
     return tables
 
 
+def externals_beside(plan: Plan, runs: Sequence[Run]) -> list[External]:
+    """The external encoders in a study's folder, with their scores in the columns of its runs."""
+    columns = {score.key for run in runs for score in current_scores(run)}
+    externals = load_externals(plan.folder)[0]
+    for one in externals:
+        one.shows = lambda score: score.key in columns
+    return externals
+
+
 def write_outputs(plan: Plan, runs: list[Run], tables: list[Table], say: Say) -> list[Path]:
     """Write the tables, figures and page of a study to its folder; return their files."""
     folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.toml", plan.text)
-    files = export.write_scores(tables, runs, folder)
+    externals = externals_beside(plan, runs)
+    files = export.write_scores(tables, [*runs, *externals], folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
     files.append(tex)
     drawn = []
     if any(read_scores(run) for run in runs):
-        drawn = draw_figures(plan.study.figures, runs, folder / "figures", say)
+        drawn = draw_figures(plan.study.figures, runs, externals, folder / "figures", say)
     files += drawn
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))

@@ -191,6 +191,26 @@ def test_tables_show_the_scores_that_were_asked(done, command):
     assert "bins=7" not in out
 
 
+def test_external_encoders_of_the_study_are_in_its_tables_by_the_scores_that_were_asked(
+    done, command
+):
+    disentangle.score_encoder(
+        lambda x: x.mean((2, 3)),
+        "tiny",
+        ["mig", "mig:bins=7"],
+        device="cpu",
+        name="mine",
+        results=done.parent,
+        study="mine",
+    )
+    code, _, err = command("sweep", "mine.toml", *INLINE)
+    assert code == 0, err
+    for name in ("scores.md", "scores.csv", "scores.tex", "report.html"):
+        text = (done / name).read_text()
+        assert "mine (external)" in text
+        assert "bins=7" not in text
+
+
 def test_scores_of_an_older_metric_version_stand_where_weights_are_gone(done, command, monkeypatch):
     monkeypatch.setattr(MIG, "version", 2)
     for run in runs_in(done).values():
