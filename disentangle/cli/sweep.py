@@ -89,6 +89,15 @@ def sweep(
             help="address of the cluster, for executors that use one",
         ),
     ] = None,
+    wait: Annotated[
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait",
+            rich_help_panel=WHERE,
+            help="wait for the runs, or leave them to the cluster, for executors that can",
+            show_default="wait",
+        ),
+    ] = None,
     track: Track = None,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -121,6 +130,7 @@ def sweep(
         "per_gpu": per_gpu,
         "retries": retries,
         "address": address,
+        "wait": wait,
     }
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
     width = width_of(executor, device)
@@ -143,6 +153,7 @@ def sweep(
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
+        width = min(width, len(left))
         how = f"{width} runs at a time" if width > 1 else "one run at a time"
         bound, source = "about", "the runs so far"
         if estimate.measured:
@@ -165,17 +176,25 @@ def sweep(
     done = list(states.values()).count("done")
     view = View(plan.name, seconds, width, len(states), done)
     try:
-        with showing(view) if left else nullcontext():
+        with showing(view) if left and wait is not False else nullcontext():
             swept = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")
+        if detached := executor.detached(left) if left else "":
+            say(f"{detached}. Run `{continue_command()}` to follow and collect them.")
+        else:
+            say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")
         raise
+    if swept.detached:
+        view.read_logs()
+        say(view.line())
+        say(f"{swept.detached}. Run `{continue_command()}` to follow and collect them.")
     if datasets:
         say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
     if as_json:
         print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, swept.files))})
     else:
-        show_tables(swept.tables)
+        if swept.tables:
+            show_tables(swept.tables)
         for path in swept.files:
             typer.echo(path)
     swept.check(plan)

@@ -39,6 +39,7 @@ class View:
         self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
         self.done, self.failed = done, total - done - len(left)
         self.running: dict[Job, dict[str, Any] | None] = {}
+        self.queued: set[Job] = set()
         self.looked = time.monotonic()
         self.live: Live | None = None
 
@@ -47,16 +48,23 @@ class View:
         if event is not None:
             self.take(event)
         elif time.monotonic() - self.looked >= (LOOK if self.live else EVERY):
-            self.looked = time.monotonic()
-            self.running = {job: last_entry(job.path / "log.jsonl") for job in self.running}
+            self.read_logs()
             if self.live is None:
                 say(self.line())
         if self.live is not None:
             self.live.update(self.table())
 
+    def read_logs(self) -> None:
+        """Read the last entry of the log of each running job."""
+        self.looked = time.monotonic()
+        self.running = {job: last_entry(job.path / "log.jsonl") for job in self.running}
+
     def take(self, event: Event) -> None:
         """Record an event and print it."""
         job, kind = event.job, event.kind
+        self.queued.discard(job)
+        if kind == "queued":
+            self.queued.add(job)
         if kind == "started":
             self.running[job] = None
         else:
@@ -65,8 +73,10 @@ class View:
             self.left.pop(job, None)
             self.done += kind == "done"
             self.failed += kind == "failed"
+        where = f" ({event.why})" if event.why else ""
         text = {
-            "started": "started",
+            "queued": f"queued{where}",
+            "started": f"started{where}",
             "done": f"done ({self.done} of {self.total})",
             "again": f"crashed, will be restarted: {event.why}",
             "elsewhere": "waiting: another process is working on it",
@@ -85,21 +95,25 @@ class View:
 
     def line(self) -> str:
         """Format the progress as one line."""
-        failed = f", {self.failed} failed" if self.failed else ""
         running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
         return (
-            f"{self.name}: {self.done} of {self.total} done{failed}, about "
+            f"{self.name}: {self.done} of {self.total} done{self.others()}, about "
             f"{duration(self.seconds())} left. Running: {running or 'none'}"
         )
+
+    def others(self) -> str:
+        """The numbers of failed and queued runs, if any."""
+        counts = {"failed": self.failed, "queued": len(self.queued)}
+        return "".join(f", {count} {word}" for word, count in counts.items() if count)
 
     def table(self) -> Group:
         """Format the progress as a table of the running jobs."""
         rows = [["run", "step", "images/s", "loss", "active", "left"]]
         rows += [[job.name, *cells(job, entry)] for job, entry in self.running.items()]
         lines = aligned(rows, console.width, numbers=5)
-        failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
+        others = self.others().replace(f"{self.failed} failed", f"[red]{self.failed} failed[/red]")
         head = (
-            f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{failed}, "
+            f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{others}, "
             f"{len(self.running)} running, about {duration(self.seconds())} left"
         )
         return Group(Text.from_markup(head), Text("\n".join(lines)))

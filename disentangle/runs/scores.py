@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from disentangle._utils.files import stamp, write_text
+from disentangle.runs.layout import SCORES
 from disentangle.runs.records import read_record
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoreFile, ScoresRead
@@ -18,7 +19,7 @@ def read_scores(run: ScoredFolder, *, detail: bool = True) -> tuple[Score, ...]:
     """
     if run.unsaved is not None:
         return run.unsaved
-    file = run.path / "scores.json"
+    file = run.path / SCORES
     now, cached = stamp(file), run.scores_read
     if now is None:
         return ()
@@ -32,7 +33,7 @@ def read_scores(run: ScoredFolder, *, detail: bool = True) -> tuple[Score, ...]:
 
 def keep_scores(run: ScoredFolder, scores: tuple[Score, ...]) -> None:
     """Write a run's scores; if that fails, keep them in `run.unsaved`, as `run.unwritten` says."""
-    file = run.path / "scores.json"
+    file = run.path / SCORES
     try:
         text = ScoreFile(scores=scores).model_dump_json(indent=2) + "\n"
         write_text(file, text)

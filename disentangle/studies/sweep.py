@@ -44,12 +44,14 @@ class Swept:
         files: the files of its tables, figures and page.
         failed: runs that failed, now or earlier -> the reason.
         without: reasons why baselines have no scores, or outputs could not be written.
+        detached: which runs go on without this process, as `Executor.detached` says.
     """
 
     tables: list[Table]
     files: list[Path]
     failed: dict[Job, str]
     without: list[str]
+    detached: str = ""
 
     def check(self, plan: Plan) -> None:
         """Raise an error if the study is incomplete.
@@ -141,12 +143,18 @@ def complete(
     say: Say,
     watch: Watch = lambda event: None,
 ) -> Swept:
-    """Run the remaining jobs, score the baselines, and make the tables, figures and page."""
+    """Run the remaining jobs, score the baselines, and make the tables, figures and page.
+
+    The baselines are scored once no run goes on without this process.
+    """
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    failed = run_jobs(executor, left, device, watch) if left else {}
+    ends = run_jobs(executor, left, device, watch) if left else {}
+    failed = {job: why for job, why in ends.items() if why is not None}
+    open_jobs = [job for job in left if job not in ends]
+    detached = executor.detached(open_jobs) if open_jobs else ""
     warn_of_trackers(left)
-    without = score_study_baselines(plan, results, device, say)
+    without = [] if detached else score_study_baselines(plan, results, device, say)
     runs: list[Run] = []
     outdated: set[str] = set()
     for job in plan.jobs:
@@ -166,14 +174,14 @@ def complete(
             "have no weights, so they cannot be scored again"
         )
     if not any(run.finished for run in runs):
-        return Swept([], [], failed, without)
+        return Swept([], [], failed, without, detached)
     tables, files = study_tables(plan, runs, results, device), []
     try:
         files = write_outputs(plan, runs, tables, say)
     except OSError as error:
         where = error.filename or plan.folder
         without.append(f"not written: {where}: {error.strerror or error}")
-    return Swept(tables, files, failed, without)
+    return Swept(tables, files, failed, without, detached)
 
 
 def states_of(plan: Plan) -> dict[Job, JobState]:
@@ -200,12 +208,14 @@ def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
     return f"{plan.name}: {runs}{f': {summary}' if summary else ''}"
 
 
-def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch) -> dict[Job, str]:
-    """Run all jobs to completion; return the failed ones with the reasons.
+def run_jobs(
+    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch
+) -> dict[Job, str | None]:
+    """Run all jobs; return those that ended: the reason for each failed one, None for the others.
 
     SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
-    failed: dict[Job, str] = {}
+    ends: dict[Job, str | None] = {}
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -216,9 +226,9 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
                     f"{cls.__module__}:{cls.__qualname__}.run() must yield an Event, got {event!r}"
                 )
             watch(event)
-            if event is not None and event.kind == "failed":
-                failed[event.job] = event.why
-    return failed
+            if event is not None and event.kind in ("done", "failed"):
+                ends[event.job] = event.why if event.kind == "failed" else None
+    return ends
 
 
 @contextmanager
