@@ -1,4 +1,4 @@
-"""Progress of a study: a live table of running jobs in a terminal, plain lines elsewhere."""
+"""Progress of several runs: a live table of running jobs in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,9 @@ from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, say
 from disentangle._utils.text import duration
 from disentangle.runs.log_tail import last_entry
+from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
-from disentangle.studies.jobs import Job
+from disentangle.studies.jobs import Job, JobState
 
 EVERY = 30.0
 """Seconds between progress lines, without a terminal."""
@@ -86,7 +87,7 @@ class View:
     def line(self) -> str:
         """Format the progress as one line."""
         failed = f", {self.failed} failed" if self.failed else ""
-        running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
+        running = "; ".join(f"{job.name}: {progress(job, e)}" for job, e in self.running.items())
         return (
             f"{self.name}: {self.done} of {self.total} done{failed}, about "
             f"{duration(self.seconds())} left. Running: {running or 'none'}"
@@ -115,6 +116,18 @@ def showing(view: View) -> Iterator[View]:
         view.live = live
         yield view
     view.live = None
+
+
+def estimate_line(estimate: Estimate, states: dict[Job, JobState]) -> str:
+    """Say how long the remaining runs take."""
+    left = sum(state not in ("done", "failed") for state in states.values())
+    width = min(estimate.width, left)
+    how = f"{width} runs at a time" if width > 1 else "one run at a time"
+    bound, source = "about", "the runs so far"
+    if estimate.measured:
+        bound, source = "at most", "a short trial"
+    time_left = duration(estimate.all(states))
+    return f"estimated time left: {bound} {time_left} with {how} (from {source})"
 
 
 def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
