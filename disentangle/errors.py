@@ -1,6 +1,7 @@
 """Errors with messages for users: what went wrong, where, and how to fix it."""
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 
@@ -80,19 +81,35 @@ def true_name(name: str, known: Iterable[str]) -> str:
     return alike[0] if len(alike) == 1 else name
 
 
-def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is nearly this name, in any case; None if there is none."""
+    folded = {other.casefold(): other for other in sorted(set(known))}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def one_per_option(option: str, values: Iterable[str]) -> str:
+    """What to write in place of several values in one option: the option once for each."""
+    words = shlex.join(word for value in values for word in (option, value.strip()))
+    return f"give one value per option: {words}"
+
+
+def suggestion(name: str, known: Iterable[str], listing: str = "", option: str = "") -> str:
     """Suggest the closest known name, as "; did you mean 'x'?", or list the known names.
 
     Args:
         name: the name that is not known.
         known: the known names.
         listing: a command that lists them, to be named in place of a long list.
+        option: the repeatable option that the name was given by: names that are joined by commas
+            are to be given one by one.
     """
     names = sorted(set(known))
-    folded = {other.casefold(): other for other in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{folded[close[0]]}'?"
+    parts = [part for part in name.split(",") if part.strip()]
+    if option and len(parts) > 1:
+        return f"; {one_per_option(option, parts)}"
+    if near := nearest(name, names):
+        return f"; did you mean '{near}'?"
     if listing and len(names) > MOST_NAMES:
         return f"; run `{listing}` to list all {len(names)}"
     return f"; known: {', '.join(names)}" if names else "; none exist"

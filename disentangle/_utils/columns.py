@@ -39,7 +39,7 @@ def number(text: str) -> Pieces:
     return tuple(re.split(r"(?<=\s)(?=[\[(])", text))
 
 
-def wrap(pieces: Sequence[str], width: int) -> list[str]:
+def fill(pieces: Sequence[str], width: int) -> list[str]:
     """Put pieces on lines of at most `width`; a longer piece has a line of its own."""
     lines: list[str] = []
     line = ""
@@ -53,7 +53,7 @@ def wrap(pieces: Sequence[str], width: int) -> list[str]:
 
 def paragraph(text: str, width: int) -> list[str]:
     """Wrap a text at words."""
-    return wrap(words(text), width)
+    return fill(words(text), width)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Column:
     """True if the cells are aligned to the right, as numbers are."""
 
     @cached_property
-    def natural(self) -> int:
+    def full(self) -> int:
         """The width at which every cell is one line."""
         return max((cell_len("".join(cell).rstrip()) for cell in self.cells), default=0)
 
@@ -76,11 +76,11 @@ class Column:
 
     def height(self, width: int) -> int:
         """The number of lines of the tallest cell at a width."""
-        return max((len(wrap(cell, width)) for cell in self.cells if len(cell) > 1), default=1)
+        return max((len(fill(cell, width)) for cell in self.cells if len(cell) > 1), default=1)
 
     def narrowest(self, lines: int) -> int:
         """The smallest width at which no cell has more lines, or else the natural width."""
-        low, high = self.least, self.natural
+        low, high = self.least, self.full
         while low < high:
             middle = (low + high) // 2
             low, high = (low, middle) if self.height(middle) <= lines else (middle + 1, high)
@@ -106,7 +106,7 @@ def widths(columns: Sequence[Column], width: int, lines: int | None = None) -> l
         if spare < 0:
             continue
         for i, column in enumerate(columns):
-            wider = 0 if column.right else min(spare, column.natural - found[i])
+            wider = 0 if column.right else min(spare, column.full - found[i])
             found[i], spare = found[i] + wider, spare - wider
         return found
     return None
@@ -125,7 +125,7 @@ def rows_of(
     """The lines of each row of aligned columns."""
     rows = []
     for row in range(len(columns[0].cells)):
-        cells = [wrap(c.cells[row], size) for c, size in zip(columns, sizes, strict=True)]
+        cells = [fill(c.cells[row], size) for c, size in zip(columns, sizes, strict=True)]
         lines = []
         for i in range(max(map(len, cells))):
             parts = []
@@ -175,7 +175,7 @@ def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
     There each cell follows its heading.
     """
     sizes = widths(columns, width)
-    if sizes is not None and (len(columns) < 3 or sizes[-1] >= min(NARROW, columns[-1].natural)):
+    if sizes is not None and (len(columns) < 3 or sizes[-1] >= min(NARROW, columns[-1].full)):
         return draw(columns, sizes)
     if len(columns) < 3:
         return draw(columns, overflowing(columns, width))
@@ -191,7 +191,7 @@ def _words_aligned(columns: Sequence[Column], width: int) -> list[str]:
             cell = cells[row - 1] if row else ()
             name = ("".join(heading).strip(), ": ") if any(heading) else ()
             lines += [
-                INDENT + line for line in wrap(("".join(name), *cell), width - len(INDENT)) if cell
+                INDENT + line for line in fill(("".join(name), *cell), width - len(INDENT)) if cell
             ]
     return lines
 

@@ -3,13 +3,19 @@
 import json
 import tomllib
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictInt, ValidationError
 from pydantic_core import PydanticSerializationError
+
+from disentangle._utils.text import whole
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+Whole = Annotated[StrictInt, BeforeValidator(whole)]
+"""A whole number, which may be written as 1e5, as TOML reads this as a float."""
 
 
 class Strict(BaseModel):

@@ -1,6 +1,9 @@
 """Text for people: durations, counts, lines broken between words alone, and names of files."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from disentangle._utils.columns import paragraph
 
@@ -11,6 +14,25 @@ WARNING = "warning: "
 def count(number: int, noun: str) -> str:
     """Format a number of things, as in "1 thread" and "2 threads"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Join names: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def as_whole(text: str) -> int | None:
+    """The whole number that a text stands for, such as 100000 or 1e5; None if there is none."""
+    for read in (int, float):
+        with suppress(ValueError):
+            number = whole(read(text))
+            return number if isinstance(number, int) else None
+    return None
+
+
+def whole(value: Any) -> Any:
+    """A float that is a whole number, such as 1e5, as an int; other values as they are."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def duration(seconds: float) -> str:
@@ -34,7 +56,7 @@ def file_stem(*parts: str) -> str:
     )
 
 
-def natural(text: str) -> list[tuple[float, str]]:
+def natural_key(text: str) -> list[tuple[float, str]]:
     """A sort key of text in which numbers count as numbers: `beta=2` comes before `beta=16`."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]

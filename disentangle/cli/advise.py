@@ -61,14 +61,11 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         tell(
-            f"No prediction for '{model}': none of its hyper-parameters weights a KL term. Below "
-            "is the prediction for a VAE, whose KL term has weight 1."
+            f"No prediction for '{model}': its loss has no KL term with a weight of its own. For "
+            f"a VAE, whose KL term has the weight 1, run `disentangle advise vae {dataset}`."
         )
+        return
     for line in predict(
-        opened,
-        1.0 if weight is None else weight,
-        values["latents"],
-        values["likelihood"],
-        values["variance"],
+        opened, weight, values["latents"], values["likelihood"], values["variance"]
     ):
         tell(line)

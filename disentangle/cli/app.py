@@ -24,10 +24,12 @@ from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
 from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import (
+    RESULTS,
     CheckpointEvery,
     DataDir,
     Device,
     File,
+    Results,
     RunPath,
     as_example,
 )
@@ -78,6 +80,7 @@ def resume(
     ] = None,
     data_dir: DataDir = None,
     file: File = None,
+    results: Results = RESULTS,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import say
@@ -87,7 +90,7 @@ def resume(
 
     with following() as watch:
         resumed = train.resume(
-            open_run(run, data_dir=data_dir, file=file),
+            open_run(run, results, data_dir=data_dir, file=file),
             device=device,
             checkpoint_every=checkpoint_every,
             figures=figures,

@@ -8,7 +8,7 @@ import typer
 
 from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
-from disentangle.cli.parameters import AsJson, DataDir, File, print_json
+from disentangle.cli.parameters import RESULTS, AsJson, DataDir, File, Results, print_json
 from disentangle.cli.run_choice import open_run
 from disentangle.errors import DisentangleError, UsageError
 
@@ -37,6 +37,7 @@ def compare(
     as_json: AsJson = False,
     data_dir: DataDir = None,
     file: File = None,
+    results: Results = RESULTS,
 ) -> None:
     """Compare two runs: settings, scores and matched latents.
 
@@ -45,7 +46,7 @@ def compare(
     """
     from disentangle.score_tables import comparison
 
-    a, b = (open_run(run, data_dir=data_dir, file=file) for run in (first, second))
+    a, b = (open_run(run, results, data_dir=data_dir, file=file) for run in (first, second))
     if a.path.resolve() == b.path.resolve():
         raise UsageError(f"both arguments are the run {a.path}; give two different runs")
     if as_json:

@@ -120,6 +120,7 @@ def traversals(
     ] = None,
     data_dir: DataDir = None,
     file: File = None,
+    results: Results = RESULTS,
 ) -> None:
     """Draw latent traversals: one row per latent of a run, or one row per run.
 
@@ -139,7 +140,7 @@ def traversals(
         raise UsageError("give only one of --row and --latents")
     if row and len(base or ()) > 1:
         raise UsageError("--row requires a single --base")
-    loaded = [open_run(run, data_dir=data_dir, file=file) for run in runs]
+    loaded = [open_run(run, results, data_dir=data_dir, file=file) for run in runs]
     if row:
         typer.echo(draw_run_rows(loaded, row, (base or ["random"])[0], output, style))
     else:
@@ -155,9 +156,10 @@ def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
         output: Output = None,
         data_dir: DataDir = None,
         file: File = None,
+        results: Results = RESULTS,
         **options: Any,
     ) -> None:
-        typer.echo(draw(open_run(run, data_dir=data_dir, file=file), output, **options))
+        typer.echo(draw(open_run(run, results, data_dir=data_dir, file=file), output, **options))
 
     return with_options_of(draw, command)
 
@@ -230,11 +232,12 @@ def kl(
     ] = "linear",
     no_caption: NoCaption = False,
     output: Output = None,
+    results: Results = RESULTS,
 ) -> None:
     """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
-    typer.echo(draw_kl(open_run(run), output, steps=steps, caption=not no_caption))
+    typer.echo(draw_kl(open_run(run, results), output, steps=steps, caption=not no_caption))
 
 
 NameFile = Callable[..., Path]
@@ -249,7 +252,11 @@ Target = Annotated[
     ),
 ]
 Score = Annotated[
-    str, typer.Option(metavar="NAME", help="name of a score, or heading of its column")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="name of a score, or heading of its column; without it, the scores are listed",
+    ),
 ]
 Scores = Annotated[
     list[str] | None,
@@ -257,6 +264,17 @@ Scores = Annotated[
         "--score", metavar="NAME", help="score to include; repeatable", show_default="all"
     ),
 ]
+
+
+def given(value: str | None, option: str, choices: Sequence[str]) -> str:
+    """The value of an option that must be given.
+
+    Raises:
+        UsageError: it is not given; the message lists the values to choose from.
+    """
+    if value is None:
+        raise UsageError(f"{option} NAME is missing; the runs have: {', '.join(choices) or 'none'}")
+    return value
 
 
 def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
@@ -295,16 +313,23 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
 def effect(
     observations: "Observations",
     target: NameFile,
-    score: Score,
+    score: Score = None,
     knob: Annotated[
-        str,
-        typer.Option("--of", metavar="NAME", help="hyper-parameter, training option, or steps"),
-    ],
+        str | None,
+        typer.Option(
+            "--of",
+            metavar="NAME",
+            help="hyper-parameter, training option, or steps; without it, those that differ "
+            "between runs are listed",
+        ),
+    ] = None,
     no_caption: NoCaption = False,
 ) -> Path:
     """Draw the effect of a hyper-parameter on a score, with every seed."""
-    from disentangle.figures.sweeps import draw_sweep
+    from disentangle.figures.sweeps import draw_sweep, numeric_settings
 
+    score = given(score, "--score", observations.score_names)
+    knob = given(knob, "--of", numeric_settings(observations))
     path = target("effect", [score], knob)
     return draw_sweep(observations, score, knob, path, caption=not no_caption)
 
@@ -339,11 +364,15 @@ def rate_distortion(
 @figure.command(rich_help_panel=MANY, epilog=as_example("figure protocols --score mig"))
 @of_runs
 def protocols(
-    observations: "Observations", target: NameFile, score: Score, no_caption: NoCaption = False
+    observations: "Observations",
+    target: NameFile,
+    score: Score = None,
+    no_caption: NoCaption = False,
 ) -> Path:
     """Draw the rank of each method under each protocol."""
-    from disentangle.figures.agreement import draw_protocols
+    from disentangle.figures.agreement import draw_protocols, scores_of_protocols
 
+    score = given(score, "--score", scores_of_protocols(observations))
     return draw_protocols(observations, score, target("protocols", [score]), caption=not no_caption)
 
 

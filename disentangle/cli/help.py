@@ -13,7 +13,8 @@ from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from disentangle._utils.text import beside, reflow
-from disentangle.cli import renamed
+from disentangle.cli import refused, renamed
+from disentangle.cli.number_options import check_numbers, options_with_values
 
 F = TypeVar("F", bound=Callable[..., Any])
 WIDEST = 100
@@ -51,7 +52,15 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words after the command's name."""
-        return super().parse_args(ctx, renamed.option_names(self.name or "", args))
+        try:
+            words = renamed.option_names(self.name or "", args)
+            return super().parse_args(ctx, with_numbers(self, ctx, words))
+        except Exception as error:
+            raise refused.translated(error, self, ctx) from error
+
+    def unknown_option(self, option: str, ctx: Any) -> str:
+        """What is said of an option that is none of this command."""
+        return refused.unknown_option(option, self, ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -73,12 +82,19 @@ class Group(TyperGroup):
         if not args and not self.invoke_without_command and not ctx.resilient_parsing:
             typer.echo(self.get_help(ctx))
             raise typer.Exit(2)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, with_numbers(self, ctx, args))
+        except Exception as error:
+            raise refused.translated(error, self, ctx) from error
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Look up the command that the first word names."""
         name = renamed.command_name(self.name or "", args[0])
         return super().resolve_command(ctx, [name, *args[1:]])
+
+    def unknown_option(self, option: str, ctx: Any) -> str:
+        """What is said of an option that is none of this command."""
+        return refused.unknown_option(option, self, ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
@@ -95,6 +111,18 @@ class App(typer.Typer):
         """Register a command."""
         register: Callable[[F], F] = super().command(name, **{"cls": Command, **options})
         return register
+
+
+def with_numbers(command: Any, ctx: Any, words: list[str]) -> list[str]:
+    """The words after a command's name, with the numbers of its options checked."""
+    if ctx.resilient_parsing:
+        return words
+    kinds = {
+        spelling: (param, value_name(param, ctx))
+        for param in options_with_values(command, ctx)
+        for spelling in param.opts
+    }
+    return check_numbers(kinds, words)
 
 
 def help_text(command: Any, ctx: Any) -> str:

@@ -121,10 +121,10 @@ def kind_called(word: str) -> str:
 def lines_of(kind: str) -> Iterator[Line]:
     """The lines of a kind."""
     if kind in ("protocols", "presets"):
-        from disentangle.scoring.protocol import DEFAULT
+        from disentangle.runs.score_records import DEFAULT_PROTOCOL
 
         for name, about in about_files(kind).items():
-            yield Line(name, about, kind == "protocols" and name == DEFAULT)
+            yield Line(name, about, kind == "protocols" and name == DEFAULT_PROTOCOL)
         return
     group = next(group for group in registry.groups if f"{group.kind}s" == kind)
     for name, claims in group.entries.items():

@@ -45,8 +45,8 @@ def report(
     """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
-    from disentangle.runs.collection import load_all
     from disentangle.runs.layout import RECORD
+    from disentangle.studies.study_runs import load_study
 
     if output is not None and output.suffix not in (".html", ".htm"):
         raise UsageError(f"--output {output}: expected a file name that ends with .html")
@@ -56,13 +56,20 @@ def report(
         raise UsageError("--runs requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
+    loaded = None if single else load_study(folder)
     typer.echo(
         pages.report(
-            folder, output, runs=runs, bases=base, data_dir=data_dir, file=file, say=typer.echo
+            folder,
+            output,
+            runs=runs,
+            bases=base,
+            loaded=loaded,
+            data_dir=data_dir,
+            file=file,
+            say=typer.echo,
         )
     )
-    if not single:
-        fail_if_any(load_all(folder)[1])
+    fail_if_any(loaded[1] if loaded else [])
 
 
 def find_folder(where: Path | None, study: str | None, results: Path) -> Path:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from disentangle.cli.output import TRAIN_FIRST, load_runs
-from disentangle.cli.parameters import RESULTS
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ Where = Annotated[
 
 def open_run(
     given: Path,
-    results: Path = RESULTS,
+    results: Path,
     *,
     data_dir: Path | None = None,
     file: Path | None = None,
 ) -> "Run":
-    """Load a run that is given by its folder, its name or the start of its id."""
+    """Load a run that is given by its folder, or by its name or the start of its id in results."""
     from disentangle.runs.labels import find_run
     from disentangle.runs.run import load_run
 
@@ -65,6 +64,8 @@ def choose_runs(
     results: Path,
     study: str | None = None,
     where: Sequence[str] | None = None,
+    *,
+    included: bool = True,
 ) -> tuple[list["Run"], list[str]]:
     """Load the chosen runs; return them and messages on unreadable runs.
 
@@ -73,13 +74,19 @@ def choose_runs(
         results: the results folder.
         study: name of a study.
         where: conditions, such as `beta>=4`.
+        included: True to load the runs of the studies in a study's `runs_of` too.
 
     Raises:
         UsageError: there is no such study, or a condition is invalid.
         DisentangleError: there is no run, or none meets the conditions.
     """
     folder = study_folder(results, study, runs)
-    loaded, problems = load_runs(list(runs or ()), folder)
+    if study is None or not included:
+        loaded, problems = load_runs(list(runs or ()), folder)
+    else:
+        from disentangle.studies.study_runs import load_study
+
+        loaded, problems = load_study(folder)
     if not loaded and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
     return matching(loaded, where, folder), problems

@@ -12,7 +12,7 @@ from disentangle.cli.help import App, Group
 from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Results, RunPath, as_example, print_json
 from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs, open_run
-from disentangle.errors import UsageError
+from disentangle.errors import UsageError, suggestion, true_name
 
 if TYPE_CHECKING:
     from disentangle.runs.overview import Overview
@@ -66,11 +66,30 @@ def list_runs(
 
     chosen, problems = choose_runs(None, results, study, where)
     overviews = sorted(map(overview, chosen), key=lambda one: one.started)
+    scores = [score_called(name, overviews) for name in score or ()] or SHOWN
     if as_json:
         print_json([one.as_dict() for one in overviews])
     elif overviews:
-        show(overviews, score or SHOWN)
+        show(overviews, scores)
     fail_if_any(problems)
+
+
+def score_called(name: str, overviews: Sequence["Overview"]) -> str:
+    """The score of runs that has a name, in any case.
+
+    Raises:
+        UsageError: runs have scores, but none with this name.
+    """
+    from disentangle._utils.console import say
+
+    names = {score for one in overviews for score in one.scores}
+    exact = true_name(name, names)
+    if not names:
+        say(f"'{name}' is not shown, as no run has a score yet; run `disentangle score`")
+    elif exact not in names:
+        hint = suggestion(name, names, option="--score")
+        raise UsageError(f"--score: no run has the score '{name}'{hint}")
+    return exact
 
 
 def show(overviews: Sequence["Overview"], scores: Sequence[str]) -> None:

@@ -157,7 +157,7 @@ def score(
         show_scores(scores, output, detail, as_json)
     else:
         check_runs(runs or (), results)
-        loaded, problems = choose_runs(runs, results, study, where)
+        loaded, problems = choose_runs(runs, results, study, where, included=False)
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]

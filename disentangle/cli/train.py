@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
+from disentangle._utils.text import joined
 from disentangle.cli.help import App, Command, Group
 from disentangle.cli.list_plugins import about_claims, listing
 from disentangle.cli.output import fail_if_any
@@ -40,6 +41,7 @@ from disentangle.cli.parameters import (
     names,
 )
 from disentangle.contracts import registry
+from disentangle.contracts.entry_points import OWN
 from disentangle.errors import UsageError, suggestion
 
 
@@ -83,6 +85,35 @@ class TrainingCommand(Command):
             )
         return super().parse_args(ctx, args)
 
+    def unknown_option(self, option: str, ctx: Any) -> str:
+        """What is said of an option that is none of this model's command."""
+        name, model = option.lstrip("-").replace("-", "_"), str(ctx.info_name)
+        models = hyper_parameters(model)
+        others = [other for other, own in models.items() if name in own]
+        if not others:
+            return super().unknown_option(option, ctx)
+        have = "has it" if len(others) == 1 else "have it"
+        return (
+            f"{model} has no hyper-parameter '{name}' ({joined(others)} {have}); "
+            f"it has: {', '.join(models[model]) or 'none of its own'}"
+        )
+
+
+def hyper_parameters(model: str) -> dict[str, list[str]]:
+    """The hyper-parameters of a model and of all built-in ones, without those that all have.
+
+    No other plugin is imported, only to name what it has.
+    """
+    from disentangle.contracts.common_options import Common
+    from disentangle.contracts.settings import option_knobs
+
+    shared = option_knobs(Common)
+    return {
+        name: [knob for knob in option_knobs(registry.models.load(name)) if knob not in shared]
+        for name, claims in registry.models.entries.items()
+        if name == model or [entry.distribution for entry in claims] == [OWN]
+    }
+
 
 HELP = """Train a model on a dataset.
 
@@ -105,6 +136,7 @@ def watch(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="also write the log to RUN/tensorboard")
     ] = False,
+    results: Results = RESULTS,
 ) -> None:
     """Follow a training until it is finished.
 
@@ -115,7 +147,7 @@ def watch(
     from disentangle.training.follow import follow, for_tensorboard
     from disentangle.training.progress import following, line
 
-    followed = open_run(run)
+    followed = open_run(run, results)
     steps = int(followed.record.recipe["steps"])
     board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
     try:

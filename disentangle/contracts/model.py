@@ -117,6 +117,8 @@ class Model(Common, nn.Module, Generic[C]):
     """The class of dataset required for training."""
     supervision: ClassVar[str] = ""
     """How training uses labels, in words; empty for an unsupervised model."""
+    fixed_kl_weight: ClassVar[float | None] = None
+    """The weight of the KL term in nats per image where no hyper-parameter sets it: 1 in a VAE."""
     min_batch: ClassVar[int] = 1
     """The fewest images in a batch; more than 1 if the loss is a statistic of the batch."""
 

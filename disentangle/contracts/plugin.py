@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from disentangle._utils.text import as_whole, whole
 from disentangle.errors import UsageError, true_name
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ class Knob:
             raise UsageError(f"{self.name} must be {self.domain()}; got more than {LARGEST}")
         if self.type is float and type(value) is int:
             value = float(value)
+        if self.type is int:
+            value = whole(value)
         right = type(value) is self.type
         if right and self.type in (int, float):
             right = (
@@ -78,7 +81,8 @@ class Knob:
             try:
                 value = self.type(text)
             except ValueError:
-                value = text
+                value = as_whole(text) if self.type is int else None
+                value = text if value is None else value
         return self.check(value)
 
     def domain(self) -> str:

@@ -27,21 +27,40 @@ def check_pixels(dataset: Dataset) -> None:
         DisentangleError: all images are the same, or their pixel values differ by at most 1, as if
             they were stored as 0 and 1.
     """
-    count, name = len(dataset), f"'{dataset.name}'" if dataset.name else "the dataset"
-    images = read_images(dataset, _sample(count, SOME))
+    if problem := all_the_same(dataset):
+        raise DisentangleError(problem)
+    images = _examined(dataset)
     low, high = int(images.min()), int(images.max())
-    if count > 1 and (images == images[:1]).all():
-        more = read_images(dataset, _sample(count, MANY))
-        if (more == images[:1]).all():
-            raise DisentangleError(_alike(name, count, len(more), (low, high)))
-        low, high = min(low, int(more.min())), max(high, int(more.max()))
     if high - low >= CONTRAST:
         return
-    problem = f"expected pixels from 0 to 255 in {name}, got {low} to {high}"
+    problem = f"expected pixels from 0 to 255 in {_name(dataset)}, got {low} to {high}"
     if high - low <= 1:
         raise DisentangleError(f"{problem}. {_scaled(high)}")
     message = f"{problem}, so images are almost uniform. {_scaled(high)}"
     warnings.warn(message, InputWarning, stacklevel=1)  # the same line, so said once
+
+
+def all_the_same(dataset: Dataset) -> str:
+    """A sentence that says that the images do not differ, and what to do; empty if they do.
+
+    Only a sample is examined. A single image differs from no other, and is not meant.
+    """
+    images = _examined(dataset)
+    if len(dataset) < 2 or not (images == images[:1]).all():
+        return ""
+    return _alike(_name(dataset), len(dataset), len(images), (int(images.min()), int(images.max())))
+
+
+def _examined(dataset: Dataset) -> NDArray[np.uint8]:
+    """A sample of the images [N, C, H, W]: few, or many if the few are all the same."""
+    images = read_images(dataset, _sample(len(dataset), SOME))
+    if len(dataset) > SOME and (images == images[:1]).all():
+        return read_images(dataset, _sample(len(dataset), MANY))
+    return images
+
+
+def _name(dataset: Dataset) -> str:
+    return f"'{dataset.name}'" if dataset.name else "the dataset"
 
 
 def read_images(dataset: Dataset, index: Index) -> NDArray[np.uint8]:

@@ -70,11 +70,14 @@ def draw_protocols(
         raise UsageError(f"cannot rank by '{score}': the metric declares no better direction")
     names = observations.names()
     values = {g: common_seeds(observations, g, columns) for g in names}
-    groups = [g for g in names if values[g].size]
+    complete = [g for g in names if values[g].size]
+    groups = [g for g in complete if g not in observations.collapsed]
+    left_out = [names[g] for g in complete if g in observations.collapsed]
     if not 2 <= len(groups) <= MOST:
         raise UsageError(
             f"expected 2 to {MOST} configurations with '{score}' in all its protocols, "
-            f"got {len(groups)}. Select configurations with --where."
+            f"got {len(groups)}{f' besides {len(left_out)} collapsed' if left_out else ''}. Select "
+            "configurations with --where."
         )
     ranking = ranks([values[g] for g in groups], less=direction(columns[0]) == "less")
     seeds = [values[g].shape[1] for g in groups]
@@ -93,6 +96,8 @@ def draw_protocols(
             else f"Intervals require at least {FEWEST} seeds."
         )
     )
+    if left_out:
+        head += f" Not ranked, as at most one latent is active: {', '.join(left_out)}."
     if len(columns) < len(all_columns):
         head += (
             " Left out, because they differ in more than the protocol: "
@@ -127,6 +132,12 @@ def draw_protocols(
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", length=0)
     return canvas.save(path)
+
+
+def scores_of_protocols(observations: Observations) -> list[str]:
+    """The names of the scores that were computed under several protocols."""
+    names = observations.score_names
+    return [n for n in names if max(map(len, families(observations.columns([n])))) > 1]
 
 
 def label_at(

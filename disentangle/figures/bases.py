@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng, torch_rng
-from disentangle.errors import OldSpelling, UsageError
+from disentangle.errors import OldSpelling, UsageError, one_per_option
 from disentangle.figures.latents import has_prior
 from disentangle.runs.run import Run
 
@@ -78,6 +78,8 @@ def find_bases(run: Run, specs: Sequence[str]) -> list[Base]:
             indices = list(range(number))
         elif word.isdecimal() and not count:
             indices = [int(word)]
+        elif "," in spec:
+            raise UsageError(f"--base {spec}: {one_per_option('--base', spec.split(','))}")
         else:
             raise UsageError(
                 f"--base {spec}: expected random, first or prior, with an optional :COUNT, or the "

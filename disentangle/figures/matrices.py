@@ -100,7 +100,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
         metric = name.partition("/")[0]
         names = {n for s in scores for n, d in s.detail.items() if d.axes == BOTH}
         raise DisentangleError(
-            f"{run.path}: no '{name}' in its scores{suggestion(name, names)}; "
+            f"{run.path}: no '{name}' in its scores{suggestion(name, names, option='--detail')}; "
             f"to compute it, run `disentangle score {run.path} --metric {metric}`."
         )
     score = min(candidates, key=lambda s: (s.representation != "mean", len(s.key.knobs), s.seed))

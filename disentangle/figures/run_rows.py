@@ -12,7 +12,7 @@ from torch import Tensor
 from disentangle._utils.text import file_stem
 from disentangle.contracts.model import ACTIVE
 from disentangle.contracts.source import Codes
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, nearest, one_per_option
 from disentangle.figures.aligned import check_comparable, correlations
 from disentangle.figures.bases import Base, current_names, find_bases
 from disentangle.figures.canvas import COLUMN, EDGE, LINE, PAGE, STILL, Canvas, check_suffix, lines
@@ -115,9 +115,13 @@ def find_block(runs: Sequence[Run], informed: Sequence[Informed | None], row: st
         ]
         return Block(f"z{row} of the first run", rows, of_factor=False)
     factors = first.factors if first is not None else ()
+    if "," in row:
+        raise UsageError(f"--row {row}: {one_per_option('--row', row.split(','))}")
+    near = nearest(row, factors)
     raise UsageError(
         f"--row {row}: expected a factor ({', '.join(factors) or 'the dataset has none'}) or a "
-        f"latent of the first run, 0 to {runs[0].model.latents - 1}{suggestion(row, factors)}"
+        f"latent of the first run, 0 to {runs[0].model.latents - 1}"
+        + (f"; did you mean '{near}'?" if near else "")
     )
 
 

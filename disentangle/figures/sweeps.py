@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from disentangle._utils.text import count, natural
+from disentangle._utils.text import count, natural_key
 from disentangle.contracts.metric import Role
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, check_suffix, lines
@@ -66,7 +66,7 @@ def draw_sweep(
     names = names_of(others)
     for o in with_knob:
         curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
-    ordered = sorted(curves, key=natural)
+    ordered = sorted(curves, key=natural_key)
     many = any(
         Counter(x for x, _ in points).most_common(1)[0][1] >= FEWEST for points in curves.values()
     )
@@ -94,6 +94,19 @@ def draw_sweep(
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
     legend(axes, ordered)
     return canvas.save(path)
+
+
+def numeric_settings(observations: Observations) -> list[str]:
+    """The hyper-parameters and training options with several values, all of them numbers."""
+    values: dict[str, set[Any]] = {}
+    for o in observations:
+        for name, value in o.settings.items():
+            values.setdefault(name, set()).add(value)
+    return sorted(
+        name
+        for name, own in values.items()
+        if len(own) > 1 and not any(isinstance(value, str | bool) for value in own)
+    )
 
 
 def draw_rate_distortion(

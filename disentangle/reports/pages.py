@@ -23,6 +23,7 @@ def report(
     *,
     runs: bool = False,
     bases: Sequence[str] | None = None,
+    loaded: tuple[Sequence[Run], Sequence[str]] | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     say: Say = silent,
@@ -33,6 +34,8 @@ def report(
         where: a run, its folder, or a folder with runs below it.
         output: the file to write; by default `report.html` in that folder.
         runs: for a folder: also write the report of each run, as `report.html` in its own folder.
+        loaded: for a folder: the runs to show, and messages on those that cannot be read; by
+            default all below it.
         bases: for a run: the base images of the traversals; see `figures.bases.find_bases`.
         data_dir: folder of the prepared dataset, if it has moved since training.
         file: the dataset's own file, if it has moved since training.
@@ -44,7 +47,7 @@ def report(
     """
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
     single = isinstance(where, Run) or (folder / RECORD).exists()
-    if not single and not find_runs(folder):
+    if not single and not (loaded and loaded[0]) and not find_runs(folder):
         raise DisentangleError(f"{folder}: no runs. Run `disentangle train MODEL DATASET` first.")
     path = Path(output).expanduser() if output is not None else folder / NAME
     if not path.parent.is_dir():
@@ -54,7 +57,8 @@ def report(
         write_text(path, run_page(run, bases))
         return path
     problems = write_runs(folder, data_dir, file, say) if runs else []
-    write_text(path, study_page(folder, path.parent, problems))
+    shown, unread = loaded or (None, ())
+    write_text(path, study_page(folder, path.parent, [*unread, *problems], shown))
     return path
 
 

@@ -12,10 +12,14 @@ from disentangle.reports.plot_section import plot, runs_of
 from disentangle.reports.scores_section import baselines_near
 from disentangle.reports.sprites import figure_title, figure_uri
 from disentangle.runs.collection import load_all
+from disentangle.runs.log_tail import LOG, last_entry
 from disentangle.runs.run import Run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.table import Table
+
+LAST = "last"
+"""The sort key of a cell that comes after all others."""
 
 
 def about_study(
@@ -97,10 +101,14 @@ def failures(runs: Sequence[Run]) -> list[str]:
 
 
 def sort_keys(table: Table, row: Row) -> list[str]:
-    """Sort keys of a row's cells; an empty key means that the cell is sorted by its text."""
+    """Sort keys of a row's cells; an empty key means that the cell is sorted by its text.
+
+    By a score, rows that collapsed come last in both directions: they are not ranked.
+    """
     counts: dict[str, int | None] = {"steps": row.steps, "seeds": len(row.seeds)}
     centres = [row.cells.get(column, Cell()).centre for column in table.columns]
-    return [key(counts.get(name)) for name in table.left] + [key(centre) for centre in centres]
+    scores = [LAST if row.all_collapsed else key(centre) for centre in centres]
+    return [key(counts.get(name)) for name in table.left] + scores
 
 
 def key(value: float | None) -> str:
@@ -110,8 +118,8 @@ def key(value: float | None) -> str:
 
 def run_row(run: Run, address: str) -> dict[str, Any]:
     """One row of the table of runs."""
-    record, log = run.record, run.log
-    active = log[-1].get("active") if log else None
+    record, last = run.record, last_entry(run.path / LOG)
+    active = last.get("active") if last else None
     return {
         "dataset": record.dataset.name,
         "model": record.model,

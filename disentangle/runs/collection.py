@@ -7,6 +7,7 @@ from pathlib import Path
 
 from disentangle._utils.memory import uncollected
 from disentangle.errors import DisentangleError
+from disentangle.runs.collapse import log_end
 from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
 from disentangle.runs.layout import RECORD
 from disentangle.runs.run import Run, load_run
@@ -38,10 +39,14 @@ def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
         for path in paths:
             try:
                 run = index.recall(path, str(path.relative_to(results))) if index else None
+                indexed = run is not None
                 if run is None:
                     run = load_run(path)
                     read_scores(run)
-                    lacking += is_stable(run, now)
+                if index and run.finished:
+                    before = run.log_end
+                    indexed &= log_end(run) is before
+                lacking += not indexed and is_stable(run, now)
                 runs.append(run)
             except DisentangleError as error:
                 problems.append(str(error))

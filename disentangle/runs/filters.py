@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from disentangle.errors import UsageError, suggestion, true_name
+from disentangle.errors import UsageError, one_per_option, suggestion, true_name
+from disentangle.runs.overview import STATES, state_of
 from disentangle.runs.run import Run
 
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
@@ -16,9 +17,14 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+GROUPS = {"finished": ("finished", "collapsed"), "unfinished": ("training", "stopped")}
+"""Name for several states in a condition -> these states: a collapsed run is finished too."""
 WHOLE = "all images"
 """The part of a run that was trained on a whole dataset; `all` in a condition means the same."""
 CONDITION = re.compile(r"\s*([\w-]+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
+
+FURTHER = re.compile(r",\s*(?=[\w-]+\s*[<>=!])")
+"""The comma before a further condition in one text."""
 
 
 def filterable_fields(run: Run) -> dict[str, Any]:
@@ -32,9 +38,26 @@ def filterable_fields(run: Run) -> dict[str, Any]:
         "fingerprint": fingerprint[:10],
         "preset": record.preset or "",
         "supervision": record.supervision or "",
-        "state": run.state,
     }
     return {**record.recipe, **record.knobs, **fields}
+
+
+def states(sign: str, value: str, condition: str) -> set[str]:
+    """The states of a run that meet a condition.
+
+    Raises:
+        UsageError: there is no such state, or the condition orders states.
+    """
+    name = true_name(value, [*STATES, *GROUPS])
+    if sign not in ("=", "!="):
+        raise UsageError(f"--where {condition}: states have no order; use = or !=")
+    if name not in STATES and name not in GROUPS:
+        raise UsageError(
+            f"--where {condition}: no state '{value}'; expected one of {', '.join(STATES)} or "
+            "unfinished, which is training or stopped"
+        )
+    meant = set(GROUPS.get(name, (name,)))
+    return meant if sign == "=" else set(STATES) - meant
 
 
 def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
@@ -52,7 +75,11 @@ def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
         name, sign, value = parse(text)
         if name == "part" and value == "all":
             value = WHOLE
-        fields = {key for run in runs for key in filterable_fields(run)}
+        if name.casefold() == "state":
+            meant = states(sign, value, text)
+            selected = [run for run in selected if state_of(run) in meant]
+            continue
+        fields = {key for run in runs for key in filterable_fields(run)} | {"state"}
         name = true_name(name, fields)
         if runs and name not in fields:
             raise UsageError(f"--where {text}: no run has '{name}'{suggestion(name, fields)}")
@@ -74,6 +101,9 @@ def parse(condition: str) -> tuple[str, str, str]:
             f"--where {condition}: expected a condition such as beta>=4, with one of the operators "
             f"{' '.join(TESTS)}"
         )
+    if parts[1] != "part" and FURTHER.search(parts[3]):
+        conditions = FURTHER.split(condition)
+        raise UsageError(f"--where {condition}: {one_per_option('--where', conditions)}")
     return parts[1].replace("-", "_"), parts[2].replace("==", "="), parts[3]
 
 

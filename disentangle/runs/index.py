@@ -20,6 +20,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check_complete
 from disentangle.errors import DisentangleError
 from disentangle.runs.layout import RECORD
+from disentangle.runs.log_tail import LogEnd
 from disentangle.runs.records import Record, RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoresRead
@@ -42,7 +43,10 @@ SCORE = ("value", "reason", "weights", "seconds", "overlap")
 
 
 class IndexEntry(Record):
-    """A run: stamps of its files, numbers of its shared record and scores, and its own fields."""
+    """A run: stamps of its files, numbers of its shared record and scores, and its own fields.
+
+    `log` is what the log of a finished run ends with; indexes of earlier versions lack it.
+    """
 
     recorded: Stamp
     record: int
@@ -50,6 +54,7 @@ class IndexEntry(Record):
     own: RunOwn
     scored: Stamp | None
     scores: tuple[tuple[int, ScoreOwn], ...]
+    log: LogEnd | None = None
 
 
 class RunIndex(Record):
@@ -72,7 +77,7 @@ class RunIndex(Record):
             return None
         record = with_seed(self.records[entry.record], entry.seed)
         run = Run(path, record.model_copy(update=dict(zip(RUN, entry.own, strict=True))))
-        run.recorded = entry.recorded
+        run.recorded, run.log_end = entry.recorded, entry.log
         if entry.scored is not None:
             scores = tuple(
                 self.scores[like].model_copy(update=dict(zip(SCORE, own, strict=True)))
@@ -85,6 +90,8 @@ class RunIndex(Record):
 def is_stable(run: Run, now: int) -> bool:
     """True if the files of a run had not changed for a while before `now`, when they were read."""
     stamps = [run.recorded] if run.scores_read is None else [run.recorded, run.scores_read.stamp]
+    if run.finished and run.log_end is not None and run.log_end.stamp is not None:
+        stamps.append(run.log_end.stamp)
     return all(s and max(s.modified, s.changed) < now - SETTLED for s in stamps)
 
 
@@ -135,6 +142,7 @@ def write_index(results: str | Path, runs: Sequence[Run]) -> None:
             own=tuple(getattr(run.record, name) for name in RUN),
             scored=kept and kept.stamp,
             scores=tuple(of_scores),
+            log=run.log_end if run.finished else None,
         )
     with suppress(OSError, ValueError):
         index = RunIndex.model_construct(

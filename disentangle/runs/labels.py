@@ -102,21 +102,25 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     """The folder of a run that is given by its folder, its name or the start of its id.
 
     Args:
-        given: a folder, which comes first; else a name, or an id's first characters.
+        given: a folder, which comes first; else a name, or an id's first characters. A folder may
+            be given from `results` on.
         results: the folder whose runs are searched for the name or id.
 
     Raises:
         DisentangleError: several runs match, or none does.
     """
     text, folder = str(given), Path(given).expanduser()
-    if (folder / RECORD).exists() or len(folder.parts) != 1 or folder.is_absolute():
+    if (folder / RECORD).exists() or folder.is_absolute():
         return folder
+    if len(folder.parts) != 1:
+        inside = Path(results) / folder
+        return inside if (inside / RECORD).exists() else folder
     runs = find_runs(results)
     matches = [run for run in runs if run.name == text]
     matches = matches or [run for run in runs if name_of(run) == text]
     matches = matches or [run for run in runs if run.name.startswith(text)]
     if len(matches) > 1:
-        raise DisentangleError(f"'{text}' matches several runs; give one of {listed(matches)}")
+        raise DisentangleError(f"'{text}' matches several runs; give one of {first_few(matches)}")
     if not matches:
         raise DisentangleError(
             f"{text}: not a run (it has no run.json), nor the name or id of a run in {results}. "
@@ -125,7 +129,7 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     return matches[0]
 
 
-def listed(paths: Sequence[Path]) -> str:
+def first_few(paths: Sequence[Path]) -> str:
     """Paths as text, at most `LISTED` of them."""
     others = len(paths) - LISTED
     return ", ".join(map(str, paths[:LISTED])) + (f" and {others} more" if others > 0 else "")

@@ -4,10 +4,23 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from disentangle._utils.files import Stamp
+
+LOG = "log.jsonl"
+"""The log of a run."""
 TAIL = 65_536
 """Bytes to read from the end of a log; they contain its last entry."""
+
+
+class LogEnd(NamedTuple):
+    """What the last entry of a log says, when the log had this stamp."""
+
+    stamp: Stamp | None
+    step: int
+    collapsed: bool | None
+    """True if at most one latent was active, or the codes were constant; None if it is not said."""
 
 
 def last_entry(path: Path) -> dict[str, Any] | None:

@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.collapse import collapsed
+from disentangle.runs.collapse import collapsed, log_end
 from disentangle.runs.labels import read_label
-from disentangle.runs.log_tail import last_entry
 from disentangle.runs.records import Value
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import Score
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import current_scores
+
+STATES = ("finished", "collapsed", "training", "stopped", "failed")
+"""The states of a run; see `Overview.state`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,6 @@ class Overview:
 def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     """Make the overview of a run; `now` is the present time."""
     record, label = run.record, read_label(run.path)
-    last = last_entry(run.path / "log.jsonl") or {}
     now = now or datetime.datetime.now(datetime.UTC)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
@@ -77,7 +78,7 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
         name=label.name,
         note=label.note,
         state=state_of(run),
-        step=int(last.get("step", 0)),
+        step=log_end(run).step,
         steps=int(record.recipe["steps"]),
         model=record.model,
         dataset=record.dataset.name,
@@ -106,7 +107,7 @@ def plainest(scores: tuple[Score, ...]) -> dict[str, float]:
     """The value of each score under the plainest conditions: means, all factors, no other knobs."""
 
     def unusual(score: Score) -> tuple[Any, ...]:
-        other = score.representation != "mean", score.protocol != "locatello2019"
+        other = score.representation != "mean", score.protocol != DEFAULT_PROTOCOL
         return len(score.knobs), *other, -len(score.factors), score.seed, -score.version
 
     values = {s.name: s.value for s in sorted(scores, key=unusual, reverse=True)}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from disentangle.contracts.model import Code, Model
     from disentangle.runs.checkpoint import Checkpoint
+    from disentangle.runs.log_tail import LogEnd
     from disentangle.runs.score_records import ScoresRead
 
 
@@ -56,6 +57,7 @@ class Run:
         self.shows: Callable[[Score], bool] = lambda score: True
         self.recorded: Stamp | None = None
         self.scores_read: ScoresRead | None = None
+        self.log_end: LogEnd | None = None
         self.unsaved: tuple[Score, ...] | None = None
         self.unwritten = ""
         self.say: Say = silent

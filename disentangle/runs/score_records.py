@@ -7,6 +7,9 @@ from pydantic import Field
 from disentangle._utils.files import Stamp
 from disentangle.runs.records import Record, Value, View
 
+DEFAULT_PROTOCOL = "locatello2019"
+"""The protocol of scores for which none is named; `scoring/protocols` has its file."""
+
 
 class ColumnKey(NamedTuple):
     """The key of a table's column: scores with equal keys are comparable.

@@ -77,7 +77,8 @@ def check_columns(names: Sequence[str], datasets: Iterable[Sequence[Run]]) -> No
             scores = {
                 text for columns in known for c, h in columns.items() for text in (c.score, h)
             }
-            raise UsageError(f"--columns: no column '{name}'{suggestion(name, {*scores, *LEFT})}")
+            hint = suggestion(name, {*scores, *LEFT}, option="--columns")
+            raise UsageError(f"--columns: no column '{name}'{hint}")
 
 
 def every_heading(runs: Sequence[Run]) -> dict[ColumnKey, str]:

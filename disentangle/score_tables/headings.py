@@ -81,8 +81,13 @@ def describe_factors(factors: Sequence[str], usual: Sequence[str] = ()) -> str:
     return f"without {'+'.join(missing)}" if missing else "all factors"
 
 
-def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
+def named(columns: Mapping[ColumnKey, str], name: str, option: str = "") -> list[ColumnKey]:
     """The columns of a score, or the column with a heading.
+
+    Args:
+        columns: all columns.
+        name: the name of a score, or a heading.
+        option: the repeatable option that the name was given by, if it was.
 
     Raises:
         UsageError: there is none.
@@ -91,7 +96,8 @@ def named(columns: Mapping[ColumnKey, str], name: str) -> list[ColumnKey]:
     name = true_name(name, names)
     matches = [c for c, heading in columns.items() if name in (c.score, heading)]
     if not matches:
-        raise UsageError(f"no run has the score '{name}'{suggestion(name, names)}")
+        hint = suggestion(name, names, option=option)
+        raise UsageError(f"no run has the score '{name}'{hint}")
     return matches
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
@@ -55,12 +56,14 @@ class Observations:
         observations: every available score.
         headings: column -> heading, as in tables.
         runs: the number of runs.
+        collapsed: the configurations whose runs all collapsed, which are never ranked.
     """
 
     dataset: str
     observations: tuple[Observation, ...]
     headings: dict[ColumnKey, str]
     runs: int
+    collapsed: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -72,6 +75,11 @@ class Observations:
         """A description of the data, for figures."""
         return f"{count(self.runs, 'run')} on {self.dataset}"
 
+    @property
+    def score_names(self) -> list[str]:
+        """The names of all scores, sorted."""
+        return sorted({column.score for column in self.headings})
+
     def columns(self, names: Sequence[str] | None = None) -> list[ColumnKey]:
         """The columns with these names or headings [default: all].
 
@@ -80,7 +88,8 @@ class Observations:
         """
         if not names:
             return list(self.headings)
-        return list(dict.fromkeys(c for name in names for c in named(self.headings, name)))
+        columns = [c for name in names for c in named(self.headings, name, "--score")]
+        return list(dict.fromkeys(columns))
 
     def column(self, name: str) -> ColumnKey:
         """The one column with this name or heading.
@@ -164,8 +173,13 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
         for run, score, value in finite
     )
     usual = tuple(runs[0].record.dataset.factors)
+    standing = {run.record.group for run in runs if not collapsed(run)}
     return Observations(
-        dataset, observations, headings((s.key for _, s, _ in finite), usual), len(runs)
+        dataset,
+        observations,
+        headings((s.key for _, s, _ in finite), usual),
+        len(runs),
+        frozenset(run.record.group for run in runs) - standing,
     )
 
 

@@ -63,7 +63,8 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
     names = [true_name(name, sortable) for name in names]
     for name in names:
         if name not in sortable:
-            raise UsageError(f"--sort: no column '{name}'{suggestion(name, sortable)}")
+            hint = suggestion(name, sortable, option="--sort")
+            raise UsageError(f"--sort: no column '{name}'{hint}")
     for table in tables:
         models = [row for row in table.rows if not row.baseline]
         for name in reversed(names):

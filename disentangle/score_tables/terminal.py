@@ -13,23 +13,23 @@ from disentangle._utils.columns import (
     Column,
     Pieces,
     draw,
+    fill,
     head,
     number,
     packed,
     paragraph,
     widths,
     words,
-    wrap,
 )
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.headings import counted, metric_of
 from disentangle.score_tables.render import Sheet, Text, printable
-from disentangle.scoring.protocol import DEFAULT
 
 HEAD = 3
 """The most lines of a heading before a table is shown in another way."""
 READ = 100
 """The most characters in a line of running text."""
-USUAL = {"default", DEFAULT, "mean", "all factors"}
+USUAL = {"default", DEFAULT_PROTOCOL, "mean", "all factors"}
 """Conditions in headings that are the default ones."""
 
 
@@ -217,18 +217,18 @@ def one_by_one(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[s
     lines: list[str] = []
     for row in range(len(sheet.body)):
         lines += [""] * bool(lines)
-        lines += transposed(sheet, width, style, [row]) or listed(sheet, width, style, row)
+        lines += transposed(sheet, width, style, [row]) or stacked(sheet, width, style, row)
     return lines
 
 
-def listed(sheet: Sheet, width: int, style: Callable[[Text], str], row: int) -> list[str]:
+def stacked(sheet: Sheet, width: int, style: Callable[[Text], str], row: int) -> list[str]:
     """A row as its name, then each heading above its value."""
     n = sheet.names
-    lines = wrap(name_of(sheet, row), width)
+    lines = fill(name_of(sheet, row), width)
     for heading, cell in zip(sheet.head[n:], sheet.body[row][n:], strict=True):
-        lines += wrap(head(heading), width)
+        lines += fill(head(heading), width)
         lines += [
-            f"  {style(replace(cell, text=line))}" for line in wrap(words(cell.text), width - 2)
+            f"  {style(replace(cell, text=line))}" for line in fill(words(cell.text), width - 2)
         ]
     return lines
 

@@ -21,10 +21,9 @@ from disentangle.errors import (
 )
 from disentangle.runs.layout import folder_name
 from disentangle.runs.records import DatasetRecord, read_record
-from disentangle.runs.score_records import Score, ScoreFile
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score, ScoreFile
 from disentangle.scoring.controls import CONTROLS, BaselineContext
 from disentangle.scoring.measure import ScoreMapping, measure
-from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 
 
@@ -34,7 +33,7 @@ def baselines(
     *,
     only: Sequence[str] | None = None,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     split: str | None = None,
     factors: Sequence[str] | None = None,
     results: str | Path = "results",
@@ -148,7 +147,7 @@ def known_baselines(names: Iterable[str] | None) -> list[str] | None:
     known = None if names is None else [true_name(name, CONTROLS) for name in names]
     for name in known or ():
         if name not in CONTROLS:
-            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS)}")
+            raise UsageError(f"no baseline '{name}'{suggestion(name, CONTROLS, option='--only')}")
     return known
 
 

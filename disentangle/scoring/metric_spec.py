@@ -159,7 +159,7 @@ def check_names(metric: str, scores: Iterable[str]) -> None:
             )
 
 
-def listed(metrics: Iterable[str] | None) -> list[str] | None:
+def spec_list(metrics: Iterable[str] | None) -> list[str] | None:
     """The requested metrics as a list, also for a single name; None stays None."""
     return None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
 
@@ -183,7 +183,7 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
             hint = suggestion(name, registry.metrics.entries)
             raise UsageError(f"protocol '{rules.name}', [knobs]: no metric '{name}'{hint}")
         MetricSpec(name, knobs)  # checks the knobs even if the metric does not run
-    specs = listed(metrics)
+    specs = spec_list(metrics)
     if specs is None and rules.metrics is not None:
         specs = list(rules.metrics)
     specs = None if specs is None else [true_spec(spec) for spec in specs]

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 
 from disentangle._utils.strict import Strict, first_error, packaged_toml
 from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 
-DEFAULT = "locatello2019"
 Representation = Literal["mean", "sample"]
 
 
@@ -46,7 +46,7 @@ def known_protocols() -> Mapping[str, Protocol]:
     return {name: Protocol(name=name, **content) for name, content in files.items()}
 
 
-def load_protocol(name: str | Path = DEFAULT) -> Protocol:
+def load_protocol(name: str | Path = DEFAULT_PROTOCOL) -> Protocol:
     """Load a protocol by name, in any case, or from a TOML file.
 
     Raises:

@@ -10,9 +10,10 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.errors import UsageError
 from disentangle.runs.records import DatasetRecord, Record
 from disentangle.runs.run import Run
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.measure import ScoreRequest, score_requests
-from disentangle.scoring.metric_spec import MetricSpec, choose, listed, true_spec
-from disentangle.scoring.protocol import DEFAULT, Protocol, load_protocol
+from disentangle.scoring.metric_spec import MetricSpec, choose, spec_list, true_spec
+from disentangle.scoring.protocol import Protocol, load_protocol
 
 
 class ScoringRequest(Record):
@@ -25,7 +26,7 @@ class ScoringRequest(Record):
     metrics: tuple[str, ...] | None = None
     """Names with optional hyper-parameters (`mig:bins=40`), or `all`; None for the protocol's
     choice, else the default metrics."""
-    protocol: str = DEFAULT
+    protocol: str = DEFAULT_PROTOCOL
     """The name of a protocol, or the path of a TOML file."""
     seed: int = 0
     """The seed of the metrics' sampling."""
@@ -37,7 +38,7 @@ class ScoringRequest(Record):
         cls,
         metrics: Iterable[str] | None = None,
         *,
-        protocol: str | Path = DEFAULT,
+        protocol: str | Path = DEFAULT_PROTOCOL,
         seed: int = 0,
         split: str | None = None,
         factors: Sequence[str] | None = None,
@@ -47,7 +48,7 @@ class ScoringRequest(Record):
         Raises:
             UsageError: an unknown metric, hyper-parameter or protocol, or an invalid seed.
         """
-        names = listed(metrics)
+        names = spec_list(metrics)
         for name in names or ():
             if not isinstance(name, str):
                 raise UsageError(f"a metric's name must be a string, got {type(name).__name__}")

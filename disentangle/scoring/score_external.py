@@ -12,10 +12,10 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning
 from disentangle.runs.records import DatasetRecord
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.encoders import Function, FunctionSource, Input, evaluating
 from disentangle.scoring.measure import ScoreMapping, measure_each, seconds_of
-from disentangle.scoring.protocol import DEFAULT
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
@@ -26,7 +26,7 @@ def score_encoder(
     metrics: Iterable[str] | None = None,
     *,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     split: str | None = None,
     factors: Sequence[str] | None = None,
     takes: Input = "float",
@@ -108,7 +108,7 @@ def score_codes(
     test_factors: ArrayLike | None = None,
     metrics: Iterable[str] | None = None,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     names: Sequence[str] | None = None,
 ) -> ScoreMapping:
     """Score given codes; return score names and values.

@@ -13,7 +13,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
-from disentangle.runs.score_records import Score
+from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
@@ -22,7 +22,7 @@ from disentangle.scoring.measure import (
     seconds_of,
 )
 from disentangle.scoring.metric_spec import MetricSpec
-from disentangle.scoring.protocol import DEFAULT, Protocol
+from disentangle.scoring.protocol import Protocol
 from disentangle.scoring.request import ScoringRequest
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def score(
     metrics: Iterable[str] | None = None,
     *,
     seed: int = 0,
-    protocol: str | Path = DEFAULT,
+    protocol: str | Path = DEFAULT_PROTOCOL,
     dataset: Dataset | None = None,
     split: str | None = None,
     factors: Sequence[str] | None = None,

@@ -103,7 +103,8 @@ def load_plan(
     plan = planner.plan(path, ())
     name_all(plan.jobs)
     if not plan.jobs and not plan.absent:
-        raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}")
+        hint = suggestion(datasets[0], planner.named, option="--dataset")
+        raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}{hint}")
     return plan
 
 

@@ -7,13 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, StrictInt, StrictStr, ValidationError, field_validator, model_validator
+from pydantic import Field, StrictStr, ValidationError, field_validator, model_validator
 
-from disentangle._utils.strict import Strict, error_place, first_error
+from disentangle._utils.strict import Strict, Whole, error_place, first_error
+from disentangle._utils.text import whole
 from disentangle.data import loading
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
+from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.statistics import Statistic
-from disentangle.scoring.protocol import DEFAULT
 
 OPENING = ("file", "image_size", "channels")
 """Keys of a dataset that set how it is opened."""
@@ -28,21 +29,21 @@ class DatasetAsked(Strict):
 
     name: StrictStr
     file: StrictStr | None = None
-    image_size: StrictInt | None = None
-    channels: StrictInt | None = None
+    image_size: Whole | None = None
+    channels: Whole | None = None
     split: StrictStr | None = None
     factors: tuple[StrictStr, ...] | None = Field(default=None, min_length=1)
     hold_out: tuple[StrictStr, ...] = ()
-    hold_out_seed: StrictInt = Field(default=0, ge=0)
+    hold_out_seed: Whole = Field(default=0, ge=0)
 
 
 class ScoresAsked(Strict):
     """`[[scores]]`: a set of scores for every run."""
 
     metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
-    protocols: tuple[str, ...] = Field(default=(DEFAULT,), min_length=1)
+    protocols: tuple[str, ...] = Field(default=(DEFAULT_PROTOCOL,), min_length=1)
     """Names, or TOML files relative to the study file."""
-    seed: int = Field(default=0, ge=0)
+    seed: Whole = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The datasets whose runs get these scores; all by default."""
     split: str | None = None
@@ -169,7 +170,7 @@ def expand(block: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         if key not in given:
             raise UsageError(f"{where}: {key} is missing")
     if "seeds" in given:
-        seeds = given.pop("seeds")
+        seeds = whole(given.pop("seeds"))
         if "seed" in given:
             raise UsageError(f"{where}: give seed or seeds, not both")
         if type(seeds) is not int or not 1 <= seeds <= SEEDS:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import WARNING
 from disentangle.contracts.dataset import Dataset
+from disentangle.data.image_checks import all_the_same
 from disentangle.errors import DisentangleError
 
 QUICK = 400
@@ -39,10 +40,10 @@ def advise(
         variance: variance of a pixel in the Gaussian likelihood.
 
     Raises:
-        DisentangleError: the images are all alike.
+        DisentangleError: the images are all the same.
     """
-    if same := alike(dataset):
-        raise DisentangleError(f"'{dataset.name}': {same}")
+    if same := all_the_same(dataset):
+        raise DisentangleError(same)
     norm = beta * latents / prod(dataset.image_shape)
     lines = [
         f"beta = {beta:g} is the weight of the KL term in nats per image, summed over pixels and "
@@ -124,7 +125,7 @@ def one_line(
     dataset: Dataset, beta: float, latents: int, likelihood: str, variance: float
 ) -> str | None:
     """The advice in one line, from few images; None if nothing can be predicted."""
-    if len(dataset) > 1 and (same := alike(dataset)):
+    if same := all_the_same(dataset):
         return f"{WARNING}{same}"
     if likelihood not in KNOWN or len(dataset) < 2:
         return None
@@ -137,20 +138,6 @@ def one_line(
         outcome = f"beta = {beta:g}: no posterior collapse expected"
     rough = float(f"{onset.value:.2g}")  # of few images: two digits
     return f"{outcome} (predicted above about {rough:g})"
-
-
-def alike(dataset: Dataset) -> str | None:
-    """A sentence that says that the images are all alike, and what to do; None if they differ."""
-    index = numpy_rng(0, "spectrum").permutation(len(dataset))[:QUICK]
-    images = dataset.images(np.sort(index))
-    if not bool((images == images[:1]).all()):
-        return None
-    values = np.unique(images.numpy())
-    pixels = f", each pixel {int(values[0])} of 255" if len(values) == 1 else ""
-    return (
-        f"all {len(images)} sampled images are alike{pixels}, so there is nothing to learn; "
-        "check how the file was written: pixels are 0 (black) to 255 (white)"
-    )
 
 
 def predict(

@@ -258,7 +258,7 @@ def check_every(checkpoint_every: int | None) -> None:
 def kl_weight(kind: "type[Model]", values: Mapping[str, Any]) -> float | None:
     """The weight of the KL term in nats per image; None for a model without exactly one."""
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
-    return float(weights[0]) if len(weights) == 1 else None
+    return float(weights[0]) if len(weights) == 1 else kind.fixed_kl_weight
 
 
 def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:

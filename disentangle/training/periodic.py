@@ -1,12 +1,12 @@
 """Periodic actions during training: keep permanent checkpoints, and compute scores."""
 
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 
 import torch
 
 from disentangle._utils.callbacks import Say
+from disentangle._utils.text import as_whole, whole
 from disentangle.contracts.model import Model
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.checkpoint import Checkpoint
@@ -14,7 +14,7 @@ from disentangle.runs.records import DatasetRecord, PeriodicRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.encoders import FunctionSource
 from disentangle.scoring.measure import ScoreMapping, measure, score_requests
-from disentangle.scoring.metric_spec import MetricSpec, choose, listed
+from disentangle.scoring.metric_spec import MetricSpec, choose, spec_list
 from disentangle.scoring.protocol import load_protocol
 from disentangle.scoring.request import ScoringRequest
 
@@ -34,19 +34,20 @@ def periodic_record(
     """
     every = None
     if keep is not None:
-        match = re.fullmatch(r"every:([1-9][0-9]{0,15})", str(keep))
-        if match is None:
+        word, _, number = str(keep).partition(":")
+        every = as_whole(number)
+        if word != "every" or every is None or not 1 <= every < 10**16:
             raise UsageError(f"--keep must be every:STEPS, for example every:50000; got '{keep}'")
-        every = int(match[1])
     if score_every is None:
         if metrics is not None:
             raise UsageError(
                 "scoring during training requires --score-every, the interval in steps"
             )
         return PeriodicRecord(keep_every=every)
+    score_every = whole(score_every)
     if type(score_every) is not int or score_every < 1:
         raise UsageError(f"score_every must be a whole number, at least 1; got {score_every!r}")
-    names = listed(metrics)
+    names = spec_list(metrics)
     if "all" in (names or ()):
         raise UsageError("computing all metrics during training takes too long; name some of them")
     loaded = choose(names)

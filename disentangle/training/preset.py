@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from disentangle._utils.strict import Strict, packaged_toml
+from disentangle._utils.text import joined
 from disentangle.contracts.common_options import Common
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.settings import NORMALISED
@@ -83,7 +84,7 @@ class Preset(Strict):
         if model not in self.models or dataset not in self.datasets:
             raise UsageError(
                 f"preset '{name}' has no settings for {model} on {dataset}, only for "
-                f"{listed(self.models)} on {listed(self.datasets)}; "
+                f"{joined(self.models)} on {joined(self.datasets)}; "
                 f"{self.by_options(model, dataset)}"
             )
         merged = self.merged(model, dataset)
@@ -136,11 +137,6 @@ class Preset(Strict):
                 yield f"  {title}: {knob} {', '.join(f'{value:g}' for value in tried)}"
             if settings.note:
                 yield f"  note: {settings.note}"
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Join names: "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def option(knob: str) -> str:

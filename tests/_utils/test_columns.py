@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from disentangle._utils.columns import aligned, head, number, paragraph, words, wrap
+from disentangle._utils.columns import aligned, fill, head, number, paragraph, words
 
 WORD = st.text(
     st.characters(codec="ascii", exclude_characters="\x7f", min_codepoint=33), min_size=1
@@ -41,7 +41,7 @@ def test_headings_break_between_words_alone():
 
 @given(st.lists(WORD, max_size=12).map(" ".join), st.integers(1, 60))
 def test_only_a_single_word_is_longer_than_the_line(text, width):
-    lines = wrap(words(text), width)
+    lines = fill(words(text), width)
     assert " ".join(lines).split() == text.split()
     assert all(len(line) <= width or len(words(line)) == 1 for line in lines)
 

@@ -4,7 +4,16 @@ import re
 
 import pytest
 
-from disentangle._utils.text import beside, count, file_stem, natural, reflow, wrap
+from disentangle._utils.text import (
+    as_whole,
+    beside,
+    count,
+    file_stem,
+    joined,
+    natural_key,
+    reflow,
+    wrap,
+)
 
 ADVICE = (
     "From the spectrum of 1,000 images, collapse is predicted above beta = 62.9 (range over random "
@@ -54,8 +63,23 @@ def test_stem_of_a_file_is_what_latex_takes(parts, stem):
 
 def test_numbers_in_text_are_sorted_as_numbers():
     names = ["b beta=16.0", "b beta=2.0", "b", "a beta=8.0", "b beta=0.5"]
-    assert sorted(names, key=natural) == [names[3], names[2], names[4], names[1], names[0]]
+    assert sorted(names, key=natural_key) == [names[3], names[2], names[4], names[1], names[0]]
 
 
 def test_one_thing_is_singular():
     assert [count(n, "run") for n in (0, 1, 2000)] == ["0 runs", "1 run", "2,000 runs"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), ("-3", -3), ("1e5", 100_000), ("2.0", 2), ("1.5", None), ("x", None), ("inf", None)],
+)
+def test_whole_numbers_are_written_in_several_ways(text, number):
+    assert as_whole(text) == number
+    assert type(as_whole(text)) is type(number)
+
+
+def test_names_are_joined_as_in_a_sentence():
+    assert [joined(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        *("", "a", "a and b", "a, b and c")
+    ]

@@ -44,8 +44,16 @@ def test_help_ends_with_an_example_that_parses(command, path):
 
 def test_option_of_an_example_must_exist():
     names, called, words = resolve(["udr", "--knob", "beta"])
-    with pytest.raises(Exception, match="No such option"):
+    with pytest.raises(Exception, match="has no option '--knob'"):
         called.make_context(names[-1], words)
+
+
+@pytest.mark.parametrize("path", list(paths()), ids=" ".join)
+def test_every_command_that_takes_a_run_looks_it_up_in_a_results_folder(path):
+    called = resolve(list(path))[1]
+    params = called.get_params(called.context_class(called, info_name="disentangle"))
+    takes = any(re.match(r"\[?RUN\b", each.metavar or "") for each in params)
+    assert not takes or "--results" in {spelling for each in params for spelling in each.opts}
 
 
 def test_sections_of_the_help_are_in_the_order_of_work(command):

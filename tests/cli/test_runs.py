@@ -1,6 +1,7 @@
 """`disentangle runs`, and runs that are given by name or id."""
 
 import json
+from itertools import pairwise
 
 import filelock
 import pytest
@@ -43,6 +44,27 @@ def test_list_is_chosen_by_conditions(command, results):
     assert (code, "no run matches" in err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ("migg", "no run has the score 'migg'; did you mean 'mig'?"),
+        ("dci", "no run has the score 'dci'; known: mig"),
+        ("mig,sap", "give one value per option: --score mig --score sap"),
+    ],
+)
+def test_score_that_no_run_has_is_refused(command, results, score, said):
+    code, out, err = command("runs", "--results", results, "--score", score)
+    assert (code, out, said in err) == (2, "", True)
+    assert "0.125" in command("runs", "--results", results, "--score", "MIG")[1]
+
+
+def test_score_is_not_refused_while_there_are_no_scores(command, variant):
+    results = variant("cc33").path.parent
+    code, out, err = command("runs", "--results", results, "--score", "mig")
+    assert (code, "beta-vae" in out) == (0, True)
+    assert "'mig' is not shown, as no run has a score yet" in err
+
+
 def test_list_as_json_has_all(command, results):
     listed = json.loads(command("runs", "--results", results, "--json")[1])
     assert [one["name"] for one in listed if one["name"]] == ["best"]
@@ -61,6 +83,38 @@ def test_narrow_terminal_gets_fewer_columns_and_is_told(command, results, monkey
         assert "batch_size" not in out  # it is equal in both
 
 
+def columns_at(command, monkeypatch, results, columns):
+    """The columns of the list in a terminal of this width."""
+    monkeypatch.setattr(runs_command, "output_width", lambda: columns)
+    out = command("runs", "--results", results)[1]
+    return out.splitlines()[0].split()
+
+
+def test_columns_are_left_out_in_an_order_that_keeps_what_tells_runs_apart(
+    command, variant, monkeypatch
+):
+    """First folders, then equal settings, notes and ages; then what is equal in all runs."""
+    for number, beta in enumerate((2.0, 9.0)):
+        run = variant(f"{number}a", seed=number, values=[{"value": 0.5}], knobs={"beta": beta})
+        write_label(run.path, note="a note on this run")
+    results = run.path.parent
+    widths = range(200, 20, -1)
+    heads = [columns_at(command, monkeypatch, results, width) for width in widths]
+    left_out = [name for a, b in pairwise(heads) for name in a if name not in b]
+    assert left_out == [
+        *("folder", "note", "age"),  # dispensable
+        *("dataset", "state", "model"),  # the same for both runs
+        *("settings", "seed"),
+    ]
+    assert heads[-1] == ["run", "mig"]
+
+
+def test_line_names_what_is_left_out_in_that_order(command, results, monkeypatch):
+    monkeypatch.setattr(runs_command, "output_width", lambda: 30)
+    _, _, err = command("runs", "--results", results)
+    assert "not shown at this width: folder, equal settings, note, age, dataset, state, " in err
+
+
 def test_run_is_named_and_given_by_its_name(command, results):
     code, out, _ = command("runs", "name", results / "bb22", "other", "--results", results)
     assert code == 0
@@ -70,6 +124,13 @@ def test_run_is_named_and_given_by_its_name(command, results):
     code, _, err = command("runs", "name", "other", "best", "--results", results)
     assert (code, "has this name already" in err) == (2, True)
     assert command("runs", "name", "other", "--results", results)[0] == 2
+
+
+@pytest.mark.parametrize("words", [("watch", "best", "--once"), ("resume", "bb22")], ids=" ".join)
+def test_run_of_another_results_folder_is_given_by_its_name_or_id(command, results, words):
+    code, out, err = command(*words, "--results", results)
+    assert (code, out.strip()) == (0, str(results / ("aa11" if "best" in words else "bb22"))), err
+    assert command("compare", "best", "bb22", "--json", "--results", results)[0] == 0
 
 
 def test_removal_says_what_goes_and_needs_a_confirmation(command, results):

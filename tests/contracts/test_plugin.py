@@ -29,6 +29,12 @@ def test_whole_number_becomes_float():
     assert isinstance(heat, float)
 
 
+def test_float_that_is_whole_becomes_a_whole_number():
+    for eggs in (Recipe(eggs=1e3).eggs, knobs(Recipe)["eggs"].parse("1e3")):
+        assert eggs == 1000
+        assert isinstance(eggs, int)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -41,7 +47,7 @@ def test_whole_number_becomes_float():
         ({"heat": 11}, "at most 10"),
         ({"heat": "2"}, "got '2'"),
         ({"eggs": 0}, "eggs must be a whole number, at least 1; got 0"),
-        ({"eggs": 1.0}, "got 1.0"),
+        ({"eggs": 1.5}, "got 1.5"),
         ({"eggs": True}, "got True"),
         ({"fast": 1}, "true or false"),
         ({"kind": "soup"}, "one of cake, bread"),

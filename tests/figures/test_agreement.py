@@ -153,6 +153,22 @@ def test_distortions_of_two_likelihoods_are_not_drawn_together(variant, tmp_path
         draw_rate_distortion(observations_of(runs), tmp_path / "a.png")
 
 
+def test_collapsed_configurations_are_not_ranked(runs, tmp_path):
+    for run in runs[:5]:
+        (run.path / "log.jsonl").write_text('{"step": 5, "active": 0, "kl": [0.0]}\n')
+    observations = observations_of(runs)
+    assert observations.collapsed == {runs[0].record.group}
+    path = draw_protocols(observations, "mig", tmp_path / "ranks.png")
+    with Image.open(path) as picture:
+        caption = " ".join(picture.info["Description"].split())
+    assert "Ranks of 2 configurations" in caption
+    assert "Not ranked, as at most one latent is active: beta-vae beta=1.0." in caption
+    for run in runs[5:10]:
+        (run.path / "log.jsonl").write_text('{"step": 5, "active": 0, "kl": [0.0]}\n')
+    with pytest.raises(UsageError, match=r"expected 2 to 12 .* got 1 besides 2 collapsed"):
+        draw_protocols(observations_of(runs), "mig", path)
+
+
 def test_versions_of_a_metric_are_no_protocols(variant):
     columns = observations_of(
         [
@@ -243,7 +259,14 @@ def test_figures_of_runs_by_command(runs, command):
         code, out, err = command("figure", *kind, "--results", results)
         assert code == 0, err
         assert out.strip() == str(results / "figures" / f"{name}.png")
-    assert command("figure", "effect", "--results", results)[0] == 2
+    for words, said in (
+        (["effect"], "--score NAME is missing; the runs have: elbo/kl, elbo/reconstruction, mig"),
+        (["effect", "--score", "elbo/kl"], "--of NAME is missing; the runs have: beta"),
+        (["protocols"], "--score NAME is missing; the runs have: mig"),
+        (["agreement", "--score", "mig,elbo/kl"], "option: --score mig --score elbo/kl"),
+    ):
+        code, _, err = command("figure", *words, "--results", results)
+        assert (code, said in err) == (2, True), err
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,11 @@ def test_figure_has_a_row_per_run_and_a_block_per_factor(run, monkeypatch):
 def test_rows_that_cannot_be_drawn_say_why(run, variant):
     with pytest.raises(UsageError, match=r"--row sied: expected a factor \(.*side.*mean 'side'"):
         draw_run_rows([run, run], ["sied"])
+    with pytest.raises(UsageError) as caught:
+        draw_run_rows([run, run], ["wheels"])
+    assert str(caught.value).count("side") == 1  # the factors are listed once
+    with pytest.raises(UsageError, match="give one value per option: --row side --row 2"):
+        draw_run_rows([run, run], ["side,2"])
     with pytest.raises(UsageError, match="a latent of the first run, 0 to 9"):
         draw_run_rows([run, run], ["10"])
     with pytest.raises(UsageError, match="a single base image of the dataset, got --base prior"):

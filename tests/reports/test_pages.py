@@ -329,6 +329,16 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     assert "n/a: why not" in page.text
 
 
+def test_collapsed_rows_come_last_whatever_their_score(variant, tmp_path):
+    variant("a", values=[{"value": 0.1}])
+    flat = variant("b", values=[{"value": 0.9}], knobs={"beta": 99.0})
+    (flat.path / "log.jsonl").write_text('{"step": 5, "active": 0, "kl": [0.0]}\n')
+    keys = [e["data-sort"] for e in study(tmp_path).all("td", **{"class": "number"})]
+    assert keys[:2] == ["0.1", "last"]
+    folder = tmp_path / "variants"
+    assert 'if (key === "last") return ""' in pages.study_page(folder, folder)
+
+
 def test_figures_of_a_study_are_in_its_page(variant, tmp_path):
     path = tmp_path / "effect-mig.png"
     Image.new("RGB", (500, 250), "white").save(path)

@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from disentangle.runs import collection, index
+from disentangle.runs import collapse, collection, index
+from disentangle.runs.collapse import collapsed
 from disentangle.runs.collection import find_runs, load_all
 from disentangle.runs.index import place_of, read_index, write_index
+from disentangle.runs.log_tail import last_entry
 from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
+from disentangle.score_tables.build import make_tables
 
 
 @pytest.fixture
@@ -58,6 +61,49 @@ def test_runs_are_read_from_the_index_the_second_time(results, monkeypatch):
     monkeypatch.setattr(collection, "load_run", None)
     assert held(results) == first
     assert recalled(results) == ["s0", "s1", "s2", "s3"]
+
+
+def test_log_is_read_once_for_each_change(results, monkeypatch):
+    reads = []
+
+    def counted(path):
+        reads.append(path.parent.name)
+        return last_entry(path)
+
+    def collapsed_runs():
+        runs, _ = load_all(results)
+        make_tables(runs)
+        make_tables(runs)
+        return [run.path.name for run in runs if collapsed(run)]
+
+    def log(name, active):
+        (results / name / "log.jsonl").write_text(
+            json.dumps({"step": 5, "active": active, "kl": [0.0]}) + "\n"
+        )
+
+    for name in ("s0", "s1", "s3"):
+        log(name, 9)
+    time.sleep(0.02)
+    monkeypatch.setattr(collapse, "last_entry", counted)
+    assert collapsed_runs() == []
+    assert sorted(reads) == ["s0", "s1", "s3"]
+    assert collapsed_runs() == []
+    log("s1", 0)
+    time.sleep(0.02)
+    assert collapsed_runs() == collapsed_runs() == ["s1"]
+    assert sorted(reads) == ["s0", "s1", "s1", "s3"]
+
+
+def test_index_without_logs_is_completed(results):
+    load_all(results)
+    file, _ = place_of(results)
+    content = json.loads(gzip.decompress(file.read_bytes()))
+    for entry in content["runs"].values():
+        del entry["log"]
+    file.write_bytes(gzip.compress(json.dumps(content).encode()))
+    assert held(results)[1] == []
+    finished = [name for name, entry in read_index(results).runs.items() if entry.log is not None]
+    assert finished == ["s0", "s1", "s3"]
 
 
 def test_index_keeps_types_and_what_is_not_finite(results, variant, monkeypatch):

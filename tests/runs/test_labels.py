@@ -55,6 +55,12 @@ def test_folder_comes_before_a_name(results, monkeypatch):
     assert str(find_run("best", results)) == "best"
 
 
+def test_folder_may_be_given_from_the_results_on(results):
+    inside = f"{results.name}/aa11"
+    assert find_run(inside, results.parent) == results / "aa11"
+    assert str(find_run("nosuch/aa11", results.parent)) == "nosuch/aa11"
+
+
 def test_several_runs_or_none_are_an_error(results):
     with pytest.raises(DisentangleError, match=r"'aa' matches several runs; .*aa11, .*aa22"):
         find_run("aa", results)

@@ -2,11 +2,13 @@
 
 import shutil
 
+import filelock
 import pytest
 from conftest import registered
 
 from disentangle.errors import UsageError
 from disentangle.runs.filters import where
+from disentangle.runs.overview import STATES
 from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.selection import select
@@ -133,6 +135,32 @@ def test_conditions_hold_together(sweep):
     assert len(where(sweep, ["beta>4", "seed=2"])) == 1
 
 
+def test_runs_are_filtered_by_the_states_that_the_list_of_runs_prints(variant):
+    runs = [variant(name, finished=name in ("done", "flat")) for name in ("done", "flat", "part")]
+    (runs[1].path / "log.jsonl").write_text('{"step": 5, "active": 0, "kl": [0.0]}\n')
+    runs.append(variant("bad", finished=False, record={"failed": "nan"}))
+    runs.append(variant("busy", finished=False))
+
+    def names(condition):
+        return [run.path.name for run in where(runs, [condition])]
+
+    with filelock.FileLock(runs[-1].path / ".lock"):
+        by_state = {state: names(f"state={state}") for state in STATES}
+        assert names("state=unfinished") == ["part", "busy"]
+        assert names("State!=Stopped") == ["done", "flat", "bad", "busy"]
+    assert by_state == {
+        "finished": ["done", "flat"],
+        "collapsed": ["flat"],
+        "training": ["busy"],
+        "stopped": ["part"],
+        "failed": ["bad"],
+    }
+
+
+def test_comma_in_the_part_of_a_dataset_is_no_further_condition(sweep):
+    assert where(sweep, ["part!=split train, held out shape=heart,scale=0.5"]) == list(sweep)
+
+
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
@@ -140,6 +168,9 @@ def test_conditions_hold_together(sweep):
         ("bta>1", "did you mean 'beta'"),
         ("beta>many", "'many' is not a number"),
         ("model>vae", "text has no order"),
+        ("state>failed", "states have no order"),
+        ("state=done", "no state 'done'; expected one of finished, collapsed, training, stopped"),
+        ("beta=1, seed=2", "give one value per option: --where beta=1 --where seed=2"),
     ],
 )
 def test_condition_that_makes_no_sense_is_refused(sweep, condition, said):

@@ -38,6 +38,8 @@ def test_columns_are_kept_by_name_or_pattern_and_the_caption_speaks_of_them(vari
     (table,) = make_tables(runs, columns=["mi*"])
     assert list(table.columns.values()) == ["mig"]
     assert "Protocol: locatello2019. Codes: means of the posterior." in table.caption
+    with pytest.raises(UsageError, match=r"per option: --columns MIG --columns dci$"):
+        make_tables(runs, columns=["MIG,dci"])
     with pytest.raises(UsageError, match=r"--columns: no column 'mgi'; did you mean 'mig'"):
         make_tables(runs, columns=["mgi"])
 

@@ -51,6 +51,16 @@ def plan(study, tmp_path):
     return make
 
 
+def test_whole_numbers_of_a_study_may_be_written_as_floats(plan):
+    text = RUNS.replace("steps = 5", "steps = 1e1").replace("seeds = 2", "seeds = 2.0")
+    text = text.replace('"tiny"', '{ name = "tiny", hold_out = ["0.2"], hold_out_seed = 1e0 }')
+    jobs = plan(text + '[[scores]]\nmetrics = ["mig:bins=1e1"]\nseed = 3.0\n').jobs
+    assert len(jobs) == 4
+    assert {job.record.recipe["steps"] for job in jobs} == {10}
+    assert {job.order.asked[0].seed for job in jobs} == {3}
+    assert {type(job.record.dataset.view["hold_out_seed"]) for job in jobs} == {int}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_study_file_may_begin_with_a_byte_order_mark(study, encoding):
     file = study("")

@@ -1,5 +1,7 @@
 """Advice before training: spectra of known data, and what is said of them."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -137,15 +139,21 @@ def test_advise_command(strangers, command):
     for model in ("annealed-vae", "dip-vae-i", "qlae"):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
-        assert "the prediction for a VAE, whose KL term has weight 1." in out
+        assert "`disentangle advise vae tiny`" in out
+        assert "predicted" not in out
+    out = command("advise", "vae", "tiny")[1]
+    assert "beta = 1 is the weight of the KL term" in out
+    assert "No prediction" not in out
 
 
-@pytest.mark.parametrize(("value", "pixels"), [(0.0, ", each pixel 0 of 255"), (None, "")])
-def test_images_that_are_all_alike_are_named(value, pixels):
+@pytest.mark.parametrize(
+    ("value", "pixels"), [(0.0, "every pixel is 0"), (None, "pixels are 0 to 255")]
+)
+def test_images_that_are_all_the_same_are_named(value, pixels):
     image = np.linspace(0, 1, 6) if value is None else np.full(6, value)
     images = Images(np.tile(image, (50, 1)))
-    sentence = f"all 50 sampled images are alike{pixels}, so there is nothing to learn; check "
-    with pytest.raises(DisentangleError, match=f"'given': {sentence}"):
+    sentence = f"all 50 images of 'given' are the same ({pixels}), so there is nothing to learn."
+    with pytest.raises(DisentangleError, match=re.escape(sentence)):
         advise(images, 4.0, 6, "bernoulli", 0.5)
     line = advice.one_line(images, 4.0, 6, "gaussian-learned", 0.5)
     assert line.startswith(f"warning: {sentence}")

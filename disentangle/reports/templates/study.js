@@ -9,6 +9,7 @@ function startTable(table) {
     const cell = row.cells[column];
     const key = cell.dataset.sort;
     const text = cell.textContent.trim();
+    if (key === "last") return "";
     return key ? Number(key) : text === "n/a" ? "" : text;
   }
 

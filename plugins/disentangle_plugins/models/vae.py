@@ -8,6 +8,7 @@ class VAE(Model):
 
     about = "The variational autoencoder, the baseline of the others"
     display = "VAE"
+    fixed_kl_weight = 1.0
 
     kl_warmup: int = knob(
         default=0, min=0, added=True, help="steps over which the KL term's weight rises from 0"
