@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from disentangle._utils.columns import aligned
-from disentangle._utils.console import console, say
+from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import duration
 from disentangle.runs.log_tail import last_entry
 from disentangle.studies.estimate import Estimate
@@ -108,8 +108,8 @@ class View:
 
 @contextmanager
 def showing(view: View) -> Iterator[View]:
-    """Show a view live, if there is a terminal."""
-    if not console.is_terminal:
+    """Show a view live, if there is a terminal and `--quiet` was not given."""
+    if not console.is_terminal or manner.quiet:
         yield view
         return
     with Live(view.table(), console=console, refresh_per_second=4, transient=True) as live:
