@@ -1,7 +1,7 @@
 """`disentangle train ... --seeds 0..4`: the runs of one configuration, several at a time."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ def say_ending(runs: Mapping[int, Run]) -> None:
     say(f"      `disentangle table {path}{several}`", broken=False)
 
 
-def failures(failed: Mapping[Job, str], runs: int) -> Sequence[str]:
+def failures(failed: Mapping[Job, str], runs: int) -> list[str]:
     """The failures of runs as one text; none if there are none."""
     if not failed:
         return []

@@ -118,7 +118,7 @@ def plan_seeds(
     first.paper(dataset)  # before the dataset is prepared
     part = request.training_part(request.open(say, progress))
     results = Path(options["results"]).expanduser().resolve()
-    jobs = []
+    jobs: list[Job] = []
     for seed in seeds:
         own = {**settings, "seed": seed}
         record = (

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from disentangle.cli import train_seeds
+from disentangle.runs.labels import read_label
 from disentangle.runs.run import load_run
 from disentangle.studies.executor import executor_of
 from disentangle.training.train import train
@@ -113,6 +115,20 @@ def test_collapsed_seeds_are_named(inline, command, monkeypatch):
     monkeypatch.setattr(train_seeds, "collapsed", lambda run: run.record.seed > 0)
     _, _, err = command("train", "vae", "tiny", *TINY, "--seeds", "0..2")
     assert "warning: seeds 1, 2 collapsed; if the posterior collapses, try" in " ".join(err.split())
+
+
+def test_quiet_prints_the_paths_alone(inline, command):
+    code, out, err = command("--quiet", "train", "vae", "tiny", *TINY, "--seeds", "0,1")
+    assert (code, len(out.splitlines()), err) == (0, 2, "")
+
+
+def test_names_and_notes_are_those_of_each_run(inline, command):
+    words = (*TINY, "--seeds", "0,1", "--name", "mine", "--note", "small")
+    code, out, err = command("train", "vae", "tiny", *words)
+    assert code == 0, err
+    labels = [read_label(Path(path)) for path in out.splitlines()]
+    assert [label.name for label in labels] == ["mine-seed0", "mine-seed1"]
+    assert {label.note for label in labels} == {"small"}
 
 
 @pytest.mark.parametrize(
