@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast check lint types docs clean
+.PHONY: demo test test-fast check lint types docs minimal dist clean
 
 demo: .venv/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/demo.sh
@@ -26,6 +26,23 @@ types: .venv/developing
 docs: .venv/developing
 	$(BIN)/python -m zensical build --clean --strict
 
+# The oldest versions of the dependencies that pyproject.toml allows; downloads 3 GB.
+minimal:
+	$(PYTHON) -m venv .venv-minimal
+	.venv-minimal/bin/python -m pip install --quiet uv
+	.venv-minimal/bin/uv pip install --quiet --python .venv-minimal/bin/python \
+		--resolution lowest-direct --editable .
+	.venv-minimal/bin/uv pip install --quiet --python .venv-minimal/bin/python \
+		hatchling hypothesis pytest pytest-xdist tensorboard
+	.venv-minimal/bin/python -m pytest -n 2 -o filterwarnings=default \
+		tests/contracts tests/maths tests/runs tests/score_tables tests/scoring tests/training
+
+# The files of a release: a wheel and a source distribution.
+dist: .venv/developing
+	$(BIN)/python -m pip install --quiet build twine
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..."; exit 1; }
@@ -41,4 +58,4 @@ docs: .venv/developing
 	@touch $@ .venv/installed
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache dist site
+	rm -rf .venv .venv-minimal .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache dist site
