@@ -23,7 +23,8 @@ OPTIONS = {"steps": 5, "batch_size": 8, "device": "cpu", "figures": False}
 
 @pytest.fixture
 def inline(monkeypatch):
-    """A function that lets trainings run in this process; they fail after so many."""
+    """A function that lets trainings run in this process, untimed; they fail after so many."""
+    monkeypatch.setattr("disentangle.studies.estimate.time_steps", lambda run, device: 0.01)
 
     def use(most=100):
         monkeypatch.setattr(
