@@ -176,4 +176,6 @@ def executor_for(count: int, jobs: int | None, device: str) -> Executor:
     Raises:
         UsageError: there are not enough cores for so many trainings.
     """
-    return Local(jobs=min(count, jobs or Local().width(device)))
+    executor = Local(jobs=min(count, jobs or Local().width(device)))
+    executor.places(device)  # too many are refused before the dataset is prepared
+    return executor

@@ -145,4 +145,4 @@ def test_cores_are_shared_by_all_seeds_whatever_is_left_to_do():
         assert executor.threads_each("cpu") == cores() // min(count, cores())
     assert executor_for(5, 1, "cpu").threads_each("cpu") == cores()
     with pytest.raises(UsageError, match="exceed the"):
-        executor_for(1000, 1000, "cpu").width("cpu")
+        executor_for(1000, 1000, "cpu")
