@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from disentangle.contracts.references import Reference as Reference
     from disentangle.contracts.source import Codes as Codes
     from disentangle.contracts.source import Source as Source
+    from disentangle.contracts.tracker import TrackedRun as TrackedRun
+    from disentangle.contracts.tracker import Tracker as Tracker
+    from disentangle.contracts.tracker import TrackerEntry as TrackerEntry
     from disentangle.data.loading import load_dataset as load_dataset
     from disentangle.errors import DisentangleError as DisentangleError
     from disentangle.errors import Unavailable as Unavailable
@@ -68,6 +71,9 @@ _HOMES = {
     "Source": "contracts.source",
     "Term": "contracts.model",
     "Terms": "contracts.model",
+    "TrackedRun": "contracts.tracker",
+    "Tracker": "contracts.tracker",
+    "TrackerEntry": "contracts.tracker",
     "Unavailable": "errors",
     "UsageError": "errors",
     "baselines": "scoring.baselines",

@@ -57,6 +57,10 @@ class InputWarning(UserWarning):
     """The images, codes, factors or encoder may make a result misleading."""
 
 
+class TrackingWarning(UserWarning):
+    """A tracker failed; the run itself is not affected."""
+
+
 class OldSpelling(FutureWarning):
     """A name that was changed; the old one works for another version."""
 

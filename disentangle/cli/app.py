@@ -31,6 +31,7 @@ from disentangle.cli.parameters import (
     File,
     Results,
     RunPath,
+    Track,
     as_example,
 )
 from disentangle.cli.report import report
@@ -46,6 +47,7 @@ from disentangle.errors import (
     InputWarning,
     OldSpelling,
     PluginWarning,
+    TrackingWarning,
     UsageError,
 )
 
@@ -78,6 +80,7 @@ def resume(
             show_default="as when training started",
         ),
     ] = None,
+    track: Track = None,
     data_dir: DataDir = None,
     file: File = None,
     results: Results = RESULTS,
@@ -94,6 +97,7 @@ def resume(
             device=device,
             checkpoint_every=checkpoint_every,
             figures=figures,
+            track=track,
             report=watch.report,
             say=say,
         )
@@ -216,7 +220,7 @@ def show_warning(
     message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any
 ) -> None:
     """Print a warning as one line; warnings of libraries only with `--verbose`."""
-    shown = PluginWarning | InputWarning | OldSpelling
+    shown = PluginWarning | InputWarning | OldSpelling | TrackingWarning
     if issubclass(category, shown) or manner.verbose:
         say(f"{WARNING}{message}")
 

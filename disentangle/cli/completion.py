@@ -38,6 +38,7 @@ datasets = offer(lambda: registry.datasets.entries)
 metrics = offer(lambda: [*registry.metrics.entries, "all"])
 networks = offer(lambda: entry_points.networks.entries)
 executors = offer(lambda: registry.executors.entries)
+trackers = offer(lambda: registry.trackers.entries)
 presets = offer(_presets)
 protocols = offer(_protocols)
 everything = offer(

@@ -16,7 +16,7 @@ from disentangle.data.status import about, state
 from disentangle.errors import DisentangleError
 
 NEEDED = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn", "pydantic", "typer")
-OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "pandas")
+OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "mlflow-skinny", "wandb", "pandas")
 
 
 def examine(data_dir: str | Path | None = None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ HEADINGS: Mapping[str, str] = {
     "collections": "disentangle train MODEL NAME:DATASET",
     "encoders": "disentangle score --encoder NAME:NETWORK --dataset DATASET",
     "executors": "disentangle sweep FILE.toml --on NAME",
+    "trackers": "disentangle train MODEL DATASET --track NAME",
     "protocols": "disentangle score --protocol NAME",
     "presets": "disentangle train MODEL DATASET --preset NAME",
 }

@@ -158,6 +158,16 @@ DrawFigures = Annotated[
     bool,
     typer.Option("--figures/--no-figures", help="draw the run's figures at the end"),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME[:SETTING=VALUE,...]",
+        help="tracker that shows the run, as listed by `disentangle list trackers`, with optional "
+        "settings; repeatable",
+        autocompletion=completion.trackers,
+    ),
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder, name or id of a run")]
 RunPaths = Annotated[
     list[Path] | None,

@@ -13,6 +13,7 @@ OPTIONS = {
     ("sheet", "--from"): "--file",
     ("effect", "--knob"): "--of",
     ("import", "--knob"): "--set",
+    ("watch", "--tensorboard"): "--track=tensorboard",
 }
 """(command, old option) -> option."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from disentangle.cli import completion
-from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, print_json
+from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, Track, print_json
 
 if TYPE_CHECKING:
     from disentangle.studies.jobs import Job, JobState
@@ -89,6 +89,7 @@ def sweep(
             help="address of the cluster, for executors that use one",
         ),
     ] = None,
+    track: Track = None,
     as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
@@ -129,6 +130,7 @@ def sweep(
             device=device,
             data_dir=data_dir,
             datasets=datasets or (),
+            track=track or (),
             say=say,
             progress=preparing,
         )

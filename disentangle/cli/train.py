@@ -1,6 +1,7 @@
 """`disentangle train MODEL DATASET`: a subcommand for each model plugin, created on demand."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +37,7 @@ from disentangle.cli.parameters import (
     ScoreEvery,
     Seeds,
     StudyName,
+    Track,
     TrainingSplit,
     as_example,
     names,
@@ -133,42 +135,36 @@ def train_group() -> None:
 def watch(
     run: RunPath,
     once: Annotated[bool, typer.Option("--once", help="print the current state and exit")] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="also write the log to RUN/tensorboard")
-    ] = False,
+    track: Track = None,
     results: Results = RESULTS,
 ) -> None:
     """Follow a training until it is finished.
 
-    The progress is read from the log of the run.
+    The progress is read from the log of the run. With `--track`, the log is also sent to a tracker,
+    and so are the figures and scores of a finished run; with `--once`, what there is now.
     """
+    from disentangle._utils.callbacks import silent
     from disentangle._utils.console import say
     from disentangle.cli.run_choice import open_run
-    from disentangle.training.follow import follow, for_tensorboard
+    from disentangle.training.follow import follow
     from disentangle.training.progress import following, line
+    from disentangle.training.tracking import check_trackers, tracking
 
     followed = open_run(run, results)
     steps = int(followed.record.recipe["steps"])
-    board, close = for_tensorboard(followed) if tensorboard else (None, lambda: None)
-    try:
+    trackers = check_trackers(track or ())
+    with tracking(followed.path, trackers, say, patience=inf, warn=False) as sent:
         with following() as display:
-
-            def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-                if not once:
-                    display.report(step, steps, entry)
-                if board is not None:
-                    board(step, steps, entry)
-
+            report = silent if once else display.report
             followed = follow(followed, report, once=once)
-    finally:
-        close()
     state = "finished" if followed.finished else followed.record.failed or "not finished"
     if state == "not finished" and not once:
         state += f" and not running (`disentangle resume {followed.path}` continues it)"
     if log := followed.log:
         state += f": {line(log[-1]['step'], steps, log[-1])}"
     say(state)
-    typer.echo(followed.path / "tensorboard" if tensorboard else followed.path)
+    typer.echo(followed.path)
+    fail_if_any([f"not tracked: {reason}" for reason in sent.failed])
 
 
 def model_command(name: str) -> Any:
@@ -206,6 +202,7 @@ def model_command(name: str) -> Any:
         score_every: ScoreEvery = None,
         metric: MetricNames = None,
         figures: DrawFigures = True,
+        track: Track = None,
         seeds: Seeds = None,
         jobs: Jobs = None,
         **options: Any,
@@ -236,6 +233,7 @@ def model_command(name: str) -> Any:
             "score_every": score_every,
             "metrics": metric,
             "figures": figures,
+            "track": track,
         }
         if seeds is None:
             train_one(model_name, dataset, settings, arguments)

@@ -21,7 +21,13 @@ from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event, Executor, width_of
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds
-from disentangle.studies.sweep import run_jobs, states_of, summary_line, unfinished_jobs
+from disentangle.studies.sweep import (
+    run_jobs,
+    states_of,
+    summary_line,
+    unfinished_jobs,
+    warn_of_trackers,
+)
 from disentangle.training.configuration import advice
 from disentangle.training.train import remarks
 
@@ -101,6 +107,7 @@ def train_missing(
     except (KeyboardInterrupt, SystemExit):
         say_stopped()
         raise
+    warn_of_trackers(left)
     return failed
 
 

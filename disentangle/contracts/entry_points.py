@@ -26,7 +26,10 @@ P = TypeVar("P")
 log = logging.getLogger("disentangle")
 OWN = "disentangle-bench"
 """The distribution that defines the contracts; plugin distributions depend on it."""
-KINDS = ("model", "dataset", "metric", "network", "executor", "collection", "encoder")
+KINDS = (
+    *("model", "dataset", "metric", "network", "executor"),
+    *("collection", "encoder", "tracker"),
+)
 """Kinds of plugins; their entry-point groups are `disentangle.models` and so on."""
 
 

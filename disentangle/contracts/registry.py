@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.metric import Metric
     from disentangle.contracts.model import Model
     from disentangle.contracts.references import Reference
+    from disentangle.contracts.tracker import Tracker
 
 
 models: "Group[type[Model]]" = Group("model", "disentangle:Model")
@@ -30,9 +31,10 @@ collections: "Group[Callable[[Any, Reference], Dataset]]" = Group(
 encoders: "Group[Callable[..., ExternalEncoder]]" = Group(
     "encoder", "load(reference, *, download) -> ExternalEncoder"
 )
+trackers: "Group[type[Tracker]]" = Group("tracker", "disentangle:Tracker")
 groups: tuple[Group[Any], ...] = (
     *(models, datasets, metrics, networks, executors),
-    *(collections, encoders),
+    *(collections, encoders, trackers),
 )
 
 

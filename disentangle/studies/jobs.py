@@ -36,6 +36,8 @@ class Order(Record):
     asked: tuple[ScoringRequest, ...]
     pictures: bool
     """Whether to draw the run's own figures."""
+    track: tuple[str, ...] = ()
+    """Checked trackers; if there are none, those to which the run was sent before."""
 
 
 @dataclass(eq=False)

@@ -30,6 +30,7 @@ from disentangle.studies.study_file import (
     read_text,
 )
 from disentangle.training.configuration import ModelRequest
+from disentangle.training.tracking import check_trackers
 
 Which: TypeAlias = tuple[tuple[str, ...] | None, ScoringRequest]
 """The datasets whose runs get these scores (None: all), and the scores."""
@@ -71,6 +72,7 @@ def load_plan(
     device: str = "auto",
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
+    track: Sequence[str] = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> Plan:
@@ -82,6 +84,7 @@ def load_plan(
         device: device for training.
         data_dir: folder of prepared datasets.
         datasets: names of the datasets to include; all by default.
+        track: trackers of every run, besides those of the file.
         say: called with messages on preparation and with notes of presets.
         progress: called while a dataset is prepared.
 
@@ -102,6 +105,9 @@ def load_plan(
     )
     plan = planner.plan(path, ())
     name_all(plan.jobs)
+    trackers = check_trackers([*plan.study.track, *track])
+    for job in plan.jobs:
+        job.order = job.order.model_copy(update={"track": trackers})
     if not plan.jobs and not plan.absent:
         hint = suggestion(datasets[0], planner.named, option="--dataset")
         raise UsageError(f"{file}: no run uses dataset {' or '.join(datasets)}{hint}")
@@ -259,6 +265,7 @@ def check_outputs(study: StudyFile, file: Path) -> None:
         if isinstance(study.baselines, tuple):
             known_baselines(study.baselines)
         check_rule(study.tables.choose)
+        check_trackers(study.track)
         for figure in study.figures:
             for condition in figure.where:
                 parse(condition)

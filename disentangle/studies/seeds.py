@@ -20,6 +20,7 @@ from disentangle.studies.local_executor import Local
 from disentangle.studies.study_file import SEEDS
 from disentangle.training.configuration import ModelRequest, check_every
 from disentangle.training.periodic import periodic_record
+from disentangle.training.tracking import check_trackers
 
 RANGE = re.compile(r"(\d+)\s*(\.\.|-|:)\s*(\d+)")
 """A range of seeds; only two dots are right, the others are what people try."""
@@ -114,6 +115,7 @@ def plan_seeds(
     device = choose_device(options["device"])
     check_every(options["checkpoint_every"])
     periodic_record(options["keep"], options["score_every"], options["metrics"])
+    trackers = check_trackers(options["track"] or ())
     request = DatasetRequest.of(dataset, **{name: options[name] for name in OPENING})
     first.paper(dataset)  # before the dataset is prepared
     part = request.training_part(request.open(say, progress))
@@ -145,6 +147,7 @@ def plan_seeds(
             options={**passed_on(options, request), **own},
             asked=(),
             pictures=options["figures"],
+            track=trackers,
         )
         jobs.append(Job(order, record, (), request, f"seed {seed}"))
     return SeedRuns(f"{record.model} on {record.dataset.name}", jobs, part)
@@ -155,7 +158,7 @@ def passed_on(options: Mapping[str, Any], request: DatasetRequest) -> dict[str, 
 
     The dataset has been downloaded, and paths are absolute.
     """
-    own = ("results", "study", "device", "figures", "name", "download")
+    own = ("results", "study", "device", "figures", "name", "download", "track")
     paths = {"data_dir": request.data_dir, "file": request.file}
     given = {name: value for name, value in options.items() if name not in own}
     texts = {name: str(path) for name, path in paths.items() if path is not None}

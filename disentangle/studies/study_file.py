@@ -105,6 +105,8 @@ class StudyFile(Strict):
     """Whether to score the baselines of each dataset too; or the names of some."""
     pictures: bool = True
     """Whether to draw the figures of each run."""
+    track: tuple[StrictStr, ...] = ()
+    """Trackers of every run, with optional settings: `"wandb:project=mine"`."""
     tables: TablesAsked = TablesAsked()
     figures: tuple[FigureAsked, ...] = ()
 

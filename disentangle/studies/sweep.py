@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -12,10 +13,12 @@ from typing import NoReturn
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
-from disentangle.errors import BrokenContract, DisentangleError
+from disentangle._utils.text import count
+from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
+from disentangle.runs.tracker_records import trackers_of
 from disentangle.score_tables import export
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.published import papers_on
@@ -75,6 +78,7 @@ def sweep(
     device: str = "auto",
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
+    track: Sequence[str] = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> list[Table]:
@@ -87,6 +91,7 @@ def sweep(
         device: device for training; see `train`.
         data_dir: folder of prepared datasets.
         datasets: names of the datasets to include; all by default.
+        track: trackers that show every run, besides those of the file; see `train`.
         say: called with messages on preparation and on scored baselines.
         progress: called while a dataset is prepared.
 
@@ -102,6 +107,7 @@ def sweep(
         device=device,
         data_dir=data_dir,
         datasets=datasets,
+        track=track,
         say=say,
         progress=progress,
     )
@@ -138,6 +144,7 @@ def complete(
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
     failed = run_jobs(executor, left, device, watch) if left else {}
+    warn_of_trackers(left)
     without = score_study_baselines(plan, results, device, say)
     runs: list[Run] = []
     outdated: set[str] = set()
@@ -242,6 +249,19 @@ def interrupt_on_signals() -> Iterator[list[int]]:
 def exit_exception(number: int) -> BaseException:
     """The exception that ends this process after a signal."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def warn_of_trackers(jobs: Sequence[Job]) -> None:
+    """Warn once of each tracker that failed for some of the jobs."""
+    records = [record for job in jobs for record in trackers_of(job.path) if record.failed]
+    for track, number in Counter(record.track for record in records).items():
+        reason = next(record.failed for record in records if record.track == track)
+        warnings.warn(
+            f"{track} failed for {number} of {count(len(jobs), 'run')}: {reason}. The runs are not "
+            "affected; `disentangle watch RUN --once --track ...` sends one later",
+            TrackingWarning,
+            stacklevel=2,
+        )
 
 
 def score_study_baselines(plan: Plan, results: Path, device: str, say: Say) -> list[str]:

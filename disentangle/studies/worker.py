@@ -11,6 +11,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import silent
 from disentangle.errors import (
@@ -23,6 +25,9 @@ from disentangle.errors import (
 )
 from disentangle.studies.jobs import Order
 from disentangle.studies.process import AGAIN, BUSY, DONE, FINAL
+
+if TYPE_CHECKING:
+    from disentangle.runs.run import Run
 
 SLIPS = (
     *(TypeError, ValueError, AttributeError, LookupError, NameError, ImportError),
@@ -42,21 +47,35 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
         ScoringFailed: a metric failed; all others were tried.
         DisentangleError: another failure; everything completed so far is kept.
     """
-    from disentangle.scoring.score_runs import score_run
     from disentangle.training.progress import plain
+    from disentangle.training.tracking import tracking
     from disentangle.training.train import train
 
-    run = train(
-        order.model,
-        order.dataset,
-        results=order.results,
-        study=order.study,
-        device=order.device,
-        figures=order.pictures,
-        report=plain(),
-        say=say,
-        **order.options,
-    )
+    with tracking(Path(order.path), order.track or None, say) as followers:
+        run = train(
+            order.model,
+            order.dataset,
+            results=order.results,
+            study=order.study,
+            device=order.device,
+            figures=order.pictures,
+            track=(),
+            report=followers.listening(plain()),
+            say=say,
+            **order.options,
+        )
+        score_all(run, order, say)
+
+
+def score_all(run: "Run", order: Order, say: Callable[[str], None]) -> None:
+    """Compute the scores of a trained run.
+
+    Raises:
+        ScoringFailed: a metric failed; all others were tried.
+        DisentangleError: the run is not the planned one, or scores or figures could not be written.
+    """
+    from disentangle.scoring.score_runs import score_run
+
     if str(run.path) != order.path:
         raise UsageError(
             f"expected run {order.path}, got {run.path}: the plugins or the dataset here differ "

@@ -1,13 +1,10 @@
-"""Follow the training of a run from another process, through its log: as text or in TensorBoard."""
+"""Follow the training of a run from another process, through its log."""
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 from disentangle._utils.callbacks import Report
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError
 from disentangle.runs.run import Run, load_run
-from disentangle.runs.training_log import quantities
 
 PATIENCE = 10
 """Number of polls of a run that is not being trained before giving up: training may soon start."""
@@ -50,42 +47,3 @@ def may_be_trained(run: Run) -> bool:
         return run.busy()
     except DisentangleError:
         return True
-
-
-def for_tensorboard(run: Run) -> tuple[Report, Callable[[], None]]:
-    """Make a report that writes entries to the run's `tensorboard` folder; return it and its close.
-
-    Raises:
-        UsageError: TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise UsageError(
-            "TensorBoard is not installed. Run `pip install 'disentangle-bench[tensorboard]'`."
-        ) from None
-    folder = run.path / "tensorboard"
-    for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()  # everything is rewritten from the log
-    writer = SummaryWriter(str(folder))
-
-    def report(step: int, steps: int, entry: dict[str, Any] | None) -> None:
-        for name, value in scalars(entry or {}).items():
-            writer.add_scalar(name, value, step)
-
-    return report, writer.close
-
-
-def scalars(entry: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a log entry, with the names by which TensorBoard groups them."""
-    values = {"loss": entry["loss"]} if "loss" in entry else {}
-    values |= {f"values/{name}": value for name, value in quantities(entry).items()}
-    values |= {f"weighted/{name}": value for name, value in entry.get("terms", {}).items()}
-    values |= {f"kl/z{d}": value for d, value in enumerate(entry.get("kl", []))}
-    values |= {
-        f"scores/{name}": value
-        for name, value in entry.get("scores", {}).items()
-        if value is not None
-    }
-    rest = ("active", "spread", "images_per_second")
-    return values | {f"training/{name}": entry[name] for name in rest if name in entry}

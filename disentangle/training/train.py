@@ -36,6 +36,7 @@ from disentangle.training.configuration import (
 from disentangle.training.loop import fit
 from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
+from disentangle.training.tracking import check_trackers, tracking
 
 
 def train(
@@ -62,6 +63,7 @@ def train(
     score_every: int | None = None,
     metrics: Iterable[str] | None = None,
     figures: bool = True,
+    track: Sequence[str] | None = None,
     report: Report = silent,
     say: Say = silent,
     progress: Progress = silent,
@@ -95,6 +97,8 @@ def train(
         score_every: steps between scores, which are written to the log.
         metrics: the metrics to score during training [default: the default metrics]; see `score`.
         figures: True to draw the run's figures at the end; see `figures.files_of`.
+        track: trackers that show the run, with optional settings: `["wandb:project=mine"]`
+            [default: those of an unfinished run]. They change neither the run's id nor its numbers.
         report: called after each step; see `monitor.Report`.
         say: called with lines of text for the user.
         progress: called with the number of prepared images and the total, while the dataset is
@@ -112,6 +116,7 @@ def train(
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     periodic = periodic_record(keep, score_every, metrics)
+    trackers = None if track is None else check_trackers(track)
     if not isinstance(dataset, str | Dataset):
         raise UsageError(
             f"a dataset must be a name or an opened Dataset, got {type(dataset).__name__}"
@@ -143,7 +148,8 @@ def train(
         check_free(name, run_folder(folder, study, plan.record), folder)
     run, built = begin(plan, folder, study)
     write_label(run.path, name=name, note=note)
-    return complete(run, torch_device, checkpoint_every, figures, report, say, built)
+    with tracked(run, trackers, report, say) as reporting:
+        return complete(run, torch_device, checkpoint_every, figures, reporting, say, built)
 
 
 def begin(plan: TrainingPlan, results: Path, study: str) -> tuple[Run, Model | None]:
@@ -183,13 +189,15 @@ def resume(
     device: str = "auto",
     checkpoint_every: int | None = None,
     figures: bool | None = None,
+    track: Sequence[str] | None = None,
     report: Report = silent,
     say: Say = silent,
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run.
 
     A finished run is returned as it is: its dataset is not opened, and no figure is drawn.
-    `figures` says whether to draw figures at the end [default: as when training started].
+    `figures` says whether to draw figures at the end, and `track` names trackers [default: both as
+    when training started].
 
     Raises:
         UsageError: the run's weights were imported without those that only training needs.
@@ -204,11 +212,28 @@ def resume(
         )
     torch_device = choose_device(device)
     check_every(checkpoint_every)
+    trackers = None if track is None else check_trackers(track)
     if loaded.finished:
         say(f"already finished: {loaded.path}")
         return loaded
     draw = loaded.record.figures if figures is None else figures
-    return complete(loaded, torch_device, checkpoint_every, draw, report, say)
+    with tracked(loaded, trackers, report, say) as reporting:
+        return complete(loaded, torch_device, checkpoint_every, draw, reporting, say)
+
+
+@contextmanager
+def tracked(run: Run, trackers: Sequence[str] | None, report: Report, say: Say) -> Iterator[Report]:
+    """Send a run to trackers while a block trains it; yield the report for the training.
+
+    `trackers` is None for those of an unfinished run.
+    """
+    if run.finished:
+        trackers = trackers or ()
+    else:
+        with run.lock():
+            pass  # a run that another process trains is sent by that one
+    with tracking(run.path, trackers, say) as followers:
+        yield followers.listening(report)
 
 
 def complete(

@@ -15,6 +15,7 @@ BUILT_IN = {
     "metric": {"beta-vae-score", "mig"},
     "network": {"conv", "burgess"},
     "executor": {"local", "ray"},
+    "tracker": {"tensorboard", "mlflow", "wandb"},
 }
 
 

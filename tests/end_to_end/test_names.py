@@ -33,6 +33,7 @@ def test_a_name_that_is_ambiguous_or_unknown_stays_as_it_is(known):
         ("metric", "MIG", "mig"),
         ("network", "Locatello", "locatello"),
         ("executor", "Local", "local"),
+        ("tracker", "TensorBoard", "tensorboard"),
     ],
 )
 def test_plugins_are_found_in_any_case(kind, name, true):

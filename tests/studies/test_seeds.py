@@ -31,6 +31,7 @@ ARGUMENTS = {
     "score_every": None,
     "metrics": None,
     "figures": False,
+    "track": None,
 }
 
 
@@ -112,6 +113,12 @@ def test_order_survives_its_way_to_the_worker(plan, tmp_path):
     }
 
 
+def test_trackers_show_each_run(plan):
+    planned = plan(track=["diary:fails=log"])
+    assert [job.order.track for job in planned.jobs] == [("diary:fails=log",)] * 2
+    assert "track" not in planned.jobs[0].order.options
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,6 +126,7 @@ def test_order_survives_its_way_to_the_worker(plan, tmp_path):
         ({"metrics": ["mig"]}, "requires --score-every"),
         ({"checkpoint_every": 0}, "at least 1"),
         ({"device": "tpu"}, "no device 'tpu'"),
+        ({"track": ["nowhere"]}, "no tracker 'nowhere'"),
         ({"name": "a b"}, "--name 'a b-seed0'"),
         ({"study": "a/b"}, "--study a/b"),
     ],

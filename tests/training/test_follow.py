@@ -4,7 +4,7 @@ import pytest
 
 from disentangle.errors import DisentangleError
 from disentangle.runs.run import Run, load_run
-from disentangle.training.follow import PATIENCE, follow, for_tensorboard, scalars
+from disentangle.training.follow import PATIENCE, follow
 from disentangle.training.train import train
 
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
@@ -48,35 +48,6 @@ def test_run_that_is_not_finished_is_not_waited_for_when_asked_once(trained):
     assert len(told) == len(trained.log)
 
 
-def test_tensorboard_has_every_number_of_the_log_once(trained):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    for _ in range(2):  # the second time replaces the first
-        report, close = for_tensorboard(trained)
-        follow(trained, report)
-        close()
-    events = EventAccumulator(str(trained.path / "tensorboard")).Reload()
-    log = trained.log
-    for tag, numbers in {
-        "loss": [entry["loss"] for entry in log],
-        "values/kl": [entry["values"]["kl"] for entry in log],
-        "weighted/kl": [entry["terms"]["kl"] for entry in log],
-        "kl/z3": [entry["kl"][3] for entry in log],
-        "training/active": [entry["active"] for entry in log],
-        "scores/mig": [entry["scores"]["mig"] for entry in log if "scores" in entry],
-    }.items():
-        assert [event.value for event in events.Scalars(tag)] == pytest.approx(numbers, rel=1e-5)
-    assert [event.step for event in events.Scalars("values/kl")] == [e["step"] for e in log]
-
-
-def test_tensorboard_calls_no_weighted_term_of_an_old_log_kl(trained):
-    entry = trained.log[-1]
-    old = {key: value for key, value in entry.items() if key not in ("values", "loss")}
-    names = set(scalars(old))
-    assert {"weighted/kl", "values/reconstruction"} <= names
-    assert not {"loss", "values/kl"} & names
-
-
 def test_watch_says_how_far_it_is(trained, command):
     code, out, err = command("watch", trained.path, "--once")
     assert code == 0
@@ -85,8 +56,6 @@ def test_watch_says_how_far_it_is(trained, command):
     assert "mig " in err
     trained.save_record(finished=None)
     assert "not finished: step 12 of 12" in command("watch", trained.path, "--once")[2]
-    code, out, _ = command("watch", trained.path, "--once", "--tensorboard")
-    assert list((trained.path / "tensorboard").glob("events.*"))
 
 
 def test_run_that_failed_is_not_waited_for(run, command):
@@ -120,15 +89,6 @@ def test_watch_of_nothing_is_refused(command, tmp_path):
     code, _, err = command("watch", tmp_path / "nothing")
     assert code == 1
     assert "not a run (it has no run.json)" in err
-
-
-def test_absent_tensorboard_is_said(trained, command, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    code, _, err = command("watch", trained.path, "--tensorboard")
-    assert code == 2
-    assert "pip install 'disentangle-bench[tensorboard]'" in err
 
 
 def test_entries_that_a_resumed_run_writes_again_are_told_again(trained, meanwhile):
