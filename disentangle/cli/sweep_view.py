@@ -135,7 +135,8 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
-        return ["scoring", "", loss(entry), str(entry["active"]), ""]
+        phase = "scoring" if job.order.asked else "finishing"
+        return [phase, "", loss(entry), str(entry["active"]), ""]
     return [
         f"{entry['step']:,} of {job.record.recipe['steps']:,}",
         f"{entry['images_per_second']:,.0f}",
