@@ -34,7 +34,9 @@ def _protocols() -> Iterable[str]:
 
 
 models = offer(lambda: registry.models.entries)
-datasets = offer(lambda: registry.datasets.entries)
+datasets = offer(
+    lambda: [*registry.datasets.entries, *(f"{name}:" for name in registry.collections.entries)]
+)
 metrics = offer(lambda: [*registry.metrics.entries, "all"])
 networks = offer(lambda: entry_points.networks.entries)
 executors = offer(lambda: registry.executors.entries)

@@ -1,5 +1,7 @@
 """`disentangle data`: list, prepare, draw and verify datasets."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,10 +40,10 @@ def data_group() -> None:
 def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List all datasets: images, download size, licence and state.
 
-    Your own images are listed too, once they are prepared.
+    Your own images, and datasets of other libraries, are listed too once they are prepared.
     """
     from disentangle._utils.files import data_folder
-    from disentangle.data.status import about, own_states, state
+    from disentangle.data.status import about, state, unregistered_states
 
     rows = [("dataset", "images", "download", "licence", "state")]
     for name in registry.datasets.entries:
@@ -54,8 +56,9 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         size = f"{facts.size / 1e6:,.0f} MB" if facts.size else "unstated"
         download = size if facts.files else "none"
         rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
-    for name, folder, own_state in own_states(data_dir):
-        rows.append((name, "", "none", "yours", f"{own_state}, in {folder}"))
+    for name, folder, prepared in unregistered_states(data_dir):
+        licence = "yours" if folder.parts[0] == "own" else "see its authors"
+        rows.append((name, "", "none", licence, f"{prepared}, in {folder}"))
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return
@@ -116,8 +119,22 @@ def verify(
         tell(line)
 
 
+SHOWN = 12
+"""Values of a factor that are listed."""
+
+
+def telling(names: Sequence[str]) -> bool:
+    """True if the names of a factor's values say more than their number: more than two words."""
+    return len(names) > 2 and not all(re.fullmatch(r"[-+.\de]+", name) for name in names)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and an ellipsis if there are more."""
+    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])
+
+
 def describe(dataset: "Dataset") -> None:
-    """Print a dataset's shape, source, fingerprint, factors and splits."""
+    """Print a dataset's shape, source, fingerprint, factors with their values, and splits."""
     from disentangle.contracts.dataset import Labelled
 
     channels, height, width = dataset.image_shape
@@ -129,6 +146,9 @@ def describe(dataset: "Dataset") -> None:
             for factor, size in dataset.every_factor.items()
         ]
         rows.append((dataset.strength, ", ".join(sizes)))
+        rows += [
+            (factor, some(names)) for factor, names in dataset.values.items() if telling(names)
+        ]
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))

@@ -15,8 +15,26 @@ from disentangle.contracts import registry
 from disentangle.data.status import about, state
 from disentangle.errors import DisentangleError
 
-NEEDED = ("disentangle-bench", "torch", "numpy", "scipy", "scikit-learn", "pydantic", "typer")
-OPTIONAL = ("lightgbm", "h5py", "ray", "tensorboard", "mlflow-skinny", "wandb", "pandas")
+NEEDED = (
+    "disentangle-bench",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+    "typer",
+)
+OPTIONAL = (
+    "lightgbm",
+    "h5py",
+    "ray",
+    "tensorboard",
+    "mlflow-skinny",
+    "wandb",
+    "datasets",
+    "pandas",
+)
 
 
 def examine(data_dir: str | Path | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ DatasetName = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="name of a dataset, or path of your own images",
+        help="name of a dataset, reference (torchvision:MNIST), or path of your own images",
         autocompletion=completion.datasets,
     ),
 ]
@@ -59,7 +59,7 @@ ImageSize = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=DATA,
-        help="side of your own images, in pixels, 8 to 1024",
+        help="side of the images of a path or reference, in pixels, 8 to 1024",
         show_default="kept if 32, 64 or 128; else 64",
     ),
 ]
@@ -67,7 +67,7 @@ Channels = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=DATA,
-        help="channels of your own images: 1 (grey) or 3 (RGB)",
+        help="channels of the images of a path or reference: 1 (grey) or 3 (RGB)",
         show_default="as in the files",
     ),
 ]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from disentangle.data.array_datasets import as_dataset as as_dataset
     from disentangle.data.array_datasets import grid_order as grid_order
     from disentangle.data.download import Remote as Remote
+    from disentangle.data.examples import Example as Example
+    from disentangle.data.examples import Examples as Examples
+    from disentangle.data.examples import prepare_examples as prepare_examples
     from disentangle.data.image_files import centre_crop as centre_crop
     from disentangle.data.image_files import decoded as decoded
     from disentangle.data.image_files import flat as flat
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "About": "location",
     "Content": "prepared",
+    "Example": "examples",
+    "Examples": "examples",
     "FILE_BYTES": "archive",
     "LABEL_BYTES": "npz",
     "LabelledPixels": "array_datasets",
@@ -53,6 +58,7 @@ _HOMES = {
     "load_dataset": "loading",
     "open_npz": "npz",
     "pieces": "archive",
+    "prepare_examples": "examples",
     "reason": "npz",
     "reordered": "prepared",
     "resized": "image_files",

@@ -5,7 +5,7 @@ alone are one value. A factor with too few rows per value is continuous, and is 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +62,15 @@ class FactorValues:
         )
 
 
-def read_factors(array: NDArray[Any], names: Sequence[str]) -> FactorValues:
+def read_factors(
+    array: NDArray[Any], names: Sequence[str], classes: Collection[str] = ()
+) -> FactorValues:
     """Make labels of factors [N, K], one column per name.
+
+    Args:
+        array: the values.
+        names: the names of the factors.
+        classes: names of factors that are known to be discrete, however few rows there are.
 
     Raises:
         ValueError: a value is missing or neither number nor text, or a factor is continuous.
@@ -72,7 +79,7 @@ def read_factors(array: NDArray[Any], names: Sequence[str]) -> FactorValues:
     columns: dict[str, Column] = {}
     for k, name in enumerate(names):
         columns[name], labels[:, k] = distinct_values(typed(array[:, k], place(k, name)))
-    check_discrete(columns, labels)
+    check_discrete(columns, labels, classes)
     return FactorValues(
         labels,
         values={name: tuple(map(str, v.tolist())) for name, v in columns.items()},
@@ -174,7 +181,9 @@ def _equal_but_for_rounding(values: Column) -> Index:
     return np.arange(len(x)) if (x - first > allowed).any() else group
 
 
-def check_discrete(columns: Mapping[str, Column], labels: Index) -> None:
+def check_discrete(
+    columns: Mapping[str, Column], labels: Index, classes: Collection[str] = ()
+) -> None:
     """Raise if a factor has too few rows per value; see the constants at the top.
 
     Whole numbers and words may have few rows if these are a grid of two factors or more: each
@@ -183,6 +192,7 @@ def check_discrete(columns: Mapping[str, Column], labels: Index) -> None:
     Args:
         columns: factor -> its distinct values.
         labels: the labels of all rows, [N, K].
+        classes: factors that are known to be discrete.
 
     Raises:
         ValueError: a factor is continuous; the message says how to bin it.
@@ -191,7 +201,7 @@ def check_discrete(columns: Mapping[str, Column], labels: Index) -> None:
     grid = sum(size > 1 for size in sizes) > 1 and grid_order(labels, sizes) is not None
     for k, (name, values) in enumerate(columns.items()):
         real = values.dtype.kind == "f" and not (values == np.rint(values)).all()
-        if grid and not real:
+        if name in classes or (grid and not real):
             continue
         if sizes[k] > MANY and rows < ROWS_OF_MANY * sizes[k]:
             rule = f"with more than {MANY} values needs {ROWS_OF_MANY} rows per value"

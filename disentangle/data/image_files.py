@@ -39,13 +39,13 @@ def decode(content: bytes, name: str, size: Size | None = None) -> Image.Image:
         DisentangleError: the file is not one intact image of 8 bits per channel in one of `MODES`,
             or its size is not `size`, or it has more than `PIXELS` pixels.
     """
-    with _quiet():
+    with quiet():
         return _decode(content, repr(name), size)
 
 
 def header(piece: Piece) -> Image.Image:
     """Open the image in a file to read its size and mode, without decoding; raises as `decode`."""
-    with _quiet():
+    with quiet():
         return _decode(piece.read(), str(piece), None, load=False)
 
 
@@ -109,7 +109,7 @@ def decoded(
     flying: deque[Future[Rows | None]] = deque()
     done, shape = 0, None
     Image.preinit()  # otherwise two threads might do it at once
-    with _quiet(), ThreadPoolExecutor(threads, "decode") as pool:
+    with quiet(), ThreadPoolExecutor(threads, "decode") as pool:
         try:
             while True:
                 for block in islice(waiting, 2 * threads - len(flying)):
@@ -157,7 +157,7 @@ def _decode(content: bytes, name: str, size: Size | None, load: bool = True) -> 
         raise DisentangleError(f"{name} is empty (0 bytes); get it again or remove it")
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
-        problem = _problem(image, size)
+        problem = problem_of(image, size)
         if problem is None:
             if load:
                 image.load()
@@ -172,7 +172,8 @@ def _decode(content: bytes, name: str, size: Size | None, load: bool = True) -> 
     raise DisentangleError(f"{name} {problem}, or remove it")
 
 
-def _problem(image: Image.Image, size: Size | None) -> str | None:
+def problem_of(image: Image.Image, size: Size | None = None) -> str | None:
+    """Say why an image cannot be used, with a remedy; None if it can."""
     width, height = image.size
     if width * height > PIXELS:
         return f"has {width} x {height} pixels, more than {PIXELS:,}: make it smaller"
@@ -193,9 +194,10 @@ def _other(piece: Piece, shape: tuple[int, ...], first: tuple[int, ...]) -> Dise
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # Hides Pillow's warnings about unusual files. warnings.catch_warnings would restore all
-    # filters, and so undo changes that other threads made in the meantime.
+def quiet() -> Iterator[None]:
+    """Hide Pillow's warnings about unusual files."""
+    # warnings.catch_warnings would restore all filters, and so undo changes that other threads
+    # made in the meantime.
     filters = cast(list[Any], warnings.filters)
     filters.insert(0, _FIRST)
     try:

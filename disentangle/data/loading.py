@@ -1,4 +1,4 @@
-"""Open datasets by name or path, and locate their files."""
+"""Open datasets by name, path or reference, and locate their files."""
 
 import hashlib
 import os
@@ -6,6 +6,7 @@ import re
 from math import prod
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,11 +18,14 @@ from disentangle.contracts.entry_points import by_reference
 from disentangle.contracts.isolation import watched
 from disentangle.data.image_checks import check_pixels, read_images
 from disentangle.data.location import About, Location, about_of
-from disentangle.data.user_images import open_own
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.data.names import is_path, path_of, reference_of, shown_name, true_name
+from disentangle.data.user_images import check_shape, open_own
+from disentangle.errors import DisentangleError, UsageError, suggestion
 
 SOME = 8
 """Number of images checked when a dataset is opened."""
+LONGEST = 150
+"""Maximum characters of a reference in the name of a folder."""
 
 
 def load_dataset(
@@ -35,16 +39,17 @@ def load_dataset(
     say: Say = silent,
     progress: Progress = silent,
 ) -> Dataset:
-    """Open a dataset by registered name, by `module:attribute`, or by a path to your own images.
+    """Open a dataset by registered name, reference, `module:attribute`, or path to your own images.
 
     Args:
-        name: a name listed by `disentangle list`, a `module:attribute`, or a path, which contains
-            a `/` or ends with `.npz`.
+        name: a name listed by `disentangle list`; a reference to a dataset of another library, such
+            as `torchvision:MNIST`; a `module:attribute`; or a path, which contains a `/` or ends
+            with `.npz`.
         data_dir: folder of prepared datasets; see `data_folder`.
         file: the user's copy of the dataset's published file or folder.
         download: if True, missing files may be downloaded.
-        image_size: the side of the images, in pixels; for a path only.
-        channels: 1 (grey) or 3 (RGB); for a path only.
+        image_size: the side of the images, in pixels; for a path or reference only.
+        channels: 1 (grey) or 3 (RGB); for a path or reference only.
         say: called with a line of text before slow operations.
         progress: called with the number of images prepared so far and the total.
 
@@ -53,19 +58,20 @@ def load_dataset(
         DisentangleError: its files are missing, damaged or those of another dataset, or all images
             are the same.
     """
-    place = location(name, data_dir, file, download, say, progress)
+    place = location(name, data_dir, file, download, image_size, channels, say, progress)
     try:
-        if is_path(name):
-            if download:
-                raise UsageError(
-                    f"'{name}' is a path: --download is only for datasets given by name"
-                )
-            dataset: Any = open_own(place, image_size, channels)
+        if is_path(name) and download:
+            raise UsageError(f"'{name}' is a path: --download is only for datasets given by name")
+        if reference_of(name) is not None:
+            check_shape(image_size, channels)
+            dataset: Any = opener(name)(place)
+        elif is_path(name):
+            dataset = open_own(place)
         else:
             if image_size is not None or channels is not None:
                 raise UsageError(
                     f"'{name}' has images of fixed size; use --image-size and --channels only for "
-                    "your own images, given as a path"
+                    "a path or reference"
                 )
             opens = opener(name)
             check_takes(name, about_of(opens), place)
@@ -77,6 +83,7 @@ def load_dataset(
             check_some(dataset)
             dataset.name = place.name
             check_pixels(dataset)
+        check_obeys(dataset, image_size, channels)
     except (DisentangleError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -117,44 +124,60 @@ def check_some(dataset: Dataset) -> None:
         check_labels(dataset.every_label(index), dataset.every_factor)
 
 
+def check_obeys(dataset: Dataset, image_size: int | None, channels: int | None) -> None:
+    """Raise a UsageError if the images do not have the size that the user asked for."""
+    depth, height, width = dataset.image_shape
+    for option, asked, sizes in (
+        ("--image-size", image_size, {height, width}),
+        ("--channels", channels, {depth}),
+    ):
+        if asked is not None and sizes != {asked}:
+            raise UsageError(
+                f"'{dataset.name}' has images of fixed size, {depth} x {height} x {width}; omit "
+                f"{option}"
+            )
+
+
 def location(
     name: str,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     download: bool = False,
+    image_size: int | None = None,
+    channels: int | None = None,
     say: Say = silent,
     progress: Progress = silent,
 ) -> Location:
-    """The location of a dataset's files; each path to the user's images has its own folder."""
-    name = true_name(name)
+    """The location of a dataset's files; each path and each reference has its own folder."""
     root = data_folder(data_dir)
-    given = None if file is None else Path(file).expanduser().resolve()
-    folder = root / name.replace(":", ".")
-    if is_path(name):
-        given = given or Path(name).expanduser().resolve()
-        digest = hashlib.sha256(os.fsencode(given)).hexdigest()[:10]
-        # Names go into figures and folders of results; bytes that are not UTF-8 become escapes.
-        name = f"./{os.fsencode(given.name).decode(errors='backslashreplace')}"
-        folder = root / "own" / f"{given.name}-{digest}"
+    given = path_of(name) if file is None else Path(file).expanduser().resolve()
+    shown = shown_name(name, given)
+    options = f"{image_size or 'auto'}x{channels or 'auto'}"
+    if reference_of(name) is not None:
+        # Only a path is a part of the identity: a file given beside a name stands for the published
+        # one, as for registered datasets.
+        identity = f"{shown} {given}" if is_path(name) else shown
+        readable = quote(shown, safe="")[:LONGEST]
+        folder = root / "references" / f"{readable}-{_digest(identity)}" / options
+    elif is_path(name) and given is not None:
+        folder = root / "own" / f"{given.name}-{_digest(given)}" / options
+    else:
+        folder = root / shown.replace(":", ".")
     return Location(
         folder=folder,
-        name=name,
+        name=shown,
         downloads=root / "downloads",
         file=given,
         download=download,
+        image_size=image_size,
+        channels=channels,
         say=say,
         progress=progress,
     )
 
 
-def true_name(name: str) -> str:
-    """The registered name that is this name, up to case; a path or reference is left as it is."""
-    return name if is_path(name) or ":" in name else registry.datasets.true_name(name)
-
-
-def is_path(name: str) -> bool:
-    """True if the name is a path to images."""
-    return "/" in name or os.sep in name or name.endswith(".npz") or name in (".", "..")
+def _digest(identity: str | Path) -> str:
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:10]
 
 
 def check_takes(name: str, about: About, place: Location) -> None:
@@ -170,14 +193,17 @@ def check_takes(name: str, about: About, place: Location) -> None:
 
 
 def opener(name: str) -> Any:
-    """The function that opens this dataset."""
+    """The function that opens this dataset, `open(location)`."""
+    reference = reference_of(name)
+    if reference is not None:
+        open_reference = registry.collections.load(reference.prefix)
+        return lambda place: open_reference(place, reference)
     if true_name(name) not in registry.datasets.entries and Path(name).exists():
         raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
-    return by_reference(name) if ":" in name else registry.datasets.load(name)
-
-
-def own_path(dataset: str | Dataset) -> Path | None:
-    """The path of a dataset of the user's own images; None for any other dataset."""
-    if isinstance(dataset, str) and is_path(dataset):
-        return Path(dataset).expanduser().resolve()
-    return None
+    if ":" not in name:
+        return registry.datasets.load(name)
+    try:
+        return by_reference(name)
+    except UsageError as error:
+        hint = suggestion(name.partition(":")[0], registry.collections.entries)
+        raise UsageError(f"{error}{hint if 'did you mean' in hint else ''}") from error

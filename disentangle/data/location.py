@@ -75,6 +75,8 @@ class Location:
         downloads: the folder of published files, shared by all datasets.
         file: the user's file or folder, which takes precedence.
         download: True if the network may be used.
+        image_size: the side of the images in pixels, as the user asks; None for the default.
+        channels: 1 (grey) or 3 (RGB), as the user asks; None for the default.
         say: called with a message before a long operation.
         progress: called with the number of images (or bytes) done, and of all.
     """
@@ -84,6 +86,8 @@ class Location:
     downloads: Path = field(default_factory=lambda: Path("downloads"))
     file: Path | None = None
     download: bool = False
+    image_size: int | None = None
+    channels: int | None = None
     say: Say = silent
     progress: Progress = silent
 

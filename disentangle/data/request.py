@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.contracts.dataset import Dataset
-from disentangle.data.loading import load_dataset, own_path, true_name
+from disentangle.data.loading import load_dataset
+from disentangle.data.names import path_of, true_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class DatasetRequest:
     @property
     def record_fields(self) -> dict[str, Any]:
         """The fields of a run's record from which the dataset is reopened; see `DatasetRecord`."""
-        file = self.file or own_path(self.name)
+        file = self.file or path_of(self.name)
         return {
             "data_dir": str(self.data_dir) if self.data_dir else None,
             "file": str(file) if file else None,

@@ -3,15 +3,16 @@
 import shlex
 from math import prod
 from pathlib import Path
+from urllib.parse import unquote
 
 from disentangle._utils.files import data_folder
 from disentangle.data import npz
 from disentangle.data.download import verify as check_file
-from disentangle.data.loading import is_path, location, opener
+from disentangle.data.loading import location, opener
 from disentangle.data.location import About, about_of
 from disentangle.data.manifest import read_manifest
+from disentangle.data.names import is_path, reference_of
 from disentangle.data.prepared import read_images, read_prepared
-from disentangle.data.user_images import own_folder
 from disentangle.errors import DisentangleError
 
 WIDTH = 60
@@ -19,8 +20,8 @@ WIDTH = 60
 
 
 def about(name: str) -> About:
-    """A dataset's description, available before it is opened."""
-    return about_of(opener(name))
+    """A dataset's description, available before it is opened; a path or reference has none."""
+    return About() if is_path(name) or reference_of(name) else about_of(opener(name))
 
 
 def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
@@ -52,16 +53,17 @@ def state_of(folder: Path) -> str:
     return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {source}"
 
 
-def own_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:
-    """The user's own prepared images: name, folder and state of each."""
+def unregistered_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:
+    """Prepared images of the user's own paths and of references: name, folder and state of each."""
     root = data_folder(data_dir)
-    folders = sorted(path.parent for path in root.glob("own/*/*/prepared.json"))
-    # The folder's name ends with a digest of the path; see `location`.
-    names = [f"./{folder.parent.name.rpartition('-')[0]}" for folder in folders]
-    return [
-        (name, folder.relative_to(root), state_of(folder))
-        for name, folder in zip(names, folders, strict=True)
-    ]
+    states = []
+    for kind in ("own", "references"):
+        for folder in sorted(path.parent for path in root.glob(f"{kind}/*/*/prepared.json")):
+            # The folder's name ends with a digest; see `location`.
+            stem = folder.parent.name.rpartition("-")[0]
+            name = f"./{stem}" if kind == "own" else unquote(stem)
+            states.append((name, folder.relative_to(root), state_of(folder)))
+    return states
 
 
 def preparing(
@@ -93,9 +95,8 @@ def verify(
         DisentangleError: the dataset is not prepared, or has changed since; the message gives the
             command that fixes it.
     """
-    place = location(name, data_dir)
-    description = About() if is_path(name) else about(name)
-    folder = own_folder(place, image_size, channels) if is_path(name) else place.folder
+    place = location(name, data_dir, image_size=image_size, channels=channels)
+    description, folder = about(name), place.folder
     verified = []
     for remote in description.files:
         path = place.downloads / remote.name

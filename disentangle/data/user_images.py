@@ -49,7 +49,7 @@ TURNS: dict[Any, Image.Transpose] = {
 """EXIF orientation -> the transposition that sets the image upright."""
 
 
-def open_own(location: Location, image_size: int | None, channels: int | None) -> Dataset:
+def open_own(location: Location) -> Dataset:
     """Open the user's own images, prepared once.
 
     By default, square images that all have a side accepted by the networks keep it, and others get
@@ -58,20 +58,16 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
 
     Args:
         location: its `file` is the folder, archive or npz.
-        image_size: the side in pixels.
-        channels: 1 (grey) or 3 (RGB).
 
     Raises:
         UsageError: the size or number of channels is invalid.
         DisentangleError: nothing is there, or it cannot be used.
     """
     path = usable(location.file)
-    if image_size is not None and not 8 <= image_size <= 1024:
-        raise UsageError(f"expected --image-size from 8 to 1024 pixels, got {image_size}")
-    if channels not in (None, 1, 3):
-        raise UsageError(f"expected --channels 1 (grey) or 3 (RGB), got {channels}")
+    image_size, channels = location.image_size, location.channels
+    check_shape(image_size, channels)
     preparation = Preparation(
-        folder=own_folder(location, image_size, channels),
+        folder=location.folder,
         version=VERSION,
         given=path,
         say=location.say,
@@ -86,9 +82,12 @@ def open_own(location: Location, image_size: int | None, channels: int | None) -
     return as_dataset(preparation.get(make))
 
 
-def own_folder(location: Location, image_size: int | None, channels: int | None) -> Path:
-    """Return the folder of the user's images prepared with these options."""
-    return location.folder / f"{image_size or 'auto'}x{channels or 'auto'}"
+def check_shape(image_size: int | None, channels: int | None) -> None:
+    """Raise a UsageError unless the size and number of channels are ones that images can have."""
+    if image_size is not None and not 8 <= image_size <= 1024:
+        raise UsageError(f"expected --image-size from 8 to 1024 pixels, got {image_size}")
+    if channels not in (None, 1, 3):
+        raise UsageError(f"expected --channels 1 (grey) or 3 (RGB), got {channels}")
 
 
 def from_files(

@@ -14,8 +14,9 @@ FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 
 
 def folder_name(name: str) -> str:
-    """A registered name, `module:name` or path as the name of a single folder."""
-    return name.removeprefix("./").replace(":", ".").replace("/", "_")
+    """A registered name, `module:name`, path or reference as the name of a single folder."""
+    name = name.removeprefix("./").replace(":./", ":")
+    return name.replace(":", ".").replace("/", "_")
 
 
 def run_folder(results: Path, study: str, record: RunRecord) -> Path:

@@ -18,6 +18,7 @@ from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.settings import check_complete
 from disentangle.data import loading
+from disentangle.data.names import is_path, reference_of
 from disentangle.errors import Busy, DisentangleError, NotWritable, UsageError
 from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.runs.records import RunRecord, read_record
@@ -160,15 +161,16 @@ class Run:
         if "dataset" in self.__dict__:
             return self.dataset.whole
         record = self.record.dataset
-        if ":" in record.name:
+        if ":" in record.name and reference_of(record.name) is None:
             raise DisentangleError(
                 f"{self.path}: trained on a dataset object of the class {record.name}. Create it "
-                "again, then call `load_run(path, dataset=...)`."
+                "again, then call `load_run(path, dataset=...)`. If this is no class but a "
+                "reference, install the package that opens it."
             )
         dataset = self._open()
         if dataset.fingerprint != record.fingerprint:
             remedy = "give the original file or data folder"
-            if loading.is_path(record.name):
+            if is_path(record.name):
                 remedy += (
                     ". If the images and labels have not changed, an earlier version of "
                     "disentangle read them differently: train the run again"
@@ -187,12 +189,12 @@ class Run:
             "image_size": record.image_size,
             "channels": record.channels,
         }
-        if self.file and self.file == record.file and not loading.is_path(record.name):
+        if self.file and self.file == record.file and not is_path(record.name):
             with contextlib.suppress(DisentangleError):
                 dataset = loading.load_dataset(record.name, say=self.say, **options)
                 if dataset.fingerprint == record.fingerprint:
                     return dataset
-        if self.file and loading.is_path(record.name) and not Path(self.file).exists():
+        if self.file and is_path(record.name) and not Path(self.file).exists():
             raise DisentangleError(
                 f"{self.path}: trained on the images in {self.file}, which were not found. If they "
                 "have moved, give their path with `--file` (`load_run(..., file=...)`)"

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from disentangle.data.loading import is_path
+from disentangle.data.names import is_path, reference_of, with_path
 from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord
 
 
@@ -18,10 +18,12 @@ def train_command(record: RunRecord) -> str | None:
         None for imported weights, and for a model or dataset that was passed as an object.
     """
     data = record.dataset
-    if record.imported or ":" in record.model or ":" in data.name:
+    by_object = ":" in data.name and reference_of(data.name) is None
+    if record.imported or ":" in record.model or by_object:
         return None
     own = data.file is not None and is_path(data.name)
-    words = ["disentangle", "train", record.model, str(data.file) if own else data.name]
+    name = with_path(data.name, str(data.file)) if own else data.name
+    words = ["disentangle", "train", record.model, name]
     given = {
         name: setting.value
         for name, setting in {**record.settings, **record.training}.items()

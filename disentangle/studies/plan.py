@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle.contracts.dataset import Dataset
-from disentangle.data import loading
+from disentangle.data.names import shown_name, true_name
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.filters import parse
@@ -99,7 +99,7 @@ def load_plan(
         results=Path(results).expanduser().resolve(),
         device=device,
         data_dir=None if data_dir is None else Path(data_dir).expanduser().resolve(),
-        datasets=tuple(map(loading.true_name, datasets)),
+        datasets=tuple(map(true_name, datasets)),
         say=say,
         progress=progress,
     )
@@ -159,7 +159,7 @@ class Planner:
                     jobs.setdefault(new_job.path, new_job)
         plan.jobs = list(jobs.values())
         for number, block_scores in enumerate(study.scores):
-            for name in map(loading.true_name, block_scores.datasets or ()):
+            for name in map(true_name, block_scores.datasets or ()):
                 if name not in self.named:
                     raise UsageError(
                         f"{file.name}: scores.{number}: no run uses dataset '{name}'"
@@ -187,7 +187,7 @@ class Planner:
             opening = dataset_of(dataset, plan.file)
             dataset_request = DatasetRequest.of(**opening, data_dir=self.data_dir)
             name = dataset_request.name
-            self.named.add(f"./{Path(name).name}" if loading.is_path(name) else name)
+            self.named.add(shown_name(name))
             if self.datasets and name not in self.datasets:
                 return None
             request.paper(name)
@@ -281,7 +281,7 @@ def score_requests(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
             fields = block.model_dump(exclude={"protocols", "datasets"})
             protocol = str(file.parent / name) if name.endswith(".toml") else name
             request = ScoringRequest(protocol=protocol, **fields)
-            datasets = block.datasets and tuple(map(loading.true_name, block.datasets))
+            datasets = block.datasets and tuple(map(true_name, block.datasets))
             requests.append((datasets, request))
     return requests
 

@@ -11,7 +11,7 @@ from pydantic import Field, StrictStr, ValidationError, field_validator, model_v
 
 from disentangle._utils.strict import Strict, Whole, error_place, first_error
 from disentangle._utils.text import whole
-from disentangle.data import loading
+from disentangle.data.names import inner_path, with_path
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.statistics import Statistic
@@ -207,8 +207,9 @@ def dataset_of(dataset: Any, file: Path) -> dict[str, Any]:
     except ValidationError as error:
         raise UsageError(f"dataset.{describe_error(error)}") from error
     resolved = dict(given)
-    if loading.is_path(resolved["name"]):
-        resolved["name"] = str((file.parent / resolved["name"]).resolve())
+    name = resolved["name"]
+    if (path := inner_path(name)) is not None:
+        resolved["name"] = with_path(name, (file.parent / Path(path).expanduser()).resolve())
     if "file" in resolved:
         resolved["file"] = str((file.parent / str(resolved["file"])).resolve())
     return resolved

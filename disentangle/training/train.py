@@ -85,8 +85,8 @@ def train(
         data_dir: the folder of prepared datasets.
         file: the dataset's original file or folder, if the user has it.
         download: True to allow downloading the dataset.
-        image_size: the side of your own images, in pixels; see `open_own`.
-        channels: the channels of your own images: 1 (grey) or 3 (RGB).
+        image_size: the side of the images of a path or reference, in pixels; see `open_own`.
+        channels: the channels of the images of a path or reference: 1 (grey) or 3 (RGB).
         split: the split to train on [default: the dataset's choice]; see `Dataset.view`.
         factors: the factors to score, overriding the dataset's choice.
         hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).

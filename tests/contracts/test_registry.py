@@ -15,6 +15,8 @@ BUILT_IN = {
     "metric": {"beta-vae-score", "mig"},
     "network": {"conv", "burgess"},
     "executor": {"local", "ray"},
+    "collection": {"hf", "torchvision"},
+    "encoder": set(),
     "tracker": {"tensorboard", "mlflow", "wandb"},
 }
 
@@ -31,7 +33,8 @@ def test_listing_imports_neither_torch_nor_a_plugin():
         "import sys, disentangle, disentangle.cli.app\n"
         "from disentangle.contracts import entry_points\n"
         "assert entry_points.every_entry()\n"
-        "heavy = {'torch', 'numpy', 'sklearn', 'matplotlib', 'disentangle_plugins'}\n"
+        "heavy = {'torch', 'torchvision', 'datasets', 'numpy', 'sklearn', 'matplotlib', "
+        "'disentangle_plugins'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 import disentangle
 from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.data.loading import load_dataset
-from disentangle.data.status import own_states
+from disentangle.data.status import unregistered_states
 from disentangle.errors import DisentangleError, InputWarning, UsageError
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import score_run
@@ -829,5 +829,5 @@ def test_folder_whose_name_is_not_utf8_is_prepared_trained_and_scored(photos, tm
     assert json.loads((run.path / "run.json").read_text())["dataset"]["file"] == str(folder)
     assert all(value > 0 for value in disentangle.score(again, ["reconstruction"]).values())
     assert (run.path / "scores.json").exists()
-    (state,) = own_states(tmp_path / "data")
+    (state,) = unregistered_states(tmp_path / "data")
     assert state[2].startswith("ready: 6 images")

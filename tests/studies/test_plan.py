@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from disentangle.contracts import registry
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
@@ -319,6 +320,23 @@ def test_images_of_ones_own_lie_beside_the_file(plan, tmp_path):
     job = plan(SMALL + '[[runs]]\nmodel = "vae"\ndataset = "./mine.npz"\n').jobs[0]
     assert job.order.dataset == str(tmp_path / "mine.npz")
     assert job.record.dataset.file == str(tmp_path / "mine.npz")
+
+
+def test_path_in_a_reference_starts_at_the_file_and_scores_name_it(plan, tmp_path):
+    for i in range(12):
+        path = tmp_path / "pets" / str(i % 2) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (32, 32), np.uint8)).save(path)
+    runs = '[[runs]]\nmodel = "vae"\ndataset = ["hf:./pets", "shelf:squares:test"]\n'
+    scores = '[[scores]]\nmetrics = ["mig"]\ndatasets = ["hf:./pets"]\n'
+    own, other = plan(SMALL + runs + scores).jobs
+    assert own.order.dataset == f"hf:{tmp_path / 'pets'}"
+    assert (own.record.dataset.name, own.record.dataset.file) == (
+        "hf:./pets",
+        str(tmp_path / "pets"),
+    )
+    assert other.record.dataset.name == "shelf:squares:split=test"
+    assert (len(own.order.asked), len(other.order.asked)) == (1, 0)
 
 
 def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):

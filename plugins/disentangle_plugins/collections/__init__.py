@@ -1,0 +1,1 @@
+"""Built-in collections, one file each: datasets of other libraries, opened by reference."""
