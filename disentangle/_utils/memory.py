@@ -1,10 +1,17 @@
-"""Memory settings for speed: keep freed memory, and pause the garbage collector."""
+"""Memory: kept when it is freed, taken when it is written, and not searched for garbage."""
 
 import ctypes
 import gc
+import mmap
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 LARGE = 2**30, 2**25
@@ -29,6 +36,27 @@ def keep_freed_memory() -> bool:
         return False  # another C library
     trims = bool(mallopt(TRIM, 2**31 - 1))
     return trims and any(mallopt(MMAP, size) for size in LARGE)
+
+
+def sparse_table(shape: tuple[int, int]) -> "NDArray[np.float32]":
+    """A table of zeros, float32, whose rows take memory once they are written.
+
+    A large array of NumPy takes pages of 2 MiB on Linux, so that a few rows in random places take
+    all of the table's memory.
+
+    Raises:
+        MemoryError: the table is larger than the memory that can be reserved.
+    """
+    import numpy as np
+
+    size = 4 * prod(shape)
+    try:
+        pages = mmap.mmap(-1, max(1, size))
+    except OSError as error:
+        raise MemoryError(f"{size} bytes") from error
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(pages, np.float32, prod(shape)).reshape(shape)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """Conversion of arrays and images to the tensors that models expect."""
 
+import hashlib
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -43,3 +46,13 @@ def as_tensor(array: Tensor | ArrayLike) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError) as error:
         raise DisentangleError(f"expected an array of numbers: {error}") from error
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of named tensors: their names, dtypes, shapes and bytes."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

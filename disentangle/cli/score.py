@@ -83,10 +83,11 @@ def score(
     encoder: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:NAME|FILE",
+            metavar="PREFIX:NETWORK|MODULE:NAME|FILE",
             rich_help_panel=OTHER,
-            help="function that maps images to codes (module:NAME or path/file.py:NAME), or a "
-            "TorchScript file or exported program that you trust",
+            help="network of another library (torchvision:resnet18; see `disentangle list "
+            "encoders`), function that maps images to codes (module:NAME or path/file.py:NAME), "
+            "or file with a network (ONNX; TorchScript or exported program that you trust)",
         ),
     ] = None,
     dataset: Annotated[
@@ -106,6 +107,24 @@ def score(
             help="pixel type that the encoder expects: float (0 to 1) or uint8 (0 to 255)",
         ),
     ] = "float",
+    reduce: Annotated[
+        str,
+        typer.Option(
+            metavar="pca:K",
+            rich_help_panel=OTHER,
+            help="score the first K principal components of the codes, for codes of hundreds of "
+            "latents; named in the column",
+            show_default=False,
+        ),
+    ] = "",
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            rich_help_panel=OTHER,
+            help="download weights of --encoder that are not in its library's cache",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -132,7 +151,12 @@ def score(
             "--output contain the details"
         )
     request = ScoringRequest.of(
-        metric, protocol=protocol, seed=seed, split=split, factors=names(factors)
+        metric,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=names(factors),
+        reduce=reduce,
     )
     choose_device(device)
     choices = (("RUN", runs), ("--study", study), ("--where", where))
@@ -142,6 +166,10 @@ def score(
         raise UsageError(f"give only one of {' and '.join(inputs)}")
     if encoder is None and (dataset is not None or takes != "float"):
         raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
+    if encoder is None and download:
+        raise UsageError("--download requires --encoder, whose weights it downloads")
+    if reduce and encoder is None and codes is None:
+        raise UsageError("--reduce requires --encoder or --codes; a run is scored by its latents")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
@@ -154,7 +182,9 @@ def score(
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
         opening = {"data_dir": data_dir, "file": file}
-        scores = score_reference(encoder, dataset, opening, request, takes=takes, device=device)
+        scores = score_reference(
+            encoder, dataset, opening, request, download=download, takes=takes, device=device
+        )
         show_scores(scores, output, detail, as_json)
     else:
         check_runs(runs or (), results)
@@ -301,6 +331,8 @@ def score_reference(
     dataset: str,
     opening: Mapping[str, Any],
     request: "ScoringRequest",
+    *,
+    download: bool,
     **options: Any,
 ) -> "ScoreMapping":
     """Score the encoder that a reference names; `options` are those of `score_function`."""
@@ -308,11 +340,17 @@ def score_reference(
     from disentangle.scoring.encoder_loading import load_encoder
     from disentangle.scoring.score_external import score_function
 
-    encoder, name = load_encoder(reference)
+    encoder = load_encoder(reference, download=download)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_function(
-            encoder, opened, request, name=name, progress=progress, say=say, **options
+            encoder.function,
+            opened,
+            request,
+            name=encoder.name,
+            progress=progress,
+            say=say,
+            **options,
         )
 
 

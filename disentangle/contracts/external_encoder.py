@@ -16,9 +16,16 @@ class ExternalEncoder:
         function: maps images, float32 [N, C, H, W] in [0, 1], to codes [N, D]; it resizes and
             normalises them as the network expects. A `torch.nn.Module` is moved to the device and
             put into evaluation mode.
-        origin: what it is, for records: the library's version, the weights with a digest, the
-            preprocessing.
+        origin: what it is, for records: `reference`, the name by which it was loaded, or `file`,
+            the name and digest of a file with the network; and where they apply `library` with its
+            version, `weights` with a digest, `preprocessing`, `output`.
     """
 
     function: Callable[[Any], Any]
     origin: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The encoder in one line, which identifies it in records of scores."""
+        named = self.origin.get("file") or self.origin.get("reference", "")
+        return " ".join(filter(None, [named, self.origin.get("weights", "")]))

@@ -64,6 +64,8 @@ class Metric(Plugin, ABC, Generic[D]):
     """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0
     """Duration with default knobs, ten latents, five factors, given codes and two cores."""
+    growth: ClassVar[float] = 1.0
+    """The duration grows as this power of the number of latents, from ten on."""
     faster: ClassVar[str] = ""
     """The metric with knobs that estimate the same scores in less time, such as `mig:samples=99`;
     shown to users who are about to wait."""
@@ -77,6 +79,13 @@ class Metric(Plugin, ABC, Generic[D]):
     def seconds_for(self, images: int) -> float:
         """Estimate the seconds that the scores of this many images take, as for `seconds`."""
         return self.seconds
+
+    def seconds_with(self, images: int, latents: int) -> float:
+        """Estimate the seconds for codes of this many latents; 0 if there are too many to score."""
+        if latents > self.most_latents:
+            return 0.0
+        longer: float = max(1.0, latents / 10) ** self.growth
+        return self.seconds_for(images) * longer
 
     def resolve(self, source: Source[D]) -> Mapping[str, bool | int | float | str]:
         """Return the knobs whose values depend on the codes, with the values used for this source.

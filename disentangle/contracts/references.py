@@ -37,6 +37,19 @@ class Reference:
                 hint = suggestion(option, offered)
                 raise UsageError(f"'{self}' has no option '{option}'{hint}")
 
+    def whole_number(self, option: str, default: int = 0, *, least: int = 1) -> int:
+        """The value of an option that is a whole number.
+
+        Raises:
+            UsageError: it is not, or it is too small.
+        """
+        text = self.options.get(option, str(default))
+        if option in self.options and not (text.isdecimal() and int(text) >= least):
+            raise UsageError(
+                f"'{self}': {option} must be a whole number, at least {least}; got '{text}'"
+            )
+        return int(text)
+
 
 def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None:
     """Parse a reference; None if it does not begin with the prefix of a plugin of this kind.
@@ -54,16 +67,34 @@ def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None
     prefix = true_name(prefix, entry_points.entries_of(kind))
     if not colon or prefix not in entry_points.entries_of(kind):
         return None
-    name, colon, last = rest.rpartition(":")
-    is_word = bool(bare) and not any(sign in last for sign in (os.sep, "/", "."))
-    if not colon or not ("=" in last or is_word):
-        name, last = rest, ""
+    name, options = split_options(rest, f"{prefix}:NAME", bare=bare)
     if not name:
         raise UsageError(f"'{text}': expected {prefix}:NAME")
+    return Reference(prefix, name, options)
+
+
+def split_options(text: str, form: str, *, bare: str = "") -> tuple[str, dict[str, str]]:
+    """Split `NAME:OPTION=VALUE,...` into the name and the options, of which there may be none.
+
+    Args:
+        text: the text.
+        form: the expected name, for messages, such as `hf:NAME`.
+        bare: see `parse_reference`.
+
+    Raises:
+        UsageError: an option is given twice or not as OPTION=VALUE.
+    """
+    name, colon, last = text.rpartition(":")
+    is_word = bool(bare) and not any(sign in last for sign in (os.sep, "/", "."))
+    if not colon or not ("=" in last or is_word):
+        name, last = text, ""
     options: dict[str, str] = {}
     for part in filter(None, last.split(",")):
         key, equals, value = part.partition("=") if "=" in part or not bare else (bare, "=", part)
-        if not (key and equals and value) or key in options:
-            raise UsageError(f"expected {prefix}:NAME:OPTION=VALUE,..., got '{text}'")
+        if not (key and equals and value) or key in options or ":" in key:
+            raise UsageError(f"expected {form}:OPTION=VALUE,..., got '{text}'")
         options[key] = value
-    return Reference(prefix, name, options)
+    before = name.rpartition(":")[2]
+    if options and "=" in before and not any(sign in before for sign in (os.sep, "/", ".")):
+        raise UsageError(f"'{text}': separate options by commas, {before},{last}")
+    return name, options

@@ -257,6 +257,7 @@ class Sampled(Source[Any]):
     def __init__(self, base: Source[Any], seed: int) -> None:
         self.base, self.dataset, self.model = base, base.dataset, base.model
         self.disjoint = base.disjoint
+        base.posterior(np.arange(1))  # raises Unavailable before the noise takes memory
         rng = numpy_rng(seed, "sampled codes")
         self._noise = rng.standard_normal((len(base), base.latents), dtype=np.float32)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from disentangle.data.prepared import Preparation as Preparation
     from disentangle.data.prepared import Rows as Rows
     from disentangle.data.prepared import reordered as reordered
+    from disentangle.data.weight_files import read_state as read_state
 
 _HOMES = {
     "About": "location",
@@ -59,6 +60,7 @@ _HOMES = {
     "open_npz": "npz",
     "pieces": "archive",
     "prepare_examples": "examples",
+    "read_state": "weight_files",
     "reason": "npz",
     "reordered": "prepared",
     "resized": "image_files",

@@ -113,7 +113,7 @@ def find_matrix(run: Run, name: str, scores: Sequence[Score]) -> Matrix:
         )
     parts = [
         describe(dict(score.key.knobs)),
-        "" if score.representation == "mean" else "sample representation",
+        "" if score.representation == "mean" else f"{score.representation} representation",
         describe_view(score.view),
         f"seed {score.seed}" if score.seed else "",
     ]

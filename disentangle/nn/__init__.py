@@ -1,10 +1,16 @@
-"""The papers' networks, their layers, and the likelihoods of images."""
+"""The papers' networks and layers, likelihoods of images, and frozen networks as encoders."""
 
 from typing import TYPE_CHECKING
 
 from disentangle._utils.lazy import imported_when_used
 
 if TYPE_CHECKING:
+    from disentangle.nn.frozen import IMAGENET as IMAGENET
+    from disentangle.nn.frozen import FrozenEncoder as FrozenEncoder
+    from disentangle.nn.frozen import Preprocessing as Preprocessing
+    from disentangle.nn.frozen import load_weights as load_weights
+    from disentangle.nn.frozen import random_weights as random_weights
+    from disentangle.nn.frozen import weights_digest as weights_digest
     from disentangle.nn.likelihoods import Bernoulli as Bernoulli
     from disentangle.nn.likelihoods import ContinuousBernoulli as ContinuousBernoulli
     from disentangle.nn.likelihoods import Gaussian as Gaussian
@@ -22,13 +28,19 @@ _HOMES = {
     "Burgess": "networks",
     "ContinuousBernoulli": "likelihoods",
     "Conv": "networks",
+    "FrozenEncoder": "frozen",
     "Gaussian": "likelihoods",
     "HigginsConv": "networks",
     "HigginsFC": "networks",
+    "IMAGENET": "frozen",
     "LearnedGaussian": "likelihoods",
     "Likelihood": "likelihoods",
     "Locatello": "networks",
     "Network": "networks",
+    "Preprocessing": "frozen",
+    "load_weights": "frozen",
+    "random_weights": "frozen",
+    "weights_digest": "frozen",
 }
 """Public name -> the module that defines it."""
 

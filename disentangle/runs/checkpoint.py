@@ -1,6 +1,5 @@
 """Checkpoints: tensors in a safetensors file, with a digest that is verified on loading."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from disentangle._utils.files import atomic
+from disentangle._utils.tensors import digest
 from disentangle.errors import DisentangleError
 
 FORMAT = "disentangle-1"
@@ -87,16 +87,6 @@ class Checkpoint:
             history=unpack(tensors, "history"),
             values=unpack(tensors, "values"),
         )
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The SHA-256 of named tensors: their names, dtypes, shapes and bytes."""
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> str:

@@ -252,7 +252,7 @@ class Run:
     @cached_property
     def model(self) -> "Model":
         """The trained model in evaluation mode, on the CPU."""
-        from disentangle.runs.checkpoint import digest
+        from disentangle._utils.tensors import digest
 
         model = self._restored(self.checkpoint_path)
         if self.record.weights not in (None, digest(model.state_dict())):

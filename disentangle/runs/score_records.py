@@ -79,7 +79,9 @@ class Score(Record):
     resolved: dict[str, Value] = Field(default_factory=dict)
     """Knobs whose values depended on the codes, with the values used; see `Metric.resolve`."""
     protocol: str
-    representation: Literal["mean", "sample"]
+    representation: str = Field(pattern=r"^(mean|sample)(, [^,]+)?$")
+    """The code of an image, the mean of q(z|x) or a sample from it; and the reduction of the codes
+    before they were scored if there was one, as in `mean, pca:10`."""
     factors: tuple[str, ...]
     view: View
     fingerprint: str

@@ -113,9 +113,8 @@ class Table:
             notes.append(f"Scored on: {self.scored}.")
         if self.protocols:
             noun = "Protocol" if len(self.protocols) == 1 else "Protocols"
-            codes = " and ".join(f"{r}s" for r in self.representations)
             notes.append(f"{noun}: {', '.join(self.protocols)}.")
-            notes.append(f"Codes: {codes} of the posterior.")
+            notes.append(f"Codes: {codes_text(self.representations)}.")
         if self.shared:
             notes.append(f"Shared settings: {describe(self.shared)}.")
         for model in dict.fromkeys(row.model for row in self.rows):
@@ -266,6 +265,14 @@ def seeds(row: Row) -> str:
 def counts(row: Row) -> tuple[tuple[int, str], ...]:
     """The numbers of a row's unfinished and failed runs."""
     return (row.unfinished, "unfinished"), (row.failed, "failed")
+
+
+def codes_text(representations: Sequence[str]) -> str:
+    """The codes that are scored: `means and samples of the posterior, some reduced by pca:10`."""
+    parts = [name.partition(", ") for name in representations]
+    codes = " and ".join(f"{code}s" for code in dict.fromkeys(part[0] for part in parts))
+    reductions = " and ".join(dict.fromkeys(part[2] for part in parts if part[2]))
+    return f"{codes} of the posterior" + (f", some reduced by {reductions}" if reductions else "")
 
 
 def share(part: float) -> str:

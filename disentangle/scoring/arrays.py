@@ -12,6 +12,7 @@ from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.source import Codes, Source, Values
 from disentangle.data.factor_values import FactorValues, read_factors
 from disentangle.errors import InputWarning, Unavailable, UsageError
+from disentangle.scoring.reduction import fit_reduction, fitted_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +61,11 @@ class ArraySource(Source[Labelled]):
     def latents(self) -> int:
         """The number of columns of the codes."""
         return int(self._codes.shape[1])
+
+    @property
+    def every_code(self) -> Codes:
+        """The codes of all rows, [N, D]."""
+        return self._codes
 
     @property
     def digest(self) -> str:
@@ -188,6 +194,16 @@ def array_source(
     if test_z is not None:
         test = ArraySource(test_z, ArrayDataset(values, slice(len(z), None)))
     return ArraySource(z, ArrayDataset(values, slice(len(z))), test)
+
+
+def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySource:
+    """Reduce codes given as arrays; the components are fitted to the rows to fit on alone."""
+    codes = source.every_code
+    projection = fit_reduction(reduction, codes[fitted_images(len(codes), seed)])
+    test = source.test and ArraySource(projection(source.test.every_code), source.test.dataset)
+    reduced = ArraySource(projection(codes), source.dataset, test)
+    reduced.disjoint = source.disjoint
+    return reduced
 
 
 def _codes(array: ArrayLike, name: str) -> Codes:

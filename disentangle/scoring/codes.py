@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
 from disentangle._utils.files import atomic, cache_folder, drop_oldest
-from disentangle._utils.memory import keep_freed_memory
+from disentangle._utils.memory import keep_freed_memory, sparse_table
 from disentangle._utils.seeds import OwnRandomness
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Posterior
 from disentangle.contracts.source import Codes, Source
-from disentangle.errors import Unavailable
+from disentangle.errors import DisentangleError, Unavailable
 from disentangle.runs.run import Run
 
 CONTRACT = 3
@@ -42,6 +42,8 @@ class Encoder(Source[Dataset]):
     """Codes of images, encoded on demand, each image at most once."""
 
     chunk = CHUNK["cpu"]
+    pace = 0.0
+    """Seconds per image, measured on a few; 0 if not measured."""
 
     def __init__(
         self, dataset: Dataset, latents: int, progress: Progress = silent, *, disjoint: bool = False
@@ -51,7 +53,7 @@ class Encoder(Source[Dataset]):
         # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
-        self._mean: Real = np.empty((len(self.whole), latents), np.float32)
+        self._latents = latents
         self._scale: Real | None = None
 
     @cached_property
@@ -66,7 +68,19 @@ class Encoder(Source[Dataset]):
     @property
     def latents(self) -> int:
         """The number of latents."""
-        return int(self._mean.shape[1])
+        return self._latents
+
+    @cached_property
+    def _mean(self) -> Real:
+        """The codes of all images, of which those are valid that `_known` marks."""
+        shape = (len(self.whole), self._latents)
+        try:
+            return sparse_table(shape)
+        except MemoryError as error:
+            raise DisentangleError(
+                f"codes of {shape[1]:,} latents of {shape[0]:,} images do not fit into memory; "
+                "reduce those of an encoder by `--reduce pca:10`"
+            ) from error
 
     def codes(self, index: Index) -> Codes:
         """The means of the codes at `index`, [N, D]."""

@@ -1,43 +1,79 @@
-"""Load an encoder by reference: a Python object, or a file with an exported network."""
+"""Load an encoder by reference: of a plugin, a Python object, or a file with a network."""
 
 import importlib.util
 import logging
 import os
 import sys
 import warnings
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from disentangle.contracts import registry
 from disentangle.contracts.entry_points import by_reference, explained
+from disentangle.contracts.external_encoder import ExternalEncoder
+from disentangle.contracts.references import Reference, parse_reference, split_options
 from disentangle.data.file_kinds import kind_of, pickled_class
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.nn.frozen import FrozenEncoder
 from disentangle.scoring.encoders import Function, file_name
 
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 ARRAYS = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5")
 EXPECTED = (
-    "expected module:attribute, path/file.py:attribute, or the path of a TorchScript file or "
-    f"exported program ({', '.join(SUFFIXES)})"
+    "expected module:attribute, path/file.py:attribute, the path of a TorchScript file or "
+    f"exported program ({', '.join(SUFFIXES)}), or PREFIX:NETWORK with a prefix of "
+    "`disentangle list encoders`"
 )
 
 
-def load_encoder(reference: str) -> tuple[Function, str]:
-    """Load an encoder from `module:attribute` or a file; return it and its name for records.
+def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
+    """Load an encoder from a plugin's reference, a Python object, or a file with a network.
+
+    A file whose suffix is the name of an encoder plugin is loaded by that plugin: `model.onnx` is
+    `onnx:model.onnx`.
 
     Args:
-        reference: `module:attribute`, `path/file.py:attribute`, or the path of a file with a
-            TorchScript module or an exported program.
+        reference: `PREFIX:NAME` of a plugin, `module:attribute`, `path/file.py:attribute`, or the
+            path of a TorchScript module or an exported program; options may follow, such as
+            `:output=KEY,pool=mean`.
+        download: whether weights may be downloaded.
 
     Raises:
-        UsageError: there is no such function.
-        DisentangleError: the file cannot be loaded.
+        UsageError: there is no such encoder.
+        DisentangleError: the file or the weights cannot be loaded.
     """
+    named = parse_reference("encoder", reference) or _of_suffix(reference)
+    if named is not None:
+        encoder = registry.encoders.load(named.prefix)(named, download=download)
+        return replace(encoder, origin={"reference": str(named), **encoder.origin})
+    name, options = reference, dict[str, str]()
+    if not Path(reference).expanduser().exists():
+        name, options = split_options(reference, "NAME")
+    function, origin = _function(name)
+    if not options:
+        return ExternalEncoder(function, origin)
+    Reference("", name, options).check_options("output", "pool")
+    named_output = {key: str(Reference("", text, options)) for key, text in origin.items()}
+    output, pool = (options.get(key, "") for key in ("output", "pool"))
+    return ExternalEncoder(FrozenEncoder(function, output=output, pool=pool), named_output)
+
+
+def _of_suffix(reference: str) -> Reference | None:
+    """The reference to a file whose suffix is the name of an encoder plugin; else None."""
+    name, options = split_options(reference, "FILE")
+    suffix = Path(name).suffix[1:].lower()
+    return Reference(suffix, name, options) if suffix in registry.encoders.entries else None
+
+
+def _function(reference: str) -> tuple[Function, dict[str, str]]:
+    """The function that a reference without options names, and its origin for records."""
     path = Path(reference).expanduser()
     if reference.endswith(SUFFIXES) or path.exists():
-        return _from_file(path), file_name(path)
+        return _from_file(path), {"file": file_name(path)}
     module, _, attribute = reference.rpartition(":")
     if not module or not attribute:
         raise UsageError(f"'{reference}' does not name an encoder: {EXPECTED}")
@@ -56,7 +92,7 @@ def load_encoder(reference: str) -> tuple[Function, str]:
         )
     if not callable(encoder):
         raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")
-    return encoder, reference
+    return encoder, {"reference": reference}
 
 
 def _from_source(path: Path, attribute: str, reference: str) -> Any:
@@ -121,11 +157,6 @@ def _check_kind(path: Path) -> None:
             f"{path} holds arrays: to score codes use `disentangle score --codes {path}`"
         )
     kind, pickled = kind_of(path), pickled_class(path)
-    if path.suffix == ".onnx":
-        raise DisentangleError(
-            f"{path}: an ONNX file: call onnxruntime in a function of a Python file, and give "
-            "`--encoder FILE.py:NAME`"
-        )
     if pickled == "" or path.suffix == ".safetensors":
         raise DisentangleError(
             f"{path}: a state dict, which holds weights but no network. For a model of this "

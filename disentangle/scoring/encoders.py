@@ -1,6 +1,7 @@
 """External encoders: any function of images as a source of codes."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,10 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import explained
 from disentangle.contracts.model import Code
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.nn.frozen import entries, listed
 from disentangle.scoring.arrays import FARTHEST
 from disentangle.scoring.codes import Encoded, Encoder, Real
+from disentangle.scoring.reduction import fit_reduction, fitted_images
 
 Function = Callable[[Any], Any]
 """A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
@@ -56,8 +59,6 @@ class FunctionSource(Encoder):
         with self.randomness():
             first, _ = self.encode(few)
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
-        self._mean = np.empty((len(self.whole), first.shape[1]), first.dtype)
-        self._mean[few], self._known[few] = first, True
 
     @property
     def discrete(self) -> bool:
@@ -71,6 +72,8 @@ class FunctionSource(Encoder):
         try:
             with torch.no_grad():
                 output = self.function(x)
+        except DisentangleError:
+            raise
         except (Exception, SystemExit) as error:  # the user's function may raise anything
             why, hint = explained(error), ""
             if x.shape[1] == 1 and "channels" in why:
@@ -83,7 +86,7 @@ class FunctionSource(Encoder):
         if isinstance(output, Code):
             self.returns_discrete, output = output.discrete, output.mean
         codes = as_codes(output, len(index))
-        width = getattr(self, "_mean", codes).shape[1]
+        width = getattr(self, "_latents", codes.shape[1])
         if codes.shape[1] != width:
             raise UsageError(
                 f"the encoder must always return the same number of latents: expected {width}, "
@@ -98,7 +101,11 @@ class FunctionSource(Encoder):
         """
         few = np.arange(min(FEW, len(self.whole)))
         with self.randomness():
-            first, again, half = (self.encode(i)[0] for i in (few, few, few[: (len(few) + 1) // 2]))
+            first = self.encode(few)[0]
+            began = time.perf_counter()
+            again = self.encode(few)[0]
+            self.pace = (time.perf_counter() - began) / len(few)
+            half = self.encode(few[: (len(few) + 1) // 2])[0]
         spread, largest = first.std(axis=0), np.abs(first).max(axis=0)
         noise = 64 * np.finfo(np.float32).eps * largest
         if (np.abs(first - again) > 0.01 * spread + noise).any():
@@ -116,11 +123,43 @@ class FunctionSource(Encoder):
         return ""
 
 
+class ReducedEncoder(Encoder):
+    """The reduced codes of another encoder, which alone are kept."""
+
+    def __init__(self, base: Encoder, reduction: str, seed: int) -> None:
+        self.base, self.chunk, self.pace = base, base.chunk, base.pace
+        index = base.dataset.origin(fitted_images(len(base), seed))
+        codes = np.empty((len(index), base.latents), np.float32)
+        for start in range(0, len(index), self.chunk):
+            part = slice(start, start + self.chunk)
+            with base.randomness():
+                mean, _ = base.encode(index[part])
+            codes = codes.astype(np.promote_types(codes.dtype, mean.dtype), copy=False)
+            codes[part] = mean
+            base.progress(min(start + self.chunk, len(index)), len(base))
+        self.projection = fit_reduction(reduction, codes)
+        latents = self.projection.axes.shape[1]
+        super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)
+        self._mean[index], self._known[index] = self.projection(codes), True
+        self.encoded = len(index)
+
+    def encode(self, index: Index) -> Encoded:
+        """Encode images, given by their indices in the whole dataset."""
+        mean, _ = self.base.encode(index)
+        return self.projection(mean).astype(np.float32), None
+
+
 def as_codes(output: Any, count: int) -> Real:
     """Validate an encoder's output and return it as [count, D], without loss of digits.
 
     The result is float32, but float64 if the output is float64 or of whole numbers.
     """
+    if parts := listed(output):
+        raise UsageError(
+            f"the encoder must return one array [N, D], got a {type(output).__name__} of {parts}. "
+            f"Choose one by `--encoder REFERENCE:output={next(iter(entries(output)))}`, or wrap "
+            "the encoder in a function that does"
+        )
     if not (isinstance(output, torch.Tensor) or hasattr(output, "__array__")):
         raise UsageError(
             f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
@@ -128,7 +167,10 @@ def as_codes(output: Any, count: int) -> Real:
         )
     codes = _as_array(output)
     if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
-        hint = "; flatten or pool the features of each image" if codes.ndim > 2 else ""
+        hint = "; flatten or pool the features of each image"
+        if codes.ndim in (3, 4):
+            hint += ", for example by `--encoder REFERENCE:pool=mean`"
+        hint = hint if codes.ndim > 2 else ""
         raise UsageError(
             f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}{hint}"
         )

@@ -17,7 +17,7 @@ from disentangle.errors import InputWarning, MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
-from disentangle.scoring.protocol import Protocol, Representation
+from disentangle.scoring.protocol import Protocol
 
 FEW = 50
 """With fewer rows of codes than this, a warning says how many there are."""
@@ -48,13 +48,17 @@ class ScoreMapping(dict[str, float]):
             return describe(dict(s.key.knobs))
 
         both = len({record.representation for record in records}) > 1
+
+        def sampled(s: Score) -> bool:
+            return both and code_of(s.representation) == "sample"
+
         forms: dict[str, set[str]] = {}
         for s in records:
             forms.setdefault(s.name, set()).add(in_words(s))
 
         def name_of(s: Score) -> str:
             knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.key.knobs else ""
-            return s.name + knobs + (" (sample)" if both and s.representation == "sample" else "")
+            return s.name + knobs + (" (sample)" if sampled(s) else "")
 
         named = [(name_of(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
@@ -74,7 +78,8 @@ class ScoreRequest:
 
     metric: MetricSpec
     protocol: str
-    representation: Representation
+    representation: str
+    """The code of an image, with a reduction if there is one; see `Score`."""
     factors: tuple[str, ...]
     view: View
     fingerprint: str
@@ -122,8 +127,19 @@ def having(fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
     return [s for s in scores if all(getattr(s, k) == v for k, v in fields.items())]
 
 
+def code_of(representation: str) -> str:
+    """The code of an image, `mean` or `sample`, in a representation such as `mean, pca:10`."""
+    return representation.partition(",")[0]
+
+
 def score_requests(
-    metrics: Sequence[MetricSpec], protocol: Protocol, data: DatasetRecord, weights: str, seed: int
+    metrics: Sequence[MetricSpec],
+    protocol: Protocol,
+    data: DatasetRecord,
+    weights: str,
+    seed: int,
+    *,
+    reduction: str = "",
 ) -> list[ScoreRequest]:
     """Request each metric with each representation of the protocol.
 
@@ -133,12 +149,13 @@ def score_requests(
         data: the dataset or view to score.
         weights: the digest of the weights, or another name of the origin of the codes.
         seed: seed of the metrics' sampling.
+        reduction: the reduction of the codes; empty for none.
     """
     return [
         ScoreRequest(
             metric=metric,
             protocol=protocol.name,
-            representation=representation,
+            representation=", ".join(filter(None, [representation, reduction])),
             factors=tuple(data.factors),
             view=data.view,
             fingerprint=data.fingerprint,
@@ -167,7 +184,7 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
     try:
         if isinstance(source, str):
             raise Unavailable(source)
-        if request.representation == "sample":
+        if code_of(request.representation) == "sample":
             source = Sampled(source, request.seed)
         source.overlap = source.drawn = None
         result = request.metric.scores(source, request.seed)
@@ -234,6 +251,6 @@ def _finite(values: Any) -> Any:
     return round(values, 6) if math.isfinite(values) else None
 
 
-def seconds_of(requests: Sequence[ScoreRequest], images: int) -> float:
-    """Estimate the seconds that the metrics take on a dataset of this size, without encoding."""
-    return sum(request.metric.metric.seconds_for(images) for request in requests)
+def seconds_of(requests: Sequence[ScoreRequest], images: int, latents: int = 10) -> float:
+    """Estimate the seconds that the metrics take on codes of this size, without encoding."""
+    return sum(request.metric.metric.seconds_with(images, latents) for request in requests)

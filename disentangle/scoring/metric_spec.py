@@ -81,8 +81,9 @@ class MetricSpec:
                 "compute it anyway"
             )
         if source.latents > self.kind.most_latents:
+            remedy = "" if source.model else "; `--reduce pca:10` scores ten principal components"
             raise Unavailable(
-                f"{source.latents} latents exceed the maximum of {self.kind.most_latents}"
+                f"{source.latents} latents exceed the maximum of {self.kind.most_latents}{remedy}"
             )
         rng = numpy_rng(seed, f"metric {self.name}")
         result = MetricResult({}, {}, {}, {})

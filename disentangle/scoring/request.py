@@ -14,6 +14,7 @@ from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.measure import ScoreRequest, score_requests
 from disentangle.scoring.metric_spec import MetricSpec, choose, spec_list, true_spec
 from disentangle.scoring.protocol import Protocol, load_protocol
+from disentangle.scoring.reduction import true_reduction
 
 
 class ScoringRequest(Record):
@@ -32,6 +33,8 @@ class ScoringRequest(Record):
     """The seed of the metrics' sampling."""
     split: str | None = None
     factors: tuple[str, ...] | None = None
+    reduce: str = ""
+    """The reduction of the codes before they are scored, such as `pca:10`; empty for none."""
 
     @classmethod
     def of(
@@ -42,6 +45,7 @@ class ScoringRequest(Record):
         seed: int = 0,
         split: str | None = None,
         factors: Sequence[str] | None = None,
+        reduce: str = "",
     ) -> Self:
         """Make a request from a verb's arguments; load its metrics and protocol.
 
@@ -58,6 +62,7 @@ class ScoringRequest(Record):
             seed=check_seed(seed),
             split=split,
             factors=None if factors is None else tuple(factors),
+            reduce=true_reduction(reduce),
         )
         request.load()
         return request
@@ -92,7 +97,9 @@ class ScoringRequest(Record):
             data: the dataset or view.
             weights: the digest of the weights, or another name of the origin of the codes.
         """
-        return score_requests(self.specs, self.rules, data, weights, self.seed)
+        return score_requests(
+            self.specs, self.rules, data, weights, self.seed, reduction=self.reduce
+        )
 
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """The dataset or view on which a run is scored; None for the one it was trained on.

@@ -107,7 +107,7 @@ def score_run(
             disjoint = request.rules.disjoint
             with weights_needed(scored_run, missing):
                 source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
-            if request.takes_all or seconds_of(missing, len(source)) > LONG:
+            if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
     scores = read_scores(scored_run)
@@ -158,16 +158,17 @@ def few_labels(
 
 def time_needed(requests: Sequence[ScoreRequest], source: "Encoder") -> str:
     """Estimate the time to encode the images (timed on a few) and to compute the scores."""
-    encoding, images = source.seconds_to_encode(), len(source)
+    size = len(source), source.latents
+    encoding = source.seconds_to_encode()
     count = f"{len(requests)} metric{'' if len(requests) == 1 else 's'}"
-    slow = {r.metric.kind.faster for r in requests if r.metric.metric.seconds_for(images) > LONG}
+    slow = {r.metric.kind.faster for r in requests if r.metric.metric.seconds_with(*size) > LONG}
     hints = [
-        f"; `--metric {spec}` takes about {duration(MetricSpec(spec).metric.seconds_for(images))}"
+        f"; `--metric {spec}` takes about {duration(MetricSpec(spec).metric.seconds_with(*size))}"
         for spec in sorted(slow - {""})
     ]
     return (
         f"{count}: at most {duration(encoding)} to encode the images, then about "
-        f"{duration(seconds_of(requests, images))} on two cores{''.join(hints)}"
+        f"{duration(seconds_of(requests, *size))} on two cores{''.join(hints)}"
     )
 
 

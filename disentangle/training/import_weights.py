@@ -1,6 +1,5 @@
 """Import weights trained elsewhere as a run."""
 
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,16 +9,16 @@ from torch import Tensor
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
-from disentangle._utils.tensors import as_input
+from disentangle._utils.tensors import as_input, digest
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.model import Model, Posterior
 from disentangle.contracts.settings import combine
-from disentangle.data.file_kinds import kind_of, pickled_class, unusable
 from disentangle.data.request import DatasetRequest
+from disentangle.data.weight_files import read_state
 from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.runs.checkpoint import Checkpoint, digest, unpack
+from disentangle.runs.checkpoint import Checkpoint, unpack
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import DatasetRecord, parts_of
 from disentangle.runs.run import Run, build_model, load_run
@@ -29,9 +28,6 @@ from disentangle.training.configuration import ModelRequest, make_record
 StateDict: TypeAlias = Mapping[str, Tensor]
 
 ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
-EXPECTED = (
-    "expected a state dict, as written by `torch.save(model.state_dict(), ...)` or safetensors"
-)
 DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 
 
@@ -134,52 +130,6 @@ def import_weights(
     Checkpoint(run=record.id, step=steps, seconds=0.0, model=weights).save(run.checkpoint_path)
     run.save_record(finished=now(), seconds=0.0, weights=digest(weights), absent=absent)
     return run
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file by name, without executing anything in it."""
-    if not path.is_file():
-        raise DisentangleError(f"{path}: no such file")
-    if problem := unusable(path):
-        raise DisentangleError(f"cannot use {path} as weights: {problem}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load
-
-            return load(path.read_bytes())  # it opens no path that is not UTF-8
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a wrong file may raise anything
-        raise DisentangleError(
-            f"cannot use {path} as weights: {EXPECTED}, got {_kind(path)}"
-        ) from error
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    items = content.items() if isinstance(content, Mapping) else ()
-    tensors = {str(name): value for name, value in items if isinstance(value, Tensor)}
-    if not tensors:
-        kind = type(content).__name__
-        raise DisentangleError(
-            f"cannot use {path} as weights: {EXPECTED}, got a {kind} without named tensors"
-        )
-    return tensors
-
-
-def _kind(path: Path) -> str:
-    """Name what a file is that torch or safetensors cannot read as weights."""
-    if name := pickled_class(path):
-        return f"a pickle of {name.replace(' ', '.')}, which is never loaded"
-    kind = kind_of(path)
-    if kind != "a zip file":
-        return kind or "something else"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return "a damaged or truncated zip file"
-    if any(name.endswith("/constants.pkl") for name in names):
-        return "a TorchScript module"
-    return "an npz file" if all(name.endswith(".npy") for name in names) else "a zip file"
 
 
 def fit_state(

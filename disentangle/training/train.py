@@ -11,6 +11,7 @@ import torch
 
 from disentangle._utils.callbacks import Progress, Report, Say, silent
 from disentangle._utils.device import choose_device
+from disentangle._utils.tensors import digest
 from disentangle._utils.text import WARNING, count
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
@@ -20,7 +21,6 @@ from disentangle.contracts.plugin import knobs
 from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
-from disentangle.runs.checkpoint import digest
 from disentangle.runs.labels import check_free, check_name, write_label
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import PeriodicRecord, parts_of

@@ -1,12 +1,14 @@
 """Memory: what is freed is kept for the next step, and what is kept is not searched for garbage."""
 
 import gc
+import resource
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from disentangle._utils.memory import uncollected
+from disentangle._utils.memory import sparse_table, uncollected
 
 PROGRAM = """
 import resource, torch
@@ -42,3 +44,23 @@ def test_collection_is_as_it_was_after_a_block_without():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def resident():
+    """Bytes of memory that this process takes."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_rows_of_a_sparse_table_take_memory_once_they_are_written():
+    before = resident()
+    table = sparse_table((400_000, 2_000))  # 3.2 GB
+    rows = np.random.default_rng(0).integers(0, len(table), 1000)
+    table[rows] = 1.5
+    assert resident() - before < 2**26
+    assert (table[rows] == 1.5).all()
+
+
+def test_sparse_table_of_nothing_is_empty():
+    assert sparse_table((0, 5)).shape == (0, 5)

@@ -40,6 +40,20 @@ def test_incomplete_reference_is_refused(text):
         parse_reference("collection", text)
 
 
+def test_options_that_are_apart_are_refused_with_the_right_form():
+    with pytest.raises(UsageError, match="separate options by commas, a=1,b=2"):
+        parse_reference("encoder", "hf:cats:a=1:b=2")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
+def test_option_that_is_no_whole_number_is_refused(text):
+    reference = Reference("hf", "x", {"size": text})
+    with pytest.raises(UsageError, match=f"size must be a whole number, at least 1; got '{text}'"):
+        reference.whole_number("size", 7)
+    assert Reference("hf", "x", {"size": "3"}).whole_number("size", 7) == 3
+    assert Reference("hf", "x").whole_number("size", 7) == 7
+
+
 def test_text_of_a_reference_does_not_depend_on_the_order_of_options():
     first, second = (parse_reference("encoder", f"hf:x:{o}") for o in ("a=1,b=2", "b=2,a=1"))
     assert str(first) == str(second) == "hf:x:a=1,b=2"

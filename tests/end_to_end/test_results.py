@@ -63,6 +63,7 @@ def test_purposes_of_streams_are_what_they_were():
         "'contact sheet'",
         "'figures'",
         "'hold out'",
+        "'images of a reduction'",
         "'noise'",
         "'order'",
         "'pair'",

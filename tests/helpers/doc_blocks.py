@@ -36,7 +36,8 @@ SHRINK = (
     ("500000", "50"),
     ("12000", "12"),
     ("1000", "10"),
-    ("ResNet18_Weights.IMAGENET1K_V1", "None"),  # which need a download
+    ("torchvision:resnet18 --download", "torchvision:resnet18:weights=none"),
+    ("torchvision:resnet18:weights=none ", "torchvision:resnet18:weights=none,size=32 "),
 )
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"[|><;&]|^\s*(for|if|while)\b", re.MULTILINE)

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 import disentangle
+from disentangle._utils.tensors import digest
 from disentangle.errors import DisentangleError
 from disentangle.runs import checkpoint
 from disentangle.runs.checkpoint import Checkpoint, read_tensors
@@ -22,7 +23,7 @@ def test_record_is_read_back_as_it_was_written(trained, run):
     assert run.record.settings["beta"].origin == "given"
     assert run.record.settings["latents"].origin == "default"
     assert run.record.dataset.factors == {"side": 3, "x": 5, "y": 5}
-    assert run.record.weights == checkpoint.digest(run.model.state_dict())
+    assert run.record.weights == digest(run.model.state_dict())
 
 
 def test_telling_knobs_are_the_models_own_and_those_that_were_changed(run):

@@ -40,6 +40,7 @@ def test_configurations_are_rows_of_their_own(variant):
         ({"knobs": {"bins": 40}}, "bins=40"),
         ({"protocol": "disjoint"}, "disjoint"),
         ({"representation": "sample"}, "sample"),
+        ({"representation": "mean, pca:10"}, "mean, pca:10"),
         ({"version": 2}, "v2"),
         ({"factors": ("x",)}, "x"),
         ({"view": {"split": "test"}}, "split test"),
@@ -58,6 +59,12 @@ def test_another_meaning_is_another_column_that_says_the_difference(variant, cha
     assert len(table.columns) == 2
     assert f"mig [{said}]" in table.columns.values()
     assert {"0.250 (1 of 2 runs)", "0.750 (1 of 2 runs)"} == set(texts(table)[0][5:])
+
+
+def test_caption_names_a_reduction(variant):
+    values = [{"value": 0.25}, {"value": 0.5, "representation": "mean, pca:10"}]
+    (table,) = make_tables([variant("a", values=values)])
+    assert "Codes: means of the posterior, some reduced by pca:10." in table.caption
 
 
 def test_run_named_twice_or_copied_is_one_run(variant, tmp_path):

@@ -49,7 +49,7 @@ def test_each_image_is_encoded_once_whatever_is_scored():
 
     found = score_encoder(counting, "tiny", ["mig", "beta-vae-score:train=99,test=9"], device="cpu")
     assert set(found) == {"mig", "beta-vae-score"}
-    assert sum(seen) == 75 + 16 + 16 + 8  # a few of them again, to see whether they are the same
+    assert sum(seen) == 2 + 75 + 16 + 16 + 8  # a few first, and again to see if they are the same
 
 
 @pytest.mark.parametrize(("takes", "kind"), [("float", torch.float32), ("uint8", torch.uint8)])
@@ -66,12 +66,15 @@ def test_encoder_gets_the_images_that_it_takes(takes, kind):
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (lambda x: (x, x), "must return one array .*got a tuple; wrap it"),
+        (
+            lambda x: (x, x),
+            r"must return one array .*got a tuple of 0 \[2, 1, 64, 64\], 1 .*:output=0`, or wrap",
+        ),
         (lambda x: x, r"for 2 images, got \[2, 1, 64, 64\]"),
         (lambda x: x.sum(), r"for 2 images, got \[\]"),
         (lambda x: torch.full((len(x), 2), torch.nan), "not finite"),
         (lambda x: np.full((len(x), 2), "a"), "must return numbers, got <U1"),
-        (lambda x: {"z": x}, "got a dict; wrap it"),
+        (lambda x: {"z": x}, r"got a dict of z \[2, 1, 64, 64\].*REFERENCE:output=z`"),
         (lambda x: torch.distributions.Normal(x, 1), "got a Normal; wrap it"),
         (lambda x: None, "got a NoneType; wrap it"),
         (lambda x: x.flatten(1)[:1], r"\[N, D\] for 2 images, got \[1, 4096\]"),
@@ -180,11 +183,12 @@ def test_torchscript_file_is_an_encoder(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.trace(linear(), torch.zeros(2, 1, 64, 64)).save(str(tmp_path / "m.pt"))
-    encoder, name = load_encoder(str(tmp_path / "m.pt"))
-    assert name.startswith("m.pt ")
+    encoder = load_encoder(str(tmp_path / "m.pt"))
+    assert encoder.name == encoder.origin["file"]
+    assert encoder.name.startswith("m.pt ")
     x = torch.rand(5, 1, 64, 64)
-    assert torch.allclose(encoder(x), linear()(x))
-    assert score_encoder(encoder, "tiny", MIG, device="cpu")
+    assert torch.allclose(encoder.function(x), linear()(x))
+    assert score_encoder(encoder.function, "tiny", MIG, device="cpu")
 
 
 def test_exported_program_is_an_encoder(tmp_path):
@@ -194,8 +198,32 @@ def test_exported_program_is_an_encoder(tmp_path):
         example = (torch.zeros(2, 1, 64, 64),)
         program = torch.export.export(linear(), example, dynamic_shapes=({0: batch},))
         torch.export.save(program, tmp_path / "m.pt2")
-    encoder, _ = load_encoder(str(tmp_path / "m.pt2"))
+    encoder = load_encoder(str(tmp_path / "m.pt2"))
+    assert score_encoder(encoder.function, "tiny", MIG, device="cpu")
+
+
+class Pair(torch.nn.Module):
+    """A network with two outputs."""
+
+    def forward(self, x):
+        return {"mean": x.mean((2, 3)), "largest": x.amax((2, 3))}
+
+
+def test_output_of_an_exported_program_is_chosen_by_its_key(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("batch")
+        example = (torch.zeros(2, 1, 64, 64),)
+        program = torch.export.export(Pair(), example, dynamic_shapes=({0: batch},))
+        torch.export.save(program, tmp_path / "m:a=1.pt2")
+    encoder = load_encoder(f"{tmp_path / 'm:a=1.pt2'}:output=largest")
+    assert encoder.name.startswith("m:a=1.pt2 ")
+    assert encoder.name.endswith(":output=largest")
+    x = torch.rand(5, 1, 64, 64)
+    assert torch.equal(encoder.function(x), x.amax((2, 3)))
     assert score_encoder(encoder, "tiny", MIG, device="cpu")
+    with pytest.raises(UsageError, match=r"got a dict of mean \[2, 1\], largest \[2, 1\]"):
+        score_encoder(str(tmp_path / "m:a=1.pt2"), "tiny", MIG, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -239,9 +267,6 @@ def test_file_of_torch_save_is_refused_with_the_remedy(tmp_path):
     for name in ("weights.pt", "weights.safetensors"):
         with pytest.raises(DisentangleError, match=r"a state dict.*`disentangle import FILE"):
             load_encoder(str(tmp_path / name))
-    (tmp_path / "net.onnx").write_bytes(b"\x10")
-    with pytest.raises(DisentangleError, match=r"onnxruntime in a function.*FILE\.py:NAME"):
-        load_encoder(str(tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize(
@@ -269,17 +294,116 @@ def test_encoder_is_found_in_a_python_file_however_it_is_named(tmp_path, monkeyp
     monkeypatch.delitem(sys.modules, "backbones", raising=False)
     (tmp_path / "backbones.py").write_text("from pooled import net\n")
     (tmp_path / "pooled.py").write_text("def net(x):\n    return x.mean((1, 2))\n")
-    encoder, name = load_encoder(reference.format(folder=tmp_path))
-    assert encoder(torch.ones(2, 1, 4, 4)).shape == (2, 4)
-    assert name == reference.format(folder=tmp_path)
+    encoder = load_encoder(reference.format(folder=tmp_path))
+    assert encoder.function(torch.ones(2, 1, 4, 4)).shape == (2, 4)
+    assert encoder.name == encoder.origin["reference"] == reference.format(folder=tmp_path)
     monkeypatch.delitem(sys.modules, "backbones")
     monkeypatch.delitem(sys.modules, "pooled")
+
+
+OUTPUTS = """
+import torch
+from collections import namedtuple
+
+def vector(x):
+    return x.flatten(1)[:, :3]
+
+def tokens(x):
+    return torch.stack([vector(x), vector(x) + 2], 1)
+
+def pair(x):
+    return vector(x), vector(x) - 5
+
+def named(x):
+    return {"mean": vector(x), "tokens": tokens(x), "pixels": x.expand(-1, 3, -1, -1)}
+
+def by_field(x):
+    return namedtuple("Posterior", ["mean", "scale"])(vector(x), vector(x) - 5)
+
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5))
+"""
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    """The path of a file of encoders that return more than one array."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "outputs.py").write_text(OUTPUTS)
+    yield tmp_path / "outputs.py"
+    sys.modules.pop("outputs", None)
+
+
+@pytest.mark.parametrize(
+    ("choice", "value"),
+    [
+        ("pair:output=1", -4),
+        ("named:output=mean", 1),
+        ("named:output=tokens,pool=mean", 2),
+        ("named:output=tokens,pool=cls", 1),
+        ("named:output=pixels,pool=mean", 1),
+        ("by_field:output=scale", -4),
+        ("tokens:pool=cls", 1),
+    ],
+)
+def test_one_of_several_outputs_is_chosen_by_key_or_index(outputs, choice, value):
+    encoder = load_encoder(f"{outputs}:{choice}")
+    codes = encoder.function(torch.ones(2, 1, 4, 4))
+    np.testing.assert_array_equal(codes, np.full((2, 3), value))
+    assert encoder.name == f"{outputs}:{choice}"
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("pair:output=2", r"no output '2': 0 \[2, 3\], 1 \[2, 3\].*`:output=0`"),
+        ("named:output=z", r"no output 'z': mean \[2, 3\], tokens \[2, 2, 3\].*`:output=mean`"),
+        ("pair:pool=mean", r"returns a tuple: 0 \[2, 3\]"),
+        ("vector:output=0", "returns one Tensor, so there is no output '0'"),
+        ("vector:pool=cls", r"pool=cls needs tokens \[N, T, D\], got \[2, 3\]"),
+        ("tokens:pool=max", "pool must be cls or mean, got 'max'"),
+        ("pair:outputs=1", "has no option 'outputs'; did you mean 'output'"),
+        ("pair:output=1:pool=mean", "separate options by commas, output=1,pool=mean"),
+    ],
+)
+def test_output_that_is_not_there_is_refused_with_those_that_are(outputs, choice, message):
+    with pytest.raises(UsageError, match=message):
+        load_encoder(f"{outputs}:{choice}").function(torch.ones(2, 1, 4, 4))
+
+
+def test_module_whose_output_is_chosen_is_evaluated_too(outputs):
+    encoder = load_encoder(f"{outputs}:net:output=0").function
+    with evaluating(encoder, torch.device("cpu")):
+        assert not encoder.network[1].training
+
+
+def test_error_of_a_choice_is_not_taken_for_a_failure_of_the_encoder(outputs):
+    with pytest.raises(UsageError, match=r"^the encoder returns a dict: mean"):
+        score_encoder(f"{outputs}:named:pool=mean", "tiny", MIG, device="cpu")
+
+
+def test_encoder_of_an_installed_package_is_named_by_its_prefix(command):
+    encoder = load_encoder("Corners:8:size=32")
+    assert encoder.function(torch.ones(2, 1, 64, 64)).shape == (2, 16)
+    assert dict(encoder.origin) == {
+        "reference": "corners:8:size=32",
+        "library": "strangers 3.1",
+        "preprocessing": "grey, 32 x 32 pixels (bilinear)",
+    }
+    _, out, _ = command("list", "encoders")
+    assert "corners      Corners of images: an encoder of somebody else's. (strangers 3.1)" in out
+    code, out, _ = command(
+        *("score", "--encoder", "corners:8", "--dataset", "tiny", "--metric", MIG[0]),
+        *("--device", "cpu"),
+    )
+    assert (code, out.split()[0]) == (0, "mig")
+    code, _, err = command("score", "--encoder", "corners:x", "--dataset", "tiny")
+    assert (code, err) == (2, "error: expected corners:COUNT, got 'corners:x'\n")
 
 
 def test_file_named_as_a_module_that_is_loaded_is_not_taken_for_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "torch.py").write_text("def net(x):\n    return 7\n")
-    assert load_encoder(f"{tmp_path}/torch.py:net")[0](0) == 7
+    assert load_encoder(f"{tmp_path}/torch.py:net").function(0) == 7
     assert sys.modules["torch"] is torch
 
 

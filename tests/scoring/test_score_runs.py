@@ -253,6 +253,8 @@ def test_scores_depend_on_the_seed_alone():
 class AllOfDsprites:
     """A source of as many images as dSprites has, all encoded."""
 
+    latents = 10
+
     def __len__(self):
         return 737_280
 

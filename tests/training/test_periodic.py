@@ -5,9 +5,9 @@ import torch
 
 import disentangle
 from disentangle._utils.seeds import torch_rng
+from disentangle._utils.tensors import digest
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs import checkpoint
 from disentangle.training.loop import Interrupted
 from disentangle.training.periodic import periodic_record
 from disentangle.training.progress import details
@@ -44,7 +44,7 @@ def test_weights_are_kept_every_so_many_steps(tmp_path):
     run = train("vae", "tiny", results=tmp_path, keep="every:4", **SMALL)
     assert run.kept == [4, 8, 12]
     last = run.model_at(12).state_dict()
-    assert checkpoint.digest(last) == run.record.weights
+    assert digest(last) == run.record.weights
     assert not torch.equal(run.model_at(4).encoder[0].weight, run.model_at(8).encoder[0].weight)
     with pytest.raises(DisentangleError, match="step 5 was not kept; kept steps: 4, 8, 12"):
         run.model_at(5)

@@ -163,6 +163,7 @@ class DCIES(Metric[Labelled]):
     )
     version = 2
     seconds = 15.0
+    growth = 0.5
     better = MappingProxyType({"dci-es/size": "neither"})
 
     train: int = knob(default=10_000, min=2, help="images to fit the forests on")

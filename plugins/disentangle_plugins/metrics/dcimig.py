@@ -51,6 +51,7 @@ class DCIMIG(Metric[Labelled]):
     about = "Largest gap in information among the latents of each factor"
     display = "DCIMIG"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

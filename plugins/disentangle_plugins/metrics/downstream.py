@@ -178,6 +178,7 @@ class Downstream(Metric[Labelled]):
     )
     version = 2
     seconds = 25.0
+    growth = 0.2
 
     classifier: Literal["logistic", "boosting"] = knob(
         default="logistic", help="cross-validated logistic regression, or gradient-boosted trees"

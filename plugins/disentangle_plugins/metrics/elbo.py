@@ -57,6 +57,7 @@ class ELBO(Metric[Dataset]):
     counts = frozenset({"elbo/active-units"})
     most_latents = 20_000
     seconds = 400.0
+    growth = 0.0
     faster = "elbo:samples=10000"
 
     samples: int = knob(default=0, min=0, help="images to draw; 0 for all images")

@@ -73,7 +73,9 @@ class Explicitness(Metric[Labelled]):
 
     about = "How well a linear classifier predicts factors, by ROC areas"
     display = "Explicitness"
+    most_latents = 2048
     seconds = 0.8
+    growth = 0.6
 
     train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")
     test: int = knob(default=5_000, min=1, help="images to test the classifiers on")

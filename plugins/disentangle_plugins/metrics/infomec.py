@@ -199,7 +199,9 @@ class InfoMEC(Metric[Labelled]):
     )
     version = 2
     assumes_independence = True
+    most_latents = 2048
     seconds = 1.0
+    growth = 0.7
 
     samples: int = knob(default=10_000, min=2, help="number of different images")
     codes: Literal["auto", "real", "integer"] = knob(

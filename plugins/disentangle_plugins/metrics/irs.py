@@ -71,6 +71,7 @@ class IRS(Metric[Labelled]):
     about = "How little latents change while their factor is fixed"
     display = "IRS"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.02
 
     samples: int = knob(default=10_000, min=1, help="number of images")

@@ -53,6 +53,7 @@ class JEMMIG(Metric[Labelled]):
     about = "MIG with a penalty on all other information in the best latent"
     display = "JEMMIG"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

@@ -85,6 +85,7 @@ class MCC(Metric[Labelled]):
     about = "Mean correlation of factors with latents, matched one to one"
     display = "MCC"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

@@ -45,6 +45,7 @@ class MIG(Metric[Labelled]):
     display = "MIG"
     by_default = True
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

@@ -68,6 +68,7 @@ class MIGSup(Metric[Labelled]):
     about = "Gap in information between a latent's two best factors"
     display = "MIG-sup"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

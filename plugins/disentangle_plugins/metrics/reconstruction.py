@@ -70,6 +70,7 @@ class Reconstruction(Metric[Dataset]):
     better = MappingProxyType({"reconstruction/error": "less"})
     most_latents = 20_000
     seconds = 5.0
+    growth = 0.0
 
     samples: int = knob(default=10_000, min=1, help="number of images")
 

@@ -76,6 +76,7 @@ class SAP(Metric[Labelled]):
     version = 2  # since then one latent has no score
     by_default = True
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.1
 
     train: int = knob(default=10_000, min=1, help="images to fit the SVMs on")

@@ -50,6 +50,7 @@ class SAPR2(Metric[Labelled]):
     about = "SAP for numeric factors, by linear regression"
     display = "SAP (R²)"
     assumes_independence = True
+    most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")

@@ -95,6 +95,7 @@ class TotalCorrelation(Metric[Dataset]):
         }
     )
     seconds = 0.01
+    growth = 2.0
 
     better = MappingProxyType(
         {

@@ -1,0 +1,1 @@
+"""Built-in encoder plugins: networks of other libraries, frozen."""

@@ -1,0 +1,144 @@
+"""Networks in ONNX files, run by onnxruntime.
+
+https://onnx.ai
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from disentangle import DisentangleError, ExternalEncoder, Reference, UsageError
+from disentangle.nn import IMAGENET, FrozenEncoder, Preprocessing
+
+TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+"""Types of a network's input."""
+BATCH = 64
+"""Images that a network with a batch of any size is given at once."""
+
+
+class Session:
+    """An ONNX network as a function of images [N, C, H, W] in [0, 1], or normalised ones.
+
+    Attributes:
+        channels: the number of channels of its images, 3 if it takes any.
+        size: height and width of its images, None if it takes any.
+        last: True if the channels are the last axis, as in networks of TensorFlow.
+    """
+
+    def __init__(self, path: Path, reference: Reference) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # errors are raised, too
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has an error for each status
+            reason = " ".join(str(error).split())
+            raise DisentangleError(
+                f"{path}: not a network that onnxruntime {onnxruntime.__version__} can run: "
+                f"{reason}"
+            ) from error
+        inputs = self.session.get_inputs()
+        shapes = ", ".join(f"{i.name} {i.shape}" for i in inputs)
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            raise UsageError(f"{path}: expected one input of images [N, C, H, W], got {shapes}")
+        (self.input,) = inputs
+        if self.input.type not in TYPES:
+            raise UsageError(
+                f"{path}: expected an input of {', '.join(TYPES)}; got {self.input.type}"
+            )
+        batch, *axes = (side if isinstance(side, int) else None for side in self.input.shape)
+        self.batch = batch
+        self.last = axes[0] not in (1, 3) and axes[2] in (1, 3)
+        channels, *size = [axes[2], *axes[:2]] if self.last else axes
+        if channels not in (1, 3, None):
+            raise UsageError(f"{path}: expected images of 1 or 3 channels, got {shapes}")
+        self.channels = channels or 3
+        self.size = (size[0], size[1]) if size[0] and size[1] else None
+        self.output = self._output(path, reference.options.get("output", ""))
+
+    def _output(self, path: Path, name: str) -> str:
+        """The name of the output that holds the features."""
+        shapes = {output.name: output.shape for output in self.session.get_outputs()}
+        if name not in shapes and (name or len(shapes) > 1):
+            wrong = f"has no output '{name}'" if name else "has several outputs"
+            names = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise UsageError(
+                f"{path} {wrong}: {names}. Choose one: `{path}:output={next(iter(shapes))}`"
+            )
+        return name or next(iter(shapes))
+
+    def __call__(self, images: torch.Tensor) -> NDArray[Any]:
+        """The features of images [N, C, H, W]."""
+        x = images.cpu().numpy()
+        kind = TYPES[self.input.type]
+        x = np.rint(x * 255).astype(kind) if kind is np.uint8 else x.astype(kind)
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1) if self.last else x)
+        step = self.batch or BATCH
+        codes = []
+        for start in range(0, len(x), step):
+            part = x[start : start + step]
+            padding = [(0, self.batch - len(part) if self.batch else 0)] + [(0, 0)] * 3
+            (output,) = self.session.run(
+                [self.output], {self.input.name: np.pad(part, padding, mode="edge")}
+            )
+            if len(output) < len(part):
+                raise UsageError(
+                    f"output '{self.output}' of the network must have a row for each image, got "
+                    f"{list(output.shape)} for {len(part)} images"
+                )
+            codes.append(output[: len(part)])
+        return np.concatenate(codes)
+
+
+def load(reference: Reference, *, download: bool) -> ExternalEncoder:
+    """Load `onnx:FILE`, or a file whose name ends with `.onnx`; it runs on the CPU.
+
+    Options: `output` (the name of one of several), `pool`, `size` of the images if the network
+    takes any, and `normalise=imagenet` for a network that is given ImageNet's normalised pixels.
+    """
+    reference.check_options("output", "pool", "size", "normalise")
+    normalise = reference.options.get("normalise", "")
+    if normalise not in ("", "imagenet"):
+        raise UsageError(f"'{reference}': normalise must be imagenet, got '{normalise}'")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DisentangleError(
+            f"'{reference}' needs the package onnxruntime. "
+            "Run `pip install 'disentangle-bench[onnx]'`."
+        ) from error
+    path = Path(reference.name).expanduser()
+    if not path.is_file():
+        raise DisentangleError(f"{path}: no such file")
+    network = Session(path, reference)
+    side = reference.whole_number("size")
+    if side and network.size:
+        height, width = network.size
+        raise UsageError(f"{path}: the size of its images is fixed, {height} x {width}")
+    mean, std = IMAGENET if normalise else ((), ())
+    preprocessing = Preprocessing(
+        (side, side) if side else network.size, mean, std, channels=network.channels
+    )
+    files = [path, *sorted(path.parent.glob(f"{path.name}[._]data*"))]  # large tensors are apart
+    digest = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files))
+    origin = {
+        "library": f"onnxruntime {onnxruntime.__version__}",
+        "weights": f"{path.name} {digest.hexdigest()[:16]}",
+        "preprocessing": str(preprocessing),
+    }
+    encoder = FrozenEncoder(network, preprocessing, pool=reference.options.get("pool", ""))
+    return ExternalEncoder(encoder, origin)
