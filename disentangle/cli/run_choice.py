@@ -1,7 +1,7 @@
 """Choose the runs of a command: by name, id or folder, by study, and by conditions."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +28,13 @@ ChosenStudy = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME>=VALUE", help="condition on the runs, such as beta>=4; repeatable"),
+]
+
+AllSeeds = Annotated[
+    bool,
+    typer.Option(
+        "--all-seeds", help="also use the finished runs that differ from RUN only in the seed"
+    ),
 ]
 
 
@@ -66,6 +73,40 @@ def open_each(
     return opened
 
 
+def open_runs(
+    given: Sequence[Path],
+    results: Path,
+    *,
+    all_seeds: bool = False,
+    data_dir: Path | None = None,
+    file: Path | None = None,
+) -> list["Run"]:
+    """Load runs as `open_run` does, with all seeds of their configurations if asked."""
+    runs = [open_run(each, results, data_dir=data_dir, file=file) for each in given]
+    if all_seeds:
+        runs = with_all_seeds(runs)
+    for run in runs:
+        run.data_dir, run.file = data_dir or run.data_dir, file or run.file
+    return runs
+
+
+def with_all_seeds(runs: Sequence["Run"]) -> list["Run"]:
+    """Runs, each with the finished runs beside it that differ only in the seed."""
+    from disentangle._utils.console import say
+    from disentangle.runs.siblings import siblings
+
+    chosen: dict[Path, Run] = {}
+    for run in runs:
+        if run.path.resolve() in chosen:
+            continue
+        by_seed = siblings(run)
+        for each in by_seed.values():
+            chosen.setdefault(each.path.resolve(), each)
+        seeds = ", ".join(map(str, by_seed))
+        say(f"{run.path}: seed{'s' if len(by_seed) > 1 else ''} {seeds}")
+    return list(chosen.values())
+
+
 def study_folder(results: Path, study: str | None, runs: Sequence[Path] | None = None) -> Path:
     """The folder with the runs of a study, or with all runs if no study is named.
 
@@ -89,6 +130,7 @@ def choose_runs(
     study: str | None = None,
     where: Sequence[str] | None = None,
     *,
+    all_seeds: bool = False,
     included: bool = True,
 ) -> tuple[list["Run"], list[str]]:
     """Load the chosen runs; return them and messages on unreadable runs.
@@ -98,12 +140,14 @@ def choose_runs(
         results: the results folder.
         study: name of a study.
         where: conditions, such as `beta>=4`.
+        all_seeds: True to add the finished runs that differ from the given ones only in the seed.
         included: True to load the runs of the studies in a study's `runs_of` too.
 
     Raises:
-        UsageError: there is no such study, or a condition is invalid.
+        UsageError: there is no such study, a condition is invalid, or `all_seeds` without runs.
         DisentangleError: there is no run, or none meets the conditions.
     """
+    check_all_seeds(runs, all_seeds)
     folder = study_folder(results, study, runs)
     if study is None or not included:
         loaded, problems = load_runs(list(runs or ()), folder)
@@ -113,7 +157,15 @@ def choose_runs(
         loaded, problems = load_study(folder)
     if not loaded and not problems:
         raise DisentangleError(f"{folder}: no runs. {TRAIN_FIRST}")
+    if all_seeds:
+        loaded = with_all_seeds(loaded)
     return matching(loaded, where, folder), problems
+
+
+def check_all_seeds(given: Sequence[Path] | None, all_seeds: bool) -> None:
+    """Raise a UsageError if all seeds of the given runs are asked for and none is given."""
+    if all_seeds and not given:
+        raise UsageError("--all-seeds requires RUN; without one, the runs of all seeds are used")
 
 
 def names_run(given: Path, results: Path) -> bool:
@@ -158,13 +210,19 @@ def choose_scored(
     results: Path,
     study: str | None = None,
     where: Sequence[str] | None = None,
+    *,
+    all_seeds: bool = False,
 ) -> Chosen:
     """Load the chosen runs and external encoders; see `choose_runs`."""
     from disentangle.runs.external import load_externals
 
+    check_all_seeds(given, all_seeds)
     folder = study_folder(results, study, given)
     if given:
-        return Chosen.of(open_each(given, results)).where(where, folder)
+        chosen = Chosen.of(open_each(given, results))
+        if all_seeds:
+            chosen = replace(chosen, runs=with_all_seeds(chosen.runs))
+        return chosen.where(where, folder)
     if study is None:
         runs, problems = load_runs(None, folder)
     else:

@@ -35,7 +35,7 @@ from disentangle.cli.parameters import (
     names,
     print_json,
 )
-from disentangle.cli.run_choice import Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, Where, choose_runs
 from disentangle.errors import DisentangleError, ScoringFailed, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ OTHER = "Codes and encoders from elsewhere"
 
 def score(
     runs: RunPaths = None,
+    all_seeds: AllSeeds = False,
     study: Annotated[
         str | None,
         typer.Option(
@@ -227,7 +228,9 @@ def score(
         show_scores(scores, output, detail, as_json, keep)
     else:
         check_runs(runs or (), results)
-        loaded, problems = choose_runs(runs, results, study, where, included=False)
+        loaded, problems = choose_runs(
+            runs, results, study, where, all_seeds=all_seeds, included=False
+        )
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]

@@ -110,9 +110,8 @@ def sweep(
     """
     from disentangle._utils.console import say, working
     from disentangle._utils.progress_line import CountLine
-    from disentangle._utils.text import duration
     from disentangle.cli.output import show_tables
-    from disentangle.cli.sweep_view import View, showing
+    from disentangle.cli.sweep_view import View, estimate_line, showing
     from disentangle.studies.estimate import Estimate
     from disentangle.studies.executor import executor_of, width_of
     from disentangle.studies.plan import load_plan
@@ -154,12 +153,7 @@ def sweep(
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
         width = min(width, len(left))
-        how = f"{width} runs at a time" if width > 1 else "one run at a time"
-        bound, source = "about", "the runs so far"
-        if estimate.measured:
-            bound, source = "at most", "a short trial"
-        time_left = duration(estimate.all(states))
-        say(f"estimated time left: {bound} {time_left} with {how} (from {source})")
+        say(estimate_line(estimate, states))
     if dry_run and as_json:
         print_json(
             {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
@@ -182,7 +176,7 @@ def sweep(
         if detached := executor.detached(left) if left else "":
             say(f"{detached}. Run `{continue_command()}` to follow and collect them.")
         else:
-            say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")
+            say_stopped()
         raise
     if swept.detached:
         view.read_logs()
@@ -208,6 +202,14 @@ def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any
     return {"study": plan.name, "runs": runs, "not_here": plan.absent}
 
 
+def say_stopped() -> None:
+    """Say which command continues the runs that were stopped: the one that was typed."""
+    from disentangle._utils.console import say
+
+    say("stopped; to continue from the checkpoints, run")
+    say(f"`{continue_command()}`", broken=False)
+
+
 def continue_command() -> str:
-    """The command line as it was typed; running it again continues the study."""
+    """The command line as it was typed; running it again continues the runs."""
     return shlex.join(["disentangle", *sys.argv[1:]])

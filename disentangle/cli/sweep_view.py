@@ -1,4 +1,4 @@
-"""Progress of a study: a live table of running jobs in a terminal, plain lines elsewhere."""
+"""Progress of several runs: a live table of running jobs in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,12 @@ from rich.live import Live
 from rich.text import Text
 
 from disentangle._utils.columns import aligned
-from disentangle._utils.console import console, say
+from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import duration
 from disentangle.runs.log_tail import last_entry
+from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
-from disentangle.studies.jobs import Job
+from disentangle.studies.jobs import Job, JobState
 
 EVERY = 30.0
 """Seconds between progress lines, without a terminal."""
@@ -95,7 +96,7 @@ class View:
 
     def line(self) -> str:
         """Format the progress as one line."""
-        running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
+        running = "; ".join(f"{job.name}: {progress(job, e)}" for job, e in self.running.items())
         return (
             f"{self.name}: {self.done} of {self.total} done{self.others()}, about "
             f"{duration(self.seconds())} left. Running: {running or 'none'}"
@@ -121,8 +122,8 @@ class View:
 
 @contextmanager
 def showing(view: View) -> Iterator[View]:
-    """Show a view live, if there is a terminal."""
-    if not console.is_terminal:
+    """Show a view live, if there is a terminal and `--quiet` was not given."""
+    if not console.is_terminal or manner.quiet:
         yield view
         return
     with Live(view.table(), console=console, refresh_per_second=4, transient=True) as live:
@@ -131,12 +132,25 @@ def showing(view: View) -> Iterator[View]:
     view.live = None
 
 
+def estimate_line(estimate: Estimate, states: dict[Job, JobState]) -> str:
+    """Say how long the remaining runs take."""
+    left = sum(state not in ("done", "failed") for state in states.values())
+    width = min(estimate.width, left)
+    how = f"{width} runs at a time" if width > 1 else "one run at a time"
+    bound, source = "about", "the runs so far"
+    if estimate.measured:
+        bound, source = "at most", "a short trial"
+    time_left = duration(estimate.all(states))
+    return f"estimated time left: {bound} {time_left} with {how} (from {source})"
+
+
 def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
     """The table cells of a run: step, images/s, loss, active latents, time left."""
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
-        return ["scoring", "", loss(entry), str(entry["active"]), ""]
+        phase = "scoring" if job.order.asked else "finishing"
+        return [phase, "", loss(entry), str(entry["active"]), ""]
     return [
         f"{entry['step']:,} of {job.record.recipe['steps']:,}",
         f"{entry['images_per_second']:,.0f}",

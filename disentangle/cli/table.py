@@ -7,12 +7,13 @@ import typer
 
 from disentangle.cli.output import fail_if_any, show_tables, write_result
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_scored
+from disentangle.cli.run_choice import AllSeeds, ChosenStudy, Where, choose_scored
 from disentangle.errors import DisentangleError, UsageError
 
 
 def table(
     runs: RunPaths = None,
+    all_seeds: AllSeeds = False,
     study: ChosenStudy = None,
     where: Where = None,
     choose: Annotated[
@@ -102,7 +103,7 @@ def table(
         output_format = export.format_of(output)  # type: ignore[assignment]
     if not caption and output_format != "latex":
         raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
-    rows = choose_scored(runs, results, study, where)
+    rows = choose_scored(runs, results, study, where, all_seeds=all_seeds)
     selected, problems = rows.runs, rows.problems
     baselines = read_baselines(results) if with_baselines or corrected else {}
     if not baselines and (with_baselines or corrected):

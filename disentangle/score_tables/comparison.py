@@ -11,7 +11,6 @@ import numpy as np
 
 from disentangle._utils.text import count
 from disentangle._utils.versions import made_by
-from disentangle.runs.collection import load_all
 from disentangle.runs.external import (
     UNCHECKED,
     External,
@@ -23,6 +22,7 @@ from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores
+from disentangle.runs.siblings import siblings
 from disentangle.score_tables.headings import headings
 from disentangle.score_tables.statistics import LEVEL, holm, least_paired, paired
 
@@ -144,7 +144,7 @@ class Comparison:
             a, b = (", ".join(map(str, seeds)) for seeds in (self.seeds_a, self.seeds_b))
             return (
                 f"Not tested: no seed is common to both configurations (A: {a}; B: {b}). Train "
-                "both with the same seeds: `disentangle train ... --seed N`."
+                "both with the same seeds: `disentangle train ... --seeds 0..4`."
             )
         if len(self.common) == 1:
             return (
@@ -207,17 +207,6 @@ def kind_of(name: str, *records: RunRecord | ExternalRecord) -> Kind:
 def by_column(run: Run | External) -> dict[ColumnKey, float]:
     """A run's scores by column key."""
     return {s.key: s.value for s in current_scores(run) if s.value is not None}
-
-
-def siblings(run: Run) -> dict[int, Run]:
-    """This run and the finished runs in the same folder that differ only in the seed, by seed."""
-    runs, _ = load_all(run.path.resolve().parent)
-    by_seed = {run.record.seed: run}
-    for other in runs:
-        same = (other.record.group, other.record.data) == (run.record.group, run.record.data)
-        if same and other.finished:
-            by_seed.setdefault(other.record.seed, other)
-    return by_seed
 
 
 def beside(a: Run | External, b: Run | External) -> Comparison:

@@ -27,7 +27,7 @@ from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
 from disentangle.scoring.baselines import read_baselines, score_baselines, unwritten_of
 from disentangle.studies.executor import Event, Executor, executor_of
-from disentangle.studies.jobs import Job, JobState
+from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
 from disentangle.studies.study_figures import draw_figures
 
@@ -184,8 +184,8 @@ def complete(
     return Swept(tables, files, failed, without, detached)
 
 
-def states_of(plan: Plan) -> dict[Job, JobState]:
-    """The state of each run of a study; an unreadable run counts as failed."""
+def states_of(plan: Planned) -> dict[Job, JobState]:
+    """The state of each planned run; an unreadable run counts as failed."""
     states: dict[Job, JobState] = {}
     for job in plan.jobs:
         run, damage = job.look()
@@ -193,7 +193,7 @@ def states_of(plan: Plan) -> dict[Job, JobState]:
     return states
 
 
-def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
+def summary_line(plan: Planned, states: Mapping[Job, JobState]) -> str:
     """Summarise the number of runs and their states in one line."""
     counts = Counter(states.values())
     words: dict[JobState, str] = {
