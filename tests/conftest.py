@@ -18,6 +18,7 @@ import torch
 
 from disentangle.cli.app import main
 from disentangle.contracts import entry_points, isolation
+from disentangle.runs.external import External, ExternalRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
@@ -140,6 +141,35 @@ def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
         )
         scores = tuple(template.model_copy(update=changes) for changes in values)
         (path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+        return made
+
+    return make
+
+
+@pytest.fixture
+def external(run: Run, tmp_path: Path) -> Callable[..., External]:
+    """A function that writes external encoders with scores, beside the runs of `variant`."""
+    score(run, ["mig"])
+    template = read_scores(run)[0]
+
+    def make(name, seed=None, values=(), kind="encoder", **dataset):
+        record = ExternalRecord(
+            kind=kind,
+            name=name,
+            seed=seed,
+            origin={"reference": f"{name}.py:encode"},
+            latents=2,
+            codes="codes 0" if kind == "codes" else "",
+            dataset=run.record.dataset.model_copy(update=dataset),
+            created="2026-01-02T03:04:05+00:00",
+            packages={},
+        )
+        made = External(tmp_path / "variants" / "external" / record.id, record)
+        made.path.mkdir(parents=True)
+        made.save_record()
+        own = {"weights": record.id, "fingerprint": record.dataset.fingerprint}
+        scores = tuple(template.model_copy(update={**own, **changes}) for changes in values)
+        (made.path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
         return made
 
     return make

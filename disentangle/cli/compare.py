@@ -9,7 +9,7 @@ import typer
 from disentangle._utils.console import tell
 from disentangle.cli.output import print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, DataDir, File, Results, print_json
-from disentangle.cli.run_choice import open_run
+from disentangle.cli.run_choice import open_scored
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 def compare(
     first: Annotated[
-        Path, typer.Argument(metavar="RUN_A", help="folder, name or id of the first run")
+        Path,
+        typer.Argument(
+            metavar="RUN_A", help="folder, name or id of the first run, or an external encoder"
+        ),
     ],
     second: Annotated[
-        Path, typer.Argument(metavar="RUN_B", help="folder, name or id of the second run")
+        Path,
+        typer.Argument(
+            metavar="RUN_B", help="folder, name or id of the second run, or an external encoder"
+        ),
     ],
     show_all: Annotated[
         bool, typer.Option("--all", help="show all settings; * marks those that differ")
@@ -42,11 +48,12 @@ def compare(
     """Compare two runs: settings, scores and matched latents.
 
     Scores are means over the seeds that both configurations were trained with, and differences are
-    tested over these seeds.
+    tested over these seeds. With an external encoder, all seeds are averaged and nothing is tested.
     """
+    from disentangle.runs.run import Run
     from disentangle.score_tables import comparison
 
-    a, b = (open_run(run, results, data_dir=data_dir, file=file) for run in (first, second))
+    a, b = (open_scored(run, results, data_dir=data_dir, file=file) for run in (first, second))
     if a.path.resolve() == b.path.resolve():
         raise UsageError(f"both arguments are the run {a.path}; give two different runs")
     if as_json:
@@ -57,6 +64,9 @@ def compare(
     show_settings(comparison.side_by_side(a, b), show_all)
     typer.echo("")
     show_scores(comparison.compare(a, b), a.path, b.path)
+    if not (isinstance(a, Run) and isinstance(b, Run)):
+        tell("No figure: an external encoder has no decoder to draw traversals with.")
+        return
     from disentangle.figures.aligned import draw_aligned
 
     path = output or a.figures / f"compared-with-{b.record.id}.png"
@@ -108,7 +118,7 @@ def show_scores(compared: "Comparison", a: Path, b: Path) -> None:
         if means:
             typer.echo("")
         without = ", without a common seed" if means else ""
-        tell(f"Scores of the two runs{without}")
+        tell("Mean scores" if compared.external else f"Scores of the two runs{without}")
         print_scores(single)
     if lacking:
         tell(f"No scores yet: {', '.join(lacking)}. Run `disentangle score {' '.join(lacking)}`.")

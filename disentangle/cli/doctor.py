@@ -29,6 +29,7 @@ OPTIONAL = (
     "lightgbm",
     "h5py",
     "ray",
+    "submitit",
     "tensorboard",
     "mlflow-skinny",
     "wandb",

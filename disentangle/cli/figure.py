@@ -19,11 +19,11 @@ from disentangle.cli.parameters import (
     as_example,
 )
 from disentangle.cli.run_choice import (
+    AllSeeds,
     ChosenStudy,
     Where,
-    choose_runs,
-    matching,
-    open_run,
+    choose_scored,
+    open_runs,
     study_folder,
 )
 from disentangle.errors import UsageError
@@ -67,8 +67,9 @@ def figure_group() -> None:
 def traversals(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="folder, name or id of a run; several require --row"),
+        typer.Argument(metavar="RUN...", help="folders, names or ids of runs"),
     ],
+    all_seeds: AllSeeds = False,
     row: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,7 +123,7 @@ def traversals(
     file: File = None,
     results: Results = RESULTS,
 ) -> None:
-    """Draw latent traversals: one row per latent of a run, or one row per run.
+    """Draw latent traversals: a file for each run, or with --row one file with one row per run.
 
     Latents are sorted by KL. The file's name contains the options given.
     """
@@ -132,20 +133,26 @@ def traversals(
     style = TraversalStyle(
         span, latents, columns, factors=not no_factor_names, caption=not no_caption
     )
-    if len(runs) > 1 and not row:
-        raise UsageError(
-            "several runs require --row, the factor or latent to draw: one row per run"
-        )
     if row and latents != "all":
         raise UsageError("give only one of --row and --latents")
     if row and len(base or ()) > 1:
         raise UsageError("--row requires a single --base")
-    loaded = [open_run(run, results, data_dir=data_dir, file=file) for run in runs]
+    loaded = open_runs(runs, results, all_seeds=all_seeds, data_dir=data_dir, file=file)
     if row:
         typer.echo(draw_run_rows(loaded, row, (base or ["random"])[0], output, style))
-    else:
-        for path in draw_traversals(loaded[0], base, output, style):
+        return
+    check_output(output, loaded, "; --row draws one row per run into one file")
+    for run in loaded:
+        for path in draw_traversals(run, base, output, style):
             typer.echo(path)
+
+
+def check_output(output: Path | None, runs: Sequence["Run"], remedy: str = "") -> None:
+    """Raise `UsageError` if one file is to hold the figures of several runs."""
+    if output is not None and len(runs) > 1:
+        raise UsageError(
+            f"--output requires a single run, got {len(runs)}: each has a file of its own{remedy}"
+        )
 
 
 def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
@@ -153,13 +160,17 @@ def of_run(draw: Callable[..., Path]) -> Callable[..., None]:
 
     def command(
         run: RunPath,
+        all_seeds: AllSeeds = False,
         output: Output = None,
         data_dir: DataDir = None,
         file: File = None,
         results: Results = RESULTS,
         **options: Any,
     ) -> None:
-        typer.echo(draw(open_run(run, results, data_dir=data_dir, file=file), output, **options))
+        runs = open_runs([run], results, all_seeds=all_seeds, data_dir=data_dir, file=file)
+        check_output(output, runs)
+        for each in runs:
+            typer.echo(draw(each, output, **options))
 
     return with_options_of(draw, command)
 
@@ -227,6 +238,7 @@ def matrices(
 @figure.command(rich_help_panel=ONE, epilog=as_example("figure kl RUN --step-axis log"))
 def kl(
     run: RunPath,
+    all_seeds: AllSeeds = False,
     steps: Annotated[
         Literal["linear", "log"], typer.Option("--step-axis", help="scale of the step axis")
     ] = "linear",
@@ -237,7 +249,10 @@ def kl(
     """Draw the KL of each latent during training."""
     from disentangle.figures.kl_curves import draw_kl
 
-    typer.echo(draw_kl(open_run(run, results), output, steps=steps, caption=not no_caption))
+    runs = open_runs([run], results, all_seeds=all_seeds)
+    check_output(output, runs)
+    for each in runs:
+        typer.echo(draw_kl(each, output, steps=steps, caption=not no_caption))
 
 
 NameFile = Callable[..., Path]
@@ -285,6 +300,7 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
 
     def command(
         runs: RunPaths = None,
+        all_seeds: AllSeeds = False,
         study: ChosenStudy = None,
         where: Where = None,
         output: Target = None,
@@ -295,15 +311,15 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
         from disentangle.score_tables.observations import data_name, observations_of
 
         folder = study_folder(results, study)
-        loaded, problems = choose_runs(runs, results, study)
-        selected = matching(loaded, where, folder)
-        data = data_name(selected, loaded)
+        loaded = choose_scored(runs, results, study, all_seeds=all_seeds)
+        chosen = loaded.where(where, folder)
+        data = data_name(chosen.runs, loaded.runs)
 
         def target(kind: str, scores: Sequence[str] | None = (), knob: str = "") -> Path:
             return output or folder / "figures" / f"{figure_name(kind, scores, knob, data)}.png"
 
-        typer.echo(draw(observations_of(selected), target, **options))
-        fail_if_any(problems)
+        typer.echo(draw(observations_of(chosen.runs, chosen.externals), target, **options))
+        fail_if_any(loaded.problems)
 
     return with_options_of(draw, command)
 

@@ -22,7 +22,7 @@ HEADINGS: Mapping[str, str] = {
     "metrics": "disentangle score --metric NAME",
     "networks": "disentangle train MODEL DATASET --network NAME",
     "collections": "disentangle train MODEL NAME:DATASET",
-    "encoders": "disentangle score --encoder NAME:NETWORK --dataset DATASET",
+    "encoders": "disentangle score --encoder NAME:NETWORK",
     "executors": "disentangle sweep FILE.toml --on NAME",
     "trackers": "disentangle train MODEL DATASET --track NAME",
     "protocols": "disentangle score --protocol NAME",

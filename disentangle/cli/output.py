@@ -88,22 +88,27 @@ def write_result(path: Path, text: str) -> list[str]:
     return []
 
 
-def write_tables(runs: list["Run"], results: Path) -> tuple[list[Path], list[str]]:
-    """Write the tables of the results folder, if any of these runs is in it.
+def write_tables(
+    results: Path, runs: Sequence["Run"] | None = None
+) -> tuple[list[Path], list[str]]:
+    """Write the tables of the results folder; if runs are given, only if any of them is in it.
 
     Returns:
         The files, and the reasons why others could not be written.
     """
     from disentangle.runs.collection import load_all
+    from disentangle.runs.external import load_externals
     from disentangle.score_tables import export
     from disentangle.score_tables.build import make_tables
 
     root = results.resolve()
-    if not any(root in run.path.resolve().parents for run in runs):
+    if runs is not None and not any(root in run.path.resolve().parents for run in runs):
         return [], []
     all_runs, _ = load_all(results)
+    externals, _ = load_externals(results)
+    tables = make_tables(all_runs, externals=externals)
     try:
-        return export.write_scores(make_tables(all_runs), all_runs, results), []
+        return export.write_scores(tables, [*all_runs, *externals], results), []
     except OSError as error:
         return [], [f"not written: {error.filename or results}: {error.strerror or error}"]
 

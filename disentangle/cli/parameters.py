@@ -114,6 +114,26 @@ def names(text: str | None) -> list[str] | None:
 
 
 Device = Annotated[str, typer.Option(metavar="NAME", help="device: auto, cuda, mps or cpu")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="FIRST..LAST|N,...",
+        rich_help_panel="Training",
+        help="several seeds, such as 0..4 or 0,3,7: one run each, several at a time; runs that are "
+        "finished are kept",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        rich_help_panel="Training",
+        help="number of trainings at a time with --seeds",
+        show_default="one per core or GPU",
+    ),
+]
 CheckpointEvery = Annotated[
     int | None,
     typer.Option(

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from disentangle.cli.parameters import RESULTS, DataDir, File, Results
-from disentangle.cli.run_choice import ChosenStudy, study_folder
+from disentangle.cli.run_choice import AllSeeds, ChosenStudy, open_runs, study_folder
 from disentangle.errors import UsageError
+
+ALL_SEEDS = "report-all-seeds.html"
+"""The report of a run's configuration, in the folder of the run."""
 
 
 def report(
@@ -19,6 +22,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    all_seeds: AllSeeds = False,
     study: ChosenStudy = None,
     output: Annotated[
         Path | None,
@@ -45,6 +49,7 @@ def report(
     """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
+    from disentangle.runs.external import load_externals
     from disentangle.runs.layout import RECORD
     from disentangle.studies.study_runs import load_study
 
@@ -56,7 +61,13 @@ def report(
         raise UsageError("--runs requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
+    if all_seeds and not single:
+        raise UsageError("--all-seeds requires a single run, got a folder of runs")
     loaded = None if single else load_study(folder)
+    if all_seeds:
+        loaded = open_runs([folder], results, all_seeds=True), []
+        output = output or folder / ALL_SEEDS
+        folder = folder.resolve().parent
     typer.echo(
         pages.report(
             folder,
@@ -69,7 +80,8 @@ def report(
             say=typer.echo,
         )
     )
-    fail_if_any(loaded[1] if loaded else [])
+    unread = [] if single else load_externals(folder)[1]
+    fail_if_any([*(loaded[1] if loaded else []), *unread])
 
 
 def find_folder(where: Path | None, study: str | None, results: Path) -> Path:

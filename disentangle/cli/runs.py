@@ -11,10 +11,11 @@ from disentangle._utils.console import output_width
 from disentangle.cli.help import App, Group
 from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Results, RunPath, as_example, print_json
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs, open_run
+from disentangle.cli.run_choice import ChosenStudy, Where, choose_scored, open_each
 from disentangle.errors import UsageError, suggestion, true_name
 
 if TYPE_CHECKING:
+    from disentangle.runs.external import External
     from disentangle.runs.overview import Overview
     from disentangle.runs.run import Run
 
@@ -56,7 +57,8 @@ def list_runs(
 ) -> None:
     """List runs with their state, settings and scores, the latest last.
 
-    Every command accepts a run's folder, its name or the first characters of its id.
+    External encoders that were scored with a name are listed too. Every command accepts a run's
+    folder, its name or the first characters of its id.
     """
     if context.invoked_subcommand is not None:
         if any((study, where, score, as_json, results != RESULTS)):
@@ -64,14 +66,15 @@ def list_runs(
         return
     from disentangle.runs.overview import overview
 
-    chosen, problems = choose_runs(None, results, study, where)
-    overviews = sorted(map(overview, chosen), key=lambda one: one.started)
+    chosen = choose_scored(None, results, study, where)
+    every = [*map(overview, chosen.runs), *map(overview, chosen.externals)]
+    overviews = sorted(every, key=lambda one: one.started)
     scores = [score_called(name, overviews) for name in score or ()] or SHOWN
     if as_json:
         print_json([one.as_dict() for one in overviews])
     elif overviews:
         show(overviews, scores)
-    fail_if_any(problems)
+    fail_if_any(chosen.problems)
 
 
 def score_called(name: str, overviews: Sequence["Overview"]) -> str:
@@ -132,7 +135,7 @@ def table(overviews: Sequence["Overview"], scores: Sequence[str]) -> dict[str, l
         "model": [one.model for one in overviews],
         "settings": [describe(one.settings) for one in overviews],
         "dataset": [one.dataset for one in overviews],
-        "seed": [str(one.seed) for one in overviews],
+        "seed": ["" if one.seed is None else str(one.seed) for one in overviews],
     }
     for score in scores:
         values = [one.scores.get(score) for one in overviews]
@@ -173,18 +176,24 @@ def name_run(
     ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Give a run a name or a note.
+    """Give a run or an external encoder a name or a note.
 
-    Neither changes the run's id or its numbers. An empty text removes it.
+    Neither changes the id or the numbers. An empty text removes it from a run. The name of external
+    encoders of several seeds is changed for all of them.
     """
-    from disentangle.runs.labels import write_label
+    from disentangle.runs.external import External
+    from disentangle.runs.labels import rename_external, write_label
 
     if name is None and note is None:
         raise UsageError("give a NAME, or --note TEXT")
-    loaded = open_run(run, results)
-    label = write_label(loaded.path, name=name, note=note, results=results)
-    shown = (loaded.record.id, label.name, label.note, str(loaded.path))
-    typer.echo("  ".join(filter(None, shown)))
+    for loaded in open_each([run], results):
+        if isinstance(loaded, External):
+            rename_external(loaded, results, name=name, note=note)
+            given, said = loaded.record.name, loaded.record.note
+        else:
+            label = write_label(loaded.path, name=name, note=note, results=results)
+            given, said = label.name, label.note
+        typer.echo("  ".join(filter(None, (loaded.record.id, given, said, str(loaded.path)))))
 
 
 @runs.command(epilog=as_example("runs remove 3f2a8c91d0"))
@@ -193,14 +202,17 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Delete runs with all their files: records, weights, scores and figures."""
+    """Delete runs with all their files: records, weights, scores and figures.
+
+    Of external encoders only records and scores are kept; the name of several seeds deletes all.
+    """
     from disentangle.errors import Busy
     from disentangle.runs.removal import remove_run
 
-    loaded = [open_run(each, results) for each in run]
+    loaded = open_each(run, results)
     for each in loaded:
         if each.busy():
-            raise Busy(f"{each.path}: another process is training or scoring this run")
+            raise Busy(f"{each.path}: another process is {each.activity}")
         typer.echo(what_goes(each), err=True)
     if not yes:
         if not sys.stdin.isatty():
@@ -211,7 +223,7 @@ def remove(
         typer.echo(each.path)
 
 
-def what_goes(run: "Run") -> str:
+def what_goes(run: "Run | External") -> str:
     """What the removal of a run deletes, as text."""
     from disentangle._utils.text import count
     from disentangle.runs.overview import overview
@@ -219,7 +231,8 @@ def what_goes(run: "Run") -> str:
 
     one, (files, size) = overview(run), size_of(run)
     name = f" '{one.name}'" if one.name else ""
+    seed = "" if one.seed is None else f", seed {one.seed}"
     return (
-        f"{run.path}{name}: {one.model} on {one.dataset}, seed {one.seed}, {one.progress}; "
+        f"{run.path}{name}: {one.model} on {one.dataset}{seed}, {one.progress}; "
         f"{count(files, 'file')}, {size / 1e6:,.1f} MB"
     )

@@ -35,11 +35,12 @@ from disentangle.cli.parameters import (
     names,
     print_json,
 )
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, Where, choose_runs
 from disentangle.errors import DisentangleError, ScoringFailed, UsageError
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
+    from disentangle.scoring.keep_external import Keep
     from disentangle.scoring.measure import ScoreMapping
     from disentangle.scoring.request import ScoringRequest
 
@@ -49,8 +50,35 @@ OTHER = "Codes and encoders from elsewhere"
 
 def score(
     runs: RunPaths = None,
-    study: ChosenStudy = None,
+    all_seeds: AllSeeds = False,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="study whose runs to score, a subfolder of the results, or in which --name keeps "
+            "scores",
+            show_default="all; default for --name",
+        ),
+    ] = None,
     where: Where = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=OTHER,
+            help="name to keep the scores by: tables show them beside those of runs",
+            show_default="nothing is kept",
+        ),
+    ] = None,
+    encoder_seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=OTHER,
+            help="seed that the encoder was trained with: encoders of one --name and several "
+            "seeds share a row",
+        ),
+    ] = None,
     metric: MetricNames = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
@@ -94,7 +122,7 @@ def score(
         typer.Option(
             metavar="NAME",
             rich_help_panel=OTHER,
-            help="dataset to encode with --encoder",
+            help="dataset to encode with --encoder, or that the codes of --codes are of",
             autocompletion=completion.datasets,
         ),
     ] = None,
@@ -158,36 +186,51 @@ def score(
         reduce=reduce,
     )
     choose_device(device)
-    choices = (("RUN", runs), ("--study", study), ("--where", where))
-    of_runs = " or ".join(name for name, value in choices if value)
+    outside = codes is not None or encoder is not None
+    choices = (("RUN", runs), ("--study", study and not (outside and name)), ("--where", where))
+    of_runs = " or ".join(option for option, value in choices if value)
     inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), (of_runs, of_runs)) if v]
     if len(inputs) > 1:
-        raise UsageError(f"give only one of {' and '.join(inputs)}")
-    if encoder is None and (dataset is not None or takes != "float"):
-        raise UsageError("--dataset and --takes require --encoder; a run has its own dataset")
+        hint = "; --study requires --name" if of_runs == "--study" and outside else ""
+        raise UsageError(f"give only one of {' and '.join(inputs)}{hint}")
+    if encoder is None and takes != "float":
+        raise UsageError("--takes requires --encoder")
+    if not outside and dataset is not None:
+        raise UsageError("--dataset requires --encoder or --codes; a run has its own dataset")
+    if not outside and (name is not None or encoder_seed is not None):
+        raise UsageError(
+            "--name and --encoder-seed require --encoder or --codes; `disentangle runs name` names "
+            "a run"
+        )
+    if encoder_seed is not None and name is None:
+        raise UsageError("--encoder-seed requires --name")
     if encoder is None and download:
         raise UsageError("--download requires --encoder, whose weights it downloads")
-    if reduce and encoder is None and codes is None:
+    if reduce and not outside:
         raise UsageError("--reduce requires --encoder or --codes; a run is scored by its latents")
     if labels is not None and codes is None:
         raise UsageError("--labels requires --codes")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")
+    keep = kept(name, encoder_seed, results, study) if name is not None else None
+    opening = {"data_dir": data_dir, "file": file}
     if codes is not None:
-        if split is not None or factors is not None:
-            raise UsageError("--split and --factors require a dataset, got arrays (--codes)")
-        show_scores(score_file(codes, labels, request), output, detail, as_json)
+        if dataset is None and (split is not None or factors is not None):
+            raise UsageError("--split and --factors require --dataset, got arrays (--codes)")
+        opened = None if dataset is None else open_dataset(dataset, **opening)
+        scores = score_file(codes, labels, request, dataset=opened, keep=keep)
+        show_scores(scores, output, detail, as_json, keep)
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
-        opening = {"data_dir": data_dir, "file": file}
-        scores = score_reference(
-            encoder, dataset, opening, request, download=download, takes=takes, device=device
-        )
-        show_scores(scores, output, detail, as_json)
+        options = {"takes": takes, "device": device, "keep": keep}
+        scores = score_reference(encoder, dataset, opening, request, download=download, **options)
+        show_scores(scores, output, detail, as_json, keep)
     else:
         check_runs(runs or (), results)
-        loaded, problems = choose_runs(runs, results, study, where, included=False)
+        loaded, problems = choose_runs(
+            runs, results, study, where, all_seeds=all_seeds, included=False
+        )
         for run in loaded:
             run.data_dir, run.file = data_dir or run.data_dir, file or run.file
         ready = [run for run in loaded if run.finished or runs]
@@ -197,7 +240,7 @@ def score(
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
         scored, failures = score_runs(ready, request, output, device, detail, as_json)
         problems += failures
-        written, unwritten = write_tables(scored, results)
+        written, unwritten = write_tables(results, scored)
         if not written and not unwritten and scored:
             say(
                 "Scores are stored in each run's scores.json. No table was written, because none "
@@ -311,14 +354,28 @@ def no_score(scored: Sequence["ScoreMapping"]) -> list[str]:
     return [f"no score could be computed: {min(reasons) if len(reasons) == 1 else 'see above'}"]
 
 
-def score_file(path: Path, labels: Path | None, request: "ScoringRequest") -> "ScoreMapping":
-    """Score the codes in a file, with the factors in it or in the file `labels`."""
+def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep":
+    """How scores are kept; see `Keep`."""
+    from disentangle.scoring.keep_external import Keep
+
+    return Keep(name, seed, results, study)
+
+
+def score_file(
+    path: Path, labels: Path | None, request: "ScoringRequest", **options: Any
+) -> "ScoreMapping":
+    """Score the codes in a file, with the factors in it or in the file `labels`.
+
+    `options` are those of `score_arrays`.
+    """
     from disentangle.scoring.code_files import read_codes
+    from disentangle.scoring.encoders import file_name
     from disentangle.scoring.score_external import score_arrays
 
     inputs = read_codes(path, labels)
+    origin = {"file": file_name(path)} | ({"labels": file_name(labels)} if labels else {})
     try:
-        return score_arrays(request, **inputs)
+        return score_arrays(request, **inputs, origin=origin, **options)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
@@ -340,25 +397,23 @@ def score_reference(
     encoder = load_encoder(reference, download=download)
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
-        return score_function(
-            encoder.function,
-            opened,
-            request,
-            name=encoder.name,
-            progress=progress,
-            say=say,
-            **options,
-        )
+        return score_function(encoder, opened, request, progress=progress, say=say, **options)
 
 
-def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool) -> None:
-    """Print scores, one per line, and write their records to `output` if given."""
+def show_scores(
+    scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool, keep: "Keep | None"
+) -> None:
+    """Print scores, one per line, and write their records to `output` if given.
+
+    If they are kept under a name, the tables of the results folder are written again.
+    """
+    from disentangle._utils.console import say
     from disentangle.runs.score_records import ScoreFile
 
-    problems = []
+    problems = [f"scores not written: {scores.unwritten}"] if scores.unwritten else []
     if output is not None:
         text = ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n"
-        problems = write_result(output, text)
+        problems += write_result(output, text)
     if as_json:
         print_json(scores.as_dict())
     else:
@@ -367,8 +422,15 @@ def show_scores(scores: "ScoreMapping", output: Path | None, detail: bool, as_js
         print_aligned(rows)
     if detail:
         show_details(scores)
-    if output is not None and not problems and not as_json:
-        typer.echo(output)
+    written = [output] if output is not None and not problems else []
+    if keep is None:
+        say("The scores are not kept. Give --name NAME to keep them for tables.")
+    elif not scores.unwritten:
+        tables, unwritten = write_tables(keep.results)
+        written, problems = [*tables, *written], [*problems, *unwritten]
+    for path in written:
+        if not as_json:
+            typer.echo(path)
     fail_if_any([*scores.failed.values(), *problems, *no_score([scores])])
 
 

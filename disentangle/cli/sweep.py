@@ -89,6 +89,15 @@ def sweep(
             help="address of the cluster, for executors that use one",
         ),
     ] = None,
+    wait: Annotated[
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait",
+            rich_help_panel=WHERE,
+            help="wait for the runs, or leave them to the cluster, for executors that can",
+            show_default="wait",
+        ),
+    ] = None,
     track: Track = None,
     as_json: AsJson = False,
     device: Device = "auto",
@@ -101,9 +110,8 @@ def sweep(
     """
     from disentangle._utils.console import say, working
     from disentangle._utils.progress_line import CountLine
-    from disentangle._utils.text import duration
     from disentangle.cli.output import show_tables
-    from disentangle.cli.sweep_view import View, showing
+    from disentangle.cli.sweep_view import View, estimate_line, showing
     from disentangle.studies.estimate import Estimate
     from disentangle.studies.executor import executor_of, width_of
     from disentangle.studies.plan import load_plan
@@ -121,6 +129,7 @@ def sweep(
         "per_gpu": per_gpu,
         "retries": retries,
         "address": address,
+        "wait": wait,
     }
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
     width = width_of(executor, device)
@@ -143,12 +152,8 @@ def sweep(
     estimate = None
     if left:
         estimate = Estimate(plan, width, executor.threads_each(device), device, say)
-        how = f"{width} runs at a time" if width > 1 else "one run at a time"
-        bound, source = "about", "the runs so far"
-        if estimate.measured:
-            bound, source = "at most", "a short trial"
-        time_left = duration(estimate.all(states))
-        say(f"estimated time left: {bound} {time_left} with {how} (from {source})")
+        width = min(width, len(left))
+        say(estimate_line(estimate, states))
     if dry_run and as_json:
         print_json(
             {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
@@ -165,17 +170,25 @@ def sweep(
     done = list(states.values()).count("done")
     view = View(plan.name, seconds, width, len(states), done)
     try:
-        with showing(view) if left else nullcontext():
+        with showing(view) if left and wait is not False else nullcontext():
             swept = complete(plan, executor, left, results, device, say, view.see)
     except (KeyboardInterrupt, SystemExit):
-        say(f"stopped. Run `{continue_command()}` to continue from the checkpoints.")
+        if detached := executor.detached(left) if left else "":
+            say(f"{detached}. Run `{continue_command()}` to follow and collect them.")
+        else:
+            say_stopped()
         raise
+    if swept.detached:
+        view.read_logs()
+        say(view.line())
+        say(f"{swept.detached}. Run `{continue_command()}` to follow and collect them.")
     if datasets:
         say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
     if as_json:
         print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, swept.files))})
     else:
-        show_tables(swept.tables)
+        if swept.tables:
+            show_tables(swept.tables)
         for path in swept.files:
             typer.echo(path)
     swept.check(plan)
@@ -189,6 +202,14 @@ def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any
     return {"study": plan.name, "runs": runs, "not_here": plan.absent}
 
 
+def say_stopped() -> None:
+    """Say which command continues the runs that were stopped: the one that was typed."""
+    from disentangle._utils.console import say
+
+    say("stopped; to continue from the checkpoints, run")
+    say(f"`{continue_command()}`", broken=False)
+
+
 def continue_command() -> str:
-    """The command line as it was typed; running it again continues the study."""
+    """The command line as it was typed; running it again continues the runs."""
     return shlex.join(["disentangle", *sys.argv[1:]])

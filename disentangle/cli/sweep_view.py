@@ -1,4 +1,4 @@
-"""Progress of a study: a live table of running jobs in a terminal, plain lines elsewhere."""
+"""Progress of several runs: a live table of running jobs in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,12 @@ from rich.live import Live
 from rich.text import Text
 
 from disentangle._utils.columns import aligned
-from disentangle._utils.console import console, say
+from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import duration
 from disentangle.runs.log_tail import last_entry
+from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
-from disentangle.studies.jobs import Job
+from disentangle.studies.jobs import Job, JobState
 
 EVERY = 30.0
 """Seconds between progress lines, without a terminal."""
@@ -39,6 +40,7 @@ class View:
         self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
         self.done, self.failed = done, total - done - len(left)
         self.running: dict[Job, dict[str, Any] | None] = {}
+        self.queued: set[Job] = set()
         self.looked = time.monotonic()
         self.live: Live | None = None
 
@@ -47,16 +49,23 @@ class View:
         if event is not None:
             self.take(event)
         elif time.monotonic() - self.looked >= (LOOK if self.live else EVERY):
-            self.looked = time.monotonic()
-            self.running = {job: last_entry(job.path / "log.jsonl") for job in self.running}
+            self.read_logs()
             if self.live is None:
                 say(self.line())
         if self.live is not None:
             self.live.update(self.table())
 
+    def read_logs(self) -> None:
+        """Read the last entry of the log of each running job."""
+        self.looked = time.monotonic()
+        self.running = {job: last_entry(job.path / "log.jsonl") for job in self.running}
+
     def take(self, event: Event) -> None:
         """Record an event and print it."""
         job, kind = event.job, event.kind
+        self.queued.discard(job)
+        if kind == "queued":
+            self.queued.add(job)
         if kind == "started":
             self.running[job] = None
         else:
@@ -65,8 +74,10 @@ class View:
             self.left.pop(job, None)
             self.done += kind == "done"
             self.failed += kind == "failed"
+        where = f" ({event.why})" if event.why else ""
         text = {
-            "started": "started",
+            "queued": f"queued{where}",
+            "started": f"started{where}",
             "done": f"done ({self.done} of {self.total})",
             "again": f"crashed, will be restarted: {event.why}",
             "elsewhere": "waiting: another process is working on it",
@@ -85,21 +96,25 @@ class View:
 
     def line(self) -> str:
         """Format the progress as one line."""
-        failed = f", {self.failed} failed" if self.failed else ""
-        running = "; ".join(f"{job.name} {progress(job, e)}" for job, e in self.running.items())
+        running = "; ".join(f"{job.name}: {progress(job, e)}" for job, e in self.running.items())
         return (
-            f"{self.name}: {self.done} of {self.total} done{failed}, about "
+            f"{self.name}: {self.done} of {self.total} done{self.others()}, about "
             f"{duration(self.seconds())} left. Running: {running or 'none'}"
         )
+
+    def others(self) -> str:
+        """The numbers of failed and queued runs, if any."""
+        counts = {"failed": self.failed, "queued": len(self.queued)}
+        return "".join(f", {count} {word}" for word, count in counts.items() if count)
 
     def table(self) -> Group:
         """Format the progress as a table of the running jobs."""
         rows = [["run", "step", "images/s", "loss", "active", "left"]]
         rows += [[job.name, *cells(job, entry)] for job, entry in self.running.items()]
         lines = aligned(rows, console.width, numbers=5)
-        failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
+        others = self.others().replace(f"{self.failed} failed", f"[red]{self.failed} failed[/red]")
         head = (
-            f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{failed}, "
+            f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{others}, "
             f"{len(self.running)} running, about {duration(self.seconds())} left"
         )
         return Group(Text.from_markup(head), Text("\n".join(lines)))
@@ -107,8 +122,8 @@ class View:
 
 @contextmanager
 def showing(view: View) -> Iterator[View]:
-    """Show a view live, if there is a terminal."""
-    if not console.is_terminal:
+    """Show a view live, if there is a terminal and `--quiet` was not given."""
+    if not console.is_terminal or manner.quiet:
         yield view
         return
     with Live(view.table(), console=console, refresh_per_second=4, transient=True) as live:
@@ -117,12 +132,25 @@ def showing(view: View) -> Iterator[View]:
     view.live = None
 
 
+def estimate_line(estimate: Estimate, states: dict[Job, JobState]) -> str:
+    """Say how long the remaining runs take."""
+    left = sum(state not in ("done", "failed") for state in states.values())
+    width = min(estimate.width, left)
+    how = f"{width} runs at a time" if width > 1 else "one run at a time"
+    bound, source = "about", "the runs so far"
+    if estimate.measured:
+        bound, source = "at most", "a short trial"
+    time_left = duration(estimate.all(states))
+    return f"estimated time left: {bound} {time_left} with {how} (from {source})"
+
+
 def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
     """The table cells of a run: step, images/s, loss, active latents, time left."""
     if entry is None:
         return ["starting", "", "", "", ""]
     if entry["step"] >= job.record.recipe["steps"]:
-        return ["scoring", "", loss(entry), str(entry["active"]), ""]
+        phase = "scoring" if job.order.asked else "finishing"
+        return [phase, "", loss(entry), str(entry["active"]), ""]
     return [
         f"{entry['step']:,} of {job.record.recipe['steps']:,}",
         f"{entry['images_per_second']:,.0f}",

@@ -7,12 +7,13 @@ import typer
 
 from disentangle.cli.output import fail_if_any, show_tables, write_result
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, ChosenStudy, Where, choose_scored
 from disentangle.errors import DisentangleError, UsageError
 
 
 def table(
     runs: RunPaths = None,
+    all_seeds: AllSeeds = False,
     study: ChosenStudy = None,
     where: Where = None,
     choose: Annotated[
@@ -83,7 +84,11 @@ def table(
     device: Device = "auto",
     results: Results = RESULTS,
 ) -> None:
-    """Show the score table: one row per configuration, over its seeds."""
+    """Show the score table: one row per configuration, over its seeds.
+
+    Encoders and codes that were scored by `disentangle score --name` have rows of their own, marked
+    as external.
+    """
     from disentangle._utils.console import counting
     from disentangle.score_tables import export, sorting
     from disentangle.score_tables.build import make_tables
@@ -98,7 +103,8 @@ def table(
         output_format = export.format_of(output)  # type: ignore[assignment]
     if not caption and output_format != "latex":
         raise UsageError("--no-caption requires LaTeX: --format latex or --output FILE.tex")
-    selected, problems = choose_runs(runs, results, study, where)
+    rows = choose_scored(runs, results, study, where, all_seeds=all_seeds)
+    selected, problems = rows.runs, rows.problems
     baselines = read_baselines(results) if with_baselines or corrected else {}
     if not baselines and (with_baselines or corrected):
         raise DisentangleError(
@@ -113,6 +119,7 @@ def table(
         statistic=statistic,
         selection=selection,
         columns=columns or (),
+        externals=rows.externals,
     )
     sorting.sort_rows(tables, sort or ())
     if strict:
@@ -126,7 +133,8 @@ def table(
     else:
         if output_format == "csv-long":
             shown = [run for run in selected if selection.shows(run)]
-            text = export.as_long_csv(shown, {c for table in tables for c in table.columns})
+            drawn = {c for table in tables for c in table.columns}
+            text = export.as_long_csv([*shown, *rows.externals], drawn)
         elif output_format == "html":
             from disentangle.reports.html import tables_page
 

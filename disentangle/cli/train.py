@@ -1,5 +1,6 @@
 """`disentangle train MODEL DATASET`: a subcommand for each model plugin, created on demand."""
 
+from collections.abc import Mapping
 from math import inf
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from disentangle.cli.parameters import (
     HoldOut,
     HoldOutSeed,
     ImageSize,
+    Jobs,
     Keep,
     MetricNames,
     PresetName,
@@ -33,6 +35,7 @@ from disentangle.cli.parameters import (
     RunNote,
     RunPath,
     ScoreEvery,
+    Seeds,
     StudyName,
     Track,
     TrainingSplit,
@@ -200,47 +203,44 @@ def model_command(name: str) -> Any:
         metric: MetricNames = None,
         figures: DrawFigures = True,
         track: Track = None,
+        seeds: Seeds = None,
+        jobs: Jobs = None,
         **options: Any,
     ) -> None:
-        from disentangle._utils.console import say
-        from disentangle.training import train
-        from disentangle.training.progress import ending, following
-
         settings = {k: options[k] for k in settable if was_given(ctx, k)}
-        with following() as watch:
-            run = train.train(
-                model_name,
-                dataset,
-                preset=preset,
-                device=device,
-                checkpoint_every=checkpoint_every,
-                results=results,
-                study=study,
-                name=name,
-                note=note,
-                data_dir=data_dir,
-                file=file,
-                download=download,
-                image_size=image_size,
-                channels=channels,
-                split=split,
-                factors=names(factors),
-                hold_out=hold_out or (),
-                hold_out_seed=hold_out_seed,
-                keep=keep,
-                score_every=score_every,
-                metrics=metric,
-                figures=figures,
-                track=track,
-                report=watch.report,
-                progress=watch.progress,
-                say=say,
-                **settings,
-            )
-        for text in ending(run):
-            say(text, broken="`disentangle" not in text)
-        typer.echo(run.path)
-        fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
+        if seeds is not None and "seed" in settings:
+            raise UsageError("give only one of --seed and --seeds")
+        if jobs is not None and seeds is None:
+            raise UsageError("--jobs requires --seeds")
+        arguments = {
+            "preset": preset,
+            "device": device,
+            "checkpoint_every": checkpoint_every,
+            "results": results,
+            "study": study,
+            "name": name,
+            "note": note,
+            "data_dir": data_dir,
+            "file": file,
+            "download": download,
+            "image_size": image_size,
+            "channels": channels,
+            "split": split,
+            "factors": names(factors),
+            "hold_out": hold_out or (),
+            "hold_out_seed": hold_out_seed,
+            "keep": keep,
+            "score_every": score_every,
+            "metrics": metric,
+            "figures": figures,
+            "track": track,
+        }
+        if seeds is None:
+            train_one(model_name, dataset, settings, arguments)
+        else:
+            from disentangle.cli.train_seeds import train_seeds
+
+            train_seeds(model_name, dataset, seeds, jobs, settings, arguments)
 
     command.__doc__ = escape(documentation(model))
     single = App(add_completion=False)
@@ -250,6 +250,30 @@ def model_command(name: str) -> Any:
         with_knobs(trained, model, f"Hyper-parameters of {name}")
     )
     return get_command(single)
+
+
+def train_one(
+    model: str, dataset: str, settings: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> None:
+    """Train one run, and print its path; `arguments` are those of the verb besides settings."""
+    from disentangle._utils.console import say
+    from disentangle.training import train
+    from disentangle.training.progress import ending, following
+
+    with following() as watch:
+        run = train.train(
+            model,
+            dataset,
+            report=watch.report,
+            progress=watch.progress,
+            say=say,
+            **arguments,
+            **settings,
+        )
+    for text in ending(run):
+        say(text, broken="`disentangle" not in text)
+    typer.echo(run.path)
+    fail_if_any([f"figures not written: {run.unwritten}"] if run.unwritten else [])
 
 
 def was_given(ctx: typer.Context, name: str) -> bool:

@@ -7,12 +7,13 @@ import typer
 from disentangle._utils.console import tell
 from disentangle.cli.output import fail_if_any, print_aligned
 from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, RunPaths, print_json
-from disentangle.cli.run_choice import ChosenStudy, Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, ChosenStudy, Where, choose_runs
 from disentangle.errors import UsageError
 
 
 def udr(
     runs: RunPaths = None,
+    all_seeds: AllSeeds = False,
     study: ChosenStudy = None,
     where: Where = None,
     method: Annotated[
@@ -31,7 +32,7 @@ def udr(
     from disentangle._utils.console import counting
     from disentangle.scoring.udr import group_runs, udr_of_runs
 
-    loaded, problems = choose_runs(runs, results, study, where)
+    loaded, problems = choose_runs(runs, results, study, where, all_seeds=all_seeds)
     groups = group_runs([run for run in loaded if run.finished or runs])
     if not runs:
         groups = [group for group in groups if len(group) > 1]

@@ -69,7 +69,7 @@ def describe_entry(entry: Entry) -> Description:
         fields, docstring = {}, ""
     about, display, displays, by_default = (fields.get(name) for name in FIELDS)
     return Description(
-        about=about if isinstance(about, str) else docstring.strip().partition("\n")[0],
+        about=about if isinstance(about, str) else docstring.strip().partition("\n")[0].rstrip("."),
         display=display if isinstance(display, str) and display else entry.name,
         displays=displays if isinstance(displays, dict) else {},
         by_default=by_default is True,

@@ -311,14 +311,15 @@ def agreement_picture(
     width = max(COLUMN, reach + 0.15 + side + max(slanted * 0.77, EDGE))
     counts = n[~np.eye(len(n), dtype=bool)]
     head = (
-        f"Rank correlation (times 100) of scores over {span(counts.tolist())} runs; scores for "
-        "which less is better are negated."
+        f"Rank correlation (times 100) of scores over {span(counts.tolist())} "
+        f"{'runs and external encoders' if observations.external else 'runs'}; scores for which "
+        "less is better are negated."
     )
     if dropped:
         head += f" Left out, as constant or without a better direction: {counted(dropped)}."
     shows = f"rank correlations of {len(names)} scores, {observations.name}"
     height = above + side + 0.2
-    canvas = Canvas(observations.about, width, height, head, shows=shows, caption=caption)
+    canvas = Canvas(observations.about_all, width, height, head, shows=shows, caption=caption)
     corner = (reach + 0.15, canvas.head + above)
     canvas.heat_map(corner, (CELL, CELL), r, 1.0, lambda v: f"{round(100 * v)}", (names, heads))
     bar = max(1.4, min(2.5, side))

@@ -11,6 +11,7 @@ from disentangle.figures.run_rows import rows_picture
 from disentangle.figures.sweeps import effect_picture, rate_distortion_picture
 from disentangle.figures.traversals import COLUMNS, TraversalStyle
 from disentangle.runs.collection import load_all
+from disentangle.runs.external import load_externals
 from disentangle.runs.run import Run
 from disentangle.score_tables.observations import Observations, observations_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
 
 Runs = Sequence[Run] | str | Path
-"""Runs on one dataset, or a folder with such runs."""
+"""Runs on one dataset, or a folder with such runs and external encoders."""
 
 
 def plot_effect(runs: Runs, score: str, of: str, *, caption: bool = True) -> "Picture":
@@ -141,7 +142,8 @@ def observed(runs: Runs) -> Observations:
     """
     if isinstance(runs, str | Path):
         loaded, problems = load_all(runs)
-        if problems:
-            raise DisentangleError("; ".join(problems))
-        return observations_of(loaded)
+        externals, others = load_externals(runs)
+        if problems or others:
+            raise DisentangleError("; ".join([*problems, *others]))
+        return observations_of(loaded, externals)
     return observations_of(list(runs))

@@ -40,6 +40,8 @@ def effect_picture(
 ) -> "Picture":
     """Draw a score against a hyper-parameter: all seeds, their means and confidence intervals.
 
+    External encoders, which have no hyper-parameters, are level lines at their mean.
+
     Args:
         observations: the runs and their scores.
         score: the name of a score, or a column's heading.
@@ -73,10 +75,11 @@ def effect_picture(
     others = {
         o.run: (o.model, {k: v for k, v in o.settings.items() if k != knob}) for o in with_knob
     }
-    names = names_of(others)
+    of_runs = names_of(others)
     for o in with_knob:
-        curves.setdefault(names[o.run], []).append((float(o.settings[knob]), o.value))
+        curves.setdefault(of_runs[o.run], []).append((float(o.settings[knob]), o.value))
     ordered = sorted(curves, key=natural_key)
+    levels = level_lines(observations, column)
     many = any(
         Counter(x for x, _ in points).most_common(1)[0][1] >= FEWEST for points in curves.values()
     )
@@ -86,9 +89,11 @@ def effect_picture(
         + (f"; {lacking} more have no {knob}" if lacking else "")
         + f". Points: runs. Lines: means over the runs with the same {knob}."
         + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
+        + (" Level lines: external encoders, which were not trained here." if levels else "")
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
-    canvas, axes = panel(observations, head, ordered, shows=shows, caption=caption)
+    names = [*ordered, *levels]
+    canvas, axes = panel(observations, head, names, shows=shows, caption=caption)
     for number, name in enumerate(ordered):
         points, style = curves[name], series(number)
         axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
@@ -99,11 +104,22 @@ def effect_picture(
         for x, summary in zip(at, summaries, strict=True):
             if summary.interval:
                 axes.plot([x, x], summary.interval, lw=1.2, color=style["color"])
+    for number, (name, level) in enumerate(levels.items(), start=len(ordered)):
+        axes.axhline(level, ls=line_of(number), lw=0.9, color=GREY, label=name)
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
-    legend(axes, ordered)
+    legend(axes, names)
     return canvas.figure
+
+
+def level_lines(observations: Observations, column: ColumnKey) -> dict[str, float]:
+    """The mean of a score over the external encoders of each name."""
+    values: dict[str, list[float]] = {}
+    for o in observations.external:
+        if o.column == column:
+            values.setdefault(o.model, []).append(o.value)
+    return {name: float(np.mean(several)) for name, several in values.items()}
 
 
 def numeric_settings(observations: Observations) -> list[str]:

@@ -9,7 +9,7 @@ from disentangle.errors import DisentangleError
 from disentangle.reports.html import render
 from disentangle.reports.run_page import about_run
 from disentangle.reports.study_page import about_study
-from disentangle.runs.collection import find_runs
+from disentangle.runs.collection import find_folders, find_runs
 from disentangle.runs.layout import RECORD
 from disentangle.runs.run import Run, load_run
 from disentangle.score_tables.table import Table
@@ -47,7 +47,7 @@ def report(
     """
     folder = where.path if isinstance(where, Run) else Path(where).expanduser()
     single = isinstance(where, Run) or (folder / RECORD).exists()
-    if not single and not (loaded and loaded[0]) and not find_runs(folder):
+    if not single and not (loaded and loaded[0]) and not any(find_folders(folder)):
         raise DisentangleError(f"{folder}: no runs. Run `disentangle train MODEL DATASET` first.")
     path = Path(output).expanduser() if output is not None else folder / NAME
     if not path.parent.is_dir():

@@ -19,7 +19,7 @@ def runs_of(table: Table, runs: Sequence[Run]) -> list[Run]:
 
 
 def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[str, Any]:
-    """The plot's data: scores and settings of each run, and the baselines' scores."""
+    """The plot's data: scores and settings of each run, and lines of baselines and externals."""
     points: list[dict[str, Any]] = []
     for run in runs:
         scores = {
@@ -38,13 +38,13 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
                 }
             )
     baselines = {
-        row.model: {
+        row.name: {
             heading: centre
             for column, heading in table.columns.items()
             if (centre := row.cells.get(column, Cell()).centre) is not None
         }
         for row in table.rows
-        if row.baseline
+        if not row.trained
     }
     shown = [heading for point in points for heading in point["scores"]]
     most = max(dict.fromkeys(table.columns.values()), key=shown.count, default="")

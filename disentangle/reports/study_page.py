@@ -12,6 +12,7 @@ from disentangle.reports.plot_section import plot, runs_of
 from disentangle.reports.scores_section import baselines_near
 from disentangle.reports.sprites import figure_title, figure_uri
 from disentangle.runs.collection import load_all
+from disentangle.runs.external import External, load_externals, without_copies
 from disentangle.runs.log_tail import LOG, last_entry
 from disentangle.runs.run import Run
 from disentangle.score_tables.build import make_tables
@@ -38,17 +39,20 @@ def about_study(
         beside: the folder that will contain the page: links to the runs' pages are relative to it.
         name: file name of each run's page.
         problems: error messages to show.
-        only: the runs to show; by default all below the folder.
+        only: the runs to show; by default all below the folder. External encoders below the folder
+            are shown in any case.
         tables: score tables of these runs; made from them by default.
         pictures: PNG files to show after the tables.
     """
     runs, unread = load_all(folder) if only is None else (list(only), [])
+    externals, damaged = load_externals(folder)
+    externals = without_copies(externals)
     links = {run.path: link(run.path / name, beside) for run in runs}
     if tables is None:
-        tables = make_tables(runs, baselines_near(folder))
+        tables = make_tables(runs, baselines_near(folder), externals=externals)
     return {
         "name": folder.resolve().name,
-        "counts": counts(runs),
+        "counts": counts(runs, externals),
         "tables": [
             {
                 "sheet": table.sheet,
@@ -62,8 +66,11 @@ def about_study(
             for path in pictures
             for uri, width in [figure_uri(path)]
         ],
-        "runs": [run_row(run, links[run.path]) for run in runs],
-        "problems": [*unread, *problems, *failures(runs)],
+        "runs": [
+            *(run_row(run, links[run.path]) for run in runs),
+            *map(external_row, externals),
+        ],
+        "problems": [*unread, *damaged, *problems, *failures(runs)],
     }
 
 
@@ -74,9 +81,11 @@ def link(page: Path, beside: Path) -> str:
     return quote(Path(os.path.relpath(page.resolve(), beside.resolve())).as_posix())
 
 
-def counts(runs: Sequence[Run]) -> dict[str, str]:
+def counts(runs: Sequence[Run], externals: Sequence[External] = ()) -> dict[str, str]:
     """Number of runs, models and datasets, and the training time, by name."""
     records = [run.record for run in runs]
+    datasets = {one.record.dataset.name for one in runs}
+    datasets |= {one.record.dataset.name for one in externals}
     unfinished, failed = (sum(run.state == s for run in runs) for s in ("unfinished", "failed"))
     seconds = sum(record.seconds or 0.0 for record in records)
     numbers = {
@@ -84,7 +93,8 @@ def counts(runs: Sequence[Run]) -> dict[str, str]:
         "unfinished": unfinished,
         "failed": failed,
         "models": len({record.model for record in records}),
-        "datasets": len({record.dataset.name for record in records}),
+        "external encoders": len(externals),
+        "datasets": len(datasets),
         "training time": duration(seconds) if seconds else 0,
     }
     return {name: str(count) for name, count in numbers.items() if count}
@@ -130,4 +140,20 @@ def run_row(run: Run, address: str) -> dict[str, Any]:
         "state": run.state,
         "id": record.id,
         "href": address,
+    }
+
+
+def external_row(external: External) -> dict[str, Any]:
+    """One row of the table of runs, for an external encoder."""
+    record = external.record
+    return {
+        "dataset": record.dataset.name,
+        "model": record.name,
+        "settings": record.source,
+        "steps": None,
+        "seed": "" if record.seed is None else record.seed,
+        "active": "",
+        "state": "external",
+        "id": record.id,
+        "href": "",
     }

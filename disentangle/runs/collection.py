@@ -9,22 +9,31 @@ from disentangle._utils.memory import uncollected
 from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import log_end
 from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
-from disentangle.runs.layout import RECORD
+from disentangle.runs.layout import ENCODER, EXTERNAL, RECORD
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.scores import read_scores
 
 
 def find_runs(results: str | Path) -> list[Path]:
     """The folders under `results` that hold a run, sorted; runs are not searched for more runs."""
-    folders, runs = [str(Path(results))], []
+    return find_folders(results)[0]
+
+
+def find_folders(results: str | Path) -> tuple[list[Path], list[Path]]:
+    """The folders under `results` that hold a run, and those of external encoders, sorted."""
+    folders, runs, external = [str(Path(results))], [], []
     while folders:
         folder = folders.pop()
         if os.path.exists(os.path.join(folder, RECORD)):
             runs.append(Path(folder))
             continue
+        inside = os.path.basename(os.path.dirname(os.path.abspath(folder))) == EXTERNAL
+        if inside and os.path.exists(os.path.join(folder, ENCODER)):
+            external.append(Path(folder))
+            continue
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return sorted(runs)
+    return sorted(runs), sorted(external)
 
 
 def load_all(results: str | Path) -> tuple[list[Run], list[str]]:

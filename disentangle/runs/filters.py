@@ -3,12 +3,14 @@
 import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from disentangle.errors import UsageError, one_per_option, suggestion, true_name
-from disentangle.runs.overview import STATES, state_of
+from disentangle.runs.external import External
+from disentangle.runs.overview import EXTERNAL, STATES, state_of
 from disentangle.runs.run import Run
 
+Scored = TypeVar("Scored", Run, Run | External)
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -27,8 +29,15 @@ FURTHER = re.compile(r",\s*(?=[\w-]+\s*[<>=!])")
 """The comma before a further condition in one text."""
 
 
-def filterable_fields(run: Run) -> dict[str, Any]:
-    """The fields that runs can be filtered by: model, dataset, preset, knobs, training options."""
+def filterable_fields(run: Run | External) -> dict[str, Any]:
+    """The fields that runs can be filtered by: model, dataset, preset, knobs, training options.
+
+    An external encoder has few: its name is the model.
+    """
+    if isinstance(run, External):
+        data = run.record.dataset
+        fields = {"dataset": data.name, "fingerprint": data.fingerprint[:10]}
+        return {"model": run.record.name, **fields}
     record = run.record
     name, part, fingerprint = record.data
     fields = {
@@ -48,23 +57,24 @@ def states(sign: str, value: str, condition: str) -> set[str]:
     Raises:
         UsageError: there is no such state, or the condition orders states.
     """
-    name = true_name(value, [*STATES, *GROUPS])
+    known = (*STATES, EXTERNAL)
+    name = true_name(value, [*known, *GROUPS])
     if sign not in ("=", "!="):
         raise UsageError(f"--where {condition}: states have no order; use = or !=")
-    if name not in STATES and name not in GROUPS:
+    if name not in known and name not in GROUPS:
         raise UsageError(
-            f"--where {condition}: no state '{value}'; expected one of {', '.join(STATES)} or "
+            f"--where {condition}: no state '{value}'; expected one of {', '.join(known)} or "
             "unfinished, which is training or stopped"
         )
     meant = set(GROUPS.get(name, (name,)))
-    return meant if sign == "=" else set(STATES) - meant
+    return meant if sign == "=" else set(known) - meant
 
 
-def where(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
+def where(runs: Sequence[Scored], conditions: Sequence[str]) -> list[Scored]:
     """Select the runs that meet every condition; a run without the field does not meet it.
 
     Args:
-        runs: runs.
+        runs: runs and external encoders.
         conditions: a name, one of = != < <= > >=, and a value.
 
     Raises:

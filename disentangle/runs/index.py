@@ -19,7 +19,7 @@ from disentangle._utils.versions import __version__
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check_complete
 from disentangle.errors import DisentangleError
-from disentangle.runs.layout import RECORD
+from disentangle.runs.layout import RECORD, SCORES
 from disentangle.runs.log_tail import LogEnd
 from disentangle.runs.records import Record, RunRecord
 from disentangle.runs.run import Run
@@ -73,7 +73,7 @@ class RunIndex(Record):
         entry = self.runs.get(name)
         if entry is None or stamp(path / RECORD) != entry.recorded:
             return None
-        if stamp(path / "scores.json") != entry.scored:
+        if stamp(path / SCORES) != entry.scored:
             return None
         record = with_seed(self.records[entry.record], entry.seed)
         run = Run(path, record.model_copy(update=dict(zip(RUN, entry.own, strict=True))))

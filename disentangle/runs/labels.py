@@ -12,6 +12,7 @@ from typing import Literal
 from disentangle._utils.files import write_text
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.collection import find_runs
+from disentangle.runs.external import External, find_external, load_externals
 from disentangle.runs.layout import RECORD
 from disentangle.runs.records import Record, read_record
 
@@ -60,9 +61,30 @@ def write_label(
     label = read_label(run).model_copy(update=changes)
     if name and results is not None:
         check_free(name, run, results)
+        if any(name == other.record.name for other in load_externals(results)[0]):
+            raise UsageError(f"--name {name}: an external encoder has this name; choose another")
     if changes:
         write_text(run / LABEL, label.model_dump_json(indent=2) + "\n")
     return label
+
+
+def rename_external(
+    external: External, results: str | Path, *, name: str | None = None, note: str | None = None
+) -> None:
+    """Change the name or the note of an external encoder; None keeps it.
+
+    Raises:
+        UsageError: the name is not valid, or a run or another encoder on the data has it.
+    """
+    if name is not None:
+        check_free(check_name(name), None, results)
+        renamed = external.record.model_copy(update={"name": name})
+        for other in load_externals(results)[0]:
+            same = other.path.resolve() == external.path.resolve()
+            if renamed.excludes(other.record) and not same:
+                raise UsageError(f"--name {name}: {other.path} has this name already")
+    changes = {"name": name, "note": note}
+    external.save_record(**{key: text for key, text in changes.items() if text is not None})
 
 
 def check_name(name: str) -> str:
@@ -78,14 +100,22 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_free(name: str, run: Path, results: str | Path) -> None:
+def check_free(name: str, run: Path | None, results: str | Path) -> None:
     """Raise if another run in the results has a name.
+
+    Args:
+        name: the name.
+        run: the folder of the run to be named; None if what is named is not a run.
+        results: the folder whose runs are searched.
 
     Raises:
         UsageError: another run has it.
     """
     for other in find_runs(results):
-        if other.resolve() != run.resolve() and name in (other.name, name_of(other)):
+        if (run is None or other.resolve() != run.resolve()) and name in (
+            other.name,
+            name_of(other),
+        ):
             what = "id" if name == other.name else "name"
             raise UsageError(f"--name {name}: {other} has this {what} already; choose another")
 
@@ -121,6 +151,11 @@ def find_run(given: str | Path, results: str | Path) -> Path:
     matches = matches or [run for run in runs if run.name.startswith(text)]
     if len(matches) > 1:
         raise DisentangleError(f"'{text}' matches several runs; give one of {first_few(matches)}")
+    if not matches and find_external(given, results):
+        raise DisentangleError(
+            f"'{text}' is an external encoder, not a run: it was not trained here, and only its "
+            "scores are kept"
+        )
     if not matches:
         raise DisentangleError(
             f"{text}: not a run (it has no run.json), nor the name or id of a run in {results}. "

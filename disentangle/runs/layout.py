@@ -9,6 +9,12 @@ CHECKPOINT = "checkpoint.safetensors"
 """The weights of a run and, until it is finished, the state from which training resumes."""
 RECORD = "run.json"
 """The record of a run; a folder that has one is a run."""
+SCORES = "scores.json"
+"""The scores of a run."""
+ENCODER = "encoder.json"
+"""The record of an external encoder, or of codes from elsewhere; a folder that has one is one."""
+EXTERNAL = "external"
+"""The folder of external encoders, beside those of a dataset's models."""
 FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 """The figures of every run."""
 

@@ -11,6 +11,7 @@ from PIL import Image
 from disentangle._utils.html import heading, paragraph, picture, table
 from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import collapsed, log_end
+from disentangle.runs.external import External
 from disentangle.runs.labels import read_label
 from disentangle.runs.records import Value, describe
 from disentangle.runs.run import Run
@@ -19,6 +20,8 @@ from disentangle.runs.scores import current_scores
 
 STATES = ("finished", "collapsed", "training", "stopped", "failed")
 """The states of a run; see `Overview.state`."""
+EXTERNAL = "external"
+"""The state of an external encoder."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,16 @@ class Overview:
         name: the name that the user gave; empty if none.
         note: the user's note.
         state: `finished`, `collapsed` (finished, and no latent is active), `training`, `stopped`
-            or `failed`.
+            or `failed`; `external` for an external encoder.
         step: the last logged step.
         steps: the steps to train.
-        model: the model.
+        model: the model; what an external encoder is.
         dataset: the dataset.
         part: the part of the dataset that was trained on; empty for all of it.
         settings: the settings that differ from the defaults.
-        seed: the seed.
+        seed: the seed; None if that of an external encoder is not known.
         scores: the plainest value of each score.
-        started: when training started.
+        started: when training started; when an external encoder was first scored.
         age: seconds since it finished, else since it started.
         folder: the run's folder.
     """
@@ -54,7 +57,7 @@ class Overview:
     dataset: str
     part: str
     settings: dict[str, Value]
-    seed: int
+    seed: int | None
     scores: dict[str, float]
     started: str
     age: float
@@ -63,7 +66,7 @@ class Overview:
     @property
     def progress(self) -> str:
         """The state as text, with the step if training has not ended."""
-        if self.state in ("finished", "collapsed", "failed"):
+        if self.state in ("finished", "collapsed", "failed", EXTERNAL):
             return self.state
         return f"{self.state} at step {self.step:,} of {self.steps:,}"
 
@@ -95,10 +98,12 @@ class Overview:
         return asdict(self)
 
 
-def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
-    """Make the overview of a run; `now` is the present time."""
-    record, label = run.record, read_label(run.path)
+def overview(run: Run | External, now: datetime.datetime | None = None) -> Overview:
+    """Make the overview of a run or of an external encoder; `now` is the present time."""
     now = now or datetime.datetime.now(datetime.UTC)
+    if isinstance(run, External):
+        return overview_of_external(run, now)
+    record, label = run.record, read_label(run.path)
     since = datetime.datetime.fromisoformat(record.finished or record.started)
     return Overview(
         id=record.id,
@@ -119,8 +124,32 @@ def overview(run: Run, now: datetime.datetime | None = None) -> Overview:
     )
 
 
-def state_of(run: Run) -> str:
-    """The state of a run."""
+def overview_of_external(external: External, now: datetime.datetime) -> Overview:
+    """Make the overview of an external encoder, whose training is not known."""
+    record = external.record
+    return Overview(
+        id=record.id,
+        name=record.name,
+        note=record.note,
+        state=EXTERNAL,
+        step=0,
+        steps=0,
+        model=record.reference,
+        dataset=record.dataset.name,
+        part="",
+        settings=record.options,
+        seed=record.seed,
+        scores=plainest(current_scores(external)),
+        started=record.created,
+        age=(now - datetime.datetime.fromisoformat(record.created)).total_seconds(),
+        folder=str(external.path),
+    )
+
+
+def state_of(run: Run | External) -> str:
+    """The state of a run, or that of external encoders."""
+    if isinstance(run, External):
+        return EXTERNAL
     if run.finished:
         return "collapsed" if collapsed(run) else "finished"
     if run.record.failed:

@@ -1,22 +1,23 @@
-"""Remove a run from the disk."""
+"""Remove a run or an external encoder from the disk."""
 
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.layout import RECORD
-from disentangle.runs.run import Run
+from disentangle.runs.scored_folder import ScoredFolder
 
 
-def size_of(run: Run) -> tuple[int, int]:
+def size_of(run: ScoredFolder) -> tuple[int, int]:
     """The number of files in a run's folder, and their bytes, without the lock."""
     files = [path for path in run.path.rglob("[!.]*") if path.is_file() and not path.is_symlink()]
     return len(files), sum(path.stat().st_size for path in files)
 
 
-def remove_run(run: Run, results: Path) -> None:
-    """Delete a run's folder, and the folders of its model and dataset in the results if empty.
+def remove_run(run: ScoredFolder, results: Path) -> None:
+    """Delete the folder of a run or of an external encoder.
+
+    The folders of its model and dataset in the results go too, if they are empty.
 
     The folder is renamed first: nothing of an interrupted removal is taken for a run, and a
     training of the same settings begins in a folder of its own.
@@ -34,7 +35,7 @@ def remove_run(run: Run, results: Path) -> None:
         with run.lock():
             shutil.rmtree(doomed, ignore_errors=True)  # left by an interrupted removal
             run.path.rename(doomed)
-            (doomed / RECORD).unlink()
+            (doomed / run.record_name).unlink()
         shutil.rmtree(doomed)
     except OSError as error:
         raise DisentangleError(

@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import filelock
 from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Say, silent
@@ -20,10 +18,10 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.settings import check_complete
 from disentangle.data import loading
 from disentangle.data.names import is_path, reference_of
-from disentangle.errors import Busy, DisentangleError, NotWritable, UsageError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.layout import CHECKPOINT, RECORD
 from disentangle.runs.records import RunRecord, read_record
-from disentangle.runs.score_records import Score
+from disentangle.runs.scored_folder import ScoredFolder
 
 if TYPE_CHECKING:
     import torch
@@ -33,20 +31,18 @@ if TYPE_CHECKING:
     from disentangle.runs.checkpoint import Checkpoint
     from disentangle.runs.log_tail import LogEnd
     from disentangle.runs.modules import DecoderModule, EncoderModule
-    from disentangle.runs.score_records import ScoresRead
 
 
-class Run:
+class Run(ScoredFolder):
     """One training and its folder.
 
     Attributes:
-        path: the run's folder.
         record: the content of its `run.json`.
         say: called with a line of text before its dataset is prepared again.
-        shows: a filter of the scores that go into tables and figures [default: all].
-        unsaved: the run's scores, if they could not be written to its folder; else None.
-        unwritten: what could not be written to the run's folder, and why; empty if all was.
     """
+
+    record_name = RECORD
+    activity = "training or scoring this run"
 
     def __init__(
         self,
@@ -56,21 +52,20 @@ class Run:
         data_dir: str | Path | None = None,
         file: str | Path | None = None,
     ) -> None:
-        self.path, self.record = path, record
-        self.shows: Callable[[Score], bool] = lambda score: True
+        super().__init__(path)
+        self.record = record
         self.recorded: Stamp | None = None
-        self.scores_read: ScoresRead | None = None
         self.log_end: LogEnd | None = None
-        self.unsaved: tuple[Score, ...] | None = None
-        self.unwritten = ""
         self.say: Say = silent
         self.data_dir = data_dir or record.dataset.data_dir
         self.file = file or record.dataset.file
         if dataset is not None:
             self.dataset = dataset
 
-    def __repr__(self) -> str:
-        return f"<Run {self.path}>"
+    @property
+    def scored_weights(self) -> str | None:
+        """The digest of the final weights; None if training has not finished."""
+        return self.record.weights if self.finished else None
 
     @never_failing
     def _repr_html_(self) -> str:
@@ -149,33 +144,6 @@ class Run:
         """Write `run.json`, with these fields changed."""
         self.record = self.record.model_copy(update=changes)
         write_text(self.path / RECORD, self.record.model_dump_json(indent=2) + "\n")
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Lock the run for this process: training, resuming and scoring exclude one another."""
-        lock = filelock.FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0.5, poll_interval=0.05)  # `busy` holds the lock only briefly
-        except filelock.Timeout:
-            raise Busy(
-                f"{self.path}: another process is training or scoring this run; wait until it ends"
-            ) from None
-        except OSError as error:
-            raise NotWritable(
-                f"{self.path}: cannot write to this folder ({error.strerror or error})"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def busy(self) -> bool:
-        """True if another process is training or scoring this run."""
-        try:
-            with self.lock():
-                return False
-        except Busy:
-            return True
 
     @cached_property
     def whole(self) -> Dataset:

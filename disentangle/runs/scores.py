@@ -1,23 +1,25 @@
-"""Read the scores of runs, and remove duplicate runs."""
+"""Read and write the scores in folders, and remove duplicate runs."""
 
 from collections.abc import Iterable
 
 from disentangle._utils.files import stamp, write_text
+from disentangle.runs.layout import SCORES
 from disentangle.runs.records import read_record
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import Score, ScoreFile, ScoresRead
+from disentangle.runs.scored_folder import ScoredFolder
 
 
-def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
+def read_scores(run: ScoredFolder, *, detail: bool = True) -> tuple[Score, ...]:
     """Read a run's scores; the file is reread only if it has changed.
 
     Args:
-        run: the run.
+        run: the run, or codes from elsewhere.
         detail: True to include the details of scores, which an index leaves out.
     """
     if run.unsaved is not None:
         return run.unsaved
-    file = run.path / "scores.json"
+    file = run.path / SCORES
     now, cached = stamp(file), run.scores_read
     if now is None:
         return ()
@@ -29,9 +31,9 @@ def read_scores(run: Run, *, detail: bool = True) -> tuple[Score, ...]:
     return cached.scores
 
 
-def keep_scores(run: Run, scores: tuple[Score, ...]) -> None:
+def keep_scores(run: ScoredFolder, scores: tuple[Score, ...]) -> None:
     """Write a run's scores; if that fails, keep them in `run.unsaved`, as `run.unwritten` says."""
-    file = run.path / "scores.json"
+    file = run.path / SCORES
     try:
         text = ScoreFile(scores=scores).model_dump_json(indent=2) + "\n"
         write_text(file, text)
@@ -58,9 +60,10 @@ def deduplicated(runs: Iterable[Run]) -> tuple[list[Run], int]:
     return list(kept.values()), len(others)
 
 
-def current_scores(run: Run, *, detail: bool = False) -> tuple[Score, ...]:
-    """The scores of a finished run that belong to its present weights."""
-    if not run.finished:
+def current_scores(run: ScoredFolder, *, detail: bool = False) -> tuple[Score, ...]:
+    """The scores of a finished run, or of codes from elsewhere, that belong to its weights."""
+    weights = run.scored_weights
+    if weights is None:
         return ()
     kept = read_scores(run, detail=detail)
-    return tuple(s for s in kept if s.weights == run.record.weights and run.shows(s))
+    return tuple(s for s in kept if s.weights == weights and run.shows(s))

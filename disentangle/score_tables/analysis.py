@@ -76,12 +76,14 @@ def rank_agreement(
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """The rank correlation of each pair of scores over runs, and the number of runs, [C, C] each.
 
-    The sign of a score is flipped if less is better, so that agreement is positive (Locatello et
-    al. 2019, figure 2). NaN if fewer than three runs have both scores, or one does not vary.
+    External encoders count as runs. The sign of a score is flipped if less is better, so that
+    agreement is positive (Locatello et al. 2019, figure 2). NaN if fewer than three runs have both
+    scores, or one does not vary.
     """
     from scipy.stats import spearmanr
 
-    values = {c: {o.run: o.value for o in observations.of(c)} for c in columns}
+    every = [*observations, *observations.external]
+    values = {c: {o.run: o.value for o in every if o.column == c} for c in columns}
     signs = [-1 if direction(c) == "less" else 1 for c in columns]
     r = np.full((len(columns),) * 2, np.nan)
     n = np.zeros(r.shape, np.intp)

@@ -1,4 +1,4 @@
-"""Build score tables from runs: one table per dataset, one row per configuration."""
+"""Build score tables of runs and external encoders: one per dataset, a row per configuration."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,13 +8,17 @@ from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.collapse import collapsed
 from disentangle.runs.collection import load_all
+from disentangle.runs.external import External, load_externals, without_copies
 from disentangle.runs.records import RunRecord, Value, describe_view
 from disentangle.runs.run import Run, model_class
-from disentangle.runs.score_records import ColumnKey, Score
-from disentangle.runs.scores import current_scores, deduplicated
+from disentangle.runs.score_records import Score
+from disentangle.runs.scores import deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
+from disentangle.score_tables.external_rows import external_row
+from disentangle.score_tables.groups import Group, by_column, groups_of, limited
 from disentangle.score_tables.headings import headings, matching
+from disentangle.score_tables.observations import Data
 from disentangle.score_tables.ranking import mark_best
 from disentangle.score_tables.selection import EVERY, Selection, key_of
 from disentangle.score_tables.statistics import Statistic
@@ -30,8 +34,12 @@ def make_tables(
     statistic: Statistic = "mean",
     selection: Selection = EVERY,
     columns: Sequence[str] = (),
+    externals: Sequence[External] = (),
 ) -> list[Table]:
     """Make one table per dataset (by fingerprint) and view that the runs were trained on.
+
+    External encoders that were scored on the images of a table have a row in it; those that were
+    scored on other images have tables of their own.
 
     Args:
         runs: runs on any datasets.
@@ -43,23 +51,27 @@ def make_tables(
         selection: which configurations to show, and how they were chosen; see `selection.select`.
         columns: the columns to show: scores by name, heading or a pattern such as `dci/*`, and
             columns of words by name, such as `steps` [default: all of each kind].
+        externals: external encoders.
 
     Raises:
         UsageError: a name is not that of a column, and matches no score.
     """
     runs, twice = deduplicated(runs)
-    datasets: dict[tuple[str, str, str], list[Run]] = {}
+    datasets: dict[Data, list[Run]] = {}
     for run in runs:
         if selection.shows(run):
             datasets.setdefault(run.record.data, []).append(run)
-    check_columns(columns, datasets.values())
-    names = [(name, part) for name, part, _ in datasets]
+    groups = groups_of(datasets, without_copies(externals))
+    check_columns(columns, groups)
+    names = [group.data[:2] for group in groups]
     made = []
-    for (name, part, fingerprint), group in sorted(datasets.items()):
+    for group in groups:
+        name, part, fingerprint = group.data
         suffix = fingerprint[:10] if names.count((name, part)) > 1 else ""
-        title = ", ".join(filter(None, [name, part, suffix]))
+        outside = "" if group.runs else "external"
+        title = ", ".join(filter(None, [name, part, suffix, outside]))
         table = make_table(title, group, baselines, corrected, statistic, selection, columns)
-        if twice:
+        if twice and group.runs:
             warning = (
                 f"Not shown: {count(twice, 'run')} with the settings and seed of a shown run, but "
                 "other final weights."
@@ -69,9 +81,9 @@ def make_tables(
     return made
 
 
-def check_columns(names: Sequence[str], datasets: Iterable[Sequence[Run]]) -> None:
+def check_columns(names: Sequence[str], groups: Iterable[Group]) -> None:
     """Raise `UsageError` unless each name is a column, or a pattern that matches a score."""
-    known = [every_heading(runs) for runs in datasets if names]
+    known = [group.headings for group in groups if names]
     for name in names:
         if name.casefold() not in LEFT and not any(matching(columns, [name]) for columns in known):
             scores = {
@@ -81,49 +93,49 @@ def check_columns(names: Sequence[str], datasets: Iterable[Sequence[Run]]) -> No
             raise UsageError(f"--columns: no column '{name}'{hint}")
 
 
-def every_heading(runs: Sequence[Run]) -> dict[ColumnKey, str]:
-    """All columns of the runs on one dataset, and their headings."""
-    return headings(by_column(runs), tuple(runs[0].record.dataset.factors))
-
-
 def make_table(
     title: str,
-    runs: Sequence[Run],
+    group: Group,
     baselines: Mapping[str, Sequence[Score]] = MappingProxyType({}),
     corrected: bool = False,
     statistic: Statistic = "mean",
     selection: Selection = EVERY,
     names: Sequence[str] = (),
 ) -> Table:
-    """Make the table of runs on one dataset."""
+    """Make the table of a group."""
     names = [name.casefold() for name in names]
     words = tuple(name for name in LEFT if name in names)
     patterns = [name for name in names if name not in LEFT]
-    groups: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.record.seed):
-        groups.setdefault(run.record.group, []).append(run)
-    scores = {key: by_column(group) for key, group in groups.items()}
+    configurations: dict[str, list[Run]] = {}
+    for run in sorted(group.runs, key=lambda run: run.record.seed):
+        configurations.setdefault(run.record.group, []).append(run)
+    scores = {key: by_column(runs) for key, runs in configurations.items()}
+    outside = {name: group.scores_of(name) for name in group.externals}
     if patterns:
-        chosen = set(matching(every_heading(runs), patterns))
-        scores = {key: {c: s for c, s in own.items() if c in chosen} for key, own in scores.items()}
-    every = {column: group[0] for grouped in scores.values() for column, group in grouped.items()}
-    columns = headings(every, tuple(runs[0].record.dataset.factors))
+        chosen = set(matching(group.headings, patterns))
+        scores = {key: limited(own, chosen) for key, own in scores.items()}
+        outside = {key: limited(own, chosen) for key, own in outside.items()}
+    every = {c: s[0] for own in (*scores.values(), *outside.values()) for c, s in own.items()}
+    columns = headings(every, group.factors)
     whole = {column: counts(column.score) for column in columns}
     rows = []
-    for key, group in groups.items():
-        row = row_of(group)
-        how = selection.chosen.get(key_of(group[0].record))
-        row.chosen, row.grey = how or row.chosen, key_of(group[0].record) in selection.grey
-        done, grouped = len([run for run in group if run.finished]), scores[key]
+    for key, runs in configurations.items():
+        row = row_of(runs)
+        how = selection.chosen.get(key_of(runs[0].record))
+        row.chosen, row.grey = how or row.chosen, key_of(runs[0].record) in selection.grey
+        done, own = len([run for run in runs if run.finished]), scores[key]
         row.cells = {
-            c: cell_of(grouped[c], done, statistic, counts=whole[c])
-            for c in columns
-            if c in grouped
+            c: cell_of(own[c], done, statistic, counts=whole[c]) for c in columns if c in own
         }
         rows.append(row)
     rows.sort(key=lambda row: (row.supervision, row.model, ordered(row.settings), row.steps or 0))
     say_versions(rows)
     ranking = mark_best(rows, columns, statistic)
+    rows += [
+        external_row(name, group.externals[name], own, statistic)
+        for name, own in outside.items()
+        if own
+    ]
     controls = {name: control_row(name, scored, columns) for name, scored in baselines.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
@@ -132,9 +144,9 @@ def make_table(
     if corrected:
         columns = correct(columns, rows, top, bottom)
     views = {describe_view(score.view) for score in every.values()}
-    name, part, fingerprint = runs[0].record.data
-    trained = describe_view(runs[0].record.dataset.view)
-    absent = [model for data, model in selection.absent if data == runs[0].record.data]
+    name, part, fingerprint = group.data
+    trained = describe_view(group.runs[0].record.dataset.view) if group.runs else part
+    absent = [model for data, model in selection.absent if data == group.data]
     return Table(
         title,
         (name, part),
@@ -148,7 +160,7 @@ def make_table(
         overlap=max(
             (
                 s.overlap or 0.0
-                for by_key in scores.values()
+                for by_key in (*scores.values(), *outside.values())
                 for kept in by_key.values()
                 for s in kept
             ),
@@ -159,14 +171,6 @@ def make_table(
         absent=tuple(absent),
         words=words,
     )
-
-
-def by_column(runs: Sequence[Run]) -> dict[ColumnKey, list[Score]]:
-    """Group the scores of runs on one dataset by column key, in the order of the runs."""
-    scores: dict[ColumnKey, list[Score]] = {}
-    for score in (score for run in runs for score in current_scores(run)):
-        scores.setdefault(score.key, []).append(score)
-    return scores
 
 
 def say_versions(rows: Sequence[Row]) -> None:
@@ -219,7 +223,7 @@ def ordered(settings: Mapping[str, Value]) -> list[tuple[str, bool, float, str]]
 def tables(
     results: str | Path = "results", *, statistic: Statistic = "mean", baselines: bool = False
 ) -> Tables:
-    """Make the tables of all runs in a results folder, one per dataset.
+    """Make the tables of all runs and external encoders in a results folder, one per dataset.
 
     Args:
         results: the folder.
@@ -232,7 +236,8 @@ def tables(
     from disentangle.scoring.baselines import read_baselines
 
     runs, problems = load_all(results)
-    if problems:
-        raise DisentangleError("; ".join(problems))
+    externals, others = load_externals(results)
+    if problems or others:
+        raise DisentangleError("; ".join([*problems, *others]))
     shown = read_baselines(results) if baselines else {}
-    return Tables(make_tables(runs, shown, statistic=statistic))
+    return Tables(make_tables(runs, shown, statistic=statistic, externals=externals))

@@ -89,9 +89,13 @@ class Row:
     versions: tuple[int, int] = (0, 0)
     """The versions of the model and its network."""
     source: str = ""
-    """The file that imported weights came from, as text; empty for other runs."""
+    """The file that imported weights came from, or what an external encoder is, as text."""
     steps: int | None = None
-    """None for a baseline, which was not trained."""
+    """None for a baseline, and for an external encoder, which was not trained here."""
+    external: bool = False
+    """True for an encoder or codes from elsewhere: such rows are never ranked."""
+    unchecked: bool = False
+    """True for given codes, whose images could not be checked."""
     imported: bool = False
     """True if it was trained elsewhere for an unknown number of steps."""
     seeds: list[int] = field(default_factory=list)
@@ -117,14 +121,24 @@ class Row:
         return ", ".join(filter(None, [describe(own), self.source])) or "-"
 
     @property
+    def trained(self) -> bool:
+        """True if it was trained here, or imported as a run."""
+        return self.steps is not None
+
+    @property
     def baseline(self) -> bool:
         """True if nothing was trained."""
-        return self.steps is None
+        return not self.trained and not self.external
 
     @property
     def name(self) -> str:
-        """The model, and whether it collapsed."""
-        return f"{self.model} ({self.collapse})" if self.collapsed else self.model
+        """The model, and what sets it apart from the others; see `remark`."""
+        return f"{self.model} ({self.remark})" if self.remark else self.model
+
+    @property
+    def remark(self) -> str:
+        """Whether the row is external, or whether its runs collapsed; empty if neither."""
+        return "external" if self.external else self.collapse
 
     @property
     def collapse(self) -> str:

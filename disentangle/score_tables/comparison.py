@@ -1,6 +1,9 @@
-"""Comparison of two runs: settings side by side, and scores with a paired test over seeds."""
+"""Comparison of two runs: settings side by side, and scores with a paired test over seeds.
 
-from collections.abc import Mapping
+An external encoder may take the place of a run; nothing is tested then.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -8,11 +11,18 @@ import numpy as np
 
 from disentangle._utils.text import count
 from disentangle._utils.versions import made_by
-from disentangle.runs.collection import load_all
+from disentangle.runs.external import (
+    UNCHECKED,
+    External,
+    ExternalRecord,
+    load_externals,
+    without_copies,
+)
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
 from disentangle.runs.scores import current_scores
+from disentangle.runs.siblings import siblings
 from disentangle.score_tables.headings import headings
 from disentangle.score_tables.statistics import LEVEL, holm, least_paired, paired
 
@@ -83,6 +93,7 @@ class Comparison:
             of the second's.
         same: True if both runs have the same configuration.
         alike: True if both were trained on the same images.
+        external: True if A or B was not trained here.
     """
 
     scores: list[Difference]
@@ -90,6 +101,7 @@ class Comparison:
     seeds_b: tuple[int, ...]
     same: bool
     alike: bool = True
+    external: bool = False
 
     @property
     def common(self) -> list[int]:
@@ -105,6 +117,12 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What the p-values mean, or why there are none."""
+        if self.external:
+            numbers = f"A: {len(self.seeds_a)}; B: {len(self.seeds_b)}"
+            return (
+                f"A and B are means over the seeds of each ({numbers}). Not tested: an "
+                "external encoder was not trained here."
+            )
         tested = [score.seeds for score in self.scores if score.p is not None]
         if tested and self.least < LEVEL:
             return (
@@ -126,7 +144,7 @@ class Comparison:
             a, b = (", ".join(map(str, seeds)) for seeds in (self.seeds_a, self.seeds_b))
             return (
                 f"Not tested: no seed is common to both configurations (A: {a}; B: {b}). Train "
-                "both with the same seeds: `disentangle train ... --seed N`."
+                "both with the same seeds: `disentangle train ... --seeds 0..4`."
             )
         if len(self.common) == 1:
             return (
@@ -139,8 +157,19 @@ class Comparison:
         )
 
 
-def settings(record: RunRecord) -> dict[str, str]:
-    """All settings of a run as text."""
+def settings(record: RunRecord | ExternalRecord) -> dict[str, str]:
+    """All settings of a run, or what an external encoder is, as text."""
+    if isinstance(record, ExternalRecord):
+        return {
+            "model": f"{record.name} (external)",
+            "dataset": record.dataset.name,
+            "fingerprint": record.dataset.fingerprint[:10],
+            "latents": str(record.latents),
+            "seed": "-" if record.seed is None else str(record.seed),
+            "takes": record.takes if record.kind == "encoder" else UNCHECKED,
+            **record.origin,
+            **record.packages,
+        }
     return {
         "model": f"{record.model} (version {record.model_version})",
         "preset": record.preset or "none",
@@ -156,7 +185,7 @@ def settings(record: RunRecord) -> dict[str, str]:
     }
 
 
-def side_by_side(a: Run, b: Run) -> list[Setting]:
+def side_by_side(a: Run | External, b: Run | External) -> list[Setting]:
     """Each setting of two runs."""
     left, right = settings(a.record), settings(b.record)
     names = dict.fromkeys([*left, *right])
@@ -166,36 +195,55 @@ def side_by_side(a: Run, b: Run) -> list[Setting]:
     ]
 
 
-def kind_of(name: str, *records: RunRecord) -> Kind:
-    """The kind of a setting of runs."""
-    if any(name in record.normalised for record in records):
+def kind_of(name: str, *records: RunRecord | ExternalRecord) -> Kind:
+    """The kind of a setting of runs or external encoders."""
+    if any(isinstance(r, RunRecord) and name in r.normalised for r in records):
         return "derived"
     if name in ("device", "commit") or any(name in record.packages for record in records):
         return "environment"
     return "set"
 
 
-def by_column(run: Run) -> dict[ColumnKey, float]:
+def by_column(run: Run | External) -> dict[ColumnKey, float]:
     """A run's scores by column key."""
     return {s.key: s.value for s in current_scores(run) if s.value is not None}
 
 
-def siblings(run: Run) -> dict[int, Run]:
-    """This run and the finished runs in the same folder that differ only in the seed, by seed."""
-    runs, _ = load_all(run.path.resolve().parent)
-    by_seed = {run.record.seed: run}
-    for other in runs:
-        same = (other.record.group, other.record.data) == (run.record.group, run.record.data)
-        if same and other.finished:
-            by_seed.setdefault(other.record.seed, other)
-    return by_seed
+def beside(a: Run | External, b: Run | External) -> Comparison:
+    """Compare scores with those of an external encoder: means over the seeds of each, no test."""
+    left, right = members(a), members(b)
+    means_a, means_b = mean_scores(left), mean_scores(right)
+    names = headings([*means_a, *means_b], tuple(a.record.dataset.factors))
+    scores = [Difference(name, means_a.get(c), means_b.get(c)) for c, name in names.items()]
+    seeds_a, seeds_b = (tuple(range(len(group))) for group in (left, right))
+    return Comparison(scores, seeds_a, seeds_b, same=False, external=True)
 
 
-def compare(a: Run, b: Run) -> Comparison:
+def members(scored: Run | External) -> list[Run | External]:
+    """The runs of a configuration, or the external encoders of one name on the same dataset."""
+    if isinstance(scored, Run):
+        return list(siblings(scored).values())
+    others, _ = load_externals(scored.path.resolve().parent)
+    return [one for one in without_copies(others) if one.record.row == scored.record.row]
+
+
+def mean_scores(group: Sequence[Run | External]) -> dict[ColumnKey, float]:
+    """The mean of each score over runs, or over external encoders, that have it."""
+    values: dict[ColumnKey, list[float]] = {}
+    for one in group:
+        for column, value in by_column(one).items():
+            values.setdefault(column, []).append(value)
+    return {column: float(np.mean(several)) for column, several in values.items()}
+
+
+def compare(a: Run | External, b: Run | External) -> Comparison:
     """Compare the scores of two runs, with a test over the common seeds of both configurations.
 
-    The test is a paired permutation test, Holm-corrected for the number of scores.
+    The test is a paired permutation test, Holm-corrected for the number of scores. With an external
+    encoder, means over all seeds are compared, without a test.
     """
+    if isinstance(a, External) or isinstance(b, External):
+        return beside(a, b)
     scores_a, scores_b = by_column(a), by_column(b)
     names = headings([*scores_a, *scores_b], tuple(a.record.dataset.factors))
     left, right = siblings(a), siblings(b)
@@ -235,7 +283,7 @@ def means(pair: tuple[list[float], list[float]]) -> dict[str, Any]:
     }
 
 
-def as_json(a: Run, b: Run) -> Mapping[str, Any]:
+def as_json(a: Run | External, b: Run | External) -> Mapping[str, Any]:
     """The comparison as plain values."""
     return {
         "made_by": made_by(),

@@ -11,6 +11,7 @@ from typing import Any
 from disentangle._utils.files import write_text
 from disentangle._utils.versions import made_by
 from disentangle.errors import UsageError
+from disentangle.runs.external import External, without_copies
 from disentangle.runs.records import describe, describe_view
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
@@ -83,6 +84,7 @@ def whole(table: Table) -> dict[str, Any]:
             "labels_used": row.supervision,
             "steps": row.steps,
             "baseline": row.baseline,
+            "external": row.external,
             "seeds": row.seeds,
             "unfinished": row.unfinished,
             "failed": row.failed,
@@ -147,11 +149,11 @@ def format_of(path: Path) -> str:
     return SUFFIXES[path.suffix]
 
 
-def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None) -> str:
+def as_long_csv(runs: Sequence[Run | External], columns: Container[ColumnKey] | None = None) -> str:
     """The scores of runs as CSV, one line per score and run.
 
     Args:
-        runs: runs on any datasets.
+        runs: runs on any datasets, and external encoders, which have no steps.
         columns: the columns whose scores to write [default: all].
     """
     out = io.StringIO()
@@ -166,17 +168,12 @@ def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None
         + ["metric_knobs", "factors", "view", "made_by"]
     )
     source = made_by()
-    for run in deduplicated(runs)[0]:
-        record = run.record
-        run_values = [
-            run.path.name,
-            record.dataset.name,
-            record.dataset.fingerprint,
-            record.model,
-            record.summary,
-            record.recipe["steps"],
-            record.seed,
-        ]
+    trained = deduplicated(run for run in runs if isinstance(run, Run))[0]
+    externals = without_copies(one for one in runs if isinstance(one, External))
+    every: list[Run | External] = [*trained, *externals]
+    for run in every:
+        data = run.record.dataset
+        run_values = [run.path.name, data.name, data.fingerprint, *words_of(run)]
         for score in current_scores(run):
             if columns is not None and score.key not in columns:
                 continue
@@ -188,7 +185,23 @@ def as_long_csv(runs: Sequence[Run], columns: Container[ColumnKey] | None = None
     return out.getvalue()
 
 
-def write_scores(tables: Sequence[Table], runs: Sequence[Run], folder: Path) -> list[Path]:
+def words_of(run: Run | External) -> list[Any]:
+    """Model, settings, steps and seed of a run; name, source and seed of an external encoder."""
+    if isinstance(run, External):
+        seed = run.record.seed
+        return [
+            f"{run.record.name} (external)",
+            run.record.source,
+            "",
+            "" if seed is None else seed,
+        ]
+    record = run.record
+    return [record.model, record.summary, record.recipe["steps"], record.seed]
+
+
+def write_scores(
+    tables: Sequence[Table], runs: Sequence[Run | External], folder: Path
+) -> list[Path]:
     """Write `scores.md` (the tables) and `scores.csv` (every score of every run)."""
     written = {"scores.md": as_markdown(tables), "scores.csv": as_long_csv(runs)}
     for name, text in written.items():

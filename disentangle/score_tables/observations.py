@@ -9,6 +9,7 @@ from typing import TypeVar
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.collapse import collapsed
+from disentangle.runs.external import External
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
@@ -57,6 +58,7 @@ class Observations:
         headings: column -> heading, as in tables.
         runs: the number of runs.
         collapsed: the configurations whose runs all collapsed, which are never ranked.
+        external: the scores of external encoders in these columns, which no figure ranks.
     """
 
     dataset: str
@@ -64,6 +66,7 @@ class Observations:
     headings: dict[ColumnKey, str]
     runs: int
     collapsed: frozenset[str] = frozenset()
+    external: tuple[Observation, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,6 +77,13 @@ class Observations:
     def about(self) -> str:
         """A description of the data, for figures."""
         return f"{count(self.runs, 'run')} on {self.dataset}"
+
+    @property
+    def about_all(self) -> str:
+        """A description of the data with the external encoders, for figures that show them."""
+        encoders = len({o.run for o in self.external})
+        beside = f" and {count(encoders, 'external encoder')}" if encoders else ""
+        return f"{count(self.runs, 'run')}{beside} on {self.dataset}"
 
     @property
     def score_names(self) -> list[str]:
@@ -128,10 +138,13 @@ Data = tuple[str, str, str]
 """The data of runs: the dataset's name, its part and its fingerprint; see `RunRecord.data`."""
 
 
-def by_dataset(runs: Iterable[Run]) -> list[Observations]:
-    """Collect the scores of finished runs, separately for each dataset and view."""
+def by_dataset(runs: Iterable[Run], externals: Sequence[External] = ()) -> list[Observations]:
+    """Collect the scores of finished runs, separately for each dataset and view.
+
+    Those of external encoders are collected beside them, in the columns that runs have.
+    """
     return [
-        observations_on(", ".join(filter(None, [name, part, fingerprint[:10]])), group)
+        observations_on(", ".join(filter(None, [name, part, fingerprint[:10]])), group, externals)
         for (name, part, fingerprint), group in sorted(grouped(runs).items())
     ]
 
@@ -156,8 +169,10 @@ def conditions(data: Data, others: Iterable[Data]) -> str:
     return shlex.join(words)
 
 
-def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
-    """Collect the scores of runs on one dataset."""
+def observations_on(
+    dataset: str, runs: Sequence[Run], externals: Sequence[External] = ()
+) -> Observations:
+    """Collect the scores of runs on one dataset, and of external encoders in their columns."""
     kept = [(run, s, s.value) for run in runs for s in current_scores(run)]
     finite = [(run, s, v) for run, s, v in kept if v is not None and math.isfinite(v)]
     observations = tuple(
@@ -174,13 +189,33 @@ def observations_on(dataset: str, runs: Sequence[Run]) -> Observations:
     )
     usual = tuple(runs[0].record.dataset.factors)
     standing = {run.record.group for run in runs if not collapsed(run)}
+    columns = headings((s.key for _, s, _ in finite), usual)
     return Observations(
         dataset,
         observations,
-        headings((s.key for _, s, _ in finite), usual),
+        columns,
         len(runs),
         frozenset(run.record.group for run in runs) - standing,
+        tuple(o for one in externals for o in observations_in(one) if o.column in columns),
     )
+
+
+def observations_in(external: External) -> list[Observation]:
+    """Collect the scores of an external encoder, which has no settings."""
+    record = external.record
+    return [
+        Observation(
+            run=record.id,
+            model=f"{record.name} (external)",
+            group=f"external {record.name}",
+            settings={},
+            seed=record.seed or 0,
+            column=score.key,
+            value=score.value,
+        )
+        for score in current_scores(external)
+        if score.value is not None and math.isfinite(score.value)
+    ]
 
 
 def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
@@ -196,8 +231,8 @@ def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
     return f"{name} {part or WHOLE}" if len(parts) > 1 else name
 
 
-def observations_of(runs: Sequence[Run]) -> Observations:
-    """Collect the scores of runs that are all on one dataset.
+def observations_of(runs: Sequence[Run], externals: Sequence[External] = ()) -> Observations:
+    """Collect the scores of runs that are all on one dataset, and of external encoders beside them.
 
     Raises:
         UsageError: the runs are on several datasets or views.
@@ -215,4 +250,4 @@ def observations_of(runs: Sequence[Run]) -> Observations:
             "a figure shows one dataset and one part of it, but these runs are on "
             f"{len(groups)}. Select runs with one of{choices}"
         )
-    return by_dataset(runs)[0]
+    return by_dataset(runs, externals)[0]

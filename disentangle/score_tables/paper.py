@@ -65,9 +65,9 @@ def published_sheet(sheet: Sheet) -> Sheet:
 
 
 def model_name(row: Row) -> str:
-    """A model's name as papers write it, and whether it collapsed; a baseline's own name."""
-    name = row.model if row.baseline else describe("model", row.model).display
-    return f"{name} ({row.collapse})" if row.collapse else name
+    """A model's name as papers write it, with its remark; the own name of what is not a model."""
+    name = describe("model", row.model).display if row.trained else row.model
+    return f"{name} ({row.remark})" if row.remark else name
 
 
 def heading(column: ColumnKey, text: str) -> str:
@@ -98,9 +98,9 @@ def short(value: Value) -> str:
 def brief(table: Table) -> str:
     """A caption of a few sentences."""
     notes = [f"{table.dataset}."]
-    trained = sorted({len(row.seeds) for row in table.rows if not row.baseline})
-    if trained and trained[-1] > 1:
-        seeds = " to ".join(map(str, dict.fromkeys((trained[0], trained[-1]))))
+    counts = sorted({len(row.seeds) for row in table.rows if row.trained or row.seeds})
+    if counts and counts[-1] > 1:
+        seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
         notes.append(f"{STATISTICS[table.statistic].title} over {seeds} seeds{table.uncertainty}.")
     if any(row.best for row in table.rows):
         notes.append(table.ranking)

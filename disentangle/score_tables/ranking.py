@@ -15,13 +15,14 @@ def mark_best(
 ) -> str:
     """Mark the rows that differ significantly from all comparable rows; return a note for readers.
 
-    Comparable rows used the same labels in training. Baselines, rows chosen by the displayed score
-    and rows whose runs all collapsed are never ranked. A row with a run that is unfinished or lacks
-    the score is not compared. If such a row is the best of its class, or a row of which some runs
-    collapsed, nothing is marked. The note is empty if no two rows could be compared.
+    Comparable rows used the same labels in training. Baselines, external encoders, rows chosen by
+    the displayed score and rows whose runs all collapsed are never ranked. A row with a run that is
+    unfinished or lacks the score is not compared. If such a row is the best of its class, or a row
+    of which some runs collapsed, nothing is marked. The note is empty if no two rows could be
+    compared.
     """
     compared = marked = False
-    classes = {row.supervision for row in rows if not row.baseline}
+    classes = {row.supervision for row in rows if row.trained}
     for column in columns:
         better = direction(column)
         for supervision in classes if better in ("more", "less") else ():
@@ -35,7 +36,7 @@ def mark_best(
             best = best_of(values, less=less, statistic=statistic)
             if best is None or rivals[best].collapsed:
                 continue
-            others = [row for row in shown if not row.baseline and not row.all_collapsed]
+            others = [row for row in shown if row.trained and not row.all_collapsed]
             centres = [row.cells[column].centre for row in others]
             shown_centres = [centre for centre in centres if centre is not None]
             if rivals[best].cells[column].centre == (min if less else max)(shown_centres):
@@ -49,4 +50,4 @@ def mark_best(
 
 def ranked(row: Row) -> bool:
     """True if a row may be compared with others."""
-    return not row.baseline and not row.grey and not row.all_collapsed and row.complete
+    return row.trained and not row.grey and not row.all_collapsed and row.complete

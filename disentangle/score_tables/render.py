@@ -16,6 +16,8 @@ class Text:
     text: str
     strong: bool = False
     grey: bool = False
+    aside: bool = False
+    """True in the words of a row that is not of runs: a baseline or an external encoder."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,19 @@ class Sheet:
     def without_constants(self) -> tuple["Sheet", str]:
         """The table without words that are the same for all trained models, and a sentence of them.
 
-        The first column stays. Rows without any other words are baselines, which are not trained.
+        The first column stays, and so does a column with words of other rows.
         """
-        trained = [row for row in self.body if any(cell.text for cell in row[1 : self.words])]
+        trained = [
+            row
+            for row in self.body
+            if not row[0].aside and any(cell.text for cell in row[1 : self.words])
+        ]
+        others = [row for row in self.body if row[0].aside]
         constant = {
             i: trained[0][i].text
             for i in range(1, self.words)
             if trained and len({row[i].text for row in trained}) == 1
+            if all(row[i].text in ("", trained[0][i].text) for row in others)
         }
         kept = [i for i in range(len(self.head)) if i not in constant]
         fewer = replace(

@@ -50,7 +50,7 @@ def check_strictly(tables: Sequence[Table]) -> None:
 
 
 def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
-    """Sort rows by scores (best first), knobs, `model` or `steps`; baselines keep their place.
+    """Sort rows by scores (best first), knobs, `model` or `steps`; other rows keep their place.
 
     By a score, rows that collapsed come after the others.
 
@@ -66,11 +66,11 @@ def sort_rows(tables: Sequence[Table], names: Sequence[str]) -> None:
             hint = suggestion(name, sortable, option="--sort")
             raise UsageError(f"--sort: no column '{name}'{hint}")
     for table in tables:
-        models = [row for row in table.rows if not row.baseline]
+        models = [row for row in table.rows if row.trained]
         for name in reversed(names):
             models.sort(key=sorted_by(table, name))
         sorted_models = iter(models)
-        table.rows = [row if row.baseline else next(sorted_models) for row in table.rows]
+        table.rows = [next(sorted_models) if row.trained else row for row in table.rows]
 
 
 def sorted_by(table: Table, name: str) -> Callable[[Row], Any]:

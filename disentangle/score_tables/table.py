@@ -59,23 +59,25 @@ class Table:
             "model": lambda row: row.name,
             "settings": lambda row: row.settings_text(shared[row.model]),
             "chosen": lambda row: row.chosen,
-            "labels used": lambda row: row.supervision,
+            "labels used": lambda row: "unknown" if row.external else row.supervision,
             "steps": steps,
             "seeds": seeds,
         }
         if not any(row.supervision for row in self.rows):
             del columns["labels used"]
+        if not any(row.trained for row in self.rows):
+            del columns["chosen"], columns["steps"]
         shown = {"model", *(self.words or LEFT)}
         return {heading: text for heading, text in columns.items() if heading in shown}
 
     @property
     def shared(self) -> dict[str, Value]:
         """The settings that all trained rows share, if there are at least two."""
-        return common([row.settings for row in self.rows if not row.baseline])
+        return common([row.settings for row in self.rows if row.trained])
 
     def shared_by(self, model: str) -> dict[str, Value]:
         """The settings that all rows of a model share, if there are at least two."""
-        return common([row.settings for row in self.rows if row.model == model])
+        return common([row.settings for row in self.rows if row.trained and row.model == model])
 
     @property
     def sheet(self) -> Sheet:
@@ -85,7 +87,7 @@ class Table:
             title=self.dataset,
             head=[*left, *self.columns.values()],
             body=[
-                [Text(text(row), grey=row.grey) for text in left.values()]
+                [Text(text(row), grey=row.grey, aside=not row.trained) for text in left.values()]
                 + [
                     Text(self.text(row, c), strong=c in row.best, grey=row.grey)
                     for c in self.columns
@@ -109,7 +111,10 @@ class Table:
     @property
     def caption(self) -> str:
         """The caption: dataset, protocol, notes, warnings, and reasons for missing scores."""
-        notes = [f"Trained on: {self.dataset} (fingerprint {self.fingerprint[:10]})."]
+        said = f"Trained on: {self.dataset}"
+        if not any(row.trained for row in self.rows):
+            said = f"Images: {', '.join(filter(None, self.trained))}"
+        notes = [f"{said} (fingerprint {self.fingerprint[:10]})."]
         if self.scored:
             notes.append(f"Scored on: {self.scored}.")
         if self.protocols:
@@ -136,7 +141,7 @@ class Table:
             notes.append(f"Not shown, because they lack the score that selects settings: {absent}.")
         notes += self.marks
         reasons = {
-            f"{self.columns[column]}{f' of {row.model}' if row.baseline else ''}: n/a: {reason}."
+            f"{self.columns[column]}{'' if row.trained else f' of {row.model}'}: n/a: {reason}."
             for row in self.rows
             for column, cell in row.cells.items()
             if column in self.columns
@@ -152,7 +157,7 @@ class Table:
             notes.append(f"{STATISTICS[self.statistic].title} over seeds{self.uncertainty}.")
         if self.ranking:
             notes.append(self.ranking)
-        if any(not row.baseline and len(row.seeds) < CLAIM for row in self.rows):
+        if any(row.trained and len(row.seeds) < CLAIM for row in self.rows):
             notes.append(f"Use at least {CLAIM} seeds before claiming a difference.")
         return notes
 
@@ -181,6 +186,10 @@ class Table:
             )
         if any(row.collapsed for row in self.rows):
             notes.append("Collapsed: at most one latent is active; such rows are never ranked.")
+        if any(row.external for row in self.rows):
+            notes.append("External: not trained here; such rows are never ranked.")
+        if unchecked := [row.model for row in self.rows if row.unchecked]:
+            notes.append(f"Codes given, images not checked: {', '.join(unchecked)}.")
         return notes
 
     def records(self, headings: Mapping[ColumnKey, str] | None = None) -> list[dict[str, Any]]:
@@ -198,6 +207,7 @@ class Table:
                 **{f"knob {k}": v for k, v in row.settings.items()},
                 "chosen": row.chosen,
                 "labels used": row.supervision,
+                "external": row.external,
                 "steps": row.steps,
                 "seeds": len(row.seeds),
                 "unfinished": row.unfinished,
@@ -270,8 +280,8 @@ def steps(row: Row) -> str:
 
 def seeds(row: Row) -> str:
     """The number of seeds as text, with the numbers of unfinished and failed ones."""
-    if row.baseline:
-        return ""
+    if not row.trained:
+        return str(len(row.seeds)) if row.seeds else ""
     missing = [f"{n} {what}" for n, what in counts(row) if n]
     return f"{len(row.seeds)}" + (f" (+{', '.join(missing)})" if missing else "")
 

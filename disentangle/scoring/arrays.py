@@ -26,12 +26,12 @@ class ArrayDataset(Labelled):
     """A dataset of labels without images, for codes given as arrays."""
 
     image_shape = (0, 0, 0)
-    fingerprint = ""
     source = "arrays"
     name = "the arrays"
 
     def __init__(self, factors: FactorValues, rows: slice = slice(None)) -> None:
         self._labels = factors.labels[rows]
+        self.fingerprint = digest_of(factors, rows)
         self.values, self.numbers = factors.values, factors.numbers
         self.every_factor = {name: len(values) for name, values in factors.values.items()}
 
@@ -45,6 +45,14 @@ class ArrayDataset(Labelled):
     def every_label(self, index: ArrayLike) -> Index:
         """The labels at `index`, [N, K]."""
         return self._labels[self._index(index)]
+
+
+def digest_of(factors: FactorValues, rows: slice) -> str:
+    """A digest of all rows of the factors, and of which rows are the dataset's."""
+    sha256 = hashlib.sha256(repr((factors.labels.shape, rows)).encode())
+    sha256.update(repr((dict(factors.values), dict(factors.numbers))).encode())
+    sha256.update(np.ascontiguousarray(factors.labels).data)
+    return sha256.hexdigest()
 
 
 class ArraySource(Source[Labelled]):
@@ -208,9 +216,9 @@ def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySourc
 
 def _codes(array: ArrayLike, name: str) -> Codes:
     try:
-        if np.iscomplexobj(_detached(array)):
+        if np.iscomplexobj(detached(array)):
             raise ValueError("got complex numbers")
-        z = np.asarray(_detached(array), dtype=np.float64)
+        z = np.asarray(detached(array), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} must be numbers [N, D]: {error}") from error
     if z.ndim != 2 or 0 in z.shape:
@@ -226,13 +234,13 @@ def _codes(array: ArrayLike, name: str) -> Codes:
     return z
 
 
-def _detached(array: ArrayLike) -> ArrayLike:
+def detached(array: ArrayLike) -> ArrayLike:
     """A torch tensor detached and on the CPU; anything else unchanged."""
     return array.detach().cpu() if hasattr(array, "detach") else array
 
 
 def _factors(array: ArrayLike, name: str, rows: int) -> NDArray[Any]:
-    v = np.asarray(_detached(array))
+    v = np.asarray(detached(array))
     if v.ndim != 2 or v.shape[1] == 0:
         hint = f"; for one factor use `{name}[:, None]`" if v.ndim == 1 else ""
         raise UsageError(f"{name} must have shape [N, K], got {list(v.shape)}{hint}")

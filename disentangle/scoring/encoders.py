@@ -95,6 +95,11 @@ class FunctionSource(Encoder):
             )
         return codes, None
 
+    def first_codes(self) -> Real:
+        """The codes of the first few images of the whole dataset, by which it is recognised."""
+        with self.randomness():
+            return self.encode(np.arange(min(FEW, len(self.whole))))[0]
+
     def instability(self) -> str:
         """Why codes are not a function of the image alone, by encoding a few again; "" if they are.
 

@@ -1,8 +1,9 @@
 """The verbs `score_encoder` and `score_codes`: scores of external encoders and codes."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
@@ -13,17 +14,22 @@ from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
-from disentangle.errors import InputWarning, UnavailableWarning
+from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarning, UsageError
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.arrays import array_source, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
+from disentangle.scoring.encoder_origin import described, full_origin
 from disentangle.scoring.encoders import Function, FunctionSource, Input, ReducedEncoder, evaluating
+from disentangle.scoring.given_codes import check_sizes, of_dataset
+from disentangle.scoring.keep_external import Keep, complete, lacking, signature_of
 from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each, seconds_of
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
+ARRAYS = "arrays"
+"""The name of the dataset of codes that are of no known dataset."""
 SAMPLE = 10_000
 """Images that most metrics draw."""
 LARGE = 2 * 2**30
@@ -43,13 +49,18 @@ def score_encoder(
     takes: Input = "float",
     device: str = "auto",
     name: str = "",
+    encoder_seed: int | None = None,
+    results: str | Path = "results",
+    study: str | None = None,
     download: bool = False,
     progress: Progress | None = None,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score any function of images; each image is encoded at most once, after a trial with a few.
 
-    Warns with `InputWarning` if codes are not a function of the image alone.
+    With a `name` the scores are kept in `results`, where tables show them beside those of runs;
+    scores that are kept for the same encoder are not recomputed. Warns with `InputWarning` if codes
+    are not a function of the image alone.
 
     Args:
         encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
@@ -65,7 +76,11 @@ def score_encoder(
             are fitted to 10,000 images, and named in the scores' records and columns.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
-        name: the encoder's name in records.
+        name: the name of the encoder's row in tables; without one nothing is kept.
+        encoder_seed: the seed that the encoder was trained with; encoders of one name and several
+            seeds share a row.
+        results: the results folder, for a `name`.
+        study: the study in which the scores are kept, a subfolder of `results`.
         download: whether weights of a reference may be downloaded.
         progress: called while images are encoded [default: a line in a notebook].
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
@@ -75,48 +90,70 @@ def score_encoder(
         metrics that failed.
 
     Raises:
-        UsageError: an unknown metric, or an encoder that does not return codes [N, D].
+        UsageError: an unknown metric, an encoder that does not return codes [N, D], or a name that
+            is that of another encoder.
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(
         metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
     )
+    keep = kept_as(name, encoder_seed, results, study)
     if isinstance(encoder, str):
         encoder = load_encoder(encoder, download=download)
-    if isinstance(encoder, ExternalEncoder):
-        name = name or encoder.name
-        encoder = encoder.function
     with encoding_line(progress) as shown:
-        return score_function(
-            encoder,
+        scores = score_function(
+            encoder if isinstance(encoder, ExternalEncoder) else described(encoder),
             dataset,
             request,
             takes=takes,
             device=device,
-            name=name,
+            keep=keep,
             progress=shown,
             say=say,
         )
+    warn_if_unwritten(scores)
+    return scores
+
+
+def kept_as(
+    name: str, encoder_seed: int | None, results: str | Path, study: str | None
+) -> Keep | None:
+    """How scores are kept; None without a name.
+
+    Raises:
+        UsageError: the name is not valid, or there is none to keep a seed or study with.
+    """
+    if name:
+        return Keep(name, encoder_seed, Path(results), study)
+    if encoder_seed is not None or study is not None:
+        raise UsageError("a seed of the encoder and a study require a name to keep the scores by")
+    return None
+
+
+def warn_if_unwritten(scores: ScoreMapping) -> None:
+    """Warn the caller of a verb if scores could not be written."""
+    if scores.unwritten:
+        warnings.warn(f"scores were not written: {scores.unwritten}", UnwrittenWarning, 3)
 
 
 def score_function(
-    encoder: Function,
+    encoder: ExternalEncoder,
     dataset: Dataset | str,
     request: ScoringRequest,
     *,
     takes: Input = "float",
     device: str = "auto",
-    name: str = "",
+    keep: Keep | None = None,
     progress: Progress = silent,
     say: Say = silent,
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
     torch_device = choose_device(device)
     part = request.part_of(opened(dataset))
-    with evaluating(encoder, torch_device):
+    with evaluating(encoder.function, torch_device):
         source: Encoder
         source = full = FunctionSource(
-            encoder,
+            encoder.function,
             part,
             takes=takes,
             device=torch_device,
@@ -125,6 +162,19 @@ def score_function(
         )
         if instability := source.instability():
             warnings.warn(instability, InputWarning, stacklevel=3)
+        external = keep and keep.external(
+            "encoder",
+            DatasetRecord.of(part.whole),
+            full_origin(encoder),
+            full.latents,
+            takes=takes,
+            signature=signature_of(full.first_codes()),
+        )
+        origin = external.record.id if external else encoder.name
+        requests = request.scores_of(DatasetRecord.of(part), origin)
+        missing = lacking(external, requests) if external else requests
+        if external and not missing:
+            return complete(external, requests, full)
         for line in lines_of_size(full, request.reduce):
             say(line)
         if request.reduce:
@@ -133,11 +183,9 @@ def score_function(
                 f"{request.reduce}: {source.latents} of {full.latents} components hold "
                 f"{100 * source.projection.share:.0f} % of the variance of the codes"
             )
-        origin = name or f"encoder {getattr(encoder, '__qualname__', type(encoder).__name__)}"
-        requests = request.scores_of(DatasetRecord.of(part), origin)
-        if request.takes_all or seconds_of(requests, len(source), source.latents) > LONG:
-            say(time_needed(requests, source) + reduced_time(requests, source))
-        return measure_each(requests, source)
+        if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
+            say(time_needed(missing, source) + reduced_time(missing, source))
+        return complete(external, requests, source) if external else measure_each(requests, source)
 
 
 def lines_of_size(source: Encoder, reduction: str) -> list[str]:
@@ -174,12 +222,18 @@ def score_codes(
     seed: int = 0,
     protocol: str | Path = DEFAULT_PROTOCOL,
     names: Sequence[str] | None = None,
+    dataset: Dataset | str | None = None,
+    name: str = "",
+    encoder_seed: int | None = None,
+    results: str | Path = "results",
+    study: str | None = None,
     reduce: str = "",
 ) -> ScoreMapping:
     """Score given codes; return score names and values.
 
-    A metric that requests at least N samples uses each row exactly once. Warns with `InputWarning`
-    if there are few rows, or words whose order matters.
+    A metric that requests at least N samples uses each row exactly once. With a `name` the scores
+    are kept in `results`, where tables show them. Warns with `InputWarning` if there are few rows,
+    or words whose order matters.
 
     Args:
         codes: representations, [N, D].
@@ -190,6 +244,12 @@ def score_codes(
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         names: names of the factors.
+        dataset: the dataset or view that the codes are of, if they are to be compared with those of
+            runs; the factors must fit it, but the images cannot be checked.
+        name: the name of the codes' row in tables; without one nothing is kept.
+        encoder_seed: see `score_encoder` (also for `results` and `study`).
+        results: the results folder, for a `name`.
+        study: the study in which the scores are kept.
         reduce: see `score_encoder`.
 
     Returns:
@@ -197,10 +257,22 @@ def score_codes(
         a warning; `.failed` holds the errors of metrics that failed.
 
     Raises:
-        UsageError: arrays that do not match, or an unknown metric or hyper-parameter.
+        UsageError: arrays that do not match, an unknown metric or hyper-parameter, or a name that
+            is that of other codes.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, reduce=reduce)
-    scores = score_arrays(request, codes, factors, test_codes, test_factors, names)
+    keep = kept_as(name, encoder_seed, results, study)
+    scores = score_arrays(
+        request,
+        codes,
+        factors,
+        test_codes,
+        test_factors,
+        names,
+        dataset=None if dataset is None else opened(dataset),
+        keep=keep,
+    )
+    warn_if_unwritten(scores)
     for metric_name, reason in scores.unavailable.items():
         warnings.warn(f"{metric_name}: n/a: {reason}", UnavailableWarning, stacklevel=2)
     return scores
@@ -213,11 +285,25 @@ def score_arrays(
     test_codes: ArrayLike | None = None,
     test_factors: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    *,
+    dataset: Dataset | None = None,
+    keep: Keep | None = None,
+    origin: Mapping[str, str] = MappingProxyType({}),
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
+    part = None if dataset is None else request.part_of(dataset)
+    if part is not None:
+        factors, test_factors, names = of_dataset(part, factors, test_factors, names)
     source = array_source(codes, factors, test_codes, test_factors, names)
     source.disjoint = request.rules.disjoint
-    requests = request.scores_of(DatasetRecord.of(source.dataset), source.digest)
+    if part is not None:
+        check_sizes(source, part)
+    data = DatasetRecord.of(source.dataset if part is None else part)
+    whole = DatasetRecord.of(source.dataset if part is None else part.whole)
+    if part is None:
+        whole = whole.model_copy(update={"name": ARRAYS})
+    external = keep and keep.external("codes", whole, origin, source.latents, codes=source.digest)
+    requests = request.scores_of(data, external.record.id if external else source.digest)
     if request.reduce:
         source = reduced_arrays(source, request.reduce, request.seed)
-    return measure_each(requests, source)
+    return complete(external, requests, source) if external else measure_each(requests, source)

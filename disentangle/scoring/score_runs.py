@@ -15,6 +15,7 @@ from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, Unw
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
+from disentangle.runs.scored_folder import ScoredFolder
 from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
@@ -99,7 +100,7 @@ def score_run(
     data = scored_run.record.dataset if part is None else DatasetRecord.of(part)
     requests = request.scores_of(data, scored_run.record.weights or "")
     scores = read_scores(scored_run)
-    missing = [one for one in requests if not _present(scores, one)]
+    missing = [one for one in requests if not is_present(scores, one)]
     if missing:
         with locked_if_writable(scored_run):
             disjoint = request.rules.disjoint
@@ -129,7 +130,7 @@ def weights_needed(run: Run, missing: Sequence[ScoreRequest]) -> Iterator[None]:
 
 
 @contextmanager
-def locked_if_writable(run: Run) -> Iterator[None]:
+def locked_if_writable(run: ScoredFolder) -> Iterator[None]:
     """Lock a run while it is scored; one whose folder cannot be written to needs no lock."""
     with ExitStack() as stack:
         with suppress(NotWritable):
@@ -187,7 +188,7 @@ def trained_on_it(run: Run, data: DatasetRecord, protocol: Protocol) -> str:
     )
 
 
-def _present(scores: Sequence[Score], request: ScoreRequest) -> bool:
+def is_present(scores: Sequence[Score], request: ScoreRequest) -> bool:
     """True if a request's scores need not be recomputed.
 
     A score may be n/a because its metric runs only when requested by name; it is computed once the

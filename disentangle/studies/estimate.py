@@ -17,8 +17,7 @@ from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import seconds_of
-from disentangle.studies.jobs import Job, JobState
-from disentangle.studies.plan import Plan
+from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.training.batches import BatchLoader
 from disentangle.training.loop import make_optimizers, updating
 
@@ -40,7 +39,7 @@ class Estimate:
         measured: number of kinds that were timed by a trial because no run was available.
     """
 
-    def __init__(self, plan: Plan, width: int, threads: int, device: str, say: Say) -> None:
+    def __init__(self, plan: Planned, width: int, threads: int, device: str, say: Say) -> None:
         self.plan, self.width, self.threads = plan, width, threads
         self.device = choose_device(device)
         self.step: dict[Kind, float] = {}

@@ -19,13 +19,14 @@ class Event:
 
     Attributes:
         job: the job.
-        kind: `started`; `again`: crashed, will restart from its last checkpoint; `elsewhere`:
-            waiting, because another process is working on it; `done`; `failed` permanently.
-        why: the reason, for `again` and `failed`.
+        kind: `queued`: handed to a scheduler, where it waits; `started`; `again`: crashed, will
+            restart from its last checkpoint; `elsewhere`: waiting, because another process is
+            working on it; `done`; `failed` permanently.
+        why: the reason, for `again` and `failed`; where, for `queued` and `started`.
     """
 
     job: Job
-    kind: Literal["started", "again", "elsewhere", "done", "failed"]
+    kind: Literal["queued", "started", "again", "elsewhere", "done", "failed"]
     why: str = ""
 
 
@@ -45,7 +46,8 @@ class Executor(Plugin):
         """Run all jobs to completion; yield events.
 
         Every job ends as `done` or `failed`. Closing the generator, or throwing an exception into
-        it, stops all of its processes within seconds, each with a checkpoint.
+        it, stops all of its processes within seconds, each with a checkpoint. Only jobs that
+        `detached` describes go on after the end of the generator, without an end of their own.
 
         Args:
             jobs: different jobs, none of them done.
@@ -58,6 +60,14 @@ class Executor(Plugin):
     @abstractmethod
     def width(self, device: str) -> int:
         """Return the number of jobs that run at the same time, as far as known."""
+
+    def detached(self, jobs: Sequence[Job]) -> str:
+        """Describe which of the jobs go on without this process, and how to cancel them.
+
+        Called after the generator of `run` has ended or was closed. Most executors stop all jobs
+        then: the description is empty.
+        """
+        return ""
 
     def threads_each(self, device: str) -> int:
         """Return the number of threads per training, as far as known."""

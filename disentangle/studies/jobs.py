@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
+from disentangle.contracts.dataset import Dataset
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError
 from disentangle.runs.layout import RECORD
@@ -155,6 +156,21 @@ class Job:
         """
         run = self.run()
         return run is not None and run.busy()
+
+
+class Planned(Protocol):
+    """Runs to be made: those of a study, or of one configuration with several seeds."""
+
+    @property
+    def name(self) -> str:
+        """The name shown to users."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """The runs."""
+
+    def dataset(self, job: Job) -> Dataset:
+        """The open dataset on which a job trains."""
 
 
 def name_all(jobs: Sequence[Job]) -> None:

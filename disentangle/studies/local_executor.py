@@ -61,7 +61,7 @@ class Local(Executor):
             raise UsageError(
                 f"{count} trainings of {text.count(threads, 'thread')} exceed the "
                 f"{text.count(available, 'core')}; "
-                "use fewer --jobs or fewer --threads"
+                f"use fewer --jobs{' or fewer --threads' if threads > 1 else ''}"
             )
         environments = []
         for number in range(count):

@@ -1,13 +1,15 @@
 """The queue of waiting jobs, and the rules for restarts that executors share."""
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.layout import CHECKPOINT, RECORD
+from disentangle.runs.layout import CHECKPOINT, RECORD, SCORES
 from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job
 from disentangle.studies.process import BUSY, DONE, FINAL, USAGE
@@ -18,20 +20,26 @@ ELSEWHERE = 5.0
 """Seconds between checks of a run that another process is working on."""
 
 
-def progress_marker(job: Job) -> tuple[int, ...]:
-    """Return file times and the number of missing scores. They change if the run made progress.
+def progress_marker(path: Path) -> tuple[object, ...]:
+    """File times of a run and the scores that it has. They change if the run made progress.
 
     The time of the scores is not used: every start writes unavailable scores again.
     """
-    marker = []
+    marker: list[object] = []
     for name in (RECORD, CHECKPOINT):
         try:
-            marker.append((job.path / name).stat().st_mtime_ns)
+            marker.append((path / name).stat().st_mtime_ns)
         except OSError:
             marker.append(0)
-    with suppress(DisentangleError):
-        marker.append(len(job.missing(job.run())))
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        scores = json.loads((path / SCORES).read_text(encoding="utf-8"))["scores"]
+        marker += [(s["name"], s["version"]) for s in scores if s["value"] is not None]
     return tuple(marker)
+
+
+def delay(crashes: int) -> float:
+    """The seconds before a restart, after a number of crashes without progress."""
+    return min(LONGEST, 2.0 ** (crashes - 1))
 
 
 @dataclass(eq=False)
@@ -49,7 +57,7 @@ class Attempt:
     died: int = 0
     after: float = 0.0
     told: bool = False
-    mark: tuple[int, ...] = ()
+    mark: tuple[object, ...] = ()
 
 
 class Waiting:
@@ -85,7 +93,7 @@ class Waiting:
             elif finished:
                 yield finished_elsewhere(attempt.job)
             else:
-                attempt.mark = progress_marker(attempt.job)
+                attempt.mark = progress_marker(attempt.job.path)
                 yield attempt
 
     def elsewhere(self, attempt: Attempt) -> Iterator[Event]:
@@ -107,11 +115,11 @@ class Waiting:
             attempt.after, attempt.told = time.monotonic() + ELSEWHERE, True
             self.attempts.append(attempt)
             return Event(job, "elsewhere")
-        attempt.died = 1 if progress_marker(job) != attempt.mark else attempt.died + 1
+        attempt.died = 1 if progress_marker(job.path) != attempt.mark else attempt.died + 1
         if attempt.died > self.retries:
             times = "once" if attempt.died == 1 else f"{attempt.died} times"
             return Event(job, "failed", f"{why}; crashed {times} without progress")
-        attempt.after = time.monotonic() + min(LONGEST, 2.0 ** (attempt.died - 1))
+        attempt.after = time.monotonic() + delay(attempt.died)
         self.attempts.append(attempt)
         return Event(job, "again", why)
 

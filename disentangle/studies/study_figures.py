@@ -8,6 +8,7 @@ from disentangle.errors import DisentangleError
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.figure_names import figure_name
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.runs.external import External
 from disentangle.runs.filters import where
 from disentangle.runs.run import Run
 from disentangle.score_tables.observations import Observations, by_dataset
@@ -15,12 +16,19 @@ from disentangle.studies.study_file import FigureAsked
 
 
 def draw_figures(
-    requests: Sequence[FigureAsked], runs: Sequence[Run], folder: Path, say: Say
+    requests: Sequence[FigureAsked],
+    runs: Sequence[Run],
+    externals: Sequence[External],
+    folder: Path,
+    say: Say,
 ) -> list[Path]:
-    """Draw the figures of a study, one for each dataset; return the files."""
+    """Draw the figures of a study, one for each dataset; return the files.
+
+    The conditions of a figure select runs; external encoders are drawn beside them.
+    """
     paths: list[Path] = []
     for figure in requests:
-        datasets = by_dataset(where(runs, figure.where))
+        datasets = by_dataset(where(runs, figure.where), externals)
         for observations in datasets:
             scores = scores_of(figure)
             dataset = observations.dataset.partition(",")[0] if len(datasets) > 1 else ""

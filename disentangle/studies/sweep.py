@@ -16,8 +16,9 @@ from disentangle._utils.files import write_text
 from disentangle._utils.text import count
 from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
+from disentangle.runs.external import External, load_externals
 from disentangle.runs.run import Run
-from disentangle.runs.scores import read_scores
+from disentangle.runs.scores import current_scores, read_scores
 from disentangle.runs.tracker_records import trackers_of
 from disentangle.score_tables import export
 from disentangle.score_tables.build import make_tables
@@ -26,7 +27,7 @@ from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
 from disentangle.scoring.baselines import read_baselines, score_baselines, unwritten_of
 from disentangle.studies.executor import Event, Executor, executor_of
-from disentangle.studies.jobs import Job, JobState
+from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
 from disentangle.studies.study_figures import draw_figures
 
@@ -43,12 +44,14 @@ class Swept:
         files: the files of its tables, figures and page.
         failed: runs that failed, now or earlier -> the reason.
         without: reasons why baselines have no scores, or outputs could not be written.
+        detached: which runs go on without this process, as `Executor.detached` says.
     """
 
     tables: list[Table]
     files: list[Path]
     failed: dict[Job, str]
     without: list[str]
+    detached: str = ""
 
     def check(self, plan: Plan) -> None:
         """Raise an error if the study is incomplete.
@@ -140,12 +143,18 @@ def complete(
     say: Say,
     watch: Watch = lambda event: None,
 ) -> Swept:
-    """Run the remaining jobs, score the baselines, and make the tables, figures and page."""
+    """Run the remaining jobs, score the baselines, and make the tables, figures and page.
+
+    The baselines are scored once no run goes on without this process.
+    """
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    failed = run_jobs(executor, left, device, watch) if left else {}
+    ends = run_jobs(executor, left, device, watch) if left else {}
+    failed = {job: why for job, why in ends.items() if why is not None}
+    open_jobs = [job for job in left if job not in ends]
+    detached = executor.detached(open_jobs) if open_jobs else ""
     warn_of_trackers(left)
-    without = score_study_baselines(plan, results, device, say)
+    without = [] if detached else score_study_baselines(plan, results, device, say)
     runs: list[Run] = []
     outdated: set[str] = set()
     for job in plan.jobs:
@@ -165,18 +174,18 @@ def complete(
             "have no weights, so they cannot be scored again"
         )
     if not any(run.finished for run in runs):
-        return Swept([], [], failed, without)
+        return Swept([], [], failed, without, detached)
     tables, files = study_tables(plan, runs, results, device), []
     try:
         files = write_outputs(plan, runs, tables, say)
     except OSError as error:
         where = error.filename or plan.folder
         without.append(f"not written: {where}: {error.strerror or error}")
-    return Swept(tables, files, failed, without)
+    return Swept(tables, files, failed, without, detached)
 
 
-def states_of(plan: Plan) -> dict[Job, JobState]:
-    """The state of each run of a study; an unreadable run counts as failed."""
+def states_of(plan: Planned) -> dict[Job, JobState]:
+    """The state of each planned run; an unreadable run counts as failed."""
     states: dict[Job, JobState] = {}
     for job in plan.jobs:
         run, damage = job.look()
@@ -184,7 +193,7 @@ def states_of(plan: Plan) -> dict[Job, JobState]:
     return states
 
 
-def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
+def summary_line(plan: Planned, states: Mapping[Job, JobState]) -> str:
     """Summarise the number of runs and their states in one line."""
     counts = Counter(states.values())
     words: dict[JobState, str] = {
@@ -199,12 +208,14 @@ def summary_line(plan: Plan, states: Mapping[Job, JobState]) -> str:
     return f"{plan.name}: {runs}{f': {summary}' if summary else ''}"
 
 
-def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch) -> dict[Job, str]:
-    """Run all jobs to completion; return the failed ones with the reasons.
+def run_jobs(
+    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch
+) -> dict[Job, str | None]:
+    """Run all jobs; return those that ended: the reason for each failed one, None for the others.
 
     SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
-    failed: dict[Job, str] = {}
+    ends: dict[Job, str | None] = {}
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -215,9 +226,9 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], device: str, watch: Watch)
                     f"{cls.__module__}:{cls.__qualname__}.run() must yield an Event, got {event!r}"
                 )
             watch(event)
-            if event is not None and event.kind == "failed":
-                failed[event.job] = event.why
-    return failed
+            if event is not None and event.kind in ("done", "failed"):
+                ends[event.job] = event.why if event.kind == "failed" else None
+    return ends
 
 
 @contextmanager
@@ -310,6 +321,7 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
         statistic=options.statistic,
         selection=select(runs, options.choose, device=device),
         columns=options.columns,
+        externals=externals_beside(plan, runs),
     )
     if options.published:
         for table in tables:
@@ -317,18 +329,28 @@ def study_tables(plan: Plan, runs: list[Run], results: Path, device: str) -> lis
     return tables
 
 
+def externals_beside(plan: Plan, runs: Sequence[Run]) -> list[External]:
+    """The external encoders in a study's folder, with their scores in the columns of its runs."""
+    columns = {score.key for run in runs for score in current_scores(run)}
+    externals = load_externals(plan.folder)[0]
+    for one in externals:
+        one.shows = lambda score: score.key in columns
+    return externals
+
+
 def write_outputs(plan: Plan, runs: list[Run], tables: list[Table], say: Say) -> list[Path]:
     """Write the tables, figures and page of a study to its folder; return their files."""
     folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.toml", plan.text)
-    files = export.write_scores(tables, runs, folder)
+    externals = externals_beside(plan, runs)
+    files = export.write_scores(tables, [*runs, *externals], folder)
     tex = folder / "scores.tex"
     write_text(tex, export.as_latex(tables))
     files.append(tex)
     drawn = []
     if any(read_scores(run) for run in runs):
-        drawn = draw_figures(plan.study.figures, runs, folder / "figures", say)
+        drawn = draw_figures(plan.study.figures, runs, externals, folder / "figures", say)
     files += drawn
     page = folder / NAME
     write_text(page, study_page(folder, folder, only=runs, tables=tables, pictures=drawn))

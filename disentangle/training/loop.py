@@ -274,8 +274,8 @@ def deterministic() -> Iterator[None]:
 def stop_signals() -> Iterator[list[int]]:
     """Collect the signals that end a process in a list instead of exiting.
 
-    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT or SIGTERM
-    interrupts; a second SIGHUP does not, as shells repeat it.
+    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT interrupts;
+    a second SIGTERM or SIGHUP does not, as schedulers and shells repeat them.
     """
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -283,7 +283,7 @@ def stop_signals() -> Iterator[list[int]]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stopped and number != hangup:
+        if stopped and number == signal.SIGINT:
             raise KeyboardInterrupt
         stopped.append(number)
 

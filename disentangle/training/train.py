@@ -290,23 +290,8 @@ def fit_and_record(
     if run.log and not run.checkpoint_path.exists():
         say("there is no checkpoint: training restarts at the first step")
     model = model or run.build()
-    values = run.record.knobs
-    weight = kl_weight(type(model), values)
-    if weight is not None:
-        arguments = (weight, values["latents"], values["likelihood"], values["variance"])
-        if prediction := one_line(run.dataset, *arguments):
-            say(prediction)
-    if rise := values.get("kl_warmup", 0):
-        say(f"the weight of the KL term rises from 0 over {rise:,} of {training.steps:,} steps")
-        if rise > training.steps:
-            say(f"{WARNING}training ends before the warm-up, so the KL never has its full weight")
-    for name, knob in knobs(type(model)).items():
-        rise = values.get(name, knob.default) if knob.rise else 0
-        if rise > training.steps:
-            say(
-                f"{WARNING}training ends after {training.steps:,} steps, before the end of "
-                f"the {rise:,} steps of `--{name.replace('_', '-')}`"
-            )
+    for text in remarks(run, type(model)):
+        say(text)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
         with torch.enable_grad(), compiling(training.compile):
@@ -328,6 +313,27 @@ def fit_and_record(
     run.save_record(
         finished=now(), seconds=seconds, weights=digest(model.state_dict()), failed=None
     )
+
+
+def remarks(run: Run, kind: type[Model]) -> Iterator[str]:
+    """What its settings let expect of a training, as lines of text: collapse, cut warm-ups."""
+    values, steps = run.record.knobs, int(run.record.recipe["steps"])
+    weight = kl_weight(kind, values)
+    if weight is not None:
+        arguments = (weight, values["latents"], values["likelihood"], values["variance"])
+        if prediction := one_line(run.dataset, *arguments):
+            yield prediction
+    if rise := values.get("kl_warmup", 0):
+        yield f"the weight of the KL term rises from 0 over {rise:,} of {steps:,} steps"
+        if rise > steps:
+            yield f"{WARNING}training ends before the warm-up, so the KL never has its full weight"
+    for name, knob in knobs(kind).items():
+        rise = values.get(name, knob.default) if knob.rise else 0
+        if rise > steps:
+            yield (
+                f"{WARNING}training ends after {steps:,} steps, before the end of "
+                f"the {rise:,} steps of `--{name.replace('_', '-')}`"
+            )
 
 
 @contextmanager

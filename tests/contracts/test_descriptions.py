@@ -112,11 +112,11 @@ def test_no_code_of_a_plugin_or_its_packages_runs(package):
 @pytest.mark.parametrize(
     ("source", "about"),
     [
-        ('"""Paper."""\nclass Mine:\n    """Equation.\n\n    More."""\n', "Equation."),
-        ('"""Paper.\n\nMore."""\nclass Mine:\n    pass\n', "Paper."),
-        ('"""Paper."""\ndef Mine(location):\n    """Open it."""\n', "Paper."),
-        ('"""Paper."""\nclass Mine:\n    about = "a" + NAME\n', "Paper."),
-        ('"""Paper."""\nfrom elsewhere import Mine\n', "Paper."),
+        ('"""Paper."""\nclass Mine:\n    """Equation.\n\n    More."""\n', "Equation"),
+        ('"""Paper.\n\nMore."""\nclass Mine:\n    pass\n', "Paper"),
+        ('"""Paper."""\ndef Mine(location):\n    """Open it."""\n', "Paper"),
+        ('"""Paper."""\nclass Mine:\n    about = "a" + NAME\n', "Paper"),
+        ('"""Paper."""\nfrom elsewhere import Mine\n', "Paper"),
         ("class Mine(:\n", ""),
         ("x = '\0'", ""),
         ("", ""),

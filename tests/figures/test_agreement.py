@@ -374,3 +374,39 @@ def test_figure_of_a_study_is_drawn_in_its_folder(runs, command, tmp_path):
     assert "--study yours: no such folder in results; the studies there are mine" in err
     code, _, err = command("figure", "variance", "--study", "mine", study)
     assert (code, "give only one of --study and RUN" in err) == (2, True)
+
+
+def test_agreement_counts_external_encoders_as_runs(runs, external):
+    values = [{"value": 0.9}, {"value": 0.8, **SAMPLE}]
+    every = observations_of(runs, [external("mine", values=values)])
+    columns = [every.column("mig [mean]"), every.column("mig [sample]")]
+    r, n = rank_agreement(every, columns)
+    pairs = [[*(o.value for o in every.of(columns[i])), values[i]["value"]] for i in (0, 1)]
+    assert r[0, 1] == pytest.approx(stats.spearmanr(*pairs).statistic)
+    assert (n == 16).all()
+    assert every.about_all.startswith("15 runs and 1 external encoder on tiny")
+
+
+def test_scores_that_no_run_has_are_in_no_figure(runs, external):
+    other = external("mine", values=[{"value": 0.9, "name": "other"}])
+    elsewhere = external("far", values=[{"value": 0.9}], fingerprint="f" * 64)
+    assert observations_of(runs, [other, elsewhere]).external == ()
+
+
+def test_external_encoders_are_level_lines_beside_a_sweep(runs, external, tmp_path, monkeypatch):
+    mine = [external("mine", seed=i, values=[{"value": v}]) for i, v in enumerate((0.7, 0.9))]
+    drawn = []
+    monkeypatch.setattr(sweeps, "legend", lambda axes, names: drawn.append((axes, names)))
+    every = observations_of(runs, mine)
+    draw_sweep(every, "mig [mean]", "beta", tmp_path / "sweep.png")
+    ((axes, names),) = drawn
+    assert names[-1] == "mine (external)"
+    (level,) = [line for line in axes.lines if line.get_label() == "mine (external)"]
+    assert level.get_ydata() == pytest.approx([0.8, 0.8])
+
+
+def test_external_encoders_are_neither_ranked_nor_a_source_of_variance(runs, external):
+    mine = external("mine", values=[{"value": 0.9}, {"value": 0.1, **SAMPLE}])
+    every, alone = observations_of(runs, [mine]), observations_of(runs)
+    assert every.names() == alone.names()
+    assert list(every) == list(alone)

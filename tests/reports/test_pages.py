@@ -488,3 +488,23 @@ def test_page_shows_the_command_that_trains_the_run_again(run):
     page = Page(pages.run_page(run))
     assert train_command(run.record) in page.text
     assert "--beta 2.0" in train_command(run.record)
+
+
+def test_page_of_a_folder_shows_external_encoders(variant, external):
+    variant("a", values=[{"value": 0.1}])
+    mine = external("mine", values=[{"value": 0.9}])
+    folder = mine.path.parent.parent
+    text = pages.report(folder).read_text()
+    page = Page(text)
+    words = " ".join(page.words)
+    assert "mine (external)" in words
+    assert mine.record.id in words
+    (plot,) = [json.loads(s) for s in page.scripts if s.startswith("{")]
+    assert plot["baselines"] == {"mine (external)": {"mig": 0.9}}
+
+
+def test_page_of_external_encoders_alone(external):
+    mine = external("mine", values=[{"value": 0.9}])
+    text = pages.report(mine.path.parent.parent).read_text()
+    assert "tiny, external" in text
+    assert "No run has its own page" not in text

@@ -250,3 +250,32 @@ def test_run_is_not_compared_with_itself(command, run):
     code, _, err = command("compare", run.path, run.path)
     assert code == 2
     assert "give two different runs" in err
+
+
+def test_run_and_encoder_are_compared_by_means_over_the_seeds_of_each(variant, external):
+    runs = [variant(f"a{i}", seed=i, values=[{"value": v}]) for i, v in enumerate((0.1, 0.3))]
+    mine = [external("mine", seed=i, values=[{"value": v}]) for i, v in enumerate((0.5, 0.9))]
+    external("other", values=[{"value": 0.0}])
+    found = compare(runs[0], mine[1])
+    (score,) = found.scores
+    assert score.shown == pytest.approx((0.2, 0.7, 0.5))
+    assert score.p is None
+    assert "(A: 2; B: 2). Not tested: an external encoder was not trained here." in found.verdict
+
+
+def test_comparison_says_what_an_encoder_is(variant, external):
+    codes = external("mine", kind="codes")
+    said = {setting.name: setting.b for setting in side_by_side(variant("a"), codes)}
+    assert said["model"] == "mine (external)"
+    assert said["reference"] == "mine.py:encode"
+    assert said["takes"] == "codes given, images not checked"
+    assert said["beta"] == "-"
+
+
+def test_compare_of_a_run_and_an_encoder_draws_no_figure(command, variant, external):
+    run = variant("a", values=[{"value": 0.125}])
+    mine = external("mine", values=[{"value": 0.5}])
+    code, out, err = command("compare", run.path, mine.path)
+    assert code == 0, err
+    assert ["mig", "0.125", "0.500", "0.375"] in [line.split() for line in out.splitlines()]
+    assert "No figure: an external encoder has no decoder" in out

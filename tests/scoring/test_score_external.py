@@ -138,9 +138,9 @@ def test_encoder_may_say_that_its_code_is_discrete():
 
 def test_views_are_scored_and_recorded():
     data = load_dataset("tiny")
-    found = score_encoder(corner, data, MIG, factors=["x", "y"], device="cpu", name="corner")
+    found = score_encoder(corner, data, MIG, factors=["x", "y"], device="cpu")
     (record,) = found.records
-    assert (record.factors, record.weights) == (("x", "y"), "corner")
+    assert (record.factors, record.weights) == (("x", "y"), f"{__name__}:corner")
     held = score_encoder(corner, data.view(hold_out=["side=2"], split="test"), MIG, device="cpu")
     assert held.records[0].factors == ("x", "y")
 

@@ -22,9 +22,10 @@ from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
-from disentangle.studies.executor import Event
+from disentangle.studies.executor import Event, Executor
 from disentangle.studies.plan import load_plan
-from disentangle.studies.sweep import interrupt_on_signals, score_study_baselines
+from disentangle.studies.sweep import complete, interrupt_on_signals, score_study_baselines
+from disentangle.studies.worker import work
 from disentangle.training.train import train
 from disentangle_plugins.metrics.mig import MIG
 
@@ -190,6 +191,26 @@ def test_tables_show_the_scores_that_were_asked(done, command):
     assert "bins=7" not in out
 
 
+def test_external_encoders_of_the_study_are_in_its_tables_by_the_scores_that_were_asked(
+    done, command
+):
+    disentangle.score_encoder(
+        lambda x: x.mean((2, 3)),
+        "tiny",
+        ["mig", "mig:bins=7"],
+        device="cpu",
+        name="mine",
+        results=done.parent,
+        study="mine",
+    )
+    code, _, err = command("sweep", "mine.toml", *INLINE)
+    assert code == 0, err
+    for name in ("scores.md", "scores.csv", "scores.tex", "report.html"):
+        text = (done / name).read_text()
+        assert "mine (external)" in text
+        assert "bins=7" not in text
+
+
 def test_scores_of_an_older_metric_version_stand_where_weights_are_gone(done, command, monkeypatch):
     monkeypatch.setattr(MIG, "version", 2)
     for run in runs_in(done).values():
@@ -283,6 +304,31 @@ def test_executor_of_somebody_else_takes_its_own_knobs(study, command, tmp_path)
 
 def weights(run):
     return run.load_checkpoint().model
+
+
+class Leaving(Executor):
+    """Leaves all jobs but the first to a cluster."""
+
+    def width(self, device):
+        return 1
+
+    def run(self, jobs, device):
+        work(jobs[0].order)
+        yield Event(jobs[0], "done")
+        yield from (Event(job, "queued") for job in jobs[1:])
+
+    def detached(self, jobs):
+        return f"{len(jobs)} run goes on"
+
+
+def test_runs_that_go_on_elsewhere_are_no_failures_and_come_before_the_baselines(study, tmp_path):
+    plan = load_plan(study(), results=tmp_path, device="cpu")
+    plan.study = plan.study.model_copy(update={"baselines": ("pca",)})
+    swept = complete(plan, Leaving(), plan.jobs, tmp_path, "cpu", lambda text: None)
+    assert (swept.detached, swept.failed, swept.without) == ("1 run goes on", {}, [])
+    assert "pca" not in read_baselines(tmp_path)
+    assert len(swept.tables) == 1
+    swept.check(plan)
 
 
 @pytest.mark.slow
@@ -399,6 +445,17 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
     view.see(Event(job, "done"))
     assert "done (2 of 3)" in capsys.readouterr().err
     assert "2 of 3 done, 1 failed" in view.line()
+
+
+def test_view_counts_what_waits_in_a_queue(study, capsys):
+    job = load_plan(study(), device="cpu").jobs[0]
+    view = View("mine", {job: 1.0}, width=1, total=1, done=0)
+    view.see(Event(job, "queued", "job 7"))
+    assert "queued (job 7)" in capsys.readouterr().err
+    assert "0 of 1 done, 1 queued" in view.line()
+    view.see(Event(job, "started", "job 7 on node1"))
+    assert "started (job 7 on node1)" in capsys.readouterr().err
+    assert "queued" not in view.line()
 
 
 def test_live_view_breaks_no_number_in_a_narrow_terminal(study, monkeypatch):

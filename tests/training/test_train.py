@@ -74,6 +74,18 @@ def test_closed_terminal_stops_with_a_checkpoint_however_often_it_says_so(tmp_pa
     assert checkpoint.read_tensors(path)[1]["step"] == 5
 
 
+def test_scheduler_that_repeats_its_signal_does_not_cost_the_checkpoint(tmp_path):
+    def cancel(done, steps, entry):
+        if done == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="stopped after step 5"):
+        train("vae", "tiny", steps=20, results=tmp_path, report=cancel, **SMALL)
+    path = next(tmp_path.rglob("checkpoint.safetensors"))
+    assert checkpoint.read_tensors(path)[1]["step"] == 5
+
+
 def test_nohup_outlives_the_terminal(tmp_path):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
