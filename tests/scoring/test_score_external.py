@@ -391,7 +391,7 @@ def test_encoder_of_an_installed_package_is_named_by_its_prefix(command):
         "preprocessing": "grey, 32 x 32 pixels (bilinear)",
     }
     _, out, _ = command("list", "encoders")
-    assert "corners      Corners of images: an encoder of somebody else's. (strangers 3.1)" in out
+    assert "corners      Corners of images: an encoder of somebody else's (strangers 3.1)" in out
     code, out, _ = command(
         *("score", "--encoder", "corners:8", "--dataset", "tiny", "--metric", MIG[0]),
         *("--device", "cpu"),
