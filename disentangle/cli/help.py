@@ -15,6 +15,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 from disentangle._utils.text import beside, reflow
 from disentangle.cli import refused, renamed
 from disentangle.cli.number_options import check_numbers, options_with_values
+from disentangle.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 WIDEST = 100
@@ -90,6 +91,8 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Look up the command that the first word names."""
         name = renamed.command_name(self.name or "", args[0])
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise UsageError(refused.unknown_command(name, self, ctx))
         return super().resolve_command(ctx, [name, *args[1:]])
 
     def unknown_option(self, option: str, ctx: Any) -> str:
