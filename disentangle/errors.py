@@ -98,7 +98,9 @@ def one_per_option(option: str, values: Iterable[str]) -> str:
     return f"give one value per option: {words}"
 
 
-def suggestion(name: str, known: Iterable[str], listing: str = "", option: str = "") -> str:
+def suggestion(
+    name: str, known: Iterable[str], listing: str = "", option: str = "", page: str = ""
+) -> str:
     """Suggest the closest known name, as "; did you mean 'x'?", or list the known names.
 
     Args:
@@ -107,6 +109,7 @@ def suggestion(name: str, known: Iterable[str], listing: str = "", option: str =
         listing: a command that lists them, to be named in place of a long list.
         option: the repeatable option that the name was given by: names that are joined by commas
             are to be given one by one.
+        page: the address of a page that lists them, to be named in place of a long list.
     """
     names = sorted(set(known))
     parts = [part for part in name.split(",") if part.strip()]
@@ -116,4 +119,6 @@ def suggestion(name: str, known: Iterable[str], listing: str = "", option: str =
         return f"; did you mean '{near}'?"
     if listing and len(names) > MOST_NAMES:
         return f"; run `{listing}` to list all {len(names)}"
+    if page and len(names) > MOST_NAMES:
+        return f"; {page} lists them"
     return f"; known: {', '.join(names)}" if names else "; none exist"

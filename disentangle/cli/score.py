@@ -223,6 +223,7 @@ def score(
     elif encoder is not None:
         if dataset is None:
             raise UsageError("--encoder requires --dataset, the images to encode")
+        refuse_run(encoder, results)
         options = {"takes": takes, "device": device, "keep": keep}
         scores = score_reference(encoder, dataset, opening, request, download=download, **options)
         show_scores(scores, output, detail, as_json, keep)
@@ -378,6 +379,25 @@ def score_file(
         return score_arrays(request, **inputs, origin=origin, **options)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def refuse_run(reference: str, results: Path) -> None:
+    """Raise a UsageError if a run is given as an encoder, by its folder, name or id."""
+    from disentangle.runs.labels import find_run
+    from disentangle.runs.layout import RECORD
+
+    if ":" in reference or Path(reference).is_file():
+        return
+    try:
+        run = find_run(reference, results)
+    except DisentangleError:
+        return
+    if (run / RECORD).exists():
+        raise UsageError(
+            f"--encoder {reference} is a run: score it by `disentangle score {reference}`. To "
+            f"score it on other images, `disentangle export {reference} --format pt2 -o FOLDER` "
+            "and give `--encoder FOLDER/encoder.pt2`"
+        )
 
 
 def score_reference(

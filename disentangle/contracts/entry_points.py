@@ -5,16 +5,17 @@ import logging
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from disentangle._utils.versions import __version__
-from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
+from disentangle.errors import DisentangleError, UsageError, nearest, suggestion, true_name
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -39,8 +40,12 @@ def import_reference(reference: str) -> Any:
     return attrgetter(attribute)(import_module(module))
 
 
-def by_reference(reference: str) -> Any:
+def by_reference(reference: str, prefixes: Iterable[str] = ()) -> Any:
     """Import `module:attribute` as given by a user.
+
+    Args:
+        reference: the module and its attribute.
+        prefixes: what may stand before the colon besides a module, for the message.
 
     Raises:
         UsageError: the module or attribute cannot be imported.
@@ -48,7 +53,21 @@ def by_reference(reference: str) -> Any:
     try:
         return import_reference(reference)
     except (Exception, SystemExit) as error:  # the user's module may raise anything
-        raise UsageError(f"'{reference}' cannot be imported: {explained(error)}") from error
+        hint = ""
+        if isinstance(error, ModuleNotFoundError):
+            near = nearest(reference.partition(":")[0], prefixes)
+        else:
+            near = nearest_attribute(error)
+        if near:
+            hint = f"; did you mean '{near}'?"
+        raise UsageError(f"'{reference}' cannot be imported: {explained(error)}{hint}") from error
+
+
+def nearest_attribute(error: BaseException) -> str | None:
+    """The name in a module that is nearly the one that it lacks."""
+    if not (isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)):
+        return None
+    return nearest(error.name, (name for name in vars(error.obj) if not name.startswith("_")))
 
 
 def explained(error: BaseException) -> str:

@@ -4,6 +4,7 @@ The prefix is the name of a plugin, which knows what the rest means.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -88,6 +89,9 @@ def split_options(text: str, form: str, *, bare: str = "") -> tuple[str, dict[st
     is_word = bool(bare) and not any(sign in last for sign in (os.sep, "/", "."))
     if not colon or not ("=" in last or is_word):
         name, last = text, ""
+    if not last and (joined := re.fullmatch(r"([^,=:/]+),(\w+=[^./]*)", name)):
+        prefix = form.partition(":")[0] + ":" if ":" in form else ""
+        raise UsageError(f"'{text}': options follow a colon, `{prefix}{joined[1]}:{joined[2]}`")
     options: dict[str, str] = {}
     for part in filter(None, last.split(",")):
         key, equals, value = part.partition("=") if "=" in part or not bare else (bare, "=", part)

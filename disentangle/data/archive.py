@@ -218,7 +218,10 @@ def _members(source: Path, known_as: Path) -> Iterator[tuple[Piece, str]]:
     except Exception as error:  # a damaged file can raise anything
         kind = kind_of(source) if isinstance(error, tarfile.ReadError) else ""
         problem = f"it is {kind}" if kind else _words(error)
-        message = f"cannot read {known_as}: {problem}; use a folder, or an intact tar or zip"
+        remedy = "use a folder, or an intact tar or zip"
+        if kind == "a Parquet file":
+            remedy = f"write `hf:{known_as}` to read its images"
+        message = f"cannot read {known_as}: {problem}; {remedy}"
         raise DisentangleError(message) from error
 
 

@@ -22,6 +22,11 @@ from disentangle.data.names import is_path, path_of, reference_of, shown_name, t
 from disentangle.data.user_images import check_shape, open_own
 from disentangle.errors import DisentangleError, UsageError, suggestion
 
+ELSEWHERE = (
+    ". For those of other libraries write PREFIX:NAME, such as `torchvision:MNIST`, with a prefix "
+    "of `disentangle list collections`"
+)
+"""What is said of a name that is not nearly a registered one."""
 SOME = 8
 """Number of images checked when a dataset is opened."""
 LONGEST = 150
@@ -200,10 +205,11 @@ def opener(name: str) -> Any:
         return lambda place: open_reference(place, reference)
     if true_name(name) not in registry.datasets.entries and Path(name).exists():
         raise UsageError(f"no dataset '{name}'; did you mean ./{name}, a path to images?")
-    if ":" not in name:
-        return registry.datasets.load(name)
-    try:
-        return by_reference(name)
-    except UsageError as error:
-        hint = suggestion(name.partition(":")[0], registry.collections.entries)
-        raise UsageError(f"{error}{hint if 'did you mean' in hint else ''}") from error
+    if ":" in name:
+        return by_reference(name, registry.collections.entries)
+    if true_name(name) not in registry.datasets.entries:
+        hint = suggestion(name, registry.datasets.entries)
+        if "did you mean" not in hint:
+            hint += ELSEWHERE
+        raise UsageError(f"no dataset '{name}'{hint}")
+    return registry.datasets.load(name)

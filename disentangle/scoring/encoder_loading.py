@@ -25,8 +25,8 @@ SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 ARRAYS = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5")
 EXPECTED = (
     "expected module:attribute, path/file.py:attribute, the path of a TorchScript file or "
-    f"exported program ({', '.join(SUFFIXES)}), or PREFIX:NETWORK with a prefix of "
-    "`disentangle list encoders`"
+    f"exported program ({', '.join(SUFFIXES)}), or PREFIX:NETWORK, such as "
+    "torchvision:resnet18, with a prefix of `disentangle list encoders`"
 )
 
 
@@ -77,6 +77,12 @@ def _function(reference: str) -> tuple[Function, dict[str, str]]:
     module, _, attribute = reference.rpartition(":")
     if not module or not attribute:
         raise UsageError(f"'{reference}' does not name an encoder: {EXPECTED}")
+    name, _, word = module.partition(":")
+    if word.isidentifier():
+        raise UsageError(
+            f"'{reference}': options are written OPTION=VALUE, as in "
+            f"`{name}:{word}:output={attribute}`"
+        )
     if module.endswith(".py") or os.sep in module:
         encoder = _from_source(Path(module).expanduser(), attribute, reference)
     elif module.startswith("."):
@@ -84,14 +90,14 @@ def _function(reference: str) -> tuple[Function, dict[str, str]]:
     else:
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # as `python -m` does
-        encoder = by_reference(reference)
+        encoder = by_reference(reference, registry.encoders.entries)
     if isinstance(encoder, type):
         raise UsageError(
             f"expected a function or an object, but '{reference}' is a class: write "
             f"`encoder = {encoder.__name__}()` in a file, and give `--encoder FILE.py:encoder`"
         )
     if not callable(encoder):
-        raise UsageError(f"'{reference}' must be callable, got a {type(encoder).__name__}")
+        raise UsageError(f"'{reference}' must be callable, got type {type(encoder).__name__}")
     return encoder, {"reference": reference}
 
 

@@ -177,8 +177,8 @@ def as_codes(output: Any, count: int) -> Real:
         )
     if not (isinstance(output, torch.Tensor) or hasattr(output, "__array__")):
         raise UsageError(
-            f"the encoder must return one array [N, D], got a {type(output).__name__}; wrap it "
-            "in a function that selects the codes, such as lambda x: encoder(x)[0]"
+            f"the encoder must return one array [N, D], got {_kind(output)}; wrap it in a function "
+            "that returns the codes"
         )
     codes = _as_array(output)
     if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
@@ -206,6 +206,11 @@ def as_codes(output: Any, count: int) -> Real:
             "overflow"
         )
     return codes
+
+
+def _kind(output: Any) -> str:
+    """What an encoder returned, for messages."""
+    return "None: is its `return` missing?" if output is None else f"a {type(output).__name__}"
 
 
 def _as_array(output: Any) -> NDArray[Any]:

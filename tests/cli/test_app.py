@@ -110,6 +110,7 @@ def test_dashes_and_beta_norm(command, tmp_path):
     [
         (["train", "bta-vae", "tiny"], "no model 'bta-vae'; did you mean 'beta-vae'?"),
         (["train", "beta-vae", "tinny"], "no dataset 'tinny'; did you mean 'tiny'?"),
+        (["train", "vae", "CIFAR10"], "PREFIX:NAME, such as `torchvision:MNIST`, with a prefix"),
         (["train", "vae", "tiny", "--beta", "4"], "vae has no hyper-parameter 'beta' (ada-gvae, "),
         (["train", "vae", "tiny", "--ltents", "4"], "'--ltents'; did you mean '--latents'?"),
         (["train", "vae", "tiny", "--from", "x"], "no option '--from'; did you mean '--file'?"),

@@ -118,3 +118,14 @@ def test_commands_on_runs_say_that_it_is_none(score, command):
         code, _, err = command(*words)
         assert code == 1
         assert "'own' is an external encoder, not a run" in err
+
+
+@pytest.mark.parametrize("given", ["mine", "results/default/tiny/vae"])
+def test_run_as_an_encoder_is_refused_with_the_command_that_scores_it(command, tmp_path, given):
+    _, out, _ = command(*"train vae tiny --steps 1 --no-figures --name mine --device cpu".split())
+    given = given if given == "mine" else out.strip()
+    code, out, err = command("score", "--encoder", given, "--dataset", "tiny")
+    assert (code, out) == (2, "")
+    assert f"--encoder {given} is a run: score it by `disentangle score {given}`" in " ".join(
+        err.split()
+    )

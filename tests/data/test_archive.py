@@ -402,6 +402,8 @@ def test_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path, refused, content):
     (tmp_path / "x").write_bytes(content)
     refused(tmp_path / "x", "cannot read .*use a folder, or an intact tar or zip")
+    (tmp_path / "x").write_bytes(b"PAR1" + bytes(2000))
+    refused(tmp_path / "x", "it is a Parquet file; write `hf:.*x` to read its images")
 
 
 def test_what_is_not_there_is_refused(tmp_path, refused):

@@ -281,6 +281,8 @@ def test_download_without_a_network_is_a_line(reference, message, monkeypatch):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
+        ("torchvision:unheardof", "'unheardof'; https://docs.pytorch.org/.* lists them"),
+        ("timm:unheardof", "'unheardof'; run `python -c 'import timm; .*` to list all"),
         ("torchvision:resnet19", "no classifier 'resnet19'; did you mean 'resnet18'"),
         (f"torchvision:{SMALL}:weights=IMAGENET", "no weights 'IMAGENET', and no such file"),
         (f"torchvision:{SMALL}:weights=none,size=big", "size must be a whole number, at least 1"),

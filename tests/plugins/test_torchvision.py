@@ -316,6 +316,7 @@ def test_images_without_labels_are_unlabelled(load, tmp_path, monkeypatch):
 
 def test_unknown_class_split_option_and_value_are_refused(load, mnist, tmp_path):
     for reference, message in (
+        ("torchvision:unheard", "no dataset 'unheard'; https://docs.pytorch.org/.* lists them"),
         ("torchvision:MNSIT", "no dataset 'MNSIT'; did you mean 'MNIST'"),
         ("torchvision:MNIST:tets", "no split 'tets'; did you mean 'test'"),
         ("torchvision:MNIST:spilt=test", "no option 'spilt'; did you mean 'split'"),
@@ -332,6 +333,15 @@ def test_unknown_class_split_option_and_value_are_refused(load, mnist, tmp_path)
 def test_folder_in_place_of_a_class_gets_the_right_words(load, tmp_path):
     with pytest.raises(UsageError, match=r"use `torchvision:ImageFolder --file "):
         load(f"torchvision:{tmp_path}")
+
+
+def test_name_of_a_class_in_small_letters_is_recognised_beside_a_folder(
+    load, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(UsageError, match=r"did you mean 'MNIST'\? For a folder .*--file mnist`"):
+        load("torchvision:mnist")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ NAMES = ("classes", "categories", "_characters")
 """Attributes that hold the names of the classes."""
 OPENERS: Mapping[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 """Ending of a compressed file -> the function that opens it."""
+LISTING = "https://docs.pytorch.org/vision/stable/datasets.html"
+"""The page that lists the classes."""
 PAGE = "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.{}.html"
 ROOT = re.compile(r"\broot\b[^:\n]*: (.*?)(?=\n\s+\w+ \(|\n\s*\n|\Z)", re.DOTALL)
 """What a class's documentation says of its root."""
@@ -151,10 +153,13 @@ def class_of(reference: Reference) -> Any:
     name = reference.name
     classes = {n for n in datasets.__all__ if inspect.isclass(getattr(datasets, n))}
     if name not in classes:
-        hint = suggestion(name, classes - REFUSED.keys())
+        hint = suggestion(name, classes - REFUSED.keys(), page=LISTING)
         if Path(name).expanduser().is_dir():
+            hint = hint if "did you mean" in hint else ""
             instead = f"`torchvision:ImageFolder --file {name}`"
-            hint = f"; for a folder with a subfolder per class, use {instead}"
+            hint += (
+                f"{' For' if hint else '; for'} a folder with a subfolder per class, use {instead}"
+            )
         raise UsageError(f"torchvision has no dataset '{name}'{hint}")
     cls = getattr(datasets, name)
     pairs = PAIRS if OF_PAIRS & {base.__name__ for base in cls.__mro__} else ""

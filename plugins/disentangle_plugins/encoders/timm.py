@@ -19,6 +19,8 @@ from disentangle.nn import (
 
 FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
 """Names of weight files on the hub, in timm's order of preference."""
+LISTING = "python -c 'import timm; print(*timm.list_models())'"
+"""The command that lists the networks."""
 
 
 def load(reference: Reference, *, download: bool) -> ExternalEncoder:
@@ -36,9 +38,8 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         ) from error
     architecture, _, tag = reference.name.partition(".")
     if not timm.is_model(architecture):
-        raise UsageError(
-            f"timm has no network '{architecture}'{suggestion(architecture, timm.list_models())}"
-        )
+        hint = suggestion(architecture, timm.list_models(), LISTING)
+        raise UsageError(f"timm has no network '{architecture}'{hint}")
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
         raise UsageError(f"timm's {architecture} has no weights '{tag}'{suggestion(tag, tags)}")

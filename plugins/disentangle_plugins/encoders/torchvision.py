@@ -22,6 +22,9 @@ from disentangle.nn import (
     weights_digest,
 )
 
+PAGE = "https://docs.pytorch.org/vision/stable/models.html#classification"
+"""The page that lists the networks."""
+
 
 def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     """Load `torchvision:NAME`, the features before the classifier, [N, D].
@@ -39,7 +42,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         ) from error
     names = models.list_models(module=models)
     if reference.name not in names:
-        hint = suggestion(reference.name, names)
+        hint = suggestion(reference.name, names, page=PAGE)
         raise UsageError(f"torchvision has no classifier '{reference.name}'{hint}")
     weights = models.get_model_weights(reference.name)
     use, file = reference.options.get("weights", "DEFAULT"), None
