@@ -24,22 +24,25 @@ def check_numbers(params: Mapping[str, tuple[Any, str]], words: Sequence[str]) -
     option = ""
     for place, word in enumerate(words):
         if option:
-            checked.append(check_number(option, *params[option], word))
+            checked.append(check_number(option, *params[option], word, option + "s" in params))
             option = ""
             continue
         if word == "--":
             return [*checked, *words[place:]]
         name, equals, value = word.partition("=")
         if name in params and equals:
-            word = f"{name}={check_number(name, *params[name], value)}"
+            word = f"{name}={check_number(name, *params[name], value, name + 's' in params)}"
         elif name in params:
             option = name
         checked.append(word)
     return checked
 
 
-def check_number(option: str, param: Any, kind: str, text: str) -> str:
-    """The value of an option as Typer reads it; a value of another kind is kept."""
+def check_number(option: str, param: Any, kind: str, text: str, plural: bool = False) -> str:
+    """The value of an option as Typer reads it; a value of another kind is kept.
+
+    With `plural`, as `--seeds` beside `--seed`, a range or list is told where it belongs.
+    """
     if kind not in ("N", "X"):
         return text
     number = as_whole(text) if kind == "N" else as_float(text)
@@ -50,7 +53,9 @@ def check_number(option: str, param: Any, kind: str, text: str) -> str:
         limits = (("at least", low), ("at most", high))
         bounds = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
         expected = ", ".join(filter(None, [kinds[kind], bounds]))
-        raise UsageError(f"{option}: expected {expected}, got '{text}'")
+        several = plural and set(text) <= set("0123456789.,") and (".." in text or "," in text)
+        hint = f"; write `{option}s {text}`" if several else ""
+        raise UsageError(f"{option}: expected {expected}, got '{text}'{hint}")
     return str(number) if kind == "N" else text
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from disentangle._utils.device import cores
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.array_datasets import as_dataset
-from disentangle.data.factor_values import FactorValues, read_factors
+from disentangle.data.factor_values import ContinuousFactor, FactorValues, read_factors
 from disentangle.data.image_files import BLOCK, flat, problem_of, quiet, resized, square
 from disentangle.data.location import Location
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
@@ -260,6 +260,10 @@ def usable_columns(
         try:
             together({name: column}, count, classes)
             usable[name] = column
+        except ContinuousFactor as error:
+            location.say(
+                f"{location.name}: column '{name}' is left out, as it is continuous: {error.reason}"
+            )
         except ValueError as error:
             location.say(f"{location.name}: column '{name}' is left out: {error}")
     return usable

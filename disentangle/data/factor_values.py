@@ -34,6 +34,21 @@ MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
 """Text that stands for a missing number."""
 
 
+class ContinuousFactor(ValueError):
+    """A factor has too few rows per value.
+
+    Attributes:
+        reason: the numbers of values and rows, and the rule.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"{where} is continuous: {reason}. Leave this factor out, or bin it, for example into "
+            "20 bins of equal width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
+        )
+
+
 @dataclass(frozen=True)
 class FactorValues:
     """Factors as labels, with the names and numbers of their values.
@@ -211,10 +226,9 @@ def check_discrete(
             )
         else:
             continue
-        raise ValueError(
-            f"{place(k, name)} is continuous: {sizes[k]:,} values in {rows:,} rows. A factor "
-            f"{rule}, on average. Leave this factor out, or bin it, for example into 20 bins of "
-            "equal width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
+        raise ContinuousFactor(
+            place(k, name),
+            f"{sizes[k]:,} values in {rows:,} rows. A factor {rule}, on average",
         )
 
 

@@ -45,6 +45,9 @@ def tracker_of(track: str) -> Tracker:
         UsageError: an unknown tracker or setting, or a package is missing.
     """
     name, text = parse_spec(track)
+    if "," in name:
+        hint = suggestion(name, registry.trackers.entries, option="--track")
+        raise UsageError(f"no tracker '{name}'{hint}")
     entry = registry.trackers.entry(name)
     cls = registry.trackers.load(name)
     for setting in text:

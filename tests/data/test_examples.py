@@ -123,7 +123,10 @@ def test_column_that_is_no_factor_is_left_out_with_a_message_if_it_was_not_named
     said = []
     dataset = prepare([picture(i) for i in range(30)], labels, optional=True, say=said.append)
     assert dataset.factors == {"kind": 2}
-    assert any("column 'age' is left out" in text and "continuous" in text for text in said)
+    assert any(
+        "column 'age' is left out, as it is continuous: " in text and "bin it" not in text
+        for text in said
+    )
     assert any("column 'comment' is left out" in text and "no value" in text for text in said)
 
 
