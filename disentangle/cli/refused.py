@@ -47,6 +47,8 @@ def unknown_option(option: str, command: Any, ctx: Any) -> str:
         call = f"{root.command_path} {option}{rest}{' ...' if rest else ''}"
         return f"{refusal}, which goes before the command: `{call}`"
     name = option.strip("-")
+    if command.name == "sweep" and (calls := executors_with(name.replace("-", "_"))):
+        return f"{refusal}; write {' or '.join(calls)}"
     near = nearest(name, own)
     others = [path for path, has in options_of_all(root) if option in has]
     if near and (not others or near.startswith(name) or name.startswith(near)):
@@ -108,6 +110,23 @@ def as_written(param: Any, option: str = "") -> str:
 def example_of(command: Any) -> str:
     """The example that ends the help of a command; empty if there is none."""
     return Text.from_markup(command.epilog or "").plain.strip().partition(": ")[2]
+
+
+def executors_with(name: str) -> list[str]:
+    """How `--on` names a built-in executor, or the ones that have this hyper-parameter."""
+    from disentangle.contracts import registry
+    from disentangle.contracts.entry_points import OWN
+    from disentangle.contracts.plugin import knobs
+
+    own = [
+        executor
+        for executor, claims in registry.executors.entries.items()
+        if [entry.distribution for entry in claims] == [OWN]
+    ]
+    if name in own:
+        return [f"`--on {name}`"]
+    having = [executor for executor in own if name in knobs(registry.executors.load(executor))]
+    return [f"`--on {executor}:{name}=VALUE`" for executor in having]
 
 
 def spellings(command: Any, ctx: Any) -> set[str]:

@@ -74,7 +74,7 @@ def print_description(match: dict[str, Any]) -> None:
     tell(f"{match['about']}\n")
     rows = []
     for knob in match.get("knobs", ()):
-        default = "" if knob["default"] is None else f" [default: {knob['default']}]"
+        default = "" if knob["default"] in (None, "") else f" [default: {knob['default']}]"
         option = f"--{knob['name'].replace('_', '-')}"
         option = knob["name"] if match["kind"] != "model" else option
         rows.append((f"  {option}", f"{knob['help']} ({knob['takes']}){default}"))

@@ -67,7 +67,7 @@ def nearest_attribute(error: BaseException) -> str | None:
     """The name in a module that is nearly the one that it lacks."""
     if not (isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)):
         return None
-    return nearest(error.name, (name for name in vars(error.obj) if not name.startswith("_")))
+    return nearest(error.name or "", (name for name in vars(error.obj) if not name.startswith("_")))
 
 
 def explained(error: BaseException) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle.contracts.dataset import Index
-from disentangle.errors import Unavailable
+from disentangle.errors import Unavailable, UsageError
 
 BLOCK = 2**18
 """Pairs of values counted at once, and cells of the tables that hold the counts: 2 MiB each."""
@@ -17,8 +17,11 @@ def discretise(codes: ArrayLike, bins: int) -> Index:
     c gets the range c - 0.5 to c + 0.5, and so a single bin.
 
     Raises:
+        UsageError: `bins` is not a positive whole number.
         Unavailable: a column's range is not a finite number.
     """
+    if bins < 1 or bins != int(bins):
+        raise UsageError(f"bins must be a whole number, at least 1; got {bins}")
     codes = np.asarray(codes, dtype=np.float64)
     # Column by column in memory, as the result is read that way.
     binned = np.zeros(codes.shape[::-1], dtype=np.int64)

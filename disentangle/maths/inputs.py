@@ -77,7 +77,10 @@ def finite_array(array: Any) -> Codes:
     if x.ndim != 2 or 0 in x.shape:
         raise UsageError(f"expected codes [N, D] and factors [N, K], got {list(x.shape)}")
     if x.dtype.kind not in "fiub":
-        raise UsageError(f"expected numbers, got {x.dtype}")
+        hint = ""
+        if x.dtype.kind in "UOS":
+            hint = ": number words by `numpy.unique(values, return_inverse=True)[1]`"
+        raise UsageError(f"expected numbers, got {x.dtype}{hint}")
     x = x.astype(np.float64)
     if not np.isfinite(x).all():
         raise UsageError("expected finite numbers, got NaN or infinity")

@@ -19,6 +19,7 @@ from disentangle.contracts.references import Reference, parse_reference, split_o
 from disentangle.data.file_kinds import kind_of, pickled_class
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import FrozenEncoder
+from disentangle.runs.layout import RECORD
 from disentangle.scoring.encoders import Function, file_name
 
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
@@ -133,6 +134,11 @@ def _from_source(path: Path, attribute: str, reference: str) -> Any:
 def _from_file(path: Path) -> Function:
     if not path.exists():
         raise DisentangleError(f"{path}: no such file")
+    if (path / RECORD).exists():
+        raise UsageError(
+            f"{path}: a run, which `disentangle score {path}` scores; in Python, give the encoder "
+            "of the loaded run, `run.encoder`"
+        )
     if not path.is_file():
         raise DisentangleError(f"{path}: expected a file, got a folder")
     _check_kind(path)

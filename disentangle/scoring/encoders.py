@@ -52,7 +52,8 @@ class FunctionSource(Encoder):
         if isinstance(function, type) or not callable(function):
             kind = "the class " if isinstance(function, type) else ""
             name = getattr(function, "__name__", type(function).__name__)
-            raise UsageError(f"an encoder must be a function of images, got {kind}{name}")
+            hint = "; give its `.encoder`" if hasattr(function, "encoder") else ""
+            raise UsageError(f"an encoder must be a function of images, got {kind}{name}{hint}")
         self.function, self.takes, self.device = function, takes, torch.device(device)
         self.chunk = CHUNK["cpu" if self.device.type == "cpu" else "other"]
         self.whole = dataset.whole

@@ -141,6 +141,8 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["frobnicate"], "has no command 'frobnicate'; run `disentangle --help` to list all"),
         (["trian"], "`disentangle` has no command 'trian'; did you mean 'train'?"),
         (["runs", "list"], "`disentangle runs` has no command 'list'; known: name, "),
+        (["sweep", "x.toml", "--slurm"], "no option '--slurm'; write `--on slurm`"),
+        (["sweep", "x", "--cpus", "4"], "`--on ray:cpus=VALUE` or `--on slurm:cpus=VALUE`"),
         (["score", "x", "--quiet"], "goes before the command: `disentangle --quiet score ...`"),
         (["train", "vae", "tiny", "-q"], "before the command: `disentangle -q train vae ...`"),
         (["show", "--version"], "goes before the command: `disentangle --version`"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
-from disentangle.errors import Unavailable
+from disentangle.errors import Unavailable, UsageError
 from disentangle.maths import information as module
 from disentangle.maths.information import discretise, entropies, gaps, joint, mutual_information
 
@@ -126,3 +126,9 @@ def test_column_beyond_all_numbers_is_unavailable():
 
 def test_constant_column_falls_into_one_bin():
     assert len(np.unique(discretise(np.full((9, 1), 0.7), 20))) == 1
+
+
+@pytest.mark.parametrize("bins", [0, -1, 2.5])
+def test_number_of_bins_that_is_none_is_refused(bins):
+    with pytest.raises(UsageError, match=f"bins must be a whole number, at least 1; got {bins}"):
+        discretise(np.zeros((3, 1)), bins)

@@ -86,7 +86,11 @@ def test_function_takes_tensors(name):
         (np.zeros((3, 1)), np.zeros((4, 1)), "as many rows"),
         (np.full((3, 1), np.nan), np.zeros((3, 1)), "finite"),
         (np.eye(3), np.full((3, 1), 0.5), "whole numbers: number the values"),
-        (np.eye(3), np.array([["a"], ["b"], ["c"]]), "expected numbers"),
+        (
+            np.eye(3),
+            np.array([["a"], ["b"], ["c"]]),
+            "expected numbers, got <U1: number words by `numpy.unique",
+        ),
     ],
 )
 def test_wrong_arrays_are_refused(z, v, message):

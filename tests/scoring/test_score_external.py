@@ -593,3 +593,14 @@ def test_few_rows_are_told():
 def test_encoder_of_a_run_has_the_scores_of_the_run(run):
     scores = score_encoder(run.encoder, run.dataset, ["mig", "mcc"], device="cpu")
     assert scores == pytest.approx(score(run, ["mig", "mcc"], device="cpu"), abs=0.01)
+
+
+def test_run_in_place_of_its_encoder_is_refused_with_what_to_give(tmp_path):
+    class Run:
+        encoder = None
+
+    with pytest.raises(UsageError, match=r"a function of images, got Run; give its `\.encoder`"):
+        score_encoder(Run(), "tiny", MIG, device="cpu")
+    (tmp_path / "run.json").touch()
+    with pytest.raises(UsageError, match=r"a run, which `disentangle score .*`run\.encoder`"):
+        load_encoder(str(tmp_path))
