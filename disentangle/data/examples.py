@@ -24,7 +24,7 @@ from disentangle.data.location import Location
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
 from disentangle.data.user_images import SIDES, check_names, fitting, kept_side, labels_or_place
 from disentangle.data.user_images import upright as set_upright
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
 
 Example: TypeAlias = tuple[Image.Image, Sequence[Any]]
 """An image, opened but not necessarily decoded, and its label for each column."""
@@ -86,6 +86,31 @@ def prepare_examples(
     if "test" in dataset.splits:
         dataset.test_split = "test"
     return dataset
+
+
+def shared_columns(
+    columns: Mapping[str, Mapping[str, Sequence[str]]], name: str
+) -> dict[str, Sequence[str]]:
+    """The columns of labels of all splits, which have the same classes.
+
+    Args:
+        columns: split -> its columns, as in `Examples`.
+        name: the name of the dataset, for messages.
+
+    Raises:
+        UsageError: they differ, so that a number stands for one class in one split and for another
+            in the next.
+    """
+    (first, expected), *others = columns.items()
+    for split, got in others:
+        for column in dict.fromkeys([*expected, *got]):
+            classes = [tuple(each[column]) if column in each else None for each in (expected, got)]
+            if classes[0] != classes[1]:
+                raise UsageError(
+                    f"'{name}': column '{column}' has other classes in split '{split}' than in "
+                    f"'{first}'; choose one split"
+                )
+    return dict(expected)
 
 
 def remove_empty(folders: Sequence[Path]) -> None:

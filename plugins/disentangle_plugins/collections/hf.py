@@ -20,7 +20,15 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Reference, UsageError
-from disentangle.data import About, Example, Examples, Location, about, prepare_examples
+from disentangle.data import (
+    About,
+    Example,
+    Examples,
+    Location,
+    about,
+    prepare_examples,
+    shared_columns,
+)
 from disentangle.errors import suggestion
 
 BUILDERS = {
@@ -61,7 +69,10 @@ def examples_of(location: Location, reference: Reference, stack: ExitStack) -> E
     chosen = chosen_splits(splits, reference)
     features = next(iter(chosen.values())).features
     image = image_column(features, reference)
-    labels = label_columns(features, image, reference)
+    labels = shared_columns(
+        {name: label_columns(part.features, image, reference) for name, part in chosen.items()},
+        location.name,
+    )
     path = location.file
     base = path if path is not None and path.is_dir() else (path or Path()).parent
     words = [f"datasets {version('datasets')}", path.name if path else reference.name]

@@ -22,7 +22,15 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Grid, Labelled, Reference, UsageError
-from disentangle.data import About, Example, Examples, Location, about, prepare_examples
+from disentangle.data import (
+    About,
+    Example,
+    Examples,
+    Location,
+    about,
+    prepare_examples,
+    shared_columns,
+)
 from disentangle.errors import suggestion
 
 PATH = "; its images alone can be opened by the path of their folder"
@@ -108,8 +116,8 @@ def labels_of(parts: Mapping[str, Any], location: Location) -> dict[str, Sequenc
         location.say(f"{location.name}: labels are left out, as split {'+'.join(bare)} has none")
     if bare or not targets:
         return {}
-    name, target = next(iter(targets.items()))
-    return columns_of(parts[name], target)
+    columns = {name: columns_of(parts[name], target) for name, target in targets.items()}
+    return shared_columns(columns, location.name)
 
 
 def first_target(data: Any) -> Any:
