@@ -123,7 +123,11 @@ class Follower:
         code = self.process.poll()  # before reading: then nothing is missed
         self.text += self.stdout.read() or b""
         *lines, self.text = self.text.split(b"\n")
-        for message in map(json.loads, lines):
+        for line in lines:
+            try:
+                message = json.loads(line)
+            except ValueError:  # printed by something that Python imports at its start
+                continue
             if "where" in message:
                 self.say(f"{self.name}: {message['where']}")
             else:

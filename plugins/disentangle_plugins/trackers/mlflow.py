@@ -34,6 +34,11 @@ class MLflow(Tracker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if re.search(r"://[^/@]+@", self.uri):
+            raise UsageError(
+                "tracker 'mlflow': the uri holds a user or password, which would be written to "
+                "records. Run `export MLFLOW_TRACKING_URI=...` with it, and leave out uri"
+            )
         if not self.uri and "MLFLOW_TRACKING_URI" not in os.environ:
             self.uri = SQLITE + "mlflow.db"
         if self.uri.startswith(SQLITE):
