@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from disentangle._utils.device import cores
@@ -114,11 +115,12 @@ def shared_columns(
 
 
 def remove_empty(folders: Sequence[Path]) -> None:
-    """Remove the folders that are empty, but for a lock, from the innermost on."""
-    with suppress(OSError):
+    """Remove the folders that are empty, but for a lock that is free, from the innermost on."""
+    with suppress(OSError):  # also if another process holds the lock, and prepares the same
         for folder in folders:
             if [path.name for path in folder.iterdir()] == [".lock"]:
-                (folder / ".lock").unlink()
+                with FileLock(folder / ".lock", timeout=0):
+                    (folder / ".lock").unlink()
             folder.rmdir()
 
 

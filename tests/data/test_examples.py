@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
-from disentangle.data.examples import Examples, prepare_examples, shared_columns
+from disentangle.data.examples import Examples, prepare_examples, remove_empty, shared_columns
 from disentangle.data.location import Location
 from disentangle.errors import DisentangleError, UsageError
 
@@ -207,3 +208,13 @@ def test_splits_of_other_classes_do_not_share_their_numbers(other):
     with pytest.raises(UsageError, match="'lab:x': column 'animal' has other classes in split"):
         shared_columns(columns, "lab:x")
     assert shared_columns({"train": columns["train"]}, "lab:x") == {"animal": ("dog", "cat")}
+
+
+def test_folder_that_another_process_prepares_is_left(tmp_path):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        remove_empty([folder, folder.parent])
+        assert (folder / ".lock").exists()
+    remove_empty([folder, folder.parent])
+    assert not folder.parent.exists()
