@@ -96,7 +96,7 @@ class Follower:
     def __init__(self, run: Path, track: str, say: Say) -> None:
         self.run, self.track, self.say = run, track, say
         self.name = track.partition(":")[0]
-        self.failed, self.told, self.text = "", False, b""
+        self.failed, self.warned, self.text = "", False, b""
         self.process: subprocess.Popen[bytes] | None = None
         try:
             self.process = subprocess.Popen(
@@ -138,9 +138,9 @@ class Follower:
 
     def tell(self) -> None:
         """Warn once if the tracker failed, with the command that sends the run later."""
-        if self.told or not self.failed:
+        if self.warned or not self.failed:
             return
-        self.told = True
+        self.warned = True
         with suppress(OSError, DisentangleError):  # the warning says it
             if self.run.is_dir():
                 record = read_tracker(self.run, self.track)

@@ -343,8 +343,8 @@ def unpacked(archive: Path, folder: Path) -> Path:
 def mnist_root(name: str, given: Path, folder: Path) -> Path | None:
     """Copy files of MNIST's format, unpacked, to where torchvision finds them; None if none are."""
     start = given / name if (given / name).is_dir() else given
-    found = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
-    files = sorted(filter(Path.is_file, found), key=lambda path: path.suffix in OPENERS)
+    paths = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
+    files = sorted(filter(Path.is_file, paths), key=lambda path: path.suffix in OPENERS)
     raw = folder / name / "raw"
     raw.mkdir(parents=True)
     for path in files:
