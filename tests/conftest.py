@@ -43,6 +43,18 @@ def refresh() -> None:
     isolation.homes.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def own_modules(tmp_path_factory):
+    """Forget the modules that a test imports from its folder, as others have modules so named."""
+    folders = str(tmp_path_factory.getbasetemp() / "test_")  # the beginning of each `tmp_path`
+    before = set(sys.modules)
+    yield
+    sys.path[:] = [folder for folder in sys.path if not folder.startswith(folders)]
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(folders):
+            del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder shared by all workers of this test session."""

@@ -1,23 +1,15 @@
 """`disentangle score`: score runs, arrays of codes, or any encoder."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from disentangle._utils.console import tell
 from disentangle.cli import completion
 from disentangle.cli.output import (
     TRAIN_FIRST,
-    fail_if_any,
     open_dataset,
-    print_aligned,
-    score_text,
-    show_tables,
-    write_result,
-    write_tables,
 )
 from disentangle.cli.parameters import (
     RESULTS,
@@ -33,19 +25,20 @@ from disentangle.cli.parameters import (
     ScoredSplit,
     ScoreSeed,
     names,
-    print_json,
 )
 from disentangle.cli.run_choice import AllSeeds, Where, choose_runs
-from disentangle.errors import DisentangleError, ScoringFailed, UsageError
+from disentangle.cli.score_trained import score_trained
+from disentangle.cli.show_scores import show_scores
+from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
-    from disentangle.runs.run import Run
     from disentangle.scoring.keep_external import Keep
     from disentangle.scoring.measure import ScoreMapping
     from disentangle.scoring.request import ScoringRequest
 
 
 OTHER = "Codes and encoders from elsewhere"
+OUTSIDE = "--encoder or --codes"
 
 
 def score(
@@ -187,29 +180,18 @@ def score(
     )
     choose_device(device)
     outside = codes is not None or encoder is not None
-    choices = (("RUN", runs), ("--study", study and not (outside and name)), ("--where", where))
-    of_runs = " or ".join(option for option, value in choices if value)
-    inputs = [o for o, v in (("--codes", codes), ("--encoder", encoder), (of_runs, of_runs)) if v]
-    if len(inputs) > 1:
-        hint = "; --study requires --name" if of_runs == "--study" and outside else ""
-        raise UsageError(f"give only one of {' and '.join(inputs)}{hint}")
-    if encoder is None and takes != "float":
-        raise UsageError("--takes requires --encoder")
-    if not outside and dataset is not None:
-        raise UsageError("--dataset requires --encoder or --codes; a run has its own dataset")
-    if not outside and (name is not None or encoder_seed is not None):
-        raise UsageError(
-            "--name and --encoder-seed require --encoder or --codes; `disentangle runs name` names "
-            "a run"
-        )
-    if encoder_seed is not None and name is None:
-        raise UsageError("--encoder-seed requires --name")
-    if encoder is None and download:
-        raise UsageError("--download requires --encoder, whose weights it downloads")
-    if reduce and not outside:
-        raise UsageError("--reduce requires --encoder or --codes; a run is scored by its latents")
-    if labels is not None and codes is None:
-        raise UsageError("--labels requires --codes")
+    of_runs = [("RUN", runs), ("--study", study and not (outside and name)), ("--where", where)]
+    check_inputs(codes, encoder, [option for option, value in of_runs if value])
+    check_needs(
+        ("--takes", takes != "float", "--encoder", encoder is not None),
+        ("--dataset", dataset, OUTSIDE, outside, "; a run has its own dataset"),
+        ("--name", name is not None, OUTSIDE, outside, "; `disentangle runs name` names a run"),
+        ("--encoder-seed", encoder_seed is not None, "--name", name is not None),
+        ("--download", download, "--encoder", encoder is not None, ", whose weights it downloads"),
+        ("--reduce", reduce, OUTSIDE, outside, "; a run is scored by its latents"),
+        ("--labels", labels is not None, "--codes", codes is not None),
+        ("--encoder", encoder is not None, "--dataset", dataset is not None, ", to encode"),
+    )
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")
     keep = kept(name, encoder_seed, results, study) if name is not None else None
@@ -221,8 +203,7 @@ def score(
         scores = score_file(codes, labels, request, dataset=opened, keep=keep)
         show_scores(scores, output, detail, as_json, keep)
     elif encoder is not None:
-        if dataset is None:
-            raise UsageError("--encoder requires --dataset, the images to encode")
+        assert dataset is not None
         refuse_run(encoder, results)
         options = {"takes": takes, "device": device, "keep": keep}
         scores = score_reference(encoder, dataset, opening, request, download=download, **options)
@@ -239,21 +220,36 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
-        scored, failures = score_runs(ready, request, output, device, detail, as_json)
-        problems += failures
-        written, unwritten = write_tables(results, scored)
-        if not written and not unwritten and scored:
-            say(
-                "Scores are stored in each run's scores.json. No table was written, because none "
-                f"of these runs is in {results}. To write tables, give the folder that contains "
-                "the runs as `--results FOLDER`."
-            )
-        for path in [*written, output] if output and scored else written:
-            if not as_json:
-                typer.echo(path)
-        if any(run.unwritten for run in scored) and output is None:
-            unwritten.append("`--output FILE` writes the scores elsewhere")
-        fail_if_any([*problems, *unwritten])
+        score_trained(
+            ready,
+            request,
+            results,
+            problems,
+            output=output,
+            device=device,
+            detail=detail,
+            as_json=as_json,
+        )
+
+
+def check_inputs(codes: Path | None, encoder: str | None, of_runs: Sequence[str]) -> None:
+    """Raise if several inputs are given; `of_runs` are the options that choose runs."""
+    outside = [o for o, v in (("--codes", codes), ("--encoder", encoder)) if v is not None]
+    inputs = [*outside, *filter(None, [" or ".join(of_runs)])]
+    if len(inputs) > 1:
+        hint = "; --study requires --name" if [*of_runs] == ["--study"] and outside else ""
+        raise UsageError(f"give only one of {' and '.join(inputs)}{hint}")
+
+
+def check_needs(*needs: tuple[Any, ...]) -> None:
+    """Raise if an option is given without one that it needs.
+
+    Each need is the option, whether it is given, what it requires, whether that is given, and
+    perhaps why.
+    """
+    for option, given, required, present, *why in needs:
+        if given and not present:
+            raise UsageError(f"{option} requires {required}{''.join(why)}")
 
 
 def check_runs(runs: Sequence[Path], results: Path) -> None:
@@ -289,70 +285,6 @@ def is_run(path: Path, results: Path) -> bool:
         return find_run(path, results).is_dir()
     except DisentangleError:
         return False
-
-
-def score_runs(
-    runs: Sequence["Run"],
-    request: "ScoringRequest",
-    output: Path | None,
-    device: str,
-    detail: bool,
-    as_json: bool,
-) -> tuple[list["Run"], list[str]]:
-    """Score runs one after another, and print the tables of those that were scored.
-
-    Their records are written to `output` if given, as a JSON object of one entry per run.
-
-    Returns:
-        The runs that were scored, and what went wrong.
-    """
-    from disentangle._utils.console import counting, say
-    from disentangle.contracts.isolation import refusal
-    from disentangle.runs.score_records import ScoreFile
-    from disentangle.score_tables.build import make_tables
-    from disentangle.scoring.score_runs import score_run
-
-    scored: list[Run] = []
-    problems: list[str] = []
-    results_of: dict[str, ScoreMapping] = {}
-    records: dict[str, Any] = {}
-    for run in runs:
-        with counting(f"encoding {run.record.dataset.name}") as progress:
-            try:
-                scores = score_run(run, request, device=device, progress=progress, say=say)
-            except DisentangleError as error:
-                problems.append(str(error))
-                if isinstance(error, ScoringFailed):  # its other scores are kept
-                    scored.append(run)
-                continue
-            except OSError as error:
-                problems.append(f"{run.path}: {refusal(error)}")
-                continue
-        scored.append(run)
-        if run.unwritten:
-            problems.append(f"scores not written: {run.unwritten}")
-        results_of[str(run.path)] = scores
-        records[str(run.path)] = ScoreFile(scores=scores.records).model_dump(mode="json")
-        available = ", ".join(f"{k} {score_text(k, v)}" for k, v in scores.items())
-        missing = ", ".join(f"{k} n/a ({why})" for k, why in scores.unavailable.items())
-        say(f"{run.path}: {'; '.join(filter(None, [available, missing]))}")
-        if detail:
-            show_details(scores)
-    if output is not None and scored:
-        problems += write_result(output, json.dumps(records, indent=2) + "\n")
-    if as_json:
-        print_json({path: scores.as_dict() for path, scores in results_of.items()})
-    elif scored:
-        show_tables(make_tables(scored))
-    return scored, problems + no_score(list(results_of.values()))
-
-
-def no_score(scored: Sequence["ScoreMapping"]) -> list[str]:
-    """The problem that not one score could be computed, with the reason if there is only one."""
-    reasons = {why for scores in scored for why in scores.unavailable.values()}
-    if any(scored) or not reasons or any(scores.failed for scores in scored):
-        return []
-    return [f"no score could be computed: {min(reasons) if len(reasons) == 1 else 'see above'}"]
 
 
 def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep":
@@ -418,61 +350,3 @@ def score_reference(
     opened = open_dataset(dataset, **opening)
     with counting(f"encoding {opened.name}") as progress:
         return score_function(encoder, opened, request, progress=progress, say=say, **options)
-
-
-def show_scores(
-    scores: "ScoreMapping", output: Path | None, detail: bool, as_json: bool, keep: "Keep | None"
-) -> None:
-    """Print scores, one per line, and write their records to `output` if given.
-
-    If they are kept under a name, the tables of the results folder are written again.
-    """
-    from disentangle._utils.console import say
-    from disentangle.runs.score_records import ScoreFile
-
-    problems = [f"scores not written: {scores.unwritten}"] if scores.unwritten else []
-    if output is not None:
-        text = ScoreFile(scores=scores.records).model_dump_json(indent=2) + "\n"
-        problems += write_result(output, text)
-    if as_json:
-        print_json(scores.as_dict())
-    else:
-        rows = [(name, score_text(name, value, 4)) for name, value in scores.items()]
-        rows += [(name, f"n/a: {reason}") for name, reason in scores.unavailable.items()]
-        print_aligned(rows)
-    if detail:
-        show_details(scores)
-    written = [output] if output is not None and not problems else []
-    if keep is None:
-        say("The scores are not kept. Give --name NAME to keep them for tables.")
-    elif not scores.unwritten:
-        tables, unwritten = write_tables(keep.results)
-        written, problems = [*tables, *written], [*problems, *unwritten]
-    for path in written:
-        if not as_json:
-            typer.echo(path)
-    fail_if_any([*scores.failed.values(), *problems, *no_score([scores])])
-
-
-def show_details(scores: "ScoreMapping") -> None:
-    """Print the details of scores: one row per latent, one column per factor."""
-    from disentangle.runs.records import describe
-    from disentangle.score_tables.cells import whole
-
-    for record in scores.records:
-        for name, detail in record.detail.items():
-            typer.echo("")
-            knobs = f" [{describe(dict(record.key.knobs))}]" if record.key.knobs else ""
-            axes = " and ".join(detail.axes)
-            tell(f"{name}{knobs} ({record.representation} representation), by {axes}")
-            if detail.about:
-                tell(detail.about)
-            values = [v if isinstance(v, list) else [v] for v in detail.values]
-            decimals = 0 if whole(v for row in values for v in row) else 3
-            if detail.axes == ("factor",):
-                values = [[row[0] for row in values]]
-            rows = [["", *record.factors]] if detail.axes[-1] == "factor" else []
-            for number, row in enumerate(values):
-                label = f"z{number}" if detail.axes[0] == "latent" else ""
-                rows.append([label, *("n/a" if v is None else f"{v:.{decimals}f}" for v in row)])
-            print_aligned(rows, numbers=len(rows[0]) - 1)

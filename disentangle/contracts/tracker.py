@@ -53,6 +53,9 @@ class Tracker(Plugin):
     `disentangle train MODEL DATASET --track NAME:setting=value`. It works in a process of its own,
     which reads the run's folder: it may raise errors, print or hang, and training goes on.
 
+    Settings are written to records and shown: a password or key comes from the environment or a
+    file, never from a setting.
+
     Each logged step arrives once. After a stop, a new process opens the entry again, which says
     how far it came; a tracker that cannot know that begins an empty entry, and returns step 0.
     """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from disentangle.data.examples import Example as Example
     from disentangle.data.examples import Examples as Examples
     from disentangle.data.examples import prepare_examples as prepare_examples
+    from disentangle.data.examples import shared_columns as shared_columns
     from disentangle.data.image_files import centre_crop as centre_crop
     from disentangle.data.image_files import decoded as decoded
     from disentangle.data.image_files import flat as flat
@@ -64,6 +65,7 @@ _HOMES = {
     "reason": "npz",
     "reordered": "prepared",
     "resized": "image_files",
+    "shared_columns": "examples",
     "uncompressed": "archive",
 }
 """Public name -> the module that defines it."""

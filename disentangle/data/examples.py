@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from disentangle._utils.device import cores
@@ -24,7 +25,7 @@ from disentangle.data.location import Location
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
 from disentangle.data.user_images import SIDES, check_names, fitting, kept_side, labels_or_place
 from disentangle.data.user_images import upright as set_upright
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
 
 Example: TypeAlias = tuple[Image.Image, Sequence[Any]]
 """An image, opened but not necessarily decoded, and its label for each column."""
@@ -88,12 +89,38 @@ def prepare_examples(
     return dataset
 
 
+def shared_columns(
+    columns: Mapping[str, Mapping[str, Sequence[str]]], name: str
+) -> dict[str, Sequence[str]]:
+    """The columns of labels of all splits, which have the same classes.
+
+    Args:
+        columns: split -> its columns, as in `Examples`.
+        name: the name of the dataset, for messages.
+
+    Raises:
+        UsageError: they differ, so that a number stands for one class in one split and for another
+            in the next.
+    """
+    (first, expected), *others = columns.items()
+    for split, got in others:
+        for column in dict.fromkeys([*expected, *got]):
+            classes = [tuple(each[column]) if column in each else None for each in (expected, got)]
+            if classes[0] != classes[1]:
+                raise UsageError(
+                    f"'{name}': column '{column}' has other classes in split '{split}' than in "
+                    f"'{first}'; choose one split"
+                )
+    return dict(expected)
+
+
 def remove_empty(folders: Sequence[Path]) -> None:
-    """Remove the folders that are empty, but for a lock, from the innermost on."""
-    with suppress(OSError):
+    """Remove the folders that are empty, but for a lock that is free, from the innermost on."""
+    with suppress(OSError):  # also if another process holds the lock, and prepares the same
         for folder in folders:
             if [path.name for path in folder.iterdir()] == [".lock"]:
-                (folder / ".lock").unlink()
+                with FileLock(folder / ".lock", timeout=0):
+                    (folder / ".lock").unlink()
             folder.rmdir()
 
 

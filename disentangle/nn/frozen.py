@@ -108,11 +108,11 @@ class FrozenEncoder(nn.Module):
             return features(self.network(x), self.output, self.pool)
         height, width = self.preprocessing.size or x.shape[-2:]
         block = max(1, NUMBERS // (self.preprocessing.channels * height * width))
-        found = [
+        codes = [
             features(self.network(self.preprocessing(part)), self.output, self.pool)
             for part in torch.split(x, block)
         ]
-        return torch.cat(found) if isinstance(found[0], Tensor) else np.concatenate(found)
+        return torch.cat(codes) if isinstance(codes[0], Tensor) else np.concatenate(codes)
 
 
 def entries(output: Any) -> dict[str, Any]:

@@ -95,15 +95,18 @@ def export(
     paths = [target / f"{file}{SUFFIX[format]}" for file in files]
     for path in paths:
         check_new(path, force)
+        check_new(description(path), force)
     inputs = inputs_of(run, say)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        if files == ["model"]:
-            return [write(run, paths[0], parts, write_state(run.model), inputs)]
-        return [
-            write(run, path, [one], content_of(run, one, format, inputs[one]), inputs)
+    if files == ["model"]:
+        drafts = [draft(run, paths[0], parts, write_state(run.model), inputs)]
+    else:
+        drafts = [
+            draft(run, path, [one], content_of(run, one, format, inputs[one]), inputs)
             for path, one in zip(paths, parts, strict=True)
         ]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        return [one.write() for one in drafts]  # all of them are right
     except OSError as error:
         raise DisentangleError(
             f"{error.filename or target}: cannot be written: {error.strerror or error}"
@@ -153,20 +156,40 @@ def content_of(run: Run, part: str, format: str, example: Tensor) -> bytes:
         ) from error
 
 
-def write(
+@dataclass(frozen=True)
+class Draft:
+    """A file of `export` that is not written yet, and its description."""
+
+    exported: Exported
+    content: bytes
+    about: Mapping[str, Any]
+
+    def write(self) -> Exported:
+        """Write the file and its description."""
+        path = self.exported.path
+        with atomic(path) as temporary:
+            temporary.write_bytes(self.content)
+        write_json(description(path), self.about)
+        return self.exported
+
+
+def description(path: Path) -> Path:
+    """The JSON file beside an exported file."""
+    return path.with_name(f"{path.name}.json")
+
+
+def draft(
     run: Run, path: Path, parts: list[str], content: bytes, inputs: Mapping[str, Tensor]
-) -> Exported:
-    """Write a file with these parts, and its description, if it computes what the run does."""
+) -> Draft:
+    """The draft of a file with these parts, if it computes what the run does; see `compare`."""
     differences: dict[str, float] = {}
     outputs: dict[str, Outputs] = {}
     for part in parts:
         outputs[part] = outputs_of(run, part, inputs[part])
         function = function_of(run, path, content, part)
         differences |= dict(compare(path, function, inputs[part], outputs[part]))
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-    write_json(path.with_name(f"{path.name}.json"), about(run, path, inputs, outputs, differences))
-    return Exported(path, differences)
+    described = about(run, path, inputs, outputs, differences)
+    return Draft(Exported(path, differences), content, described)
 
 
 def outputs_of(run: Run, part: str, x: Tensor) -> Outputs:

@@ -94,6 +94,7 @@ class Comparison:
         same: True if both runs have the same configuration.
         alike: True if both were trained on the same images.
         external: True if A or B was not trained here.
+        fewer: scores that some of the seeds of A or B lack, each with the number that have it.
     """
 
     scores: list[Difference]
@@ -102,6 +103,7 @@ class Comparison:
     same: bool
     alike: bool = True
     external: bool = False
+    fewer: tuple[str, ...] = ()
 
     @property
     def common(self) -> list[int]:
@@ -119,8 +121,9 @@ class Comparison:
         """What the p-values mean, or why there are none."""
         if self.external:
             numbers = f"A: {len(self.seeds_a)}; B: {len(self.seeds_b)}"
+            fewer = f" Of fewer seeds: {', '.join(self.fewer)}." if self.fewer else ""
             return (
-                f"A and B are means over the seeds of each ({numbers}). Not tested: an "
+                f"A and B are means over the seeds of each ({numbers}).{fewer} Not tested: an "
                 "external encoder was not trained here."
             )
         tested = [score.seeds for score in self.scores if score.p is not None]
@@ -212,11 +215,21 @@ def by_column(run: Run | External) -> dict[ColumnKey, float]:
 def beside(a: Run | External, b: Run | External) -> Comparison:
     """Compare scores with those of an external encoder: means over the seeds of each, no test."""
     left, right = members(a), members(b)
-    means_a, means_b = mean_scores(left), mean_scores(right)
+    values_a, values_b = all_scores(left), all_scores(right)
+    means_a, means_b = (
+        {column: float(np.mean(several)) for column, several in values.items()}
+        for values in (values_a, values_b)
+    )
     names = headings([*means_a, *means_b], tuple(a.record.dataset.factors))
     scores = [Difference(name, means_a.get(c), means_b.get(c)) for c, name in names.items()]
+    fewer = tuple(
+        f"{names[column]} ({side}: {len(several)} of {len(group)})"
+        for side, group, values in (("A", left, values_a), ("B", right, values_b))
+        for column, several in values.items()
+        if len(several) < len(group)
+    )
     seeds_a, seeds_b = (tuple(range(len(group))) for group in (left, right))
-    return Comparison(scores, seeds_a, seeds_b, same=False, external=True)
+    return Comparison(scores, seeds_a, seeds_b, same=False, external=True, fewer=fewer)
 
 
 def members(scored: Run | External) -> list[Run | External]:
@@ -227,13 +240,13 @@ def members(scored: Run | External) -> list[Run | External]:
     return [one for one in without_copies(others) if one.record.row == scored.record.row]
 
 
-def mean_scores(group: Sequence[Run | External]) -> dict[ColumnKey, float]:
-    """The mean of each score over runs, or over external encoders, that have it."""
+def all_scores(group: Sequence[Run | External]) -> dict[ColumnKey, list[float]]:
+    """The values of each score, of the runs or external encoders that have it."""
     values: dict[ColumnKey, list[float]] = {}
     for one in group:
         for column, value in by_column(one).items():
             values.setdefault(column, []).append(value)
-    return {column: float(np.mean(several)) for column, several in values.items()}
+    return values
 
 
 def compare(a: Run | External, b: Run | External) -> Comparison:

@@ -155,16 +155,20 @@ def check_format(path: Path) -> None:
         import_pyarrow()
 
 
-def write_table(path: Path, table: CodeTable) -> list[Path]:
-    """Write a table in the format of the path's suffix; return the files.
+def files_of(path: Path) -> list[Path]:
+    """The files of a table: a CSV file has a JSON file beside it, which says what made the codes.
 
-    A CSV file has no place for what made the codes, so that a JSON file beside it says it.
+    The other formats have a place for that.
     """
-    suffix = path.suffix.lower()
+    beside = [path.with_name(f"{path.name}.json")] if path.suffix.lower() == ".csv" else []
+    return [path, *beside]
+
+
+def write_table(path: Path, table: CodeTable) -> list[Path]:
+    """Write a table in the format of the path's suffix; return the files."""
     with atomic(path) as temporary:
-        WRITERS[suffix](temporary, table)
-    if suffix != ".csv":
-        return [path]
-    beside = path.with_name(f"{path.name}.json")
-    write_json(beside, table.about)
-    return [path, beside]
+        WRITERS[path.suffix.lower()](temporary, table)
+    files = files_of(path)
+    for beside in files[1:]:
+        write_json(beside, table.about)
+    return files

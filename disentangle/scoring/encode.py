@@ -17,7 +17,7 @@ from disentangle.data.loading import opened
 from disentangle.errors import DisentangleError, Unavailable, UsageError
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run, load_run
-from disentangle.scoring.code_writers import Block, CodeTable, check_format, write_table
+from disentangle.scoring.code_writers import Block, CodeTable, check_format, files_of, write_table
 from disentangle.scoring.codes import Real, RunSource
 from disentangle.scoring.request import ScoringRequest
 
@@ -82,7 +82,8 @@ def encode(
 def check_output(path: Path, force: bool) -> None:
     """Raise unless this file can be written: its format, its folder, and that it is new."""
     check_format(path)
-    check_new(path, force)
+    for file in files_of(path):
+        check_new(file, force)
     if not path.parent.is_dir():
         raise UsageError(f"{path}: expected a file in an existing folder")
 

@@ -11,6 +11,7 @@ import torch
 
 from disentangle._utils.tensors import digest
 from disentangle.contracts.external_encoder import ExternalEncoder
+from disentangle.contracts.references import split_options
 from disentangle.scoring.encoders import Function, file_name
 
 
@@ -35,8 +36,11 @@ def full_origin(encoder: ExternalEncoder) -> dict[str, str]:
 
 
 def code_of(reference: str) -> dict[str, str]:
-    """The installed package that `module:name` is of, with its version, or the Python file."""
-    module = reference.rpartition(":")[0]
+    """The installed package that `module:name` is of, with its version, or the Python file.
+
+    Options may follow the name.
+    """
+    module = split_options(reference, "NAME")[0].rpartition(":")[0]
     file = Path(getattr(sys.modules.get(module), "__file__", None) or module).expanduser()
     if {"site-packages", "dist-packages"} & set(file.parts):
         for package in packages().get(module.partition(".")[0], ()):

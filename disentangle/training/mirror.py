@@ -8,9 +8,11 @@ output, in lines of JSON, where the entry is found or why the tracker failed.
 
 import json
 import os
+import re
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,7 @@ class Mirror:
         entry = tracker.open(tracked_run(load_run(path), self.record.entry))
         self.step = entry.step
         figures = self.record.figures if entry.step else ()
-        self.keep(entry=entry.id, where=entry.where, figures=figures, failed="")
+        self.keep(entry=entry.id, where=masked(entry.where), figures=figures, failed="")
         self.seen: object = None
 
     def keep(self, **changes: Any) -> None:
@@ -160,6 +162,11 @@ def mirror(path: Path, track: str, ended: threading.Event, say: Callable[..., No
     one.finish()
 
 
+def masked(text: str) -> str:
+    """A text in which addresses show no user and password: it goes into records and logs."""
+    return re.sub(r"(?<=://)[^\s/@]+@", "***@", text)
+
+
 def print_to(file: Path) -> None:
     """Let everything that this process prints go to a file."""
     log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -179,11 +186,11 @@ def wait_for_end(ended: threading.Event) -> None:
 def main() -> int:
     """Send a run to a tracker; return the exit code."""
     path, track = sys.argv[1:]
-    output = os.fdopen(os.dup(1), "w")
+    output = os.dup(1)
 
     def say(**message: str) -> None:
         try:
-            print(json.dumps(message), file=output, flush=True)
+            os.write(output, json.dumps(message).encode() + b"\n")
         except OSError:  # nobody listens any more
             return
 
@@ -192,10 +199,11 @@ def main() -> int:
     try:
         mirror(Path(path), track, ended, say)
     except (Exception, SystemExit) as error:  # a tracker may raise anything
-        text = " ".join(str(error).split())
+        text = masked(" ".join(str(error).split()))
         named = text if isinstance(error, DisentangleError) else f"{type(error).__name__}: {text}"
         say(failed=named.rstrip(". "))
-        raise
+        sys.stderr.write(masked(traceback.format_exc()))
+        return 1
     return 0
 
 

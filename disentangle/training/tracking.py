@@ -99,7 +99,7 @@ class Follower:
     def __init__(self, run: Path, track: str, say: Say) -> None:
         self.run, self.track, self.say = run, track, say
         self.name = track.partition(":")[0]
-        self.failed, self.told, self.text = "", False, b""
+        self.failed, self.warned, self.text = "", False, b""
         self.process: subprocess.Popen[bytes] | None = None
         try:
             self.process = subprocess.Popen(
@@ -126,7 +126,11 @@ class Follower:
         code = self.process.poll()  # before reading: then nothing is missed
         self.text += self.stdout.read() or b""
         *lines, self.text = self.text.split(b"\n")
-        for message in map(json.loads, lines):
+        for line in lines:
+            try:
+                message = json.loads(line)
+            except ValueError:  # printed by something that Python imports at its start
+                continue
             if "where" in message:
                 self.say(f"{self.name}: {message['where']}")
             else:
@@ -137,9 +141,9 @@ class Follower:
 
     def tell(self) -> None:
         """Warn once if the tracker failed, with the command that sends the run later."""
-        if self.told or not self.failed:
+        if self.warned or not self.failed:
             return
-        self.told = True
+        self.warned = True
         with suppress(OSError, DisentangleError):  # the warning says it
             if self.run.is_dir():
                 record = read_tracker(self.run, self.track)

@@ -436,7 +436,7 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
         (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
         (["--dataset", "tiny"], "--dataset requires --encoder or --codes"),
         (["--takes", "uint8"], "--takes requires --encoder"),
-        (["--name", "mine"], "--name and --encoder-seed require --encoder or --codes"),
+        (["--name", "mine"], "--name requires --encoder or --codes"),
         (["--codes", "a.npz", "--encoder-seed", "1"], "--encoder-seed requires --name"),
         (["--codes", "a.npz", "--encoder", "math:sqrt"], "give only one of --codes and --encoder"),
         (["--codes", "a.npz", "--split", "test"], "got arrays (--codes)"),

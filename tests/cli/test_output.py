@@ -3,7 +3,7 @@
 import pytest
 
 from disentangle.cli.output import print_aligned, show_baselines
-from disentangle.cli.score import show_details
+from disentangle.cli.show_scores import show_details
 from disentangle.runs.score_records import DetailRecord
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import ScoreMapping

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
-from disentangle.data.examples import Examples, prepare_examples
+from disentangle.data.examples import Examples, prepare_examples, remove_empty, shared_columns
 from disentangle.data.location import Location
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
 
 
 def picture(i, size=(20, 20), mode="RGB"):
@@ -202,3 +203,21 @@ def test_file_that_is_cut_is_reported(tmp_path):
     location = Location(folder=tmp_path / "a", name="lab:x")
     with pytest.raises(DisentangleError, match="image 1 of 'lab:x' cannot be decoded: "):
         prepare_examples(location, 1, lambda stack: Examples(parts={"all": read}, source=""))
+
+
+@pytest.mark.parametrize("other", [{"animal": ("cat", "dog")}, {"animal": ("dog",)}, {}])
+def test_splits_of_other_classes_do_not_share_their_numbers(other):
+    columns = {"train": {"animal": ("dog", "cat")}, "test": other}
+    with pytest.raises(UsageError, match="'lab:x': column 'animal' has other classes in split"):
+        shared_columns(columns, "lab:x")
+    assert shared_columns({"train": columns["train"]}, "lab:x") == {"animal": ("dog", "cat")}
+
+
+def test_folder_that_another_process_prepares_is_left(tmp_path):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        remove_empty([folder, folder.parent])
+        assert (folder / ".lock").exists()
+    remove_empty([folder, folder.parent])
+    assert not folder.parent.exists()

@@ -61,6 +61,7 @@ def test_purposes_of_streams_are_what_they_were():
     known = {
         "'aggregate posterior'",
         "'contact sheet'",
+        "'export'",
         "'figures'",
         "'hold out'",
         "'images of a reduction'",

@@ -48,8 +48,8 @@ def check_type(figure: Figure, slanted: int = 0) -> list[str]:
         assert box.y1 <= canvas.y1 + 1, text
     straight = [t for t in shown if not t.get_rotation() % 90]
     assert len(shown) - len(straight) == slanted
-    for one, other in combinations(straight, 2):
-        a, b = box_of(one), box_of(other)
+    boxes = [(text, box_of(text)) for text in straight]
+    for (one, a), (other, b) in combinations(boxes, 2):
         wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert wide <= 1 or high <= 3, (one, other)
     return [t.get_text() for t in shown]

@@ -214,6 +214,25 @@ def test_hf_takes_weights_from_a_file_and_refuses_those_of_another_network(vit, 
         load_encoder(f"hf:{folder}:weights={file}")
 
 
+def test_hf_runs_no_code_of_a_repository(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "own", "auto_map": {"AutoConfig": "code.OwnConfig"}})
+    )
+    (tmp_path / "code.py").write_text("raise SystemExit('executed')")
+    monkeypatch.setattr("builtins.input", lambda prompt: pytest.fail(prompt))
+    with pytest.raises(UsageError, match=r"needs Python code.*not run.*`--encoder FILE\.py:NAME`"):
+        load_encoder(f"hf:{tmp_path}")
+
+
+def test_hf_says_why_a_cached_model_cannot_be_loaded(monkeypatch):
+    def refuse(*args, **options):
+        raise ValueError("Unrecognized model")
+
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
+    with pytest.raises(DisentangleError, match="cannot load 'hf:a/b': Unrecognized model"):
+        load_encoder("hf:a/b")
+
+
 def test_hf_gives_no_output_of_a_pooler_without_weights(vit, tmp_path):
     folder, model = vit
     file = tmp_path / "bare.pth"
@@ -401,6 +420,23 @@ def test_onnx_network_of_several_outputs_needs_a_name(tmp_path):
 def test_onnx_network_that_takes_no_images_is_refused(tmp_path, shape, kind, message):
     with pytest.raises(UsageError, match=message):
         load_encoder(str(written(tmp_path / "net.onnx", shape, kind)))
+
+
+def test_onnx_network_with_other_tensors_in_a_file_apart_is_another(tmp_path):
+    def digest(number):
+        written(tmp_path / "net[1].onnx", ["n", 3, 8, 8])
+        model = onnx.load(tmp_path / "net[1].onnx")
+        weights = numpy_helper.from_array(np.full(3000, number, np.float32), "unused")
+        model.graph.initializer.append(weights)
+        apart = {"save_as_external_data": True, "location": "tensors.bin"}
+        (tmp_path / "tensors.bin").unlink(missing_ok=True)
+        onnx.save(model, tmp_path / "net[1].onnx", **apart)
+        return load_encoder(str(tmp_path / "net[1].onnx")).origin["weights"]
+
+    (tmp_path / "other.bin").write_bytes(b"1")
+    first = digest(1.0)
+    (tmp_path / "other.bin").write_bytes(b"2")
+    assert first == digest(1.0) != digest(2.0)
 
 
 def test_onnx_file_that_is_none_is_refused_in_a_line(tmp_path):

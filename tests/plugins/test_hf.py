@@ -165,6 +165,13 @@ def test_folder_that_the_library_saved_is_read(load, tmp_path, splits):
     assert (len(dataset), dataset.values["animal"]) == (COUNT, ("dog", "cat"))
 
 
+def test_splits_with_other_classes_are_not_mixed(load, tmp_path):
+    swapped = {"animal": (ClassLabel(names=["cat", "dog"]), [i % 2 for i in range(COUNT)])}
+    DatasetDict({"train": table(), "test": table(**swapped)}).save_to_disk(tmp_path / "saved")
+    with pytest.raises(UsageError, match="'animal' has other classes in split 'test'"):
+        load("hf:./saved:train+test")
+
+
 def test_arrow_file_is_read(load, tmp_path):
     table().save_to_disk(tmp_path / "saved")
     assert len(load("hf:./saved/data-00000-of-00001.arrow")) == COUNT

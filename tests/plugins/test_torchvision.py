@@ -139,6 +139,17 @@ def test_emnist_has_splits_of_its_own(load, tmp_path):
     assert (len(dataset), dataset.values["label"][:3]) == (20, ("N/A", "a", "b"))
 
 
+def test_splits_with_other_classes_are_not_mixed(load, tmp_path, monkeypatch):
+    omniglot = datasets.Omniglot
+    monkeypatch.setattr(omniglot, "_check_integrity", lambda self: True)
+    for part, alphabet in (("background", "Greek"), ("evaluation", "Atlantean")):
+        save(tmp_path / "omniglot-py" / f"images_{part}" / alphabet / "character01", "a.png")
+        save(tmp_path / "omniglot-py" / f"images_{part}" / alphabet / "character02", "b.png")
+    assert len(load("torchvision:Omniglot", tmp_path)) == 2
+    with pytest.raises(UsageError, match="'label' has other classes in split 'evaluation'"):
+        load("torchvision:Omniglot:background+evaluation", tmp_path)
+
+
 def test_damaged_file_is_named(load, mnist):
     path = mnist / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:100])

@@ -8,6 +8,7 @@ import types
 import pytest
 from PIL import Image
 
+from disentangle.contracts.tracker import TrackedRun
 from disentangle.runs.run import load_run
 from disentangle.runs.tracker_records import read_tracker
 from disentangle.scoring.score_runs import score
@@ -87,6 +88,16 @@ def test_tensorboard_writes_runs_into_one_folder(tracked, tmp_path):
     Mirror(tracker_of(track), tracked.path, track).finish()
     assert list((tmp_path / "boards" / f"{tracked.record.id}-beta-vae-tiny-seed-0").iterdir())
     assert not (tracked.path / "tensorboard").exists()
+
+
+def test_tensorboard_keeps_the_files_of_another_run_of_the_same_name(tmp_path):
+    tracker = tracker_of(f"tensorboard:folder={tmp_path}")
+    for id in ("1234567890", "abcdef1234"):
+        run = TrackedRun(tmp_path / id, id, "my run", "", "default", {"dataset": "hf:a/b"}, "")
+        tracker.open(run)
+        tracker.close("finished")
+    folders = sorted(path.parent.name for path in tmp_path.glob("*/events.out.tfevents.*"))
+    assert folders == ["1234567890-my-run", "abcdef1234-my-run"]
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,29 @@ def test_file_that_computes_something_else_is_not_written(run, tmp_path, monkeyp
     )
     with pytest.raises(DisentangleError, match="not written, as its mean differs from the run's"):
         disentangle.export(run, tmp_path / "out", format="state-dict")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_if_one_of_two_files_is_wrong(run, tmp_path, monkeypatch):
+    right = exporting.read_state
+
+    def wrong(run, content, part):
+        function = right(run, content, part)
+        shift = 1.0 if part == "decoder" else 0.0
+        return lambda x: {name: values + shift for name, values in function(x).items()}
+
+    monkeypatch.setattr(exporting, "write_pt2", lambda module, *_: exporting.write_state(run.model))
+    monkeypatch.setattr(exporting, "function_of", lambda run, path, *rest: wrong(run, *rest))
+    with pytest.raises(DisentangleError, match=r"decoder\.pt2: not written, as its images differs"):
+        disentangle.export(run, tmp_path / "out", format="pt2")
+    assert not (tmp_path / "out").exists()
+
+
+def test_users_file_in_the_place_of_a_description_is_kept(run, tmp_path):
+    (tmp_path / "model.safetensors.json").write_text("mine")
+    with pytest.raises(DisentangleError, match=r"model\.safetensors\.json already exists"):
+        disentangle.export(run, tmp_path, format="state-dict")
+    assert (tmp_path / "model.safetensors.json").read_text() == "mine"
 
 
 def test_run_without_its_dataset_is_compared_on_random_images(run, tmp_path, monkeypatch):

@@ -263,6 +263,13 @@ def test_run_and_encoder_are_compared_by_means_over_the_seeds_of_each(variant, e
     assert "(A: 2; B: 2). Not tested: an external encoder was not trained here." in found.verdict
 
 
+def test_a_mean_over_fewer_seeds_than_there_are_is_said(variant, external):
+    run = variant("a0", seed=0, values=[{"value": 0.1}])
+    variant("a1", seed=1, values=[])
+    verdict = compare(run, external("mine", values=[{"value": 0.5}])).verdict
+    assert "(A: 2; B: 1). Of fewer seeds: mig (A: 1 of 2). Not tested" in verdict
+
+
 def test_comparison_says_what_an_encoder_is(variant, external):
     codes = external("mine", kind="codes")
     said = {setting.name: setting.b for setting in side_by_side(variant("a"), codes)}

@@ -142,6 +142,13 @@ def test_existing_file_is_replaced_only_by_force(command, run, tmp_path):
     assert file.read_bytes()[:2] == b"PK"
 
 
+def test_users_file_in_the_place_of_a_description_is_kept(run, tmp_path):
+    (tmp_path / "codes.csv.json").write_text("mine")
+    with pytest.raises(DisentangleError, match=r"codes\.csv\.json already exists"):
+        disentangle.encode(run, tmp_path / "codes.csv")
+    assert [path.name for path in tmp_path.glob("codes*")] == ["codes.csv.json"]
+
+
 def test_other_shape_is_refused(run, tmp_path):
     class Colour(type(run.dataset)):
         image_shape = (3, 64, 64)

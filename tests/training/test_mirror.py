@@ -1,11 +1,14 @@
 """A run at a tracker: each logged step once, whatever happens to the training in between."""
 
 import json
+import sys
 
 import pytest
 
+from disentangle.contracts.tracker import TrackerEntry
 from disentangle.runs.labels import write_label
 from disentangle.runs.tracker_records import read_tracker
+from disentangle.training import mirror as mirror_module
 from disentangle.training.mirror import Mirror, scalars, tracked_run
 from disentangle.training.tracking import tracker_of
 from disentangle.training.train import train
@@ -115,3 +118,25 @@ def test_a_tracker_that_cannot_be_opened_is_recorded(trained):
         Mirror(tracker_of("diary:fails=open"), trained.path, "diary:fails=open")
     assert read_tracker(trained.path, "diary:fails=open").entry == ""
     assert len(list((trained.path / "trackers").iterdir())) == 1
+
+
+def test_no_password_of_an_address_is_written(trained, monkeypatch, capfd):
+    def refuse(*args):
+        raise ConnectionError("POST https://me:secret@host.org/api failed")
+
+    monkeypatch.setattr(mirror_module, "mirror", refuse)
+    monkeypatch.setattr(mirror_module, "wait_for_end", lambda ended: None)
+    monkeypatch.setattr(sys, "argv", ["mirror", str(trained.path), "diary"])
+    assert mirror_module.main() == 1
+    out, err = capfd.readouterr()
+    assert json.loads(out) == {"failed": "ConnectionError: POST https://***@host.org/api failed"}
+    assert "https://***@host.org" in err
+    assert "secret" not in err
+
+
+def test_the_place_of_an_entry_shows_no_password(trained, monkeypatch):
+    tracker = tracker_of("diary")
+    entry = TrackerEntry("page 1", 0, "run 1 in postgresql://me:secret@host.org/runs")
+    monkeypatch.setattr(tracker, "open", lambda run: entry)
+    one = Mirror(tracker, trained.path, "diary")
+    assert one.record.where == "run 1 in postgresql://***@host.org/runs"

@@ -116,6 +116,14 @@ def test_a_tracker_whose_process_is_killed_is_named(tracked, monkeypatch):
         assert tracked(["diary"]).finished
 
 
+def test_what_python_prints_at_its_start_costs_nothing(tracked, monkeypatch):
+    noisy = "import sys; print('hello'); from disentangle.training.mirror import main; main()"
+    monkeypatch.setattr(tracking, "COMMAND", (sys.executable, "-c", noisy))
+    run = tracked(["diary"])
+    assert run.finished
+    assert lines(run, "step") == steps(run)
+
+
 def test_a_run_that_fails_is_closed_as_failed(strangers, tmp_path):
     with pytest.raises(DisentangleError, match="not finite"):
         train("exploding", "tiny", results=tmp_path, track=["diary"], **SMALL)
@@ -130,6 +138,7 @@ def test_a_run_that_fails_is_closed_as_failed(strangers, tmp_path):
         ("diary:fial=log", "tracker 'diary' has no setting 'fial'; did you mean 'fails'"),
         ("diary:fails=maybe", "fails must be one of never, open, log, close; got 'maybe'"),
         ("wandb:mode", "expected a name, or NAME:SETTING=VALUE"),
+        ("mlflow:uri=https://me:secret@host.org", "uri holds a user or password"),
         ("mlflow:uri=sqlite:///no/such/folder/m.db", "no/such/folder does not exist"),
     ],
 )

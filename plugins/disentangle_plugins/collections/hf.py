@@ -20,7 +20,15 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Reference, UsageError
-from disentangle.data import About, Example, Examples, Location, about, prepare_examples
+from disentangle.data import (
+    About,
+    Example,
+    Examples,
+    Location,
+    about,
+    prepare_examples,
+    shared_columns,
+)
 from disentangle.errors import suggestion
 
 BUILDERS = {
@@ -61,7 +69,10 @@ def examples_of(location: Location, reference: Reference, stack: ExitStack) -> E
     chosen = chosen_splits(splits, reference)
     features = next(iter(chosen.values())).features
     image = image_column(features, reference)
-    labels = label_columns(features, image, reference)
+    labels = shared_columns(
+        {name: label_columns(part.features, image, reference) for name, part in chosen.items()},
+        location.name,
+    )
     path = location.file
     base = path if path is not None and path.is_dir() else (path or Path()).parent
     words = [f"datasets {version('datasets')}", path.name if path else reference.name]
@@ -78,7 +89,7 @@ def examples_of(location: Location, reference: Reference, stack: ExitStack) -> E
 def commit_of(part: Any) -> list[str]:
     """The commit of a dataset of the hub, in whose folder of the cache it is; at most one."""
     names = [file["filename"] for file in part.cache_files]
-    return [f"commit {found[1]}" for name in names if (found := COMMIT.search(name))][:1]
+    return [f"commit {folder[1]}" for name in names if (folder := COMMIT.search(name))][:1]
 
 
 class Reading:
@@ -207,22 +218,22 @@ def chosen_splits(splits: Mapping[str, Any], reference: Reference) -> dict[str, 
         UsageError: there is no such split, or there are several and none is named.
     """
     asked = reference.options.get("split")
-    known = ", ".join(splits)
+    names = ", ".join(splits)
     if asked is None:
         if len(splits) > 1:
             first, second, *_ = splits
             one, both = (
-                replace(reference, options={**reference.options, "split": names})
-                for names in (first, f"{first}+{second}")
+                replace(reference, options={**reference.options, "split": chosen})
+                for chosen in (first, f"{first}+{second}")
             )
             raise UsageError(
-                f"'{reference}': which split? Known: {known}. Choose one as in `{one}`, or several "
+                f"'{reference}': which split? Known: {names}. Choose one as in `{one}`, or several "
                 f"as in `{both}`"
             )
         return dict(splits)
     for name in asked.split("+"):
         if name not in splits:
-            raise UsageError(f"'{reference}' has no split '{name}'; known: {known}")
+            raise UsageError(f"'{reference}' has no split '{name}'; known: {names}")
     return {name: splits[name] for name in asked.split("+")}
 
 

@@ -22,7 +22,15 @@ from typing import Any
 from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Grid, Labelled, Reference, UsageError
-from disentangle.data import About, Example, Examples, Location, about, prepare_examples
+from disentangle.data import (
+    About,
+    Example,
+    Examples,
+    Location,
+    about,
+    prepare_examples,
+    shared_columns,
+)
 from disentangle.errors import suggestion
 
 PATH = "; its images alone can be opened by the path of their folder"
@@ -110,8 +118,8 @@ def labels_of(parts: Mapping[str, Any], location: Location) -> dict[str, Sequenc
         location.say(f"{location.name}: labels are left out, as split {'+'.join(bare)} has none")
     if bare or not targets:
         return {}
-    name, target = next(iter(targets.items()))
-    return columns_of(parts[name], target)
+    columns = {name: columns_of(parts[name], target) for name, target in targets.items()}
+    return shared_columns(columns, location.name)
 
 
 def first_target(data: Any) -> Any:
@@ -340,8 +348,8 @@ def unpacked(archive: Path, folder: Path) -> Path:
 def mnist_root(name: str, given: Path, folder: Path) -> Path | None:
     """Copy files of MNIST's format, unpacked, to where torchvision finds them; None if none are."""
     start = given / name if (given / name).is_dir() else given
-    found = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
-    files = sorted(filter(Path.is_file, found), key=lambda path: path.suffix in OPENERS)
+    paths = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
+    files = sorted(filter(Path.is_file, paths), key=lambda path: path.suffix in OPENERS)
     raw = folder / name / "raw"
     raw.mkdir(parents=True)
     for path in files:

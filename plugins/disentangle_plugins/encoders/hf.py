@@ -121,13 +121,24 @@ def _fetched(
 ) -> Any:
     """The result of a function of transformers that reads a folder, the cache or the hub."""
     try:
-        return fetch(reference.name, local_files_only=not download, **options)
+        return fetch(
+            reference.name,
+            local_files_only=not download,
+            trust_remote_code=False,  # else it is asked for on the terminal
+            **options,
+        )
     except Exception as error:  # the hub's client and the readers of files have many errors
         reason = " ".join(str(error).split())
+        if "trust_remote_code" in reason:
+            raise UsageError(
+                f"'{reference}' needs Python code of its repository, which is not run from here. "
+                "Load the model in a Python file, and give `--encoder FILE.py:NAME`"
+            ) from error
         if Path(reference.name).is_dir():
             raise DisentangleError(f"{reference.name}: {reason}") from error
-        if download:
-            raise DisentangleError(f"cannot load '{reference}' from the hub: {reason}") from error
+        if download or not isinstance(error, OSError):
+            where = " from the hub" if download else ""
+            raise DisentangleError(f"cannot load '{reference}'{where}: {reason}") from error
         from huggingface_hub.constants import HF_HUB_CACHE
 
         raise DisentangleError(

@@ -4,6 +4,8 @@ https://onnx.ai
 """
 
 import hashlib
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ TYPES = {
     "tensor(uint8)": np.uint8,
 }
 """Types of a network's input."""
+LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
+"""What precedes the name of a file with a large tensor: its key, and the name's length."""
 BATCH = 64
 """Images that a network with a batch of any size is given at once."""
 
@@ -106,6 +110,21 @@ class Session:
         return np.concatenate(codes)
 
 
+def digest_of(path: Path) -> str:
+    """A digest of a network's file and of the files that hold its large tensors, 16 digits."""
+    names = {
+        content[place.end() : place.end() + place[1][0]]
+        for content in [path.read_bytes()]
+        for place in LOCATION.finditer(content)
+    }
+    files = [path, *sorted(path.parent / os.fsdecode(name) for name in names)]
+    digests = []
+    for file in files:
+        with file.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").digest())
+    return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
+
+
 def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     """Load `onnx:FILE`, or a file whose name ends with `.onnx`; it runs on the CPU.
 
@@ -135,11 +154,9 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     preprocessing = Preprocessing(
         (side, side) if side else network.size, mean, std, channels=network.channels
     )
-    files = [path, *sorted(path.parent.glob(f"{path.name}[._]data*"))]  # large tensors are apart
-    digest = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files))
     origin = {
         "library": f"onnxruntime {onnxruntime.__version__}",
-        "weights": f"{path.name} {digest.hexdigest()[:16]}",
+        "weights": f"{path.name} {digest_of(path)}",
         "preprocessing": str(preprocessing),
     }
     encoder = FrozenEncoder(network, preprocessing, pool=reference.options.get("pool", ""))

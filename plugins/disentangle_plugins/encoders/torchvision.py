@@ -51,8 +51,10 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     if use != "none":
         file = _published(reference, named, download) if published else Path(use).expanduser()
         if not file.exists():
-            known = ", ".join([*weights.__members__, "none"])
-            raise UsageError(f"'{reference}': no weights '{use}', and no such file; known: {known}")
+            choices = ", ".join([*weights.__members__, "none"])
+            raise UsageError(
+                f"'{reference}': no weights '{use}', and no such file; known: {choices}"
+            )
     network, words = random_weights(
         lambda: _untrained(reference.name), reference.whole_number("seed", least=0)
     )

@@ -34,6 +34,11 @@ class MLflow(Tracker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if re.search(r"://[^/@]+@", self.uri):
+            raise UsageError(
+                "tracker 'mlflow': the uri holds a user or password, which would be written to "
+                "records. Run `export MLFLOW_TRACKING_URI=...` with it, and leave out uri"
+            )
         if not self.uri and "MLFLOW_TRACKING_URI" not in os.environ:
             self.uri = SQLITE + "mlflow.db"
         if self.uri.startswith(SQLITE):
@@ -83,8 +88,8 @@ class MLflow(Tracker):
         """Find the experiment, or create it, with figures beside a SQLite file."""
         from mlflow.exceptions import MlflowException
 
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(self.experiment)
+        if experiment is None:
             place = None
             if self.uri.startswith(SQLITE):
                 file = Path(self.uri.removeprefix(SQLITE))
@@ -92,10 +97,10 @@ class MLflow(Tracker):
             try:
                 return str(self.client.create_experiment(self.experiment, place))
             except MlflowException:  # created by another process since
-                found = self.client.get_experiment_by_name(self.experiment)
-                if found is None:
+                experiment = self.client.get_experiment_by_name(self.experiment)
+                if experiment is None:
                     raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
     def last_step(self) -> int:
         """Return the last step that the run has."""

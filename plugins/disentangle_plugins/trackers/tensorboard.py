@@ -1,5 +1,6 @@
 """TensorBoard: https://www.tensorflow.org/tensorboard. Event files, written without TensorFlow."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,12 @@ from disentangle import TrackedRun, Tracker, TrackerEntry, knob
 
 FLUSH = 10
 """Seconds after which a written number is in the file."""
+
+
+def folder_of(run: TrackedRun) -> str:
+    """The name of a run's subfolder, which no other run has: runs of other results share names."""
+    name = run.name if run.name.startswith(run.id) else f"{run.id} {run.name}"
+    return re.sub(r"[^\w.=+-]+", "-", name)
 
 
 class TensorBoard(Tracker):
@@ -34,7 +41,7 @@ class TensorBoard(Tracker):
 
         folder = run.path / "tensorboard"
         if self.folder:
-            folder = Path(self.folder) / run.name.replace(" ", "-")
+            folder = Path(self.folder) / folder_of(run)
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
         self.writer = EventFileWriter(str(folder), flush_secs=FLUSH)
