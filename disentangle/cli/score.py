@@ -190,7 +190,13 @@ def score(
         ("--download", download, "--encoder", encoder is not None, ", whose weights it downloads"),
         ("--reduce", reduce, OUTSIDE, outside, "; a run is scored by its latents"),
         ("--labels", labels is not None, "--codes", codes is not None),
-        ("--encoder", encoder is not None, "--dataset", dataset is not None, ", to encode"),
+        (
+            "--encoder",
+            encoder is not None,
+            "--dataset",
+            dataset is not None,
+            ", whose images it encodes",
+        ),
     )
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")

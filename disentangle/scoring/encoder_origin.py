@@ -30,6 +30,8 @@ def full_origin(encoder: ExternalEncoder) -> dict[str, str]:
         if "weights" not in origin and isinstance(encoder.function, torch.nn.Module):
             state = encoder.function.state_dict().items()
             tensors = {key: value for key, value in state if isinstance(value, torch.Tensor)}
+            if not tensors:
+                return origin
             with suppress(RuntimeError):  # quantised tensors have no bytes to read
                 origin["weights"] = digest(tensors)[:16]
     return origin

@@ -22,7 +22,7 @@ from disentangle.nn.frozen import entries, listed
 from disentangle.runs.modules import Encoding
 from disentangle.scoring.arrays import FARTHEST
 from disentangle.scoring.codes import Encoded, Encoder, Real
-from disentangle.scoring.reduction import fit_reduction, fitted_images
+from disentangle.scoring.reduction import check_reduction, fit_reduction, fitted_images
 
 Function = Callable[[Any], Any]
 """A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
@@ -145,6 +145,7 @@ class ReducedEncoder(Encoder):
     def __init__(self, base: Encoder, reduction: str, seed: int) -> None:
         self.base, self.chunk, self.pace = base, base.chunk, base.pace
         index = base.dataset.origin(fitted_images(len(base), seed))
+        check_reduction(reduction, base.latents, len(index))  # before an hour of encoding
         codes = np.empty((len(index), base.latents), np.float32)
         for start in range(0, len(index), self.chunk):
             part = slice(start, start + self.chunk)

@@ -64,6 +64,23 @@ def fitted_images(images: int, seed: int) -> Index:
     return np.sort(numpy_rng(seed, "images of a reduction").permutation(images)[:ROWS])
 
 
+def check_reduction(reduction: str, latents: int, images: int) -> int:
+    """The K of `pca:K`, if codes of this shape have as many components.
+
+    Raises:
+        UsageError: there are fewer latents or images than K, or too many latents.
+    """
+    kept = int(reduction.partition(":")[2])
+    if kept > min(latents, images):
+        raise UsageError(
+            f"{reduction} needs at least {kept} latents and images, got codes of {latents} "
+            f"latents and {images} images"
+        )
+    if latents > WIDEST:
+        raise UsageError(f"{reduction} is computed for at most {WIDEST:,} latents, got {latents:,}")
+    return kept
+
+
 def fit_reduction(reduction: str, codes: Real) -> Projection:
     """Fit `pca:K` to codes [N, D]: their K principal components, exactly, in blocks.
 
@@ -72,14 +89,8 @@ def fit_reduction(reduction: str, codes: Real) -> Projection:
     """
     from scipy.linalg import eigh
 
-    kept, (images, latents) = int(reduction.partition(":")[2]), codes.shape
-    if kept > min(latents, images):
-        raise UsageError(
-            f"{reduction} needs at least {kept} latents and images, got codes of {latents} "
-            f"latents and {images} images"
-        )
-    if latents > WIDEST:
-        raise UsageError(f"{reduction} is computed for at most {WIDEST:,} latents, got {latents:,}")
+    images, latents = codes.shape
+    kept = check_reduction(reduction, latents, images)
     middle = codes.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((latents, latents))
     step = max(1, BLOCK // latents)

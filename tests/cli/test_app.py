@@ -433,7 +433,7 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--encoder", "math:sqrt"], "--encoder requires --dataset"),
+        (["--encoder", "math:sqrt"], "--encoder requires --dataset, whose images it encodes"),
         (["--dataset", "tiny"], "--dataset requires --encoder or --codes"),
         (["--takes", "uint8"], "--takes requires --encoder"),
         (["--name", "mine"], "--name requires --encoder or --codes"),

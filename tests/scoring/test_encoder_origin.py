@@ -15,3 +15,9 @@ def test_python_file_is_recorded_with_a_digest_whatever_options_follow(tmp_path,
         digests.append(full_origin(load_encoder(f"{file}:encode{options}"))["code"])
     assert digests[0].startswith("mine.py ")
     assert digests[0] != digests[1]
+
+
+def test_no_weights_are_recorded_of_a_function_that_has_none(tmp_path):
+    (tmp_path / "pair.py").write_text("def pair(x):\n    return x, x\n")
+    encoder = load_encoder(f"{tmp_path / 'pair.py'}:pair:output=0")
+    assert "weights" not in full_origin(encoder)

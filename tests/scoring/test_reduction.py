@@ -170,3 +170,15 @@ def test_codes_that_do_not_fit_into_memory_are_refused_with_the_remedy(monkeypat
     monkeypatch.setattr(codes, "sparse_table", full)
     with pytest.raises(DisentangleError, match=r"codes of 40 latents of 75 images do not fit into"):
         source.codes(np.arange(3))
+
+
+def test_too_many_components_are_refused_before_images_are_encoded():
+    encoded = []
+
+    def encode(x):
+        encoded.append(len(x))
+        return x.mean((2, 3))
+
+    with pytest.raises(UsageError, match="pca:9 needs at least 9 latents"):
+        score_encoder(encode, "tiny", metrics=["mig"], reduce="pca:9", device="cpu")
+    assert max(encoded) <= 16  # the first look at its codes
