@@ -271,6 +271,7 @@ def test_hf_takes_the_part_of_clip_that_reads_images(tmp_path):
             r"weights IMAGENET1K_V1 of .* not in .*Add `--download` \(5 MB",
         ),
         ("timm:test_resnet", r"weights of .* are not in .*Add `--download`"),
+        ("hf:./absent", "'hf:./absent': no such folder"),
         ("hf:facebook/dinov2-small", r"neither a folder nor in .*Add `--download`"),
     ],
 )

@@ -139,6 +139,8 @@ def _fetched(
         if download or not isinstance(error, OSError):
             where = " from the hub" if download else ""
             raise DisentangleError(f"cannot load '{reference}'{where}: {reason}") from error
+        if reference.name.startswith((".", "~", "/")):
+            raise DisentangleError(f"'{reference}': no such folder") from error
         from huggingface_hub.constants import HF_HUB_CACHE
 
         raise DisentangleError(
