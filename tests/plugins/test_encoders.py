@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import huggingface_hub
@@ -16,12 +17,14 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torchvision import models
 
+from disentangle import Reference
 from disentangle._utils.seeds import initialising
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, InputWarning, UsageError
 from disentangle.nn import IMAGENET, Preprocessing
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.score_external import score_encoder
+from disentangle_plugins.encoders.onnx import Session
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=8"]
@@ -374,6 +377,13 @@ def test_onnx_network_of_any_batch_is_an_encoder(tmp_path, shape, channels):
     x = torch.rand(7, 1, 64, 64)
     found = encode(encoder, x)
     torch.testing.assert_close(found, x.mean((2, 3)).repeat(1, channels))
+
+
+def test_onnx_network_on_a_gpu_says_that_it_runs_on_the_cpu(tmp_path):
+    session = Session(written(tmp_path / "net.onnx", ["n", 3, 64, 64]), Reference("onnx", "net"))
+    images = SimpleNamespace(device=torch.device("cuda"), cpu=lambda: X.repeat(1, 3, 1, 1)[:, :3])
+    with pytest.warns(InputWarning, match="run on the CPU"):
+        session(images)
 
 
 def test_onnx_network_of_bytes_gets_them(tmp_path):

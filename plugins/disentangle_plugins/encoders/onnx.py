@@ -6,6 +6,7 @@ https://onnx.ai
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from disentangle import DisentangleError, ExternalEncoder, Reference, UsageError
+from disentangle.errors import InputWarning
 from disentangle.nn import IMAGENET, FrozenEncoder, Preprocessing
 
 TYPES = {
@@ -89,6 +91,12 @@ class Session:
 
     def __call__(self, images: torch.Tensor) -> NDArray[Any]:
         """The features of images [N, C, H, W]."""
+        if images.device.type != "cpu":
+            warnings.warn(
+                "ONNX networks run on the CPU, as onnxruntime is used without a GPU",
+                InputWarning,
+                stacklevel=2,
+            )
         x = images.cpu().numpy()
         kind = TYPES[self.input.type]
         x = np.rint(x * 255).astype(kind) if kind is np.uint8 else x.astype(kind)
