@@ -15,12 +15,13 @@ from disentangle.cli.seed_table import seed_table
 from disentangle.cli.sweep import say_stopped
 from disentangle.cli.sweep_view import View, estimate_line, showing
 from disentangle.runs.collapse import collapsed
+from disentangle.runs.labels import write_label
 from disentangle.runs.layout import run_folder
 from disentangle.runs.run import Run, load_run, model_class
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event, Executor, width_of
 from disentangle.studies.jobs import Job, JobState
-from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds
+from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds, seed_name
 from disentangle.studies.sweep import (
     run_jobs,
     states_of,
@@ -68,6 +69,9 @@ def train_seeds(
         if damage:
             failed.setdefault(job, damage)
         elif run is not None and run.finished:
+            name, seed = arguments["name"], job.record.seed
+            name = seed_name(name, seed) if name else None
+            write_label(run.path, name=name, note=arguments["note"])
             runs[job.record.seed] = load_run(shown_path(job, arguments))
         elif run is not None:
             path = shown_path(job, arguments)

@@ -86,6 +86,11 @@ def seeds_of(part: str, text: str) -> Sequence[int]:
     return range(first, last + 1)
 
 
+def seed_name(name: str, seed: int) -> str:
+    """The name of the run of a seed, if its configuration has this name."""
+    return f"{name}-seed{seed}"
+
+
 def plan_seeds(
     model: str,
     dataset: str,
@@ -135,7 +140,7 @@ def plan_seeds(
         )
         path = run_folder(results, options["study"], record)
         if options["name"]:
-            own["name"] = check_name(f"{options['name']}-seed{seed}")
+            own["name"] = check_name(seed_name(options["name"], seed))
             check_free(own["name"], path, results)
         order = Order(
             path=str(path),

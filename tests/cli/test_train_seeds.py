@@ -131,6 +131,10 @@ def test_names_and_notes_are_those_of_each_run(inline, command):
     labels = [read_label(Path(path)) for path in out.splitlines()]
     assert [label.name for label in labels] == ["mine-seed0", "mine-seed1"]
     assert {label.note for label in labels} == {"small"}
+    again = (*TINY, "--seeds", "0,1", "--name", "other")
+    command("train", "vae", "tiny", *again)  # finished: they get the name, as one run does
+    labels = [read_label(Path(path)) for path in out.splitlines()]
+    assert [(label.name, label.note) for label in labels][1] == ("other-seed1", "small")
 
 
 @pytest.mark.parametrize(
