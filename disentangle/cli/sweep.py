@@ -115,6 +115,7 @@ def sweep(
     from disentangle.studies.estimate import Estimate
     from disentangle.studies.executor import executor_of, width_of
     from disentangle.studies.plan import load_plan
+    from disentangle.studies.study_file import parse_study, read_text
     from disentangle.studies.sweep import (
         check_present,
         complete,
@@ -131,6 +132,7 @@ def sweep(
         "address": address,
         "wait": wait,
     }
+    parse_study(read_text(file), file)  # what is wrong with the file comes before what is with `on`
     executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
     width = width_of(executor, device)
     with working(CountLine(label="datasets")) as preparing:

@@ -80,7 +80,7 @@ def executor_of(on: str, given: Mapping[str, Any]) -> Executor:
     cls: type[Executor] = registry.executors.load(name)
     for knob in given:
         if knob not in knobs(cls):
-            option = f"--{knob.replace('_', '-')}"
+            option = f"--{'no-' if given[knob] is False else ''}{knob.replace('_', '-')}"
             hint = suggestion(knob, knobs(cls))
             raise UsageError(f"executor '{name}' has no option {option}{hint}")
     settings = resolve(cls, {**parse_given(cls, text), **given})

@@ -382,6 +382,7 @@ def test_two_sweeps_of_one_study_do_not_collide(study, tmp_path):
     [
         (["--on", "loca"], "no executor 'loca'; did you mean 'local'"),
         (["--address", "somewhere"], "executor 'local' has no option --address"),
+        (["--no-wait"], "executor 'local' has no option --no-wait"),
         (["--on", "local:jobs=x"], "jobs must be a whole number"),
         (["--device", "tpu"], "no device 'tpu'"),
         (["--jobs", "1000", "--threads", "2"], "exceed the"),
@@ -392,6 +393,13 @@ def test_place_that_makes_no_sense_is_refused(words, message, study, command):
     code, _, err = command("sweep", study(), *words)
     assert code == 2
     assert message in err
+
+
+def test_missing_file_is_told_before_an_executor_is_asked(command):
+    code, _, err = command("sweep", "missing.toml", "--on", "loca")
+    assert code == 1
+    assert "missing.toml" in err
+    assert "loca" not in err.replace("local", "")
 
 
 def test_study_on_datasets_that_are_not_here_begins_nothing(study, command, tmp_path):
