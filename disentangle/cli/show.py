@@ -104,9 +104,10 @@ def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
         for k in declared
     ]
     description = {**vars(entry), "about": documentation(plugin), "knobs": knobs}
+    if group.kind in ("dataset", "collection"):  # their functions only open them
+        description["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
     if group.kind == "dataset":
         facts = about_of(plugin)
-        description["about"] = (sys.modules[plugin.__module__].__doc__ or "").strip()
         description["says"] = {
             "images": f"{facts.images:,}" if facts.images else "unknown until it is opened",
             "licence": facts.licence,

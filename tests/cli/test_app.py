@@ -338,6 +338,13 @@ def test_show_says_what_a_file_says(command, name, lines):
     assert all(line in out for line in lines)
 
 
+def test_show_of_a_collection_says_how_it_is_asked(command):
+    code, out, _ = command("show", "hf")
+    assert code == 0
+    assert "hf:NAME" in out
+    assert "Raises:" not in out
+
+
 def test_show_of_a_dataset_says_what_is_known_of_it(command):
     code, out, _ = command("show", "dsprites")
     assert code == 0
