@@ -43,7 +43,7 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     Your own images, and datasets of other libraries, are listed too once they are prepared.
     """
     from disentangle._utils.files import data_folder
-    from disentangle.data.status import about, state, unregistered_states
+    from disentangle.data.status import about, short_folder, state, unregistered_states
 
     rows = [("dataset", "images", "download", "licence", "state")]
     for name in registry.datasets.entries:
@@ -58,7 +58,8 @@ def list_command(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         rows.append((name, images, download, facts.licence, state(name, facts, data_dir)))
     for name, folder, prepared in unregistered_states(data_dir):
         licence = "yours" if folder.parts[0] == "own" else "see its authors"
-        rows.append((name, "", "none", licence, f"{prepared}, in {folder}"))
+        place = folder if as_json else short_folder(folder)
+        rows.append((name, "", "none", licence, f"{prepared}, in {place}"))
     if as_json:
         print_json([dict(zip(rows[0], row, strict=True)) for row in rows[1:]])
         return

@@ -16,7 +16,7 @@ from disentangle.data.prepared import read_images, read_prepared
 from disentangle.errors import DisentangleError
 
 WIDTH = 60
-"""Maximum number of characters of a source shown in a list."""
+"""Maximum number of characters of a source or folder shown in a list."""
 
 
 def about(name: str) -> About:
@@ -47,10 +47,25 @@ def state_of(folder: Path) -> str:
         return "damaged (images missing); will be prepared again" if exists else ""
     except (OSError, ValueError):
         return "damaged, or from another version; will be prepared again"
-    source = manifest.source
-    source = source if len(source) <= WIDTH else f"{source[: WIDTH - 3]}..."
     size = prod(manifest.shape) / 1e6
-    return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {source}"
+    return f"ready: {manifest.shape[0]:,} images, {size:,.0f} MB, {short_source(manifest.source)}"
+
+
+def short_source(source: str) -> str:
+    """A source of limited length, which ends at a comma if it is cut."""
+    if len(source) <= WIDTH:
+        return source
+    cut = source[: WIDTH - 3]
+    whole, comma, _ = cut.rpartition(", ")
+    return f"{whole}{comma}..." if comma else f"{cut}..."
+
+
+def short_folder(folder: Path) -> str:
+    """A folder of prepared images as a shell pattern of limited length, which keeps its digest."""
+    if len(str(folder)) <= WIDTH:
+        return str(folder)
+    kind, name, size = folder.parts
+    return f"{kind}/*-{name.rpartition('-')[2]}/{size}"
 
 
 def unregistered_states(data_dir: str | Path | None = None) -> list[tuple[str, Path, str]]:

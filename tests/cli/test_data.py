@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from disentangle.data.prepared import Content, Preparation
-from disentangle.data.status import state_of
+from disentangle.data.status import short_folder, short_source, state_of
 from disentangle.runs.run import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -82,6 +82,15 @@ def test_state_does_not_tell_a_source_at_any_length(tmp_path):
     content = Content(blocks=[np.zeros((1, 2), np.uint8)], shape=(1, 2), source=500 * "x")
     Preparation(folder=tmp_path, version=1).get(lambda stack: content)
     assert state_of(tmp_path).endswith(f", {57 * 'x'}...")
+
+
+def test_list_cuts_sources_at_commas_and_keeps_folders_short():
+    source = "datasets 5.2.0, cats.parquet, split train, images in 'photo', labels breed"
+    assert short_source(source) == "datasets 5.2.0, cats.parquet, split train, ..."
+    name = f"hf%3A.%2Fcats.parquet%3Aimage%3D{50 * 'x'}-b34d1e7255"
+    assert short_folder(Path("references", name, "64x1")) == "references/*-b34d1e7255/64x1"
+    short = Path("own", "photos-b34d1e7255", "64x1")
+    assert short_folder(short) == str(short)
 
 
 def test_data_folder_that_is_a_file_is_an_error(command, tmp_path):
