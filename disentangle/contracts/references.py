@@ -5,7 +5,7 @@ The prefix is the name of a plugin, which knows what the rest means.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from disentangle.contracts import entry_points
@@ -52,7 +52,9 @@ class Reference:
         return int(text)
 
 
-def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None:
+def parse_reference(
+    kind: str, text: str, *, bare: str = "", words: Collection[tuple[str, str]] = ()
+) -> Reference | None:
     """Parse a reference; None if it does not begin with the prefix of a plugin of this kind.
 
     Args:
@@ -60,6 +62,8 @@ def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None
         text: `PREFIX:NAME`, with options `:OPTION=VALUE,...` at the end.
         bare: the option that a word without `=` sets: with "split", `hf:cats:test` is
             `hf:cats:split=test`.
+        words: options with a word that may be written in any case: with ("weights", "none"),
+            `weights=None` is `weights=none`.
 
     Raises:
         UsageError: the name is missing, or an option is given twice or not as OPTION=VALUE.
@@ -71,6 +75,9 @@ def parse_reference(kind: str, text: str, *, bare: str = "") -> Reference | None
     name, options = split_options(rest, f"{prefix}:NAME", bare=bare)
     if not name:
         raise UsageError(f"'{text}': expected {prefix}:NAME")
+    for option, word in words:
+        if options.get(option, "").lower() == word:
+            options[option] = word
     return Reference(prefix, name, options)
 
 

@@ -47,7 +47,8 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
         UsageError: there is no such encoder.
         DisentangleError: the file or the weights cannot be loaded.
     """
-    named = parse_reference("encoder", reference) or _of_suffix(reference)
+    words = [("weights", "none")]
+    named = parse_reference("encoder", reference, words=words) or _of_suffix(reference)
     if named is not None:
         encoder = registry.encoders.load(named.prefix)(named, download=download)
         return replace(encoder, origin={"reference": str(named), **encoder.origin})

@@ -246,6 +246,13 @@ def test_hf_gives_no_output_of_a_pooler_without_weights(vit, tmp_path):
     torch.testing.assert_close(encode(encoder), outputs_of(model).last_hidden_state[:, 0])
 
 
+@pytest.mark.parametrize("word", ["None", "NONE"])
+def test_random_weights_are_asked_for_in_any_case(vit, word):
+    for name in (f"torchvision:{SMALL}", "timm:test_resnet", f"hf:{vit[0]}"):
+        plain, other = (load_encoder(f"{name}:weights={use}") for use in ("none", word))
+        assert other.origin == plain.origin
+
+
 def test_hf_gives_random_weights_only_if_asked_to(vit):
     folder, model = vit
     encoder = load_encoder(f"hf:{folder}:weights=none")
