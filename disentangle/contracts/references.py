@@ -96,16 +96,25 @@ def split_options(text: str, form: str, *, bare: str = "") -> tuple[str, dict[st
     is_word = bool(bare) and not any(sign in last for sign in (os.sep, "/", "."))
     if not colon or not ("=" in last or is_word):
         name, last = text, ""
+    prefix = form.partition(":")[0] + ":" if ":" in form else ""
+    typed = f"{prefix}{text}"
     if not last and (joined := re.fullmatch(r"([^,=:/]+),(\w+=[^./]*)", name)):
-        prefix = form.partition(":")[0] + ":" if ":" in form else ""
-        raise UsageError(f"'{text}': options follow a colon, `{prefix}{joined[1]}:{joined[2]}`")
+        raise UsageError(f"'{typed}': options follow a colon, `{prefix}{joined[1]}:{joined[2]}`")
+    parts = list(filter(None, last.split(",")))
+    setting = f"{bare}="
+    words = [part for part in parts if bare and ("=" not in part or part.startswith(setting))]
+    if len(words) > 1 and not all(word.startswith(setting) for word in words):
+        joined_words = re.sub(r",(?=[^,=]+(,|$))", "+", last)
+        raise UsageError(
+            f"'{typed}': join several values by +, as in `{prefix}{name}:{joined_words}`"
+        )
     options: dict[str, str] = {}
-    for part in filter(None, last.split(",")):
+    for part in parts:
         key, equals, value = part.partition("=") if "=" in part or not bare else (bare, "=", part)
         if not (key and equals and value) or key in options or ":" in key:
-            raise UsageError(f"expected {form}:OPTION=VALUE,..., got '{text}'")
+            raise UsageError(f"expected {form}:OPTION=VALUE,..., got '{typed}'")
         options[key] = value
     before = name.rpartition(":")[2]
     if options and "=" in before and not any(sign in before for sign in (os.sep, "/", ".")):
-        raise UsageError(f"'{text}': separate options by commas, {before},{last}")
+        raise UsageError(f"'{typed}': separate options by commas, {before},{last}")
     return name, options

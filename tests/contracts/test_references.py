@@ -45,6 +45,22 @@ def test_options_that_are_apart_are_refused_with_the_right_form():
         parse_reference("encoder", "hf:cats:a=1:b=2")
 
 
+@pytest.mark.parametrize(
+    ("words", "joined"),
+    [
+        ("train,test", "train+test"),
+        ("split=train,test", "split=train+test"),
+        ("train,labels=breed,age", "train,labels=breed+age"),
+    ],
+)
+def test_several_bare_words_are_refused_with_the_sign_that_joins_them(words, joined):
+    with pytest.raises(UsageError) as raised:
+        parse_reference("collection", f"hf:cats:{words}", bare="split")
+    assert f"'hf:cats:{words}': join several values by +, as in `hf:cats:{joined}`" in str(
+        raised.value
+    )
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
 def test_option_that_is_no_whole_number_is_refused(text):
     reference = Reference("hf", "x", {"size": text})
