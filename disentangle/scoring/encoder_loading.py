@@ -21,6 +21,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import FrozenEncoder
 from disentangle.runs.layout import RECORD
 from disentangle.scoring.encoders import Function, file_name
+from disentangle.scoring.exported_program import load_program
 
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 ARRAYS = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5")
@@ -146,8 +147,7 @@ def _from_file(path: Path) -> Function:
     logging.disable(logging.CRITICAL)  # torch also logs a traceback
     try:
         if path.suffix == ".pt2":
-            program: Any = torch.export.load(path)
-            return cast(Function, program.module())
+            return cast(Function, load_program(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated
             script: Function = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
