@@ -6,7 +6,7 @@ The prefix is the name of a plugin, which knows what the rest means.
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from disentangle.contracts import entry_points
 from disentangle.errors import UsageError, suggestion, true_name
@@ -20,14 +20,21 @@ class Reference:
         prefix: the registered name of the plugin.
         name: what the plugin is asked for; it may contain `/` and `:`.
         options: the options by name.
+        typed: the text that the user typed, for messages; else the reference as text.
     """
 
     prefix: str
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
+    text: InitVar[str] = ""
+    typed: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self, text: str) -> None:
+        """Keep the text for messages; a changed reference (`dataclasses.replace`) has none."""
+        object.__setattr__(self, "typed", text or str(self))
 
     def __str__(self) -> str:
-        """The reference as text, with options in alphabetical order."""
+        """The reference as text for records, with options in alphabetical order."""
         options = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
         return ":".join(filter(None, [self.prefix, self.name, options]))
 
@@ -36,7 +43,7 @@ class Reference:
         for option in self.options:
             if option not in offered:
                 hint = suggestion(option, offered)
-                raise UsageError(f"'{self}' has no option '{option}'{hint}")
+                raise UsageError(f"'{self.typed}' has no option '{option}'{hint}")
 
     def whole_number(self, option: str, default: int = 0, *, least: int = 1) -> int:
         """The value of an option that is a whole number.
@@ -47,7 +54,7 @@ class Reference:
         text = self.options.get(option, str(default))
         if option in self.options and not (text.isdecimal() and int(text) >= least):
             raise UsageError(
-                f"'{self}': {option} must be a whole number, at least {least}; got '{text}'"
+                f"'{self.typed}': {option} must be a whole number, at least {least}; got '{text}'"
             )
         return int(text)
 
@@ -78,7 +85,7 @@ def parse_reference(
     for option, word in words:
         if options.get(option, "").lower() == word:
             options[option] = word
-    return Reference(prefix, name, options)
+    return Reference(prefix, name, options, text)
 
 
 def split_options(text: str, form: str, *, bare: str = "") -> tuple[str, dict[str, str]]:

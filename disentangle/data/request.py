@@ -1,7 +1,7 @@
 """A dataset request: the dataset's name, how to open it, and the part to train on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +28,8 @@ class DatasetRequest:
     factors: tuple[str, ...] | None = None
     hold_out: tuple[str, ...] = ()
     hold_out_seed: int = 0
+    typed: str = field(default="", compare=False)
+    """The name as the user typed it, for messages."""
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class DatasetRequest:
         """Create a request from a user's arguments; paths become absolute."""
         return cls(
             name=true_name(name),
+            typed=name,
             data_dir=Path(data_dir).expanduser().resolve() if data_dir else None,
             file=Path(file).expanduser().resolve() if file else None,
             factors=None if factors is None else tuple(factors),
@@ -78,7 +81,7 @@ class DatasetRequest:
             DisentangleError: its files are missing, damaged or those of another dataset.
         """
         return load_dataset(
-            self.name,
+            self.typed or self.name,
             data_dir=self.data_dir,
             file=self.file,
             download=self.download,

@@ -69,7 +69,9 @@ def _of_suffix(reference: str) -> Reference | None:
     """The reference to a file whose suffix is the name of an encoder plugin; else None."""
     name, options = split_options(reference, "FILE")
     suffix = Path(name).suffix[1:].lower()
-    return Reference(suffix, name, options) if suffix in registry.encoders.entries else None
+    return (
+        Reference(suffix, name, options, reference) if suffix in registry.encoders.entries else None
+    )
 
 
 def _function(reference: str) -> tuple[Function, dict[str, str]]:

@@ -24,7 +24,9 @@ from disentangle.training.tracking import check_trackers
 
 RANGE = re.compile(r"(\d+)\s*(\.\.|-|:)\s*(\d+)")
 """A range of seeds; only two dots are right, the others are what people try."""
-OPENING = tuple(field.name for field in fields(DatasetRequest) if field.name != "name")
+OPENING = tuple(
+    field.name for field in fields(DatasetRequest) if field.name not in ("name", "typed")
+)
 """The arguments of `train` that open a dataset and choose the part to train on."""
 
 

@@ -173,6 +173,12 @@ def test_wrong_request_is_refused_and_leaves_nothing(command, data_folder, words
     assert not list(data_folder.rglob("*/*"))
 
 
+def test_messages_print_the_options_of_a_dataset_as_they_were_typed(command):
+    code, _, err = command("data", "prepare", "torchvision:MNIST:train=true,foo=2,bar=1")
+    assert code == 2
+    assert "'torchvision:MNIST:train=true,foo=2,bar=1' has no option 'foo'" in err
+
+
 def test_collections_are_listed_and_shown(command):
     code, out, _ = command("list", "collections")
     assert code == 0

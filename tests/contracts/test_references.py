@@ -1,5 +1,7 @@
 """References to things of another library."""
 
+from dataclasses import replace
+
 import pytest
 
 from disentangle.contracts import entry_points
@@ -73,6 +75,17 @@ def test_option_that_is_no_whole_number_is_refused(text):
 def test_text_of_a_reference_does_not_depend_on_the_order_of_options():
     first, second = (parse_reference("encoder", f"hf:x:{o}") for o in ("a=1,b=2", "b=2,a=1"))
     assert str(first) == str(second) == "hf:x:a=1,b=2"
+
+
+def test_messages_print_a_reference_as_it_was_typed():
+    typed = "HF:x:size=0,output=b"
+    reference = parse_reference("encoder", typed)
+    assert str(reference) == "hf:x:output=b,size=0"
+    with pytest.raises(UsageError, match=f"'{typed}': size must be"):
+        reference.whole_number("size")
+    with pytest.raises(UsageError, match=f"'{typed}' has no option 'size'"):
+        reference.check_options("output")
+    assert replace(reference, name="y").typed == "hf:y:output=b,size=0"
 
 
 def test_unknown_option_is_refused_with_those_there_are():

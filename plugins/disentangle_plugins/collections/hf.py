@@ -132,7 +132,7 @@ def loaded(location: Location, reference: Reference, scratch: str) -> Mapping[st
     path, options = location.file, {"name": reference.options.get("config")}
     if path is None:
         if Path(reference.name).exists():
-            raise UsageError(f"'{reference}': for local files, write hf:./{reference.name}")
+            raise UsageError(f"'{reference.typed}': for local files, write hf:./{reference.name}")
         options["revision"] = reference.options.get("revision")
     elif not path.exists():
         raise DisentangleError(f"{path}: no such file or folder")
@@ -152,7 +152,7 @@ def loaded(location: Location, reference: Reference, scratch: str) -> Mapping[st
     except Exception as error:  # the library raises many types
         why = " ".join(str(error).split()) or type(error).__name__
         if "onfig name is missing" in why:
-            raise UsageError(f"'{reference}': choose a `config=NAME`. {why}") from None
+            raise UsageError(f"'{reference.typed}': choose a `config=NAME`. {why}") from None
         if path is None and not location.download and isinstance(error, ConnectionError):
             why = (
                 "it is neither prepared nor in Hugging Face's cache. Run "
@@ -227,13 +227,13 @@ def chosen_splits(splits: Mapping[str, Any], reference: Reference) -> dict[str, 
                 for chosen in (first, f"{first}+{second}")
             )
             raise UsageError(
-                f"'{reference}': which split? Known: {names}. Choose one as in `{one}`, or several "
-                f"as in `{both}`"
+                f"'{reference.typed}': which split? Known: {names}. Choose one as in `{one}`, or "
+                f"several as in `{both}`"
             )
         return dict(splits)
     for name in asked.split("+"):
         if name not in splits:
-            raise UsageError(f"'{reference}' has no split '{name}'; known: {names}")
+            raise UsageError(f"'{reference.typed}' has no split '{name}'; known: {names}")
     return {name: splits[name] for name in asked.split("+")}
 
 
@@ -259,7 +259,7 @@ def image_column(features: Mapping[str, Any], reference: Reference) -> str:
     if len(images) != 1:
         problem = f"images are in {', '.join(images)}" if images else "no column holds images"
         raise UsageError(
-            f"'{reference}': {problem}; name the column by `image=NAME`. Columns: "
+            f"'{reference.typed}': {problem}; name the column by `image=NAME`. Columns: "
             + ", ".join(features)
         )
     return images[0]
@@ -285,11 +285,13 @@ def label_columns(
         for name in columns:
             check_column(name, features, reference)
             if name == image:
-                raise UsageError(f"'{reference}': column '{name}' holds the images, not labels")
+                raise UsageError(
+                    f"'{reference.typed}': column '{name}' holds the images, not labels"
+                )
     return {name: tuple(getattr(features[name], "names", None) or ()) for name in columns}
 
 
 def check_column(name: str, features: Mapping[str, Any], reference: Reference) -> None:
     """Raise a UsageError if there is no such column."""
     if name not in features:
-        raise UsageError(f"'{reference}' has no column '{name}'{suggestion(name, features)}")
+        raise UsageError(f"'{reference.typed}' has no column '{name}'{suggestion(name, features)}")

@@ -172,7 +172,7 @@ def class_of(reference: Reference) -> Any:
     cls = getattr(datasets, name)
     pairs = PAIRS if OF_PAIRS & {base.__name__ for base in cls.__mro__} else ""
     if why := REFUSED.get(name, pairs):
-        raise DisentangleError(f"'{reference}' is no dataset of images with labels: {why}")
+        raise DisentangleError(f"'{reference.typed}' is no dataset of images with labels: {why}")
     return cls
 
 
@@ -203,24 +203,26 @@ def arguments_of(cls: Any, reference: Reference) -> Mapping[str, Mapping[str, An
     """
     offered = {k: p for k, p in parameters(cls).items() if k not in (*OURS, *CODE) and k[0] != "_"}
     if "root" in reference.options:
-        raise UsageError(f"'{reference}': give the folder of the files by `--file PATH`")
+        raise UsageError(f"'{reference.typed}': give the folder of the files by `--file PATH`")
     reference.check_options("split", *offered)
     options = dict(reference.options)
     split, parameter = options.pop("split", ""), split_parameter(cls)
     if split and not parameter:
-        raise UsageError(f"'{reference}': torchvision's {cls.__name__} has no splits")
+        raise UsageError(f"'{reference.typed}': torchvision's {cls.__name__} has no splits")
     arguments = {name: value_of(offered[name], text) for name, text in options.items()}
     default = offered[parameter].default if parameter else ""
     if default is inspect.Parameter.empty and not split:
         known = getattr(cls, "splits", ())
-        raise UsageError(f"'{reference}': which split? Known: {', '.join(known)}")
+        raise UsageError(f"'{reference.typed}': which split? Known: {', '.join(known)}")
     if parameter in BOOLEAN:
         names = BOOLEAN[parameter]
         given = arguments.pop(parameter, default)
         parts = split.split("+") if split else [names[0] if given else names[1]]
         for name in parts:
             if name not in names:
-                raise UsageError(f"'{reference}' has no split '{name}'{suggestion(name, names)}")
+                raise UsageError(
+                    f"'{reference.typed}' has no split '{name}'{suggestion(name, names)}"
+                )
         return {name: {**arguments, parameter: name == names[0]} for name in parts}
     if not parameter:
         return {"all": arguments}

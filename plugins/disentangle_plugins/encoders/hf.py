@@ -26,7 +26,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         import transformers
     except ImportError as error:
         raise DisentangleError(
-            f"'{reference}' needs the package transformers. "
+            f"'{reference.typed}' needs the package transformers. "
             "Run `pip install 'disentangle-bench[hf]'`."
         ) from error
     use, output, pool = (reference.options.get(key, "") for key in ("weights", "output", "pool"))
@@ -47,8 +47,8 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
             words = f"{name} {weights_digest(network)}"
     if missing and output in ("", "pooler_output"):
         raise UsageError(
-            f"the weights of '{reference}' have none for pooler_output; choose other features, "
-            f"such as `hf:{reference.name}:output=last_hidden_state,pool=cls`"
+            f"the weights of '{reference.typed}' have none for pooler_output; choose other "
+            f"features, such as `hf:{reference.name}:output=last_hidden_state,pool=cls`"
         )
     preprocessing = _preprocessing(reference, processor, getattr(config, "num_channels", 3))
     output = output or "pooler_output"
@@ -73,7 +73,7 @@ def _weighted(reference: Reference, config: Any, download: bool) -> tuple[Any, l
     use = reference.options.get("weights", "DEFAULT")
     loading: dict[str, Any] = {"output_loading_info": True, "dtype": torch.float32}
     if use == "DEFAULT":
-        source = f"the weights of '{reference}'"
+        source = f"the weights of '{reference.typed}'"
         network, loaded = _fetched(
             reference, download, transformers.AutoModel.from_pretrained, config=config, **loading
         )
@@ -98,13 +98,15 @@ def _preprocessing(reference: Reference, processor: Any, channels: int) -> Prepr
     """The preprocessing of an image processor, without its crop."""
     factor = getattr(processor, "rescale_factor", None) or 1 / 255
     if abs(factor * 255 - 1) > 1e-3 or getattr(processor, "rescale_offset", False):
-        raise UsageError(f"'{reference}' rescales pixels in its own way, which is not supported")
+        raise UsageError(
+            f"'{reference.typed}' rescales pixels in its own way, which is not supported"
+        )
     box = dict(processor.crop_size if getattr(processor, "do_center_crop", False) else {})
     box = box or dict(processor.size)
     side = box.get("shortest_edge") or box.get("longest_edge")
     height, width = box.get("height") or side, box.get("width") or side
     if not (height and width):
-        raise UsageError(f"'{reference}' has no size of images; give one, `size=224`")
+        raise UsageError(f"'{reference.typed}' has no size of images; give one, `size=224`")
     height, width = (reference.whole_number("size", int(s)) for s in (height, width))
     normalised = getattr(processor, "do_normalize", True)
     return Preprocessing(
@@ -131,21 +133,21 @@ def _fetched(
         reason = " ".join(str(error).split())
         if "trust_remote_code" in reason:
             raise UsageError(
-                f"'{reference}' needs Python code of its repository, which is not run from here. "
-                "Load the model in a Python file, and give `--encoder FILE.py:NAME`"
+                f"'{reference.typed}' needs Python code of its repository, which is not run from "
+                "here. Load the model in a Python file, and give `--encoder FILE.py:NAME`"
             ) from error
         if Path(reference.name).is_dir():
             raise DisentangleError(f"{reference.name}: {reason}") from error
         if download or not isinstance(error, OSError):
             where = " from the hub" if download else ""
-            raise DisentangleError(f"cannot load '{reference}'{where}: {reason}") from error
+            raise DisentangleError(f"cannot load '{reference.typed}'{where}: {reason}") from error
         if reference.name.startswith((".", "~", "/")):
-            raise DisentangleError(f"'{reference}': no such folder") from error
+            raise DisentangleError(f"'{reference.typed}': no such folder") from error
         from huggingface_hub.constants import HF_HUB_CACHE
 
         raise DisentangleError(
-            f"'{reference}' is neither a folder nor in {HF_HUB_CACHE}. Add `--download` (from "
-            f"https://huggingface.co/{reference.name}), or give the path of a folder"
+            f"'{reference.typed}' is neither a folder nor in {HF_HUB_CACHE}. Add `--download` "
+            f"(from https://huggingface.co/{reference.name}), or give the path of a folder"
         ) from error
 
 

@@ -142,12 +142,12 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
     reference.check_options("output", "pool", "size", "normalise")
     normalise = reference.options.get("normalise", "")
     if normalise not in ("", "imagenet"):
-        raise UsageError(f"'{reference}': normalise must be imagenet, got '{normalise}'")
+        raise UsageError(f"'{reference.typed}': normalise must be imagenet, got '{normalise}'")
     try:
         import onnxruntime
     except ImportError as error:
         raise DisentangleError(
-            f"'{reference}' needs the package onnxruntime. "
+            f"'{reference.typed}' needs the package onnxruntime. "
             "Run `pip install 'disentangle-bench[onnx]'`."
         ) from error
     path = Path(reference.name).expanduser()

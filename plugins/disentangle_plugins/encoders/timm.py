@@ -34,7 +34,8 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         import timm
     except ImportError as error:
         raise DisentangleError(
-            f"'{reference}' needs the package timm. Run `pip install 'disentangle-bench[timm]'`."
+            f"'{reference.typed}' needs the package timm. "
+            "Run `pip install 'disentangle-bench[timm]'`."
         ) from error
     architecture, _, tag = reference.name.partition(".")
     if not timm.is_model(architecture):
@@ -98,8 +99,9 @@ def _published(reference: Reference, config: dict[str, Any], download: bool) -> 
             return Path(file)
     if not download:
         raise DisentangleError(
-            f"the weights of '{reference}' are not in {huggingface_hub.constants.HF_HUB_CACHE}. "
-            f"Add `--download` (from https://huggingface.co/{hub}), or give a file: "
+            f"the weights of '{reference.typed}' are not in "
+            f"{huggingface_hub.constants.HF_HUB_CACHE}. Add `--download` "
+            f"(from https://huggingface.co/{hub}), or give a file: "
             f"`timm:{reference.name}:weights=FILE`"
         )
     try:

@@ -38,7 +38,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         from torchvision import models
     except ImportError as error:
         raise DisentangleError(
-            f"'{reference}' needs the package torchvision. Run `pip install torchvision`."
+            f"'{reference.typed}' needs the package torchvision. Run `pip install torchvision`."
         ) from error
     names = models.list_models(module=models)
     if reference.name not in names:
@@ -53,7 +53,7 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         if not file.exists():
             choices = ", ".join([*weights.__members__, "none"])
             raise UsageError(
-                f"'{reference}': no weights '{use}', and no such file; known: {choices}"
+                f"'{reference.typed}': no weights '{use}', and no such file; known: {choices}"
             )
     network, words = random_weights(
         lambda: _untrained(reference.name), reference.whole_number("seed", least=0)
@@ -104,8 +104,9 @@ def _published(reference: Reference, weights: Any, download: bool) -> Path:
     if not download:
         size = weights.meta.get("_file_size", 0)
         raise DisentangleError(
-            f"the weights {weights.name} of '{reference}' are not in {folder}. Add `--download` "
-            f"({size:,.0f} MB), or give a file: `{reference.prefix}:{reference.name}:weights=FILE`"
+            f"the weights {weights.name} of '{reference.typed}' are not in {folder}. Add "
+            f"`--download` ({size:,.0f} MB), or give a file: "
+            f"`{reference.prefix}:{reference.name}:weights=FILE`"
         )
     try:
         torch.hub.load_state_dict_from_url(
