@@ -3,13 +3,14 @@
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import platformdirs
+from filelock import FileLock
 
 from disentangle.errors import DisentangleError, UsageError
 
@@ -129,3 +130,13 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove the folders that are empty, but for a lock that is free, from the innermost on."""
+    with suppress(OSError):  # also if another process holds the lock, and prepares the same
+        for folder in folders:
+            if [path.name for path in folder.iterdir()] == [".lock"]:
+                with FileLock(folder / ".lock", timeout=0):
+                    (folder / ".lock").unlink()
+            folder.rmdir()

@@ -6,17 +6,16 @@ They are read twice: for their sizes and labels, then, a few at a time, for thei
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from disentangle._utils.device import cores
+from disentangle._utils.files import remove_empty
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.array_datasets import as_dataset
 from disentangle.data.factor_values import ContinuousFactor, FactorValues, read_factors
@@ -112,16 +111,6 @@ def shared_columns(
                     f"'{first}'; choose one split"
                 )
     return dict(expected)
-
-
-def remove_empty(folders: Sequence[Path]) -> None:
-    """Remove the folders that are empty, but for a lock that is free, from the innermost on."""
-    with suppress(OSError):  # also if another process holds the lock, and prepares the same
-        for folder in folders:
-            if [path.name for path in folder.iterdir()] == [".lock"]:
-                with FileLock(folder / ".lock", timeout=0):
-                    (folder / ".lock").unlink()
-            folder.rmdir()
 
 
 def content_of(examples: Examples, location: Location) -> Content:

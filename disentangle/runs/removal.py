@@ -1,9 +1,9 @@
 """Remove a run or an external encoder from the disk."""
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
+from disentangle._utils.files import remove_empty
 from disentangle.errors import DisentangleError
 from disentangle.runs.scored_folder import ScoredFolder
 
@@ -42,7 +42,5 @@ def remove_run(run: ScoredFolder, results: Path) -> None:
             f"{run.path}: cannot be deleted ({error.strerror or error})"
         ) from error
     root = results.resolve()
-    for folder in (run.path.parent, run.path.parent.parent):
-        if root in folder.resolve().parents:
-            with suppress(OSError):  # it holds other runs
-                folder.rmdir()
+    above = (run.path.parent, run.path.parent.parent)
+    remove_empty([folder for folder in above if root in folder.resolve().parents])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from disentangle._utils.versions import now, package_versions
@@ -85,30 +86,41 @@ class Keep:
             packages=package_versions(),
             **content,
         )
-        for other in load_externals(self.results)[0]:
-            if not record.excludes(other.record):
-                continue
-            if other.record.seed != self.seed:
-                without = "without" if other.record.seed is None else "with"
-                raise UsageError(
-                    f"--name {self.name}: {other.path} was kept {without} --encoder-seed. Give "
-                    "every checkpoint of a name its seed, or give another --name; `disentangle "
-                    f"runs remove {other.record.id}` deletes the old scores"
-                )
-            if why := difference(other.record, record):
-                seed = "" if self.seed is None else " or another --encoder-seed"
-                raise UsageError(
-                    f"--name {self.name}: {other.path} holds the scores of other codes ({why}). "
-                    f"Give another --name{seed}; `disentangle runs remove {other.record.id}` "
-                    "deletes the old scores"
-                )
-            if self.study and self.results / self.study not in other.path.parents:
-                raise UsageError(
-                    f"--study {self.study}: '{self.name}' is kept in {other.path}; leave out "
-                    "--study, or give another --name"
-                )
-            return other
-        return External(external_folder(self.results, self.study or STUDY, record), record)
+        kept = same_row(record, self.results)
+        if kept and self.study and self.results / self.study not in kept.path.parents:
+            raise UsageError(
+                f"--study {self.study}: '{self.name}' is kept in {kept.path}; leave out "
+                "--study, or give another --name"
+            )
+        new = External(external_folder(self.results, self.study or STUDY, record), record)
+        return kept or new
+
+
+def same_row(record: ExternalRecord, results: Path) -> External | None:
+    """The external encoder that is kept with the name, data and seed of a record, if any.
+
+    Raises:
+        UsageError: its codes are others, or the name is used both with and without seeds.
+    """
+    for other in load_externals(results)[0]:
+        if not record.excludes(other.record):
+            continue
+        if other.record.seed != record.seed:
+            without = "without" if other.record.seed is None else "with"
+            raise UsageError(
+                f"--name {record.name}: {other.path} was kept {without} --encoder-seed. Give "
+                "every checkpoint of a name its seed, or give another --name; `disentangle "
+                f"runs remove {other.record.id}` deletes the old scores"
+            )
+        if why := difference(other.record, record):
+            seed = "" if record.seed is None else " or another --encoder-seed"
+            raise UsageError(
+                f"--name {record.name}: {other.path} holds the scores of other codes ({why}). "
+                f"Give another --name{seed}; `disentangle runs remove {other.record.id}` "
+                "deletes the old scores"
+            )
+        return other
+    return None
 
 
 def difference(kept: ExternalRecord, new: ExternalRecord) -> str:
@@ -181,10 +193,29 @@ def add(external: External, request: ScoreRequest, computed: Sequence[Score]) ->
     """Add the scores of a request to those in the folder, which is made with its record."""
     with suppress(OSError):  # writing the scores reports it
         if not (external.path / external.record_name).exists():
-            external.path.mkdir(parents=True, exist_ok=True)
-            external.save_record()
+            create(external)
     with locked_if_writable(external):
         scores = read_scores(external)
         replaced = request.among(scores)
         others = [score for score in scores if score not in replaced]
         keep_scores(external, (*others, *computed))
+
+
+def create(external: External) -> None:
+    """Make the folder of an external encoder, unless another process has just taken its name.
+
+    Raises:
+        UsageError: it has.
+        OSError: the folder cannot be written to.
+    """
+    folder = external.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        kept = same_row(external.record, folder.parents[2])
+        if kept and kept.path.resolve() != external.path.resolve():
+            raise UsageError(
+                f"--name {external.record.name}: {kept.path} was kept meanwhile, for the same "
+                "codes; give the command again"
+            )
+        external.path.mkdir(parents=True, exist_ok=True)
+        external.save_record()

@@ -5,7 +5,8 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from disentangle.data.examples import Examples, prepare_examples, remove_empty, shared_columns
+from disentangle._utils.files import remove_empty
+from disentangle.data.examples import Examples, prepare_examples, shared_columns
 from disentangle.data.location import Location
 from disentangle.errors import DisentangleError, UsageError
 

@@ -1,14 +1,18 @@
 """Scores of encoders and codes from elsewhere, kept under a name."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import UnwrittenWarning, UsageError
 from disentangle.runs.external import load_externals
 from disentangle.runs.labels import write_label
 from disentangle.runs.scores import read_scores
+from disentangle.scoring import keep_external
 from disentangle.scoring.keep_external import alike, signature_of
 from disentangle.scoring.score_external import score_codes, score_encoder
 
@@ -109,6 +113,37 @@ def test_another_encoder_of_the_name_is_refused_and_nothing_is_lost(keep, tmp_pa
     with pytest.raises(UsageError, match=r"--name mine: .* other codes \(the codes of the same"):
         keep(other)
     assert read_scores(only(tmp_path)) == before
+
+
+def test_second_of_two_that_start_together_is_refused(keep, tmp_path, monkeypatch):
+    measure = keep_external.measure
+
+    def overtaken(*args):
+        monkeypatch.setattr(keep_external, "measure", measure)
+        keep()
+        return measure(*args)
+
+    monkeypatch.setattr(keep_external, "measure", overtaken)
+    with pytest.raises(UsageError, match=r"--name mine: .* other codes \(the codes of the same"):
+        keep(other)
+    assert len(read_scores(only(tmp_path))) == 1
+
+
+def test_name_is_checked_again_while_no_other_process_can_take_it(keep, tmp_path, monkeypatch):
+    free = []
+
+    def load(results):
+        lock = FileLock(tmp_path / "default" / "tiny" / "external" / ".lock")
+        with suppress(OSError, Timeout), lock.acquire(timeout=0):
+            free.append("free")
+            return load_externals(results)
+        free.append("locked")
+        return load_externals(results)
+
+    (tmp_path / "default" / "tiny" / "external").mkdir(parents=True)
+    monkeypatch.setattr(keep_external, "load_externals", load)
+    keep()
+    assert free == ["free", "locked"]
 
 
 def test_other_weights_of_the_name_are_refused(keep):
