@@ -26,7 +26,7 @@ from disentangle.cli.parameters import (
     ScoreSeed,
     names,
 )
-from disentangle.cli.run_choice import AllSeeds, Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, Where, choose_runs, names_run
 from disentangle.cli.score_trained import score_trained
 from disentangle.cli.show_scores import show_scores
 from disentangle.errors import DisentangleError, UsageError
@@ -261,11 +261,10 @@ def check_needs(*needs: tuple[Any, ...]) -> None:
 def check_runs(runs: Sequence[Path], results: Path, metrics: Sequence[str]) -> None:
     """Raise if a file or an external encoder is given in place of a run, and say its command."""
     from disentangle.runs.external import find_external
-    from disentangle.runs.layout import ENCODER
     from disentangle.runs.score_command import score_command
 
     for path in runs:
-        if is_run(path, results) and not (path / ENCODER).exists():
+        if names_run(path, results):
             continue
         if externals := find_external(path, results):
             command = score_command(externals[0].record, metrics, str(results))
@@ -291,16 +290,6 @@ def options_for(path: Path) -> list[str]:
         name = ":NAME" if suffix == ".py" and ":" not in path.suffix else ""
         options.append(f"--encoder {path}{name} --dataset NAME")
     return options
-
-
-def is_run(path: Path, results: Path) -> bool:
-    """True if a run is given by its folder, name or id."""
-    from disentangle.runs.labels import find_run
-
-    try:
-        return find_run(path, results).is_dir()
-    except DisentangleError:
-        return False
 
 
 def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep":
