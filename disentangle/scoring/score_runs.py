@@ -56,7 +56,7 @@ def score(
     a warning.
 
     Args:
-        run: a run, or its folder.
+        run: a run, or its folder, name or id.
         metrics: names with optional hyper-parameters (`"mig:bins=40"`), or `"all"` [default: the
             default metrics].
         seed: seed of the metrics' sampling.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from disentangle import encode, load_run, score
+from disentangle import encode, load_run, resume, score
 from disentangle.errors import DisentangleError
 from disentangle.runs.labels import write_label
 
@@ -26,6 +26,7 @@ def test_verbs_take_a_name_too(run, tmp_path, monkeypatch):
     write_label(named, name="first")
     assert "mig" in score("first", ["mig"])
     assert encode("first", "codes.npz") == [Path("codes.npz")]
+    assert resume("first").path.resolve() == named
 
 
 def test_unknown_name_is_said_to_be_neither_folder_nor_name(tmp_path, monkeypatch):
