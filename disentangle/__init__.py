@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from disentangle.errors import UsageError as UsageError
     from disentangle.reports.pages import report as report
     from disentangle.runs.export import export as export
+    from disentangle.runs.named import load_run as load_run
     from disentangle.runs.run import Run as Run
-    from disentangle.runs.run import load_run as load_run
     from disentangle.score_tables.build import tables as tables
     from disentangle.scoring.baselines import baselines as baselines
     from disentangle.scoring.encode import encode as encode
@@ -84,7 +84,7 @@ _HOMES = {
     "import_weights": "training.import_weights",
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",
-    "load_run": "runs.run",
+    "load_run": "runs.named",
     "report": "reports.pages",
     "resume": "training.train",
     "score": "scoring.score_runs",

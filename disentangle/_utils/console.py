@@ -111,8 +111,8 @@ def marked(text: str) -> str:
 
 @contextmanager
 def counting(label: str) -> Iterator[callbacks.Progress]:
-    """Yield a progress callback for encoding; its total is an upper bound of the images needed."""
-    with working(CountLine("{done:,} of at most {total:,} images", label)) as progress:
+    """Yield a progress callback for encoding; its total is the images that are asked for so far."""
+    with working(CountLine("{done:,} of {total:,} images", label)) as progress:
         yield progress
 
 

@@ -53,7 +53,7 @@ def encoding_line(progress: Progress | None) -> Iterator[Progress]:
     if progress is not None or not in_notebook():
         yield progress or silent
         return
-    count, line = CountLine("{done:,} of at most {total:,} images", "encoding"), NotebookLine()
+    count, line = CountLine("{done:,} of {total:,} images", "encoding"), NotebookLine()
 
     def show(done: int, total: int) -> None:
         count.count(done, total)

@@ -26,7 +26,7 @@ from disentangle.cli.parameters import (
     ScoreSeed,
     names,
 )
-from disentangle.cli.run_choice import AllSeeds, Where, choose_runs
+from disentangle.cli.run_choice import AllSeeds, Where, choose_runs, names_run
 from disentangle.cli.score_trained import score_trained
 from disentangle.cli.show_scores import show_scores
 from disentangle.errors import DisentangleError, UsageError
@@ -215,7 +215,7 @@ def score(
         scores = score_reference(encoder, dataset, opening, request, download=download, **options)
         show_scores(scores, output, detail, as_json, keep)
     else:
-        check_runs(runs or (), results)
+        check_runs(runs or (), results, metric or ())
         loaded, problems = choose_runs(
             runs, results, study, where, all_seeds=all_seeds, included=False
         )
@@ -258,11 +258,20 @@ def check_needs(*needs: tuple[Any, ...]) -> None:
             raise UsageError(f"{option} requires {required}{''.join(why)}")
 
 
-def check_runs(runs: Sequence[Path], results: Path) -> None:
-    """Raise if a file is given in place of a run, and name the option that takes it."""
+def check_runs(runs: Sequence[Path], results: Path, metrics: Sequence[str]) -> None:
+    """Raise if a file or an external encoder is given in place of a run, and say its command."""
+    from disentangle.runs.external import find_external
+    from disentangle.runs.score_command import score_command
+
     for path in runs:
-        options = options_for(path)
-        if options and not is_run(path, results):
+        if names_run(path, results):
+            continue
+        if externals := find_external(path, results):
+            command = score_command(externals[0].record, metrics, str(results))
+            raise DisentangleError(
+                f"'{path}' is an external encoder, not a run: add scores to it by `{command}`"
+            )
+        if options := options_for(path):
             commands = " or ".join(f"`disentangle score {option}`" for option in options)
             raise UsageError(f"{path}: expected a run, got the name of a file; use {commands}")
 
@@ -281,16 +290,6 @@ def options_for(path: Path) -> list[str]:
         name = ":NAME" if suffix == ".py" and ":" not in path.suffix else ""
         options.append(f"--encoder {path}{name} --dataset NAME")
     return options
-
-
-def is_run(path: Path, results: Path) -> bool:
-    """True if a run is given by its folder, name or id."""
-    from disentangle.runs.labels import find_run
-
-    try:
-        return find_run(path, results).is_dir()
-    except DisentangleError:
-        return False
 
 
 def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep":

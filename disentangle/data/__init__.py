@@ -34,10 +34,15 @@ if TYPE_CHECKING:
     from disentangle.data.prepared import Preparation as Preparation
     from disentangle.data.prepared import Rows as Rows
     from disentangle.data.prepared import reordered as reordered
+    from disentangle.data.unpacking import COMPRESSED as COMPRESSED
+    from disentangle.data.unpacking import given_folder as given_folder
+    from disentangle.data.unpacking import temporary_folder as temporary_folder
+    from disentangle.data.unpacking import unpack_file as unpack_file
     from disentangle.data.weight_files import read_state as read_state
 
 _HOMES = {
     "About": "location",
+    "COMPRESSED": "unpacking",
     "Content": "prepared",
     "Example": "examples",
     "Examples": "examples",
@@ -56,6 +61,7 @@ _HOMES = {
     "counted": "npz",
     "decoded": "image_files",
     "flat": "image_files",
+    "given_folder": "unpacking",
     "grid_order": "array_datasets",
     "load_dataset": "loading",
     "open_npz": "npz",
@@ -66,7 +72,9 @@ _HOMES = {
     "reordered": "prepared",
     "resized": "image_files",
     "shared_columns": "examples",
+    "temporary_folder": "unpacking",
     "uncompressed": "archive",
+    "unpack_file": "unpacking",
 }
 """Public name -> the module that defines it."""
 

@@ -264,7 +264,7 @@ def together(
     table = np.empty((count, len(labels)), object)
     for k, column in enumerate(labels.values()):
         table[:, k] = column
-    return read_factors(table, list(labels), classes)
+    return read_factors(table, list(labels), classes, numbered=False)
 
 
 def usable_columns(
@@ -281,7 +281,8 @@ def usable_columns(
                 f"{location.name}: column '{name}' is left out, as it is continuous: {error.reason}"
             )
         except ValueError as error:
-            location.say(f"{location.name}: column '{name}' is left out: {error}")
+            why = str(error).removeprefix(f"column '{name}': ")
+            location.say(f"{location.name}: column '{name}' is left out: {why}")
     return usable
 
 

@@ -78,7 +78,11 @@ class FactorValues:
 
 
 def read_factors(
-    array: NDArray[Any], names: Sequence[str], classes: Collection[str] = ()
+    array: NDArray[Any],
+    names: Sequence[str],
+    classes: Collection[str] = (),
+    *,
+    numbered: bool = True,
 ) -> FactorValues:
     """Make labels of factors [N, K], one column per name.
 
@@ -86,15 +90,17 @@ def read_factors(
         array: the values.
         names: the names of the factors.
         classes: names of factors that are known to be discrete, however few rows there are.
+        numbered: whether messages give a column's number too, as the user's own array has it.
 
     Raises:
         ValueError: a value is missing or neither number nor text, or a factor is continuous.
     """
     labels = np.empty(array.shape, np.int64)
     columns: dict[str, Column] = {}
+    places = [place(k, name) if numbered else f"column '{name}'" for k, name in enumerate(names)]
     for k, name in enumerate(names):
-        columns[name], labels[:, k] = distinct_values(typed(array[:, k], place(k, name)))
-    check_discrete(columns, labels, classes)
+        columns[name], labels[:, k] = distinct_values(typed(array[:, k], places[k]))
+    check_discrete(columns, labels, places, classes)
     return FactorValues(
         labels,
         values={name: tuple(map(str, v.tolist())) for name, v in columns.items()},
@@ -197,7 +203,10 @@ def _equal_but_for_rounding(values: Column) -> Index:
 
 
 def check_discrete(
-    columns: Mapping[str, Column], labels: Index, classes: Collection[str] = ()
+    columns: Mapping[str, Column],
+    labels: Index,
+    places: Sequence[str],
+    classes: Collection[str] = (),
 ) -> None:
     """Raise if a factor has too few rows per value; see the constants at the top.
 
@@ -207,6 +216,7 @@ def check_discrete(
     Args:
         columns: factor -> its distinct values.
         labels: the labels of all rows, [N, K].
+        places: the columns of the factors, for messages.
         classes: factors that are known to be discrete.
 
     Raises:
@@ -227,7 +237,7 @@ def check_discrete(
         else:
             continue
         raise ContinuousFactor(
-            place(k, name),
+            places[k],
             f"{sizes[k]:,} values in {rows:,} rows. A factor {rule}, on average",
         )
 

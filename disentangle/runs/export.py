@@ -27,7 +27,8 @@ from disentangle.runs.export_formats import (
     write_pt2,
     write_state,
 )
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.named import load_run
+from disentangle.runs.run import Run
 from disentangle.runs.train_command import import_command
 
 Format = Literal["onnx", "pt2", "state-dict"]

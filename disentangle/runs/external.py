@@ -21,6 +21,8 @@ from disentangle.runs.records import DatasetRecord, Record, Value, describe, rea
 from disentangle.runs.scored_folder import ScoredFolder
 from disentangle.runs.scores import read_scores
 
+ARRAYS = "arrays"
+"""The name of the dataset of codes that are of no known dataset."""
 UNCHECKED = "codes given, images not checked"
 
 

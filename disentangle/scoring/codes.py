@@ -5,6 +5,7 @@ import time
 import warnings
 import zipfile
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Encoder(Source[Dataset]):
         self, dataset: Dataset, latents: int, progress: Progress = silent, *, disjoint: bool = False
     ) -> None:
         self.dataset, self.progress, self.disjoint = dataset, progress, disjoint
-        self.encoded = 0
+        self.encoded = self.asked = 0
         # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
@@ -104,10 +105,26 @@ class Encoder(Source[Dataset]):
         self._encode(missing[TRIAL : 2 * TRIAL])
         return (time.perf_counter() - began) * (len(missing) / TRIAL - 2)
 
+    def lookup(self, *used: Index) -> Callable[[Index], Codes]:
+        """Return a fast function from indices to codes; see `Source`."""
+        if used:
+            index = np.concatenate([np.ravel(each) for each in used])
+            self._ask(self._missing(self.dataset.origin(index)))
+        return super().lookup(*used)
+
+    def _missing(self, origin: Index) -> Index:
+        """Those of the images of the whole dataset that are not encoded yet."""
+        return np.unique(origin[~self._known[origin]])
+
+    def _ask(self, missing: Index) -> None:
+        """Count images that are going to be encoded, for the total of the progress."""
+        self.asked = max(self.asked, self.encoded + len(missing))
+
     def _encode(self, index: Index) -> Index:
         """Encode those of the images that are not encoded yet; return indices in the whole."""
         origin = self.dataset.origin(index)
-        missing = np.unique(origin[~self._known[origin]])
+        missing = self._missing(origin)
+        self._ask(missing)
         for i in range(0, len(missing), self.chunk):
             chunk = missing[i : i + self.chunk]
             with self.randomness():
@@ -121,7 +138,7 @@ class Encoder(Source[Dataset]):
                 self._scale[chunk] = scale
             self._known[chunk] = True
             self.encoded += len(chunk)
-            self.progress(self.encoded, len(self.dataset))
+            self.progress(self.encoded, self.asked)
         return origin
 
 
@@ -185,7 +202,7 @@ class RunSource(Encoder):
         """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
         if not self.encoded:
             return
-        self.encoded = 0
+        self.encoded = self.asked = 0
         arrays = {"known": self._known, "mean": self._mean, "discrete": np.array(self.discrete)}
         if self._scale is not None:
             arrays["scale"] = self._scale

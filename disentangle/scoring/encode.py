@@ -15,8 +15,9 @@ from disentangle._utils.versions import made_by
 from disentangle.contracts.dataset import Dataset, Index, Labelled
 from disentangle.data.loading import opened
 from disentangle.errors import DisentangleError, Unavailable, UsageError
+from disentangle.runs.named import load_run
 from disentangle.runs.records import DatasetRecord
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run
 from disentangle.scoring.code_writers import Block, CodeTable, check_format, files_of, write_table
 from disentangle.scoring.codes import Real, RunSource
 from disentangle.scoring.request import ScoringRequest

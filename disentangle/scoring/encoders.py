@@ -153,7 +153,7 @@ class ReducedEncoder(Encoder):
                 mean, _ = base.encode(index[part])
             codes = codes.astype(np.promote_types(codes.dtype, mean.dtype), copy=False)
             codes[part] = mean
-            base.progress(min(start + self.chunk, len(index)), len(base))
+            base.progress(min(start + self.chunk, len(index)), len(index))
         self.projection = fit_reduction(reduction, codes)
         latents = self.projection.axes.shape[1]
         super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)

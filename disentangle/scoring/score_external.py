@@ -15,6 +15,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import opened
 from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarning, UsageError
+from disentangle.runs.external import ARRAYS
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.arrays import array_source, reduced_arrays
@@ -28,8 +29,6 @@ from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each
 from disentangle.scoring.request import ScoringRequest
 from disentangle.scoring.score_runs import LONG, time_needed
 
-ARRAYS = "arrays"
-"""The name of the dataset of codes that are of no known dataset."""
 SAMPLE = 10_000
 """Images that most metrics draw."""
 LARGE = 2 * 2**30

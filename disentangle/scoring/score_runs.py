@@ -12,8 +12,9 @@ from disentangle._utils.notebook import encoding_line
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
+from disentangle.runs.named import load_run
 from disentangle.runs.records import DatasetRecord
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
 from disentangle.runs.scored_folder import ScoredFolder
 from disentangle.runs.scores import keep_scores, read_scores
@@ -55,7 +56,7 @@ def score(
     a warning.
 
     Args:
-        run: a run, or its folder.
+        run: a run, or its folder, name or id.
         metrics: names with optional hyper-parameters (`"mig:bins=40"`), or `"all"` [default: the
             default metrics].
         seed: seed of the metrics' sampling.

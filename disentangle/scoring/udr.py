@@ -19,7 +19,8 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.source import Codes
 from disentangle.errors import Unavailable, UsageError
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.named import load_run
+from disentangle.runs.run import Run
 from disentangle.scoring.codes import RunSource
 
 Method = Literal["lasso", "spearman"]

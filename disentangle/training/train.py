@@ -24,8 +24,9 @@ from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
 from disentangle.runs.labels import check_free, check_name, write_label
 from disentangle.runs.layout import RECORD, run_folder
+from disentangle.runs.named import load_run
 from disentangle.runs.records import PeriodicRecord, parts_of
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run
 from disentangle.training.collapse import one_line
 from disentangle.training.configuration import (
     ModelRequest,

@@ -43,5 +43,5 @@ def test_count_is_printed_as_lines_where_there_is_no_terminal(monkeypatch, capsy
         progress(1_000, 4_000)
         progress(3_000, 4_000)
     assert capsys.readouterr().err.splitlines() == [
-        "3,000 of at most 4,000 images  75 %  4 s left  encoding dsprites"
+        "3,000 of 4,000 images  75 %  4 s left  encoding dsprites"
     ]

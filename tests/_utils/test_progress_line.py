@@ -20,7 +20,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def line(clock):
     """A line after 30 seconds of encoding."""
-    counted = CountLine("{done:,} of at most {total:,} images", "encoding chairs-parametric")
+    counted = CountLine("{done:,} of {total:,} images", "encoding chairs-parametric")
     counted.count(100_000, 1_000_000)
     clock[0] = 30.0
     counted.count(700_000, 1_000_000)
@@ -38,7 +38,7 @@ def drawn(line, width):
 )
 def test_label_and_bar_are_left_out_before_a_number_is_cut(line, width, label, bar):
     text = drawn(line, width)
-    assert text.startswith("700,000 of at most 1,000,000 images  70 %  15 s left")
+    assert text.startswith("700,000 of 1,000,000 images  70 %  15 s left")
     assert ("  encoding chairs-parametric" in text) == label
     assert ("━" in text) == bar
     assert len(text.rstrip()) <= width
@@ -53,7 +53,7 @@ def test_nothing_is_shown_before_the_first_count_and_after_the_last(line):
 def test_another_total_has_a_time_of_its_own(line, clock):
     line.count(5, 50)
     assert line.left is None
-    assert str(line) == "5 of at most 50 images  10 %  encoding chairs-parametric"
+    assert str(line) == "5 of 50 images  10 %  encoding chairs-parametric"
     clock[0] = 31.0
     line.count(10, 50)
     assert line.left == pytest.approx(8)

@@ -120,6 +120,21 @@ def test_commands_on_runs_say_that_it_is_none(score, command):
         assert "'own' is an external encoder, not a run" in err
 
 
+@pytest.mark.parametrize(
+    "given", [lambda at: "own", lambda at: next(at.glob("results/*/tiny/external/*"))]
+)
+def test_scoring_it_by_its_name_says_the_command_that_does(score, command, tmp_path, given):
+    score("--name", "own", "--encoder-seed", 3, "--takes", "uint8", function="edges")
+    code, _, err = command("score", given(tmp_path), "--metric", "sap")
+    assert code == 1
+    said = " ".join(err.split())
+    expected = (
+        "disentangle score --encoder mine.py:edges --takes uint8 --dataset tiny --name own "
+        "--encoder-seed 3 --metric sap"
+    )
+    assert f"add scores to it by `{expected}`" in said
+
+
 @pytest.mark.parametrize("given", ["mine", "results/default/tiny/vae"])
 def test_run_as_an_encoder_is_refused_with_the_command_that_scores_it(command, tmp_path, given):
     _, out, _ = command(*"train vae tiny --steps 1 --no-figures --name mine --device cpu".split())

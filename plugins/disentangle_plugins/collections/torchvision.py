@@ -6,12 +6,8 @@ of the class, but for `split`, which all classes share: it names a split, or sev
 `split=train+test`. Without it the class's own default is taken, for most of them `train`.
 """
 
-import builtins
-import gzip
 import inspect
-import lzma
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -23,13 +19,17 @@ from PIL import Image
 
 from disentangle import Dataset, DisentangleError, Grid, Labelled, Reference, UsageError
 from disentangle.data import (
+    COMPRESSED,
     About,
     Example,
     Examples,
     Location,
     about,
+    given_folder,
     prepare_examples,
     shared_columns,
+    temporary_folder,
+    unpack_file,
 )
 from disentangle.errors import suggestion
 
@@ -59,8 +59,6 @@ BOOLEAN = {"train": ("train", "test"), "background": ("background", "evaluation"
 """Parameter that chooses one of two splits -> the names of the splits for true and false."""
 NAMES = ("classes", "categories", "_characters")
 """Attributes that hold the names of the classes."""
-OPENERS: Mapping[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-"""Ending of a compressed file -> the function that opens it."""
 LISTING = "https://docs.pytorch.org/vision/stable/datasets.html"
 """The page that lists the classes."""
 PAGE = "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.{}.html"
@@ -163,11 +161,9 @@ def class_of(reference: Reference) -> Any:
     if name not in classes:
         hint = suggestion(name, classes - REFUSED.keys(), page=LISTING)
         if Path(name).expanduser().is_dir():
-            hint = hint if "did you mean" in hint else ""
+            lead, hint = (" For", hint) if "did you mean" in hint else ("; for", "")
             instead = f"`torchvision:ImageFolder --file {name}`"
-            hint += (
-                f"{' For' if hint else '; for'} a folder with a subfolder per class, use {instead}"
-            )
+            hint += f"{lead} a folder with a subfolder per class, use {instead}"
         raise UsageError(f"torchvision has no dataset '{name}'{hint}")
     cls = getattr(datasets, name)
     pairs = PAIRS if OF_PAIRS & {base.__name__ for base in cls.__mro__} else ""
@@ -185,9 +181,8 @@ def parameters(cls: Any) -> dict[str, inspect.Parameter]:
             named = {**own, **named}
             if all(p.kind is not p.VAR_KEYWORD for p in own.values()):
                 break
-    return {
-        name: p for name, p in named.items() if p.kind is p.POSITIONAL_OR_KEYWORD and name != "self"
-    }
+    usual = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return {name: p for name, p in named.items() if p.kind is usual and name != "self"}
 
 
 def split_parameter(cls: Any) -> str:
@@ -212,10 +207,9 @@ def arguments_of(cls: Any, reference: Reference) -> Mapping[str, Mapping[str, An
     arguments = {name: value_of(offered[name], text) for name, text in options.items()}
     default = offered[parameter].default if parameter else ""
     if default is inspect.Parameter.empty and not split:
-        known = getattr(cls, "splits", ())
-        raise UsageError(f"'{reference.typed}': which split? Known: {', '.join(known)}")
-    if parameter in BOOLEAN:
-        names = BOOLEAN[parameter]
+        known = ", ".join(getattr(cls, "splits", ()))
+        raise UsageError(f"'{reference.typed}': which split? Known: {known}")
+    if names := BOOLEAN.get(parameter):
         given = arguments.pop(parameter, default)
         parts = split.split("+") if split else [names[0] if given else names[1]]
         for name in parts:
@@ -312,59 +306,24 @@ def root_of(cls: Any, location: Location, stack: ExitStack) -> Path:
     """
     if location.file is None:
         return location.downloads / "torchvision" / str(cls.__name__)
-    given: Path = location.file
-    if not given.exists():
-        raise DisentangleError(f"{given}: no such file or folder")
-    if given.is_file():
-        given = unpacked(given, temporary(location, "unpacked", stack))
+    given = given_folder(location.file, location, stack)
     if hasattr(cls, "raw_folder"):
-        return mnist_root(cls.__name__, given, temporary(location, "copied", stack)) or given
-    is_inside = given.name == getattr(cls, "base_folder", None)
-    return given.parent if is_inside else given
-
-
-def temporary(location: Location, name: str, stack: ExitStack) -> Path:
-    """An empty folder that exists until the stack is exited."""
-    folder = location.folder / f".{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def unpacked(archive: Path, folder: Path) -> Path:
-    """Unpack an archive into a folder."""
-    endings = [ending for _, several, _ in shutil.get_unpack_formats() for ending in several]
-    if not archive.name.endswith(tuple(endings)):
-        raise DisentangleError(
-            f"{archive}: expected a folder, or an archive ({', '.join(endings)})"
-        )
-    safe = {} if archive.suffix == ".zip" else {"filter": "data"}
-    try:
-        shutil.unpack_archive(archive, folder, **safe)  # type: ignore[arg-type]
-    except Exception as error:  # a damaged file can raise anything
-        raise DisentangleError(f"{archive} cannot be unpacked: {error}") from error
-    return folder
+        return mnist_root(cls.__name__, given, temporary_folder(location, "copied", stack)) or given
+    return given.parent if given.name == getattr(cls, "base_folder", None) else given
 
 
 def mnist_root(name: str, given: Path, folder: Path) -> Path | None:
     """Copy files of MNIST's format, unpacked, to where torchvision finds them; None if none are."""
     start = given / name if (given / name).is_dir() else given
     paths = [path for depth in ("", "*/", "*/*/") for path in start.glob(f"{depth}*idx*")]
-    files = sorted(filter(Path.is_file, paths), key=lambda path: path.suffix in OPENERS)
+    files = sorted(filter(Path.is_file, paths), key=lambda path: path.suffix in COMPRESSED)
     raw = folder / name / "raw"
     raw.mkdir(parents=True)
     for path in files:
         target = raw / path.name.replace(".idx", "-idx")  # some copies are so called
-        target = target.with_suffix("") if path.suffix in OPENERS else target
-        if target.exists():
-            continue
-        try:
-            opener = OPENERS.get(path.suffix, builtins.open)
-            with opener(path, "rb") as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            raise DisentangleError(f"{path} cannot be unpacked: {error}; get it again") from error
+        target = target.with_suffix("") if path.suffix in COMPRESSED else target
+        if not target.exists():
+            unpack_file(path, target)
     return folder if files else None
 
 
