@@ -39,6 +39,7 @@ from disentangle.training.loop import fit
 from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.progress import notebook_report
+from disentangle.training.recorded_steps import own_stream
 from disentangle.training.tracking import check_trackers, tracking
 
 
@@ -295,7 +296,11 @@ def fit_and_record(
         say(text)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
-        with torch.enable_grad(), compiling(training.compile):
+        with (
+            torch.enable_grad(),
+            compiling(training.compile),
+            own_stream(training, device),
+        ):
             seconds = fit(
                 run,
                 model,
