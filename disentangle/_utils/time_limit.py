@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -70,11 +70,11 @@ class Deadline:
         try:
             seconds = parse_duration(limit) if isinstance(limit, str) else float(limit)  # type: ignore[arg-type]
         except UsageError as error:
-            raise UsageError(f"time limit: {error}") from None
+            raise UsageError(f"--time-limit: {error}") from None
         except (TypeError, ValueError):
-            raise UsageError(f"time limit: expected text or seconds, got {limit!r}") from None
+            raise UsageError(f"--time-limit: expected text or seconds, got {limit!r}") from None
         if not 0 < seconds < math.inf:
-            raise UsageError(f"time limit: expected more than 0 seconds, got '{limit}'")
+            raise UsageError(f"--time-limit: expected more than 0 seconds, got '{limit}'")
         return cls((time.time() if start is None else start) + seconds)
 
     @property
@@ -157,9 +157,17 @@ def watch(deadline: Deadline, over: threading.Event, message: str) -> None:
     signal.pthread_kill(main, signal.SIGALRM)
     if not passed(deadline, EXIT, over):
         return
-    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress line hides it
-    os.write(2, f"{cursor}\nerror: {message}\n".encode())
+    cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""  # a progress line hides it
+    os.write(2, f"{cursor}error: {message}\n".encode())
     os._exit(OutOfTime.exit_code)
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """Exit without the seconds that libraries need to clear up."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def passed(deadline: Deadline, early: float, over: threading.Event) -> bool:
