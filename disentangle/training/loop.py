@@ -18,12 +18,13 @@ from disentangle._utils.files import write_text
 from disentangle._utils.memory import keep_freed_memory
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.tensors import as_input
+from disentangle._utils.time_limit import Deadline, alarm_signals
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.isolation import watched_once
 from disentangle.contracts.model import Batch, Model
-from disentangle.errors import BrokenContract, DisentangleError
+from disentangle.errors import BrokenContract, DisentangleError, OutOfTime
 from disentangle.runs.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -42,6 +43,7 @@ from disentangle.training.checks import (
 )
 from disentangle.training.history import History
 from disentangle.training.monitor import check_finite, measure
+from disentangle.training.pace import Pace
 from disentangle.training.periodic import PeriodicActions
 from disentangle.training.recorded_steps import RecordedSteps, is_recorded, require_recordable
 from disentangle.training.steps import BlockReader, EagerSteps, Steps, Update
@@ -68,6 +70,7 @@ def fit(
     checkpoint_every: int,
     report: Report,
     midway: PeriodicActions,
+    deadline: Deadline | None = None,
 ) -> float:
     """Train `model` to its last step, from the run's last checkpoint or from the start.
 
@@ -77,6 +80,7 @@ def fit(
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP was received; a checkpoint was written.
+        OutOfTime: the deadline is near; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
     if device.type == "cpu":
@@ -109,8 +113,10 @@ def fit(
     intervals = [every, checkpoint_every, *midway.intervals]
     began = ticked = time.perf_counter()
     last = done
+    pace = Pace(deadline, midway.scores_at) if deadline else None
 
     def save() -> None:
+        started = time.perf_counter()
         check_finite(history.losses, done, every, model, run)
         os.fsync(log.fileno())  # the log must not end before the checkpoint does
         Checkpoint(
@@ -122,6 +128,8 @@ def fit(
             history=history.losses,
             values=history.values,
         ).save(run.checkpoint_path)
+        if pace:
+            pace.saved(time.perf_counter() - started)
 
     with (
         stop_signals() as stopped,
@@ -161,16 +169,29 @@ def fit(
             if midway.keeps_at(done):
                 check_finite(history.losses, done, every, model, run)
                 midway.keep(done, model)
-            if done % checkpoint_every == 0 and done < steps:
+            if done == steps:
+                break
+            need = pace.after_step(done) if pace else ""
+            if stopped or need == "stop":
                 save()
-            if stopped and done < steps:
+                raise reason_to_stop(stopped, run, done, steps)
+            if need == "save" or done % checkpoint_every == 0:
                 save()
-                raise Interrupted(stopped[0], run, done)
 
     seconds += time.perf_counter() - began
     final = Checkpoint(run=run.record.id, step=done, seconds=seconds, model=model.state_dict())
     final.save(run.checkpoint_path)
     return seconds
+
+
+def reason_to_stop(stopped: list[int], run: Run, step: int, steps: int) -> DisentangleError:
+    """The error that ends a training before its last step: a signal's, or that of a time limit."""
+    if stopped and stopped[0] not in alarm_signals():
+        return Interrupted(stopped[0], run, step)
+    return OutOfTime(
+        f"stopped at the time limit, after step {step:,} of {steps:,}. "
+        f"Run `disentangle resume {run.path}` to continue."
+    )
 
 
 def updating(
@@ -295,8 +316,9 @@ def deterministic() -> Iterator[None]:
 def stop_signals() -> Iterator[list[int]]:
     """Collect the signals that end a process in a list instead of exiting.
 
-    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT interrupts;
-    a second SIGTERM or SIGHUP does not, as schedulers and shells repeat them.
+    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends, and the alarm of a time
+    limit. A second SIGINT interrupts; a second SIGTERM or SIGHUP does not, as schedulers and shells
+    repeat them.
     """
     if turns := turns_of_thread():
         yield turns.stopped
@@ -312,7 +334,7 @@ def stop_signals() -> Iterator[list[int]]:
         stopped.append(number)
 
     hangup = getattr(signal, "SIGHUP", None)
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers = [signal.SIGINT, signal.SIGTERM, *alarm_signals()]
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup does
         numbers.append(hangup)
     before = {number: signal.signal(number, note) for number in numbers}
