@@ -24,6 +24,7 @@ from disentangle.errors import DisentangleError, InputWarning, UsageError
 from disentangle.nn import IMAGENET, Preprocessing
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.score_external import score_encoder
+from disentangle.testing import check_encoder
 from disentangle_plugins.encoders.onnx import Session
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -514,3 +515,15 @@ def test_encoders_are_listed(command):
     _, out, _ = command("list", "encoders")
     for prefix in PLUGINS:
         assert f"  {prefix} " in out
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_builtin_encoder_keeps_the_contract(plugin, vit, tmp_path):
+    references = {
+        "torchvision": f"torchvision:{SMALL}:weights=none,size=32",
+        "timm": "timm:test_resnet:weights=none",
+        "hf": f"hf:{vit[0]}:weights=none",
+        "onnx": f"onnx:{written(tmp_path / 'net.onnx', [1, 1, 64, 64])}",
+    }
+    for check in check_encoder(references[plugin]):
+        check()

@@ -16,6 +16,7 @@ from torchvision import datasets
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.testing import check_collection
 
 rng = np.random.default_rng(0)
 
@@ -430,3 +431,8 @@ def test_download_goes_to_the_data_folder(load, tmp_path, monkeypatch):
     raw = tmp_path / "data" / "downloads" / "torchvision" / "MNIST" / "MNIST" / "raw"
     assert (raw / "train-images-idx3-ubyte").exists()
     assert len(load("torchvision:MNIST:test")) == 20  # without --download: the files are there
+
+
+def test_it_keeps_the_contract_of_collections(mnist):
+    for check in check_collection("torchvision:MNIST", file=mnist):
+        check()
