@@ -158,7 +158,7 @@ class ReducedEncoder(Encoder):
         latents = self.projection.axes.shape[1]
         super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)
         self._mean[index], self._known[index] = self.projection(codes), True
-        self.encoded = len(index)
+        self.encoded = self.asked = len(index)
 
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""
