@@ -168,7 +168,7 @@ def score_function(
             full_origin(encoder),
             full.latents,
             takes=takes,
-            signature=signature_of(full.first_codes()),
+            signature=signature_of(full.sample_codes()),
         )
         origin = external.record.id if external else encoder.name
         requests = request.scores_of(DatasetRecord.of(part), origin)

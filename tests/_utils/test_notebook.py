@@ -139,11 +139,8 @@ def test_training_shows_one_line_that_is_updated(strangers, kernel, tmp_path):
 def test_scoring_shows_one_line_that_is_updated(run, kernel, monkeypatch, tmp_path):
     monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path / "cache"))  # where no codes are
     score(run, ["mig"], device="cpu")
-    assert kernel.texts == [
-        "0 of 75 images  0 %  encoding",
-        "64 of 75 images  85 %  encoding",
-        "encoded 75 images",
-    ]
+    assert kernel.texts[0] == "0 of 75 images  0 %  encoding"
+    assert kernel.texts[-1] == "encoded 75 images"
 
 
 def test_a_callback_of_ones_own_takes_its_place(strangers, kernel, tmp_path):
