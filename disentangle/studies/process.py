@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from disentangle.errors import OutOfTime
+
 POLL = 0.2
 """Seconds between checks of processes."""
 PATIENCE = 20.0
@@ -25,8 +27,10 @@ USAGE = 2
 """Exit code after a user's mistake."""
 FINAL = 64
 """Exit code after a failure that would occur again."""
-BUSY = 75
+BUSY = 69
 """Exit code if another process holds the run."""
+OUT_OF_TIME = OutOfTime.exit_code
+"""Exit code of a worker that stopped before its deadline."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that set the threads of a process."""
 

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from disentangle._utils.callbacks import silent
+from disentangle._utils.time_limit import exit_at_once, within
 from disentangle.errors import (
     BrokenContract,
     Busy,
     DisentangleError,
+    OutOfTime,
     ScoringFailed,
     TrainingFailed,
     UsageError,
 )
 from disentangle.studies.jobs import Order
-from disentangle.studies.process import AGAIN, BUSY, DONE, FINAL
+from disentangle.studies.process import AGAIN, BUSY, DONE, FINAL, OUT_OF_TIME
 
 if TYPE_CHECKING:
     from disentangle.runs.run import Run
@@ -43,6 +45,7 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
 
     Raises:
         Busy: another process is working on this run.
+        OutOfTime: the order's deadline is near; a checkpoint was written.
         TrainingFailed: the loss is not finite.
         ScoringFailed: a metric failed; all others were tried.
         DisentangleError: another failure; everything completed so far is kept.
@@ -60,6 +63,7 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
             device=order.device,
             figures=order.pictures,
             track=(),
+            time_limit=order.time_limit,
             report=followers.listening(plain()),
             say=say,
             **order.options,
@@ -105,9 +109,12 @@ def main() -> int:
 
     order = Order.model_validate_json(sys.stdin.readline())
     threading.Thread(target=stop_when_left, daemon=True).start()
-    set_threads()
     try:
-        work(order, say)
+        if order.late:
+            raise OutOfTime("too little time is left to start")
+        with within(order.time_limit, "stopped at the time limit; what is complete is kept"):
+            set_threads()
+            work(order, say)
     except Busy as error:
         say(f"error: {error}")
         return BUSY
@@ -144,4 +151,7 @@ def stop_when_left() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    if ended == OUT_OF_TIME:
+        exit_at_once(ended)
+    sys.exit(ended)

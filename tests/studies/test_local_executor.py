@@ -95,7 +95,7 @@ def test_job_that_was_killed_says_by_what(job, fake):
 
 
 def test_job_that_another_process_is_at_waits_and_does_not_count_as_dead(job, fake):
-    fake("sys.exit(75 if count < 4 else 0)")
+    fake("sys.exit(69 if count < 4 else 0)")
     events = happened(Local(retries=0), job)
     assert [event.kind for event in events] == [*["started", "elsewhere"] * 3, "started", "done"]
 
