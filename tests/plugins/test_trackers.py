@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from disentangle.contracts.tracker import TrackedRun
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.tracker_records import read_tracker
 from disentangle.scoring.score_runs import score
 from disentangle.testing import check_tracker

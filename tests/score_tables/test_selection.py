@@ -8,8 +8,8 @@ from conftest import registered
 
 from disentangle.errors import UsageError
 from disentangle.runs.filters import where
+from disentangle.runs.named import load_run
 from disentangle.runs.overview import STATES
-from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.selection import select
 from disentangle.training.train import train
