@@ -208,6 +208,19 @@ def test_oracle_compares_one_meaning_of_complete_sets(variant):
     assert beta == 5.0
 
 
+def test_configuration_with_a_score_that_is_not_finite_is_not_chosen(variant):
+    runs = [
+        variant(f"{beta}-{seed}", seed=seed, values=[{"value": value}], knobs={"beta": beta})
+        for beta, value in ((1.0, 0.5), (9.0, 0.9))
+        for seed in range(2)
+    ]
+    file = runs[-1].path / "scores.json"
+    file.write_text(file.read_text().replace("0.9", "NaN"))
+    assert shown(runs, "oracle:mig") == {
+        (1.0, "oracle (mig) 0.500, best of 2, 1 without this score", True)
+    }
+
+
 def test_less_is_chosen_where_it_is_better_and_neither_where_there_is_no_better(variant):
     total, kl = ({"name": name, "metric": "elbo"} for name in ("elbo/total", "elbo/kl"))
     runs = [
