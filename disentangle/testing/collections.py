@@ -16,7 +16,7 @@ from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.references import Reference
 from disentangle.data.location import Location
 from disentangle.testing import datasets
-from disentangle.testing.check import Rules, require
+from disentangle.testing.check import Rule, Rules, require
 from disentangle.testing.references import (
     offline,
     parsed,
@@ -87,7 +87,7 @@ def subject(
 
 
 rules = Rules[Subject]()
-rules.all += datasets.rules.all
+rules.all += [Rule(rule.function, rule.excuse) for rule in datasets.rules.all]
 
 
 @rules

@@ -24,7 +24,13 @@ from disentangle.training.tracking import check_trackers, tracker_of
 
 FIRST, LAST = (1, 100, 200), (300, 400)
 """Steps that are logged before the run is stopped, and after it is resumed."""
-SETTINGS = {"model": "beta-vae", "beta": 4.0, "steps": 400, "augment": False, "note": ""}
+SETTINGS: dict[str, bool | int | float | str] = {
+    "model": "beta-vae",
+    "beta": 4.0,
+    "steps": 400,
+    "augment": False,
+    "note": "",
+}
 SCORES = {"final/mig": 0.25, "final/dci/disentanglement [latents=10, l1=0.5]": 0.5}
 
 
