@@ -115,6 +115,10 @@ def fit(
     last = done
     pace = Pace(deadline, midway.scores_at) if deadline else None
 
+    def next_stop() -> int:
+        """The next step after which there is more to do than to take another one."""
+        return min(steps, *(done + each - done % each for each in intervals))
+
     def save() -> None:
         started = time.perf_counter()
         check_finite(history.losses, done, every, model, run)
@@ -137,7 +141,7 @@ def fit(
         (run.path / "log.jsonl").open("a", encoding="utf-8") as log,
     ):
         while done < steps:
-            until = min(steps, *(done + each - done % each for each in intervals))
+            until = next_stop()
             block = read(done, taker.block_length(done, until))
             with named(plugin):
                 sets = taker.take(block)
@@ -171,7 +175,8 @@ def fit(
                 midway.keep(done, model)
             if done == steps:
                 break
-            need = pace.after_step(done) if pace else ""
+            upcoming = done + taker.block_length(done, next_stop())
+            need = pace.after_steps(done, upcoming) if pace else ""
             if stopped or need == "stop":
                 save()
                 raise reason_to_stop(stopped, run, done, steps)

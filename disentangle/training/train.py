@@ -48,6 +48,7 @@ from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.progress import notebook_report
 from disentangle.training.recorded_steps import own_stream
 from disentangle.training.tracking import check_trackers, tracking
+from disentangle.training.turns import turns_of_thread
 
 FIGURES = 15.0
 """Seconds before a deadline from which on no figures are begun."""
@@ -291,7 +292,7 @@ def complete(
             run.record = load_run(run.path).record
             if not run.finished:
                 fit_and_record(run, device, checkpoint_every, report, say, model, deadline)
-    if figures:
+    if figures and turns_of_thread() is None:  # else another process draws them, see `group_worker`
         draw_figures(run, say, deadline)
     return run
 

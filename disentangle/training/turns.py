@@ -6,6 +6,7 @@ to be safe for threads, and the kernels of different trainings still run at the 
 """
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
@@ -28,26 +29,47 @@ class Turns:
     def __init__(self) -> None:
         self.stopped: list[int] = []
         self.resident: WeakValueDictionary[str, ResidentImages] = WeakValueDictionary()
-        self._turn = threading.Lock()
+        self._mutex = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the turn during a block, which is one training of this thread."""
-        with self._turn:
-            _of_thread.turns = self
-            try:
-                yield
-            finally:
-                del _of_thread.turns
+        self._take()
+        _of_thread.turns = self
+        try:
+            yield
+        finally:
+            del _of_thread.turns
+            self._give()
 
     @contextmanager
     def given(self) -> Iterator[None]:
         """Give the turn away during a block, which waits."""
-        self._turn.release()
+        self._give()
         try:
             yield
         finally:
-            self._turn.acquire()
+            self._take()
+
+    def _take(self) -> None:
+        """Wait for the turn; threads get it in the order in which they ask."""
+        with self._mutex:
+            if not self._taken:
+                self._taken = True
+                return
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._waiting.append(ticket)
+        ticket.acquire()  # until the thread before gives its turn
+
+    def _give(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
 
 def turns_of_thread() -> Turns | None:
@@ -58,9 +80,11 @@ def turns_of_thread() -> Turns | None:
 def wait_for(device: torch.device) -> None:
     """Let other trainings go on until the device has done what this one has asked of it."""
     turns = turns_of_thread()
-    if turns is None or device.type != "cuda":
+    if turns is None:
         return
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
+    event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+    if event is not None:
+        event.record()
     with turns.given():
-        event.synchronize()
+        if event is not None:
+            event.synchronize()

@@ -85,9 +85,7 @@ def test_recorded_steps_are_the_steps(model, knobs, resident):
 def test_start_within_a_block_is_taken_up_to_its_end_first():
     captures = Captures()
     eager = trained(EagerSteps, start=6)[0]
-    assert all(
-        torch.equal(w, eager[k]) for k, w in trained(recorded(captures), start=6)[0].items()
-    )
+    assert all(torch.equal(w, eager[k]) for k, w in trained(recorded(captures), start=6)[0].items())
     # Steps 6 and 7, then 8 to 11, warm up; 12 to 15, 16 to 19 and 20 to 23 are replayed.
     assert captures.replayed == 3
 
