@@ -369,6 +369,17 @@ def test_plot_has_every_seed_and_the_settings_that_vary(variant, tmp_path):
     assert told["scores"] == ["mig"]
 
 
+@pytest.mark.parametrize(
+    ("betas", "logarithmic"), [((1.0, 4.0, 16.0), ["beta"]), ((1.0, 2.0, 3.0), [])]
+)
+def test_plot_has_the_logarithmic_axes_of_the_figures(variant, tmp_path, betas, logarithmic):
+    for beta in betas:
+        variant(f"beta-{beta:g}", values=[{"value": 0.1}], knobs={"beta": beta})
+    plot = json.loads(study(tmp_path).scripts[0])
+    assert plot["knobs"] == ["beta"]
+    assert plot["logarithmic"] == logarithmic
+
+
 def test_plot_of_numbers_that_are_not_finite_is_still_json(variant, tmp_path):
     variant(
         "a",

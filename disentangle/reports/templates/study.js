@@ -86,18 +86,20 @@ function logTicks(low, high) {
   return [low, ...powers.filter((v) => v > low * 2 && v < high / 2), high];
 }
 
-function horizontal(values) {
+function horizontal(values, log) {
   if (values.some((v) => typeof v !== "number")) {
     const words = [...new Set(values.map(String))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     return { words: true, ticks: words, part: (v) => (words.indexOf(String(v)) + 0.5) / words.length, label: String };
   }
   const low = Math.min(...values), high = Math.max(...values);
-  const log = low > 0 && high / low >= 20;
+  const distinct = [...new Set(values)].sort((a, b) => a - b);
   const on = log ? Math.log : (v) => v;
   const length = on(high) - on(low) || 1;
   const label = (v) => (Math.abs(v) >= 1e4 ? v.toLocaleString("en") : String(Number(v.toPrecision(4))));
   const part = (v) => 0.04 + 0.92 * (high === low ? 0.5 : (on(v) - on(low)) / length);
-  return { log, part, label, ticks: log ? logTicks(low, high) : high === low ? [low] : ticks(low, high, 5) };
+  const few = log && distinct.length <= 7;
+  const spread = () => (log ? logTicks(low, high) : ticks(low, high, 5));
+  return { log, part, label, ticks: few || high === low ? distinct : spread() };
 }
 
 function look(index) {
@@ -105,7 +107,7 @@ function look(index) {
 }
 
 function startPlot(figure) {
-  const { points, baselines } = JSON.parse(document.getElementById(figure.dataset.plot).textContent);
+  const { points, baselines, logarithmic } = JSON.parse(document.getElementById(figure.dataset.plot).textContent);
   const [scores, knobs] = figure.querySelectorAll("select");
   const field = figure.querySelector(".field");
   const models = [...new Set(points.map((point) => point.model))];
@@ -118,7 +120,7 @@ function startPlot(figure) {
     figure.querySelector(".missing").textContent = missing ? `Not shown: ${missing} of ${scored.length} runs without ${knob}.` : "";
     field.replaceChildren();
     if (!shown.length) return;
-    const x = horizontal(shown.map((point) => point.knobs[knob]));
+    const x = horizontal(shown.map((point) => point.knobs[knob]), logarithmic.includes(knob));
     const lines = Object.entries(baselines).filter(([, of]) => score in of);
     const values = [...shown.map((point) => point.scores[score]), ...lines.map(([, of]) => of[score])];
     let low = Math.min(...values), high = Math.max(...values);
