@@ -17,6 +17,10 @@ import markdown
 from markdown.inlinepatterns import InlineProcessor
 
 
+LONG = 60
+"""Characters of TeX above which a formula within a line scrolls on a narrow screen."""
+
+
 @functools.cache
 def equations() -> dict[str, dict[str, str]]:
     """The formulas of docstrings: class or function -> formula in plain text -> the same in TeX."""
@@ -34,6 +38,8 @@ class Inline(InlineProcessor):
     def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
         """Return the formula as MathML, and where its text begins and ends."""
         mathml = latex2mathml.converter.convert(m[1])
+        if len(m[1]) > LONG:
+            mathml = f'<span class="long-formula">{mathml}</span>'
         return self.md.htmlStash.store(mathml), m.start(0), m.end(0)
 
 
