@@ -16,7 +16,6 @@ import latex2mathml.converter
 import markdown
 from markdown.inlinepatterns import InlineProcessor
 
-
 LONG = 60
 """Characters of TeX above which a formula within a line scrolls on a narrow screen."""
 
