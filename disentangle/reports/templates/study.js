@@ -126,7 +126,9 @@ function startPlot(figure) {
     let low = Math.min(...values), high = Math.max(...values);
     if (low >= 0 && low < 0.6 * high) low = 0;
     if (low === high) high = low + 1;
-    high += 0.04 * (high - low);
+    const margin = 0.04 * (high - low); // no mark is half outside
+    if (low !== 0) low -= margin;
+    high += margin;
     const width = Math.max(280, Math.min(field.clientWidth, 760));
     const left = 52, right = lines.length ? 78 : 12, top = 12;
     const room = (width - left - right) / x.ticks.length;
