@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from disentangle._utils.text import joined
 from disentangle.figures.sweeps import is_geometric
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
@@ -54,6 +55,7 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
     return {
         "points": points,
         "baselines": baselines,
+        "levels": levels_of(table),
         "scores": [heading for heading in table.columns.values() if heading in shown],
         "most": most,
         "knobs": names,
@@ -65,6 +67,12 @@ def is_logarithmic(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
     """True if the axis of a setting is logarithmic, by the rule of the figures."""
     values = [one[name] for one in settings if name in one]
     return all(isinstance(value, int | float) for value in values) and is_geometric(values)
+
+
+def levels_of(table: Table) -> str:
+    """The kinds of rows that are lines in the plot, in words."""
+    kinds = {"baselines": "baseline", "external encoders": "external"}
+    return joined([k for k, kind in kinds.items() if any(getattr(r, kind) for r in table.rows)])
 
 
 def knobs_of(record: RunRecord) -> dict[str, Any]:

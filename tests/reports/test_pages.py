@@ -512,6 +512,7 @@ def test_page_of_a_folder_shows_external_encoders(variant, external):
     assert mine.record.id in words
     (plot,) = [json.loads(s) for s in page.scripts if s.startswith("{")]
     assert plot["baselines"] == {"mine (external)": {"mig": 0.9}}
+    assert "Each dot is one run. Dotted lines: external encoders." in words
 
 
 def test_page_of_external_encoders_alone(external):

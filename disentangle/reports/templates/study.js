@@ -102,6 +102,10 @@ function horizontal(values, log) {
   return { log, part, label, ticks: few || high === low ? distinct : spread() };
 }
 
+function cut(name, most) {
+  return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
+}
+
 function look(index) {
   return { class: `point c${(index + Math.floor(index / MARKS.length)) % 8}`, d: MARKS[index % MARKS.length] };
 }
@@ -130,7 +134,8 @@ function startPlot(figure) {
     if (low !== 0) low -= margin;
     high += margin;
     const width = Math.max(280, Math.min(field.clientWidth, 760));
-    const left = 52, right = lines.length ? 78 : 12, top = 12;
+    const longest = Math.max(0, ...lines.map(([name]) => name.length));
+    const left = 52, right = lines.length ? Math.min(12 + 6.7 * longest, width / 3) : 12, top = 12;
     const room = (width - left - right) / x.ticks.length;
     const slanted = x.words && Math.max(...x.ticks.map((t) => t.length)) * 7 > room - 6;
     const bottom = slanted ? 26 + Math.min(110, Math.max(...x.ticks.map((t) => t.length)) * 4.6) : 42;
@@ -152,7 +157,8 @@ function startPlot(figure) {
     for (const [name, of] of lines.sort(([, a], [, b]) => b[score] - a[score])) {
       draw(svg, "path", { class: "baseline", d: `M${left} ${down(of[score])}H${width - right}` });
       const y = Math.max(down(of[score]) + 4, below); // labels do not overlap
-      draw(svg, "text", { class: "beside", x: width - right + 7, y }, name);
+      const text = draw(svg, "text", { class: "beside", x: width - right + 7, y }, cut(name, (right - 7) / 6.7));
+      draw(text, "title", {}, `${name}\n${score} ${of[score].toPrecision(4)}`);
       below = y + 12;
     }
     for (const point of shown) {
