@@ -34,7 +34,7 @@ def export_command(
     compared with the run on the same images, and a JSON file beside it says what it is.
     """
     from disentangle._utils.console import say
-    from disentangle.runs.export import export
+    from disentangle.exports.networks import export
 
     opened = open_run(run, results, data_dir=data_dir, file=file)
     for written in export(opened, output, format=format, part=part, force=force, say=say):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.export import description
+from disentangle.exports.networks import description
 
 
 def load_program(path: Path) -> Any:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import disentangle
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs import export as exporting
+from disentangle.exports import networks as exporting
 from disentangle.runs.checkpoint import digest
 
 

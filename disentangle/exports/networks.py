@@ -15,7 +15,7 @@ from disentangle._utils.seeds import torch_rng
 from disentangle._utils.tensors import as_input
 from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs.export_formats import (
+from disentangle.exports.formats import (
     INPUTS,
     Function,
     Outputs,
