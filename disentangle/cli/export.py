@@ -15,9 +15,9 @@ def export_command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN|FOLDER...",
-            help="folders, names or ids of runs or external encoders; a results folder, a study or "
-            "a dataset's folder in one stands for all of its runs",
+            metavar="RUN...",
+            help="folders, names or ids of runs or external encoders; or a results folder, a study "
+            "or a dataset's folder in one, for all runs in it",
         ),
     ],
     output: Annotated[
@@ -47,10 +47,11 @@ def export_command(
 ) -> None:
     """Write runs to an archive for another machine, or the networks of a run for other programs.
 
-    An archive holds records, weights, scores, logs and figures; `disentangle import` takes it.
+    An archive holds records, weights, scores, logs and figures; `disentangle import` reads it.
 
-    As networks, the encoder maps images, float32 [N, C, H, W] in [0, 1], to mean and scale. Each
-    file is compared with the run on the same images, and a JSON file beside it says what it is.
+    With another --format, the encoder maps images, float32 [N, C, H, W] in [0, 1], to mean and
+    scale. Each file is compared with the run on the same images, and a JSON file beside it says
+    what it is.
     """
     from disentangle._utils.console import say
     from disentangle.cli.run_choice import open_run

@@ -146,7 +146,10 @@ def test_dashes_and_beta_norm(command, tmp_path):
         (["score", "x", "--quiet"], "goes before the command: `disentangle --quiet score ...`"),
         (["train", "vae", "tiny", "-q"], "before the command: `disentangle -q train vae ...`"),
         (["show", "--version"], "goes before the command: `disentangle --version`"),
-        (["export", "x", "--format", "onx", "-o", "y"], "--format: expected one of archive, onnx, "),
+        (
+            ["export", "x", "--format", "onx", "-o", "y"],
+            "--format: expected one of archive, ",
+        ),
         (["train", "vae", "tiny", "--track"], "--track: expected a value, `--track NAME["),
         (["table", "--baselines=yes"], "--baselines takes no value; write `--baselines` alone"),
         (
