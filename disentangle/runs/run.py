@@ -178,11 +178,12 @@ class Run(ScoredFolder):
         Recorded paths that are not there, as on another machine, count as not given.
         """
         record = self.record.dataset
-        moved = self.data_dir == record.data_dir and not os.path.isdir(record.data_dir or ".")
-        if moved:
-            self.say(f"{record.data_dir} is not there: the usual folder of datasets is used")
+        data_dir = self.data_dir
+        if data_dir and data_dir == record.data_dir and not os.path.isdir(data_dir):
+            self.say(f"{data_dir} is not there: the usual folder of datasets is used")
+            data_dir = None
         options: dict[str, Any] = {
-            "data_dir": None if moved else self.data_dir,
+            "data_dir": data_dir,
             "image_size": record.image_size,
             "channels": record.channels,
         }
@@ -196,8 +197,9 @@ class Run(ScoredFolder):
                 f"{self.path}: trained on the images in {self.file}, which were not found. If they "
                 "have moved, give their path with `--file` (`load_run(..., file=...)`)"
             )
-        gone = self.file == record.file and not os.path.exists(record.file or ".")
-        file = None if gone else self.file
+        file = self.file
+        if file and file == record.file and not os.path.exists(file):
+            file = None
         return loading.load_dataset(record.name, file=file, say=self.say, **options)
 
     @cached_property
