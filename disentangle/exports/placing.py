@@ -162,7 +162,15 @@ class Placing:
 
         If it was `further` trained, it gets the other's kept checkpoints and trackers too. Until
         the last moment the other one is in its place, or beside it.
+
+        Raises:
+            DisentangleError: the other one is a link.
         """
+        if ours.path.is_symlink():
+            raise DisentangleError(
+                f"{ours.path} is a link to a run: remove the link, or import into the results "
+                "folder that it leads to"
+            )
         if (ours.path / LABEL).exists():
             shutil.copy2(ours.path / LABEL, theirs.path / LABEL)
         else:

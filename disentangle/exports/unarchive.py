@@ -34,7 +34,7 @@ from disentangle.exports.archive_format import (
 )
 from disentangle.runs.external import External, load_external
 from disentangle.runs.labels import LABEL, NAME, read_label
-from disentangle.runs.layout import EXTERNAL, folder_name
+from disentangle.runs.layout import ENCODER, EXTERNAL, folder_name
 from disentangle.runs.records import read_record
 from disentangle.runs.run import Run, load_run
 from disentangle.runs.score_records import ScoreFile
@@ -222,8 +222,9 @@ def read_content(place: Place, path: Path) -> Run | External | ScoreFile | None:
         raise DisentangleError(f"{place.name}: expected the folder of {'/'.join(below)}")
     read_scores(one)
     name = read_label(path).name if isinstance(one, Run) else one.record.name
-    if name and not NAME.fullmatch(name):
-        raise DisentangleError(f"{place.name}/{LABEL}: {name!r} is no name of a run")
-    for file in path.glob(f"{TRACKERS}/*.json"):
-        read_record(TrackerRecord, file)
+    if (name or isinstance(one, External)) and not NAME.fullmatch(name):
+        file = LABEL if isinstance(one, Run) else ENCODER
+        raise DisentangleError(f"{place.name}/{file}: {name!r} is no name of a run or encoder")
+    for tracker in path.glob(f"{TRACKERS}/*.json"):
+        read_record(TrackerRecord, tracker)
     return one

@@ -118,6 +118,17 @@ def test_encoders_baselines_and_study_files_travel_with_their_scores(
     assert (there / "mine" / "study.toml").read_text() == "# a study\n"
 
 
+def test_baselines_of_both_are_kept(tmp_path, strangers):
+    for name, results in (("oracle", "a"), ("noise", "a"), ("oracle", "b")):
+        metric = "sap" if results == "b" else "mig"
+        disentangle.baselines("tiny", [metric], only=[name], results=tmp_path / results)
+    disentangle.export(tmp_path / "a" / "baselines", tmp_path / "runs.zip")
+    assert disentangle.import_runs(tmp_path / "runs.zip", results=tmp_path / "b") == []
+    scores = read_baselines(tmp_path / "b")
+    assert [score.name for score in scores["oracle"]] == ["sap", "mig"]
+    assert [score.name for score in scores["noise"]] == ["mig"]
+
+
 def test_an_encoder_is_exported_by_its_name_with_all_seeds(command, external, tmp_path):
     for seed in (0, 1):
         external("theirs", seed=seed)

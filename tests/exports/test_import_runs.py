@@ -231,6 +231,17 @@ def test_a_run_whose_replacement_was_interrupted_is_not_lost(archive, there, mon
     assert here.record == run.record
 
 
+def test_a_link_to_a_run_is_not_replaced(archive, there, tmp_path):
+    (here,) = disentangle.import_runs(archive, results=there)
+    retrained(here)
+    here.path.rename(tmp_path / "real")
+    here.path.symlink_to(tmp_path / "real")
+    before = contents(tmp_path / "real")
+    with pytest.raises(DisentangleError, match="is a link to a run: remove the link"):
+        disentangle.import_runs(archive, results=there, force=True)
+    assert contents(tmp_path / "real") == before
+
+
 def test_two_imports_into_one_folder_exclude_each_other(archive, there):
     (there / ".import").mkdir(parents=True)
     with FileLock(there / ".import/.lock"), pytest.raises(Busy, match="another import into it"):
