@@ -205,6 +205,7 @@ def command(
     """A function that runs a command in an empty folder: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("disentangle.cli.app.exit_at_once", sys.exit)
     # Take the program's name from sys.argv even if pytest was started by `python -m`.
     monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
 
