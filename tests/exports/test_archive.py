@@ -225,3 +225,18 @@ def test_two_copies_of_a_run_do_not_fit_into_one_archive(results, run, tmp_path)
 def test_unknown_format_is_a_usage_error(run, tmp_path):
     with pytest.raises(UsageError, match="expected format archive, onnx, pt2 or state-dict; got x"):
         disentangle.export(run, tmp_path / "x.zip", format="x")
+
+
+@pytest.mark.slow
+def test_an_archive_has_every_file_that_a_training_leaves(strangers, tmp_path):
+    options = {**OPTIONS, "figures": True, "keep": "every:1", "name": "first"}
+    run = disentangle.train("vae", "tiny", steps=2, results=tmp_path / "results", **options)
+    disentangle.score(run, ["mig"])
+    lines = []
+    disentangle.export(run, tmp_path / "runs.zip", say=lines.append)
+    (there,) = disentangle.import_runs(tmp_path / "runs.zip", results=tmp_path / "there")
+    assert len(lines) == 1  # none is left out
+    assert there.kept == [1, 2]
+    names = {path.name for path in there.path.rglob("[!.]*")}
+    assert names == {path.name for path in run.path.rglob("[!.]*")}
+    assert {"traversals.gif", "label.json", "scores.json", "checkpoint.safetensors"} <= names
