@@ -35,7 +35,8 @@ class Placing:
         results: the folder.
         force: whether a run with other weights may be replaced.
         say: called with a line on each run that was there before and was changed.
-        names: the names and ids of the runs in it, and the names of external encoders.
+        names: the name or id of a run in it -> the run's folder.
+        externals: the external encoders in it.
     """
 
     def __init__(self, results: Path, force: bool, say: Say) -> None:
@@ -69,13 +70,17 @@ class Placing:
         old = replaced(target)
         if old.exists() and not target.exists():  # an interrupted import has left it
             old.rename(target)
+        before = [tracker.track for tracker in trackers_of(target)]
         if target.exists():
-            return self.combine(run, load_run(target))
-        self.release_name(run, target)
-        for tracker in () if run.finished else trackers_of(run.path):
-            self.say(f"{target}: resuming it sends it to {tracker.track}, as before")
-        move(run.path, target)
-        return "new"
+            outcome = self.combine(run, load_run(target))
+        else:
+            self.release_name(run, target)
+            move(run.path, target)
+            outcome = "new"
+        for tracker in () if run.finished else trackers_of(target):
+            if tracker.track not in before:
+                self.say(f"{target}: resuming it sends it to {tracker.track}, as before")
+        return outcome
 
     def release_name(self, run: Run, target: Path) -> None:
         """Take the name from a run if another one in the results folder has it."""

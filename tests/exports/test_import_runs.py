@@ -256,6 +256,13 @@ def test_an_unfinished_run_says_where_resuming_sends_it(strangers, tmp_path, the
     lines = []
     disentangle.import_runs(export_of([run], tmp_path), results=there, say=lines.append)
     assert lines[0].endswith(": resuming it sends it to wandb:project=theirs, as before")
+    stopped_at(1, tmp_path / "behind")
+    lines = []
+    disentangle.import_runs(tmp_path / "several.zip", results=tmp_path / "behind", say=lines.append)
+    assert lines[1].endswith(": resuming it sends it to wandb:project=theirs, as before")
+    lines = []
+    disentangle.import_runs(tmp_path / "several.zip", results=there, say=lines.append)
+    assert not any("resuming" in line for line in lines)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(archive, tmp_path):
