@@ -16,7 +16,7 @@ from disentangle.exports.placing import Placing
 from disentangle.exports.unarchive import unpack
 from disentangle.runs.external import External, load_external
 from disentangle.runs.layout import ENCODER, IMPORTING
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 
 
 @dataclass
@@ -63,7 +63,7 @@ def import_runs(
     if imported.problems:
         raise DisentangleError("; ".join(imported.problems))
     return [
-        load_external(path) if (path / ENCODER).exists() else load_run(path)
+        load_external(path) if (path / ENCODER).exists() else read_run(path)
         for path in imported.folders
     ]
 

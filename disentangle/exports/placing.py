@@ -16,7 +16,7 @@ from disentangle.runs.external import External, load_external, load_externals
 from disentangle.runs.labels import LABEL, name_of, read_label, write_label
 from disentangle.runs.layout import SCORES
 from disentangle.runs.records import read_record
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.score_records import Score, ScoreFile
 from disentangle.runs.scored_folder import ScoredFolder
 from disentangle.runs.scores import read_scores
@@ -72,7 +72,7 @@ class Placing:
             old.rename(target)
         before = [tracker.track for tracker in trackers_of(target)]
         if target.exists():
-            outcome = self.combine(run, load_run(target))
+            outcome = self.combine(run, read_run(target))
         else:
             self.release_name(run, target)
             move(run.path, target)

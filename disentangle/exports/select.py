@@ -11,7 +11,7 @@ from disentangle.runs.collection import find_folders, load_all
 from disentangle.runs.external import External, find_external, load_externals
 from disentangle.runs.labels import find_run
 from disentangle.runs.layout import EXTERNAL, folder_name
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 
 Given: TypeAlias = Run | External | str | Path
 """A run, an external encoder, or the folder, name or id of one; or a folder of several."""
@@ -97,7 +97,7 @@ def find_scored(given: str | Path, results: str | Path) -> list[Run | External]:
     """
     externals = find_external(given, results)
     try:
-        return [load_run(find_run(given, results))]
+        return [read_run(find_run(given, results))]
     except DisentangleError:
         if externals:
             return [*externals]

@@ -36,7 +36,7 @@ from disentangle.runs.external import External, load_external
 from disentangle.runs.labels import LABEL, NAME, read_label
 from disentangle.runs.layout import ENCODER, EXTERNAL, folder_name
 from disentangle.runs.records import read_record
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.runs.tracker_records import FOLDER as TRACKERS
@@ -215,7 +215,7 @@ def read_content(place: Place, path: Path) -> Run | External | ScoreFile | None:
         return None
     if place.kind == "baseline":
         return read_record(ScoreFile, path)
-    one = load_run(path) if place.kind == "run" else load_external(path)
+    one = read_run(path) if place.kind == "run" else load_external(path)
     kind = folder_name(one.record.model) if isinstance(one, Run) else EXTERNAL
     below = (folder_name(one.record.dataset.name), kind, one.record.id)
     if path.parts[-3:] != below:

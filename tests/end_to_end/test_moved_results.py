@@ -9,7 +9,7 @@ import pytest
 from helpers.training_runs import stop_at
 
 import disentangle
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.training.loop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -101,7 +101,7 @@ def test_data_is_taken_from_the_usual_folder_if_the_recorded_one_is_not_there(
     train = ("train", "vae", images, "--steps", 2, "--batch-size", 8, "--no-figures")
     code, out, err = command(*train, "--data-dir", "theirs")
     assert code == 0, err
-    run = load_run(out.strip())
+    run = read_run(out.strip())
     assert run.record.dataset.data_dir == str(tmp_path / "theirs")
     shutil.rmtree("theirs")
     monkeypatch.setenv("DISENTANGLE_DATA", str(tmp_path / "ours"))
@@ -121,5 +121,5 @@ def test_recorded_paths_that_are_not_there_count_as_not_given(run, monkeypatch, 
     paths = {"data_dir": "/nowhere/data", "file": "/nowhere/tiny.npz"}
     run.save_record(dataset=run.record.dataset.model_copy(update=paths))
     monkeypatch.setattr("disentangle.data.loading.load_dataset", load_dataset)
-    assert load_run(run.path, **given).dataset is opened
+    assert read_run(run.path, **given).dataset is opened
     assert (seen["data_dir"], seen.get("file")) == (given.get("data_dir"), given.get("file"))

@@ -14,7 +14,7 @@ from disentangle.errors import DisentangleError, UnwrittenWarning, UsageError
 from disentangle.exports.archive_format import MANIFEST
 from disentangle.runs.external import load_externals
 from disentangle.runs.labels import write_label
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
 from disentangle.training.loop import Interrupted
@@ -38,7 +38,7 @@ def results(run, tmp_path):
 @pytest.fixture
 def placed(results):
     """The run in the results folder."""
-    return load_run(next(results.glob("mine/*/*/*")))
+    return read_run(next(results.glob("mine/*/*/*")))
 
 
 def test_a_run_scores_to_the_same_digits_elsewhere(command, placed, tmp_path):

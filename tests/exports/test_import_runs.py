@@ -14,7 +14,7 @@ from disentangle.exports import placing
 from disentangle.exports.import_runs import import_archive
 from disentangle.runs.collection import find_runs
 from disentangle.runs.labels import read_label, write_label
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.runs.scores import read_scores
 from disentangle.training.loop import Interrupted
 
@@ -40,7 +40,7 @@ def stopped_at(step, results):
     options = {"steps": 9, "checkpoint_every": 1, **OPTIONS}
     with pytest.raises(Interrupted):
         disentangle.train("vae", "tiny", results=results, report=stop_at(step), **options)
-    return load_run(next(results.glob("default/*/*/*")))
+    return read_run(next(results.glob("default/*/*/*")))
 
 
 def contents(folder):
@@ -51,7 +51,7 @@ def contents(folder):
 
 def retrained(run, digest="0" * 64):
     """A run as another machine would have trained it."""
-    other = load_run(run.path)
+    other = read_run(run.path)
     other.save_record(weights=digest)
     return other
 
@@ -108,7 +108,7 @@ def test_weights_and_figures_join_a_record_that_came_without(archive, there):
 
 def test_another_training_of_the_same_settings_is_replaced_only_by_force(command, run, archive):
     command("import", archive)
-    here = retrained(load_run(next(Path("results").glob("*/*/*/*"))))
+    here = retrained(read_run(next(Path("results").glob("*/*/*/*"))))
     before = contents("results")
     code, out, err = command("import", archive)
     assert (code, out) == (1, "")
@@ -116,7 +116,7 @@ def test_another_training_of_the_same_settings_is_replaced_only_by_force(command
     assert contents("results") == before
     code, out, err = command("import", archive, "--force")
     assert code == 0, err
-    assert load_run(here.path).record == run.record
+    assert read_run(here.path).record == run.record
     assert find_runs("results") == [here.path]
 
 
@@ -148,7 +148,7 @@ def test_the_run_that_was_trained_further_is_kept(tmp_path, there):
 @pytest.mark.usefixtures("strangers")
 def test_kept_checkpoints_of_both_are_kept(tmp_path, there):
     stopped_at(2, there)
-    (here,) = map(load_run, find_runs(there))
+    (here,) = map(read_run, find_runs(there))
     (here.path / "history").mkdir()
     (here.path / "history/step-000000001.safetensors").write_bytes(b"kept")
     disentangle.export(stopped_at(4, tmp_path / "ahead"), tmp_path / "ahead.zip")
@@ -225,7 +225,7 @@ def test_a_run_whose_replacement_was_interrupted_is_not_lost(archive, there, mon
         patch.setattr(Path, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
             disentangle.import_runs(archive, results=there, force=True)
-    assert [load_run(path).record.weights for path in find_runs(there)] == ["0" * 64]
+    assert [read_run(path).record.weights for path in find_runs(there)] == ["0" * 64]
     (here,) = disentangle.import_runs(archive, results=there, force=True)
     assert find_runs(there) == [here.path]
     assert here.record == run.record
