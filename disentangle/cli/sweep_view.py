@@ -12,6 +12,7 @@ from rich.text import Text
 from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import duration
+from disentangle._utils.time_limit import Deadline
 from disentangle.runs.log_tail import last_entry
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
@@ -32,11 +33,19 @@ class View:
         total: number of runs of the study.
         done: number of runs that are done.
         failed: number of runs that failed.
+        deadline: when the command must have ended; it is shown in place of the estimated time.
     """
 
     def __init__(
-        self, name: str, left: Mapping[Job, float], width: int, total: int, done: int
+        self,
+        name: str,
+        left: Mapping[Job, float],
+        width: int,
+        total: int,
+        done: int,
+        deadline: Deadline | None = None,
     ) -> None:
+        self.deadline = deadline
         self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
         self.done, self.failed = done, total - done - len(left)
         self.running: dict[Job, dict[str, Any] | None] = {}
@@ -66,6 +75,8 @@ class View:
         self.queued.discard(job)
         if kind == "queued":
             self.queued.add(job)
+        if kind == "stopped" and job not in self.running:
+            return  # it was not started
         if kind == "started":
             self.running[job] = None
         else:
@@ -79,6 +90,7 @@ class View:
             "queued": f"queued{where}",
             "started": f"started{where}",
             "done": f"done ({self.done} of {self.total})",
+            "stopped": "stopped at the time limit, with a checkpoint",
             "again": f"crashed, will be restarted: {event.why}",
             "elsewhere": "waiting: another process is working on it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
@@ -94,12 +106,18 @@ class View:
             job_seconds.append(remaining(job, entry) if entry else seconds)
         return max(max(job_seconds, default=0.0), sum(job_seconds) / self.width)
 
+    def time_left(self) -> str:
+        """The estimated time left, or that of the time limit."""
+        if self.deadline is not None:
+            return f"{duration(max(0.0, self.deadline.left))} left of the time limit"
+        return f"about {duration(self.seconds())} left"
+
     def line(self) -> str:
         """Format the progress as one line."""
         running = "; ".join(f"{job.name}: {progress(job, e)}" for job, e in self.running.items())
         return (
-            f"{self.name}: {self.done} of {self.total} done{self.others()}, about "
-            f"{duration(self.seconds())} left. Running: {running or 'none'}"
+            f"{self.name}: {self.done} of {self.total} done{self.others()}, "
+            f"{self.time_left()}. Running: {running or 'none'}"
         )
 
     def others(self) -> str:
@@ -115,7 +133,7 @@ class View:
         others = self.others().replace(f"{self.failed} failed", f"[red]{self.failed} failed[/red]")
         head = (
             f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{others}, "
-            f"{len(self.running)} running, about {duration(self.seconds())} left"
+            f"{len(self.running)} running, {self.time_left()}"
         )
         return Group(Text.from_markup(head), Text("\n".join(lines)))
 

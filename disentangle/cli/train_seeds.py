@@ -10,23 +10,25 @@ import typer
 from disentangle._utils.console import message_width, say, working
 from disentangle._utils.progress_line import CountLine
 from disentangle._utils.text import WARNING, count
+from disentangle._utils.time_limit import Alarm, Deadline
 from disentangle.cli.output import WIDE, fail_if_any
 from disentangle.cli.seed_table import seed_table
-from disentangle.cli.sweep import say_stopped
+from disentangle.cli.stopping import say_stopped, to_continue
 from disentangle.cli.sweep_view import View, estimate_line, showing
 from disentangle.runs.collapse import collapsed
 from disentangle.runs.labels import write_label
 from disentangle.runs.layout import run_folder
-from disentangle.runs.run import Run, load_run, model_class
+from disentangle.runs.run import Run, model_class, read_run
+from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
-from disentangle.studies.executor import Event, Executor, width_of
+from disentangle.studies.executor import Executor, width_of
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds, seed_name
 from disentangle.studies.sweep import (
+    out_of_time,
     run_jobs,
     states_of,
     summary_line,
-    unfinished_jobs,
     warn_of_trackers,
 )
 from disentangle.training.configuration import advice
@@ -40,6 +42,7 @@ def train_seeds(
     jobs: int | None,
     settings: Mapping[str, Any],
     arguments: Mapping[str, Any],
+    deadline: Deadline | None = None,
 ) -> None:
     """Train what is missing of a configuration's runs; print their table and their paths.
 
@@ -50,8 +53,10 @@ def train_seeds(
         jobs: the number of trainings at a time.
         settings: the hyper-parameters and training options that were given.
         arguments: the other arguments of the verb `train`.
+        deadline: when this command must have ended.
 
     Raises:
+        OutOfTime: runs are left at the deadline; the others are finished.
         DisentangleError: some of the runs failed; the others are finished.
     """
     chosen, device = parse_seeds(seeds), arguments["device"]
@@ -62,7 +67,8 @@ def train_seeds(
         )
     states = states_of(planned)
     say(summary_line(planned, states))
-    failed = train_missing(planned, states, executor, device)
+    ends = train_missing(planned, states, executor, device, deadline)
+    failed = {job: why for job, why in ends.items() if why is not None}
     runs = {}
     for job in planned.jobs:
         run, damage = job.look()
@@ -72,22 +78,32 @@ def train_seeds(
             name, seed = arguments["name"], job.record.seed
             name = seed_name(name, seed) if name else None
             write_label(run.path, name=name, note=arguments["note"])
-            runs[job.record.seed] = load_run(shown_path(job, arguments))
-        elif run is not None:
+            runs[job.record.seed] = read_run(shown_path(job, arguments))
+        elif run is not None and run.record.failed:
             path = shown_path(job, arguments)
             failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")
     if runs:
         say_ending(runs)
     for run in runs.values():
         typer.echo(run.path)
+    if deadline is not None and len(ends) < len(unfinished_jobs(states)):
+        raise to_continue(out_of_time(states, ends))
     fail_if_any(failures(failed, len(chosen)))
 
 
 def train_missing(
-    planned: SeedRuns, states: dict[Job, JobState], executor: Executor, device: str
-) -> dict[Job, str]:
-    """Start or continue the unfinished runs; return those that failed, with the reasons."""
-    left, failed = unfinished_jobs(states), {}
+    planned: SeedRuns,
+    states: dict[Job, JobState],
+    executor: Executor,
+    device: str,
+    deadline: Deadline | None,
+) -> dict[Job, str | None]:
+    """Start or continue the unfinished runs.
+
+    Returns:
+        The runs that ended: the reason for each failed one, None for the others.
+    """
+    left = unfinished_jobs(states)
     if not left:
         return {}
     if new := [job for job in left if states[job] == "new"]:
@@ -95,24 +111,23 @@ def train_missing(
         for text in remarks(run, model_class(run.record.model)):
             say(text)
     width = width_of(executor, device)
-    estimate = Estimate(planned, width, executor.threads_each(device), device, say)
-    say(estimate_line(estimate, states))
-    seconds = {job: estimate.seconds(job, states[job]) for job in left}
-    view = View(planned.name, seconds, width, len(states), list(states.values()).count("done"))
-
-    def see(event: Event | None) -> None:
-        view.see(event)
-        if event is not None and event.kind == "failed":
-            failed[event.job] = f"{event.why} (log: {event.job.log})"
-
+    seconds = dict.fromkeys(left, 0.0)
+    if deadline is None:  # a trial takes time
+        estimate = Estimate(planned, width, executor.threads_each(device), device, say)
+        say(estimate_line(estimate, states))
+        seconds = {job: estimate.seconds(job, states[job]) for job in left}
+    done = list(states.values()).count("done")
+    view = View(planned.name, seconds, width, len(states), done, deadline)
     try:
         with showing(view):
-            run_jobs(executor, left, device, see)
+            ends = run_jobs(executor, left, device, view.see, deadline)
+    except Alarm:
+        raise
     except (KeyboardInterrupt, SystemExit):
         say_stopped()
         raise
     warn_of_trackers(left)
-    return failed
+    return {job: None if why is None else f"{why} (log: {job.log})" for job, why in ends.items()}
 
 
 def shown_path(job: Job, arguments: Mapping[str, Any]) -> Path:

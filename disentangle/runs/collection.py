@@ -10,7 +10,7 @@ from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import log_end
 from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
 from disentangle.runs.layout import ENCODER, EXTERNAL, RECORD
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.scores import read_scores
 
 
@@ -50,7 +50,7 @@ def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
                 run = index.recall(path, str(path.relative_to(results))) if index else None
                 indexed = run is not None
                 if run is None:
-                    run = load_run(path)
+                    run = read_run(path)
                     read_scores(run)
                 if index and run.finished:
                     before = run.log_end

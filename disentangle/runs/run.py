@@ -352,14 +352,14 @@ def model_class(name: str) -> "type[Model]":
     return kind
 
 
-def load_run(
+def read_run(
     path: str | Path,
     *,
     dataset: Dataset | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
 ) -> Run:
-    """Load the run in a folder.
+    """Read the run in a folder; `load_run` takes a name, too.
 
     Args:
         path: the folder.

@@ -83,4 +83,6 @@ def correct(
                 cell = row.cells[column]
                 values = tuple((value - worst) / (best - worst) for value in cell.values)
                 row.cells[corrected] = replace(cell, values=values, reasons=(), counts=False)
+            if column in row.best:  # of the same ranks, so of the same test
+                row.best.add(corrected)
     return after

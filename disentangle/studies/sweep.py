@@ -14,7 +14,8 @@ from typing import NoReturn
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
 from disentangle._utils.text import count
-from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
+from disentangle._utils.time_limit import Deadline, TimeLimit
+from disentangle.errors import BrokenContract, DisentangleError, OutOfTime, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
 from disentangle.runs.external import External, load_externals
 from disentangle.runs.run import Run
@@ -26,6 +27,7 @@ from disentangle.score_tables.published import papers_on
 from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
 from disentangle.scoring.baselines import read_baselines, score_baselines, unwritten_of
+from disentangle.studies.configurations import unfinished_jobs, whole_configurations
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
@@ -33,6 +35,10 @@ from disentangle.studies.study_figures import draw_figures
 
 Watch = Callable[[Event | None], None]
 """Called with each event, and regularly with None."""
+RESERVE = 5.0
+"""Seconds between the deadline of workers and that of the command that started them."""
+CLOSING = 4.0
+"""Seconds before its deadline at which a command stops the workers that have not ended."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ def sweep(
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
     track: Sequence[str] = (),
+    time_limit: TimeLimit = None,
     say: Say = silent,
     progress: Progress = silent,
 ) -> list[Table]:
@@ -95,14 +102,18 @@ def sweep(
         data_dir: folder of prepared datasets.
         datasets: names of the datasets to include; all by default.
         track: trackers that show every run, besides those of the file; see `train`.
+        time_limit: stop the trainings with checkpoints by then, counted from this call; see
+            `train`.
         say: called with messages on preparation and on scored baselines.
         progress: called while a dataset is prepared.
 
     Raises:
         UsageError: the file or the executor's options are invalid.
+        OutOfTime: the time limit was reached; the same call continues.
         DisentangleError: a dataset is unavailable and nothing was started; or runs failed, and the
             outputs were made from the others.
     """
+    deadline = Deadline.after(time_limit)
     executor = executor_of(on, {})
     plan = load_plan(
         file,
@@ -115,7 +126,8 @@ def sweep(
         progress=progress,
     )
     check_present(plan)
-    swept = complete(plan, executor, unfinished_jobs(states_of(plan)), Path(results), device, say)
+    states = states_of(plan)
+    swept = complete(plan, executor, states, Path(results), device, say, deadline=deadline)
     swept.check(plan)
     return swept.tables
 
@@ -129,30 +141,32 @@ def check_present(plan: Plan) -> None:
         )
 
 
-def unfinished_jobs(states: Mapping[Job, JobState]) -> list[Job]:
-    """The jobs to run: neither done nor failed."""
-    return [job for job, state in states.items() if state not in ("done", "failed")]
-
-
 def complete(
     plan: Plan,
     executor: Executor,
-    left: Sequence[Job],
+    states: Mapping[Job, JobState],
     results: Path,
     device: str,
     say: Say,
     watch: Watch = lambda event: None,
+    deadline: Deadline | None = None,
 ) -> Swept:
     """Run the remaining jobs, score the baselines, and make the tables, figures and page.
 
     The baselines are scored once no run goes on without this process.
+
+    Raises:
+        OutOfTime: runs are left at the deadline; nothing is made of the others yet.
     """
+    left = unfinished_jobs(states)
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    ends = run_jobs(executor, left, device, watch) if left else {}
+    ends = run_jobs(executor, left, device, watch, deadline) if left else {}
     failed = {job: why for job, why in ends.items() if why is not None}
     open_jobs = [job for job in left if job not in ends]
     detached = executor.detached(open_jobs) if open_jobs else ""
+    if open_jobs and deadline is not None and (not detached or deadline.left < CLOSING):
+        raise out_of_time(states, ends, detached)
     warn_of_trackers(left)
     without = [] if detached else score_study_baselines(plan, results, device, say)
     runs: list[Run] = []
@@ -209,13 +223,20 @@ def summary_line(plan: Planned, states: Mapping[Job, JobState]) -> str:
 
 
 def run_jobs(
-    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch
+    executor: Executor,
+    jobs: Sequence[Job],
+    device: str,
+    watch: Watch,
+    deadline: Deadline | None = None,
 ) -> dict[Job, str | None]:
     """Run all jobs; return those that ended: the reason for each failed one, None for the others.
 
-    SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
+    A job that a deadline stops, with a checkpoint, or keeps from starting has not ended. SIGINT,
+    SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
     ends: dict[Job, str | None] = {}
+    for job in jobs if deadline is not None else ():
+        job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -228,7 +249,31 @@ def run_jobs(
             watch(event)
             if event is not None and event.kind in ("done", "failed"):
                 ends[event.job] = event.why if event.kind == "failed" else None
+            if deadline is not None and deadline.left < CLOSING:
+                break
     return ends
+
+
+def out_of_time(
+    states: Mapping[Job, JobState], ends: Mapping[Job, str | None], detached: str = ""
+) -> OutOfTime:
+    """The error at a deadline: what is whole, and what is left.
+
+    Args:
+        states: the state of each job at the start.
+        ends: the jobs that ended since, as `run_jobs` returns them.
+        detached: which runs go on without this process.
+    """
+    now = {**states, **{job: "done" if why is None else "failed" for job, why in ends.items()}}
+    whole, total = whole_configurations(now)
+    counts = Counter(now.values())
+    left = len(now) - counts["done"] - counts["failed"]
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return OutOfTime(
+        f"stopped at the time limit: {whole} of {count(total, 'configuration')} whole, "
+        f"{counts['done']} of {count(len(now), 'run')} done{failed}, {left} left"
+        + (f"; {detached}" if detached else "")
+    )
 
 
 @contextmanager

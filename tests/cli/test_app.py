@@ -11,7 +11,7 @@ import pytest
 
 from disentangle import __version__
 from disentangle.cli.list_plugins import HEADINGS, lines_of
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
 PICTURED = ["train", "beta-vae", "tiny", "--steps", "3", "--batch-size", "8", "--device", "cpu"]

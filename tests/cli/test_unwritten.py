@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UnwrittenWarning
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import baselines
