@@ -11,7 +11,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan
 from disentangle.training.batches import BatchLoader, batches

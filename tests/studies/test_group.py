@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.training_runs import logged, weights
 
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.studies.group import Group, Member, SharedGpu
 from disentangle.studies.jobs import log_of
 from disentangle.studies.plan import load_plan
