@@ -38,6 +38,7 @@ class FunctionSource(Encoder):
     """Codes computed by a function of images, which may return a `Code` to say it is discrete."""
 
     returns_discrete = False
+    reducible = True
 
     def __init__(
         self,

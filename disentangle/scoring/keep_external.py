@@ -22,9 +22,10 @@ from disentangle.runs.external import (
 from disentangle.runs.labels import check_free, check_name
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import Score
+from disentangle.runs.scored_folder import locked_if_writable
 from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure
-from disentangle.scoring.score_runs import is_present, locked_if_writable
+from disentangle.scoring.score_runs import is_present
 
 DIRECTIONS = 4
 """Number of random directions that codes are projected on for a signature."""

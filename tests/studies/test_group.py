@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.training_runs import logged, weights
 
-from disentangle.runs.named import load_run
+from disentangle.runs.run import read_run
 from disentangle.studies.group import Group, Member, SharedGpu
 from disentangle.studies.jobs import log_of
 from disentangle.studies.plan import load_plan
@@ -69,7 +69,7 @@ def test_trainings_together_equal_each_alone(make_jobs, group, tmp_path):
         alone = train(
             "beta-vae", **SMALL, steps=40, seed=seed, figures=False, results=tmp_path / "alone"
         )
-        together = load_run(job.path)
+        together = read_run(job.path)
         assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
         assert logged(together) == logged(alone)
         assert "loss" in log_of(job.path).read_text()
