@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.audit.factor_sets import (
+from disentangle.auditing.factor_sets import (
     FactorSet,
     correlated,
     function_of_two,
