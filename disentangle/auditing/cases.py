@@ -213,7 +213,9 @@ class Case:
     @property
     def about(self) -> str:
         """What the codes are, in a sentence."""
-        return (self.codes.__doc__ or "").partition("\n")[0].replace("`amount`", "so many")
+        *others, last = (f"{amount:,g}" for amount in self.amounts)
+        amounts = f"{', '.join(others)} or {last}" if others else last
+        return (self.codes.__doc__ or "").partition("\n")[0].replace("`amount`", amounts)
 
 
 ALL_CASES = (
