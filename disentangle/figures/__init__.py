@@ -6,6 +6,7 @@ from disentangle._utils.lazy import imported_when_used
 
 if TYPE_CHECKING:
     from disentangle.figures.aligned import plot_aligned as plot_aligned
+    from disentangle.figures.audit_matrix import plot_audit as plot_audit
     from disentangle.figures.contact_sheet import plot_contact_sheet as plot_contact_sheet
     from disentangle.figures.kl_curves import plot_kl as plot_kl
     from disentangle.figures.loss_curves import plot_curves as plot_curves
@@ -25,6 +26,7 @@ _HOMES = {
     "Picture": "picture",
     "plot_agreement": "of_runs",
     "plot_aligned": "aligned",
+    "plot_audit": "audit_matrix",
     "plot_contact_sheet": "contact_sheet",
     "plot_curves": "loss_curves",
     "plot_effect": "of_runs",
