@@ -16,7 +16,7 @@ from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 from disentangle.scoring.metric_spec import MetricSpec
 
 SEEDS = 3
@@ -144,6 +144,10 @@ def chosen_metrics(metrics: Iterable[str] | None) -> tuple[list[str], dict[str, 
     """The metrics to audit, and why others of the registry are left out."""
     specs = list(dict.fromkeys(metrics)) if metrics is not None else list(registry.metrics.entries)
     kept, skipped = [], {}
+    names = [MetricSpec(spec).name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"'{name}' is given twice; audit one setting of a metric at a time")
     for spec in specs:
         kind = MetricSpec(spec).kind
         if issubclass(kind.needs, Labelled):
@@ -161,7 +165,7 @@ def chosen_cases(cases: Iterable[str] | None, quick: bool) -> list[str]:
     """The cases to audit, in the order of the table."""
     if cases is None:
         return [name for name, case in CASES.items() if case.quick or not quick]
-    named = list(cases)
+    named = [true_name(name, CASES) for name in cases]
     for name in named:
         if name not in CASES:
             raise UsageError(f"there is no case '{name}'{suggestion(name, CASES)}")
