@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
     from disentangle.studies.sweep import sweep as sweep
+    from disentangle.studies.train_seeds import train_seeds as train_seeds
     from disentangle.training.import_weights import import_weights as import_weights
     from disentangle.training.train import resume as resume
     from disentangle.training.train import train as train
@@ -93,6 +94,7 @@ _HOMES = {
     "sweep": "studies.sweep",
     "tables": "score_tables.build",
     "train": "training.train",
+    "train_seeds": "studies.train_seeds",
     "weighted": "contracts.model",
 }
 """Public name -> the module that it comes from."""

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,20 +14,13 @@ from disentangle.cli.seed_table import seed_table
 from disentangle.cli.sweep import say_stopped
 from disentangle.cli.sweep_view import View, estimate_line, showing
 from disentangle.runs.collapse import collapsed
-from disentangle.runs.labels import write_label
-from disentangle.runs.layout import run_folder
-from disentangle.runs.run import Run, load_run, model_class
+from disentangle.runs.run import Run, model_class
 from disentangle.studies.estimate import Estimate
-from disentangle.studies.executor import Event, Executor, width_of
+from disentangle.studies.executor import Executor, width_of
 from disentangle.studies.jobs import Job, JobState
-from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds, seed_name
-from disentangle.studies.sweep import (
-    run_jobs,
-    states_of,
-    summary_line,
-    unfinished_jobs,
-    warn_of_trackers,
-)
+from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds
+from disentangle.studies.sweep import states_of, summary_line, unfinished_jobs
+from disentangle.studies.train_seeds import failure, finished_runs, run_missing
 from disentangle.training.configuration import advice
 from disentangle.training.train import remarks
 
@@ -63,31 +55,19 @@ def train_seeds(
     states = states_of(planned)
     say(summary_line(planned, states))
     failed = train_missing(planned, states, executor, device)
-    runs = {}
-    for job in planned.jobs:
-        run, damage = job.look()
-        if damage:
-            failed.setdefault(job, damage)
-        elif run is not None and run.finished:
-            name, seed = arguments["name"], job.record.seed
-            name = seed_name(name, seed) if name else None
-            write_label(run.path, name=name, note=arguments["note"])
-            runs[job.record.seed] = load_run(shown_path(job, arguments))
-        elif run is not None:
-            path = shown_path(job, arguments)
-            failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")
+    runs = finished_runs(planned, arguments, failed)
     if runs:
         say_ending(runs)
     for run in runs.values():
         typer.echo(run.path)
-    fail_if_any(failures(failed, len(chosen)))
+    fail_if_any([failure(failed, len(chosen))] if failed else [])
 
 
 def train_missing(
     planned: SeedRuns, states: dict[Job, JobState], executor: Executor, device: str
 ) -> dict[Job, str]:
     """Start or continue the unfinished runs; return those that failed, with the reasons."""
-    left, failed = unfinished_jobs(states), {}
+    left = unfinished_jobs(states)
     if not left:
         return {}
     if new := [job for job in left if states[job] == "new"]:
@@ -99,26 +79,12 @@ def train_missing(
     say(estimate_line(estimate, states))
     seconds = {job: estimate.seconds(job, states[job]) for job in left}
     view = View(planned.name, seconds, width, len(states), list(states.values()).count("done"))
-
-    def see(event: Event | None) -> None:
-        view.see(event)
-        if event is not None and event.kind == "failed":
-            failed[event.job] = f"{event.why} (log: {event.job.log})"
-
     try:
         with showing(view):
-            run_jobs(executor, left, device, see)
+            return run_missing(states, executor, device, view.see, say)
     except (KeyboardInterrupt, SystemExit):
         say_stopped()
         raise
-    warn_of_trackers(left)
-    return failed
-
-
-def shown_path(job: Job, arguments: Mapping[str, Any]) -> Path:
-    """The folder of a job's run, as `train` prints it: relative if the results folder is."""
-    results = Path(arguments["results"]).expanduser()
-    return run_folder(results, arguments["study"], job.record)
 
 
 def say_ending(runs: Mapping[int, Run]) -> None:
@@ -132,11 +98,3 @@ def say_ending(runs: Mapping[int, Run]) -> None:
     path, several = shlex.quote(str(first.path)), " --all-seeds" if len(runs) > 1 else ""
     say(f"next: `disentangle score {path}{several}`", broken=False)
     say(f"      `disentangle table {path}{several}`", broken=False)
-
-
-def failures(failed: Mapping[Job, str], runs: int) -> list[str]:
-    """The failures of runs as one text; none if there are none."""
-    if not failed:
-        return []
-    reasons = "; ".join(f"{job.name}: {why}" for job, why in failed.items())
-    return [f"{len(failed)} of {count(runs, 'run')} failed: {reasons}"]

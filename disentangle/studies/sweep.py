@@ -4,7 +4,7 @@ import signal
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
+from disentangle._utils.notebook import preparing_line
 from disentangle._utils.text import count
 from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
@@ -29,10 +30,9 @@ from disentangle.scoring.baselines import read_baselines, score_baselines, unwri
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
+from disentangle.studies.progress import Watch, notebook_watch
 from disentangle.studies.study_figures import draw_figures
-
-Watch = Callable[[Event | None], None]
-"""Called with each event, and regularly with None."""
+from disentangle.studies.tracker_places import TrackerPlaces
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,9 @@ def sweep(
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
     track: Sequence[str] = (),
+    watch: Watch | None = None,
     say: Say = silent,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> list[Table]:
     """Run the missing part of a study, write its tables, figures and page, and return its tables.
 
@@ -95,8 +96,10 @@ def sweep(
         data_dir: folder of prepared datasets.
         datasets: names of the datasets to include; all by default.
         track: trackers that show every run, besides those of the file; see `train`.
+        watch: called with each event of the runs, and regularly with None [default: a line in a
+            notebook shows the progress].
         say: called with messages on preparation and on scored baselines.
-        progress: called while a dataset is prepared.
+        progress: called while a dataset is prepared [default: a line in a notebook].
 
     Raises:
         UsageError: the file or the executor's options are invalid.
@@ -112,10 +115,12 @@ def sweep(
         datasets=datasets,
         track=track,
         say=say,
-        progress=progress,
+        progress=preparing_line(progress),
     )
     check_present(plan)
-    swept = complete(plan, executor, unfinished_jobs(states_of(plan)), Path(results), device, say)
+    states = states_of(plan)
+    watch = watch or notebook_watch(plan, states, executor, device, say)
+    swept = complete(plan, executor, unfinished_jobs(states), Path(results), device, say, watch)
     swept.check(plan)
     return swept.tables
 
@@ -141,7 +146,7 @@ def complete(
     results: Path,
     device: str,
     say: Say,
-    watch: Watch = lambda event: None,
+    watch: Watch = silent,
 ) -> Swept:
     """Run the remaining jobs, score the baselines, and make the tables, figures and page.
 
@@ -149,7 +154,7 @@ def complete(
     """
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    ends = run_jobs(executor, left, device, watch) if left else {}
+    ends = run_jobs(executor, left, device, watch, say) if left else {}
     failed = {job: why for job, why in ends.items() if why is not None}
     open_jobs = [job for job in left if job not in ends]
     detached = executor.detached(open_jobs) if open_jobs else ""
@@ -209,13 +214,16 @@ def summary_line(plan: Planned, states: Mapping[Job, JobState]) -> str:
 
 
 def run_jobs(
-    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch
+    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch, say: Say
 ) -> dict[Job, str | None]:
     """Run all jobs; return those that ended: the reason for each failed one, None for the others.
+
+    `say` is called once with the place of each run at each of its trackers.
 
     SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
     ends: dict[Job, str | None] = {}
+    places = TrackerPlaces(say)
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -226,6 +234,7 @@ def run_jobs(
                     f"{cls.__module__}:{cls.__qualname__}.run() must yield an Event, got {event!r}"
                 )
             watch(event)
+            places.look(event)
             if event is not None and event.kind in ("done", "failed"):
                 ends[event.job] = event.why if event.kind == "failed" else None
     return ends
