@@ -154,7 +154,7 @@ def finished_runs(
         elif run is not None and run.finished:
             seed, name = job.record.seed, arguments["name"]
             name = seed_name(name, seed) if name else None
-            write_label(run.path, name=name, note=arguments["note"])
+            write_label(run.path, name=name, note=arguments["note"], results=results)
             runs[seed] = load_run(path)
         elif run is not None:
             failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")
