@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from disentangle.errors import DisentangleError as DisentangleError
     from disentangle.errors import Unavailable as Unavailable
     from disentangle.errors import UsageError as UsageError
-    from disentangle.reports.pages import report as report
     from disentangle.runs.export import export as export
     from disentangle.runs.named import load_run as load_run
     from disentangle.runs.run import Run as Run
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from disentangle.scoring.score_external import score_codes as score_codes
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
+    from disentangle.studies.report import report as report
     from disentangle.studies.sweep import sweep as sweep
     from disentangle.studies.train_seeds import train_seeds as train_seeds
     from disentangle.training.import_weights import import_weights as import_weights
@@ -86,7 +86,7 @@ _HOMES = {
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",
     "load_run": "runs.named",
-    "report": "reports.pages",
+    "report": "studies.report",
     "resume": "training.train",
     "score": "scoring.score_runs",
     "score_codes": "scoring.score_external",
