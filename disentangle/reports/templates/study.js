@@ -97,7 +97,9 @@ function horizontal(values) {
   const length = on(high) - on(low) || 1;
   const label = (v) => (Math.abs(v) >= 1e4 ? v.toLocaleString("en") : String(Number(v.toPrecision(4))));
   const part = (v) => 0.04 + 0.92 * (high === low ? 0.5 : (on(v) - on(low)) / length);
-  return { log, part, label, ticks: log ? logTicks(low, high) : high === low ? [low] : ticks(low, high, 5) };
+  const whole = values.every(Number.isInteger);  // no tick at seed 0.5
+  const even = () => ticks(low, high, 5).filter((v) => !whole || Number.isInteger(v));
+  return { log, part, label, ticks: log ? logTicks(low, high) : high === low ? [low] : even() };
 }
 
 function look(index) {
