@@ -225,10 +225,10 @@ def plot_variance(
         alone = [c.score for c, *_ in together].count(columns[0].score) == 1
         name = columns[0].score if alone else observations.headings[columns[0]]
         scored = [o for o in observations if o.column in columns]
-        runs = len({o.run for o in scored})
+        number = len({o.run for o in scored})
         try:
             share, scored_runs = variance_shares(scored)
-            of_all = f"{runs} runs" if scored_runs == runs else f"{scored_runs} of {runs}"
+            of_all = f"{number} runs" if scored_runs == number else f"{scored_runs} of {number}"
             shares[name] = share, of_all
         except DisentangleError as error:
             reasons.append(f"{name}: {error}")

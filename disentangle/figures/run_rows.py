@@ -74,8 +74,10 @@ def draw_run_rows(
     (base,) = current_names([base])
     path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
     check_suffix(path, STILL)
-    looks = {"span": style.span, "columns": style.columns, "caption": style.caption}
-    return plot_rows(runs, rows, base=base, **looks).save(path)
+    picture = plot_rows(
+        runs, rows, base=base, span=style.span, columns=style.columns, caption=style.caption
+    )
+    return picture.save(path)
 
 
 def plot_rows(
@@ -199,7 +201,7 @@ def make_canvas(
     high = ABOVE + len(runs) * pitch + BELOW
     ranges = [ranges_of(run, style) for run in runs]
     canvas = Canvas(
-        f"runs {', '.join(run.record.id for run in runs)}",
+        f"run{'s' if len(runs) > 1 else ''} {', '.join(run.record.id for run in runs)}",
         width,
         len(blocks) * high,
         caption_of(blocks, bases[0], style, ranges),

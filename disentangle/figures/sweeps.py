@@ -98,7 +98,8 @@ def plot_effect(runs: Runs, score: str, of: str, *, caption: bool = True) -> "Pi
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
     names = [*ordered, *levels]
-    canvas, axes = panel(observations, head, names, shows=shows, caption=caption)
+    about = observations.about_all if levels else observations.about
+    canvas, axes = panel(about, head, names, shows=shows, caption=caption)
     for number, name in enumerate(ordered):
         points, style = curves[name], series(number)
         axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
@@ -189,7 +190,7 @@ def plot_rate_distortion(
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
     shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
-    canvas, axes = panel(observations, head, models, shows=shows, caption=caption)
+    canvas, axes = panel(observations.about, head, models, shows=shows, caption=caption)
     for number, model in enumerate(models):
         points = [(r.value, d.value) for r, d in pairs if r.model == model]
         style = series(number)
@@ -238,13 +239,11 @@ def with_role(observations: Observations, wanted: Role) -> list[ColumnKey]:
     return columns
 
 
-def panel(
-    observations: Observations, head: str, names: list[str], **options: Any
-) -> tuple[Canvas, Any]:
+def panel(about: str, head: str, names: list[str], **options: Any) -> tuple[Canvas, Any]:
     """Return a canvas and its only panel, with space for a legend below."""
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
     below = BELOW + (rows * LINE if len(names) > 1 else 0)
-    canvas = Canvas(observations.about, COLUMN, HIGH + below, head, **options)
+    canvas = Canvas(about, COLUMN, HIGH + below, head, **options)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes

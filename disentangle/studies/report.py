@@ -40,10 +40,13 @@ def report(
         DisentangleError: no run was found, the run has no checkpoint, or its dataset is not
             available.
     """
-    given: Run | Path = where if isinstance(where, Run) else Path(where).expanduser()
+    given: Run | Path
     loaded = None
-    if isinstance(given, Path):
-        given = given if given.is_dir() else find_run(where, RESULTS)
+    if isinstance(where, Run):
+        given = where
+    else:
+        folder = Path(where).expanduser()
+        given = folder if folder.is_dir() else find_run(where, RESULTS)
         loaded = load_study(given) if given.is_dir() and not (given / RECORD).exists() else None
     return pages.report(
         given,

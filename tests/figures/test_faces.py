@@ -68,6 +68,8 @@ def test_figures_over_runs_take_runs_or_their_folder(variant, tmp_path):
 def test_rows_and_matched_latents_of_two_runs(run):
     figure = figures.plot_rows([run, run], ["side"], columns=3, caption=False)
     assert isinstance(figure, Figure)
+    assert figure.about == f"runs {run.record.id}, {run.record.id}"
+    assert figures.plot_rows([run], ["side"], columns=3).about == f"run {run.record.id}"
     with pytest.raises(DisentangleError, match="is active"):
         figures.plot_aligned(run, run)
 
