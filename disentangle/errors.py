@@ -17,6 +17,12 @@ class UsageError(DisentangleError):
     exit_code = 2
 
 
+class OutOfTime(DisentangleError):
+    """The time limit was reached; what was completed is kept, and the same command continues."""
+
+    exit_code = 75  # EX_TEMPFAIL: try again
+
+
 class TrainingFailed(DisentangleError):
     """Training reached non-finite values, and would again if resumed."""
 

@@ -19,7 +19,8 @@ import torch
 from disentangle.cli.app import main
 from disentangle.contracts import entry_points, isolation
 from disentangle.runs.external import External, ExternalRecord
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.named import load_run
+from disentangle.runs.run import Run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score
@@ -205,6 +206,7 @@ def command(
     """A function that runs a command in an empty folder: (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("disentangle.cli.app.exit_at_once", sys.exit)
     # Take the program's name from sys.argv even if pytest was started by `python -m`.
     monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
 

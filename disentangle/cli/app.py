@@ -12,6 +12,7 @@ from rich.markup import escape
 from disentangle._utils.console import console, manner, message_width, say
 from disentangle._utils.streams import prepare_streams
 from disentangle._utils.text import WARNING, wrap
+from disentangle._utils.time_limit import exit_at_once
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
 from disentangle.cli.baselines import baselines
@@ -21,7 +22,7 @@ from disentangle.cli.encode import encode_command
 from disentangle.cli.export import export_command
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.help import App, Group
-from disentangle.cli.import_weights import import_command
+from disentangle.cli.importing import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
 from disentangle.cli.output import fail_if_any
@@ -33,6 +34,7 @@ from disentangle.cli.parameters import (
     File,
     Results,
     RunPath,
+    TimeLimit,
     Track,
     as_example,
 )
@@ -48,6 +50,7 @@ from disentangle.errors import (
     DisentangleError,
     InputWarning,
     OldSpelling,
+    OutOfTime,
     PluginWarning,
     TrackingWarning,
     UsageError,
@@ -83,26 +86,31 @@ def resume(
         ),
     ] = None,
     track: Track = None,
+    time_limit: TimeLimit = None,
     data_dir: DataDir = None,
     file: File = None,
     results: Results = RESULTS,
 ) -> None:
     """Resume an unfinished run from its last checkpoint."""
     from disentangle._utils.console import say
-    from disentangle.cli.run_choice import open_run
-    from disentangle.training import train
-    from disentangle.training.progress import ending, following
+    from disentangle.cli.stopping import time_limited
 
-    with following() as watch:
-        resumed = train.resume(
-            open_run(run, results, data_dir=data_dir, file=file),
-            device=device,
-            checkpoint_every=checkpoint_every,
-            figures=figures,
-            track=track,
-            report=watch.report,
-            say=say,
-        )
+    with time_limited(time_limit) as deadline:
+        from disentangle.cli.run_choice import open_run
+        from disentangle.training import train
+        from disentangle.training.progress import ending, following
+
+        with following() as watch:
+            resumed = train.resume(
+                open_run(run, results, data_dir=data_dir, file=file),
+                device=device,
+                checkpoint_every=checkpoint_every,
+                figures=figures,
+                track=track,
+                time_limit=deadline,
+                report=watch.report,
+                say=say,
+            )
     for text in ending(resumed):
         say(text, broken="`disentangle" not in text)
     typer.echo(resumed.path)
@@ -132,8 +140,8 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (LOOK, "report", report, "report results"),
     (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (WAYS, "encode", encode_command, "encode RUN --split all -o codes.npz"),
-    (WAYS, "export", export_command, "export RUN --format onnx -o exported"),
-    (WAYS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
+    (WAYS, "export", export_command, "export results -o runs.zip"),
+    (WAYS, "import", import_command, "import runs.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),
@@ -195,6 +203,9 @@ def main() -> None:
     try:
         with results_alone():
             app()
+    except OutOfTime as error:
+        show_error(str(error))
+        exit_at_once(error.exit_code)
     except DisentangleError as error:
         show_traceback()
         fail(str(error), error.exit_code)
@@ -238,8 +249,13 @@ def show_traceback() -> None:
 
 def fail(message: str, code: int) -> None:
     """Print an error message to standard error and exit with this code."""
+    show_error(message)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def show_error(message: str) -> None:
+    """Print an error message to standard error."""
     text = wrap(f"error: {message}", message_width())
     marked = f"[red]error:[/red]{escape(text.removeprefix('error:'))}"
     console.print(marked, soft_wrap=True, highlight=False)
-    sys.stdout.flush()
-    sys.exit(code)

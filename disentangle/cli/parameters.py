@@ -168,6 +168,16 @@ Track = Annotated[
         autocompletion=completion.trackers,
     ),
 ]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--time-limit",
+        metavar="DURATION",
+        help="stop in time, with checkpoints, and exit with 75: 90s, 12m, 1h30m or 2d from the "
+        "start of this command; the same command continues",
+        show_default="none",
+    ),
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder, name or id of a run")]
 RunPaths = Annotated[
     list[Path] | None,

@@ -1,7 +1,5 @@
 """`disentangle sweep`: run the missing part of a study, here or on a cluster."""
 
-import shlex
-import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,14 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from disentangle.cli import completion
-from disentangle.cli.parameters import RESULTS, AsJson, DataDir, Device, Results, Track, print_json
+from disentangle.cli.parameters import (
+    RESULTS,
+    AsJson,
+    DataDir,
+    Device,
+    Results,
+    TimeLimit,
+    Track,
+    print_json,
+)
 
 if TYPE_CHECKING:
+    from disentangle._utils.time_limit import Deadline
+    from disentangle.studies.estimate import Estimate
+    from disentangle.studies.executor import Executor
     from disentangle.studies.jobs import Job, JobState
     from disentangle.studies.plan import Plan
+    from disentangle.studies.sweep import Swept
 
 
 WHERE = "Execution"
+SHOWN = 20
+"""Number of runs that a dry run lists at most."""
 
 
 def sweep(
@@ -99,6 +112,7 @@ def sweep(
         ),
     ] = None,
     track: Track = None,
+    time_limit: TimeLimit = None,
     as_json: AsJson = False,
     device: Device = "auto",
     results: Results = RESULTS,
@@ -108,21 +122,7 @@ def sweep(
 
     Run the same command again to continue. After an edit of the file, only new work is done.
     """
-    from disentangle._utils.console import say, working
-    from disentangle._utils.progress_line import CountLine
-    from disentangle.cli.output import show_tables
-    from disentangle.cli.sweep_view import View, estimate_line, showing
-    from disentangle.studies.estimate import Estimate
-    from disentangle.studies.executor import executor_of, width_of
-    from disentangle.studies.plan import load_plan
-    from disentangle.studies.study_file import parse_study, read_text
-    from disentangle.studies.sweep import (
-        check_present,
-        complete,
-        states_of,
-        summary_line,
-        unfinished_jobs,
-    )
+    from disentangle.cli.stopping import time_limited
 
     given = {
         "jobs": jobs,
@@ -132,48 +132,117 @@ def sweep(
         "address": address,
         "wait": wait,
     }
-    parse_study(read_text(file), file)  # what is wrong with the file comes before what is with `on`
-    executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
-    width = width_of(executor, device)
-    with working(CountLine(label="datasets")) as preparing:
-        plan = load_plan(
-            file,
-            results=results,
-            device=device,
-            data_dir=data_dir,
-            datasets=datasets or (),
-            track=track or (),
-            say=say,
-            progress=preparing,
-        )
-    states = states_of(plan)
-    say(summary_line(plan, states))
-    for name, why in plan.absent.items():
-        say(f"dataset {name} is not available, skipping its runs: {why}")
+    with time_limited(time_limit) as deadline:
+        from disentangle._utils.console import say, working
+        from disentangle._utils.progress_line import CountLine
+        from disentangle.cli.sweep_view import estimate_line
+        from disentangle.studies.configurations import unfinished_jobs
+        from disentangle.studies.estimate import Estimate
+        from disentangle.studies.executor import executor_of, width_of
+        from disentangle.studies.plan import load_plan
+        from disentangle.studies.study_file import parse_study, read_text
+        from disentangle.studies.sweep import check_present, states_of, summary_line
+
+        parse_study(read_text(file), file)  # its errors come before those of `on`
+        executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
+        width = width_of(executor, device)
+        with working(CountLine(label="datasets")) as preparing:
+            plan = load_plan(
+                file,
+                results=results,
+                device=device,
+                data_dir=data_dir,
+                datasets=datasets or (),
+                track=track or (),
+                say=say,
+                progress=preparing,
+            )
+        states = states_of(plan)
+        say(summary_line(plan, states))
+        for name, why in plan.absent.items():
+            say(f"dataset {name} is not available, skipping its runs: {why}")
+        estimate = None
+        if unfinished_jobs(states) and (deadline is None or dry_run):  # a trial takes time
+            estimate = Estimate(plan, width, executor.threads_each(device), device, say)
+            say(estimate_line(estimate, states))
+        if dry_run:
+            show_work(plan, states, estimate, as_json)
+            return
+        check_present(plan)
+        swept = run_plan(plan, executor, states, estimate, width, results, device, wait, deadline)
+        if datasets:
+            say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
+        show_results(plan, swept, as_json)
+        swept.check(plan)
+
+
+def show_work(
+    plan: "Plan",
+    states: "Mapping[Job, JobState]",
+    estimate: "Estimate | None",
+    as_json: bool,
+) -> None:
+    """Print the remaining runs in the order of their start, or all runs as JSON."""
+    from disentangle._utils.console import say
+    from disentangle.studies.configurations import unfinished_jobs
+
+    if as_json:
+        seconds = estimate.all(states) if estimate else 0
+        print_json({**sweep_state(plan, states), "seconds_left": seconds})
+        return
     left = unfinished_jobs(states)
-    estimate = None
-    if left:
-        estimate = Estimate(plan, width, executor.threads_each(device), device, say)
-        width = min(width, len(left))
-        say(estimate_line(estimate, states))
-    if dry_run and as_json:
-        print_json(
-            {**sweep_state(plan, states), "seconds_left": estimate.all(states) if estimate else 0}
-        )
-        return
-    if dry_run:
-        for job in left[:20] if len(left) > 20 else left:
-            say(f"  {states[job]}: {job.name}")
-        if len(left) > 20:
-            say(f"  and {len(left) - 20:,} more")
-        return
-    check_present(plan)
-    seconds = {job: estimate.seconds(job, states[job]) for job in left} if estimate else {}
+    for job in left[:SHOWN]:
+        say(f"  {states[job]}: {job.name}")
+    if len(left) > SHOWN:
+        say(f"  and {len(left) - SHOWN:,} more")
+
+
+def run_plan(
+    plan: "Plan",
+    executor: "Executor",
+    states: "Mapping[Job, JobState]",
+    estimate: "Estimate | None",
+    width: int,
+    results: Path,
+    device: str,
+    wait: bool | None,
+    deadline: "Deadline | None",
+) -> "Swept":
+    """Run what is left of a study, and show its progress.
+
+    Args:
+        plan: the study.
+        executor: what runs the jobs.
+        states: the state of each job.
+        estimate: the seconds that each job needs, if they were estimated.
+        width: the number of jobs at a time.
+        results: the results folder.
+        device: the device for training.
+        wait: False to leave the jobs to a cluster.
+        deadline: when this command must have ended.
+
+    Raises:
+        OutOfTime: runs are left at the deadline.
+    """
+    from disentangle._utils.console import say
+    from disentangle._utils.time_limit import Alarm
+    from disentangle.cli.stopping import continue_command, say_stopped, to_continue
+    from disentangle.cli.sweep_view import View, showing
+    from disentangle.errors import OutOfTime
+    from disentangle.studies.configurations import unfinished_jobs
+    from disentangle.studies.sweep import complete
+
+    left = unfinished_jobs(states)
+    seconds = {job: estimate.seconds(job, states[job]) if estimate else 0.0 for job in left}
     done = list(states.values()).count("done")
-    view = View(plan.name, seconds, width, len(states), done)
+    view = View(plan.name, seconds, min(width, len(left)), len(states), done, deadline)
     try:
         with showing(view) if left and wait is not False else nullcontext():
-            swept = complete(plan, executor, left, results, device, say, view.see)
+            swept = complete(plan, executor, states, results, device, say, view.see, deadline)
+    except OutOfTime as error:
+        raise to_continue(error) from None
+    except Alarm:
+        raise
     except (KeyboardInterrupt, SystemExit):
         if detached := executor.detached(left) if left else "":
             say(f"{detached}. Run `{continue_command()}` to follow and collect them.")
@@ -184,16 +253,21 @@ def sweep(
         view.read_logs()
         say(view.line())
         say(f"{swept.detached}. Run `{continue_command()}` to follow and collect them.")
-    if datasets:
-        say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
+    return swept
+
+
+def show_results(plan: "Plan", swept: "Swept", as_json: bool) -> None:
+    """Print the tables of a study and the paths of its files, or its state as JSON."""
+    from disentangle.cli.output import show_tables
+    from disentangle.studies.sweep import states_of
+
     if as_json:
         print_json({**sweep_state(plan, states_of(plan)), "files": list(map(str, swept.files))})
-    else:
-        if swept.tables:
-            show_tables(swept.tables)
-        for path in swept.files:
-            typer.echo(path)
-    swept.check(plan)
+        return
+    if swept.tables:
+        show_tables(swept.tables)
+    for path in swept.files:
+        typer.echo(path)
 
 
 def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any]:
@@ -202,16 +276,3 @@ def sweep_state(plan: "Plan", states: "Mapping[Job, JobState]") -> dict[str, Any
         {"name": job.name, "state": state, "path": str(job.path)} for job, state in states.items()
     ]
     return {"study": plan.name, "runs": runs, "not_here": plan.absent}
-
-
-def say_stopped() -> None:
-    """Say which command continues the runs that were stopped: the one that was typed."""
-    from disentangle._utils.console import say
-
-    say("stopped; to continue from the checkpoints, run")
-    say(f"`{continue_command()}`", broken=False)
-
-
-def continue_command() -> str:
-    """The command line as it was typed; running it again continues the runs."""
-    return shlex.join(["disentangle", *sys.argv[1:]])

@@ -39,13 +39,17 @@ class View(RunsProgress):
 
     def take(self, event: Event) -> None:
         """Record an event and print it."""
-        super().take(event)
         job, kind = event.job, event.kind
+        unstarted = kind == "stopped" and job not in self.running
+        super().take(event)
+        if unstarted:
+            return
         where = f" ({event.why})" if event.why else ""
         text = {
             "queued": f"queued{where}",
             "started": f"started{where}",
             "done": f"done ({self.done} of {self.total})",
+            "stopped": "stopped at the time limit, with a checkpoint",
             "again": f"crashed, will be restarted: {event.why}",
             "elsewhere": "waiting: another process is working on it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
@@ -61,7 +65,7 @@ class View(RunsProgress):
         others = self.others().replace(f"{self.failed} failed", f"[red]{self.failed} failed[/red]")
         head = (
             f"[bold]{self.name}[/bold]: {self.done} of {self.total} done{others}, "
-            f"{len(self.running)} running, about {duration(self.seconds())} left"
+            f"{len(self.running)} running, {self.time_left()}"
         )
         return Group(Text.from_markup(head), Text("\n".join(lines)))
 

@@ -37,11 +37,13 @@ from disentangle.cli.parameters import (
     ScoreEvery,
     Seeds,
     StudyName,
+    TimeLimit,
     Track,
     TrainingSplit,
     as_example,
     names,
 )
+from disentangle.cli.stopping import time_limited
 from disentangle.contracts import registry
 from disentangle.contracts.entry_points import OWN
 from disentangle.errors import UsageError, suggestion
@@ -203,6 +205,7 @@ def model_command(name: str) -> Any:
         metric: MetricNames = None,
         figures: DrawFigures = True,
         track: Track = None,
+        time_limit: TimeLimit = None,
         seeds: Seeds = None,
         jobs: Jobs = None,
         **options: Any,
@@ -235,12 +238,13 @@ def model_command(name: str) -> Any:
             "figures": figures,
             "track": track,
         }
-        if seeds is None:
-            train_one(model_name, dataset, settings, arguments)
-        else:
-            from disentangle.cli.train_seeds import train_seeds
+        with time_limited(time_limit) as deadline:
+            if seeds is None:
+                train_one(model_name, dataset, settings, {**arguments, "time_limit": deadline})
+            else:
+                from disentangle.cli.train_seeds import train_seeds
 
-            train_seeds(model_name, dataset, seeds, jobs, settings, arguments)
+                train_seeds(model_name, dataset, seeds, jobs, settings, arguments, deadline)
 
     command.__doc__ = escape(documentation(model))
     single = App(add_completion=False)

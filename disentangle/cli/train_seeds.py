@@ -9,18 +9,21 @@ import typer
 from disentangle._utils.console import message_width, say, working
 from disentangle._utils.progress_line import CountLine
 from disentangle._utils.text import WARNING, count
+from disentangle._utils.time_limit import Alarm, Deadline
 from disentangle.cli.output import WIDE, fail_if_any
 from disentangle.cli.seed_table import seed_table
-from disentangle.cli.sweep import say_stopped
+from disentangle.cli.stopping import say_stopped, to_continue
 from disentangle.cli.sweep_view import View, estimate_line, showing
+from disentangle.errors import OutOfTime
 from disentangle.runs.collapse import collapsed
 from disentangle.runs.run import Run, model_class
+from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Executor, width_of
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds
-from disentangle.studies.sweep import states_of, summary_line, unfinished_jobs
-from disentangle.studies.train_seeds import failure, finished_runs, run_missing
+from disentangle.studies.sweep import states_of, summary_line
+from disentangle.studies.train_seeds import check_all_ended, failure, finished_runs, run_missing
 from disentangle.training.configuration import advice
 from disentangle.training.train import remarks
 
@@ -32,6 +35,7 @@ def train_seeds(
     jobs: int | None,
     settings: Mapping[str, Any],
     arguments: Mapping[str, Any],
+    deadline: Deadline | None = None,
 ) -> None:
     """Train what is missing of a configuration's runs; print their table and their paths.
 
@@ -42,8 +46,10 @@ def train_seeds(
         jobs: the number of trainings at a time.
         settings: the hyper-parameters and training options that were given.
         arguments: the other arguments of the verb `train`.
+        deadline: when this command must have ended.
 
     Raises:
+        OutOfTime: runs are left at the deadline; the others are finished.
         DisentangleError: some of the runs failed; the others are finished.
     """
     chosen, device = parse_seeds(seeds), arguments["device"]
@@ -54,19 +60,32 @@ def train_seeds(
         )
     states = states_of(planned)
     say(summary_line(planned, states))
-    failed = train_missing(planned, states, executor, device)
+    ends = train_missing(planned, states, executor, device, deadline)
+    failed = {job: why for job, why in ends.items() if why is not None}
     runs = finished_runs(planned, arguments, failed)
     if runs:
         say_ending(runs)
     for run in runs.values():
         typer.echo(run.path)
+    try:
+        check_all_ended(states, ends, deadline)
+    except OutOfTime as error:
+        raise to_continue(error) from None
     fail_if_any([failure(failed, len(chosen))] if failed else [])
 
 
 def train_missing(
-    planned: SeedRuns, states: dict[Job, JobState], executor: Executor, device: str
-) -> dict[Job, str]:
-    """Start or continue the unfinished runs; return those that failed, with the reasons."""
+    planned: SeedRuns,
+    states: dict[Job, JobState],
+    executor: Executor,
+    device: str,
+    deadline: Deadline | None,
+) -> dict[Job, str | None]:
+    """Start or continue the unfinished runs.
+
+    Returns:
+        The runs that ended: the reason for each failed one, None for the others.
+    """
     left = unfinished_jobs(states)
     if not left:
         return {}
@@ -75,13 +94,18 @@ def train_missing(
         for text in remarks(run, model_class(run.record.model)):
             say(text)
     width = width_of(executor, device)
-    estimate = Estimate(planned, width, executor.threads_each(device), device, say)
-    say(estimate_line(estimate, states))
-    seconds = {job: estimate.seconds(job, states[job]) for job in left}
-    view = View(planned.name, seconds, width, len(states), list(states.values()).count("done"))
+    seconds = dict.fromkeys(left, 0.0)
+    if deadline is None:  # a trial takes time
+        estimate = Estimate(planned, width, executor.threads_each(device), device, say)
+        say(estimate_line(estimate, states))
+        seconds = {job: estimate.seconds(job, states[job]) for job in left}
+    done = list(states.values()).count("done")
+    view = View(planned.name, seconds, width, len(states), done, deadline)
     try:
         with showing(view):
-            return run_missing(states, executor, device, view.see, say)
+            return run_missing(states, executor, device, view.see, say, deadline)
+    except Alarm:
+        raise
     except (KeyboardInterrupt, SystemExit):
         say_stopped()
         raise

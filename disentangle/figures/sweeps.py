@@ -115,6 +115,7 @@ def plot_effect(runs: Runs, score: str, of: str, *, caption: bool = True) -> "Pi
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
+    canvas.inside(axes)
     legend(axes, names)
     return canvas.figure
 
@@ -205,6 +206,7 @@ def plot_rate_distortion(
     axes.set_ylim(y)
     axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
     axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
+    canvas.inside(axes)
     legend(axes, models)
     return canvas.figure
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from disentangle.studies.process import BUSY as BUSY
     from disentangle.studies.process import DONE as DONE
     from disentangle.studies.process import FINAL as FINAL
+    from disentangle.studies.process import OUT_OF_TIME as OUT_OF_TIME
     from disentangle.studies.process import PATIENCE as PATIENCE
     from disentangle.studies.process import POLL as POLL
     from disentangle.studies.process import THREADS as THREADS
@@ -38,6 +39,7 @@ _HOMES = {
     "Executor": "executor",
     "FINAL": "process",
     "Job": "jobs",
+    "OUT_OF_TIME": "process",
     "PATIENCE": "process",
     "POLL": "process",
     "THREADS": "process",

@@ -21,12 +21,13 @@ class Event:
         job: the job.
         kind: `queued`: handed to a scheduler, where it waits; `started`; `again`: crashed, will
             restart from its last checkpoint; `elsewhere`: waiting, because another process is
-            working on it; `done`; `failed` permanently.
-        why: the reason, for `again` and `failed`; where, for `queued` and `started`.
+            working on it; `stopped` before its deadline, with a checkpoint, or not started as too
+            little time was left; `done`; `failed` permanently.
+        why: the reason, for `again`, `stopped` and `failed`; where, for `queued` and `started`.
     """
 
     job: Job
-    kind: Literal["queued", "started", "again", "elsewhere", "done", "failed"]
+    kind: Literal["queued", "started", "again", "elsewhere", "stopped", "done", "failed"]
     why: str = ""
 
 
@@ -45,7 +46,9 @@ class Executor(Plugin):
     def run(self, jobs: Sequence[Job], device: str) -> Events:
         """Run all jobs to completion; yield events.
 
-        Every job ends as `done` or `failed`. Closing the generator, or throwing an exception into
+        Every job ends as `done` or `failed`, or as `stopped` if its order has a deadline. An
+        executor whose jobs go on without this process removes the deadline from their orders, as
+        it is that of the command. Closing the generator, or throwing an exception into
         it, stops all of its processes within seconds, each with a checkpoint. Only jobs that
         `detached` describes go on after the end of the generator, without an end of their own.
 

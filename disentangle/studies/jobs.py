@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
+from disentangle._utils.time_limit import Deadline
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError
 from disentangle.runs.layout import RECORD
 from disentangle.runs.records import DatasetRecord, Record, RunRecord, describe
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import ScoreRequest
 from disentangle.scoring.request import ScoringRequest
 
+START = 10.0
+"""Seconds that a worker needs to start, get on, and stop with a checkpoint."""
 JobState: TypeAlias = Literal["new", "unfinished", "failed", "unscored", "done"]
 
 
@@ -38,6 +41,18 @@ class Order(Record):
     """Whether to draw the run's own figures."""
     track: tuple[str, ...] = ()
     """Checked trackers; if there are none, those to which the run was sent before."""
+    deadline: float | None = None
+    """When the worker must have ended, in seconds since the epoch; None for no deadline."""
+
+    @property
+    def time_limit(self) -> Deadline | None:
+        """The worker's deadline."""
+        return None if self.deadline is None else Deadline(self.deadline)
+
+    @property
+    def late(self) -> bool:
+        """True if too little time is left for a worker to start and to get on."""
+        return self.time_limit is not None and self.time_limit.left < START
 
 
 @dataclass(eq=False)
@@ -66,7 +81,7 @@ class Job:
     @property
     def log(self) -> Path:
         """The log file of its workers."""
-        return self.path.parents[2] / "logs" / f"{self.record.id}.log"
+        return log_of(self.path)
 
     def run(self) -> Run | None:
         """Load the run from disk; None if it does not exist yet.
@@ -74,7 +89,7 @@ class Job:
         Raises:
             DisentangleError: its record is damaged.
         """
-        return load_run(self.path) if (self.path / RECORD).exists() else None
+        return read_run(self.path) if (self.path / RECORD).exists() else None
 
     def look(self) -> tuple[Run | None, str]:
         """Load the run and its scores; return the run or None, and the error message, if any."""
@@ -156,6 +171,11 @@ class Job:
         """
         run = self.run()
         return run is not None and run.busy()
+
+
+def log_of(run: Path) -> Path:
+    """The log file of the workers of a run."""
+    return run.parents[2] / "logs" / f"{run.name}.log"
 
 
 class Planned(Protocol):

@@ -7,7 +7,9 @@ from typing import Any, TypeAlias
 from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.notebook import NotebookLine, in_notebook
 from disentangle._utils.text import duration
+from disentangle._utils.time_limit import Deadline
 from disentangle.runs.log_tail import last_entry
+from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event, Executor, width_of
 from disentangle.studies.jobs import Job, JobState, Planned
@@ -27,11 +29,19 @@ class RunsProgress:
         total: number of runs of the study.
         done: number of runs that are done.
         failed: number of runs that failed.
+        deadline: when the work must have ended; it is shown in place of the estimated time.
     """
 
     def __init__(
-        self, name: str, left: Mapping[Job, float], width: int, total: int, done: int
+        self,
+        name: str,
+        left: Mapping[Job, float],
+        width: int,
+        total: int,
+        done: int,
+        deadline: Deadline | None = None,
     ) -> None:
+        self.deadline = deadline
         self.name, self.left, self.width, self.total = name, dict(left), max(1, width), total
         self.done, self.failed = done, total - done - len(left)
         self.running: dict[Job, dict[str, Any] | None] = {}
@@ -66,14 +76,19 @@ class RunsProgress:
             job_seconds.append(remaining(job, entry) if entry else seconds)
         return max(max(job_seconds, default=0.0), sum(job_seconds) / self.width)
 
+    def time_left(self) -> str:
+        """The estimated time left, or that of the time limit."""
+        if self.deadline is not None:
+            return f"{duration(max(0.0, self.deadline.left))} left of the time limit"
+        return f"about {duration(self.seconds())} left"
+
     def line(self) -> str:
         """Format the progress as one line."""
         head = f"{self.name}: {self.done} of {self.total} done{self.others()}"
         if not self.left:
             return head
         running = "; ".join(f"{job.name}: {phase(job, e)}" for job, e in self.running.items())
-        left = duration(self.seconds())
-        return f"{head}, about {left} left. Running: {running or 'none'}"
+        return f"{head}, {self.time_left()}. Running: {running or 'none'}"
 
     def others(self) -> str:
         """The numbers of failed and queued runs, if any."""
@@ -82,17 +97,24 @@ class RunsProgress:
 
 
 def notebook_watch(
-    planned: Planned, states: dict[Job, JobState], executor: Executor, device: str, say: Say
+    planned: Planned,
+    states: dict[Job, JobState],
+    executor: Executor,
+    device: str,
+    say: Say,
+    deadline: Deadline | None = None,
 ) -> Watch:
     """A callback for events that updates a line in a notebook; elsewhere one that does nothing."""
-    left = [job for job, state in states.items() if state not in ("done", "failed")]
+    left = unfinished_jobs(states)
     if not left or not in_notebook():
         return silent
     width = width_of(executor, device)
-    estimate = Estimate(planned, width, executor.threads_each(device), device, say)
-    seconds = {job: estimate.seconds(job, states[job]) for job in left}
-    done = list(states.values()).count("done")
-    progress, line = RunsProgress(planned.name, seconds, width, len(states), done), NotebookLine()
+    seconds = dict.fromkeys(left, 0.0)
+    if deadline is None:  # a trial takes time
+        estimate = Estimate(planned, width, executor.threads_each(device), device, say)
+        seconds = {job: estimate.seconds(job, states[job]) for job in left}
+    done, line = list(states.values()).count("done"), NotebookLine()
+    progress = RunsProgress(planned.name, seconds, width, len(states), done, deadline)
 
     def see(event: Event | None) -> None:
         if event is not None:

@@ -12,7 +12,7 @@ from disentangle.errors import DisentangleError
 from disentangle.runs.layout import CHECKPOINT, RECORD, SCORES
 from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job
-from disentangle.studies.process import BUSY, DONE, FINAL, USAGE
+from disentangle.studies.process import BUSY, DONE, FINAL, OUT_OF_TIME, USAGE
 
 LONGEST = 60.0
 """Maximum delay before a crashed training restarts, in seconds; the first delay is 1."""
@@ -79,6 +79,9 @@ class Waiting:
         """Yield each attempt that can start now, and events for jobs that cannot; each job once."""
         for _ in range(len(self.attempts)):
             attempt = self.attempts.popleft()
+            if attempt.job.order.late:
+                yield Event(attempt.job, "stopped", "too little time is left to start")
+                continue
             if attempt.after > time.monotonic():
                 self.attempts.append(attempt)
                 continue
@@ -109,6 +112,8 @@ class Waiting:
         job = attempt.job
         if code == DONE:
             return Event(job, "done")
+        if code == OUT_OF_TIME:
+            return Event(job, "stopped", why)
         if code in (USAGE, FINAL):
             return Event(job, "failed", why)
         if code == BUSY:

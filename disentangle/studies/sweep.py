@@ -15,7 +15,8 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
 from disentangle._utils.notebook import preparing_line
 from disentangle._utils.text import count
-from disentangle.errors import BrokenContract, DisentangleError, TrackingWarning
+from disentangle._utils.time_limit import Deadline, TimeLimit
+from disentangle.errors import BrokenContract, DisentangleError, OutOfTime, TrackingWarning
 from disentangle.reports.pages import NAME, study_page
 from disentangle.runs.external import External, load_externals
 from disentangle.runs.run import Run
@@ -27,12 +28,18 @@ from disentangle.score_tables.published import papers_on
 from disentangle.score_tables.selection import select
 from disentangle.score_tables.table import Table
 from disentangle.scoring.baselines import read_baselines, score_baselines, unwritten_of
+from disentangle.studies.configurations import unfinished_jobs, whole_configurations
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
 from disentangle.studies.progress import Watch, notebook_watch
 from disentangle.studies.study_figures import draw_figures
 from disentangle.studies.tracker_places import TrackerPlaces
+
+RESERVE = 5.0
+"""Seconds between the deadline of workers and that of the command that started them."""
+CLOSING = 4.0
+"""Seconds before its deadline at which a command stops the workers that have not ended."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ def sweep(
     data_dir: str | Path | None = None,
     datasets: Sequence[str] = (),
     track: Sequence[str] = (),
+    time_limit: TimeLimit = None,
     watch: Watch | None = None,
     say: Say = silent,
     progress: Progress | None = None,
@@ -96,6 +104,8 @@ def sweep(
         data_dir: folder of prepared datasets.
         datasets: names of the datasets to include; all by default.
         track: trackers that show every run, besides those of the file; see `train`.
+        time_limit: stop the trainings with checkpoints by then, counted from this call; see
+            `train`.
         watch: called with each event of the runs, and regularly with None [default: a line in a
             notebook shows the progress].
         say: called with messages on preparation and on scored baselines.
@@ -103,9 +113,11 @@ def sweep(
 
     Raises:
         UsageError: the file or the executor's options are invalid.
+        OutOfTime: the time limit was reached; the same call continues.
         DisentangleError: a dataset is unavailable and nothing was started; or runs failed, and the
             outputs were made from the others.
     """
+    deadline = Deadline.after(time_limit)
     executor = executor_of(on, {})
     plan = load_plan(
         file,
@@ -119,8 +131,8 @@ def sweep(
     )
     check_present(plan)
     states = states_of(plan)
-    watch = watch or notebook_watch(plan, states, executor, device, say)
-    swept = complete(plan, executor, unfinished_jobs(states), Path(results), device, say, watch)
+    watch = watch or notebook_watch(plan, states, executor, device, say, deadline)
+    swept = complete(plan, executor, states, Path(results), device, say, watch, deadline)
     swept.check(plan)
     return swept.tables
 
@@ -134,30 +146,32 @@ def check_present(plan: Plan) -> None:
         )
 
 
-def unfinished_jobs(states: Mapping[Job, JobState]) -> list[Job]:
-    """The jobs to run: neither done nor failed."""
-    return [job for job, state in states.items() if state not in ("done", "failed")]
-
-
 def complete(
     plan: Plan,
     executor: Executor,
-    left: Sequence[Job],
+    states: Mapping[Job, JobState],
     results: Path,
     device: str,
     say: Say,
     watch: Watch = silent,
+    deadline: Deadline | None = None,
 ) -> Swept:
     """Run the remaining jobs, score the baselines, and make the tables, figures and page.
 
     The baselines are scored once no run goes on without this process.
+
+    Raises:
+        OutOfTime: runs are left at the deadline; nothing is made of the others yet.
     """
+    left = unfinished_jobs(states)
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    ends = run_jobs(executor, left, device, watch, say) if left else {}
+    ends = run_jobs(executor, left, device, watch, say, deadline) if left else {}
     failed = {job: why for job, why in ends.items() if why is not None}
     open_jobs = [job for job in left if job not in ends]
     detached = executor.detached(open_jobs) if open_jobs else ""
+    if open_jobs and deadline is not None and (not detached or deadline.left < CLOSING):
+        raise out_of_time(states, ends, detached)
     warn_of_trackers(left)
     without = [] if detached else score_study_baselines(plan, results, device, say)
     runs: list[Run] = []
@@ -214,16 +228,24 @@ def summary_line(plan: Planned, states: Mapping[Job, JobState]) -> str:
 
 
 def run_jobs(
-    executor: Executor, jobs: Sequence[Job], device: str, watch: Watch, say: Say
+    executor: Executor,
+    jobs: Sequence[Job],
+    device: str,
+    watch: Watch,
+    say: Say,
+    deadline: Deadline | None = None,
 ) -> dict[Job, str | None]:
     """Run all jobs; return those that ended: the reason for each failed one, None for the others.
 
     `say` is called once with the place of each run at each of its trackers.
 
-    SIGINT, SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
+    A job that a deadline stops, with a checkpoint, or keeps from starting has not ended. SIGINT,
+    SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
     ends: dict[Job, str | None] = {}
     places = TrackerPlaces(say)
+    for job in jobs if deadline is not None else ():
+        job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -237,7 +259,31 @@ def run_jobs(
             places.look(event)
             if event is not None and event.kind in ("done", "failed"):
                 ends[event.job] = event.why if event.kind == "failed" else None
+            if deadline is not None and deadline.left < CLOSING:
+                break
     return ends
+
+
+def out_of_time(
+    states: Mapping[Job, JobState], ends: Mapping[Job, str | None], detached: str = ""
+) -> OutOfTime:
+    """The error at a deadline: what is whole, and what is left.
+
+    Args:
+        states: the state of each job at the start.
+        ends: the jobs that ended since, as `run_jobs` returns them.
+        detached: which runs go on without this process.
+    """
+    now = {**states, **{job: "done" if why is None else "failed" for job, why in ends.items()}}
+    whole, total = whole_configurations(now)
+    counts = Counter(now.values())
+    left = len(now) - counts["done"] - counts["failed"]
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return OutOfTime(
+        f"stopped at the time limit: {whole} of {count(total, 'configuration')} whole, "
+        f"{counts['done']} of {count(len(now), 'run')} done{failed}, {left} left"
+        + (f"; {detached}" if detached else "")
+    )
 
 
 @contextmanager

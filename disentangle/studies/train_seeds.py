@@ -8,10 +8,12 @@ from typing import Any
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.notebook import preparing_line
 from disentangle._utils.text import count
+from disentangle._utils.time_limit import Deadline, TimeLimit
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.labels import write_label
 from disentangle.runs.layout import run_folder
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
+from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.executor import Executor
 from disentangle.studies.jobs import Job, JobState
 from disentangle.studies.progress import Watch, notebook_watch
@@ -24,16 +26,16 @@ from disentangle.studies.seeds import (
     unique_seeds,
 )
 from disentangle.studies.sweep import (
+    out_of_time,
     run_jobs,
     states_of,
     summary_line,
-    unfinished_jobs,
     warn_of_trackers,
 )
 from disentangle.training.train import train
 
-CALLBACKS = ("report", "say", "progress")
-"""The arguments of `train` that a process of its own cannot call."""
+OWN = ("report", "time_limit", "say", "progress")
+"""The arguments of `train` that are not passed on to each run."""
 
 
 def train_seeds(
@@ -42,6 +44,7 @@ def train_seeds(
     seeds: Iterable[int] | str,
     *,
     jobs: int | None = None,
+    time_limit: TimeLimit = None,
     watch: Watch | None = None,
     say: Say = silent,
     progress: Progress | None = None,
@@ -58,6 +61,8 @@ def train_seeds(
         dataset: a registered name, a reference, or a path to your own images.
         seeds: the seeds, such as `range(5)`, or a text as on the command line: `"0..4"`.
         jobs: the number of trainings at a time [default: as many as there are cores or GPUs].
+        time_limit: stop the trainings with checkpoints by then, counted from this call; see
+            `train`.
         watch: called with each `studies.Event`, and regularly with None [default: a line in a
             notebook shows the progress].
         say: called with lines of text for the user.
@@ -71,8 +76,10 @@ def train_seeds(
 
     Raises:
         UsageError: an unknown name or option, or an invalid value; nothing was started.
+        OutOfTime: runs are left at the time limit; the same call continues.
         DisentangleError: some of the runs failed; the others are finished.
     """
+    deadline = Deadline.after(time_limit)
     for what, given in (("model", model), ("dataset", dataset)):
         if not isinstance(given, str):
             raise UsageError(
@@ -92,9 +99,11 @@ def train_seeds(
     )
     states = states_of(planned)
     say(summary_line(planned, states))
-    watch = watch or notebook_watch(planned, states, executor, device, say)
-    failed = run_missing(states, executor, device, watch, say)
+    watch = watch or notebook_watch(planned, states, executor, device, say, deadline)
+    ends = run_missing(states, executor, device, watch, say, deadline)
+    failed = {job: why for job, why in ends.items() if why is not None}
     runs = finished_runs(planned, arguments, failed)
+    check_all_ended(states, ends, deadline)
     if failed:
         raise DisentangleError(failure(failed, len(chosen)))
     return list(runs.values())
@@ -104,7 +113,7 @@ def defaults() -> dict[str, Any]:
     """The arguments of `train` that are no settings, with their defaults."""
     named = inspect.Parameter.KEYWORD_ONLY
     parameters = inspect.signature(train).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is named and p.name not in CALLBACKS}
+    return {p.name: p.default for p in parameters if p.kind is named and p.name not in OWN}
 
 
 def as_seeds(seeds: Iterable[int] | str) -> Sequence[int]:
@@ -128,13 +137,30 @@ def as_seeds(seeds: Iterable[int] | str) -> Sequence[int]:
 
 
 def run_missing(
-    states: Mapping[Job, JobState], executor: Executor, device: str, watch: Watch, say: Say
-) -> dict[Job, str]:
-    """Start or continue the unfinished runs; return those that failed, with the reasons."""
+    states: Mapping[Job, JobState],
+    executor: Executor,
+    device: str,
+    watch: Watch,
+    say: Say,
+    deadline: Deadline | None,
+) -> dict[Job, str | None]:
+    """Start or continue the unfinished runs.
+
+    Returns:
+        The runs that ended: the reason for each failed one, None for the others.
+    """
     left = unfinished_jobs(states)
-    ends = run_jobs(executor, left, device, watch, say) if left else {}
+    ends = run_jobs(executor, left, device, watch, say, deadline) if left else {}
     warn_of_trackers(left)
-    return {job: f"{why} (log: {job.log})" for job, why in ends.items() if why is not None}
+    return {job: None if why is None else f"{why} (log: {job.log})" for job, why in ends.items()}
+
+
+def check_all_ended(
+    states: Mapping[Job, JobState], ends: Mapping[Job, str | None], deadline: Deadline | None
+) -> None:
+    """Raise `OutOfTime` if a deadline left some of the unfinished runs."""
+    if deadline is not None and len(ends) < len(unfinished_jobs(states)):
+        raise out_of_time(states, ends)
 
 
 def finished_runs(
@@ -155,8 +181,8 @@ def finished_runs(
             seed, name = job.record.seed, arguments["name"]
             name = seed_name(name, seed) if name else None
             write_label(run.path, name=name, note=arguments["note"], results=results)
-            runs[seed] = load_run(path)
-        elif run is not None:
+            runs[seed] = read_run(path)
+        elif run is not None and run.record.failed:
             failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")
     return runs
 

@@ -16,14 +16,15 @@ from torch import nn
 from disentangle._utils.callbacks import Report
 from disentangle._utils.files import write_text
 from disentangle._utils.memory import keep_freed_memory
-from disentangle._utils.seeds import derive, numpy_rng
+from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.tensors import as_input
+from disentangle._utils.time_limit import Deadline, alarm_signals
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.isolation import watched_once
 from disentangle.contracts.model import Batch, Model
-from disentangle.errors import BrokenContract, DisentangleError
+from disentangle.errors import BrokenContract, DisentangleError, OutOfTime
 from disentangle.runs.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -40,10 +41,13 @@ from disentangle.training.checks import (
     named,
     term_sets,
 )
-from disentangle.training.cuda_graph import Replay, Update
 from disentangle.training.history import History
 from disentangle.training.monitor import check_finite, measure
+from disentangle.training.pace import Pace
 from disentangle.training.periodic import PeriodicActions
+from disentangle.training.recorded_steps import RecordedSteps, is_recorded, require_recordable
+from disentangle.training.steps import BlockReader, EagerSteps, Steps, Update
+from disentangle.training.turns import turns_of_thread, wait_for
 
 
 class Interrupted(DisentangleError):
@@ -66,6 +70,7 @@ def fit(
     checkpoint_every: int,
     report: Report,
     midway: PeriodicActions,
+    deadline: Deadline | None = None,
 ) -> float:
     """Train `model` to its last step, from the run's last checkpoint or from the start.
 
@@ -75,6 +80,7 @@ def fit(
     Raises:
         DisentangleError: a term of the loss is not finite; the last good checkpoint is kept.
         Interrupted: SIGINT, SIGTERM or SIGHUP was received; a checkpoint was written.
+        OutOfTime: the deadline is near; a checkpoint was written.
     """
     steps, size = training.steps, training.batch_size
     if device.type == "cpu":
@@ -87,7 +93,7 @@ def fit(
         plugin,
         "a run that is stopped and resumed will end with different weights; draw from batch.rng",
     )
-    every = min(100, max(1, steps // 10))
+    every = log_interval(training)
     history = History(every, device)
     done, seconds = restore(run, model, optimizers, history)
     start_log(run, done)
@@ -97,12 +103,24 @@ def fit(
     ).to(device)
     with named(plugin):
         check_networks(model, probe[:2])
-    feed = BatchLoader(dataset, device, images=(steps - done) * size)
-    rng = torch.Generator(device)
+    turns = turns_of_thread()
+    feed = BatchLoader(
+        dataset, device, images=(steps - done) * size, shared=turns.resident if turns else None
+    )
+    taker = steps_of(update, optimizers, history, feed, training, every)
+    order = batches(len(dataset), size, training.seed, done, steps)
+    read = BlockReader(model, dataset, order, training.seed)
+    intervals = [every, checkpoint_every, *midway.intervals]
     began = ticked = time.perf_counter()
     last = done
+    pace = Pace(deadline, midway.scores_at) if deadline else None
+
+    def next_stop() -> int:
+        """The next step after which there is more to do than to take another one."""
+        return min(steps, *(done + each - done % each for each in intervals))
 
     def save() -> None:
+        started = time.perf_counter()
         check_finite(history.losses, done, every, model, run)
         os.fsync(log.fileno())  # the log must not end before the checkpoint does
         Checkpoint(
@@ -114,28 +132,25 @@ def fit(
             history=history.losses,
             values=history.values,
         ).save(run.checkpoint_path)
+        if pace:
+            pace.saved(time.perf_counter() - started)
 
     with (
         stop_signals() as stopped,
         deterministic(),
         (run.path / "log.jsonl").open("a", encoding="utf-8") as log,
     ):
-        for index in batches(len(dataset), size, training.seed, done, steps):
-            rng.manual_seed(derive(training.seed, "noise", done))
-            pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
-            batch = Batch(
-                x=feed(index),
-                step=done,
-                steps=steps,
-                dataset_size=len(dataset),
-                rng=rng,
-                pair=None if pair is None else feed(pair),
-            )
+        while done < steps:
+            until = next_stop()
+            block = read(done, taker.block_length(done, until))
             with named(plugin):
-                sets = update(batch)
-            history.add(done, sets)
-            done += 1
+                sets = taker.take(block)
+            for step in range(done + 1, done + len(block)):
+                report(step, steps, None)
+            done += len(block)
 
+            if done == until or stopped:
+                wait_for(device)
             entry = None
             scoring = midway.scores_at(done)
             if done % every == 0 or done == steps or scoring:
@@ -158,16 +173,30 @@ def fit(
             if midway.keeps_at(done):
                 check_finite(history.losses, done, every, model, run)
                 midway.keep(done, model)
-            if done % checkpoint_every == 0 and done < steps:
+            if done == steps:
+                break
+            upcoming = done + taker.block_length(done, next_stop())
+            need = pace.after_steps(done, upcoming) if pace else ""
+            if stopped or need == "stop":
                 save()
-            if stopped and done < steps:
+                raise reason_to_stop(stopped, run, done, steps)
+            if need == "save" or done % checkpoint_every == 0:
                 save()
-                raise Interrupted(stopped[0], run, done)
 
     seconds += time.perf_counter() - began
     final = Checkpoint(run=run.record.id, step=done, seconds=seconds, model=model.state_dict())
     final.save(run.checkpoint_path)
     return seconds
+
+
+def reason_to_stop(stopped: list[int], run: Run, step: int, steps: int) -> DisentangleError:
+    """The error that ends a training before its last step: a signal's, or that of a time limit."""
+    if stopped and stopped[0] not in alarm_signals():
+        return Interrupted(stopped[0], run, step)
+    return OutOfTime(
+        f"stopped at the time limit, after step {step:,} of {steps:,}. "
+        f"Run `disentangle resume {run.path}` to continue."
+    )
 
 
 def updating(
@@ -176,7 +205,7 @@ def updating(
     training: Training,
     device: torch.device,
 ) -> Update:
-    """Make the function that takes one step on a batch; compiled or recorded if requested."""
+    """Make the function that takes one step on a batch; on a CPU compiled if requested."""
     parameters = [
         [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
     ]
@@ -196,12 +225,30 @@ def updating(
             optimizer.step()
         return tuple({name: detached(term) for name, term in terms.items()} for terms in sets)
 
-    if training.compile and device.type == "cuda":
-        return Replay(update, optimizers)
-    if training.compile:
+    if training.compile and device.type != "cuda":
         for part in model.children():
             part.compile()
     return update
+
+
+def steps_of(
+    update: Update,
+    optimizers: list[torch.optim.Optimizer],
+    history: History,
+    feed: BatchLoader,
+    training: Training,
+    every: int,
+) -> Steps:
+    """What takes the steps of a training: one by one, or recorded if that is requested on a GPU."""
+    if not is_recorded(training, feed.device):
+        return EagerSteps(update, history, feed, training)
+    require_recordable(optimizers)
+    return RecordedSteps(update, history, feed, training, every)
+
+
+def log_interval(training: Training) -> int:
+    """The number of steps between entries of the log."""
+    return min(100, max(1, training.steps // 10))
 
 
 def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
@@ -274,9 +321,13 @@ def deterministic() -> Iterator[None]:
 def stop_signals() -> Iterator[list[int]]:
     """Collect the signals that end a process in a list instead of exiting.
 
-    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends. A second SIGINT interrupts;
-    a second SIGTERM or SIGHUP does not, as schedulers and shells repeat them.
+    These are SIGINT, SIGTERM and SIGHUP, which a closed terminal sends, and the alarm of a time
+    limit. A second SIGINT interrupts; a second SIGTERM or SIGHUP does not, as schedulers and shells
+    repeat them.
     """
+    if turns := turns_of_thread():
+        yield turns.stopped
+        return
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopped
@@ -288,7 +339,7 @@ def stop_signals() -> Iterator[list[int]]:
         stopped.append(number)
 
     hangup = getattr(signal, "SIGHUP", None)
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers = [signal.SIGINT, signal.SIGTERM, *alarm_signals()]
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup does
         numbers.append(hangup)
     before = {number: signal.signal(number, note) for number in numbers}

@@ -14,6 +14,7 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.notebook import preparing_line
 from disentangle._utils.tensors import digest
 from disentangle._utils.text import WARNING, count
+from disentangle._utils.time_limit import Alarm, Deadline, TimeLimit
 from disentangle._utils.versions import now
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset
@@ -21,7 +22,13 @@ from disentangle.contracts.model import Model
 from disentangle.contracts.plugin import knobs
 from disentangle.data.loading import opened
 from disentangle.data.request import DatasetRequest
-from disentangle.errors import DisentangleError, TrainingFailed, UnwrittenWarning, UsageError
+from disentangle.errors import (
+    DisentangleError,
+    OutOfTime,
+    TrainingFailed,
+    UnwrittenWarning,
+    UsageError,
+)
 from disentangle.runs.labels import check_free, check_name, write_label
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.named import load_run
@@ -39,7 +46,12 @@ from disentangle.training.loop import fit
 from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.progress import notebook_report
+from disentangle.training.recorded_steps import own_stream
 from disentangle.training.tracking import check_trackers, tracking
+from disentangle.training.turns import turns_of_thread
+
+FIGURES = 15.0
+"""Seconds before a deadline from which on no figures are begun."""
 
 
 def train(
@@ -67,6 +79,7 @@ def train(
     metrics: Iterable[str] | None = None,
     figures: bool = True,
     track: Sequence[str] | None = None,
+    time_limit: TimeLimit = None,
     report: Report | None = None,
     say: Say = silent,
     progress: Progress | None = None,
@@ -102,6 +115,8 @@ def train(
         figures: True to draw the run's figures at the end; see `figures.files_of`.
         track: trackers that show the run, with optional settings: `["wandb:project=mine"]`
             [default: those of an unfinished run]. They change neither the run's id nor its numbers.
+        time_limit: stop with a checkpoint by then, counted from this call: `"12m"`, `"1h30m"`, or
+            seconds.
         report: called after each step; see `monitor.Report` [default: a line in a notebook shows
             the progress].
         say: called with lines of text for the user.
@@ -112,8 +127,10 @@ def train(
 
     Raises:
         UsageError: an unknown name or option, or an invalid value.
+        OutOfTime: the time limit was reached; the same call continues.
         DisentangleError: training failed; complete files are kept.
     """
+    deadline = Deadline.after(time_limit)
     report, progress = report or notebook_report(), preparing_line(progress)
     request = ModelRequest.of(model, options, preset)
     if name:
@@ -154,7 +171,9 @@ def train(
     run, built = begin(plan, folder, study)
     write_label(run.path, name=name, note=note, results=folder)
     with tracked(run, trackers, report, say) as reporting:
-        return complete(run, torch_device, checkpoint_every, figures, reporting, say, built)
+        return complete(
+            run, torch_device, checkpoint_every, figures, reporting, say, built, deadline
+        )
 
 
 def begin(plan: TrainingPlan, results: Path, study: str) -> tuple[Run, Model | None]:
@@ -195,19 +214,23 @@ def resume(
     checkpoint_every: int | None = None,
     figures: bool | None = None,
     track: Sequence[str] | None = None,
+    time_limit: TimeLimit = None,
     report: Report | None = None,
     say: Say = silent,
 ) -> Run:
     """Continue an unfinished run from its last checkpoint; return the finished run.
 
-    A finished run is returned as it is: its dataset is not opened, and no figure is drawn.
-    `figures` says whether to draw figures at the end, and `track` names trackers [default: both as
-    when training started].
+    A finished run is returned as it is: its dataset is not opened, and no figure is drawn, unless
+    `figures` is True and some are missing. `figures` says whether to draw figures at the end, and
+    `track` names trackers [default: both as when training started]. `time_limit` is that of
+    `train`.
 
     Raises:
         UsageError: the run's weights were imported without those that only training needs.
+        OutOfTime: the time limit was reached; the same call continues.
         DisentangleError: training failed; complete files are kept.
     """
+    deadline = Deadline.after(time_limit)
     report = report or notebook_report()
     loaded = run if isinstance(run, Run) else load_run(run)
     loaded.say = say
@@ -219,12 +242,14 @@ def resume(
     torch_device = choose_device(device)
     check_every(checkpoint_every)
     trackers = None if track is None else check_trackers(track)
-    if loaded.finished:
+    if loaded.finished and not figures:
         say(f"already finished: {loaded.path}")
         return loaded
     draw = loaded.record.figures if figures is None else figures
     with tracked(loaded, trackers, report, say) as reporting:
-        return complete(loaded, torch_device, checkpoint_every, draw, reporting, say)
+        return complete(
+            loaded, torch_device, checkpoint_every, draw, reporting, say, deadline=deadline
+        )
 
 
 @contextmanager
@@ -250,10 +275,14 @@ def complete(
     report: Report,
     say: Say,
     model: Model | None = None,
+    deadline: Deadline | None = None,
 ) -> Run:
     """Train the remaining steps of a run, record its end, and draw its figures.
 
     `model` is the run's model if it has just been built.
+
+    Raises:
+        OutOfTime: the deadline is near; what remains is left for another call.
     """
     if run.finished:
         say(f"already finished: {run.path}")
@@ -262,19 +291,36 @@ def complete(
             # Another process may have finished it since.
             run.record = load_run(run.path).record
             if not run.finished:
-                fit_and_record(run, device, checkpoint_every, report, say, model)
-    if figures:
-        from disentangle.figures import run_figures
-
-        missing = [name for name in run_figures.files_of(run) if not (run.figures / name).exists()]
-        if missing:
-            say("drawing the figures")
-            try:
-                run_figures.draw_all(run)
-            except OSError as error:  # the run itself is complete
-                run.unwritten = f"{error.filename or run.figures}: {error.strerror or error}"
-                warnings.warn(f"figures not written: {run.unwritten}", UnwrittenWarning, 2)
+                fit_and_record(run, device, checkpoint_every, report, say, model, deadline)
+    if figures and turns_of_thread() is None:  # else another process draws them, see `group_worker`
+        draw_figures(run, say, deadline)
     return run
+
+
+def draw_figures(run: Run, say: Say, deadline: Deadline | None) -> None:
+    """Draw the figures of a finished run, if some are missing.
+
+    Raises:
+        OutOfTime: they do not fit into the time that is left.
+    """
+    from disentangle.figures import run_figures
+
+    if all((run.figures / name).exists() for name in run_figures.files_of(run)):
+        return
+    late = OutOfTime(
+        f"finished, but its figures do not fit into the time limit: {run.path}. "
+        f"Run `disentangle resume {run.path} --figures` to draw them."
+    )
+    if deadline is not None and deadline.left < FIGURES:
+        raise late
+    say("drawing the figures")
+    try:
+        run_figures.draw_all(run)
+    except Alarm:
+        raise late from None
+    except OSError as error:  # the run itself is complete
+        run.unwritten = f"{error.filename or run.figures}: {error.strerror or error}"
+        warnings.warn(f"figures not written: {run.unwritten}", UnwrittenWarning, 3)
 
 
 def fit_and_record(
@@ -284,6 +330,7 @@ def fit_and_record(
     report: Report,
     say: Say,
     model: Model | None = None,
+    deadline: Deadline | None = None,
 ) -> None:
     """Train the remaining steps of a run and record its end."""
     training = Training(**run.record.recipe)
@@ -295,7 +342,11 @@ def fit_and_record(
         say(text)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
-        with torch.enable_grad(), compiling(training.compile):
+        with (
+            torch.enable_grad(),
+            compiling(training.compile),
+            own_stream(training, device),
+        ):
             seconds = fit(
                 run,
                 model,
@@ -305,6 +356,7 @@ def fit_and_record(
                 checkpoint_every=every,
                 report=announcing(watching(report, say, advice(run)), say, device),
                 midway=PeriodicActions(run, say),
+                deadline=deadline,
             )
     except TrainingFailed as error:
         run.save_record(failed=str(error).removeprefix(f"{run.path}: "))

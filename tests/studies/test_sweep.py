@@ -16,15 +16,20 @@ from conftest import registered
 from rich.console import Console
 
 import disentangle
-from disentangle.cli.sweep import continue_command
+from disentangle.cli.stopping import continue_command
 from disentangle.cli.sweep_view import View
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score
 from disentangle.studies.executor import Event, Executor
 from disentangle.studies.plan import load_plan
-from disentangle.studies.sweep import complete, interrupt_on_signals, score_study_baselines
+from disentangle.studies.sweep import (
+    complete,
+    interrupt_on_signals,
+    score_study_baselines,
+    states_of,
+)
 from disentangle.studies.worker import work
 from disentangle.training.train import train
 from disentangle_plugins.metrics.mig import MIG
@@ -324,7 +329,7 @@ class Leaving(Executor):
 def test_runs_that_go_on_elsewhere_are_no_failures_and_come_before_the_baselines(study, tmp_path):
     plan = load_plan(study(), results=tmp_path, device="cpu")
     plan.study = plan.study.model_copy(update={"baselines": ("pca",)})
-    swept = complete(plan, Leaving(), plan.jobs, tmp_path, "cpu", lambda text: None)
+    swept = complete(plan, Leaving(), states_of(plan), tmp_path, "cpu", lambda text: None)
     assert (swept.detached, swept.failed, swept.without) == ("1 run goes on", {}, [])
     assert "pca" not in read_baselines(tmp_path)
     assert len(swept.tables) == 1

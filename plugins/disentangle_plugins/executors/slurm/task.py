@@ -110,10 +110,13 @@ def handle_once(numbers: Iterable[int]) -> None:
 
 
 def task_of(job: Job, device: str, cpus: int, retries: int) -> Task:
-    """The task of a job, on a device, with a number of threads."""
+    """The task of a job, on a device, with a number of threads.
+
+    It has no deadline of the command's, which it outlives; Slurm's own time limit stops it.
+    """
     ours = {name: value for name, value in os.environ.items() if name.startswith("DISENTANGLE")}
     return Task(
-        order=job.order.model_copy(update={"device": device}).model_dump_json(),
+        order=job.order.model_copy(update={"device": device, "deadline": None}).model_dump_json(),
         path=str(job.path),
         log=str(job.log),
         environment={**ours, **dict.fromkeys(THREADS, str(cpus))},
