@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from disentangle._utils.device import cores as cores
+from disentangle._utils.time_limit import parse_duration as parse_duration
 from disentangle.contracts import registry
 from disentangle.contracts.plugin import Plugin, knobs
 from disentangle.contracts.settings import parse_given, parse_spec, resolve
