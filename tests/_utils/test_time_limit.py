@@ -100,3 +100,12 @@ def test_block_that_ends_in_time_is_left_alone():
         pass
     assert os.times().elapsed - before.elapsed < 30
     assert run("pass")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("last", ["print('cleared up', flush=True)", "time.sleep(60)"])
+def test_exit_runs_what_clears_up_but_does_not_wait_for_it(last):
+    code = "import atexit, time\nfrom disentangle._utils.time_limit import exit_at_once\n"
+    code += f"atexit.register(lambda: {last})\nexit_at_once(75)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 75
+    assert done.stdout == ("cleared up\n" if "print" in last else "")
