@@ -6,14 +6,20 @@ import pytest
 import torch
 from helpers.training_runs import logged, stop_at, weights
 
-from disentangle._utils.seeds import initialising, numpy_rng
+from disentangle._utils.seeds import initialising
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
-from disentangle.contracts.model import Batch
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.training.batches import BatchLoader
+from disentangle.runs.run import load_run
+from disentangle.studies.local_executor import Local
+from disentangle.studies.plan import load_plan
+from disentangle.training.batches import BatchLoader, batches
+from disentangle.training.history import History
 from disentangle.training.loop import Interrupted, deterministic, make_optimizers, updating
+from disentangle.training.recorded_steps import RecordedSteps, own_stream, require_recordable
+from disentangle.training.resident import ResidentImages, free_bytes
+from disentangle.training.steps import BlockReader, EagerSteps
 from disentangle.training.train import train
 
 pytestmark = [
@@ -22,7 +28,17 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
 ]
 LR = 5e-4
+NONE: dict = {}
 SMALL = {"batch_size": 16, "figures": False, "device": "cuda", "steps": 60}
+ONE = """
+[[runs]]
+model = "vae"
+dataset = "tiny"
+batch_size = 16
+compile = true
+steps = {steps}
+lr = {lr}
+"""
 MODELS = ["beta-vae", "factor-vae", "beta-tcvae", "dip-vae-i", "dip-vae-ii", "ada-gvae", "qlae"]
 
 
@@ -39,26 +55,18 @@ def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options,
     assert logged(again) == logged(whole)
 
 
-def prepared(name, device, **options):
-    """Return a model on a device, its optimisers, and the function that takes a step."""
-    model = registry.models.load(name)()
+def prepared(name, device, make, *, every, knobs, **options):
+    """Return a model on a device, its optimisers, and what takes its steps."""
+    dataset = load_dataset("tiny")
+    model = registry.models.load(name)(**knobs)
     with initialising(0):
-        model.build((1, 64, 64))
+        model.build(dataset.image_shape)
     model.to(device=device, memory_format=torch.channels_last).train()
-    training = Training(lr=LR, **options)
+    training = Training(lr=LR, batch_size=16, steps=60, **options)
     optimizers = make_optimizers(model, training)
-    return model, optimizers, updating(model, optimizers, training, device)
-
-
-def batch_of(model, dataset, step, rng):
-    """Return the batch of a step, with noise that is the step's."""
-    rng.manual_seed(step)
-    index = numpy_rng(0, "images", step).permutation(len(dataset))[:16]
-    pair = model.pair(dataset, index, numpy_rng(0, "pairs", step))
-    feed = BatchLoader(dataset, rng.device)
-    second = None if pair is None else feed(pair)
-    about = {"steps": 60, "dataset_size": len(dataset), "rng": rng, "pair": second}
-    return Batch(x=feed(index), step=step, **about)
+    update = updating(model, optimizers, training, device)
+    feed = BatchLoader(dataset, device, resident=True)
+    return model, optimizers, make(update, History(every, device), feed, training)
 
 
 @torch.no_grad()
@@ -87,37 +95,148 @@ def check_alike(plain, fast):
         assert ((p - q).abs()[known] <= 0.05 * LR).all(), name
 
 
-def check_steps(model, options, device, *, recorded):
-    """Refuse steps that differ, each from the same state, from those that are not recorded."""
-    dataset = load_dataset("tiny")
-    plain, fast = (prepared(model, device, compile=c, **options) for c in (False, recorded))
-    rngs = torch.Generator(device), torch.Generator(device)
+def check_steps(model, options, device, record, knobs=NONE):
+    """Refuse steps that differ, each from the same state, from those that are not recorded.
+
+    Args:
+        record: makes what takes the recorded steps, one per graph.
+    """
+    made = [
+        prepared(model, device, m, every=1, knobs=knobs, **options) for m in (EagerSteps, record)
+    ]
+    plain, fast = made
+    readers = [reader(one[0]) for one in made]
+    require_recordable([*plain[1], *fast[1]])  # both keep their state on the device
     with deterministic():
         for step in range(20):
             take_over(plain, fast)
-            sets = [
-                made[2](batch_of(made[0], dataset, step, rng))
-                for made, rng in zip((plain, fast), rngs, strict=True)
-            ]
+            sets = [one[2].take(read(step, 1)) for one, read in zip(made, readers, strict=True)]
             for mine, theirs in zip(*sets, strict=True):
                 for name, term in mine.items():
-                    torch.testing.assert_close(theirs[name], term, rtol=1e-4, atol=1e-4)
+                    torch.testing.assert_close(theirs[name].loss, term.loss, rtol=1e-4, atol=1e-4)
             check_alike(plain, fast)
+
+
+def reader(model):
+    """Return what reads the blocks of a training on the tiny dataset."""
+    dataset = load_dataset("tiny")
+    return BlockReader(model, dataset, batches(len(dataset), 16, 0, 0, 60), 0)
+
+
+def recorded(*arguments):
+    """Return steps that are recorded one by one."""
+    return RecordedSteps(*arguments, 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adamw"}], ids=str)
 @pytest.mark.parametrize("model", MODELS)
 def test_recorded_step_is_the_step(model, options):
-    check_steps(model, options, torch.device("cuda"), recorded=True)
+    device = torch.device("cuda")
+    with own_stream(Training(compile=True), device):
+        check_steps(model, options, device, recorded)
 
 
-@pytest.mark.parametrize("options", [{"model": "annealed-vae"}, {"kl_warmup": 10}], ids=str)
-def test_loss_that_changes_with_the_step_is_not_recorded(options, tmp_path):
-    wanted = {"model": "beta-vae", "dataset": "tiny", "compile": True, "results": tmp_path}
-    with pytest.raises(DisentangleError, match="changes with the step"):
-        train(**{**wanted, **SMALL, **options})
+@pytest.mark.parametrize(
+    ("model", "knobs"), [("annealed-vae", {"rise": 10}), ("beta-vae", {"kl_warmup": 10})]
+)
+def test_loss_that_changes_with_the_step_is_recorded(model, knobs):
+    device = torch.device("cuda")
+    with own_stream(Training(compile=True), device):
+        check_steps(model, {}, device, recorded, knobs)
+
+
+@pytest.mark.parametrize("model", ["beta-vae", "factor-vae", "annealed-vae"])
+def test_run_that_stops_within_a_block_ends_with_the_same_bits(model, tmp_path):
+    options = {**SMALL, "compile": True}
+    whole = train(model, "tiny", results=tmp_path / "whole", **options)
+    with pytest.raises(Interrupted):
+        train(
+            model,
+            "tiny",
+            results=tmp_path / "parts",
+            checkpoint_every=7,  # no multiple of the six steps of a block
+            report=stop_at(7, signal.SIGTERM),
+            **options,
+        )
+    again = train(model, "tiny", results=tmp_path / "parts", **options)
+    assert all(torch.equal(v, weights(again)[k]) for k, v in weights(whole).items())
+    assert logged(again) == logged(whole)
+
+
+def sweep_of(tmp_path, extra=""):
+    """Plan four seeds of beta-VAE with recorded steps."""
+    file = tmp_path / "many.toml"
+    file.write_text(
+        'pictures = false\n[[runs]]\nmodel = "beta-vae"\ndataset = "tiny"\nbatch_size = 16\n'
+        f"compile = true\nsteps = 60\nseeds = 4\n{extra}"
+    )
+    return load_plan(file, results=tmp_path / "together", device="cuda").jobs
+
+
+def kinds_of(events):
+    return [event.kind for event in events if event is not None]
+
+
+def test_several_together_equal_each_alone(tmp_path):
+    jobs = sweep_of(tmp_path)
+    assert kinds_of(Local(together=4).run(jobs, "cuda")).count("done") == 4
+    for seed, job in enumerate(jobs):
+        alone = train(
+            "beta-vae", "tiny", results=tmp_path / "alone", seed=seed, compile=True, **SMALL
+        )
+        together = load_run(job.path)
+        assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
+        assert logged(together) == logged(alone)
+
+
+def test_several_that_are_stopped_continue_to_the_same_bits(tmp_path):
+    jobs = sweep_of(tmp_path, ONE.format(steps=20_000, lr=LR))
+    events = Local(together=5).run(jobs, "cuda")
+    seen = []
+    for event in events:
+        seen.append(event)
+        log = jobs[-1].path / "log.jsonl"
+        if log.exists() and log.read_text():
+            break
+    events.close()
+    assert jobs[-1].state() == "unfinished"
+    assert kinds_of(Local(together=5).run(jobs, "cuda")).count("done") >= 1
+    alone = train(
+        "vae",
+        "tiny",
+        results=tmp_path / "alone",
+        compile=True,
+        lr=LR,
+        **{**SMALL, "steps": 20_000},
+    )
+    together = load_run(jobs[-1].path)
+    assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
+
+
+def test_one_that_fails_ends_no_other(tmp_path):
+    jobs = sweep_of(tmp_path, ONE.format(steps=60, lr=1e30))
+    kinds = kinds_of(Local(together=5).run(jobs, "cuda"))
+    assert (kinds.count("done"), kinds.count("failed")) == (4, 1)
 
 
 def test_optimiser_that_cannot_be_recorded_is_said(tmp_path):
     with pytest.raises(DisentangleError, match="use adam or adamw"):
         train("vae", "tiny", optimizer="adagrad", compile=True, results=tmp_path, **SMALL)
+
+
+def test_loss_that_branches_on_the_step_is_refused(tmp_path):
+    class Branching(registry.models.load("vae")):
+        def terms(self, batch):
+            return super().terms(batch) if batch.step >= 0 else {}
+
+    with pytest.raises(DisentangleError, match=r"not branch on it"):
+        train(Branching, "tiny", compile=True, results=tmp_path, **SMALL)
+
+
+@pytest.mark.parametrize("dataset", ["tiny"])
+def test_images_on_the_gpu_are_the_images(dataset):
+    images = load_dataset(dataset)
+    rows = torch.arange(len(images))
+    device = torch.device("cuda")
+    lying = ResidentImages(images, device, free_bytes(device))(rows.to(device))
+    assert torch.equal(lying.cpu(), images.images(rows) / 255)

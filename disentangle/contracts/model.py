@@ -31,7 +31,7 @@ class Term:
     """The name of the quantity, if it is not the term's."""
 
 
-def weighted(weight: float, value: Tensor) -> Term:
+def weighted(weight: float | Tensor, value: Tensor) -> Term:
     """Multiply a quantity by its weight in the loss."""
     return Term(weight * value, value)
 
@@ -53,8 +53,12 @@ class Batch:
 
     x: Tensor
     """Images, float32 [N, C, H, W] in [0, 1]."""
-    step: int
-    """The index of the step, from 0; `steps` is the total."""
+    step: int | Tensor
+    """The index of the step, from 0; `steps` is the total.
+
+    While `--compile` records a step on a GPU, an int64 scalar on the device: a loss may compute
+    with it, but not branch on it.
+    """
     steps: int
     dataset_size: int
     rng: torch.Generator
@@ -62,13 +66,19 @@ class Batch:
     pair: Tensor | None = None
     """A second image for each, for models that learn from pairs."""
 
-    def risen(self, steps: int) -> float:
+    def risen(self, steps: int) -> float | Tensor:
         """Progress of a linear warm-up over the first `steps` steps, 0 to 1; 1 if `steps` is 0.
+
+        It is a number, or a float32 scalar on the device if `step` is on the device.
 
         A model that warms up the weight of its KL term names the knob `kl_warmup`: the advice
         before training refers to it.
         """
-        return min(1.0, self.step / steps) if steps else 1.0
+        if not steps:
+            return 1.0
+        if isinstance(self.step, Tensor):
+            return (self.step.double() / steps).clamp(max=1).float()
+        return min(1.0, self.step / steps)
 
 
 @dataclass(frozen=True)

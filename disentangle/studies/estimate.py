@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import numpy as np
 import torch
 
 from disentangle._utils.callbacks import Say
@@ -13,18 +12,20 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.memory import keep_freed_memory
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.isolation import blame
-from disentangle.contracts.model import Batch
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import seconds_of
 from disentangle.studies.jobs import Job, JobState, Planned
-from disentangle.training.batches import BatchLoader
-from disentangle.training.loop import make_optimizers, updating
+from disentangle.training.batches import BatchLoader, batches
+from disentangle.training.history import History
+from disentangle.training.loop import log_interval, make_optimizers, steps_of, updating
+from disentangle.training.recorded_steps import own_stream
+from disentangle.training.steps import BlockReader
 
 Kind: TypeAlias = tuple[object, ...]
 WARM, TRIAL = 2, 5
-"""Warm-up steps and timed steps of a trial."""
+"""Blocks of steps of a trial: those before the time is taken, and those that are timed."""
 ENCODING = 8.0
 """Approximate speed of encoding relative to training, in images per second."""
 LOGS = 5
@@ -134,27 +135,23 @@ def time_steps(run: Run, device: torch.device) -> float:
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = make_optimizers(model, training)
     update = updating(model, optimizers, training, device)
-    feed, rng = BatchLoader(dataset, device, resident=False), torch.Generator(device)
-    numbers = np.random.default_rng(training.seed)
-    began = 0.0
-    with torch.enable_grad():
-        for step in range(WARM + TRIAL):
-            if step == WARM:
+    feed = BatchLoader(dataset, device, resident=False)
+    with torch.enable_grad(), own_stream(training, device):
+        every = log_interval(training)
+        steps = steps_of(update, optimizers, History(every, device), feed, training, every)
+        length = steps.block_length(0, training.steps)
+        order = batches(
+            len(dataset), training.batch_size, training.seed, 0, (WARM + TRIAL) * length
+        )
+        read = BlockReader(model, dataset, order, training.seed)
+        began = 0.0
+        for number in range(WARM + TRIAL):
+            if number == WARM:
                 synchronise(device)
                 began = time.perf_counter()
-            index = numbers.integers(0, len(dataset), training.batch_size)
-            pair = model.pair(dataset, index, numbers)
-            batch = Batch(
-                x=feed(index),
-                step=step,
-                steps=training.steps,
-                dataset_size=len(dataset),
-                rng=rng,
-                pair=None if pair is None else feed(pair),
-            )
-            update(batch)
-    synchronise(device)
-    return (time.perf_counter() - began) / TRIAL
+            steps.take(read(number * length, length))
+        synchronise(device)
+    return (time.perf_counter() - began) / (TRIAL * length)
 
 
 def synchronise(device: torch.device) -> None:

@@ -81,7 +81,7 @@ class Job:
     @property
     def log(self) -> Path:
         """The log file of its workers."""
-        return self.path.parents[2] / "logs" / f"{self.record.id}.log"
+        return log_of(self.path)
 
     def run(self) -> Run | None:
         """Load the run from disk; None if it does not exist yet.
@@ -171,6 +171,11 @@ class Job:
         """
         run = self.run()
         return run is not None and run.busy()
+
+
+def log_of(run: Path) -> Path:
+    """The log file of the workers of a run."""
+    return run.parents[2] / "logs" / f"{run.name}.log"
 
 
 class Planned(Protocol):

@@ -31,6 +31,8 @@ BUSY = 69
 """Exit code if another process holds the run."""
 OUT_OF_TIME = OutOfTime.exit_code
 """Exit code of a worker that stopped before its deadline."""
+GPU = "CUDA_VISIBLE_DEVICES"
+"""Environment variable that names the GPU of a process."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Environment variables that set the threads of a process."""
 
@@ -45,18 +47,28 @@ class Child:
     """
 
     def __init__(self, order: str, log: Path, place: Mapping[str, str]) -> None:
+        self.open(COMMAND, log, place)
+        self.send(order)
+
+    def open(
+        self, command: Sequence[str], log: Path, place: Mapping[str, str], stdout: int | None = None
+    ) -> None:
+        """Start the process. What it prints goes to the log, except for a separate `stdout`."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             self.log, self.start = log, file.tell()
             self.process = subprocess.Popen(
-                COMMAND,
+                command,
                 stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=subprocess.STDOUT,
+                stdout=file if stdout is None else stdout,
+                stderr=file,
                 text=True,
                 env={**os.environ, **place, "PYTHONUNBUFFERED": "1"},
                 process_group=0,  # not interrupted by the terminal
             )
+
+    def send(self, order: str) -> None:
+        """Send an order to the process."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # it crashed at once; its exit code reports that
             self.process.stdin.write(order + "\n")

@@ -186,6 +186,10 @@ def executor_for(count: int, jobs: int | None, device: str) -> Executor:
     Raises:
         UsageError: there are not enough cores for so many trainings.
     """
-    executor = Local(jobs=min(count, jobs or Local().width(device)))
+    default = Local()
+    executor = Local(
+        jobs=min(count, jobs or default.width(device)),
+        together=min(count, jobs or default.together),
+    )
     executor.places(device)  # too many are refused before the dataset is prepared
     return executor

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from disentangle._utils.callbacks import silent
+from disentangle._utils.callbacks import Report, Say, silent
 from disentangle._utils.time_limit import exit_at_once, within
 from disentangle.errors import (
     BrokenContract,
@@ -40,7 +40,7 @@ GRACE = 30.0
 """Seconds to write a checkpoint after the parent process is gone."""
 
 
-def work(order: Order, say: Callable[[str], None] = silent) -> None:
+def work(order: Order, say: Say = silent) -> None:
     """Train or resume a run, and score it.
 
     Raises:
@@ -52,26 +52,32 @@ def work(order: Order, say: Callable[[str], None] = silent) -> None:
     """
     from disentangle.training.progress import plain
     from disentangle.training.tracking import tracking
-    from disentangle.training.train import train
 
     with tracking(Path(order.path), order.track or None, say) as followers:
-        run = train(
-            order.model,
-            order.dataset,
-            results=order.results,
-            study=order.study,
-            device=order.device,
-            figures=order.pictures,
-            track=(),
-            time_limit=order.time_limit,
-            report=followers.listening(plain()),
-            say=say,
-            **order.options,
-        )
+        run = train_run(order, followers.listening(plain()), say)
         score_all(run, order, say)
 
 
-def score_all(run: "Run", order: Order, say: Callable[[str], None]) -> None:
+def train_run(order: Order, report: Report, say: Say) -> "Run":
+    """Train or resume the run of an order; see `work`."""
+    from disentangle.training.train import train
+
+    return train(
+        order.model,
+        order.dataset,
+        results=order.results,
+        study=order.study,
+        device=order.device,
+        figures=order.pictures,
+        track=(),
+        time_limit=order.time_limit,
+        report=report,
+        say=say,
+        **order.options,
+    )
+
+
+def score_all(run: "Run", order: Order, say: Say) -> None:
     """Compute the scores of a trained run.
 
     Raises:
@@ -105,16 +111,30 @@ def score_all(run: "Run", order: Order, say: Callable[[str], None]) -> None:
 def main() -> int:
     """Execute one order; return the exit code, and print the error if any."""
     from disentangle._utils.console import say
-    from disentangle.contracts.isolation import blame
 
     order = Order.model_validate_json(sys.stdin.readline())
     threading.Thread(target=stop_when_left, daemon=True).start()
-    try:
-        if order.late:
-            raise OutOfTime("too little time is left to start")
+
+    def whole_order() -> None:
         with within(order.time_limit, "stopped at the time limit; what is complete is kept"):
             set_threads()
             work(order, say)
+
+    return outcome(order, whole_order, say)
+
+
+def outcome(order: Order, do: Callable[[], None], say: Say) -> int:
+    """Do something for an order; return the exit code, and say the error if any.
+
+    Raises:
+        Exception: the error is nobody's: neither the user's nor a plugin's.
+    """
+    from disentangle.contracts.isolation import blame
+
+    try:
+        if order.late:
+            raise OutOfTime("too little time is left to start")
+        do()
     except Busy as error:
         say(f"error: {error}")
         return BUSY
@@ -127,7 +147,7 @@ def main() -> int:
     except (Exception, SystemExit) as error:
         if not (culprit := blame(error)):
             raise
-        traceback.print_exc()
+        say(traceback.format_exc())
         say(f"error: {culprit}")
         return FINAL if isinstance(error, SLIPS) else AGAIN
     return DONE

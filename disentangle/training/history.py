@@ -31,12 +31,13 @@ class History:
         self.losses |= {name: row.to(self.device) for name, row in checkpoint.history.items()}
         self.values |= {name: row.to(self.device) for name, row in checkpoint.values.items()}
 
-    def add(self, step: int, sets: TermSets) -> None:
-        """Store the terms of a step, counted from 0."""
+    def add(self, step: int | Tensor, sets: TermSets) -> None:
+        """Store the terms of a step, counted from 0; as a tensor on the device, it is recorded."""
+        at = step % self.every
         for name, quantity, term in items(sets):
-            self._row(self.losses, name, 0.0)[step % self.every] = term.loss
+            put(self._row(self.losses, name, 0.0), at, term.loss)
             if term.value is not term.loss:
-                self._row(self.values, quantity, math.nan)[step % self.every] = term.value
+                put(self._row(self.values, quantity, math.nan), at, term.value)
 
     def means(self, sets: TermSets, done: int) -> dict[str, Any]:
         """The means since the last multiple of `every`, as a part of a log entry.
@@ -62,6 +63,14 @@ class History:
         if name not in rows:
             rows[name] = torch.full((self.every,), missing, device=self.device)
         return rows[name]
+
+
+def put(row: Tensor, at: int | Tensor, number: Tensor) -> None:
+    """Store a scalar in a row, at a position that is a number or a tensor on the device."""
+    if isinstance(at, Tensor):
+        row.index_copy_(0, at.view(1), number.to(row.dtype).view(1))
+    else:
+        row[at] = number
 
 
 def items(sets: TermSets) -> Iterator[tuple[str, str, Term]]:

@@ -16,7 +16,7 @@ from torch import nn
 from disentangle._utils.callbacks import Report
 from disentangle._utils.files import write_text
 from disentangle._utils.memory import keep_freed_memory
-from disentangle._utils.seeds import derive, numpy_rng
+from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.tensors import as_input
 from disentangle._utils.time_limit import Deadline, alarm_signals
 from disentangle.contracts import entry_points
@@ -41,11 +41,13 @@ from disentangle.training.checks import (
     named,
     term_sets,
 )
-from disentangle.training.cuda_graph import Replay, Update
 from disentangle.training.history import History
 from disentangle.training.monitor import check_finite, measure
 from disentangle.training.pace import Pace
 from disentangle.training.periodic import PeriodicActions
+from disentangle.training.recorded_steps import RecordedSteps, is_recorded, require_recordable
+from disentangle.training.steps import BlockReader, EagerSteps, Steps, Update
+from disentangle.training.turns import turns_of_thread, wait_for
 
 
 class Interrupted(DisentangleError):
@@ -91,7 +93,7 @@ def fit(
         plugin,
         "a run that is stopped and resumed will end with different weights; draw from batch.rng",
     )
-    every = min(100, max(1, steps // 10))
+    every = log_interval(training)
     history = History(every, device)
     done, seconds = restore(run, model, optimizers, history)
     start_log(run, done)
@@ -101,11 +103,21 @@ def fit(
     ).to(device)
     with named(plugin):
         check_networks(model, probe[:2])
-    feed = BatchLoader(dataset, device, images=(steps - done) * size)
-    rng = torch.Generator(device)
+    turns = turns_of_thread()
+    feed = BatchLoader(
+        dataset, device, images=(steps - done) * size, shared=turns.resident if turns else None
+    )
+    taker = steps_of(update, optimizers, history, feed, training, every)
+    order = batches(len(dataset), size, training.seed, done, steps)
+    read = BlockReader(model, dataset, order, training.seed)
+    intervals = [every, checkpoint_every, *midway.intervals]
     began = ticked = time.perf_counter()
     last = done
     pace = Pace(deadline, midway.scores_at) if deadline else None
+
+    def next_stop() -> int:
+        """The next step after which there is more to do than to take another one."""
+        return min(steps, *(done + each - done % each for each in intervals))
 
     def save() -> None:
         started = time.perf_counter()
@@ -128,22 +140,17 @@ def fit(
         deterministic(),
         (run.path / "log.jsonl").open("a", encoding="utf-8") as log,
     ):
-        for index in batches(len(dataset), size, training.seed, done, steps):
-            rng.manual_seed(derive(training.seed, "noise", done))
-            pair = model.pair(dataset, index, numpy_rng(training.seed, "pair", done))
-            batch = Batch(
-                x=feed(index),
-                step=done,
-                steps=steps,
-                dataset_size=len(dataset),
-                rng=rng,
-                pair=None if pair is None else feed(pair),
-            )
+        while done < steps:
+            until = next_stop()
+            block = read(done, taker.block_length(done, until))
             with named(plugin):
-                sets = update(batch)
-            history.add(done, sets)
-            done += 1
+                sets = taker.take(block)
+            for step in range(done + 1, done + len(block)):
+                report(step, steps, None)
+            done += len(block)
 
+            if done == until or stopped:
+                wait_for(device)
             entry = None
             scoring = midway.scores_at(done)
             if done % every == 0 or done == steps or scoring:
@@ -168,7 +175,8 @@ def fit(
                 midway.keep(done, model)
             if done == steps:
                 break
-            need = pace.after_step(done) if pace else ""
+            upcoming = done + taker.block_length(done, next_stop())
+            need = pace.after_steps(done, upcoming) if pace else ""
             if stopped or need == "stop":
                 save()
                 raise reason_to_stop(stopped, run, done, steps)
@@ -197,7 +205,7 @@ def updating(
     training: Training,
     device: torch.device,
 ) -> Update:
-    """Make the function that takes one step on a batch; compiled or recorded if requested."""
+    """Make the function that takes one step on a batch; on a CPU compiled if requested."""
     parameters = [
         [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
     ]
@@ -217,12 +225,30 @@ def updating(
             optimizer.step()
         return tuple({name: detached(term) for name, term in terms.items()} for terms in sets)
 
-    if training.compile and device.type == "cuda":
-        return Replay(update, optimizers)
-    if training.compile:
+    if training.compile and device.type != "cuda":
         for part in model.children():
             part.compile()
     return update
+
+
+def steps_of(
+    update: Update,
+    optimizers: list[torch.optim.Optimizer],
+    history: History,
+    feed: BatchLoader,
+    training: Training,
+    every: int,
+) -> Steps:
+    """What takes the steps of a training: one by one, or recorded if that is requested on a GPU."""
+    if not is_recorded(training, feed.device):
+        return EagerSteps(update, history, feed, training)
+    require_recordable(optimizers)
+    return RecordedSteps(update, history, feed, training, every)
+
+
+def log_interval(training: Training) -> int:
+    """The number of steps between entries of the log."""
+    return min(100, max(1, training.steps // 10))
 
 
 def make_optimizers(model: Model, training: Training) -> list[torch.optim.Optimizer]:
@@ -299,6 +325,9 @@ def stop_signals() -> Iterator[list[int]]:
     limit. A second SIGINT interrupts; a second SIGTERM or SIGHUP does not, as schedulers and shells
     repeat them.
     """
+    if turns := turns_of_thread():
+        yield turns.stopped
+        return
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopped

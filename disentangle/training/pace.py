@@ -35,8 +35,14 @@ class Pace:
         self.taken, self.slowest, self.scoring, self.saving = 0, 0.0, 0.0, 0.0
         self.last = deadline.clock()
 
-    def after_step(self, done: int) -> Literal["", "save", "stop"]:
-        """What is needed after a step: nothing, a checkpoint, or a checkpoint and the end."""
+    def after_steps(self, done: int, upcoming: int) -> Literal["", "save", "stop"]:
+        """What is needed after a step: nothing, a checkpoint, or a checkpoint and the end.
+
+        Args:
+            done: the number of steps done. Recorded steps are taken several at a time, and then
+                count as one here.
+            upcoming: the number of steps that will be done the next time.
+        """
         now = self.deadline.clock()
         took, self.last = now - self.last, now
         self.taken += 1
@@ -44,7 +50,7 @@ class Pace:
             self.scoring = took
         elif self.taken > FIRST:
             self.slowest = max(took, FADE * self.slowest)
-        scores_next = self.scores_at(done + 1)
+        scores_next = self.scores_at(upcoming)
         needed = 2 * self.slowest + (self.scoring if scores_next else 0.0) + self.saving
         if self.deadline.at - now < MARGIN + needed:
             return "stop"

@@ -74,6 +74,12 @@ class PeriodicActions:
             self.part = ScoringRequest().part_of_run(run) or run.dataset
         self.reported: set[str] = set()
 
+    @property
+    def intervals(self) -> list[int]:
+        """The steps between scores, and between permanent checkpoints."""
+        record = self.record
+        return [every for every in (record.score_every, record.keep_every) if every is not None]
+
     def scores_at(self, step: int) -> bool:
         """True if scores are due after this step."""
         every = self.record.score_every

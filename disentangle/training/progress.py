@@ -127,8 +127,8 @@ def notebook_report() -> callbacks.Report:
     return report
 
 
-def plain() -> callbacks.Report:
-    """Return a callback for steps that prints a line of text from time to time, and at the end."""
+def plain(say: callbacks.Say = say) -> callbacks.Report:
+    """Return a callback for steps that says a line of text from time to time, and at the end."""
     began = time.monotonic()
     printed: float | None = None
 

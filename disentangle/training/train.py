@@ -46,7 +46,9 @@ from disentangle.training.loop import fit
 from disentangle.training.monitor import announcing, watching
 from disentangle.training.periodic import PeriodicActions, periodic_record
 from disentangle.training.progress import notebook_report
+from disentangle.training.recorded_steps import own_stream
 from disentangle.training.tracking import check_trackers, tracking
+from disentangle.training.turns import turns_of_thread
 
 FIGURES = 15.0
 """Seconds before a deadline from which on no figures are begun."""
@@ -290,7 +292,7 @@ def complete(
             run.record = load_run(run.path).record
             if not run.finished:
                 fit_and_record(run, device, checkpoint_every, report, say, model, deadline)
-    if figures:
+    if figures and turns_of_thread() is None:  # else another process draws them, see `group_worker`
         draw_figures(run, say, deadline)
     return run
 
@@ -340,7 +342,11 @@ def fit_and_record(
         say(text)
     every = checkpoint_every or min(5_000, max(1, training.steps // 10))
     try:
-        with torch.enable_grad(), compiling(training.compile):
+        with (
+            torch.enable_grad(),
+            compiling(training.compile),
+            own_stream(training, device),
+        ):
             seconds = fit(
                 run,
                 model,

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from disentangle.errors import UsageError
+from disentangle.studies import group
 from disentangle.studies import local_executor as supervisor
 from disentangle.studies import process as child
 from disentangle.studies import retries as attempts
@@ -255,3 +256,61 @@ def test_worker_stops_when_nobody_waits_for_it(job, tmp_path):
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         process.stdin.close()
         assert process.wait(60) == -signal.SIGTERM
+
+
+@pytest.fixture
+def gpu(monkeypatch, fake):
+    """A machine with a GPU, as far as the executor can see; nothing is trained or scored there."""
+    monkeypatch.setattr(Local, "places", lambda self, device: [{"CUDA_VISIBLE_DEVICES": "0"}])
+
+    def state(job):
+        names = {"scored": "done", "trained": "unscored"}
+        return next((names[n] for n in names if (job.path / n).exists()), "new")
+
+    monkeypatch.setattr(Job, "state", state)
+    monkeypatch.setattr(Job, "busy", lambda job: False)
+    monkeypatch.setattr(group, "COMMAND", (sys.executable, "-c", GROUP))
+    fake("path.mkdir(exist_ok=True); (path / 'scored').write_text(order['device'])")
+
+
+GROUP = """
+import json, os, pathlib, sys
+for line in sys.stdin:
+    order = json.loads(line)
+    path = pathlib.Path(order["path"])
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "trained").write_text(str(os.getpid()))
+    print(json.dumps({"path": order["path"], "code": order["options"]["seed"] and 1, "why": "no"}))
+    sys.stdout.flush()
+"""
+
+
+def recorded_jobs(tmp_path, compile, seeds=3):
+    file = tmp_path / "mine.toml"
+    options = f"seeds = {seeds}\ncompile = {str(compile).lower()}\nsteps = 5\nbatch_size = 8\n"
+    file.write_text(f'[[runs]]\nmodel = "vae"\ndataset = "tiny"\n{options}')
+    return load_plan(file, results=tmp_path / "results", device="cpu").jobs
+
+
+def test_recorded_trainings_share_a_process_and_are_scored_in_others(tmp_path, gpu):
+    jobs = recorded_jobs(tmp_path, True, seeds=1)
+    (jobs[0].path / "trained").parent.mkdir(parents=True, exist_ok=True)
+    kinds = [event.kind for event in happened(Local(together=2), *jobs)]
+    assert kinds == ["started", "started", "done"]
+    assert (jobs[0].path / "scored").read_text() == "cuda"
+    assert int((jobs[0].path / "trained").read_text()) != os.getpid()
+
+
+def test_recorded_training_that_crashes_without_progress_is_given_up(tmp_path, gpu):
+    second = recorded_jobs(tmp_path, True, seeds=2)[1]
+    events = happened(Local(together=2, retries=1), second)
+    assert [event.kind for event in events] == ["started", "again", "started", "failed"]
+    assert events[-1].why.startswith("no; crashed")
+
+
+@pytest.mark.parametrize(("compile", "together"), [(False, 16), (True, 0)])
+def test_other_trainings_have_a_process_each(tmp_path, gpu, compile, together):
+    jobs = recorded_jobs(tmp_path, compile)
+    events = happened(Local(together=together), *jobs)
+    assert [event.kind for event in events] == ["started", "done"] * 3
+    assert not any((job.path / "trained").exists() for job in jobs)

@@ -6,8 +6,9 @@ import torch
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.training import batches as feeding
-from disentangle.training.batches import BatchLoader, whole
+from disentangle.training import resident as feeding
+from disentangle.training.batches import BatchLoader
+from disentangle.training.resident import ResidentImages
 
 CPU = torch.device("cpu")
 
@@ -35,7 +36,8 @@ def test_index_that_is_none_is_refused(data, resident):
 def test_view_lies_whole_in_its_own_order(data, monkeypatch):
     monkeypatch.setattr(feeding, "CHUNK", 7)
     part = data.view(hold_out=["0.2"], split="train")
-    assert torch.equal(whole(part, CPU), part.images(np.arange(len(part))))
+    every = torch.arange(len(part))
+    assert torch.equal(ResidentImages(part, CPU, np.inf)(every), part.images(every) / 255)
     assert torch.equal(
         BatchLoader(part, CPU, resident=True)(np.array([3, 1])), part.images([3, 1]) / 255
     )

@@ -29,7 +29,7 @@ def steps_until_stop(limit, seconds, *, saving=0.0, scores_at=lambda step: False
     pace = Pace(Deadline(limit, clock), scores_at)
     for step in range(1, 10_000):
         clock.now += seconds(step)
-        need = pace.after_step(step)
+        need = pace.after_steps(step, step + 1)
         if need == "stop":
             return step, clock.now
         if need == "save":
@@ -59,7 +59,7 @@ def test_slow_step_is_forgotten():
 def test_checkpoint_precedes_each_step_with_scores():
     clock = Clock()
     pace = Pace(Deadline(1e6, clock), lambda step: step % 10 == 0)
-    needs = {step: pace.after_step(step) for step in range(1, 30)}
+    needs = {step: pace.after_steps(step, step + 1) for step in range(1, 30)}
     assert [step for step, need in needs.items() if need == "save"] == [FIRST, 9, 19, 29]
 
 

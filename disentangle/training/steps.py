@@ -1,0 +1,114 @@
+"""Training steps in blocks: which images, and how a block is taken without being recorded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+from disentangle._utils.seeds import derive, numpy_rng
+from disentangle.contracts.common_options import Training
+from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.model import Batch, Model
+from disentangle.training.batches import BatchLoader
+from disentangle.training.checks import TermSets
+from disentangle.training.history import History
+
+Update: TypeAlias = Callable[[Batch], TermSets]
+"""A function that takes one step on a batch; it returns the sets of terms before the step."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive training steps.
+
+    Attributes:
+        start: the first step, counted from 0.
+        indices: the images of each step, [K, B].
+        pairs: the second image of each, for models that learn from pairs.
+    """
+
+    start: int
+    indices: Index
+    pairs: Index | None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class Steps(Protocol):
+    """Takes the steps of a training."""
+
+    def block_length(self, step: int, until: int) -> int:
+        """The number of steps to take from `step` on; never past `until`."""
+
+    def take(self, block: Block) -> TermSets:
+        """Take the steps of a block; return the terms of the last one."""
+
+
+class BlockReader:
+    """Reads blocks of steps in order.
+
+    Args:
+        model: chooses the second images.
+        dataset: the images.
+        order: the index of each batch from the first step on.
+        seed: the training's seed.
+    """
+
+    def __init__(self, model: Model, dataset: Dataset, order: Iterator[Index], seed: int) -> None:
+        self.model, self.dataset, self.order, self.seed = model, dataset, order, seed
+
+    def __call__(self, start: int, count: int) -> Block:
+        """The next `count` steps, of which `start` is the first."""
+        indices = list(islice(self.order, count))
+        return Block(start, np.stack(indices), self.pairs(start, indices))
+
+    def pairs(self, start: int, indices: list[Index]) -> Index | None:
+        """The second images of steps, [K, B]."""
+        pairs: list[Index] = []
+        for step, index in enumerate(indices, start):
+            pair = self.model.pair(self.dataset, index, numpy_rng(self.seed, "pair", step))
+            if pair is None:
+                return None
+            pairs.append(pair)
+        return np.stack(pairs)
+
+
+class EagerSteps:
+    """Takes one step at a time.
+
+    Args:
+        update: takes one step.
+        history: stores the terms of each step.
+        feed: loads images.
+        training: the options.
+    """
+
+    def __init__(
+        self, update: Update, history: History, feed: BatchLoader, training: Training
+    ) -> None:
+        self.update, self.history, self.feed = update, history, feed
+        self.seed, self.steps = training.seed, training.steps
+        self.rng = torch.Generator(feed.device)
+
+    def block_length(self, step: int, until: int) -> int:
+        """The number of steps to take from `step` on: one."""
+        return 1
+
+    def take(self, block: Block) -> TermSets:
+        """Take the step of a block."""
+        self.rng.manual_seed(derive(self.seed, "noise", block.start))
+        batch = Batch(
+            x=self.feed(block.indices[0]),
+            step=block.start,
+            steps=self.steps,
+            dataset_size=len(self.feed.dataset),
+            rng=self.rng,
+            pair=None if block.pairs is None else self.feed(block.pairs[0]),
+        )
+        sets = self.update(batch)
+        self.history.add(block.start, sets)
+        return sets
