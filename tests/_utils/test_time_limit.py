@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from disentangle._utils.time_limit import Deadline, parse_duration, process_start, within
+from disentangle._utils.time_limit import IMPORTED, Deadline, parse_duration, process_start, within
 from disentangle.errors import UsageError
 
 START = """
@@ -68,6 +68,12 @@ def test_start_of_a_process_is_before_its_first_line():
     took = float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     assert -0.05 < took < time.time() - before + 0.05
     assert process_start() <= time.time()
+
+
+@pytest.mark.parametrize("since_boot", [0.0, 1e9])
+def test_start_that_cannot_be_right_is_not_used(since_boot, monkeypatch):
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: since_boot)
+    assert process_start() == IMPORTED
 
 
 def run(block):
