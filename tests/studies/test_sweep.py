@@ -1,6 +1,7 @@
 """`disentangle sweep`, through the real command and real workers."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -365,6 +366,12 @@ def test_time_limit_leaves_runs_that_the_same_command_finishes(study, command, a
     whole = train("vae", "tiny", results=tmp_path / "whole", **options)
     mine = runs_in(tmp_path / "results")[whole.record.id]
     assert all(torch.equal(v, weights(mine)[k]) for k, v in weights(whole).items())
+
+
+def test_state_at_the_time_limit_is_printed_as_json(study, command, at_once):
+    code, out, _ = command("sweep", study(), *INLINE, "--time-limit", "50m", "--json")
+    assert code == 75
+    assert [run["state"] for run in json.loads(out)["runs"]] == ["unfinished"] * 2
 
 
 def test_time_limit_in_python(study, at_once, tmp_path):
