@@ -49,7 +49,7 @@ class View(RunsProgress):
             "queued": f"queued{where}",
             "started": f"started{where}",
             "done": f"done ({self.done} of {self.total})",
-            "stopped": "stopped at the time limit, with a checkpoint",
+            "stopped": "stopped at the time limit",
             "again": f"crashed, will be restarted: {event.why}",
             "elsewhere": "waiting: another process is working on it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
