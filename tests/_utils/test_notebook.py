@@ -37,12 +37,13 @@ def checked(thing):
 
 def test_run_shows_state_settings_scores_and_traversals(run):
     assert "<img" not in checked(run)
-    score(run, ["mig"], device="cpu")
+    scores = score(run, ["mig"], device="cpu")
     figures.plot_traversals(run, ["first"]).save(run.figures / "traversals.png")
     write_label(run.path, name="first-try", note=EVIL)
     text = checked(run)
     for part in ("beta-vae on tiny", "first-try", "collapsed;", "beta=2.0, batch_size=8", "mig"):
         assert part in text
+    assert f">{scores['mig']:.3f}<" in text  # as the scores show it
     assert f'alt="traversals of run {run.record.id}"' in text
     assert EVIL not in text
     assert str(escape(EVIL)) in text
