@@ -112,7 +112,7 @@ def test_trainings_stop_with_checkpoints_before_their_deadline(make_jobs, group)
     assert time.time() < deadline
     assert [code for code, _ in ends] == [OUT_OF_TIME] * 2
     assert all("stopped at the time limit, after step" in why for _, why in ends)
-    assert all(load_run(job.path).load_checkpoint().step > 0 for job in jobs)
+    assert all(read_run(job.path).load_checkpoint().step > 0 for job in jobs)
 
 
 def test_process_that_dies_ends_all_its_trainings_with_the_reason(make_jobs, group):
