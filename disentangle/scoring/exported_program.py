@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs.export import SUFFIX, description
+from disentangle.exports.networks import SUFFIX, description
 
 
 def load_program(path: Path) -> Any:
