@@ -244,8 +244,9 @@ def run_jobs(
     """
     ends: dict[Job, str | None] = {}
     places = TrackerPlaces(say)
-    for job in jobs if deadline is not None else ():
-        job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
+    if deadline is not None:
+        for job in jobs:
+            job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -274,7 +275,9 @@ def out_of_time(
         ends: the jobs that ended since, as `run_jobs` returns them.
         detached: which runs go on without this process.
     """
-    now = {**states, **{job: "done" if why is None else "failed" for job, why in ends.items()}}
+    now = dict(states)
+    for job, why in ends.items():
+        now[job] = "done" if why is None else "failed"
     whole, total = whole_configurations(now)
     counts = Counter(now.values())
     left = len(now) - counts["done"] - counts["failed"]
