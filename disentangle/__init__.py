@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from disentangle.errors import DisentangleError as DisentangleError
     from disentangle.errors import Unavailable as Unavailable
     from disentangle.errors import UsageError as UsageError
+    from disentangle.exports.export import export as export
+    from disentangle.exports.import_runs import import_runs as import_runs
     from disentangle.reports.pages import report as report
-    from disentangle.runs.export import export as export
     from disentangle.runs.named import load_run as load_run
     from disentangle.runs.run import Run as Run
     from disentangle.score_tables.build import tables as tables
@@ -80,7 +81,8 @@ _HOMES = {
     "UsageError": "errors",
     "baselines": "scoring.baselines",
     "encode": "scoring.encode",
-    "export": "runs.export",
+    "export": "exports.export",
+    "import_runs": "exports.import_runs",
     "import_weights": "training.import_weights",
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",

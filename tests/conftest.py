@@ -19,7 +19,8 @@ import torch
 from disentangle.cli.app import main
 from disentangle.contracts import entry_points, isolation
 from disentangle.runs.external import External, ExternalRecord
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.named import load_run
+from disentangle.runs.run import Run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score

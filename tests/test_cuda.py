@@ -11,7 +11,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan
 from disentangle.training.batches import BatchLoader, batches
@@ -184,7 +184,7 @@ def test_several_together_equal_each_alone(tmp_path):
         alone = train(
             "beta-vae", "tiny", results=tmp_path / "alone", seed=seed, compile=True, **SMALL
         )
-        together = load_run(job.path)
+        together = read_run(job.path)
         assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
         assert logged(together) == logged(alone)
 
@@ -209,7 +209,7 @@ def test_several_that_are_stopped_continue_to_the_same_bits(tmp_path):
         lr=LR,
         **{**SMALL, "steps": 20_000},
     )
-    together = load_run(jobs[-1].path)
+    together = read_run(jobs[-1].path)
     assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
 
 

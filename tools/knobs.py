@@ -7,6 +7,8 @@ from typing import Any
 
 from griffe import Attribute, Class, ExprCall, ExprKeyword, Extension
 
+from tools.equations import typeset
+
 
 class Knobs(Extension):
     """Adds the module's docstring, the scores and a table of knobs to a plugin's docstring."""
@@ -46,7 +48,8 @@ def row(name: str, member: Any, call: ExprCall) -> str:
     ]
     default = values["default"].strip("\"'")
     domain = "; ".join([f"default `{default}`", *bounds])
-    return f"    {name} ({kind_of(member)}): {values['help'][1:-1]} ({domain})"
+    help = typeset(values["help"][1:-1], member.parent.name)
+    return f"    {name} ({kind_of(member)}): {help} ({domain})"
 
 
 def kind_of(member: Attribute) -> str:

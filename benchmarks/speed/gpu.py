@@ -3,7 +3,8 @@
 The same network, batch size and data (dSprites), each loop in its own process, in turn, for several
 rounds: `ours` with defaults, with `--precision bf16`, with `--compile` and with both; and the loops
 of `cpu.py` on the GPU (a DataLoader with a conversion per image, in the same process and with four
-workers; a minimal loop over one batch in memory). Then several of ours share the GPU.
+workers; a minimal loop over one batch in memory). Then several of ours share the GPU: in a process
+each, and with recorded steps in one process (`sweep` with `compile`).
 
     python benchmarks/speed/gpu.py
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -64,6 +66,45 @@ def ours(network: str, steps: int, **options: Any) -> float:
     return BATCH * (steps - WARM) / (times[steps] - times[WARM])
 
 
+STUDY = """
+pictures = false
+[[runs]]
+model = "beta-vae"
+dataset = "dsprites"
+network = "{network}"
+beta = {beta}
+lr = {lr}
+batch_size = {batch}
+compile = true
+seeds = {count}
+steps = {steps}
+"""
+
+
+def together(network: str, count: int, steps: int) -> float:
+    """Measure the images per second of recorded trainings in one process, all taken together.
+
+    The speed of each is taken from its log, from a fifth of its steps on, when all have started.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "together.toml"
+        file.write_text(
+            STUDY.format(network=network, beta=BETA, lr=LR, batch=BATCH, count=count, steps=steps),
+            encoding="utf-8",
+        )
+        command = [sys.executable, "-m", "disentangle", "sweep", str(file), "--results", folder]
+        command += ["--device", "cuda", "--on", f"local:together={count}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return sum(logged_speed(log) for log in Path(folder).glob("together/*/*/*/log.jsonl"))
+
+
+def logged_speed(log: Path) -> float:
+    """The images per second of a training, from its log."""
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    first, last = entries[len(entries) // 5], entries[-1]
+    return BATCH * float(last["step"] - first["step"]) / float(last["seconds"] - first["seconds"])
+
+
 def loader(network: str, workers: int, steps: int) -> float:
     """Measure images per second with a DataLoader."""
     items = DataLoader(
@@ -106,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--together", type=int, nargs="*", default=[2, 4, 8])
+    parser.add_argument("--together", type=int, nargs="*", default=[2, 4, 8, 16])
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of each of our loops")
     parser.add_argument("--one", nargs=2, metavar=("LOOP", "NETWORK"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -136,7 +177,15 @@ def main() -> None:
                 f"500,000 steps in {500_000 * BATCH / median / 60:.1f} min",
                 flush=True,
             )
+        recorded = statistics.median(speeds["compile"])
         for count in options.together:
+            totals = [together(network, count, 4 * options.steps) for _ in range(options.rounds)]
+            print(
+                f"  {count} x compile in one process: {statistics.median(totals):.0f} in total "
+                f"({min(totals):.0f} to {max(totals):.0f}), "
+                f"{statistics.median(totals) / recorded:.2f} times one alone",
+                flush=True,
+            )
             for name in ("ours", "compile"):
                 running = [start(name, network, options.steps) for _ in range(count)]
                 total = sum(result(process) for process in running)

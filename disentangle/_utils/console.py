@@ -111,7 +111,7 @@ def marked(text: str) -> str:
 
 @contextmanager
 def counting(label: str) -> Iterator[callbacks.Progress]:
-    """Yield a progress callback for encoding; its total is the images that are asked for so far."""
+    """Yield a progress callback for encoding, which counts the images of each request anew."""
     with working(CountLine("{done:,} of {total:,} images", label)) as progress:
         yield progress
 

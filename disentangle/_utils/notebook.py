@@ -54,14 +54,17 @@ def encoding_line(progress: Progress | None) -> Iterator[Progress]:
         yield progress or silent
         return
     count, line = CountLine("{done:,} of {total:,} images", "encoding"), NotebookLine()
+    encoded = 0
 
     def show(done: int, total: int) -> None:
+        nonlocal encoded
+        encoded += max(0, done - count.done)  # a request begins at 0
         count.count(done, total)
         line.show(str(count))
 
     yield show
-    if count.done:
-        line.show(f"encoded {count.done:,} images", last=True)
+    if encoded:
+        line.show(f"encoded {encoded:,} images", last=True)
 
 
 def preparing_line(progress: Progress | None) -> Progress:

@@ -22,7 +22,7 @@ from disentangle.cli.encode import encode_command
 from disentangle.cli.export import export_command
 from disentangle.cli.figure import figure, traversals
 from disentangle.cli.help import App, Group
-from disentangle.cli.import_weights import import_command
+from disentangle.cli.importing import import_command
 from disentangle.cli.list_plugins import list_all
 from disentangle.cli.new import new
 from disentangle.cli.output import fail_if_any
@@ -140,8 +140,8 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (LOOK, "report", report, "report results"),
     (DATA, "data", data, "data prepare celeba --file img_align_celeba.zip"),
     (WAYS, "encode", encode_command, "encode RUN --split all -o codes.npz"),
-    (WAYS, "export", export_command, "export RUN --format onnx -o exported"),
-    (WAYS, "import", import_command, "import weights.pt --model vae --dataset dsprites"),
+    (WAYS, "export", export_command, "export results -o runs.zip"),
+    (WAYS, "import", import_command, "import runs.zip"),
     (STUDIES, "sweep", sweep, "sweep benchmarks/quick.toml --dry-run"),
     (PLUGINS, "list", list_all, "list metrics"),
     (PLUGINS, "show", show, "show beta-vae"),

@@ -30,10 +30,10 @@ def load_runs(paths: list[Path] | None, results: Path) -> tuple[list["Run"], lis
     from disentangle.runs.collection import load_all
     from disentangle.runs.index import MANY
     from disentangle.runs.labels import find_run
-    from disentangle.runs.run import load_run
+    from disentangle.runs.run import read_run
 
     if paths:
-        return [load_run(find_run(path, results)) for path in paths], []
+        return [read_run(find_run(path, results)) for path in paths], []
     if results.is_file():
         raise UsageError(f"{results}: expected a folder of runs, got a file")
     with uncollected():

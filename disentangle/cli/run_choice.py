@@ -47,9 +47,9 @@ def open_run(
 ) -> "Run":
     """Load a run that is given by its folder, or by its name or the start of its id in results."""
     from disentangle.runs.labels import find_run
-    from disentangle.runs.run import load_run
+    from disentangle.runs.run import read_run
 
-    return load_run(find_run(given, results), data_dir=data_dir, file=file)
+    return read_run(find_run(given, results), data_dir=data_dir, file=file)
 
 
 def open_scored(given: Path, results: Path, **opening: Path | None) -> "Run | External":

@@ -54,16 +54,17 @@ def score_trained(
 
     scored, failures = score_runs(runs, request, output, device, detail, as_json)
     written, unwritten = write_tables(results, scored)
+    unstored = any(run.unwritten for run in scored)
     if not written and not unwritten and scored:
+        stored = "" if unstored else "Scores are stored in each run's scores.json. "
         say(
-            "Scores are stored in each run's scores.json. No table was written, because none "
-            f"of these runs is in {results}. To write tables, give the folder that contains "
-            "the runs as `--results FOLDER`."
+            f"{stored}No table was written, because none of these runs is in {results}. To write "
+            "tables, give the folder that contains the runs as `--results FOLDER`."
         )
     for path in [*written, output] if output and scored else written:
         if not as_json:
             typer.echo(path)
-    if any(run.unwritten for run in scored) and output is None:
+    if unstored and output is None:
         unwritten.append("`--output FILE` writes the scores elsewhere")
     fail_if_any([*problems, *failures, *unwritten])
 

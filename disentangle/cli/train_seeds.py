@@ -18,7 +18,7 @@ from disentangle.cli.sweep_view import View, estimate_line, showing
 from disentangle.runs.collapse import collapsed
 from disentangle.runs.labels import write_label
 from disentangle.runs.layout import run_folder
-from disentangle.runs.run import Run, load_run, model_class
+from disentangle.runs.run import Run, model_class, read_run
 from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Executor, width_of
@@ -78,7 +78,7 @@ def train_seeds(
             name, seed = arguments["name"], job.record.seed
             name = seed_name(name, seed) if name else None
             write_label(run.path, name=name, note=arguments["note"])
-            runs[job.record.seed] = load_run(shown_path(job, arguments))
+            runs[job.record.seed] = read_run(shown_path(job, arguments))
         elif run is not None and run.record.failed:
             path = shown_path(job, arguments)
             failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")

@@ -19,10 +19,13 @@ class ExternalEncoder:
         origin: what it is, for records: `reference`, the name by which it was loaded, or `file`,
             the name and digest of a file with the network; and where they apply `library` with its
             version, `weights` with a digest, `preprocessing`, `output`.
+        cpu_only: why it cannot use a GPU here, and what would let it; empty if it runs on the
+            device of its images.
     """
 
     function: Callable[[Any], Any]
     origin: Mapping[str, str] = field(default_factory=dict)
+    cpu_only: str = ""
 
     @property
     def name(self) -> str:

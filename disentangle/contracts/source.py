@@ -42,6 +42,7 @@ class Source(ABC, Generic[D_co]):
         disjoint: True if no image may be used both to fit and to test.
         overlap: the share of test images of the last `train_test` that were also fitted on.
         drawn: the number of points of the last draw, in the smaller set if there are two.
+        reducible: True if `--reduce` can replace the codes by their principal components.
     """
 
     dataset: D_co
@@ -49,6 +50,7 @@ class Source(ABC, Generic[D_co]):
     disjoint: bool = False
     overlap: float | None = None
     drawn: int | None = None
+    reducible: bool = False
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -163,6 +163,11 @@ class Survey:
         for split, image, values in read(examples, name):
             self.sizes[image.size] += 1
             self.grey = self.grey and image.mode in ("1", "L", "LA")
+            if len(values) != len(self.labels):
+                raise DisentangleError(
+                    f"image {self.counts[split]:,} of '{name}': expected a label for each column "
+                    f"({', '.join(self.labels) or 'none'}), got {len(values)}"
+                )
             self.counts[split] += 1
             for column, value in zip(self.labels.values(), values, strict=True):
                 column.append(value)

@@ -123,6 +123,14 @@ class Canvas:
         axes.tick_params(labelsize=SMALL)
         return axes
 
+    def inside(self, axes: Any) -> None:
+        """Move the left end of axes so that their numbers and label are inside the figure."""
+        outside = EDGE - axes.get_tightbbox().x0 / self.figure.dpi
+        if outside > 0:
+            box = axes.get_position()
+            left = box.x0 + outside / self.width
+            axes.set_position((left, box.y0, box.x1 - left, box.height))
+
     def images(self, x: float, y: float, cell: float, images: "Tensor") -> Any:
         """Show images [rows, columns, C, H, W] as a grid of square cells; return its axes."""
         rows, columns = images.shape[:2]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, short, spread, title
 from disentangle.figures.image_grids import check_suffix
@@ -168,7 +169,7 @@ def end_labels(curves: Sequence[Sequence[float]], labelled: Sequence[int]) -> li
     ]
     grey = [curve[-1] for d, curve in enumerate(curves) if d not in labelled]
     if grey:
-        name = f"{len(grey)} {'others' if labelled else 'latents'}"
+        name = count(len(grey), "other" if labelled else "latent")
         least = min((label.value for label in labels), default=LITTLE)
         bound = f"below {LITTLE:g}" if max(grey) < LITTLE else f"up to {max(grey):.2g}"
         labels.append(EndLabel(f"{name}\n{bound}", min(float(np.median(grey)), least), GREY, FAINT))

@@ -109,6 +109,7 @@ def effect_picture(
     scale(axes, "x", [x for points in curves.values() for x, _ in points])
     axes.set_xlabel(knob, fontsize=SMALL, labelpad=1, parse_math=False)
     axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
+    canvas.inside(axes)
     legend(axes, names)
     return canvas.figure
 
@@ -191,6 +192,7 @@ def rate_distortion_picture(
     axes.set_ylim(y)
     axes.set_xlabel("rate: KL (nats)", fontsize=SMALL, labelpad=1)
     axes.set_ylabel("distortion: -E log p(x|z) (nats)", fontsize=SMALL)
+    canvas.inside(axes)
     legend(axes, models)
     return canvas.figure
 

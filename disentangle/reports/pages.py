@@ -11,7 +11,7 @@ from disentangle.reports.run_page import about_run
 from disentangle.reports.study_page import about_study
 from disentangle.runs.collection import find_folders, find_runs
 from disentangle.runs.layout import RECORD
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.score_tables.table import Table
 
 NAME = "report.html"
@@ -53,7 +53,7 @@ def report(
     if not path.parent.is_dir():
         raise DisentangleError(f"{path.parent}: no such folder. Create it first.")
     if single:
-        run = where if isinstance(where, Run) else load_run(folder, data_dir=data_dir, file=file)
+        run = where if isinstance(where, Run) else read_run(folder, data_dir=data_dir, file=file)
         write_text(path, run_page(run, bases))
         return path
     problems = write_runs(folder, data_dir, file, say) if runs else []

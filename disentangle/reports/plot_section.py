@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from disentangle._utils.text import joined
+from disentangle.figures.sweeps import is_geometric
 from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.scores import current_scores, deduplicated
@@ -48,13 +50,29 @@ def plot(table: Table, runs: Sequence[Run], links: Mapping[Path, str]) -> dict[s
     }
     shown = [heading for point in points for heading in point["scores"]]
     most = max(dict.fromkeys(table.columns.values()), key=shown.count, default="")
+    settings = [point["knobs"] for point in points]
+    names = varied(settings)
     return {
         "points": points,
         "baselines": baselines,
+        "levels": levels_of(table),
         "scores": [heading for heading in table.columns.values() if heading in shown],
         "most": most,
-        "knobs": varied([point["knobs"] for point in points]),
+        "knobs": names,
+        "logarithmic": [name for name in names if is_logarithmic(name, settings)],
     }
+
+
+def is_logarithmic(name: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    """True if the axis of a setting is logarithmic, by the rule of the figures."""
+    values = [one[name] for one in settings if name in one]
+    return all(isinstance(value, int | float) for value in values) and is_geometric(values)
+
+
+def levels_of(table: Table) -> str:
+    """The kinds of rows that are lines in the plot, in words."""
+    kinds = {"baselines": "baseline", "external encoders": "external"}
+    return joined([k for k, kind in kinds.items() if any(getattr(r, kind) for r in table.rows)])
 
 
 def knobs_of(record: RunRecord) -> dict[str, Any]:

@@ -138,6 +138,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, metadata
 
 
+def read_progress(path: Path) -> tuple[int, str]:
+    """Read the step of a checkpoint and the digest of its tensors, without the tensors.
+
+    Raises:
+        DisentangleError: the file is damaged.
+    """
+    try:
+        with _utf8(path) as known, safe_open(known, framework="pt") as file:
+            header = file.metadata() or {}
+        return int(json.loads(header["metadata"])["step"]), header["digest"]
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DisentangleError(f"{path}: the checkpoint is damaged ({error}); {REMEDY}") from error
+
+
 @contextmanager
 def _utf8(path: Path) -> Iterator[Path]:
     """Yield a path in UTF-8 to a file, as safetensors opens no other: a link, if necessary."""

@@ -9,8 +9,8 @@ from disentangle._utils.memory import uncollected
 from disentangle.errors import DisentangleError
 from disentangle.runs.collapse import log_end
 from disentangle.runs.index import LACKING, MANY, is_stable, read_index, write_index
-from disentangle.runs.layout import ENCODER, EXTERNAL, RECORD
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.layout import ENCODER, EXTERNAL, IMPORTING, RECORD
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.scores import read_scores
 
 
@@ -32,7 +32,11 @@ def find_folders(results: str | Path) -> tuple[list[Path], list[Path]]:
             external.append(Path(folder))
             continue
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            folders += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            folders += [
+                entry.path
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and entry.name != IMPORTING
+            ]
     return sorted(runs), sorted(external)
 
 
@@ -50,7 +54,7 @@ def load_all(results: str | Path) -> tuple[list[Run], list[str]]:
                 run = index.recall(path, str(path.relative_to(results))) if index else None
                 indexed = run is not None
                 if run is None:
-                    run = load_run(path)
+                    run = read_run(path)
                     read_scores(run)
                 if index and run.finished:
                     before = run.log_end

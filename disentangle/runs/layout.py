@@ -15,6 +15,8 @@ ENCODER = "encoder.json"
 """The record of an external encoder, or of codes from elsewhere; a folder that has one is one."""
 EXTERNAL = "external"
 """The folder of external encoders, beside those of a dataset's models."""
+IMPORTING = ".import"
+"""The folder in a results folder where an archive is unpacked; nothing in it is a run yet."""
 FILES = ("traversals.png", "traversals.gif", "reconstructions.png")
 """The figures of every run."""
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from disentangle.contracts.dataset import Dataset
-from disentangle.runs import run as runs
 from disentangle.runs.labels import find_run
-from disentangle.runs.run import Run
+from disentangle.runs.run import Run, read_run
 
 RESULTS = "results"
 """The folder whose runs are searched for a name or id."""
@@ -31,4 +30,4 @@ def load_run(
             by another version.
     """
     folder = find_run(path, RESULTS)
-    return runs.load_run(folder, dataset=dataset, data_dir=data_dir, file=file)
+    return read_run(folder, dataset=dataset, data_dir=data_dir, file=file)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -172,10 +173,17 @@ class Run(ScoredFolder):
         return dataset
 
     def _open(self) -> Dataset:
-        """Open the prepared dataset, else prepare it from its original file."""
+        """Open the prepared dataset, else prepare it from its original file.
+
+        Recorded paths that are not there, as on another machine, count as not given.
+        """
         record = self.record.dataset
+        data_dir = self.data_dir
+        if data_dir and data_dir == record.data_dir and not os.path.isdir(data_dir):
+            self.say(f"{data_dir} is not there: the usual folder of datasets is used")
+            data_dir = None
         options: dict[str, Any] = {
-            "data_dir": self.data_dir,
+            "data_dir": data_dir,
             "image_size": record.image_size,
             "channels": record.channels,
         }
@@ -184,12 +192,15 @@ class Run(ScoredFolder):
                 dataset = loading.load_dataset(record.name, say=self.say, **options)
                 if dataset.fingerprint == record.fingerprint:
                     return dataset
-        if self.file and is_path(record.name) and not Path(self.file).exists():
+        if self.file and is_path(record.name) and not os.path.exists(self.file):
             raise DisentangleError(
                 f"{self.path}: trained on the images in {self.file}, which were not found. If they "
                 "have moved, give their path with `--file` (`load_run(..., file=...)`)"
             )
-        return loading.load_dataset(record.name, file=self.file, say=self.say, **options)
+        file = self.file
+        if file and file == record.file and not os.path.exists(file):
+            file = None
+        return loading.load_dataset(record.name, file=file, say=self.say, **options)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -352,14 +363,14 @@ def model_class(name: str) -> "type[Model]":
     return kind
 
 
-def load_run(
+def read_run(
     path: str | Path,
     *,
     dataset: Dataset | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
 ) -> Run:
-    """Load the run in a folder.
+    """Read the run in a folder; `load_run` takes a name, too.
 
     Args:
         path: the folder.

@@ -70,3 +70,12 @@ class ScoredFolder:
                 return False
         except Busy:
             return True
+
+
+@contextlib.contextmanager
+def locked_if_writable(run: ScoredFolder) -> Iterator[None]:
+    """Lock a run while it is read or scored, unless its folder cannot be written to."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(NotWritable):
+            stack.enter_context(run.lock())
+        yield

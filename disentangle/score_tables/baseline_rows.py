@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from disentangle.runs.records import describe
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.cells import Cell, Row, cell_of
 from disentangle.scoring.metric_traits import counts, supervised
@@ -32,13 +33,13 @@ def baseline_warnings(
         if best is None or not supervised(column):
             continue
         above = [
-            f"{row.model} ({mean:.3f})"
+            f"{name_among(rows, row)} ({mean:.3f})"
             for row in rows
             if (mean := row.cells.get(column, Cell()).centre) is not None and mean > best + MARGIN
         ]
         last = bottom.cells.get(column, Cell()).centre if bottom else None
         below = [
-            f"{row.model} ({mean:.3f})"
+            f"{name_among(rows, row)} ({mean:.3f})"
             for row in rows
             if last is not None
             and not row.baseline
@@ -54,6 +55,13 @@ def baseline_warnings(
                 f"Caution: {heading} ranks the oracle ({best:.3f}) below {', '.join(above)}."
             )
     return tuple(warnings)
+
+
+def name_among(rows: Sequence[Row], row: Row) -> str:
+    """A row's model, with the settings in which the other rows of the model differ."""
+    others = [other.settings for other in rows if other.model == row.model]
+    own = {k: v for k, v in row.settings.items() if any(s.get(k) != v for s in others)}
+    return f"{row.model} {describe(own)}" if own else row.model
 
 
 def correct(
@@ -75,4 +83,6 @@ def correct(
                 cell = row.cells[column]
                 values = tuple((value - worst) / (best - worst) for value in cell.values)
                 row.cells[corrected] = replace(cell, values=values, reasons=(), counts=False)
+            if column in row.best:  # of the same ranks, so of the same test
+                row.best.add(corrected)
     return after

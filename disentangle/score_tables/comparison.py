@@ -3,6 +3,7 @@
 An external encoder may take the place of a run; nothing is tested then.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -208,8 +209,9 @@ def kind_of(name: str, *records: RunRecord | ExternalRecord) -> Kind:
 
 
 def by_column(run: Run | External) -> dict[ColumnKey, float]:
-    """A run's scores by column key."""
-    return {s.key: s.value for s in current_scores(run) if s.value is not None}
+    """A run's finite scores by column key."""
+    kept = [(score.key, score.value) for score in current_scores(run)]
+    return {key: value for key, value in kept if value is not None and math.isfinite(value)}
 
 
 def beside(a: Run | External, b: Run | External) -> Comparison:

@@ -3,6 +3,7 @@
 The best seed is never selected, and a selection by the displayed score is labelled and grey.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -262,8 +263,8 @@ def mean_score(group: list[Run], column: ColumnKey | None) -> Worth | None:
 
 
 def _mean(scores: Sequence[Score], name: str, runs: int) -> Worth | None:
-    matching = [s for s in scores if s.name == name and s.value is not None]
-    values = [s.value for s in matching if s.value is not None]
+    matching = [score for score in scores if score.name == name]
+    values = [s.value for s in matching if s.value is not None and math.isfinite(s.value)]
     if not values or len(values) < runs:
         return None
     return Worth(float(np.mean(values)), direction(matching[0].key) == "less")

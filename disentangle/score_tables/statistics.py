@@ -100,8 +100,9 @@ def resamples(n: int) -> NDArray[np.int64]:
 def unpaired(a: Sequence[float], b: Sequence[float]) -> float:
     """The two-sided p-value of a difference between groups (Mann and Whitney 1947).
 
-    For few values it counts all partitions into groups, with or without ties. With more than 8
-    values in each group it is the normal approximation, corrected for ties.
+    For few values it counts all partitions into groups, or with ties, if these are more than
+    `RESAMPLES`, as many that are drawn. With more than 8 values in each group it is the normal
+    approximation, corrected for ties.
     """
     from scipy.stats import PermutationMethod, mannwhitneyu
 
@@ -131,14 +132,20 @@ def paired(a: Sequence[float], b: Sequence[float]) -> float:
     if len(difference) < 2 or not difference.any():
         return 1.0
     result = permutation_test(
-        (difference,),
-        np.mean,
+        (difference / np.abs(difference).max(),),
+        rounded_mean,
         permutation_type="samples",
         n_resamples=FLIPS - 1 if len(difference) > EXACT else np.inf,
         vectorized=True,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
+
+
+def rounded_mean(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """The mean to 12 decimals, so that sums which are equal but for rounding are ties."""
+    mean: NDArray[np.float64] = np.mean(values, axis=axis).round(12)
+    return mean
 
 
 def least_paired(n: int) -> float:

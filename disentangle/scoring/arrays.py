@@ -59,6 +59,7 @@ class ArraySource(Source[Labelled]):
     """Plain arrays of codes and factors, with an optional test set."""
 
     dataset: ArrayDataset
+    reducible = True
 
     def __init__(
         self, codes: Codes, dataset: ArrayDataset, test: "ArraySource | None" = None

@@ -40,7 +40,16 @@ Encoded = tuple[Real, Real | None]
 
 
 class Encoder(Source[Dataset]):
-    """Codes of images, encoded on demand, each image at most once."""
+    """Codes of images, encoded on demand, each image at most once.
+
+    Its progress counts the images of one request at a time: a metric draws those that it needs when
+    it is run, so how many are encoded in all is not known before the last one.
+
+    Attributes:
+        encoded: number of images encoded so far.
+        asked: the same once the latest request is encoded.
+        begun: the same when the latest request began.
+    """
 
     chunk = CHUNK["cpu"]
     pace = 0.0
@@ -50,7 +59,7 @@ class Encoder(Source[Dataset]):
         self, dataset: Dataset, latents: int, progress: Progress = silent, *, disjoint: bool = False
     ) -> None:
         self.dataset, self.progress, self.disjoint = dataset, progress, disjoint
-        self.encoded = self.asked = 0
+        self.encoded = self.asked = self.begun = 0
         # Codes are kept for the whole dataset, so that its views share them.
         self.whole = dataset.whole
         self._known = np.zeros(len(self.whole), bool)
@@ -117,8 +126,10 @@ class Encoder(Source[Dataset]):
         return np.unique(origin[~self._known[origin]])
 
     def _ask(self, missing: Index) -> None:
-        """Count images that are going to be encoded, for the total of the progress."""
-        self.asked = max(self.asked, self.encoded + len(missing))
+        """Begin to count a request, unless it is a part of the latest one."""
+        if self.encoded + len(missing) > self.asked:
+            self.begun, self.asked = self.encoded, self.encoded + len(missing)
+            self.progress(0, len(missing))
 
     def _encode(self, index: Index) -> Index:
         """Encode those of the images that are not encoded yet; return indices in the whole."""
@@ -138,7 +149,7 @@ class Encoder(Source[Dataset]):
                 self._scale[chunk] = scale
             self._known[chunk] = True
             self.encoded += len(chunk)
-            self.progress(self.encoded, self.asked)
+            self.progress(self.encoded - self.begun, self.asked - self.begun)
         return origin
 
 
@@ -202,7 +213,7 @@ class RunSource(Encoder):
         """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
         if not self.encoded:
             return
-        self.encoded = self.asked = 0
+        self.encoded = self.asked = self.begun = 0
         arrays = {"known": self._known, "mean": self._mean, "discrete": np.array(self.discrete)}
         if self._scale is not None:
             arrays["scale"] = self._scale

@@ -21,7 +21,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import FrozenEncoder
 from disentangle.runs.layout import RECORD
 from disentangle.scoring.encoders import Function, file_name
-from disentangle.scoring.exported_program import load_program
+from disentangle.scoring.exported_program import check_part, load_program
 
 SUFFIXES = (".pt", ".pth", ".ts", ".pt2")
 ARRAYS = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5")
@@ -51,6 +51,7 @@ def load_encoder(reference: str, *, download: bool = False) -> ExternalEncoder:
     words = [("weights", "none")]
     named = parse_reference("encoder", reference, words=words) or _of_suffix(reference)
     if named is not None:
+        check_part(Path(named.name).expanduser())
         encoder = registry.encoders.load(named.prefix)(named, download=download)
         return replace(encoder, origin={"reference": str(named), **encoder.origin})
     name, options = reference, dict[str, str]()
@@ -145,6 +146,7 @@ def _from_file(path: Path) -> Function:
         )
     if not path.is_file():
         raise DisentangleError(f"{path}: expected a file, got a folder")
+    check_part(path)
     _check_kind(path)
     logging.disable(logging.CRITICAL)  # torch also logs a traceback
     try:

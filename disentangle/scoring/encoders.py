@@ -30,12 +30,15 @@ Input = Literal["float", "uint8"]
 """The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
 FEW = 16
 """Images that are encoded again to see whether codes are a function of the image alone."""
+SPREAD = 48
+"""Images from all over a dataset by whose codes an encoder is recognised, besides the first few."""
 
 
 class FunctionSource(Encoder):
     """Codes computed by a function of images, which may return a `Code` to say it is discrete."""
 
     returns_discrete = False
+    reducible = True
 
     def __init__(
         self,
@@ -96,10 +99,16 @@ class FunctionSource(Encoder):
             )
         return codes, None
 
-    def first_codes(self) -> Real:
-        """The codes of the first few images of the whole dataset, by which it is recognised."""
+    def sample_codes(self) -> Real:
+        """The codes of a few images of the whole dataset, by which it is recognised.
+
+        They are the first ones, and others from all over the dataset, as the first may look alike.
+        """
+        few = np.arange(min(FEW, len(self.whole)))
+        spread = np.linspace(len(few), len(self.whole) - 1, SPREAD).astype(np.int64)
+        index = np.concatenate([few, spread if len(self.whole) > len(few) else few[:0]])
         with self.randomness():
-            return self.encode(np.arange(min(FEW, len(self.whole))))[0]
+            return self.encode(index)[0]
 
     def instability(self) -> str:
         """Why codes are not a function of the image alone, by encoding a few again; "" if they are.
@@ -158,7 +167,7 @@ class ReducedEncoder(Encoder):
         latents = self.projection.axes.shape[1]
         super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)
         self._mean[index], self._known[index] = self.projection(codes), True
-        self.encoded = len(index)
+        self.encoded = self.asked = len(index)
 
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""

@@ -1,4 +1,4 @@
-"""Exported programs of torch as encoders, which say what they take if it is not the images."""
+"""Files of `export` and programs of torch as encoders, which say why they take no images."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from disentangle.errors import DisentangleError
-from disentangle.runs.export import description
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.exports.networks import SUFFIX, description
 
 
 def load_program(path: Path) -> Any:
@@ -43,10 +43,9 @@ def check_images(path: Path, expected: tuple[int | None, ...], got: tuple[int, .
             f"{path}: takes a fixed number of images: {shapes}. Export it with a first axis of "
             "any size, by `dynamic_shapes`"
         )
-    what = "this is a decoder, which" if is_decoder(path) else "the program"
-    hint = "; give the encoder" if is_decoder(path) else ""
+    hint = "; if it is a decoder, give the encoder" if path.stem.lower() == "decoder" else ""
     raise DisentangleError(
-        f"{path}: {what} takes other inputs than images of this dataset: {shapes}{hint}"
+        f"{path}: the program takes other inputs than images of this dataset: {shapes}{hint}"
     )
 
 
@@ -63,10 +62,27 @@ def in_words(shape: tuple[int | None, ...]) -> str:
     return f"[{', '.join(['N' if first == 'any' else first, *others])}]"
 
 
-def is_decoder(path: Path) -> bool:
-    """True if the name of the file, or the description that `export` wrote beside it, says so."""
+def check_part(path: Path) -> None:
+    """Raise if the description that `export` wrote beside a file says that it is a decoder.
+
+    Raises:
+        UsageError: it is a decoder; the message names the encoder, or the command that writes it.
+    """
     try:
-        parts = json.loads(description(path).read_text(encoding="utf-8"))["parts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return path.stem.lower() == "decoder"
-    return "decoder" in parts and "encoder" not in parts
+        described = json.loads(description(path).read_text(encoding="utf-8"))
+        parts, run = list(described["parts"]), described["run"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # not a file of `export`
+    if parts != ["decoder"]:
+        return
+    encoder = path.with_name(f"encoder{path.suffix}")
+    format = {suffix: name for name, suffix in SUFFIX.items()}.get(path.suffix, "pt2")
+    remedy = f"give its encoder, `--encoder {encoder}`"
+    if path.suffix == SUFFIX["state-dict"]:
+        remedy = f"score the run itself, `disentangle score {run}`"
+    elif not encoder.is_file():
+        remedy = (
+            f"write its encoder, `disentangle export {run} -o {path.parent} --format {format} "
+            "--part encoder`"
+        )
+    raise UsageError(f"{path}: the decoder of run {run}, which takes latents, not images; {remedy}")

@@ -81,7 +81,8 @@ class MetricSpec:
                 "compute it anyway"
             )
         if source.latents > self.kind.most_latents:
-            remedy = "" if source.model else "; `--reduce pca:10` scores ten principal components"
+            reduce = "; `--reduce pca:10` scores ten principal components"
+            remedy = reduce if source.reducible else ""
             raise Unavailable(
                 f"{source.latents} latents exceed the maximum of {self.kind.most_latents}{remedy}"
             )

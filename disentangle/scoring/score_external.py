@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import torch
 from numpy.typing import ArrayLike
 
 from disentangle._utils.callbacks import Progress, Say, silent
@@ -147,7 +148,7 @@ def score_function(
     say: Say = silent,
 ) -> ScoreMapping:
     """Score an encoder as a request asks; see `score_encoder`."""
-    torch_device = choose_device(device)
+    torch_device = device_of(encoder, device, say)
     part = request.part_of(opened(dataset))
     with evaluating(encoder.function, torch_device):
         source: Encoder
@@ -167,7 +168,7 @@ def score_function(
             full_origin(encoder),
             full.latents,
             takes=takes,
-            signature=signature_of(full.first_codes()),
+            signature=signature_of(full.sample_codes()),
         )
         origin = external.record.id if external else encoder.name
         requests = request.scores_of(DatasetRecord.of(part), origin)
@@ -185,6 +186,23 @@ def score_function(
         if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
             say(time_needed(missing, source) + reduced_time(missing, source))
         return complete(external, requests, source) if external else measure_each(requests, source)
+
+
+def device_of(encoder: ExternalEncoder, name: str, say: Say) -> torch.device:
+    """The device of an encoder: the named one, or for `auto` one that it can use.
+
+    Raises:
+        UsageError: the device is not available, or the encoder cannot use it.
+    """
+    device = choose_device(name)
+    if not encoder.cpu_only or device.type == "cpu":
+        return device
+    if name == "auto":
+        say(f"the encoder runs on the CPU: {encoder.cpu_only}")
+        return torch.device("cpu")
+    raise UsageError(
+        f"the encoder cannot use device '{name}': {encoder.cpu_only}; or omit --device"
+    )
 
 
 def lines_of_size(source: Encoder, reduction: str) -> list[str]:

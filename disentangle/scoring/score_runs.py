@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ from disentangle._utils.device import choose_device
 from disentangle._utils.notebook import encoding_line
 from disentangle._utils.text import duration
 from disentangle.contracts.dataset import Dataset
-from disentangle.errors import DisentangleError, NotWritable, ScoringFailed, UnwrittenWarning
+from disentangle.errors import DisentangleError, ScoringFailed, UnwrittenWarning
 from disentangle.runs.named import load_run
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL, Score
-from disentangle.runs.scored_folder import ScoredFolder
+from disentangle.runs.scored_folder import locked_if_writable
 from disentangle.runs.scores import keep_scores, read_scores
 from disentangle.scoring.measure import (
     ScoreMapping,
@@ -128,15 +128,6 @@ def weights_needed(run: Run, missing: Sequence[ScoreRequest]) -> Iterator[None]:
         raise DisentangleError(
             f"{run.path}: its weights are not there, so {names} cannot be computed: {error}"
         ) from error
-
-
-@contextmanager
-def locked_if_writable(run: ScoredFolder) -> Iterator[None]:
-    """Lock a run while it is scored; one whose folder cannot be written to needs no lock."""
-    with ExitStack() as stack:
-        with suppress(NotWritable):
-            stack.enter_context(run.lock())
-        yield
 
 
 def few_labels(

@@ -12,7 +12,7 @@ from disentangle.data.request import DatasetRequest
 from disentangle.errors import DisentangleError
 from disentangle.runs.layout import RECORD
 from disentangle.runs.records import DatasetRecord, Record, RunRecord, describe
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.score_records import Score
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import ScoreRequest
@@ -89,7 +89,7 @@ class Job:
         Raises:
             DisentangleError: its record is damaged.
         """
-        return load_run(self.path) if (self.path / RECORD).exists() else None
+        return read_run(self.path) if (self.path / RECORD).exists() else None
 
     def look(self) -> tuple[Run | None, str]:
         """Load the run and its scores; return the run or None, and the error message, if any."""

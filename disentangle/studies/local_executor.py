@@ -1,4 +1,4 @@
-"""The local executor: one process per training on this machine, restarted after a crash."""
+"""The local executor: trainings on this machine, each restarted after a crash."""
 
 import os
 import time
@@ -77,9 +77,12 @@ class Lane:
 
 
 class Local(Executor):
-    """Trains on this machine, one process per run. A crashed run resumes from its checkpoint."""
+    """Trains on this machine, one process per run, except that recorded trainings share one.
 
-    about = "Trainings on this machine, each in a process of its own"
+    A crashed run resumes from its checkpoint.
+    """
+
+    about = "Trainings on this machine; recorded ones share a GPU"
 
     jobs: int = knob(default=0, min=0, help="number of trainings at a time; 0: one per core or GPU")
     threads: int = knob(default=0, min=0, help="threads per training; 0: the cores, split evenly")

@@ -1,4 +1,4 @@
-"""Checks for plugin authors: whether a model, dataset or metric fulfils its contract.
+"""Checks for plugin authors: whether a plugin fulfils its contract.
 
 In a test file of your plugin, with the names registered in its `pyproject.toml`:
 
@@ -14,14 +14,25 @@ pytest then runs one small test for each rule. Without pytest, call each check:
 
 from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.testing.check import Check, Violation
-from disentangle.testing.suite import check_dataset, check_metric, check_model, conformance
+from disentangle.testing.suite import (
+    check_collection,
+    check_dataset,
+    check_encoder,
+    check_metric,
+    check_model,
+    check_tracker,
+    conformance,
+)
 
 __all__ = [
     "Check",
     "Violation",
+    "check_collection",
     "check_dataset",
+    "check_encoder",
     "check_metric",
     "check_model",
+    "check_tracker",
     "conformance",
     "initialising",
     "torch_rng",

@@ -4,7 +4,7 @@ import time
 
 from disentangle._utils.callbacks import Report
 from disentangle.errors import DisentangleError
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 
 PATIENCE = 10
 """Number of polls of a run that is not being trained before giving up: training may soon start."""
@@ -26,7 +26,7 @@ def follow(run: Run, report: Report, *, once: bool = False, poll: float = 1.0) -
     """
     steps, reported, left = int(run.record.recipe["steps"]), 0, PATIENCE
     while True:
-        run = load_run(run.path)  # before the log: its last entry is written before the run ends
+        run = read_run(run.path)  # before the log: its last entry is written before the run ends
         entries = [entry for entry in run.log if "terms" in entry]
         reported = min(reported, entries[-1]["step"] if entries else 0)
         for entry in entries:

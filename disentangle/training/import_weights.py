@@ -21,7 +21,7 @@ from disentangle.errors import DisentangleError, UsageError, suggestion
 from disentangle.runs.checkpoint import Checkpoint, unpack
 from disentangle.runs.layout import RECORD, run_folder
 from disentangle.runs.records import DatasetRecord, parts_of
-from disentangle.runs.run import Run, build_model, load_run
+from disentangle.runs.run import Run, build_model, read_run
 from disentangle.scoring.encoders import file_name
 from disentangle.training.configuration import ModelRequest, make_record
 
@@ -124,7 +124,7 @@ def import_weights(
             "run cannot be trained further"
         )
     if (folder / RECORD).exists():
-        return load_run(folder, dataset=opened)
+        return read_run(folder, dataset=opened)
     folder.mkdir(parents=True, exist_ok=True)
     steps = record.recipe["steps"]
     Checkpoint(run=record.id, step=steps, seconds=0.0, model=weights).save(run.checkpoint_path)

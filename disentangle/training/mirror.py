@@ -25,7 +25,7 @@ from disentangle.errors import DisentangleError
 from disentangle.runs.labels import read_label
 from disentangle.runs.layout import RECORD
 from disentangle.runs.overview import plainest
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.run import Run, read_run
 from disentangle.runs.scores import current_scores
 from disentangle.runs.tracker_records import (
     TrackerRecord,
@@ -57,7 +57,7 @@ class Mirror:
         self.tracker, self.path = tracker, path
         self.record = read_tracker(path, track)
         write_tracker(path, self.record)  # resuming the run tries again, even if opening fails
-        entry = tracker.open(tracked_run(load_run(path), self.record.entry))
+        entry = tracker.open(tracked_run(read_run(path), self.record.entry))
         self.step = entry.step
         figures = self.record.figures if entry.step else ()
         self.keep(entry=entry.id, where=masked(entry.where), figures=figures, failed="")
@@ -75,14 +75,14 @@ class Mirror:
         if now == self.seen:
             return
         self.seen = now
-        for entry in load_run(self.path).log:
+        for entry in read_run(self.path).log:
             if entry["step"] > self.step:
                 self.tracker.log(entry["step"], scalars(entry))
                 self.step = entry["step"]
 
     def finish(self) -> None:
         """Send the figures and scores of a finished run, and close the tracker."""
-        run = load_run(self.path)
+        run = read_run(self.path)
         self.update()
         if run.finished:
             sent = self.record.figures

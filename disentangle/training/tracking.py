@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from disentangle._utils.callbacks import Report, Say
+from disentangle._utils.text import joined
 from disentangle.contracts import registry
 from disentangle.contracts.entry_points import OWN
 from disentangle.contracts.plugin import knobs
@@ -257,7 +258,7 @@ def wait_for(followers: Sequence[Follower], seconds: float, say: Say) -> None:
         if waited >= seconds:
             return
         if waited >= SOON and not announced:
-            say(f"waiting for {' and '.join(running)}")
+            say(f"waiting for {joined(running)}")
             announced = True
         time.sleep(POLL)
 

@@ -139,7 +139,8 @@ def test_training_shows_one_line_that_is_updated(strangers, kernel, tmp_path):
 def test_scoring_shows_one_line_that_is_updated(run, kernel, monkeypatch, tmp_path):
     monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path / "cache"))  # where no codes are
     score(run, ["mig"], device="cpu")
-    assert kernel.texts == ["64 of 75 images  85 %  encoding", "encoded 75 images"]
+    assert kernel.texts[0] == "0 of 75 images  0 %  encoding"
+    assert kernel.texts[-1] == "encoded 75 images"
 
 
 def test_a_callback_of_ones_own_takes_its_place(strangers, kernel, tmp_path):
@@ -154,3 +155,11 @@ def test_outside_a_notebook_nothing_is_shown(capsys, strangers, tmp_path):
     options = {"batch_size": 8, "figures": False, "device": "cpu", "results": tmp_path}
     disentangle.train("vae", "tiny", steps=1, **options)
     assert capsys.readouterr() == ("", "")
+
+
+def test_all_requests_are_in_the_last_line(kernel):
+    with notebook.encoding_line(None) as progress:
+        for _ in range(2):
+            progress(0, 8)
+            progress(8, 8)
+    assert kernel.texts[-1] == "encoded 16 images"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import registered
 
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.training.train import train
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import disentangle
 from disentangle.errors import DisentangleError
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.runs.train_command import train_command
 from disentangle.training.loop import Interrupted

@@ -11,7 +11,7 @@ from PIL import Image
 
 from disentangle.data.prepared import Content, Preparation
 from disentangle.data.status import short_folder, short_source, state_of
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 
 pytestmark = pytest.mark.usefixtures("strangers")
 QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu", "--no-figures"]

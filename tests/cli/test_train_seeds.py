@@ -12,7 +12,7 @@ import torch
 
 from disentangle.cli import train_seeds
 from disentangle.runs.labels import read_label
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.studies.executor import executor_of
 from disentangle.training.train import train
 

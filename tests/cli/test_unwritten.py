@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from disentangle.errors import UnwrittenWarning
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import baselines
@@ -59,6 +59,8 @@ def test_scores_of_a_run_that_cannot_be_written_to_are_shown(command, run, unwri
     assert " 0." in row
     assert f"scores not written: {run.path}/scores.json: {REASONS[number]}" in err
     assert "`--output FILE` writes the scores elsewhere" in err
+    assert "Scores are stored" not in err
+    assert "No table was written" in err
     assert not (run.path / "scores.json").exists()
 
 

@@ -222,3 +222,13 @@ def test_folder_that_another_process_prepares_is_left(tmp_path):
         assert (folder / ".lock").exists()
     remove_empty([folder, folder.parent])
     assert not folder.parent.exists()
+
+
+def test_example_without_a_label_for_each_column_is_named(tmp_path):
+    examples = Examples(
+        parts={"all": lambda: [(picture(0), [1, 2])]}, source="lab 1", columns={"digit": ()}
+    )
+    location = Location(folder=tmp_path / "a", name="lab:x")
+    message = r"image 0 of 'lab:x': expected a label for each column \(digit\), got 2"
+    with pytest.raises(DisentangleError, match=message):
+        prepare_examples(location, 1, lambda stack: examples)

@@ -8,6 +8,7 @@ import pytest
 from disentangle._utils.files import data_folder
 from disentangle._utils.seeds import initialising
 from disentangle.contracts import registry
+from disentangle.contracts.entry_points import OWN
 from disentangle.contracts.model import Model
 from disentangle.contracts.plugin import knobs
 from disentangle.data.status import about, state
@@ -33,6 +34,21 @@ if READY:
     test_prepared_datasets = conformance(datasets=READY, data_dir=HERE)
 if DRAWN:
     test_drawn_datasets = conformance(datasets=DRAWN)
+
+
+def test_every_builtin_adapter_is_checked():
+    """Each needs a reference or settings, so their own tests in tests/plugins check them."""
+    names = {
+        group.kind: {
+            name for name, (entry, *_) in group.entries.items() if entry.distribution == OWN
+        }
+        for group in (registry.encoders, registry.collections, registry.trackers)
+    }
+    assert names == {
+        "encoder": {"hf", "onnx", "timm", "torchvision"},
+        "collection": {"hf", "torchvision"},
+        "tracker": {"mlflow", "tensorboard", "wandb"},
+    }
 
 
 @pytest.mark.parametrize("name", MISSING)

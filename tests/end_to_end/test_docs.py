@@ -1,6 +1,8 @@
 """The documentation: its code runs, its links lead somewhere, and it leaves no plugin out."""
 
+import contextlib
 import importlib
+import inspect
 import json
 import re
 import shlex
@@ -169,6 +171,44 @@ def test_documented_objects_exist():
             assert hasattr(found, attribute), name
 
 
+def test_formulas_of_documented_functions_have_their_tex():
+    from tools import equations  # which needs Griffe
+
+    names = [n for page in TEXTS.values() for n in re.findall(r"^::: (\S+)$", page, re.MULTILINE)]
+    docstrings = {}
+    for name in names:
+        module, _, function = name.rpartition(".")
+        with contextlib.suppress(ImportError):
+            documented = getattr(importlib.import_module(module), function)
+            if isinstance(documented, types.FunctionType):
+                docstrings[function] = inspect.getdoc(documented) or ""
+    assert {"mig", "log_weights"} <= set(docstrings)
+    for name, docstring in docstrings.items():
+        prose = equations.VERBATIM.sub("", equations.typeset(docstring, name))
+        plain = re.search(r"(sum|mean|min|max)_|\blog [a-z]_|\|\||\^|\w_\(", prose)
+        assert plain is None, f"{name}: {prose}"
+        for formula in equations.equations().get(name, {}):
+            assert formula in " ".join(docstring.split()), f"{name}: {formula}"
+
+
+@pytest.mark.parametrize(
+    ("docstring", "typeset"),
+    [
+        ("Return sum_i w_i max_k R_ik / sum_i w_i; or 0.", "```math\nTEX\n```\n\nOr 0."),
+        (
+            "Gaps of z_(1), I(z_i; v_k) and `v_k`.",
+            "Gaps of $z_{(1)}$, $I(z_{i}; v_{k})$ and `v_k`.",
+        ),
+        ("The means of q(z|x).", "The means of $q(z \\mid x)$."),
+    ],
+)
+def test_typesetting(docstring, typeset):
+    from tools import equations
+
+    (tex,) = (tex for plain, tex in equations.equations()["irs"].items() if "max_k" in plain)
+    assert equations.typeset(docstring, "irs") == typeset.replace("TEX", tex)
+
+
 def test_every_public_name_is_documented():
     public = {name: face for face in FACES for name in importlib.import_module(face).__all__}
     public |= {name: "disentangle" for name in disentangle.__all__ if name != "__version__"}
@@ -261,12 +301,17 @@ def documentation_of_score(plugin):
     return getattr(getattr(plugin, "score", None), "__doc__", None) or ""
 
 
+def helps_of(plugin):
+    return [knob.help for knob in knobs(plugin).values()]
+
+
 @pytest.mark.parametrize("group", [registry.models, registry.metrics])
 def test_formulas_of_docstrings_have_their_tex(group):
     equations = tomllib.loads((ROOT / "tools" / "equations.toml").read_text())
     for name in built_in(group):
         plugin = group.load(name)
-        docstring = " ".join(f"{plugin.__doc__} {documentation_of_score(plugin)}".split())
+        texts = [plugin.__doc__, documentation_of_score(plugin), *helps_of(plugin)]
+        docstring = " ".join(" ".join(texts).split())
         for formula in sorted(equations.get(plugin.__name__, {}), key=len, reverse=True):
             assert formula in docstring, f"{plugin.__name__}: {formula}"
             docstring = docstring.replace(formula, "")

@@ -306,6 +306,21 @@ def test_lines_and_texts_of_a_sweep_have_contrast(observations, tmp_path, monkey
     assert drawn[0].axes[0].get_xscale() == "log"
 
 
+def test_label_beside_long_numbers_is_inside_the_figure(variant, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(picture, "save_figure", lambda figure, path, **about: drawn.append(figure))
+    runs = [
+        variant(f"{beta}", values=[{"value": 12.75 + beta / 1_000}], knobs={"beta": float(beta)})
+        for beta in (1, 2, 3)
+    ]
+    draw_sweep(observations_of(runs), "mig", "beta", tmp_path / "a.png")
+    (axes,) = drawn[0].axes
+    box = axes.get_tightbbox()
+    assert max(len(label.get_text()) for label in axes.get_yticklabels()) >= len("12.7515")
+    assert box.x0 >= 0
+    assert box.x1 <= drawn[0].bbox.width
+
+
 def test_figure_says_in_its_metadata_what_is_seen(observations, tmp_path):
     path = draw_sweep(observations, "mig [mean]", "beta", tmp_path / "a.png", caption=False)
     with Image.open(path) as picture:

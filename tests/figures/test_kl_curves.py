@@ -50,6 +50,12 @@ def test_lines_are_named_at_their_ends_and_the_little_ones_together(run, drawn):
     assert "z3" not in said
 
 
+def test_one_little_line_is_counted_in_the_singular(run, drawn):
+    write_log(run, [[3.0, 3.01, 0.02]] * 2)
+    curves.draw_kl(run)
+    assert "1 other\nbelow 0.1" in check_type(drawn[0])
+
+
 def test_many_lines_that_end_together_are_told_apart(run, drawn):
     write_log(run, [[1 + d / 1000 for d in range(40)]] * 3)
     curves.draw_kl(run)

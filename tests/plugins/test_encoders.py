@@ -9,6 +9,7 @@ from urllib.error import URLError
 import huggingface_hub
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import timm
 import torch
@@ -17,14 +18,15 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torchvision import models
 
-from disentangle import Reference
 from disentangle._utils.seeds import initialising
 from disentangle.data.loading import load_dataset
-from disentangle.errors import DisentangleError, InputWarning, UsageError
+from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn import IMAGENET, Preprocessing
+from disentangle.scoring import score_external
 from disentangle.scoring.encoder_loading import load_encoder
-from disentangle.scoring.score_external import score_encoder
-from disentangle_plugins.encoders.onnx import Session
+from disentangle.scoring.score_external import device_of, score_encoder
+from disentangle.testing import check_encoder
+from disentangle_plugins.encoders.onnx import CPU, CUDA
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=8"]
@@ -386,11 +388,70 @@ def test_onnx_network_of_any_batch_is_an_encoder(tmp_path, shape, channels):
     torch.testing.assert_close(found, x.mean((2, 3)).repeat(1, channels))
 
 
-def test_onnx_network_on_a_gpu_says_that_it_runs_on_the_cpu(tmp_path):
-    session = Session(written(tmp_path / "net.onnx", ["n", 3, 64, 64]), Reference("onnx", "net"))
-    images = SimpleNamespace(device=torch.device("cuda"), cpu=lambda: X.repeat(1, 3, 1, 1)[:, :3])
-    with pytest.warns(InputWarning, match="run on the CPU"):
-        session(images)
+class FakeOnnxruntime:
+    """An onnxruntime with some providers, which notes those of each session.
+
+    Attributes:
+        starts: False if the provider for CUDA is installed but cannot start.
+    """
+
+    def __init__(self, monkeypatch, *providers, starts=True):
+        self.chosen, self.starts, self.create = [], starts, onnxruntime.InferenceSession
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [*providers, CPU])
+        monkeypatch.setattr(onnxruntime, "InferenceSession", self.session)
+
+    def session(self, path, options, providers):
+        self.chosen.append(providers)
+        session = self.create(path, options, providers=[CPU])
+        if self.starts and providers != [CPU]:
+            session.get_providers = lambda: [CUDA, CPU]
+        return session
+
+
+def on_gpu(number=0):
+    """Images that say that they are on a GPU."""
+    device, x = torch.device("cuda", number), X.repeat(1, 3, 1, 1)
+    return SimpleNamespace(device=device, cpu=lambda: x)
+
+
+@pytest.fixture
+def grey(tmp_path):
+    return str(written(tmp_path / "net.onnx", ["n", 3, 64, 64]))
+
+
+def test_onnx_network_uses_the_gpu_of_its_images(grey, monkeypatch):
+    fake = FakeOnnxruntime(monkeypatch, CUDA)
+    encoder = load_encoder(grey)
+    assert encoder.cpu_only == ""
+    codes = [encoder.function.network(on_gpu(number)) for number in (1, 1, 0)]
+    assert fake.chosen == [[CPU], *([(CUDA, {"device_id": n}), CPU] for n in (1, 0))]
+    np.testing.assert_allclose(codes[0], X.mean((2, 3)).repeat(1, 3), rtol=1e-5)
+
+
+def test_onnx_network_never_takes_the_cpu_for_a_gpu(grey, monkeypatch):
+    encoder = load_encoder(grey)
+    assert "is installed without CUDAExecutionProvider; run `pip un" in encoder.cpu_only
+    with pytest.raises(DisentangleError, match=r"cannot run on device 'cuda:0': onnxruntime"):
+        encoder.function.network(on_gpu())
+    FakeOnnxruntime(monkeypatch, CUDA, starts=False)
+    with pytest.raises(DisentangleError, match=r"cannot start its CUDA.*use `--device cpu`"):
+        load_encoder(grey).function.network(on_gpu())
+
+
+def test_onnx_network_without_a_gpu_takes_the_cpu_by_default_and_says_so(
+    grey, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(score_external, "choose_device", lambda name: torch.device("cuda"))
+    said = []
+    encoder = load_encoder(grey)
+    assert device_of(encoder, "auto", said.append) == torch.device("cpu")
+    assert said == [f"the encoder runs on the CPU: {encoder.cpu_only}"]
+    with pytest.raises(UsageError, match=r"cannot use device 'cuda': .*onnxruntime-gpu`; or omit"):
+        device_of(encoder, "cuda", said.append)
+    FakeOnnxruntime(monkeypatch, CUDA)
+    for name in ("auto", "cuda"):
+        assert device_of(load_encoder(grey), name, said.append) == torch.device("cuda")
+    assert len(said) == 1
 
 
 def test_onnx_network_of_bytes_gets_them(tmp_path):
@@ -514,3 +575,15 @@ def test_encoders_are_listed(command):
     _, out, _ = command("list", "encoders")
     for prefix in PLUGINS:
         assert f"  {prefix} " in out
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_builtin_encoder_keeps_the_contract(plugin, vit, tmp_path):
+    references = {
+        "torchvision": f"torchvision:{SMALL}:weights=none,size=32",
+        "timm": "timm:test_resnet:weights=none",
+        "hf": f"hf:{vit[0]}:weights=none",
+        "onnx": f"onnx:{written(tmp_path / 'net.onnx', [1, 1, 64, 64])}",
+    }
+    for check in check_encoder(references[plugin]):
+        check()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.testing import check_collection
 
 datasets.disable_progress_bars()
 COUNT = 24
@@ -287,3 +288,8 @@ def test_dataset_in_the_cache_of_the_library_needs_no_network(load, cache, tmp_p
     assert len(dataset) == COUNT
     assert ", me/cats, commit c0ffeec0ff, split train, " in dataset.source
     assert datasets.config.HF_HUB_OFFLINE is False
+
+
+def test_it_keeps_the_contract_of_collections(load, parquet):
+    for check in check_collection(f"hf:{parquet}"):
+        check()

@@ -2,11 +2,15 @@
 
 import gzip
 import hashlib
+import inspect
 import io
+import os
 import pickle
+import re
 import struct
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,8 @@ from torchvision import datasets
 
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.testing import check_collection
+from disentangle_plugins.collections.torchvision import AS_LISTED, OF_PAIRS, REFUSED
 
 rng = np.random.default_rng(0)
 
@@ -137,6 +143,71 @@ def test_emnist_has_splits_of_its_own(load, tmp_path):
         load("torchvision:EMNIST", tmp_path / "emnist")
     dataset = load("torchvision:EMNIST:letters,train=false", tmp_path / "emnist")
     assert (len(dataset), dataset.values["label"][:3]) == (20, ("N/A", "a", "b"))
+
+
+def write_omniglot(folder):
+    for name in ("Greek/character01", "Greek/character02", "Braille/character01"):
+        save(folder / "omniglot-py" / "images_background" / name, "b.png", "a.png")
+
+
+def write_sun(folder):
+    names = ("abbey", "bar", "zoo")
+    (folder / "SUN397").mkdir()
+    (folder / "SUN397" / "ClassName.txt").write_text("".join(f"/{n[0]}/{n}\n" for n in names))
+    for name in names:
+        save(folder / "SUN397" / name[0] / name, "sun_b.jpg", "sun_a.jpg")
+
+
+def write_inaturalist(folder):
+    for number, name in enumerate(("Animalia_A", "Plantae_B", "Animalia_C")):
+        save(folder / "2021_train" / f"{number:05d}_{name}_c_d_e_f_g", "b.jpg", "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("Omniglot", write_omniglot),
+        ("SUN397", write_sun),
+        ("INaturalist", write_inaturalist),
+    ],
+)
+def test_numbers_do_not_depend_on_the_order_in_which_files_are_listed(
+    name, write, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(datasets.Omniglot, "_check_integrity", lambda self: True)
+    write(tmp_path)
+    listdir, rglob = os.listdir, Path.rglob
+    opened = []
+    for order in (1, -1):
+
+        def listed(names, order=order):
+            return sorted(names, key=str)[::order]
+
+        monkeypatch.setattr(os, "listdir", lambda *args: listed(listdir(*args)))
+        monkeypatch.setattr(Path, "rglob", lambda self, *args: listed(rglob(self, *args)))
+        data = tmp_path / f"data {order}"
+        dataset = load_dataset(f"torchvision:{name}", data_dir=data, file=tmp_path)
+        (factor,) = dataset.factors
+        labels = [dataset.values[factor][i] for i in dataset.labels(range(len(dataset)))[:, 0]]
+        opened.append((dataset.fingerprint, labels))
+    assert opened[0] == opened[1]
+    assert labels == sorted(labels)
+
+
+def test_every_class_that_lists_files_unsorted_is_known():
+    """The classes of torchvision by their source; those that are refused do not matter."""
+    unsorted = set()
+    for name in datasets.__all__:
+        cls = getattr(datasets, name)
+        if not inspect.isclass(cls) or OF_PAIRS & {base.__name__ for base in cls.__mro__}:
+            continue
+        for line in inspect.getsource(cls).splitlines():
+            lists = re.search(r"\b(listdir|list_dir|list_files|r?glob|iterdir|scandir)\(", line)
+            if lists and "sorted(" not in line and "len(" not in line:
+                unsorted.add(name)
+    # These unpack what they list, or number what they have counted.
+    harmless = {"Caltech101", "Caltech256", "EMNIST"}
+    assert unsorted - harmless - set(REFUSED) == set(AS_LISTED)
 
 
 def test_splits_with_other_classes_are_not_mixed(load, tmp_path, monkeypatch):
@@ -430,3 +501,8 @@ def test_download_goes_to_the_data_folder(load, tmp_path, monkeypatch):
     raw = tmp_path / "data" / "downloads" / "torchvision" / "MNIST" / "MNIST" / "raw"
     assert (raw / "train-images-idx3-ubyte").exists()
     assert len(load("torchvision:MNIST:test")) == 20  # without --download: the files are there
+
+
+def test_it_keeps_the_contract_of_collections(mnist):
+    for check in check_collection("torchvision:MNIST", file=mnist):
+        check()

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from disentangle.contracts.tracker import TrackedRun
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.tracker_records import read_tracker
 from disentangle.scoring.score_runs import score
+from disentangle.testing import check_tracker
 from disentangle.training.mirror import Mirror, scalars
 from disentangle.training.tracking import check_trackers, tracker_of
 from disentangle.training.train import train
@@ -268,3 +269,16 @@ def test_wandb_without_a_login_costs_nothing(strangers, tmp_path, monkeypatch):
     with pytest.warns(TrackingWarning, match=r"wandb failed: UsageError: .*wandb login"):
         run = train("beta-vae", "tiny", results=tmp_path, track=["wandb:mode=online"], **SMALL)
     assert load_run(run.path).finished
+
+
+@pytest.mark.parametrize(
+    "tracker",
+    [
+        "tensorboard",
+        "wandb:mode=offline",
+        pytest.param("mlflow", marks=[pytest.mark.slow, OF_MLFLOW]),
+    ],
+)
+def test_builtin_tracker_keeps_the_contract(tracker, store):
+    for check in check_tracker(f"mlflow:uri={store}" if tracker == "mlflow" else tracker):
+        check()

@@ -369,6 +369,17 @@ def test_plot_has_every_seed_and_the_settings_that_vary(variant, tmp_path):
     assert told["scores"] == ["mig"]
 
 
+@pytest.mark.parametrize(
+    ("betas", "logarithmic"), [((1.0, 4.0, 16.0), ["beta"]), ((1.0, 2.0, 3.0), [])]
+)
+def test_plot_has_the_logarithmic_axes_of_the_figures(variant, tmp_path, betas, logarithmic):
+    for beta in betas:
+        variant(f"beta-{beta:g}", values=[{"value": 0.1}], knobs={"beta": beta})
+    plot = json.loads(study(tmp_path).scripts[0])
+    assert plot["knobs"] == ["beta"]
+    assert plot["logarithmic"] == logarithmic
+
+
 def test_plot_of_numbers_that_are_not_finite_is_still_json(variant, tmp_path):
     variant(
         "a",
@@ -501,6 +512,7 @@ def test_page_of_a_folder_shows_external_encoders(variant, external):
     assert mine.record.id in words
     (plot,) = [json.loads(s) for s in page.scripts if s.startswith("{")]
     assert plot["baselines"] == {"mine (external)": {"mig": 0.9}}
+    assert "Each dot is one run. Dotted lines: external encoders." in words
 
 
 def test_page_of_external_encoders_alone(external):

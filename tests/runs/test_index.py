@@ -14,7 +14,7 @@ from disentangle.runs.collapse import collapsed
 from disentangle.runs.collection import find_runs, load_all
 from disentangle.runs.index import place_of, read_index, write_index
 from disentangle.runs.log_tail import last_entry
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.score_tables.build import make_tables
 
@@ -58,7 +58,7 @@ def recalled(results):
 
 def test_runs_are_read_from_the_index_the_second_time(results, monkeypatch):
     first = held(results)
-    monkeypatch.setattr(collection, "load_run", None)
+    monkeypatch.setattr(collection, "read_run", None)
     assert held(results) == first
     assert recalled(results) == ["s0", "s1", "s2", "s3"]
 

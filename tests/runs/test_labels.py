@@ -6,7 +6,7 @@ import pytest
 
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.labels import Label, check_free, find_run, read_label, write_label
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 
 
 def test_run_without_a_label_has_no_name(run):

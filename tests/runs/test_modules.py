@@ -5,7 +5,7 @@ import torch
 from conftest import registered
 from torch import nn
 
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.training.train import train
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from disentangle.errors import Busy, DisentangleError
 from disentangle.runs.log_tail import last_entry
+from disentangle.runs.named import load_run
 from disentangle.runs.overview import overview, plainest
 from disentangle.runs.removal import remove_run, size_of
-from disentangle.runs.run import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score
 

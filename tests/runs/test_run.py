@@ -13,7 +13,7 @@ from disentangle.errors import DisentangleError
 from disentangle.runs import checkpoint
 from disentangle.runs.checkpoint import Checkpoint, read_tensors
 from disentangle.runs.collection import find_runs
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.runs.scores import read_scores
 
 
@@ -79,7 +79,7 @@ def test_wrong_latents_are_refused(run):
 
 def test_missing_run_is_named(tmp_path):
     with pytest.raises(DisentangleError, match="not a run"):
-        load_run(tmp_path)
+        read_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_edited_record_is_refused_with_the_field(run, change, message):
     change(record)
     file.write_text(json.dumps(record))
     with pytest.raises(DisentangleError) as caught:
-        load_run(run.path)
+        read_run(run.path)
     assert str(file) in str(caught.value)
     assert message in str(caught.value)
 
@@ -121,7 +121,7 @@ def test_record_that_does_not_fit_its_model_or_weights_is_refused(run, change, m
     change(record)
     file.write_text(json.dumps(record))
     with pytest.raises(DisentangleError, match=message) as caught:
-        _ = load_run(run.path).model
+        _ = read_run(run.path).model
     assert "\n" not in str(caught.value)
 
 
@@ -156,7 +156,7 @@ def test_moved_data_is_found_where_it_is_said_to_be(run, tmp_path, monkeypatch):
         return opened
 
     monkeypatch.setattr("disentangle.data.loading.load_dataset", load_dataset)
-    assert load_run(run.path, data_dir=tmp_path, file="f").dataset is opened
+    assert read_run(run.path, data_dir=tmp_path, file="f").dataset is opened
     seen.pop("say")
     assert seen == {"data_dir": tmp_path, "file": "f", "image_size": None, "channels": None}
 
@@ -165,7 +165,7 @@ def test_half_written_record_is_refused(run):
     file = run.path / "run.json"
     file.write_text(file.read_text()[:100])
     with pytest.raises(DisentangleError, match="invalid record"):
-        load_run(run.path)
+        read_run(run.path)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "pickle", "empty", "foreign", "missing"])
@@ -216,7 +216,7 @@ def test_run_in_use_is_locked(run):
     with (
         run.lock(),
         pytest.raises(DisentangleError, match="another process is training or scoring"),
-        load_run(run.path).lock(),
+        read_run(run.path).lock(),
     ):
         pass
 

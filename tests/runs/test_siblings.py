@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.siblings import siblings
 
 

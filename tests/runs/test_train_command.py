@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 import pytest
 
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.train_command import train_command
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -1,6 +1,7 @@
 """Two runs side by side."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -98,6 +99,29 @@ def test_scores_are_tested_over_seeds_that_both_were_trained_with(variant):
     assert (found.name, found.a, found.b, found.seeds) == ("mig", 0.9, 0.3, 6)
     assert found.mean == pytest.approx(0.2 + np.mean(range(6)) / 100)
     assert found.p == pytest.approx(2 / 2**6)
+
+
+def not_a_number(run):
+    """Make the score of a run NaN, as no version writes it."""
+    file = run.path / "scores.json"
+    scores = json.loads(file.read_text())
+    scores["scores"][0]["value"] = math.nan
+    file.write_text(json.dumps(scores))
+    return run
+
+
+def test_score_that_is_not_finite_is_no_pair(variant):
+    a = [variant(f"a{seed}", seed=seed, values=[{"value": 0.1}]) for seed in range(4)]
+    b = [
+        variant(f"b{seed}", seed=seed, values=[{"value": 0.3}], knobs={"beta": 9.0})
+        for seed in range(4)
+    ]
+    not_a_number(b[2])
+    (difference,) = compare(a[0], b[0]).scores
+    assert (difference.seeds, difference.mean) == (3, pytest.approx(0.2))
+    assert difference.p == pytest.approx(2 / 2**3)
+    (single,) = compare(a[2], b[2]).scores
+    assert (single.a, single.b) == (0.1, None)
 
 
 def test_seeds_of_one_configuration_are_no_test(variant):

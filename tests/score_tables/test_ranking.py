@@ -1,9 +1,13 @@
 """What may be called best, and what is never compared."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 from disentangle.runs.score_records import ColumnKey
-from disentangle.score_tables.cells import Cell, Row
+from disentangle.score_tables.baseline_rows import correct
+from disentangle.score_tables.cells import Cell, Row, cell_of
 from disentangle.score_tables.ranking import mark_best
 
 MIG = ColumnKey("mig", "mig", 1, (), "locatello2019", "mean", ("x",), (), "f" * 64, 0)
@@ -62,6 +66,45 @@ def test_what_is_partial_or_chosen_by_the_score_is_not_ranked(about):
 def test_baselines_are_not_ranked():
     oracle = Row("oracle", cells={MIG: Cell((1.0,) * 5, 5)})
     assert best([oracle, row("a", LOW)]) == ([], "")
+
+
+def test_external_encoders_are_not_ranked_and_do_not_stand_in_the_way():
+    mine = Row("mine", external=True, cells={MIG: Cell((0.9,) * 5, 5)})
+    assert best([mine, row("a", LOW)]) == ([], "")
+    assert best([mine, row("a", LOW), row("b", HIGH)])[0] == ["b"]
+
+
+def test_rows_of_equal_scores_are_not_marked():
+    marked, said = best([row("a", HIGH), row("b", HIGH), row("c", (0.5,) * 5)])
+    assert (marked, said[:25]) == ([], "No row differs significan")
+
+
+def test_row_whose_score_is_not_available_is_not_compared():
+    lacking = row("c", ())
+    assert best([row("a", LOW), lacking]) == ([], "")
+    assert best([row("a", LOW), row("b", HIGH), lacking])[0] == ["b"]
+
+
+def test_scores_that_are_not_finite_are_missing():
+    cell = cell_of([score(0.5), score(math.nan), score(None), score(math.inf)], 4)
+    assert cell.values == (0.5,)
+    assert "the score is not finite" in cell.reasons
+    assert not cell.whole
+
+
+def score(value):
+    return SimpleNamespace(value=value, reason="" if value is not None else "no factor")
+
+
+def test_score_corrected_for_chance_is_bold_where_the_score_is():
+    rows = [row("a", LOW), row("b", HIGH)]
+    top, bottom = (
+        Row(name, cells={MIG: Cell((v,), 1)}) for name, v in (("oracle", 1), ("noise", 0.1))
+    )
+    best(rows)
+    corrected = MIG._replace(corrected=True)
+    assert corrected in correct({MIG: "mig"}, [*rows, top, bottom], top, bottom)
+    assert [corrected in one.best for one in rows] == [False, True]
 
 
 @pytest.mark.parametrize("about", [{"failed": 1}, {"grey": True}, {"runs": 6}], ids=str)

@@ -8,8 +8,8 @@ from conftest import registered
 
 from disentangle.errors import UsageError
 from disentangle.runs.filters import where
+from disentangle.runs.named import load_run
 from disentangle.runs.overview import STATES
-from disentangle.runs.run import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.selection import select
 from disentangle.training.train import train
@@ -206,6 +206,19 @@ def test_oracle_compares_one_meaning_of_complete_sets(variant):
         select([*runs, other], "oracle:mig")
     ((beta, _, _),) = shown([*runs, other], "oracle:mig [disjoint]")
     assert beta == 5.0
+
+
+def test_configuration_with_a_score_that_is_not_finite_is_not_chosen(variant):
+    runs = [
+        variant(f"{beta}-{seed}", seed=seed, values=[{"value": value}], knobs={"beta": beta})
+        for beta, value in ((1.0, 0.5), (9.0, 0.9))
+        for seed in range(2)
+    ]
+    file = runs[-1].path / "scores.json"
+    file.write_text(file.read_text().replace("0.9", "NaN"))
+    assert shown(runs, "oracle:mig") == {
+        (1.0, "oracle (mig) 0.500, best of 2, 1 without this score", True)
+    }
 
 
 def test_less_is_chosen_where_it_is_better_and_neither_where_there_is_no_better(variant):

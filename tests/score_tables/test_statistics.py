@@ -1,5 +1,7 @@
 """What seeds say together, against scipy's own and by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,3 +156,56 @@ def test_one_large_value_does_not_make_the_others_best():
     spoilt, even = [0.1] * 9 + [10], [0.2 + i / 1000 for i in range(10)]
     assert best_of([spoilt, even]) is None
     assert best_of([spoilt, even], statistic="median") == 1
+
+
+def two_sided(observed, others):
+    """Twice the share of equally likely outcomes at least as extreme as the observed one."""
+    below, above_it = (np.mean(others <= observed + 1e-9), np.mean(others >= observed - 1e-9))
+    return min(1.0, 2 * float(min(below, above_it)))
+
+
+few = st.lists(st.integers(0, 6), min_size=2, max_size=5)
+
+
+@given(few, few)
+def test_unpaired_test_counts_all_partitions(a, b):
+    pool = np.array([*a, *b], float)
+
+    def wins(chosen):
+        first = np.isin(np.arange(len(pool)), chosen)
+        return above(pool[first], pool[~first])
+
+    partitions = itertools.combinations(range(len(pool)), len(a))
+    others = np.array([wins(chosen) for chosen in partitions])
+    assert unpaired(a, b) == pytest.approx(two_sided(wins(range(len(a))), others))
+
+
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=8))
+def test_paired_test_counts_all_signs_with_ties_but_for_rounding(tenths):
+    differences = np.array(tenths) / 10
+    signs = np.array(list(itertools.product((1, -1), repeat=len(tenths))))
+    expected = two_sided(differences.sum(), signs @ differences)
+    assert paired(differences, np.zeros(len(tenths))) == pytest.approx(expected)
+    assert paired(differences * 1e-9, np.zeros(len(tenths))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("seeds", "rows"), [(3, 1), (4, 2), (5, 7), (6, 24)])
+def test_seeds_bound_the_number_of_rows_of_which_one_can_be_best(seeds, rows):
+    """As docs/troubleshooting.md says."""
+    groups = [[row + seed / 10 for seed in range(seeds)] for row in range(rows + 1)]
+    assert best_of(groups) is None
+    assert rows == 1 or best_of(groups[1:]) == rows - 1
+
+
+@pytest.mark.parametrize(("seeds", "share"), [(5, 0.86), (10, 0.90), (20, 0.93)])
+def test_intervals_hold_the_true_mean_as_often_as_the_pages_say(seeds, share):
+    """As docs/results.md says."""
+    drawn = np.random.default_rng(0).standard_normal((1_000, seeds))
+    intervals = [summarise(values).interval for values in drawn]
+    assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(share, abs=0.025)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 6])
+def test_rows_that_do_not_differ_are_rarely_bold(rows):
+    drawn = np.random.default_rng(0).standard_normal((200, rows, 5))
+    assert np.mean([best_of(groups.tolist()) is not None for groups in drawn]) < 0.08

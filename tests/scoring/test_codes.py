@@ -9,17 +9,20 @@ from disentangle.scoring.encoders import FunctionSource
 pytestmark = pytest.mark.usefixtures("strangers")
 
 
-def test_total_of_the_progress_is_what_is_asked_for_not_the_whole_dataset():
+def test_progress_counts_each_request_anew_so_that_its_total_never_grows():
     calls = []
     source = FunctionSource(
         lambda x: x.mean((2, 3)), load_dataset("tiny"), progress=lambda *call: calls.append(call)
     )
     source.chunk = 4
     source.codes(np.arange(10))
-    assert calls == [(4, 10), (8, 10), (10, 10)]
+    assert calls == [(0, 10), (4, 10), (8, 10), (10, 10)]
     calls.clear()
     source.lookup(np.arange(5, 14).reshape(3, 3), np.arange(12, 16))
-    assert calls == [(14, 16), (16, 16)]
+    assert calls == [(0, 6), (4, 6), (6, 6)]
+    calls.clear()
+    source.codes(np.arange(16))
+    assert calls == []
 
 
 def test_total_is_known_before_images_are_looked_up_one_by_one(monkeypatch):
@@ -31,4 +34,4 @@ def test_total_is_known_before_images_are_looked_up_one_by_one(monkeypatch):
     codes = source.lookup(np.arange(3))
     for image in range(3):
         codes(np.array([image]))
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]

@@ -12,8 +12,8 @@ from disentangle.errors import UnwrittenWarning, UsageError
 from disentangle.runs.external import load_externals
 from disentangle.runs.labels import write_label
 from disentangle.runs.scores import read_scores
-from disentangle.scoring import keep_external
-from disentangle.scoring.keep_external import alike, signature_of
+from disentangle.scoring import encoders, keep_external
+from disentangle.scoring.keep_external import OF_WEIGHTS, ROUNDING, alike, signature_of
 from disentangle.scoring.score_external import score_codes, score_encoder
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -266,13 +266,65 @@ def test_signatures_differ_only_by_rounding():
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(16, 5)).astype(np.float32)
     first = signature_of(codes)
-    assert alike(first, signature_of(codes * np.float32(1.0001)))
-    assert not alike(first, signature_of(codes * 1.1))
-    assert not alike(first, signature_of(codes[:, :4]))
-    assert not alike(first, signature_of(codes[:9]))
+    assert alike(first, signature_of(codes * np.float32(1 + 1e-5)), ROUNDING)
+    assert not alike(first, signature_of(codes * np.float32(1.001)), ROUNDING)
+    assert alike(first, signature_of(codes * np.float32(1.001)), OF_WEIGHTS)
+    assert not alike(first, signature_of(codes * 1.1), OF_WEIGHTS)
+    assert not alike(first, signature_of(codes[:, :4]), OF_WEIGHTS)
 
 
 def test_signature_of_a_constant_code_is_recognised():
     constant = signature_of(np.ones((16, 3)))
-    assert alike(constant, constant)
-    assert not alike(constant, signature_of(np.full((16, 3), 1.1)))
+    assert alike(constant, constant, ROUNDING)
+    assert not alike(constant, signature_of(np.full((16, 3), 1.1)), ROUNDING)
+
+
+def test_longer_signature_is_compared_on_the_images_that_both_have():
+    codes = np.random.default_rng(0).standard_normal((64, 3))
+    assert alike(signature_of(codes[:16]), signature_of(codes), ROUNDING)
+    assert not alike(signature_of(codes[1:17]), signature_of(codes), ROUNDING)
+
+
+class Scaled(torch.nn.Module):
+    """An encoder of known weights."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.factor = factor  # as rounding on another device
+
+    def forward(self, x):
+        return mass(x) * self.weight * self.factor
+
+
+def test_checkpoint_of_a_function_that_differs_by_little_is_another(keep):
+    keep()
+    with pytest.raises(UsageError, match=r"no digest of weights.* on which it was first scored"):
+        keep(lambda x: mass(x) * 1.001)
+    keep(lambda x: (mass(x.double()) * (1 + 1e-6)).float())  # rounding
+    keep(Scaled(1.0), name="module")
+    keep(Scaled(1.001), name="module")
+    with pytest.raises(UsageError, match=r"differ by more than rounding\)\. Give another --name"):
+        keep(Scaled(1.1), name="module")
+
+
+def test_functions_that_agree_on_the_first_images_differ(keep):
+    images = load_dataset("tiny").images(np.arange(16)).float() / 255
+    highest = max(float(mass(images)[:, 0].max()), 0)
+
+    def differs_later(x):
+        codes = mass(x)
+        return torch.where(codes[:, :1] > highest, 2 * codes, codes)
+
+    assert torch.equal(mass(images), differs_later(images))
+    keep()
+    with pytest.raises(UsageError, match="codes of the same images differ"):
+        keep(differs_later)
+
+
+def test_encoder_that_was_kept_with_fewer_images_is_recognised(keep, tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(encoders, "SPREAD", 0)
+        first = keep()
+    assert keep().records == first.records
+    assert len(only(tmp_path).record.signature) == 16

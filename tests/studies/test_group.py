@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.training_runs import logged, weights
 
-from disentangle.runs.run import load_run
+from disentangle.runs.run import read_run
 from disentangle.studies.group import Group, Member, SharedGpu
 from disentangle.studies.jobs import log_of
 from disentangle.studies.plan import load_plan
@@ -69,7 +69,7 @@ def test_trainings_together_equal_each_alone(make_jobs, group, tmp_path):
         alone = train(
             "beta-vae", **SMALL, steps=40, seed=seed, figures=False, results=tmp_path / "alone"
         )
-        together = load_run(job.path)
+        together = read_run(job.path)
         assert all(torch.equal(v, weights(together)[k]) for k, v in weights(alone).items())
         assert logged(together) == logged(alone)
         assert "loss" in log_of(job.path).read_text()
@@ -112,7 +112,7 @@ def test_trainings_stop_with_checkpoints_before_their_deadline(make_jobs, group)
     assert time.time() < deadline
     assert [code for code, _ in ends] == [OUT_OF_TIME] * 2
     assert all("stopped at the time limit, after step" in why for _, why in ends)
-    assert all(load_run(job.path).load_checkpoint().step > 0 for job in jobs)
+    assert all(read_run(job.path).load_checkpoint().step > 0 for job in jobs)
 
 
 def test_process_that_dies_ends_all_its_trainings_with_the_reason(make_jobs, group):

@@ -10,7 +10,7 @@ from PIL import Image
 from disentangle.contracts import registry
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.layout import FILES
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.scoring.score_runs import score
 from disentangle.studies.estimate import Estimate

@@ -21,7 +21,7 @@ from disentangle._utils.time_limit import Deadline
 from disentangle.cli.stopping import continue_command
 from disentangle.cli.sweep_view import View
 from disentangle.errors import OutOfTime
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
 from disentangle.scoring.score_runs import score

@@ -6,12 +6,25 @@ from unittest import SkipTest
 
 import pytest
 import torch
+from helpers import rogue_adapters
 from helpers import rogue_plugins as rogue
+from helpers.rogue_adapters import collection_of, encoder_of
 
+from disentangle.contracts import registry
 from disentangle.contracts.metric import Metric
 from disentangle.contracts.model import Model
 from disentangle.errors import UsageError
-from disentangle.testing import Violation, check_dataset, check_metric, check_model, conformance
+from disentangle.testing import (
+    Violation,
+    check_collection,
+    check_dataset,
+    check_encoder,
+    check_metric,
+    check_model,
+    check_tracker,
+    conformance,
+    suite,
+)
 
 
 def checks_of(kind):
@@ -198,7 +211,7 @@ def test_conformance_of_a_distribution_that_is_not_installed_says_so():
 
 
 def test_conformance_of_nothing_is_refused():
-    with pytest.raises(UsageError, match="name models, datasets or metrics"):
+    with pytest.raises(UsageError, match="name models, datasets, metrics, encoders"):
         conformance()
 
 
@@ -217,3 +230,144 @@ def test_dataset_whose_files_are_not_here_is_skipped_with_the_reason(tmp_path):
 def test_checks_need_no_pytest():
     code = "import sys; sys.modules['pytest'] = None; from disentangle.testing import check_model"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SMALL = "lab:small"
+RIGHT_ADAPTERS = {
+    "encoder": lambda: check_encoder(SMALL, rogue_adapters.right_encoder),
+    "encoder of a function": lambda: check_encoder(SMALL, encoder_of(rogue_adapters.first_pixels)),
+    "collection": lambda: check_collection("lab:numbered", rogue_adapters.right_collection),
+    "tracker": lambda: check_tracker(rogue_adapters.RightTracker),
+    "tracker that continues": lambda: check_tracker(rogue_adapters.Continuing),
+}
+WRONG_ENCODERS = [
+    (rogue_adapters.undocumented_encoder, "function names its source", "has no docstring"),
+    (rogue_adapters.any_name, "unknown name is refused", "is accepted: raise a UsageError"),
+    (rogue_adapters.any_option, "unknown option is refused", "refuses options that you do not"),
+    (rogue_adapters.looks_up_options, "unknown option is refused", "raises KeyError: 'no_such_opt"),
+    (
+        rogue_adapters.downloads_anyway,
+        "network is used only by permission",
+        "load() uses the network (weights.example.org) though `download` is False",
+    ),
+    (rogue_adapters.other_weights, "loading again gives the same codes", "weights by a seed"),
+    (rogue_adapters.prints_at_load, "nothing is printed or seeded", "load() prints 'loading'"),
+    (encoder_of(rogue_adapters.first_pixels, ()), "origin says what it is", "to 'no weights'"),
+    (
+        encoder_of(rogue_adapters.first_pixels, [("weights", "a\nb")]),
+        "origin says what it is",
+        "expected origin['weights'] to be one line of text",
+    ),
+    (
+        encoder_of(rogue_adapters.centred),
+        "codes depend on the image alone",
+        "depends on the other images of its batch",
+    ),
+    (encoder_of(rogue_adapters.in_place), "images are left as they were", "work on a copy"),
+]
+WRONG_COLLECTIONS = [
+    (
+        collection_of(rogue_adapters.shuffled),
+        "fingerprint is stable",
+        "compute it from the images",
+    ),
+    (
+        rogue_adapters.asks_the_hub,
+        "network is used only by permission",
+        "open() uses the network (data.example.org)",
+    ),
+]
+WRONG_TRACKERS = [
+    (rogue_adapters.BeginsAtMinusOne, "entry says how far it came", "expected step 0 of a new"),
+    (rogue_adapters.Forgets, "entry says how far it came", "steps up to 100: return 200, or begin"),
+    (
+        rogue_adapters.NoPlace,
+        "entry can be found again",
+        "expected `where` of the entry to be text",
+    ),
+    (rogue_adapters.OpensOnce, "run is sent in two parts", "FileExistsError: there is such a run"),
+    (rogue_adapters.PopsLoss, "values are left as they were", "work on a copy"),
+    (
+        rogue_adapters.TidiesUp,
+        "files of the run are left as they were",
+        "removes figures/traversals.gif of the run",
+    ),
+    (rogue_adapters.OnePackage, "packages are listed", "as in ('mlflow',), got 'json'"),
+    (rogue_adapters.NoHelpTracker, "knobs say what they are", "knob 'folder' has no help"),
+]
+
+
+@pytest.mark.parametrize("name", RIGHT_ADAPTERS)
+def test_right_adapter_keeps_every_rule(name):
+    assert not broken(RIGHT_ADAPTERS[name]())
+
+
+@pytest.mark.parametrize(("load", "rule", "words"), WRONG_ENCODERS)
+def test_wrong_encoder_breaks_one_rule(load, rule, words):
+    messages = broken(check_encoder(SMALL, load))
+    assert list(messages) == [rule]
+    assert messages[rule].startswith("encoder 'lab:small': ")
+    assert words in messages[rule]
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (rogue_adapters.returns_function, "to return an ExternalEncoder, got function"),
+        (encoder_of(lambda x: x), "[N, D] for 2 images, got [2, 1, 64, 64]; flatten or pool"),
+    ],
+)
+def test_encoder_that_cannot_be_tried_says_why(load, words):
+    assert words in broken(check_encoder(SMALL, load)).popitem()[1]
+
+
+@pytest.mark.parametrize(("open", "rule", "words"), WRONG_COLLECTIONS)
+def test_wrong_collection_breaks_one_rule(open, rule, words):
+    messages = broken(check_collection("lab:numbered", open))
+    assert list(messages) == [rule]
+    assert words in messages[rule]
+
+
+def test_collection_that_opens_anything_breaks_the_rules_of_references():
+    messages = broken(check_collection("lab:numbered", rogue_adapters.any_dataset))
+    assert list(messages) == ["unknown name is refused", "unknown option is refused"]
+
+
+def test_collection_that_opens_no_dataset_is_told():
+    (message,) = {*broken(conformance_of_a_list()).values()}
+    assert message == "collection 'lab:numbered': expected open() to return a Dataset, got list"
+
+
+def conformance_of_a_list():
+    open = rogue_adapters.returns_images
+    return suite._collection("lab:numbered", None, open)
+
+
+@pytest.mark.parametrize(("kind", "rule", "words"), WRONG_TRACKERS)
+def test_wrong_tracker_breaks_one_rule(kind, rule, words):
+    messages = broken(check_tracker(kind))
+    assert list(messages) == [rule]
+    assert words in messages[rule]
+
+
+def test_tracker_that_returns_no_entry_is_told():
+    assert "return TrackerEntry(id, step, where)" in str(
+        broken(check_tracker(rogue_adapters.ReturnsId))
+    )
+
+
+def test_settings_that_change_with_each_resume_are_told(monkeypatch):
+    monkeypatch.setattr(registry.trackers, "load", lambda name: rogue_adapters.MovesOn)
+    messages = broken(check_tracker("tensorboard:folder=mine"))
+    assert list(messages) == ["settings are the same in a record"]
+    assert "'tensorboard:folder=mine/runs'" in messages["settings are the same in a record"]
+
+
+def test_adapters_of_a_distribution_are_skipped_unless_named(strangers):
+    skipped = {}
+    for check in cases(conformance(distribution="strangers", encoders=["corners:x"])):
+        if check.name == "is named":
+            with pytest.raises(SkipTest) as reason:
+                check()
+            skipped[check.plugin] = str(reason.value)
+    assert sorted(skipped) == ["collection 'shelf'", "tracker 'diary'"]

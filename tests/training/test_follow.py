@@ -3,7 +3,8 @@
 import pytest
 
 from disentangle.errors import DisentangleError
-from disentangle.runs.run import Run, load_run
+from disentangle.runs.named import load_run
+from disentangle.runs.run import Run
 from disentangle.training.follow import PATIENCE, follow
 from disentangle.training.train import train
 

@@ -13,7 +13,7 @@ from disentangle.data.loading import load_dataset
 from disentangle.data.weight_files import read_state
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.reports.run_page import origins
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.score_tables.build import make_tables
 from disentangle.scoring.score_runs import score
 from disentangle.training.import_weights import fit_state, import_weights

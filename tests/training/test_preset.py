@@ -10,7 +10,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.settings import check
 from disentangle.errors import OldSpelling, UsageError
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.training.configuration import ModelRequest
 from disentangle.training.preset import known_presets, load_preset
 from disentangle.training.train import resume, train

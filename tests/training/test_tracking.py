@@ -7,7 +7,7 @@ import pytest
 from helpers.training_runs import stop_at, weights
 
 from disentangle.errors import DisentangleError, TrackingWarning, UsageError
-from disentangle.runs.run import load_run
+from disentangle.runs.named import load_run
 from disentangle.runs.tracker_records import read_tracker, tracker_stem, trackers_of
 from disentangle.training import tracking
 from disentangle.training.tracking import tracker_of

@@ -86,18 +86,24 @@ function logTicks(low, high) {
   return [low, ...powers.filter((v) => v > low * 2 && v < high / 2), high];
 }
 
-function horizontal(values) {
+function horizontal(values, log) {
   if (values.some((v) => typeof v !== "number")) {
     const words = [...new Set(values.map(String))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     return { words: true, ticks: words, part: (v) => (words.indexOf(String(v)) + 0.5) / words.length, label: String };
   }
   const low = Math.min(...values), high = Math.max(...values);
-  const log = low > 0 && high / low >= 20;
+  const distinct = [...new Set(values)].sort((a, b) => a - b);
   const on = log ? Math.log : (v) => v;
   const length = on(high) - on(low) || 1;
   const label = (v) => (Math.abs(v) >= 1e4 ? v.toLocaleString("en") : String(Number(v.toPrecision(4))));
   const part = (v) => 0.04 + 0.92 * (high === low ? 0.5 : (on(v) - on(low)) / length);
-  return { log, part, label, ticks: log ? logTicks(low, high) : high === low ? [low] : ticks(low, high, 5) };
+  const few = log && distinct.length <= 7;
+  const spread = () => (log ? logTicks(low, high) : ticks(low, high, 5));
+  return { log, part, label, ticks: few || high === low ? distinct : spread() };
+}
+
+function cut(name, most) {
+  return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }
 
 function look(index) {
@@ -105,7 +111,7 @@ function look(index) {
 }
 
 function startPlot(figure) {
-  const { points, baselines } = JSON.parse(document.getElementById(figure.dataset.plot).textContent);
+  const { points, baselines, logarithmic } = JSON.parse(document.getElementById(figure.dataset.plot).textContent);
   const [scores, knobs] = figure.querySelectorAll("select");
   const field = figure.querySelector(".field");
   const models = [...new Set(points.map((point) => point.model))];
@@ -118,15 +124,18 @@ function startPlot(figure) {
     figure.querySelector(".missing").textContent = missing ? `Not shown: ${missing} of ${scored.length} runs without ${knob}.` : "";
     field.replaceChildren();
     if (!shown.length) return;
-    const x = horizontal(shown.map((point) => point.knobs[knob]));
+    const x = horizontal(shown.map((point) => point.knobs[knob]), logarithmic.includes(knob));
     const lines = Object.entries(baselines).filter(([, of]) => score in of);
     const values = [...shown.map((point) => point.scores[score]), ...lines.map(([, of]) => of[score])];
     let low = Math.min(...values), high = Math.max(...values);
     if (low >= 0 && low < 0.6 * high) low = 0;
     if (low === high) high = low + 1;
-    high += 0.04 * (high - low);
+    const margin = 0.04 * (high - low); // no mark is half outside
+    if (low !== 0) low -= margin;
+    high += margin;
     const width = Math.max(280, Math.min(field.clientWidth, 760));
-    const left = 52, right = lines.length ? 78 : 12, top = 12;
+    const longest = Math.max(0, ...lines.map(([name]) => name.length));
+    const left = 52, right = lines.length ? Math.min(12 + 6.7 * longest, width / 3) : 12, top = 12;
     const room = (width - left - right) / x.ticks.length;
     const slanted = x.words && Math.max(...x.ticks.map((t) => t.length)) * 7 > room - 6;
     const bottom = slanted ? 26 + Math.min(110, Math.max(...x.ticks.map((t) => t.length)) * 4.6) : 42;
@@ -148,7 +157,8 @@ function startPlot(figure) {
     for (const [name, of] of lines.sort(([, a], [, b]) => b[score] - a[score])) {
       draw(svg, "path", { class: "baseline", d: `M${left} ${down(of[score])}H${width - right}` });
       const y = Math.max(down(of[score]) + 4, below); // labels do not overlap
-      draw(svg, "text", { class: "beside", x: width - right + 7, y }, name);
+      const text = draw(svg, "text", { class: "beside", x: width - right + 7, y }, cut(name, (right - 7) / 6.7));
+      draw(text, "title", {}, `${name}\n${score} ${of[score].toPrecision(4)}`);
       below = y + 12;
     }
     for (const point of shown) {

@@ -137,13 +137,13 @@ def loaded(location: Location, reference: Reference, scratch: str) -> Mapping[st
     elif not path.exists():
         raise DisentangleError(f"{path}: no such file or folder")
     try:
-        if path is None:
-            with network(location.download):
+        with network(location.download):  # for local files too: the library counts their readers
+            if path is None:
                 splits = datasets.load_dataset(reference.name, **options)
-        elif any((path / name).exists() for name in SAVED):
-            splits = datasets.load_from_disk(str(path))
-        else:
-            splits = from_files(path, {**options, "cache_dir": scratch})
+            elif any((path / name).exists() for name in SAVED):
+                splits = datasets.load_from_disk(str(path))
+            else:
+                splits = from_files(path, {**options, "cache_dir": scratch})
         if not isinstance(splits, dict):
             splits = {str(splits.split or "train"): splits}
         return {name: undecoded(part) for name, part in splits.items()}

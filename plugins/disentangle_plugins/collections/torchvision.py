@@ -7,13 +7,15 @@ of the class, but for `split`, which all classes share: it names a split, or sev
 """
 
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PIL import Image
 
@@ -59,6 +61,8 @@ BOOLEAN = {"train": ("train", "test"), "background": ("background", "evaluation"
 """Parameter that chooses one of two splits -> the names of the splits for true and false."""
 NAMES = ("classes", "categories", "_characters")
 """Attributes that hold the names of the classes."""
+AS_LISTED = ("INaturalist", "Omniglot", "SUN397")
+"""Classes that number their images, or classes, in the order in which the system lists files."""
 LISTING = "https://docs.pytorch.org/vision/stable/datasets.html"
 """The page that lists the classes."""
 PAGE = "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.{}.html"
@@ -80,7 +84,10 @@ def open(location: Location, reference: Reference) -> Dataset:
         UsageError: there is no such class, option or split.
         DisentangleError: its files are missing or damaged, or it is no dataset of images.
     """
-    dataset = prepare_examples(location, 1, lambda stack: examples_of(location, reference, stack))
+    version = 2 if reference.name in AS_LISTED else 1  # 1 was in the order of the system
+    dataset = prepare_examples(
+        location, version, lambda stack: examples_of(location, reference, stack)
+    )
     if isinstance(dataset, Labelled) and not isinstance(dataset, Grid) and len(dataset.factors) > 1:
         dataset.dependence = "the labels of photographs depend on one another"
     return dataset
@@ -241,6 +248,17 @@ def value_of(parameter: inspect.Parameter, text: str) -> Any:
     return text.split("+") if "+" in text else text
 
 
+@contextmanager
+def listed_by_name() -> Iterator[None]:
+    """List files in the order of their names, so that numbers are the same on every machine."""
+    listdir, rglob = os.listdir, Path.rglob
+    with (
+        patch.object(os, "listdir", lambda *args: sorted(listdir(*args))),
+        patch.object(Path, "rglob", lambda self, *args: iter(sorted(rglob(self, *args)))),
+    ):
+        yield
+
+
 def instance(cls: Any, arguments: Mapping[str, Any], location: Location, root: Path) -> Any:
     """Make the dataset from the files in a folder, or from a download if that is allowed.
 
@@ -253,7 +271,8 @@ def instance(cls: Any, arguments: Mapping[str, Any], location: Location, root: P
     download = location.download and location.file is None
     ours = {"download": download, "loader": Image.open}
     try:
-        return cls(root, **arguments, **{k: v for k, v in ours.items() if k in taken})
+        with listed_by_name():
+            return cls(root, **arguments, **{k: v for k, v in ours.items() if k in taken})
     except Exception as error:  # each class raises others
         if not download:  # some classes make empty folders before they look for their files
             with suppress(OSError):

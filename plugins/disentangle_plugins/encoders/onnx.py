@@ -6,7 +6,6 @@ https://onnx.ai
 import hashlib
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from disentangle import DisentangleError, ExternalEncoder, Reference, UsageError
-from disentangle.errors import InputWarning
 from disentangle.nn import IMAGENET, FrozenEncoder, Preprocessing
 
 TYPES = {
@@ -29,6 +27,8 @@ LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
 """What precedes the name of a file with a large tensor: its key, and the name's length."""
 BATCH = 64
 """Images that a network with a batch of any size is given at once."""
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+INSTALL = "`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`"
 
 
 class Session:
@@ -41,22 +41,9 @@ class Session:
     """
 
     def __init__(self, path: Path, reference: Reference) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised, too
-        try:
-            self.session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has an error for each status
-            reason = " ".join(str(error).split())
-            raise DisentangleError(
-                f"{path}: not a network that onnxruntime {onnxruntime.__version__} can run: "
-                f"{reason}"
-            ) from error
+        self.path = path
+        self.sessions: dict[int | None, Any] = {}
+        self.session = self.session_on(torch.device("cpu"))
         inputs = self.session.get_inputs()
         shapes = ", ".join(f"{i.name} {i.shape}" for i in inputs)
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
@@ -76,6 +63,40 @@ class Session:
         self.size = (size[0], size[1]) if size[0] and size[1] else None
         self.output = self._output(path, reference.options.get("output", ""))
 
+    def session_on(self, device: torch.device) -> Any:
+        """The session of onnxruntime on a device, created when it is first used.
+
+        Raises:
+            DisentangleError: onnxruntime cannot run the network there.
+        """
+        number = None if device.type == "cpu" else device.index or 0
+        if number in self.sessions:
+            return self.sessions[number]
+        import onnxruntime
+
+        if reason := cpu_only() if number is not None else "":
+            raise DisentangleError(f"{self.path}: cannot run on device '{device}': {reason}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # errors are raised, too
+        chosen = [CPU] if number is None else [(CUDA, {"device_id": number}), CPU]
+        try:
+            session = onnxruntime.InferenceSession(str(self.path), options, providers=chosen)
+        except Exception as error:  # onnxruntime has an error for each status
+            reason = " ".join(str(error).split())
+            raise DisentangleError(
+                f"{self.path}: not a network that onnxruntime {onnxruntime.__version__} can run: "
+                f"{reason}"
+            ) from error
+        if number is not None and CUDA not in session.get_providers():
+            raise DisentangleError(  # onnxruntime would go on with the CPU
+                f"{self.path}: onnxruntime {onnxruntime.__version__} cannot start its {CUDA}, "
+                "which needs its versions of CUDA and cuDNN; use `--device cpu`"
+            )
+        self.sessions[number] = session
+        return session
+
     def _output(self, path: Path, name: str) -> str:
         """The name of the output that holds the features."""
         shapes = {output.name: output.shape for output in self.session.get_outputs()}
@@ -91,12 +112,7 @@ class Session:
 
     def __call__(self, images: torch.Tensor) -> NDArray[Any]:
         """The features of images [N, C, H, W]."""
-        if images.device.type != "cpu":
-            warnings.warn(
-                "ONNX networks run on the CPU, as onnxruntime is used without a GPU",
-                InputWarning,
-                stacklevel=2,
-            )
+        session = self.session_on(images.device)
         x = images.cpu().numpy()
         kind = TYPES[self.input.type]
         x = np.rint(x * 255).astype(kind) if kind is np.uint8 else x.astype(kind)
@@ -106,7 +122,7 @@ class Session:
         for start in range(0, len(x), step):
             part = x[start : start + step]
             padding = [(0, self.batch - len(part) if self.batch else 0)] + [(0, 0)] * 3
-            (output,) = self.session.run(
+            (output,) = session.run(
                 [self.output], {self.input.name: np.pad(part, padding, mode="edge")}
             )
             if len(output) < len(part):
@@ -116,6 +132,15 @@ class Session:
                 )
             codes.append(output[: len(part)])
         return np.concatenate(codes)
+
+
+def cpu_only() -> str:
+    """Why onnxruntime cannot use a GPU here, and what would let it; empty if it can."""
+    import onnxruntime
+
+    if CUDA in onnxruntime.get_available_providers():
+        return ""
+    return f"onnxruntime {onnxruntime.__version__} is installed without {CUDA}; run {INSTALL}"
 
 
 def digest_of(path: Path) -> str:
@@ -134,7 +159,7 @@ def digest_of(path: Path) -> str:
 
 
 def load(reference: Reference, *, download: bool) -> ExternalEncoder:
-    """Load `onnx:FILE`, or a file whose name ends with `.onnx`; it runs on the CPU.
+    """Load `onnx:FILE`, or a file whose name ends with `.onnx`.
 
     Options: `output` (the name of one of several), `pool`, `size` of the images if the network
     takes any, and `normalise=imagenet` for a network that is given ImageNet's normalised pixels.
@@ -168,4 +193,4 @@ def load(reference: Reference, *, download: bool) -> ExternalEncoder:
         "preprocessing": str(preprocessing),
     }
     encoder = FrozenEncoder(network, preprocessing, pool=reference.options.get("pool", ""))
-    return ExternalEncoder(encoder, origin)
+    return ExternalEncoder(encoder, origin, cpu_only())

@@ -22,18 +22,8 @@ def probe(
 ) -> tuple[Numbers, Numbers]:
     """Return the importance of each latent for each factor, [D, K], and test accuracies, [K].
 
-    Each factor is predicted by scikit-learn's GradientBoostingClassifier with its defaults. The
-    entries of a factor that is constant in `v` are NaN.
-
-    Args:
-        z: codes to fit on, [N, D].
-        v: labels to fit on, [N, K].
-        test_z: codes to test on, [M, D].
-        test_v: labels to test on, [M, K].
-        rng: seeds the classifiers.
-
-    Raises:
-        Unavailable: every factor is constant.
+    Each factor is predicted by scikit-learn's GradientBoostingClassifier with its defaults, seeded
+    by `rng`. The entries of a factor that is constant in `v` are NaN. For the arrays see `dci`.
     """
     importance, accuracy = np.full((z.shape[1], v.shape[1]), np.nan), np.full(v.shape[1], np.nan)
     seeds = rng.integers(2**31, size=len(v.T))

@@ -111,7 +111,13 @@ def dci_es(
 ) -> dict[str, float]:
     """Return explicitness and size by the names of scores.
 
-    Args: see `curves`; `seed` is that of the trees.
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K]; constant factors are left out.
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        trees: number of trees in each forest.
+        seed: the seed of the trees.
 
     Raises:
         Unavailable: every factor is constant.

@@ -18,17 +18,8 @@ def probe(
 ) -> tuple[Numbers, Numbers]:
     """Return the importance of each latent for each factor, [D, K], and test accuracies, [K].
 
-    The entries of a factor that is constant in `v` are NaN.
-
-    Args:
-        z: codes to fit on, [N, D].
-        v: labels to fit on, [N, K].
-        test_z: codes to test on, [M, D].
-        test_v: labels to test on, [M, K].
-        rng: seeds LightGBM, which draws no random numbers with these settings.
-
-    Raises:
-        Unavailable: LightGBM is not installed, or every factor is constant.
+    The entries of a factor that is constant in `v` are NaN. `rng` seeds LightGBM, which draws no
+    random numbers with these settings. For the arrays see `dci_lgbm`.
     """
     try:
         import lightgbm

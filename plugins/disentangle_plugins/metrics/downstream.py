@@ -123,7 +123,13 @@ def downstream(
 ) -> dict[str, float]:
     """Return the mean test accuracy by number of labels, and the efficiency, by names of scores.
 
-    Args: see `accuracies`; `seed` draws the images and seeds the trees.
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K]; constant factors are left out.
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        classifier: "logistic" or "boosting".
+        seed: draws the images and seeds the trees.
 
     Raises:
         Unavailable: every factor is constant, or there are fewer than 10 images to fit on.

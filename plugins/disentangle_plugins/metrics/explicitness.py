@@ -8,9 +8,15 @@ from disentangle.maths import codes_and_labels, each_varying_factor, small_fit, 
 
 
 def explicitness(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike) -> float:
-    """Return the mean of `roc_areas` over factors, 0.5 (chance) to 1.
+    """Return the mean over factors and their values of the area under the ROC curve, 0.5 to 1.
 
-    Args: see `roc_areas`.
+    The classifier of each factor is a logistic regression on all latents; 0.5 is chance.
+
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K]; constant factors are left out.
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
 
     Raises:
         Unavailable: every factor is constant.

@@ -34,7 +34,12 @@ def count(latent: Index, factor: Index, shape: tuple[int, int]) -> Index:
 
 
 def factor_vae_score(votes: Index, test_votes: Index) -> float:
-    """Return the share of `test_votes` [D, K] for each latent's majority factor by `votes`."""
+    """Return the accuracy of predicting, for each latent, the factor with most of its votes.
+
+    Args:
+        votes: number of votes of each factor for each latent, [D, K], to find the majorities.
+        test_votes: the same for other votes, [D, K], on which the accuracy is measured.
+    """
     majority = votes.argmax(axis=1)
     return float(test_votes[np.arange(len(votes)), majority].sum() / test_votes.sum())
 

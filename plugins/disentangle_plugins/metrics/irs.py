@@ -44,7 +44,14 @@ def robustness(
 def irs(z: ArrayLike, v: ArrayLike, quantile: float = 0.99, bins: int = 20) -> float:
     """Return sum_i w_i max_k R_ik / sum_i w_i; 0 if every latent is constant.
 
-    Args: see `robustness`.
+    R_ik = 1 - mean_c quantile(|z_i - E[z_i | v_k = c]|) / w_i, over the values c of factor k, and
+    w_i = max |z_i - E z_i|.
+
+    Args:
+        z: codes, [N, D].
+        v: values, [N, K]; constant factors are left out.
+        quantile: the quantile of the deviations used as their maximum; 1 is the maximum itself.
+        bins: equal-width bins for the values of each factor.
 
     Raises:
         Unavailable: every factor is constant.

@@ -21,7 +21,7 @@ Entropy = Literal["latent", "factor"]
 def mig_sup(
     z: ArrayLike, v: ArrayLike, bins: int = 20, entropy: Entropy = "latent", variance: float = 0.0
 ) -> float:
-    """Return mean_i (I(z_i; v_(1)) - I(z_i; v_(2))) / H(z_i), over latents.
+    """Return mean_i (I(z_i; v_(1)) - I(z_i; v_(2))) / H(z_i), averaged over latents.
 
     v_(1) and v_(2) are the factors about which latent i has the most information; with one factor,
     the term of v_(2) is 0.

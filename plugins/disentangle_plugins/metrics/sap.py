@@ -46,9 +46,16 @@ def accuracies(
 
 
 def sap(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike, c: float = 0.01) -> float:
-    """Return mean_k (S_(1)k - S_(2)k), with S of `accuracies`; it needs two latents.
+    """Return mean_k (S_(1)k - S_(2)k), the gap between the two largest accuracies for a factor.
 
-    Args: see `accuracies`.
+    S_ik is the test accuracy of a linear SVM that predicts v_k from z_i alone.
+
+    Args:
+        z: codes to fit on, [N, D].
+        v: labels to fit on, [N, K]; constant factors are left out.
+        test_z: codes to test on, [M, D].
+        test_v: labels to test on, [M, K].
+        c: weight of the losses.
 
     Raises:
         Unavailable: every factor is constant, or there is one latent.

@@ -32,7 +32,13 @@ def squared_correlations(z: Codes, v: ArrayLike) -> NDArray[np.float64]:
 
 
 def sap_r2(z: ArrayLike, v: ArrayLike) -> float:
-    """Return mean_k (R^2_(1)k - R^2_(2)k) of codes [N, D] and values [N, K].
+    """Return mean_k (R^2_(1)k - R^2_(2)k), the gap between the two largest R^2 for a factor.
+
+    R^2_ik is that of the linear regression of v_k on z_i.
+
+    Args:
+        z: codes, [N, D].
+        v: values, [N, K]; constant factors are left out.
 
     Raises:
         Unavailable: every factor is constant.

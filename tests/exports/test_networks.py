@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import disentangle
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs import export as exporting
+from disentangle.exports import networks as exporting
 from disentangle.runs.checkpoint import digest
 
 
@@ -157,7 +157,9 @@ def test_missing_packages_are_one_line(run, tmp_path, monkeypatch, missing):
 
 
 def test_unknown_format_lists_the_formats(command, run, tmp_path):
-    with pytest.raises(UsageError, match="expected format onnx, pt2 or state-dict; got tflite"):
+    with pytest.raises(
+        UsageError, match="expected format archive, onnx, pt2 or state-dict; got tflite"
+    ):
         disentangle.export(run, tmp_path, format="tflite")
     code, _, err = command("export", run.path, "--format", "tflite", "-o", "out")
     assert code == 2

@@ -1,9 +1,9 @@
-"""The verb `export`: the encoder and the decoder of a run as files for other programs."""
+"""The encoder and the decoder of a run as files for other programs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from disentangle._utils.seeds import torch_rng
 from disentangle._utils.tensors import as_input
 from disentangle._utils.versions import made_by
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.runs.export_formats import (
+from disentangle.exports.archive_format import SUFFIX as ARCHIVE
+from disentangle.exports.formats import (
     INPUTS,
     Function,
     Outputs,
@@ -27,12 +28,9 @@ from disentangle.runs.export_formats import (
     write_pt2,
     write_state,
 )
-from disentangle.runs.named import load_run
 from disentangle.runs.run import Run
 from disentangle.runs.train_command import import_command
 
-Format = Literal["onnx", "pt2", "state-dict"]
-Part = Literal["encoder", "decoder", "both"]
 SUFFIX = {"onnx": ".onnx", "pt2": ".pt2", "state-dict": ".safetensors"}
 IMAGES = 16
 """Images on which a written file is compared with the run."""
@@ -48,52 +46,31 @@ class Exported:
     """A file of `export`.
 
     Attributes:
-        path: the file; what it is stands beside it, in `path` with `.json` added.
-        differences: output -> its largest absolute difference from the run on the same images.
+        path: the file; what a network is stands beside it, in `path` with `.json` added.
+        differences: output -> its largest absolute difference from the run on the same images;
+            empty for an archive.
     """
 
     path: Path
     differences: Mapping[str, float]
 
 
-def export(
-    run: Run | str | Path,
-    folder: str | Path,
+def export_networks(
+    run: Run,
+    folder: Path,
     *,
-    format: Format,
-    part: Part = "both",
+    format: str,
+    part: str = "both",
     force: bool = False,
     say: Say = silent,
 ) -> list[Exported]:
-    """Write the encoder and the decoder of a run as files for other programs.
-
-    The encoder maps `images`, float32 [N, C, H, W] in [0, 1], to `mean` and `scale` [N, D]; without
-    a posterior, as in QLAE, to `mean` alone. The decoder maps `latents`, float32 [N, D], to the
-    expected `images`. Each file is run on images of the dataset and compared with the run before it
-    gets its name. A JSON file beside it says what it is.
-
-    Args:
-        run: a finished run.
-        folder: the folder of the files: `encoder.onnx`, `decoder.pt2` and so on, or
-            `model.safetensors` for the state dict of both.
-        format: `onnx` (needs the extra `onnx`), `pt2` (an exported program of torch) or
-            `state-dict` (weights alone, as safetensors, which `import_weights` reads).
-        part: `encoder`, `decoder` or both.
-        force: whether existing files may be replaced.
-        say: called with a line of text if the images for the comparison are random ones.
-
-    Raises:
-        UsageError: an unknown format or part.
-        DisentangleError: the run is not finished, a file exists, a package is missing, or the
-            written file does not compute what the run does.
-    """
-    check_choice("format", format, get_args(Format))
-    check_choice("part", part, get_args(Part))
-    run = (run if isinstance(run, Run) else load_run(run)).check_finished()
+    """Write the encoder and the decoder of a finished run to a folder; see `export`."""
+    run.check_finished()
+    if folder.is_file() or folder.suffix in (ARCHIVE, *SUFFIX.values()):
+        raise UsageError(f"{folder}: expected a folder for the files, got the name of a file")
     parts: list[str] = list(INPUTS) if part == "both" else [part]
     files = ["model"] if part == "both" and format == "state-dict" else parts
-    target = Path(folder).expanduser()
-    paths = [target / f"{file}{SUFFIX[format]}" for file in files]
+    paths = [folder / f"{file}{SUFFIX[format]}" for file in files]
     for path in paths:
         check_new(path, force)
         check_new(description(path), force)
@@ -106,18 +83,12 @@ def export(
             for path, one in zip(paths, parts, strict=True)
         ]
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return [one.write() for one in drafts]  # all of them are right
     except OSError as error:
         raise DisentangleError(
-            f"{error.filename or target}: cannot be written: {error.strerror or error}"
+            f"{error.filename or folder}: cannot be written: {error.strerror or error}"
         ) from error
-
-
-def check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
-    """Raise if an argument is not one of its choices."""
-    if given not in choices:
-        raise UsageError(f"expected {what} {', '.join(choices[:-1])} or {choices[-1]}; got {given}")
 
 
 def inputs_of(run: Run, say: Say) -> dict[str, Tensor]:

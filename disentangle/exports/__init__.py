@@ -1,0 +1,1 @@
+"""Runs taken elsewhere: archives of runs, and encoders and decoders as files."""
