@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import cores
@@ -112,7 +113,7 @@ def judged(
     return Audit(claims, tuple(cases), cells, reliability, seeds, skipped)
 
 
-def claims_of(kind: type[Metric], score: str) -> tuple[Property, ...]:
+def claims_of(kind: type[Metric[Any]], score: str) -> tuple[Property, ...]:
     """The properties that a score claims to measure; see `Metric.claims`."""
     if score in kind.claims:
         return kind.claims[score]

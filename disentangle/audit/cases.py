@@ -63,7 +63,7 @@ def scaled(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers
 
 def monotone(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """Each factor under a monotone function of another strength and direction."""
-    columns = []
+    columns: list[Numbers] = []
     for k, u in enumerate(factors.numbers.T):
         bent = np.sinh((1 + k % 3) * u) if k % 2 else -np.exp(-u)
         columns.append(bent)
@@ -84,7 +84,8 @@ def mixed(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """All factors under one random rotation."""
     count = factors.numbers.shape[1]
     q, r = np.linalg.qr(rng.normal(size=(count, count)))
-    return factors.numbers @ (q * np.sign(np.diag(r)))
+    codes: Numbers = factors.numbers @ (q * np.sign(np.diag(r)))
+    return codes
 
 
 def merged(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
@@ -160,7 +161,8 @@ def beside_noise(factors: Factors, rng: np.random.Generator, amount: float) -> N
 def leaking(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """Each latent holds its factor, and a share of `amount` of the variance is of the next one."""
     other = np.roll(factors.numbers, 1, axis=1)
-    return np.sqrt(1 - amount) * factors.numbers + np.sqrt(amount) * other
+    codes: Numbers = np.sqrt(1 - amount) * factors.numbers + np.sqrt(amount) * other
+    return codes
 
 
 def noisy(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
