@@ -3,7 +3,7 @@
 import pytest
 
 import disentangle
-from disentangle.audit.audit import claims_of
+from disentangle.auditing.audit import claims_of
 from disentangle.contracts import registry
 from disentangle.contracts.metric import Metric
 

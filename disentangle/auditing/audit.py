@@ -7,11 +7,11 @@ from typing import Any
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import cores
-from disentangle.audit.cases import CASES
-from disentangle.audit.expectations import EXPECTATIONS
-from disentangle.audit.measuring import Measurement, measure_all, tasks_of
-from disentangle.audit.reliability import Reliability, reliability_of
-from disentangle.audit.verdicts import Cell, Judge, Values
+from disentangle.auditing.cases import CASES
+from disentangle.auditing.expectations import EXPECTATIONS
+from disentangle.auditing.measuring import Measurement, measure_all, tasks_of
+from disentangle.auditing.reliability import Reliability, reliability_of
+from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property

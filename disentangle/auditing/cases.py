@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle.audit.factor_sets import (
+from disentangle.auditing.factor_sets import (
     FactorSet,
     correlated,
     function_of_two,
@@ -215,7 +215,9 @@ class Case:
     @property
     def about(self) -> str:
         """What the codes are, in a sentence."""
-        return (self.codes.__doc__ or "").partition("\n")[0].replace("`amount`", "so many")
+        *others, last = (f"{amount:,g}" for amount in self.amounts)
+        amounts = f"{', '.join(others)} or {last}" if others else last
+        return (self.codes.__doc__ or "").partition("\n")[0].replace("`amount`", amounts)
 
 
 ALL_CASES = (

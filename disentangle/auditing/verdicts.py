@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
-from disentangle.audit.cases import CASES
-from disentangle.audit.expectations import EXPECTATIONS, RISE, Expectation
+from disentangle.auditing.cases import CASES
+from disentangle.auditing.expectations import EXPECTATIONS, RISE, Expectation
 from disentangle.contracts.metric import Property
 
 Verdict: TypeAlias = Literal["holds", "fails", "not claimed", "n/a"]

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.seeds import numpy_rng
-from disentangle.audit.cases import CASES, Factors
+from disentangle.auditing.cases import CASES, Factors
 from disentangle.errors import DisentangleError
 from disentangle.scoring.controls import TableSource
 from disentangle.scoring.metric_spec import MetricSpec

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from disentangle.audit.verdicts import Values
+from disentangle.auditing.verdicts import Values
 
 FEW_ROWS = "few rows, noise"
 """The case that shows what a score makes of chance."""
