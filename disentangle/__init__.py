@@ -10,6 +10,7 @@ from disentangle._utils.lazy import imported_when_used
 from disentangle._utils.versions import __version__ as __version__
 
 if TYPE_CHECKING:
+    from disentangle.auditing.audit import audit as audit
     from disentangle.contracts.dataset import Dataset as Dataset
     from disentangle.contracts.dataset import Grid as Grid
     from disentangle.contracts.dataset import Index as Index
@@ -80,6 +81,7 @@ _HOMES = {
     "TrackerEntry": "contracts.tracker",
     "Unavailable": "errors",
     "UsageError": "errors",
+    "audit": "auditing.audit",
     "baselines": "scoring.baselines",
     "encode": "scoring.encode",
     "export": "exports.export",
