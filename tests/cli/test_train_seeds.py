@@ -159,7 +159,7 @@ def test_interrupt_is_followed_by_the_command_that_goes_on(inline, command, monk
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_seeds, "run_jobs", interrupted)
+    monkeypatch.setattr(train_seeds, "run_missing", interrupted)
     code, out, err = command("train", "vae", "tiny", *TINY, "--seeds", "0,1")
     assert (code, out) == (130, "")
     assert f"`disentangle train vae tiny {' '.join(TINY)} --seeds 0,1`" in err.splitlines()
