@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from disentangle.errors import UsageError as UsageError
     from disentangle.exports.export import export as export
     from disentangle.exports.import_runs import import_runs as import_runs
-    from disentangle.reports.pages import report as report
     from disentangle.runs.named import load_run as load_run
     from disentangle.runs.run import Run as Run
     from disentangle.score_tables.build import tables as tables
@@ -50,7 +49,9 @@ if TYPE_CHECKING:
     from disentangle.scoring.score_external import score_codes as score_codes
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
+    from disentangle.studies.report import report as report
     from disentangle.studies.sweep import sweep as sweep
+    from disentangle.studies.train_seeds import train_seeds as train_seeds
     from disentangle.training.import_weights import import_weights as import_weights
     from disentangle.training.train import resume as resume
     from disentangle.training.train import train as train
@@ -91,7 +92,7 @@ _HOMES = {
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",
     "load_run": "runs.named",
-    "report": "reports.pages",
+    "report": "studies.report",
     "resume": "training.train",
     "score": "scoring.score_runs",
     "score_codes": "scoring.score_external",
@@ -99,6 +100,7 @@ _HOMES = {
     "sweep": "studies.sweep",
     "tables": "score_tables.build",
     "train": "training.train",
+    "train_seeds": "studies.train_seeds",
     "weighted": "contracts.model",
 }
 """Public name -> the module that it comes from."""

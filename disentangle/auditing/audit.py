@@ -16,11 +16,16 @@ from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
-from disentangle.errors import UsageError, suggestion, true_name
-from disentangle.scoring.metric_spec import MetricSpec
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
+from disentangle.scoring.metric_spec import MetricSpec, spec_list
 
 SEEDS = 3
 """Default number of seeds of a metric's sampling."""
+SLOW = 2.0
+"""Seconds of a score above which a metric is audited with one seed by default, and is not a part of
+a quick audit unless it is named."""
+SLOWEST = 60.0
+"""Seconds of a score above which a metric is audited only if it is named."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,10 +84,12 @@ def audit(
 
     Args:
         metrics: names of metrics, with hyper-parameters if wished (`mig:bins=40`) [default: all
-            that need labels].
+            that need labels, but those that take minutes; of a quick audit, those that take little
+            time].
         cases: the cases [default: all; of a quick audit, those that take little time].
         quick: True for one seed and the cases that take little time.
-        seeds: the number of seeds of each metric's sampling [default: 3; of a quick audit, 1].
+        seeds: the number of seeds of each metric's sampling [default: 3; of slow metrics and of a
+            quick audit, 1].
         seed: the seed of factors and codes, and the first one of the metrics.
         jobs: the number of processes [default: the number of cores].
         progress: called with the number of computed scores and the total.
@@ -90,10 +97,14 @@ def audit(
     Raises:
         UsageError: an unknown metric, hyper-parameter or case.
     """
-    specs, skipped = chosen_metrics(metrics)
+    specs, skipped = chosen_metrics(metrics, quick)
     names = chosen_cases(cases, quick)
     every = tuple(range(seed, seed + (seeds or (1 if quick else SEEDS))))
-    tasks = tasks_of(specs, with_scale(names), every, seed)
+    seeds_of = {
+        spec: every[:1] if seeds is None and kind.seconds > SLOW else every
+        for spec, kind in specs.items()
+    }
+    tasks = tasks_of(seeds_of, with_scale(names), seed)
     measurements = measure_all(tasks, jobs or cores(), progress)
     return judged(measurements, names, every, skipped)
 
@@ -104,33 +115,52 @@ def judged(
     seeds: tuple[int, ...],
     skipped: Mapping[str, str],
 ) -> Audit:
-    """Judge the scores of an audit."""
-    values: dict[str, dict[str, dict[float, list[float]]]] = {}
-    reasons: dict[str, dict[str, str]] = {}
-    seconds: dict[str, list[float]] = {}
-    metric_of: dict[str, str] = {}
-    for one in measurements:
-        if one.value is None:
-            reasons.setdefault(one.score, {})[one.task.case] = one.reason
-            continue
-        metric_of[one.score] = one.task.metric
-        by_amount = values.setdefault(one.score, {}).setdefault(one.task.case, {})
-        by_amount.setdefault(one.task.amount, []).append(one.value)
-        seconds.setdefault(one.score, []).append(one.seconds)
-    claims = {score: claims_of(MetricSpec(metric_of[score]).kind, score) for score in values}
+    """Judge the scores of an audit. A metric without any score is skipped, with its reason."""
+    claims: dict[str, tuple[Property, ...]] = {}
     cells: dict[tuple[str, str], Cell] = {}
-    for score, by_case in values.items():
-        of_metric = reasons.get(MetricSpec(metric_of[score]).name, {})
-        judge = Judge(score, claims[score], by_case, {**of_metric, **reasons.get(score, {})})
-        cells |= {(score, case): judge.cell(case) for case in cases}
     reliability: dict[str, Reliability] = {}
-    for score, by_case in values.items():
-        shown: dict[str, Values] = {case: by_case[case] for case in cases if case in by_case}
-        reliability[score] = reliability_of(score, shown, statistics.median(seconds[score]))
+    skipped = dict(skipped)
+    for metric, own in by_metric(measurements).items():
+        scores = list(dict.fromkeys(one.score for one in own if one.value is not None))
+        if not scores:
+            skipped[metric] = own[0].reason
+        for score in scores:
+            values = values_of(own, score)
+            missing = [one for one in own if one.value is None and one.score in (score, metric)]
+            claims[score] = claims_of(MetricSpec(metric).kind, score.partition(":")[0])
+            judge = Judge(
+                score,
+                claims[score],
+                values,
+                {one.task.case: one.reason for one in missing},
+                {one.task.case: one.reason for one in missing if one.failed},
+            )
+            cells |= {(score, case): judge.cell(case) for case in cases}
+            seconds = statistics.median(one.seconds for one in own if one.score == score)
+            shown = {case: values[case] for case in cases if case in values}
+            reliability[score] = reliability_of(score, shown, seconds)
     return Audit(claims, tuple(cases), cells, reliability, seeds, skipped)
 
 
-def claims_of(kind: type[Metric], score: str) -> tuple[Property, ...]:
+def by_metric(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    """The measurements of each metric."""
+    groups: dict[str, list[Measurement]] = {}
+    for one in measurements:
+        groups.setdefault(one.task.metric, []).append(one)
+    return groups
+
+
+def values_of(measurements: Sequence[Measurement], score: str) -> dict[str, Values]:
+    """The values of a score by case, amount and seed."""
+    values: dict[str, dict[float, list[float]]] = {}
+    for one in measurements:
+        if one.score == score and one.value is not None:
+            by_amount = values.setdefault(one.task.case, {})
+            by_amount.setdefault(one.task.amount, []).append(one.value)
+    return {**values}
+
+
+def claims_of(kind: type[Metric[Any]], score: str) -> tuple[Property, ...]:
     """The properties that a score claims to measure; see `Metric.claims`."""
     if score in kind.claims:
         return kind.claims[score]
@@ -140,24 +170,31 @@ def claims_of(kind: type[Metric], score: str) -> tuple[Property, ...]:
     return tuple(named) or ("disentanglement",)
 
 
-def chosen_metrics(metrics: Iterable[str] | None) -> tuple[list[str], dict[str, str]]:
-    """The metrics to audit, and why others of the registry are left out."""
-    specs = list(dict.fromkeys(metrics)) if metrics is not None else list(registry.metrics.entries)
-    kept, skipped = [], {}
-    names = [MetricSpec(spec).name for spec in specs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"'{name}' is given twice; audit one setting of a metric at a time")
-    for spec in specs:
-        kind = MetricSpec(spec).kind
-        if issubclass(kind.needs, Labelled):
-            kept.append(spec)
-        else:
+def chosen_metrics(
+    metrics: Iterable[str] | None, quick: bool
+) -> tuple[dict[str, type[Metric[Any]]], dict[str, str]]:
+    """The metrics to audit with their classes, and why others are left out."""
+    named = metrics is not None
+    longest = SLOW if quick else SLOWEST
+    kept: dict[str, type[Metric[Any]]] = {}
+    skipped: dict[str, str] = {}
+    for spec in spec_list(metrics) or registry.metrics.entries:
+        try:
+            kind = MetricSpec(spec).kind
+        except DisentangleError as error:
+            if named:
+                raise
+            skipped[spec] = str(error)
+            continue
+        if not issubclass(kind.needs, Labelled):
             skipped[spec] = "it does not compare codes with factors"
+        elif not named and kind.seconds > longest:
+            skipped[spec] = f"each score takes about {kind.seconds:g} s; name it to audit it"
+        else:
+            kept[spec] = kind
     if not kept:
-        raise UsageError(
-            f"nothing to audit: {', '.join(skipped)} do not compare codes with factors"
-        )
+        why = "; ".join(f"{spec}: {reason}" for spec, reason in skipped.items())
+        raise UsageError(f"nothing to audit: {why}")
     return kept, skipped
 
 

@@ -63,7 +63,7 @@ def scaled(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers
 
 def monotone(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """Each factor under a monotone function of another strength and direction."""
-    columns = []
+    columns: list[Numbers] = []
     for k, u in enumerate(factors.numbers.T):
         bent = np.sinh((1 + k % 3) * u) if k % 2 else -np.exp(-u)
         columns.append(bent)
@@ -84,7 +84,8 @@ def mixed(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """All factors under one random rotation."""
     count = factors.numbers.shape[1]
     q, r = np.linalg.qr(rng.normal(size=(count, count)))
-    return factors.numbers @ (q * np.sign(np.diag(r)))
+    codes: Numbers = factors.numbers @ (q * np.sign(np.diag(r)))
+    return codes
 
 
 def merged(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
@@ -160,7 +161,8 @@ def beside_noise(factors: Factors, rng: np.random.Generator, amount: float) -> N
 def leaking(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
     """Each latent holds its factor, and a share of `amount` of the variance is of the next one."""
     other = np.roll(factors.numbers, 1, axis=1)
-    return np.sqrt(1 - amount) * factors.numbers + np.sqrt(amount) * other
+    codes: Numbers = np.sqrt(1 - amount) * factors.numbers + np.sqrt(amount) * other
+    return codes
 
 
 def noisy(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
@@ -174,18 +176,14 @@ def rounded_to_float32(factors: Factors, rng: np.random.Generator, amount: float
     return codes.astype(np.float32).astype(np.float64)
 
 
+def noise_of_repeats(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
+    """Ten latents of noise, the same ones for all `amount` repeats of a row."""
+    times = int(amount)
+    return np.repeat(rng.standard_normal((len(factors.labels) // times, 10)), times, axis=0)
+
+
 Codes: TypeAlias = Callable[[Factors, np.random.Generator, float], Numbers]
 FactorMaker: TypeAlias = Callable[[np.random.Generator, float], FactorSet]
-
-
-def small_grid(rng: np.random.Generator, amount: float) -> FactorSet:
-    """The factors of the small grid."""
-    return grid("small")
-
-
-def on_grid(name: str) -> FactorMaker:
-    """The factors of a grid, whatever the amount."""
-    return lambda rng, amount: grid(name)
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,10 @@ class Case:
         expects: what a metric should make of them, in a sentence.
         amounts: the values of the parameter that grows; one without a meaning if there is none.
         unit: what the parameter is.
-        factors: makes the factors.
+        grid: the grid whose factors they are, if there are no `rows`.
+        rows: makes the factors, if they are not those of a grid.
+        disjoint: True if no row is drawn twice, so that a score means the codes alone; False to
+            draw with replacement, as the default protocol does.
         quick: True if it is a part of a quick audit.
     """
 
@@ -207,8 +208,14 @@ class Case:
     expects: str
     amounts: tuple[float, ...] = (0.0,)
     unit: str = ""
-    factors: FactorMaker = small_grid
+    grid: str = "small"
+    rows: FactorMaker | None = None
+    disjoint: bool = True
     quick: bool = True
+
+    def factors(self, rng: np.random.Generator, amount: float) -> FactorSet:
+        """Make the factors."""
+        return self.rows(rng, amount) if self.rows else grid(self.grid)
 
     @property
     def about(self) -> str:
@@ -295,7 +302,7 @@ ALL_CASES = (
         "The best code of factors that correlate: the scores are those of independent factors.",
         (0.0, 0.3, 0.6, 0.9),
         "correlation",
-        lambda rng, amount: correlated(ROWS, amount, rng),
+        rows=lambda rng, amount: correlated(ROWS, amount, rng),
     ),
     Case(
         "copied factor",
@@ -303,14 +310,14 @@ ALL_CASES = (
         "The best code where one factor copies another: the scores are still at their maximum.",
         (0.0, 0.5, 0.8),
         "share",
-        lambda rng, amount: noisy_copy(ROWS, amount, rng),
+        rows=lambda rng, amount: noisy_copy(ROWS, amount, rng),
         quick=False,
     ),
     Case(
         "function of two factors",
         oracle,
         "The best code where one factor follows from two others: still at the maximum.",
-        factors=lambda rng, amount: function_of_two(ROWS, rng),
+        rows=lambda rng, amount: function_of_two(ROWS, rng),
         quick=False,
     ),
     Case(
@@ -319,7 +326,7 @@ ALL_CASES = (
         "Nothing is known, and there are few rows: chance is not taken for knowledge.",
         (50.0, 200.0, 1_000.0, 10_000.0),
         "rows",
-        lambda rng, amount: correlated(int(amount), 0.0, rng),
+        rows=lambda rng, amount: correlated(int(amount), 0.0, rng),
     ),
     Case(
         "few rows, oracle",
@@ -327,55 +334,56 @@ ALL_CASES = (
         "The best code, and few rows: the score does not depend on their number.",
         (200.0, 1_000.0, 10_000.0),
         "rows",
-        lambda rng, amount: correlated(int(amount), 0.0, rng),
+        rows=lambda rng, amount: correlated(int(amount), 0.0, rng),
         quick=False,
     ),
     Case(
         "unsorted rows",
         oracle,
         "The best code of 10,000 rows, in the order in which they were drawn.",
-        factors=lambda rng, amount: correlated(ROWS, 0.0, rng),
+        rows=lambda rng, amount: correlated(ROWS, 0.0, rng),
     ),
     Case(
         "sorted rows",
         oracle,
         "The best code, with rows in the order of the first factor: their order is no matter.",
-        factors=lambda rng, amount: correlated(ROWS, 0.0, rng).in_order(),
+        rows=lambda rng, amount: correlated(ROWS, 0.0, rng).in_order(),
     ),
     Case(
         "repeated rows",
-        noise,
+        noise_of_repeats,
         "Nothing is known, and rows are there several times: repeats are not knowledge.",
         (1.0, 2.0, 10.0),
         "times",
-        lambda rng, amount: repeated(1_000, int(amount), rng),
+        rows=lambda rng, amount: repeated(1_000, int(amount), rng),
     ),
     Case(
         "large grid, oracle",
         oracle,
         "The best code of dSprites-sized factors.",
-        factors=on_grid("large"),
+        grid="large",
         quick=False,
     ),
     Case(
         "large grid, mixed",
         mixed,
         "Every latent holds a part of every factor, of dSprites-sized factors.",
-        factors=on_grid("large"),
+        grid="large",
         quick=False,
     ),
     Case(
         "uneven grid, oracle",
         oracle,
         "The best code of Cars3D-sized factors: 4, 24 and 183 values.",
-        factors=on_grid("uneven"),
+        grid="uneven",
         quick=False,
     ),
     Case(
-        "uneven grid, noise",
+        "images drawn twice",
         noise,
-        "Nothing is known of Cars3D-sized factors; images are drawn twice and more.",
-        factors=on_grid("uneven"),
+        "Nothing is known of Cars3D-sized factors, and images are drawn twice and more, by chance.",
+        grid="uneven",
+        disjoint=False,
         quick=False,
     ),
 )

@@ -1,7 +1,7 @@
 """The values of metrics on the cases of an audit, computed in parallel."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.seeds import numpy_rng
 from disentangle.auditing.cases import CASES, Factors
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, MetricFailed
 from disentangle.scoring.controls import TableSource
 from disentangle.scoring.metric_spec import MetricSpec
 
@@ -36,13 +36,24 @@ class Task:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A score of a task, or the reason why there is none."""
+    """A score of a task, or the reason why there is none.
+
+    Attributes:
+        task: the task.
+        score: the name of the score, with the metric's hyper-parameters if any were given; the
+            metric, if all of its scores are missing.
+        value: the score; None if it is missing.
+        reason: why it is missing.
+        seconds: the duration of the computation of all scores of the metric.
+        failed: True if the metric raised an exception or returned something invalid.
+    """
 
     task: Task
     score: str
     value: float | None
     reason: str
     seconds: float
+    failed: bool = False
 
 
 def measure(task: Task) -> list[Measurement]:
@@ -50,21 +61,30 @@ def measure(task: Task) -> list[Measurement]:
     case = CASES[task.case]
     data = case.factors(numpy_rng(task.codes_seed, "audit factors"), task.amount)
     rng = numpy_rng(task.codes_seed, "audit codes")
-    source = TableSource(data, case.codes(Factors.of(data), rng, task.amount), disjoint=False)
-    began = time.perf_counter()
+    codes = case.codes(Factors.of(data), rng, task.amount)
+    source = TableSource(data, codes, case.disjoint)
+    began, failed = time.perf_counter(), False
+    values: dict[str, float | None] = {}
     try:
         with threadpool_limits(1), np.errstate(all="ignore"):
             result = MetricSpec(task.metric).scores(source, task.seed)
-        values: dict[str, float | None] = {**result.values}
-        reasons = result.unavailable
+        values, reasons = {**result.values}, result.unavailable
     except DisentangleError as error:
-        values, reasons = {}, {task.metric: str(error)}
+        failed, reasons = isinstance(error, MetricFailed), {task.metric: str(error)}
     seconds = time.perf_counter() - began
     values |= dict.fromkeys(reasons)
     return [
-        Measurement(task, score, value, reasons.get(score, ""), seconds)
+        Measurement(
+            task, labelled(score, task.metric), value, reasons.get(score, ""), seconds, failed
+        )
         for score, value in values.items()
     ]
+
+
+def labelled(score: str, metric: str) -> str:
+    """The name of a score with the hyper-parameters that were given: `mig:bins=40`."""
+    _, colon, knobs = metric.partition(":")
+    return score if score == metric else score + colon + knobs
 
 
 def measure_all(tasks: Sequence[Task], jobs: int, progress: Progress = silent) -> list[Measurement]:
@@ -94,12 +114,12 @@ def computed(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, list[Measu
 
 
 def tasks_of(
-    metrics: Iterable[str], cases: Iterable[str], seeds: Sequence[int], codes_seed: int
+    metrics: Mapping[str, Sequence[int]], cases: Collection[str], codes_seed: int
 ) -> list[Task]:
-    """The tasks of an audit: each metric on each case, amount and seed."""
+    """The tasks of an audit: each metric on each case, amount and seed of the metric."""
     return [
         Task(metric, case, amount, seed, codes_seed)
-        for metric in metrics
+        for metric, seeds in metrics.items()
         for case in cases
         for amount in CASES[case].amounts
         for seed in seeds

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from disentangle.auditing.cases import CASES
 from disentangle.auditing.verdicts import Values
 
 FEW_ROWS = "few rows, noise"
@@ -17,9 +18,9 @@ class Reliability:
 
     Attributes:
         score: the score.
-        within: the standard deviation over seeds of sampling, averaged over cases; None if it was
-            computed with one seed only.
-        between: the standard deviation over cases of the mean over seeds.
+        within: the standard deviation over seeds of sampling, in the cases whose images are drawn
+            from a grid; None if it was computed with one seed only.
+        between: the standard deviation of the mean over seeds, over cases and amounts.
         chance: the score of noise by the number of rows.
         seconds: the median time of a computation.
     """
@@ -40,9 +41,11 @@ class Reliability:
 
 def reliability_of(score: str, values: Mapping[str, Values], seconds: float) -> Reliability:
     """How reliable a score is, from its values by case, amount and seed."""
-    groups = [each for by_amount in values.values() for each in by_amount.values()]
-    spreads = [statistics.variance(each) for each in groups if len(each) > 1]
-    means = [statistics.fmean(each) for each in groups]
+    groups = [(case, each) for case in values for each in values[case].values()]
+    means = [statistics.fmean(each) for _, each in groups]
+    # Of rows that are all used, another seed draws no others.
+    drawn = [each for case, each in groups if CASES[case].rows is None]
+    spreads = [statistics.variance(each) for each in drawn if len(each) > 1]
     few = values.get(FEW_ROWS, {})
     return Reliability(
         score,

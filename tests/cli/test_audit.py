@@ -110,7 +110,6 @@ def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_computed(co
         (["mig:bin=3"], "did you mean 'bins'?"),
         (["mig", "--case", "rotatd"], "there is no case 'rotatd'; did you mean 'rotated'?"),
         (["elbo"], "nothing to audit"),
-        (["mig", "mig:bins=10"], "'mig' is given twice"),
     ],
 )
 def test_mistakes_are_refused(command, words, refusal):
