@@ -10,6 +10,7 @@ from disentangle._utils.lazy import imported_when_used
 from disentangle._utils.versions import __version__ as __version__
 
 if TYPE_CHECKING:
+    from disentangle.auditing.audit import Audit as Audit
     from disentangle.auditing.audit import audit as audit
     from disentangle.contracts.dataset import Dataset as Dataset
     from disentangle.contracts.dataset import Grid as Grid
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from disentangle.training.train import train as train
 
 _HOMES = {
+    "Audit": "auditing.audit",
     "Batch": "contracts.model",
     "Code": "contracts.model",
     "Codes": "contracts.source",

@@ -5,9 +5,12 @@ import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import cache
 from string import ascii_letters
 from typing import Any, TypeAlias
 
+from disentangle._utils import html
+from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import joined
 from disentangle._utils.versions import made_by
 from disentangle.auditing.audit import Audit
@@ -55,6 +58,19 @@ def expected_of(case: str, claims: Sequence[Property]) -> list[tuple[Property, E
         for claim in claims
         if claim in expectation.properties
     ]
+
+
+@cache
+def factors_of(case: str) -> str:
+    """What the factors of a case are, such as "a grid of 4 x 24 x 183"."""
+    made, amounts = CASES[case].factors, CASES[case].amounts
+    first, *_, last = (made(numpy_rng(0, "audit factors"), a) for a in (amounts[0], amounts[-1]))
+    names = " to ".join(dict.fromkeys((first.name, last.name)))
+    dependence = getattr(last, "dependence", "")
+    if not dependence:
+        return names
+    when = "" if len(amounts) == 1 else "at the last amount "
+    return f"{names}; {when}{dependence}"
 
 
 def tally(audit: Audit, score: str) -> tuple[int, int]:
@@ -157,6 +173,18 @@ def cases_sheet(audit: Audit) -> Sheet:
     return Sheet("Cases", ["", "case", "codes", "what a metric should make of them"], body, "")
 
 
+def as_html(audit: Audit) -> str:
+    """The audit for a notebook: a table of scores, and of what does not hold."""
+    summary, failures = summary_sheet(audit), audit.failures
+    rows = [[cell.text for cell in row] for row in summary.body]
+    parts = [html.heading("Audit of metrics", about(audit))]
+    parts += [html.table(rows, summary.head, summary.numbers), html.paragraph(summary.caption)]
+    if failures:
+        wrong = [[cell.score, cell.case, cell.why] for cell in failures]
+        parts.append(html.table(wrong, ["score", "case", "what does not hold"]))
+    return "".join(parts)
+
+
 def as_csv(audit: Audit) -> str:
     """The audit as CSV: a row per score, case and amount."""
     file = io.StringIO()
@@ -184,6 +212,7 @@ def as_dict(audit: Audit) -> dict[str, Any]:
         "seeds": list(audit.seeds),
         "cases": {
             name: {
+                "factors": factors_of(name),
                 "codes": CASES[name].about,
                 "expects": CASES[name].expects,
                 "amounts": list(CASES[name].amounts),

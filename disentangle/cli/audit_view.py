@@ -59,11 +59,12 @@ def matrix(audit: Audit, width: int) -> list[str]:
 
 
 def reliability_columns(audit: Audit) -> list[Column]:
-    """The columns of reliability."""
+    """The columns of reliability that have any text."""
     texts = [reliability_texts(audit.reliability[score]) for score in audit.claims]
     return [
         Column((head(name), *((row[i],) for row in texts)), right=True)
         for i, name in enumerate(RELIABILITY)
+        if any(row[i] for row in texts)
     ]
 
 

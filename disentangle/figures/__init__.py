@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from disentangle.figures.agreement import plot_protocols as plot_protocols
     from disentangle.figures.agreement import plot_variance as plot_variance
     from disentangle.figures.aligned import plot_aligned as plot_aligned
+    from disentangle.figures.audit_matrix import plot_audit as plot_audit
     from disentangle.figures.contact_sheet import plot_contact_sheet as plot_contact_sheet
     from disentangle.figures.kl_curves import plot_kl as plot_kl
     from disentangle.figures.loss_curves import plot_curves as plot_curves
@@ -25,6 +26,7 @@ _HOMES = {
     "Picture": "picture",
     "plot_agreement": "agreement",
     "plot_aligned": "aligned",
+    "plot_audit": "audit_matrix",
     "plot_contact_sheet": "contact_sheet",
     "plot_curves": "loss_curves",
     "plot_effect": "sweeps",

@@ -11,6 +11,7 @@ from disentangle.auditing.tables import (
     MARKS,
     about,
     claimed,
+    factors_of,
     failures_of,
     noise_text,
     ratio_text,
@@ -78,6 +79,7 @@ def case_of(name: str) -> dict[str, Any]:
     ]
     return {
         "name": name,
+        "factors": factors_of(name),
         "codes": case.about,
         "expects": case.expects,
         "unit": case.unit,
@@ -88,6 +90,7 @@ def case_of(name: str) -> dict[str, Any]:
 def data_of(audit: Audit) -> dict[str, Any]:
     """What the script shows of a cell: the values by amount and seed, the verdict, the reason."""
     return {
+        "seeds": list(audit.seeds),
         "cases": {name: case_of(name) for name in audit.cases},
         "claims": {score: list(claims) for score, claims in audit.claims.items()},
         "cells": {

@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-import torch
 
 import disentangle
 from disentangle.runs.checkpoint import read_tensors
@@ -39,6 +38,10 @@ def stop_at(step):
     return report
 
 
+def bits(tensor):
+    return tensor.numpy().tobytes()  # a NaN, which stands for what is not known, equals itself
+
+
 def checkpoint(path):
     """The tensors and the step of the checkpoint in a folder."""
     tensors, about = read_tensors(next(path.rglob("checkpoint.safetensors")))
@@ -63,7 +66,7 @@ def test_training_ends_in_time_and_goes_on_with_the_same_bits(tmp_path):
     (limited, at), (whole, there) = checkpoint(path), checkpoint(tmp_path / "whole")
     assert at == there == step + 10
     assert limited.keys() == whole.keys()
-    assert all(torch.equal(limited[name], whole[name]) for name in whole)
+    assert all(bits(limited[name]) == bits(whole[name]) for name in whole)
 
 
 def test_sweep_ends_in_time_with_checkpoints(tmp_path):

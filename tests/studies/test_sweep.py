@@ -397,10 +397,14 @@ class Endless(Executor):
             self.closed = True
 
 
+def quiet(_):
+    """Nothing is shown."""
+
+
 def test_executor_that_ignores_the_deadline_is_closed_before_it(study, tmp_path):
     plan, executor = load_plan(study(), results=tmp_path, device="cpu"), Endless()
     deadline = Deadline(time.time() + CLOSING + 0.2)
-    assert run_jobs(executor, plan.jobs, "cpu", lambda event: None, deadline) == {}
+    assert run_jobs(executor, plan.jobs, "cpu", quiet, quiet, deadline) == {}
     assert executor.closed
     assert 0 < deadline.left < CLOSING
 

@@ -7,7 +7,7 @@ import pytest
 
 import disentangle
 from disentangle.contracts.model import Model
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, OutOfTime, UsageError
 from disentangle.runs.labels import read_label
 from disentangle.studies import train_seeds as module
 from disentangle.studies.executor import executor_of
@@ -81,6 +81,18 @@ def test_place_of_each_run_at_its_tracker_is_said_once(train_seeds):
     ]
     first = json.loads((runs[0].path / "diary.jsonl").read_text().splitlines()[0])
     assert first["settings"]["seed"] == 0
+
+
+def test_time_limit_leaves_runs_that_the_same_call_makes(train_seeds, monkeypatch):
+    def stopped(executor, jobs, *others):
+        assert 60 < others[-1].left < 301
+        return {jobs[0]: None}  # as if the rest was stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run_jobs", stopped)
+        with pytest.raises(OutOfTime, match="1 of 2 runs done, 1 left"):
+            train_seeds("vae", "tiny", (0, 1), time_limit="5m")
+    assert len(train_seeds("vae", "tiny", (0, 1), time_limit="5m")) == 2
 
 
 class Mine(Model):

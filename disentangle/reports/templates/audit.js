@@ -59,7 +59,7 @@ function table(cell, unit) {
   const head = made.createTHead().insertRow();
   const seeds = Math.max(...cell.values.map(([, values]) => values.length));
   if (unit) head.append(element("th", unit));
-  for (let i = 0; i < seeds; i++) head.append(element("th", `sampling ${i + 1}`, "number"));
+  for (let i = 0; i < seeds; i++) head.append(element("th", `seed ${audit.seeds[i]}`, "number"));
   if (seeds > 1) head.append(element("th", "mean", "number"));
   const body = made.createTBody();
   for (const [amount, values] of cell.values) {
@@ -99,7 +99,7 @@ function open(score, name) {
   verdict.classList.add(cell.verdict === "fails" ? "bad" : "good");
   verdict.append(element("span", cell.why, "why"));
   const claims = audit.claims[score].join(" and ") || "nothing";
-  const parts = [title, verdict, element("p", about.codes), element("p", about.expects, "quiet")];
+  const parts = [title, verdict, element("p", `${about.codes} Factors: ${about.factors}.`), element("p", about.expects, "quiet")];
   parts.push(element("h4", `Expected of a score that claims ${claims}`), expectations(score, about));
   if (cell.values.length) parts.push(element("h4", "Values"), chart(score, cell, about.unit), table(cell, about.unit));
   dialog.replaceChildren(close, ...parts);
