@@ -35,8 +35,8 @@ LEAST_ROWS = 50.0
 RELIABILITY = ("signal to noise", f"noise, {LEAST_ROWS:g} rows", "seconds")
 EXPLAINED = (
     "Signal to noise: the spread of a score over cases, divided by its spread over seeds of "
-    "sampling. Noise: the score of latents of noise on so few rows. Seconds: the median time of a "
-    "computation."
+    "sampling; exact if all seeds give the same. Noise: the score of latents of noise on so few "
+    "rows. Seconds: the median time of a computation."
 )
 Failures: TypeAlias = Mapping[str, Sequence[Cell]]
 
@@ -109,7 +109,7 @@ def ratio_text(ratio: float | None) -> str:
     if ratio is None:
         return ""
     if math.isinf(ratio):
-        return "no noise"
+        return "exact"
     return f"{ratio:.3g}" if ratio < HIGH else f"over {HIGH:,}"
 
 
