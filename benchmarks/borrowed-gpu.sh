@@ -13,7 +13,18 @@
 # before), gives the rest of the time to `disentangle sweep`, and writes what is new to OUT:
 # archives of runs, log.txt, speed.txt. A part that fails is reported and does not stop the next
 # ones; the exit code is then 1. SIGTERM ends the part under way; runs stop with a checkpoint, and
-# the archives are written, which takes up to half a minute.
+# the archives are written, which takes up to half a minute. Without that notice, what is killed
+# is lost: give fewer MINUTES than the machine allows, say half a minute less.
+#
+# The set-up takes some 15 seconds: 4 to install and 8 to draw dSprites on one busy CPU core, 3 to
+# import the runs. Of ten minutes, tests and speed take five at most, the first time; later, with
+# --no-tests, the sweep gets nine.
+#
+# `pack` names the runs that do not fit. The results in this folder take much of the room: if they
+# are moved to another place for the journey, and given as --results, more runs fit.
+#
+# Unfinished runs of FactorVAE (68 MB with their two optimisers) are too large to come back, and
+# finished ones (23 MB) come back without weights.
 #
 # Options, after the sub-command's arguments:
 #     --study FILE       study [benchmarks/full-budget.toml]
@@ -61,18 +72,18 @@ checkout_size() {
 
 pack() {
     local folder=$1 downloads=() platform wheels size room
-    mkdir -p "$folder/wheels" || exit 1
+    mkdir -p "$folder/wheels" || exit
     rm -f "$folder"/wheels/*.whl "$folder"/*.zip "$folder/speed.txt"
     local isolation=()
     $download || isolation=(--no-build-isolation)
-    "$python" -m pip wheel --quiet --no-deps "${isolation[@]}" --wheel-dir "$folder/wheels" . || exit 1
+    "$python" -m pip wheel --quiet --no-deps "${isolation[@]}" --wheel-dir "$folder/wheels" . || exit
     if $download; then
-        "$python" -m pip list --format=freeze >"$folder/wheels/versions.txt" || exit 1
+        "$python" -m pip list --format=freeze >"$folder/wheels/versions.txt" || exit
         for platform in "${PLATFORMS[@]}"; do downloads+=(--platform "$platform"); done
         "$python" -m pip download --quiet --no-deps --only-binary=:all: \
             --python-version "$PYTHON_THERE" "${downloads[@]}" \
             --constraint "$folder/wheels/versions.txt" --dest "$folder/wheels" \
-            "${LACKING[@]}" || exit 1
+            "${LACKING[@]}" || exit
         rm "$folder/wheels/versions.txt"
     fi
     if [ -e "$results/$name/speed.txt" ]; then cp "$results/$name/speed.txt" "$folder"; fi
@@ -80,7 +91,7 @@ pack() {
     room=$((TRAVELS - size))
     [ "$room" -gt 0 ] || fail "expected at most $((TRAVELS >> 20)) MiB to travel, got $((size >> 20)) \
 MiB before any run: move results/ to another place, and give that as --results"
-    "$python" benchmarks/travelling_runs.py pack "$study" "$results" "$folder" --room "$room" || exit 1
+    "$python" benchmarks/travelling_runs.py pack "$study" "$results" "$folder" --room "$room" || exit
     wheels=("$folder"/wheels/*.whl)
     say "$folder: ${#wheels[@]} wheels, $(du -sh "$folder" | cut -f1); with this folder" \
         "$((($(checkout_size) + $(du -sb "$folder" | cut -f1)) >> 20)) of at most" \
@@ -96,7 +107,7 @@ min() { echo $(($1 < $2 ? $1 : $2)); }
 # Stop the part under way, and start no other one.
 stop() {
     stopped=$1
-    say "stopped by SIG$1 after $SECONDS s"
+    echo "stopped by SIG$1 after $SECONDS s"
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
 }
 
@@ -224,7 +235,7 @@ collect() {
 # --- arguments -----------------------------------------------------------------------------------
 
 usage() { fail "expected \`$0 pack FOLDER\`, \`$0 run FOLDER MINUTES OUT\` or \`$0 collect OUT...\`; \
-\`head -n 32 $0\` shows the options"; }
+\`sed '/^set/q' $0\` shows the options"; }
 
 command=${1:-}
 shift || usage
@@ -247,7 +258,7 @@ while [ $# -gt 0 ]; do
         --speed) speed=true ;;
         --no-tests) tests=false ;;
         --cpu) device=cpu ;;
-        -*) fail "$1: no such option; \`head -n 32 $0\` shows them" ;;
+        -*) fail "$1: no such option; \`sed '/^set/q' $0\` shows them" ;;
         *) arguments+=("$1") ;;
     esac
     shift

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 import disentangle
-from disentangle import Run
+from disentangle import DisentangleError, Run
 from disentangle.exports.archive import COMPRESSED
 from disentangle.exports.archive_format import MANIFEST, files_in
 from disentangle.runs.checkpoint import read_progress
@@ -212,7 +212,7 @@ def load_states(study: Path, results: Path) -> dict[Job, JobState]:
 
 
 def main() -> int:
-    """Run a sub-command; return 1 if runs were left behind."""
+    """Run a sub-command; return 1 if runs were left behind, or the exit code of an error."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     for name, paths in {"pack": ["folder"], "bring": ["folder", "out"], "whole": []}.items():
@@ -223,7 +223,11 @@ def main() -> int:
             command.add_argument("--room", type=int, required=True, metavar="BYTES")
     options = vars(parser.parse_args())
     action = {"pack": pack, "bring": bring, "whole": whole}[options.pop("command")]
-    return 0 if action(**options) else 1
+    try:
+        return 0 if action(**options) else 1
+    except DisentangleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 if __name__ == "__main__":
