@@ -44,9 +44,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 SCORED = ("vae", "beta-vae, held out", "qlae")
 """The runs that are scored with all metrics."""
 SIZES = {
-    ("samples",): "dcimig infomec irs jemmig mcc mig mig-sup modularity reconstruction sap-r2 "
-    "total-correlation",
-    ("train", "test"): "beta-vae-score dci dci-es dci-lgbm explicitness sap",
+    ("samples",): "dcimig infomec irs jemmig mcc mig mig-sup minimality modularity reconstruction "
+    "sap-r2 sufficiency total-correlation",
+    ("train", "test"): "beta-vae-score dci dci-es dci-lgbm explicitness nk sap snc",
+    ("pairs",): "omes",
     ("train", "test", "variances"): "factor-vae-score",
     ("test",): "downstream",
 }

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
+    from disentangle.maths.matching import equal_count_bins as equal_count_bins
+    from disentangle.maths.matching import information_in_equal_bins as information_in_equal_bins
+    from disentangle.maths.matching import matched_latents as matched_latents
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
     from disentangle.maths.probes import small_fit as small_fit
     from disentangle.maths.probes import standardised as standardised
@@ -46,15 +49,18 @@ _HOMES = {
     "each_varying_factor": "probes",
     "entropies": "information",
     "entropy": "information",
+    "equal_count_bins": "matching",
     "finite_array": "inputs",
     "fit_svms": "linear_svm",
     "floats": "inputs",
     "gaps": "information",
     "highest_line": "linear_svm",
+    "information_in_equal_bins": "matching",
     "knn_mutual_information": "knn_information",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
     "log_weights": "aggregate_posterior",
+    "matched_latents": "matching",
     "mutual_information": "information",
     "off_diagonal": "aggregate_posterior",
     "small_fit": "probes",

@@ -25,6 +25,8 @@ def codes_and_labels(
 def codes_and_labels(*arrays: ArrayLike) -> Any:
     """Convert codes [N, D] and labels [N, K], and another such pair, from arrays or tensors.
 
+    The labels of a factor are numbered from 0 in their order, in both pairs alike.
+
     Raises:
         UsageError: an array has another shape, codes are not finite, or labels are not whole
             numbers.
@@ -39,7 +41,16 @@ def codes_and_labels(*arrays: ArrayLike) -> Any:
                 "`numpy.unique(values, return_inverse=True)[1]`"
             )
         converted += [codes, labels]
+    converted[1::2] = numbered(*converted[1::2])
     return tuple(converted)
+
+
+def numbered(*labels: Index) -> list[Index]:
+    """Number the values of each factor of labels [N, K], [M, K], ... from 0, in their order."""
+    every = np.concatenate(labels)
+    numbers = [np.unique(column, return_inverse=True)[1] for column in every.T]
+    sections = np.cumsum([len(part) for part in labels])[:-1]
+    return np.split(np.stack(numbers, axis=1), sections)
 
 
 def codes_and_values(z: ArrayLike, v: ArrayLike) -> tuple[Codes, NDArray[np.float64]]:

@@ -208,6 +208,7 @@ def test_plot_has_a_dot_for_each_run_and_follows_the_choice(study_page):
     assert "beta (log" not in page.locator(".scatter").text_content()
     places = page.locator(".scatter .point").evaluate_all("all => all.map(e => e.getCTM().f)")
     assert places[1] - places[0] == pytest.approx((places[0] - places[2]) / 2, abs=0.01)
+    assert page.locator(".scatter text.middle").all_text_contents() == ["0", "1", "seed"]
 
 
 @pytest.mark.parametrize("width", [360, 1280])

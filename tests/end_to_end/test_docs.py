@@ -209,6 +209,14 @@ def test_typesetting(docstring, typeset):
     assert equations.typeset(docstring, "irs") == typeset.replace("TEX", tex)
 
 
+def test_short_code_in_a_text_is_marked_and_no_other():
+    markdown = pytest.importorskip("markdown")
+    text = "`--device cpu`, `" + "x" * 31 + "`\n\n    indented\n"
+    made = markdown.markdown(text, extensions=["tools.short_code"])
+    assert re.findall(r'<code class="short">(.*?)</code>', made) == ["--device cpu"]
+    assert made.count("<code>") == 2
+
+
 def test_every_public_name_is_documented():
     public = {name: face for face in FACES for name in importlib.import_module(face).__all__}
     public |= {name: "disentangle" for name in disentangle.__all__ if name != "__version__"}

@@ -12,12 +12,16 @@ import disentangle
 from disentangle import Unavailable, UsageError
 from disentangle.contracts import registry
 
-PAIR = ("mig", "mig-sup", "jemmig", "dcimig", "sap-r2", "modularity", "irs", "mcc")
+PAIR = (
+    *("mig", "mig-sup", "jemmig", "dcimig", "sap-r2", "modularity", "irs", "mcc"),
+    *("minimality", "sufficiency"),
+)
 """Metrics of codes and factors, without a second draw."""
-SPLIT = ("sap", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream")
+SPLIT = ("sap", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream", "snc", "nk")
 """Metrics that fit on codes and factors and test on others."""
 OTHERS = {
     "infomec": "infomec",
+    "omes": "omes",
     "total-correlation": "total_correlation",
     "beta-vae-score": "beta_vae_score",
     "factor-vae-score": "factor_vae_score",
@@ -52,6 +56,19 @@ def test_function_of_information_with_noise_is_the_score_up_to_the_noise():
     assert function("infomec")(z, v) == pytest.approx(dict(expected), abs=1e-3)
 
 
+def test_function_of_drawn_pairs_is_the_score_up_to_the_draw():
+    z, v = small(n=2000)
+    expected = disentangle.score_codes(z, v, metrics=["omes"])["omes"]
+    assert function("omes")(z, v) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("name", [*PAIR, "omes", "infomec", "sap", "explicitness", "snc", "nk"])
+def test_labels_may_be_any_whole_numbers(name):
+    arrays = halves(*small()) if name in SPLIT else small()
+    other = [7 * array - 5 if place % 2 else array for place, array in enumerate(arrays)]
+    assert function(name)(*other) == pytest.approx(function(name)(*arrays), abs=1e-9)
+
+
 def test_total_correlation_is_the_score():
     z, v = small()
     expected = disentangle.score_codes(z, v, metrics=["total-correlation"])
@@ -72,7 +89,7 @@ def test_function_is_the_score_of_the_two_parts(name):
     )
 
 
-@pytest.mark.parametrize("name", [*PAIR, "sap", "infomec", "downstream"])
+@pytest.mark.parametrize("name", [*PAIR, "sap", "infomec", "downstream", "omes", "snc"])
 def test_function_takes_tensors(name):
     arrays = halves(*small()) if name in SPLIT else small()
     tensors = [torch.tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]

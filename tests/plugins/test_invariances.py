@@ -29,9 +29,14 @@ from disentangle_plugins.metrics.jemmig import jemmig
 from disentangle_plugins.metrics.mcc import MCC
 from disentangle_plugins.metrics.mig import mig
 from disentangle_plugins.metrics.mig_sup import mig_sup
+from disentangle_plugins.metrics.minimality import minimality
 from disentangle_plugins.metrics.modularity import Modularity
+from disentangle_plugins.metrics.nk import nk
+from disentangle_plugins.metrics.omes import omes
 from disentangle_plugins.metrics.sap import accuracies
 from disentangle_plugins.metrics.sap_r2 import squared_correlations
+from disentangle_plugins.metrics.snc import snc
+from disentangle_plugins.metrics.sufficiency import sufficiency
 from disentangle_plugins.metrics.total_correlation import TotalCorrelation
 
 
@@ -121,6 +126,11 @@ TURNED = {
     "mig-sup": Turned(mig_sup, 1e-9, 20, (-1, 1e-8, 1e8)),
     "jemmig": Turned(jemmig, 1e-9, 20, (-1, 1e-8, 1e8)),
     "dcimig": Turned(dcimig, 1e-9, 20, (-1, 1e-8, 1e8)),
+    "minimality": Turned(minimality, 1e-9, 20, (-1, 1e-8, 1e8)),
+    "sufficiency": Turned(sufficiency, 1e-9, 20, (-1, 1e-8, 1e8)),
+    "omes": Turned(omes, 0.02),
+    "snc": Turned(snc, 0.03, 10, (-1, 1e-8, 1e8), halves(*small())),
+    "nk": Turned(nk, 0.06, 3, (-1, 1e-8, 1e8), halves(*small(n=1000))),
     "modularity": Turned(modularity, 1e-9),
     "irs": Turned(irs_score, 1e-9),
     "sap-r2": Turned(sap_r2, 1e-12),
@@ -202,6 +212,7 @@ DEPENDS = {
     "beta-vae-score": {"scale 1e-06", "scale 0.001", "tiny and far"},  # penalises the weights
     "downstream": set(MOVES) - {"shift -1e+08"},  # by scale as above; other shifts take long
     "factor-vae-score": {"scale 1e-06", "scale 0.001", "tiny and far"},  # an absolute threshold
+    "omes": {"scale 1e-06", "scale 0.001", "tiny and far"},  # an absolute threshold
     "sap": set(MOVES),  # penalises slope and intercept
     "sap-r2": {"scale 1e-06", "tiny and far"},  # an absolute threshold
 }
@@ -290,6 +301,11 @@ NOISY = {
     "mig-sup": (mig_sup, 3000, (0, 0.2, 0.5, 1, 2, 5)),
     "jemmig": (jemmig, 3000, (0, 0.2, 0.5, 1)),
     "dcimig": (dcimig, 3000, (0, 0.2, 0.5, 1, 2, 5)),
+    "minimality": (minimality, 3000, (0, 0.2, 0.5, 1, 2, 5)),
+    "sufficiency": (sufficiency, 3000, (0, 0.2, 0.5, 1, 2, 5)),
+    "omes": (omes, 3000, (0, 0.2, 0.5, 1, 2)),
+    "snc": (lambda z, v: snc(*halves(z, v)), 3000, (0, 0.2, 0.5, 1, 2, 5)),
+    "nk": (lambda z, v: nk(*halves(z, v)), 2000, (0.1, 0.5, 1, 3)),
     "modularity": (modularity, 3000, (0, 1, 2, 4, 8)),
     "irs": (irs_score, 3000, (0, 0.2, 0.5, 1, 2, 5)),
     "sap-r2": (sap_r2, 3000, (0, 0.2, 0.5, 1, 2, 5, 20)),

@@ -32,6 +32,11 @@ SPECS = [
     "irs",
     "total-correlation",
     "mig",
+    "minimality",
+    "sufficiency",
+    "omes:pairs=50",
+    "snc",
+    "nk:epochs=2",
 ]
 
 

@@ -1,0 +1,52 @@
+"""Matching of factors with latents, one to one, by information from bins of equal count."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from disentangle.contracts.dataset import Index
+from disentangle.contracts.source import Codes
+from disentangle.maths.information import mutual_information
+
+Numbers = NDArray[np.float64]
+
+
+def equal_count_bins(x: Numbers, test_x: Numbers, bins: int) -> tuple[Index, Index]:
+    """Discretise `x` [N] into bins of about equal count, and `test_x` [M] into the same bins.
+
+    Equal values share a bin, that of the middle of their ranks. So there are fewer bins if `x` has
+    fewer values; the bins are numbered from 0 in the order of the values.
+    """
+    values, counts = np.unique(x, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    lowest = values[np.unique((middle * bins / len(x)).astype(np.int64), return_index=True)[1]]
+    binned, test_binned = (
+        np.maximum(np.searchsorted(lowest, column, side="right") - 1, 0) for column in (x, test_x)
+    )
+    return binned, test_binned
+
+
+def information_in_equal_bins(z: Codes, v: Index) -> Numbers:
+    """Return I(z_i; v_k) in nats, [D, K], with as many bins of equal count as v_k has values."""
+    information = np.empty((z.shape[1], v.shape[1]))
+    for k, column in enumerate(v.T):
+        values, y = np.unique(column, return_inverse=True)
+        for i, x in enumerate(z.T):
+            binned = equal_count_bins(x, x[:0], len(values))[0]
+            information[i, k] = mutual_information(binned[:, None], y[:, None])[0, 0]
+    return information
+
+
+def matched_latents(matrix: Numbers) -> Numbers:
+    """Return the latent that is matched with each factor, [K], for the largest total of `matrix`.
+
+    No latent is matched with two factors. With fewer latents than factors, some factors have none:
+    NaN.
+
+    Args:
+        matrix: how well each latent suits each factor, [D, K].
+    """
+    latents = np.full(matrix.shape[1], np.nan)
+    latent, factor = linear_sum_assignment(matrix, maximize=True)
+    latents[factor] = latent
+    return latents
