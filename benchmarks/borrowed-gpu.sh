@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes the most of a GPU that is lent for minutes, on a machine without a network.
 #
-#     bash benchmarks/borrowed-gpu.sh pack borrowed             # here: wheels, and runs to continue
-#     bash benchmarks/borrowed-gpu.sh run borrowed 9.5 OUT      # there, in this folder: 9.5 minutes
+#     bash benchmarks/borrowed-gpu.sh pack borrowed             # here: wheels, runs to continue
+#     bash benchmarks/borrowed-gpu.sh run borrowed 9.5 OUT      # there: for 9.5 minutes
 #     bash benchmarks/borrowed-gpu.sh collect OUT               # here: the runs into results/
 #
-# Repeat the three; each continues what the earlier ones left. This folder and `borrowed` travel to
-# the other machine, OUT comes back: at most 8 files of at most 16 MiB, 64 MiB together.
+# Repeat the three; each continues what the earlier ones left. The repository and `borrowed`, which
+# git ignores, travel to the other machine. OUT comes back: at most 8 files, 16 MiB each, 64 MiB
+# together.
 #
 # `run` needs Python 3.12 with torch, torchvision, pytest and the usual scientific packages there.
 # In turn it runs tests/test_cuda.py, measures the speed (unless a measurement has come back
@@ -14,14 +15,14 @@
 # archives of runs, log.txt, speed.txt. A part that fails is reported and does not stop the next
 # ones; the exit code is then 1. SIGTERM ends the part under way; runs stop with a checkpoint, and
 # the archives are written, which takes up to half a minute. Without that notice, what is killed
-# is lost: give fewer MINUTES than the machine allows, say half a minute less.
+# is lost: let MINUTES be half a minute below what the machine allows.
 #
 # The set-up takes some 15 seconds: 4 to install and 8 to draw dSprites on one busy CPU core, 3 to
 # import the runs. Of ten minutes, tests and speed take five at most, the first time; later, with
 # --no-tests, the sweep gets nine.
 #
-# `pack` names the runs that do not fit. The results in this folder take much of the room: if they
-# are moved to another place for the journey, and given as --results, more runs fit.
+# `pack` names the runs that do not fit. The published results take much of the room: with results/
+# moved out of the repository for the journey, and given as --results, more runs fit.
 #
 # Unfinished runs of FactorVAE (68 MB with their two optimisers) are too large to come back, and
 # finished ones (23 MB) come back without weights.
@@ -43,14 +44,14 @@ LACKING=(annotated-types pydantic pydantic-core typing-inspection platformdirs p
     hatchling trove-classifiers)
 PYTHON_THERE=${PYTHON_THERE:-3.12}
 PLATFORMS=(manylinux_2_28_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64 manylinux1_x86_64)
-# The most that may travel to the other machine: this folder and what is packed.
+# The most bytes that may travel to the other machine: the repository and what is packed.
 TRAVELS=$((64 * 1024 * 1024))
 # Trainings at a time: the seeds of one configuration. They begin and end together, so that a short
 # time leaves whole configurations; and five that are unfinished (8 MB each, with the optimiser's
 # state) still fit into what comes back.
 TOGETHER=5
 # Seconds: the longest for tests and speed, and what is kept back to write the archives.
-TESTS=150 SPEED=180 RESERVE=30
+TESTS=150 SPEED=180 RESERVE=20
 # The least seconds for which to start a sweep: it needs some 15 to begin and to end.
 LEAST=25
 
@@ -64,7 +65,7 @@ disentangle() { "$python" -P -m disentangle "$@"; }
 
 # --- pack ----------------------------------------------------------------------------------------
 
-# The bytes of this folder that travel: all but what git ignores, results and packed files included.
+# The bytes of the repository that travel: all files but those that git ignores.
 checkout_size() {
     git ls-files -z --cached --others --exclude-standard | xargs -0 stat -c %s 2>/dev/null |
         awk '{ sum += $1 } END { print sum + 0 }'
@@ -93,7 +94,7 @@ pack() {
 MiB before any run: move results/ to another place, and give that as --results"
     "$python" benchmarks/travelling_runs.py pack "$study" "$results" "$folder" --room "$room" || exit
     wheels=("$folder"/wheels/*.whl)
-    say "$folder: ${#wheels[@]} wheels, $(du -sh "$folder" | cut -f1); with this folder" \
+    say "$folder: ${#wheels[@]} wheels, $(du -sh "$folder" | cut -f1); with the repository" \
         "$((($(checkout_size) + $(du -sb "$folder" | cut -f1)) >> 20)) of at most" \
         "$((TRAVELS >> 20)) MiB that travel"
 }
@@ -120,6 +121,7 @@ part() {
     printf '\n== %s: %s\n' "$part" "$*" >>"$log"
     timeout --kill-after=25 "$most" "$@" >>"$log" 2>&1 &
     child=$!
+    [ -z "$stopped" ] || kill -TERM "$child" # the signal came before the number was known
     wait "$child"
     code=$?
     while kill -0 "$child" 2>/dev/null; do # a signal has interrupted `wait`
@@ -191,7 +193,8 @@ run() {
         part data 120 "$python" -P -m disentangle data prepare "$dataset"
         import_runs
         $tests && part tests "$(min $TESTS $(($(left) / 2)))" \
-            "$python" -P -m pytest -q -p no:cacheprovider tests/test_cuda.py
+            "$python" -P -m pytest -q -p no:cacheprovider -o filterwarnings=default \
+            tests/test_cuda.py # warnings of the versions there are no failures
         if [ "$device" = cpu ]; then
             skipped='it needs a GPU'
         elif ! $speed && [ -e "$folder/speed.txt" ]; then
