@@ -159,7 +159,7 @@ def beside_noise(factors: Factors, rng: np.random.Generator, amount: float) -> N
 
 
 def leaking(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
-    """Each latent holds its factor, and a share of `amount` of the variance is of the next one."""
+    """Each latent holds its factor, and a share of `amount` of the variance is of a second."""
     other = np.roll(factors.numbers, 1, axis=1)
     codes: Numbers = np.sqrt(1 - amount) * factors.numbers + np.sqrt(amount) * other
     return codes
@@ -379,9 +379,16 @@ ALL_CASES = (
         quick=False,
     ),
     Case(
+        "uneven grid, noise",
+        noise,
+        "Nothing is known of Cars3D-sized factors: each score is 0.",
+        grid="uneven",
+        quick=False,
+    ),
+    Case(
         "images drawn twice",
         noise,
-        "Nothing is known of Cars3D-sized factors, and images are drawn twice and more, by chance.",
+        "Nothing is known, and images are drawn twice and more: repeats are not knowledge.",
         grid="uneven",
         disjoint=False,
         quick=False,

@@ -138,6 +138,14 @@ EXPECTATIONS: tuple[Expectation, ...] = (
     E("large grid, oracle", ALL, "value at least", BEST, "1 is the best score"),
     E("large grid, mixed", STRUCTURE, "level at most", HALF, "nothing is separated"),
     E("uneven grid, oracle", ALL, "value at least", BEST, "1 is the best score"),
-    E("images drawn twice", ALL, "value at most", ZERO, "a repeated image tells nothing new"),
+    E("uneven grid, noise", ALL, "value at most", ZERO, "a reader takes 0 for nothing"),
+    E(
+        "images drawn twice",
+        ALL,
+        "same",
+        REPORTED,
+        "a repeated image tells nothing new",
+        "uneven grid, noise",
+    ),
 )
 """The expectations of all cases, by case and property."""
