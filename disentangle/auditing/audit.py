@@ -16,7 +16,7 @@ from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
-from disentangle.errors import DisentangleError, UsageError, suggestion
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 from disentangle.scoring.metric_spec import MetricSpec, spec_list
 
 SEEDS = 3
@@ -202,7 +202,7 @@ def chosen_cases(cases: Iterable[str] | None, quick: bool) -> list[str]:
     """The cases to audit, in the order of the table."""
     if cases is None:
         return [name for name, case in CASES.items() if case.quick or not quick]
-    named = list(cases)
+    named = [true_name(name, CASES) for name in cases]
     for name in named:
         if name not in CASES:
             raise UsageError(f"there is no case '{name}'{suggestion(name, CASES)}")
