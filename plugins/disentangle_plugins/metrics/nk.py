@@ -101,8 +101,9 @@ class NK(Metric[Labelled]):
 
     The latent left out is the one matched with the factor, as for `snc`. The network has one hidden
     layer of 256 units, trained by Adam on standardised codes, and is tested on a second draw of
-    images. NK is 0 if the rest of the code holds all that the latent says about its factor, as in a
-    rotation or with a copy of the latent, and may be slightly below 0 as networks differ.
+    images. NK is 0 if the other latents hold all that this one says about the factor, as with a
+    copy of it, and may be slightly below 0 as networks differ. It does not ask what else a latent
+    holds: without one of as few latents as factors, a rotation of the factors loses much too.
 
     The authors train for 10 epochs on about all images of a dataset; 20 epochs of 10,000 images are
     fewer steps, so factors of many values are learnt less well.
