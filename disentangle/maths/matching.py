@@ -28,7 +28,8 @@ def equal_count_bins(x: Numbers, test_x: Numbers, bins: int) -> tuple[Index, Ind
 def bins_of_values(counts: Index, bins: int) -> Index:
     """Return the bin, 0 to bins - 1, of each of some ordered values that come so often."""
     middle = np.cumsum(counts) - counts / 2
-    return (middle * bins / counts.sum()).astype(np.int64)
+    numbers: Index = (middle * bins / counts.sum()).astype(np.int64)
+    return numbers
 
 
 def information_in_equal_bins(z: Codes, v: Index) -> Numbers:
