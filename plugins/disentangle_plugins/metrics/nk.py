@@ -115,7 +115,7 @@ class NK(Metric[Labelled]):
     display = "NK"
     assumes_independence = True
     most_latents = 2048
-    seconds = 25.0
+    seconds = 5.0
     growth = 0.3
 
     train: int = knob(default=10_000, min=2, help="images to fit the networks on")

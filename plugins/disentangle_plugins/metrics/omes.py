@@ -165,7 +165,8 @@ class OMES(Metric[Labelled]):
     display = "OMES"
     assumes_independence = True
     most_latents = 2048
-    seconds = 0.5
+    seconds = 0.4
+    growth = 0.5
 
     pairs: int = knob(default=10_000, min=2, help="pairs of images for each factor")
     alpha: float = knob(default=0.5, min=0, max=1, help="weight of the overlap score")
