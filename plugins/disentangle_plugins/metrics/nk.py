@@ -54,7 +54,8 @@ def accuracies(
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Return accuracies from all latents, without the factor's own, and that latent, each [K].
 
-    A constant factor is NaN. Without a latent of its own a factor loses nothing.
+    Constant latents are left out. A constant factor is NaN. Without a latent of its own a factor
+    loses nothing.
     """
     all_latents, without, latents = np.full((3, v.shape[1]), np.nan)
     varying = varying_factors(v)
@@ -62,6 +63,7 @@ def accuracies(
     seeds = rng.integers(2**31, size=v.shape[1])
     x, test_x = standardised(z, test_z)
     every = np.lexsort(x[:ROWS])  # by the codes, so that the order of the latents does not matter
+    every = every[x.any(axis=0)[every]]
 
     def accuracy(k: int, kept: Index) -> float:
         predicted = classify(x[:, kept], v[:, k], test_x[:, kept], epochs, int(seeds[k]))
