@@ -62,7 +62,8 @@ def accuracies(
     latents[varying] = matched_latents(information_in_equal_bins(z, v[:, varying]))
     seeds = rng.integers(2**31, size=v.shape[1])
     x, test_x = standardised(z, test_z)
-    every = np.lexsort(x[:ROWS])  # by the codes, so that the order of the latents does not matter
+    # Ordered by their codes, so that the order in which latents are given does not matter.
+    every: Index = np.asarray(np.lexsort(x[:ROWS]))
     every = every[x.any(axis=0)[every]]
 
     def accuracy(k: int, kept: Index) -> float:
