@@ -10,6 +10,8 @@ from disentangle._utils.lazy import imported_when_used
 from disentangle._utils.versions import __version__ as __version__
 
 if TYPE_CHECKING:
+    from disentangle.auditing.audit import Audit as Audit
+    from disentangle.auditing.audit import audit as audit
     from disentangle.contracts.dataset import Dataset as Dataset
     from disentangle.contracts.dataset import Grid as Grid
     from disentangle.contracts.dataset import Index as Index
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from disentangle.errors import UsageError as UsageError
     from disentangle.exports.export import export as export
     from disentangle.exports.import_runs import import_runs as import_runs
-    from disentangle.reports.pages import report as report
     from disentangle.runs.named import load_run as load_run
     from disentangle.runs.run import Run as Run
     from disentangle.score_tables.build import tables as tables
@@ -48,12 +49,15 @@ if TYPE_CHECKING:
     from disentangle.scoring.score_external import score_codes as score_codes
     from disentangle.scoring.score_external import score_encoder as score_encoder
     from disentangle.scoring.score_runs import score as score
+    from disentangle.studies.report import report as report
     from disentangle.studies.sweep import sweep as sweep
+    from disentangle.studies.train_seeds import train_seeds as train_seeds
     from disentangle.training.import_weights import import_weights as import_weights
     from disentangle.training.train import resume as resume
     from disentangle.training.train import train as train
 
 _HOMES = {
+    "Audit": "auditing.audit",
     "Batch": "contracts.model",
     "Code": "contracts.model",
     "Codes": "contracts.source",
@@ -79,6 +83,7 @@ _HOMES = {
     "TrackerEntry": "contracts.tracker",
     "Unavailable": "errors",
     "UsageError": "errors",
+    "audit": "auditing.audit",
     "baselines": "scoring.baselines",
     "encode": "scoring.encode",
     "export": "exports.export",
@@ -87,7 +92,7 @@ _HOMES = {
     "knob": "contracts.plugin",
     "load_dataset": "data.loading",
     "load_run": "runs.named",
-    "report": "reports.pages",
+    "report": "studies.report",
     "resume": "training.train",
     "score": "scoring.score_runs",
     "score_codes": "scoring.score_external",
@@ -95,6 +100,7 @@ _HOMES = {
     "sweep": "studies.sweep",
     "tables": "score_tables.build",
     "train": "training.train",
+    "train_seeds": "studies.train_seeds",
     "weighted": "contracts.model",
 }
 """Public name -> the module that it comes from."""

@@ -72,7 +72,7 @@ def shrink(picture: Path) -> None:
     """Reduce a picture to its width on the page and a palette."""
     image = Image.open(picture).convert("RGB")
     image.thumbnail((WIDTH.get(picture.stem, FIGURE), 4000))
-    image.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
+    image.quantize(64, Image.Quantize.MAXCOVERAGE).save(picture, optimize=True)
 
 
 def main(run: str, *names: str) -> None:

@@ -94,7 +94,8 @@ def png(image: "Image", width: int) -> bytes:
         height = max(1, round(shown.height * width / shown.width))
         shown = shown.resize((width, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    shown.quantize(64).save(file, format="PNG", optimize=True)
+    # Unlike the default method, this one keeps colours that few pixels have.
+    shown.quantize(256, Image.Quantize.MAXCOVERAGE).save(file, format="PNG", optimize=True)
     return file.getvalue()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from disentangle._utils.callbacks import Progress, silent
+from disentangle._utils import text
+from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.progress_line import CountLine
 
 EVERY = 0.25
@@ -27,7 +28,7 @@ class NotebookLine:
         self.handle: Any = None
         self.shown = 0.0
 
-    def show(self, text: str, *, last: bool = False) -> None:
+    def show(self, content: str, *, last: bool = False) -> None:
         """Replace the line; unless it is the last one, at most once every `EVERY` seconds."""
         from IPython.display import display
 
@@ -37,11 +38,11 @@ class NotebookLine:
         if now - self.shown < EVERY and not last:
             return
         self.shown = now
-        content = {"text/plain": text}
+        bundle = {"text/plain": content}
         if self.handle is None:
-            self.handle = show_object(content, raw=True, display_id=True)
+            self.handle = show_object(bundle, raw=True, display_id=True)
         else:
-            self.handle.update(content, raw=True)
+            self.handle.update(bundle, raw=True)
 
 
 @contextmanager
@@ -65,6 +66,33 @@ def encoding_line(progress: Progress | None) -> Iterator[Progress]:
     yield show
     if encoded:
         line.show(f"encoded {encoded:,} images", last=True)
+
+
+@contextmanager
+def baselines_line(progress: Progress | None, say: Say) -> Iterator[tuple[Progress, Say]]:
+    """Yield the callbacks of `baselines`: the given ones, or in a notebook ones that show a line.
+
+    It names the baseline that is being scored, and counts images while they are encoded. At the end
+    it says how many baselines were scored.
+    """
+    if progress is not None or not in_notebook():
+        yield progress or silent, say
+        return
+    count, line, names = CountLine("{done:,} of {total:,} images"), NotebookLine(), []
+
+    def show(done: int, total: int) -> None:
+        count.count(done, total)
+        line.show(str(count))
+
+    def begin(name: str) -> None:
+        say(name)
+        names.append(name)
+        count.label = name
+        line.show(f"scoring {name}", last=True)
+
+    yield show, begin
+    if names:
+        line.show(f"scored {text.count(len(names), 'baseline')}", last=True)
 
 
 def preparing_line(progress: Progress | None) -> Progress:

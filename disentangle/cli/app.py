@@ -15,6 +15,7 @@ from disentangle._utils.text import WARNING, wrap
 from disentangle._utils.time_limit import exit_at_once
 from disentangle._utils.versions import __version__
 from disentangle.cli.advise import advise
+from disentangle.cli.audit import audit
 from disentangle.cli.baselines import baselines
 from disentangle.cli.compare import compare
 from disentangle.cli.data import data
@@ -129,6 +130,7 @@ COMMANDS: tuple[tuple[str, str, Any, str], ...] = (
     (SCORE, "table", table, "table --where 'beta>=4' --sort mig --baselines"),
     (SCORE, "compare", compare, "compare RUN_A RUN_B --output latents.png"),
     (SCORE, "baselines", baselines, "baselines dsprites --only oracle --only noise"),
+    (SCORE, "audit", audit, "audit mig --case noise --case rotated"),
     (SCORE, "udr", udr, "udr --method spearman --samples 2000"),
     (
         LOOK,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from disentangle._utils.console import tell
-from disentangle.cli.output import print_aligned
+from disentangle.cli.output import print_aligned, print_beside
 from disentangle.cli.parameters import RESULTS, AsJson, DataDir, File, Results, print_json
 from disentangle.cli.run_choice import open_scored
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
-    from disentangle.score_tables.comparison import Comparison, Difference, Setting
+    from disentangle.score_tables.comparison import Apart, Comparison, Difference, Setting
 
 
 def compare(
@@ -61,7 +61,10 @@ def compare(
         return
     print_aligned([["A", str(a.path)], ["B", str(b.path)]])
     typer.echo("")
-    show_settings(comparison.side_by_side(a, b), show_all)
+    if isinstance(a, Run) and isinstance(b, Run):
+        show_settings(comparison.side_by_side(a, b), show_all)
+    else:
+        show_apart(comparison.apart(a, b, every=show_all), show_all)
     typer.echo("")
     show_scores(comparison.compare(a, b), a.path, b.path)
     if not (isinstance(a, Run) and isinstance(b, Run)):
@@ -95,6 +98,19 @@ def show_settings(settings: Sequence["Setting"], show_all: bool) -> None:
     others = [s.name for s in settings if s.differs and s.kind == "environment"]
     if others:
         tell(f"Not set, but different (`--all` shows them): {', '.join(others)}")
+
+
+def show_apart(compared: "Apart", show_all: bool) -> None:
+    """Print what two have in common, and what each is."""
+    parts = {"A and B": compared.both, "A": compared.a, "B": compared.b}
+    for title, settings in parts.items():
+        if settings:
+            typer.echo(title)
+            print_beside([(f"  {name}", value) for name, value in settings.items()])
+    if not show_all:
+        tell(
+            "Settings at their defaults and versions of packages are left out; `--all` shows them."
+        )
 
 
 def show_scores(compared: "Comparison", a: Path, b: Path) -> None:

@@ -33,11 +33,18 @@ def _protocols() -> Iterable[str]:
     return known_protocols()
 
 
+def _cases() -> Iterable[str]:
+    from disentangle.auditing.cases import CASES
+
+    return CASES
+
+
 models = offer(lambda: registry.models.entries)
 datasets = offer(
     lambda: [*registry.datasets.entries, *(f"{name}:" for name in registry.collections.entries)]
 )
 metrics = offer(lambda: [*registry.metrics.entries, "all"])
+cases = offer(_cases)
 networks = offer(lambda: entry_points.networks.entries)
 executors = offer(lambda: registry.executors.entries)
 trackers = offer(lambda: registry.trackers.entries)

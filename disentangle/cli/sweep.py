@@ -18,6 +18,7 @@ from disentangle.cli.parameters import (
     Track,
     print_json,
 )
+from disentangle.errors import OutOfTime
 
 if TYPE_CHECKING:
     from disentangle._utils.time_limit import Deadline
@@ -169,7 +170,14 @@ def sweep(
             show_work(plan, states, estimate, as_json)
             return
         check_present(plan)
-        swept = run_plan(plan, executor, states, estimate, width, results, device, wait, deadline)
+        try:
+            swept = run_plan(
+                plan, executor, states, estimate, width, results, device, wait, deadline
+            )
+        except OutOfTime:
+            if as_json:
+                print_json(sweep_state(plan, states_of(plan)))
+            raise
         if datasets:
             say(f"tables, figures and report show only the runs on {', '.join(datasets)}")
         show_results(plan, swept, as_json)
@@ -228,7 +236,6 @@ def run_plan(
     from disentangle._utils.time_limit import Alarm
     from disentangle.cli.stopping import continue_command, say_stopped, to_continue
     from disentangle.cli.sweep_view import View, showing
-    from disentangle.errors import OutOfTime
     from disentangle.studies.configurations import unfinished_jobs
     from disentangle.studies.sweep import complete
 

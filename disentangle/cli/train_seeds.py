@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,22 +14,16 @@ from disentangle.cli.output import WIDE, fail_if_any
 from disentangle.cli.seed_table import seed_table
 from disentangle.cli.stopping import say_stopped, to_continue
 from disentangle.cli.sweep_view import View, estimate_line, showing
+from disentangle.errors import OutOfTime
 from disentangle.runs.collapse import collapsed
-from disentangle.runs.labels import write_label
-from disentangle.runs.layout import run_folder
-from disentangle.runs.run import Run, model_class, read_run
+from disentangle.runs.run import Run, model_class
 from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Executor, width_of
 from disentangle.studies.jobs import Job, JobState
-from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds, seed_name
-from disentangle.studies.sweep import (
-    out_of_time,
-    run_jobs,
-    states_of,
-    summary_line,
-    warn_of_trackers,
-)
+from disentangle.studies.seeds import SeedRuns, executor_for, parse_seeds, plan_seeds
+from disentangle.studies.sweep import states_of, summary_line
+from disentangle.studies.train_seeds import check_all_ended, failure, finished_runs, run_missing
 from disentangle.training.configuration import advice
 from disentangle.training.train import remarks
 
@@ -69,26 +62,16 @@ def train_seeds(
     say(summary_line(planned, states))
     ends = train_missing(planned, states, executor, device, deadline)
     failed = {job: why for job, why in ends.items() if why is not None}
-    runs = {}
-    for job in planned.jobs:
-        run, damage = job.look()
-        if damage:
-            failed.setdefault(job, damage)
-        elif run is not None and run.finished:
-            name, seed = arguments["name"], job.record.seed
-            name = seed_name(name, seed) if name else None
-            write_label(run.path, name=name, note=arguments["note"])
-            runs[job.record.seed] = read_run(shown_path(job, arguments))
-        elif run is not None and run.record.failed:
-            path = shown_path(job, arguments)
-            failed.setdefault(job, f"{run.record.failed} (`disentangle resume {path}` tries again)")
+    runs = finished_runs(planned, arguments, failed)
     if runs:
         say_ending(runs)
     for run in runs.values():
         typer.echo(run.path)
-    if deadline is not None and len(ends) < len(unfinished_jobs(states)):
-        raise to_continue(out_of_time(states, ends))
-    fail_if_any(failures(failed, len(chosen)))
+    try:
+        check_all_ended(states, ends, deadline)
+    except OutOfTime as error:
+        raise to_continue(error) from None
+    fail_if_any([failure(failed, len(chosen))] if failed else [])
 
 
 def train_missing(
@@ -120,20 +103,12 @@ def train_missing(
     view = View(planned.name, seconds, width, len(states), done, deadline)
     try:
         with showing(view):
-            ends = run_jobs(executor, left, device, view.see, deadline)
+            return run_missing(states, executor, device, view.see, say, deadline)
     except Alarm:
         raise
     except (KeyboardInterrupt, SystemExit):
         say_stopped()
         raise
-    warn_of_trackers(left)
-    return {job: None if why is None else f"{why} (log: {job.log})" for job, why in ends.items()}
-
-
-def shown_path(job: Job, arguments: Mapping[str, Any]) -> Path:
-    """The folder of a job's run, as `train` prints it: relative if the results folder is."""
-    results = Path(arguments["results"]).expanduser()
-    return run_folder(results, arguments["study"], job.record)
 
 
 def say_ending(runs: Mapping[int, Run]) -> None:
@@ -147,11 +122,3 @@ def say_ending(runs: Mapping[int, Run]) -> None:
     path, several = shlex.quote(str(first.path)), " --all-seeds" if len(runs) > 1 else ""
     say(f"next: `disentangle score {path}{several}`", broken=False)
     say(f"      `disentangle table {path}{several}`", broken=False)
-
-
-def failures(failed: Mapping[Job, str], runs: int) -> list[str]:
-    """The failures of runs as one text; none if there are none."""
-    if not failed:
-        return []
-    reasons = "; ".join(f"{job.name}: {why}" for job, why in failed.items())
-    return [f"{len(failed)} of {count(runs, 'run')} failed: {reasons}"]

@@ -34,6 +34,11 @@ class Detail:
 
 Direction: TypeAlias = Literal["more", "less", "neither"]
 """The better direction of a score."""
+Property: TypeAlias = Literal["disentanglement", "completeness", "informativeness"]
+"""What a score measures of a code (Eastwood & Williams 2018; also modularity, compactness and
+explicitness): each latent informs about one factor, each factor is in one latent, and the factors
+can be read from the code."""
+PROPERTIES: tuple[Property, ...] = get_args(Property)
 Role: TypeAlias = Literal["rate", "distortion"]
 """A score's role: nats per image of the code (rate), or of an image given its code (distortion)."""
 Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
@@ -60,6 +65,9 @@ class Metric(Plugin, ABC, Generic[D]):
     """Scores that are counts, such as a number of latents."""
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
     """Score -> its role in a figure of rate and distortion."""
+    claims: ClassVar[Mapping[str, tuple[Property, ...]]] = MappingProxyType({})
+    """Score -> the properties that it claims to measure, which `disentangle audit` checks [default:
+    the property that its name ends with, else disentanglement; none if no labels are needed]."""
     most_latents: ClassVar[int] = 512
     """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0

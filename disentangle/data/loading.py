@@ -98,10 +98,10 @@ def load_dataset(
     return dataset
 
 
-def opened(dataset: str | Dataset, say: Say = silent) -> Dataset:
+def opened(dataset: str | Dataset, say: Say = silent, progress: Progress = silent) -> Dataset:
     """Open a dataset by name, or check that the images of an opened one show something."""
     if isinstance(dataset, str):
-        return load_dataset(dataset, say=say)
+        return load_dataset(dataset, say=say, progress=progress)
     check_pixels(dataset)
     return dataset
 

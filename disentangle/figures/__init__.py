@@ -5,38 +5,40 @@ from typing import TYPE_CHECKING
 from disentangle._utils.lazy import imported_when_used
 
 if TYPE_CHECKING:
+    from disentangle.figures.agreement import plot_agreement as plot_agreement
+    from disentangle.figures.agreement import plot_protocols as plot_protocols
+    from disentangle.figures.agreement import plot_variance as plot_variance
     from disentangle.figures.aligned import plot_aligned as plot_aligned
+    from disentangle.figures.audit_matrix import plot_audit as plot_audit
     from disentangle.figures.contact_sheet import plot_contact_sheet as plot_contact_sheet
     from disentangle.figures.kl_curves import plot_kl as plot_kl
     from disentangle.figures.loss_curves import plot_curves as plot_curves
     from disentangle.figures.matrices import plot_matrices as plot_matrices
-    from disentangle.figures.of_runs import plot_agreement as plot_agreement
-    from disentangle.figures.of_runs import plot_effect as plot_effect
-    from disentangle.figures.of_runs import plot_protocols as plot_protocols
-    from disentangle.figures.of_runs import plot_rate_distortion as plot_rate_distortion
-    from disentangle.figures.of_runs import plot_rows as plot_rows
-    from disentangle.figures.of_runs import plot_variance as plot_variance
     from disentangle.figures.picture import Picture as Picture
     from disentangle.figures.reconstructions import plot_reconstructions as plot_reconstructions
     from disentangle.figures.reconstructions import plot_samples as plot_samples
+    from disentangle.figures.run_rows import plot_rows as plot_rows
+    from disentangle.figures.sweeps import plot_effect as plot_effect
+    from disentangle.figures.sweeps import plot_rate_distortion as plot_rate_distortion
     from disentangle.figures.traversals import plot_traversals as plot_traversals
 
 _HOMES = {
     "Picture": "picture",
-    "plot_agreement": "of_runs",
+    "plot_agreement": "agreement",
     "plot_aligned": "aligned",
+    "plot_audit": "audit_matrix",
     "plot_contact_sheet": "contact_sheet",
     "plot_curves": "loss_curves",
-    "plot_effect": "of_runs",
+    "plot_effect": "sweeps",
     "plot_kl": "kl_curves",
     "plot_matrices": "matrices",
-    "plot_protocols": "of_runs",
-    "plot_rate_distortion": "of_runs",
+    "plot_protocols": "agreement",
+    "plot_rate_distortion": "sweeps",
     "plot_reconstructions": "reconstructions",
-    "plot_rows": "of_runs",
+    "plot_rows": "run_rows",
     "plot_samples": "reconstructions",
     "plot_traversals": "traversals",
-    "plot_variance": "of_runs",
+    "plot_variance": "agreement",
 }
 """Public name -> the module that it comes from."""
 

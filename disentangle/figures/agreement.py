@@ -22,7 +22,7 @@ from disentangle.score_tables.analysis import (
     variance_shares,
 )
 from disentangle.score_tables.headings import counted
-from disentangle.score_tables.observations import Observations
+from disentangle.score_tables.observations import Observations, Runs, observed
 from disentangle.score_tables.statistics import FEWEST
 from disentangle.scoring.metric_traits import direction
 
@@ -40,24 +40,32 @@ NUMBERED = 12
 def draw_protocols(
     observations: Observations, score: str, path: Path, *, caption: bool = True
 ) -> Path:
-    """Write `protocols_picture` to a PNG, PDF or SVG file; return its path."""
+    """Write `plot_protocols` to a PNG, PDF or SVG file; return its path."""
     check_suffix(path)
-    return protocols_picture(observations, score, caption=caption).save(path)
+    return plot_protocols(observations, score, caption=caption).save(path)
 
 
-def protocols_picture(observations: Observations, score: str, *, caption: bool = True) -> "Picture":
+def plot_protocols(runs: Runs, score: str, *, caption: bool = True) -> "Picture":
     """Draw the rank of each configuration under each protocol of a score, with seed intervals.
 
     Args:
-        observations: the runs.
-        score: name of a score computed with several protocols, hyper-parameters or representations.
+        runs: finished runs on one dataset, or a folder with such runs and external encoders.
+        score: the name of a score that was computed with several protocols, hyper-parameters or
+            representations.
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: the score has no better direction, or the number of configurations that have it
-            in all protocols is not between 2 and `MOST`.
+            under all protocols is not between 2 and 12.
         DisentangleError: the score was computed in one way only.
+
+    Example:
+        `plot_protocols("results", "mig").save("protocols.pdf")`
     """
+    observations = observed(runs)
     all_columns = observations.columns([score])
     columns = max(families(all_columns), key=len)
     if len(columns) < 2:
@@ -185,30 +193,42 @@ def draw_variance(
     *,
     caption: bool = True,
 ) -> Path:
-    """Write `variance_picture` to a PNG, PDF or SVG file; return its path."""
+    """Write `plot_variance` to a PNG, PDF or SVG file; return its path."""
     check_suffix(path)
-    return variance_picture(observations, scores, caption=caption).save(path)
+    return plot_variance(observations, scores, caption=caption).save(path)
 
 
-def variance_picture(
-    observations: Observations, scores: Sequence[str] | None, *, caption: bool = True
+def plot_variance(
+    runs: Runs, scores: Sequence[str] | None = None, *, caption: bool = True
 ) -> "Picture":
     """Draw each score's variance decomposition into method, setting, protocol and seed.
+
+    Args:
+        runs: finished runs on one dataset, or a folder with such runs and external encoders.
+        scores: the names of scores [default: all].
+        caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: a score is unknown.
         DisentangleError: no score varies over two or more runs.
+
+    Example:
+        `plot_variance("results", ["mig", "sap"])`
     """
+    observations = observed(runs)
     shares, reasons = {}, []
     together = families(observations.columns(scores))
     for columns in together:
         alone = [c.score for c, *_ in together].count(columns[0].score) == 1
         name = columns[0].score if alone else observations.headings[columns[0]]
         scored = [o for o in observations if o.column in columns]
-        runs = len({o.run for o in scored})
+        number = len({o.run for o in scored})
         try:
             share, scored_runs = variance_shares(scored)
-            of_all = f"{runs} runs" if scored_runs == runs else f"{scored_runs} of {runs}"
+            of_all = f"{number} runs" if scored_runs == number else f"{scored_runs} of {number}"
             shares[name] = share, of_all
         except DisentangleError as error:
             reasons.append(f"{name}: {error}")
@@ -274,20 +294,32 @@ def draw_agreement(
     *,
     caption: bool = True,
 ) -> Path:
-    """Write `agreement_picture` to a PNG, PDF or SVG file; return its path."""
+    """Write `plot_agreement` to a PNG, PDF or SVG file; return its path."""
     check_suffix(path)
-    return agreement_picture(observations, scores, caption=caption).save(path)
+    return plot_agreement(observations, scores, caption=caption).save(path)
 
 
-def agreement_picture(
-    observations: Observations, scores: Sequence[str] | None, *, caption: bool = True
+def plot_agreement(
+    runs: Runs, scores: Sequence[str] | None = None, *, caption: bool = True
 ) -> "Picture":
     """Draw the rank correlation of each pair of scores (Locatello et al. 2019, figure 2).
+
+    Args:
+        runs: finished runs on one dataset, or a folder with such runs and external encoders.
+        scores: the names of scores [default: all].
+        caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: a score is unknown, or fewer than two have a better direction.
         DisentangleError: no two scores vary over three or more runs.
+
+    Example:
+        `plot_agreement("results").save("agreement.png")`
     """
+    observations = observed(runs)
     columns = [c for c in observations.columns(scores) if direction(c) in ("more", "less", None)]
     dropped = [observations.headings[c] for c in observations.columns(scores) if c not in columns]
     if len(columns) < 2:

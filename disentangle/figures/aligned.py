@@ -39,12 +39,18 @@ def plot_aligned(a: Run, b: Run, *, caption: bool = True) -> "Picture":
     show the same change.
 
     Args:
-        a: the first run; both traversals start from its base image `seed`.
-        b: the second run.
+        a: the first run; both traversals start from its base image `random`.
+        b: the second run, which was trained on the same images.
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         DisentangleError: the runs were trained on different images, or every latent is inactive.
+
+    Example:
+        `plot_aligned(run, other).save("aligned.png")`
     """
     check_comparable(a, b)
     images = a.dataset.images(probe(a))

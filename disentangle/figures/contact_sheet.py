@@ -59,8 +59,14 @@ def plot_contact_sheet(dataset: Dataset, seed: int = 0) -> "Picture":
     Images without labels are a random sample. A factor with a single value has no row.
 
     Args:
-        dataset: any dataset.
+        dataset: an opened dataset or view.
         seed: seed for choosing the images.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
+    Example:
+        `plot_contact_sheet(load_dataset("dsprites")).save("sheet.png")`
     """
     from disentangle.figures.picture import Picture
 

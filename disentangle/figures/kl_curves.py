@@ -71,16 +71,22 @@ def draw_kl(
 def plot_kl(run: Run, *, steps: Steps = "linear", caption: bool = True) -> "Picture":
     """Draw the KL of each latent over training, and below it their sum.
 
-    The latents with the most KL at the end are labelled, at most `LABELLED`; the others are grey.
+    The 12 latents with the most KL at the end are labelled; the others are grey.
 
     Args:
         run: the run.
         steps: scale of the step axis, `linear` or `log`.
         caption: True to draw the provenance.
 
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
     Raises:
         UsageError: the model has no KL.
         DisentangleError: the log is empty.
+
+    Example:
+        `plot_kl(run, steps="log").save("kl.pdf")`
     """
     entries = logged_kl(run)
     if not entries and run.log:

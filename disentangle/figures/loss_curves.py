@@ -24,8 +24,14 @@ def plot_curves(run: Run, *, caption: bool = True) -> "Picture":
         run: the run.
         caption: True to draw the provenance.
 
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
     Raises:
         DisentangleError: the log is empty, as that of imported weights.
+
+    Example:
+        `plot_curves(run).save("curves.pdf")`
     """
     log = run.log
     if not log:

@@ -65,19 +65,25 @@ def draw_matrices(
 def plot_matrices(
     run: Run, details: Sequence[str] | None = None, *, caption: bool = True
 ) -> "Picture":
-    """Draw the latent-by-factor matrices of a run's scores.
+    """Draw the latent-by-factor matrices behind a run's scores, such as those of `mig` and `dci`.
 
     Rows are latents, active ones first, sorted by KL. Shades run from white (0) to black (the
     largest magnitude of the matrix).
 
     Args:
         run: the run.
-        details: names of matrices, such as `mig/information`; by default all of them.
+        details: names of matrices, such as `mig/information` [default: all].
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: a detail is not a latent-by-factor matrix.
         DisentangleError: the run's scores have no such detail.
+
+    Example:
+        `plot_matrices(run, ["mig/information"]).save("matrices.pdf")`
     """
     matrices = find_matrices(run, details)
     return make_canvas(run, matrices, measure_latents(run), caption=caption).figure

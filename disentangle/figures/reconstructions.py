@@ -37,9 +37,15 @@ def plot_reconstructions(run: Run, count: int = 16, *, caption: bool = True) -> 
     """Draw images, and below each its reconstruction.
 
     Args:
-        run: the run.
+        run: the run; a random sample of its dataset is drawn, always the same for its seed.
         count: the number of images.
         caption: True to draw the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
+    Example:
+        `plot_reconstructions(run, 8).save("reconstructions.png")`
     """
     order = numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))
     images = run.dataset.images(order[:count])
@@ -78,8 +84,14 @@ def plot_samples(run: Run, count: int = 64, *, caption: bool = True) -> "Picture
         count: the number of samples.
         caption: True to draw the caption and the provenance.
 
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
     Raises:
         UsageError: the model has no prior.
+
+    Example:
+        `plot_samples(run, 32).save("samples.png")`
     """
     images = run.decode(draw_prior(run, count, "samples"))
     across = min(ACROSS, count)

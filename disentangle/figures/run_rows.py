@@ -21,6 +21,7 @@ from disentangle.figures.factor_names import Informed, measure_factors
 from disentangle.figures.image_grids import STILL, check_suffix
 from disentangle.figures.latents import probe
 from disentangle.figures.traversals import (
+    COLUMNS,
     LETTER,
     TraversalStyle,
     ranges_of,
@@ -65,7 +66,7 @@ def draw_run_rows(
     output: Path | None = None,
     style: TraversalStyle | None = None,
 ) -> Path:
-    """Write `rows_picture` to a PNG, PDF or SVG file; return its path.
+    """Write `plot_rows` to a PNG, PDF or SVG file; return its path.
 
     By default it is a PNG in the first run's figures.
     """
@@ -73,25 +74,45 @@ def draw_run_rows(
     (base,) = current_names([base])
     path = output or runs[0].figures / f"{stem_of(runs, rows, base, style)}.png"
     check_suffix(path, STILL)
-    return rows_picture(runs, rows, base, style).save(path)
+    picture = plot_rows(
+        runs, rows, base=base, span=style.span, columns=style.columns, caption=style.caption
+    )
+    return picture.save(path)
 
 
-def rows_picture(
-    runs: Sequence[Run], rows: Sequence[str], base: str, style: TraversalStyle
+def plot_rows(
+    runs: Sequence[Run],
+    rows: Sequence[str],
+    *,
+    base: str = "random",
+    span: str = "prior",
+    columns: int = COLUMNS,
+    caption: bool = True,
 ) -> "Picture":
-    """Draw traversals of the same factors or latents by several runs.
+    """Draw traversals of the same factors or latents by several runs, one row per run.
 
     Args:
-        runs: the runs, all trained on the same images.
-        rows: for each block, a factor, shown by each run's latent that is most informative of it;
-            or a latent of the first run, shown by the latents that correlate most with it.
-        base: the base image, as for `find_bases`; the first run's dataset is read.
-        style: ranges, columns and caption.
+        runs: runs that were trained on the same images.
+        rows: for each block of rows, a factor, shown by each run's latent that is most informative
+            of it; or a latent of the first run (its number as text), shown by the latents that
+            correlate most with it.
+        base: the image to start from: `random`, `first` or its number.
+        span: the range of each latent; see `plot_traversals`.
+        columns: the number of images in a row, 2 to 25.
+        caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: there is no such factor or latent, or the base is not one image.
         DisentangleError: the runs were trained on different images.
+
+    Example:
+        `plot_rows(runs, ["shape", "0"]).save("rows.png")`
     """
+    style = TraversalStyle(span, columns=columns, caption=caption)
+    (base,) = current_names([base])
     for other in runs[1:]:
         check_comparable(runs[0], other)
     starts = find_bases(runs[0], [base])
@@ -180,7 +201,7 @@ def make_canvas(
     high = ABOVE + len(runs) * pitch + BELOW
     ranges = [ranges_of(run, style) for run in runs]
     canvas = Canvas(
-        f"runs {', '.join(run.record.id for run in runs)}",
+        f"run{'s' if len(runs) > 1 else ''} {', '.join(run.record.id for run in runs)}",
         width,
         len(blocks) * high,
         caption_of(blocks, bases[0], style, ranges),

@@ -14,7 +14,7 @@ from disentangle.figures.canvas import COLUMN, EDGE, SMALL, Canvas, lines
 from disentangle.figures.image_grids import check_suffix
 from disentangle.figures.palette import FAINT, GREY, INK, line_of, series
 from disentangle.runs.score_records import ColumnKey
-from disentangle.score_tables.observations import Observations, names_of
+from disentangle.score_tables.observations import Observations, Runs, names_of, observed
 from disentangle.score_tables.statistics import FEWEST, summarise
 from disentangle.scoring.metric_traits import metrics_with, role
 
@@ -30,28 +30,33 @@ WIDE = 20
 def draw_sweep(
     observations: Observations, score: str, knob: str, path: Path, *, caption: bool = True
 ) -> Path:
-    """Write `effect_picture` to a PNG, PDF or SVG file; return its path."""
+    """Write `plot_effect` to a PNG, PDF or SVG file; return its path."""
     check_suffix(path)
-    return effect_picture(observations, score, knob, caption=caption).save(path)
+    return plot_effect(observations, score, knob, caption=caption).save(path)
 
 
-def effect_picture(
-    observations: Observations, score: str, knob: str, *, caption: bool = True
-) -> "Picture":
+def plot_effect(runs: Runs, score: str, of: str, *, caption: bool = True) -> "Picture":
     """Draw a score against a hyper-parameter: all seeds, their means and confidence intervals.
 
     External encoders, which have no hyper-parameters, are level lines at their mean.
 
     Args:
-        observations: the runs and their scores.
-        score: the name of a score, or a column's heading.
-        knob: a numeric hyper-parameter or training option, or `steps`.
+        runs: finished runs on one dataset, or a folder with such runs and external encoders.
+        score: the name of a score, or the heading of its column.
+        of: a numeric hyper-parameter or training option, or `steps`.
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: the score or hyper-parameter does not exist, or is not numeric.
         DisentangleError: the hyper-parameter has one value in all runs.
+
+    Example:
+        `plot_effect("results", "mig", of="beta").save("effect.pdf")`
     """
+    observations, knob = observed(runs), of
     column = observations.column(score)
     scored = observations.of(column)
     available = {name for o in scored for name in o.settings}
@@ -93,7 +98,8 @@ def effect_picture(
     )
     shows = f"{observations.headings[column]} over {knob}, {observations.name}"
     names = [*ordered, *levels]
-    canvas, axes = panel(observations, head, names, shows=shows, caption=caption)
+    about = observations.about_all if levels else observations.about
+    canvas, axes = panel(about, head, names, shows=shows, caption=caption)
     for number, name in enumerate(ordered):
         points, style = curves[name], series(number)
         axes.plot(*zip(*points, strict=True), ls="", ms=3, mfc="none", mew=0.7, **style)
@@ -139,28 +145,36 @@ def numeric_settings(observations: Observations) -> list[str]:
 def draw_rate_distortion(
     observations: Observations, path: Path, *, score: str | None = None, caption: bool = True
 ) -> Path:
-    """Write `rate_distortion_picture` to a PNG, PDF or SVG file; return its path."""
+    """Write `plot_rate_distortion` to a PNG, PDF or SVG file; return its path."""
     check_suffix(path)
-    return rate_distortion_picture(observations, score=score, caption=caption).save(path)
+    return plot_rate_distortion(observations, score=score, caption=caption).save(path)
 
 
-def rate_distortion_picture(
-    observations: Observations, *, score: str | None = None, caption: bool = True
+def plot_rate_distortion(
+    runs: Runs, *, score: str | None = None, caption: bool = True
 ) -> "Picture":
     """Draw the distortion of each run, -E log p(x|z), against its rate, the KL of its posteriors.
 
-    Both are scores of a metric that declares these roles, in nats per image (Alemi et al. 2018).
+    Both are scores of a metric that declares these roles, such as `elbo`, in nats per image (Alemi
+    et al. 2018).
 
     Args:
-        observations: the runs and their scores.
+        runs: finished runs on one dataset, or a folder with such runs and external encoders.
         score: heading of the rate to draw, if there are several; the distortion is the one that was
             computed in the same way.
         caption: True to draw the caption and the provenance.
 
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
     Raises:
         UsageError: the runs' likelihoods differ, or several scores are a rate and none is chosen.
         DisentangleError: no run has a score with such a role.
+
+    Example:
+        `plot_rate_distortion("results").save("rate-distortion.pdf")`
     """
+    observations = observed(runs)
     rate, distortion = rate_and_distortion(observations, score)
     rates = {o.run: o for o in observations.of(rate)}
     pairs = [(rates[o.run], o) for o in observations.of(distortion) if o.run in rates]
@@ -177,7 +191,7 @@ def rate_distortion_picture(
         "Grey lines: constant negative ELBO (rate + distortion)."
     )
     shows = f"distortion over rate of {count(len(pairs), 'run')}, {observations.name}"
-    canvas, axes = panel(observations, head, models, shows=shows, caption=caption)
+    canvas, axes = panel(observations.about, head, models, shows=shows, caption=caption)
     for number, model in enumerate(models):
         points = [(r.value, d.value) for r, d in pairs if r.model == model]
         style = series(number)
@@ -227,13 +241,11 @@ def with_role(observations: Observations, wanted: Role) -> list[ColumnKey]:
     return columns
 
 
-def panel(
-    observations: Observations, head: str, names: list[str], **options: Any
-) -> tuple[Canvas, Any]:
+def panel(about: str, head: str, names: list[str], **options: Any) -> tuple[Canvas, Any]:
     """Return a canvas and its only panel, with space for a legend below."""
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
     below = BELOW + (rows * LINE if len(names) > 1 else 0)
-    canvas = Canvas(observations.about, COLUMN, HIGH + below, head, **options)
+    canvas = Canvas(about, COLUMN, HIGH + below, head, **options)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes

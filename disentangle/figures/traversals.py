@@ -194,14 +194,22 @@ def plot_traversals(
         bases: `random`, `first`, `prior:COUNT` or the number of an image [default: `random`,
             `first` and `prior:2`].
         latents: `all` or `active`, sorted by KL, or their numbers, such as `"3,0,7"`.
-        span: the range of each latent: `prior`, `posterior`, or a number.
-        columns: the number of images in a row.
+        span: the range of each latent: `prior` from -3 to 3, `posterior` from the 1st to the 99th
+            percentile of the aggregate posterior, or a number R for -R to R. Discrete codes show
+            their values.
+        columns: the number of images in a row, 2 to 25.
         factor_names: True to name each latent by the factor that it is most informative of.
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
 
     Raises:
         UsageError: a base or latent is invalid.
         DisentangleError: only active latents are to be drawn, and none is.
+
+    Example:
+        `plot_traversals(run, ["first"], latents="active").save("traversals.png")`
     """
     style = TraversalStyle(span, latents, columns, factors=factor_names, caption=caption)
     names = current_names(bases or default_bases(run))

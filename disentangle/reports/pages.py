@@ -28,7 +28,7 @@ def report(
     file: str | Path | None = None,
     say: Say = silent,
 ) -> Path:
-    """Write the report of a run, or of a folder of runs; return the file written.
+    """Write the report of a run, or of a folder of runs; see the verb `report` in `studies`.
 
     Args:
         where: a run, its folder, or a folder with runs below it.

@@ -65,7 +65,8 @@ def figure_uri(path: Path) -> tuple[str, int]:
     out = io.BytesIO()
     with Image.open(path) as picture:
         width = round(picture.width * INCH / DPI)
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        # Unlike the default method, this one keeps colours that few pixels have.
+        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
         few.save(out, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), width
 

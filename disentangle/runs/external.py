@@ -147,7 +147,7 @@ def load_externals(results: str | Path) -> tuple[list[External], list[str]]:
 
 
 def find_external(given: str | Path, results: str | Path) -> list[External]:
-    """The external encoders given by a folder, a name, or the start of an id; several of one name.
+    """The external encoders given by a folder, a name, or the start of an id; all seeds of a name.
 
     Args:
         given: a folder, which comes first; else a name, or an id's first characters.
@@ -159,6 +159,7 @@ def find_external(given: str | Path, results: str | Path) -> list[External]:
     if len(folder.parts) != 1 or folder.is_absolute():
         return []
     externals = without_copies(load_externals(results)[0])
+    externals.sort(key=lambda one: one.record.seed or 0)
     matches = [one for one in externals if text in (one.record.name, one.record.id)]
     return matches or [one for one in externals if one.record.id.startswith(text)]
 

@@ -4,13 +4,15 @@ A label is a file of its own beside the record: it changes neither a run's id no
 """
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
+
 from disentangle._utils.files import write_text
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.errors import DisentangleError, NotWritable, UsageError
 from disentangle.runs.collection import find_runs
 from disentangle.runs.external import External, find_external, load_externals
 from disentangle.runs.layout import RECORD
@@ -19,6 +21,8 @@ from disentangle.runs.records import Record, read_record
 LABEL = "label.json"
 """The file of a run's name and note."""
 NAME = re.compile(r"[A-Za-z0-9][\w.+=-]*", re.ASCII)
+NAMES_LOCK = ".names.lock"
+"""The file by which the processes that give names in a results folder exclude one another."""
 LISTED = 5
 """Maximum number of runs that a message lists."""
 
@@ -58,14 +62,40 @@ def write_label(
     """
     given = {"name": name and check_name(name), "note": note}
     changes = {field: text for field, text in given.items() if text is not None}
-    label = read_label(run).model_copy(update=changes)
-    if name and results is not None:
-        check_free(name, run, results)
-        if any(name == other.record.name for other in load_externals(results)[0]):
-            raise UsageError(f"--name {name}: an external encoder has this name; choose another")
-    if changes:
-        write_text(run / LABEL, label.model_dump_json(indent=2) + "\n")
+    with naming(name, results):
+        label = read_label(run).model_copy(update=changes)
+        if name and results is not None:
+            check_free(name, run, results)
+        if changes:
+            write_text(run / LABEL, label.model_dump_json(indent=2) + "\n")
     return label
+
+
+@contextmanager
+def naming(name: str | None, results: str | Path | None) -> Iterator[None]:
+    """Let no other process give a name in a results folder, from checking it to writing it.
+
+    Without a name or a folder there is nothing to exclude.
+
+    Raises:
+        NotWritable: the folder cannot be written to.
+    """
+    if not name or results is None:
+        yield
+        return
+    lock = FileLock(Path(results) / NAMES_LOCK)
+    try:
+        Path(results).mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise NotWritable(
+            f"{results}: cannot write to this folder ({error.strerror or error}); choose another "
+            "one with --results"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def rename_external(
@@ -76,15 +106,16 @@ def rename_external(
     Raises:
         UsageError: the name is not valid, or a run or another encoder on the data has it.
     """
-    if name is not None:
-        check_free(check_name(name), None, results)
-        renamed = external.record.model_copy(update={"name": name})
-        for other in load_externals(results)[0]:
-            same = other.path.resolve() == external.path.resolve()
-            if renamed.excludes(other.record) and not same:
-                raise UsageError(f"--name {name}: {other.path} has this name already")
-    changes = {"name": name, "note": note}
-    external.save_record(**{key: text for key, text in changes.items() if text is not None})
+    with naming(name, results):
+        if name is not None:
+            check_free(check_name(name), None, results)
+            renamed = external.record.model_copy(update={"name": name})
+            for other in load_externals(results)[0]:
+                same = other.path.resolve() == external.path.resolve()
+                if renamed.excludes(other.record) and not same:
+                    raise UsageError(f"--name {name}: {other.path} has this name already")
+        changes = {"name": name, "note": note}
+        external.save_record(**{key: text for key, text in changes.items() if text is not None})
 
 
 def check_name(name: str) -> str:
@@ -101,16 +132,20 @@ def check_name(name: str) -> str:
 
 
 def check_free(name: str, run: Path | None, results: str | Path) -> None:
-    """Raise if another run in the results has a name.
+    """Raise if another run in the results has a name, or an external encoder if a run is named.
+
+    External encoders on several datasets may share one.
 
     Args:
         name: the name.
-        run: the folder of the run to be named; None if what is named is not a run.
-        results: the folder whose runs are searched.
+        run: the folder of the run to be named; None if what is named is an external encoder.
+        results: the folder that is searched.
 
     Raises:
-        UsageError: another run has it.
+        UsageError: the name is taken.
     """
+    if run is not None and any(name == one.record.name for one in load_externals(results)[0]):
+        raise UsageError(f"--name {name}: an external encoder has this name; choose another")
     for other in find_runs(results):
         if (run is None or other.resolve() != run.resolve()) and name in (
             other.name,

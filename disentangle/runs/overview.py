@@ -85,7 +85,7 @@ class Overview:
             table([[describe(settings)]], ["settings"]),
         ]
         if self.scores:
-            rows = [(name, f"{value:.4g}") for name, value in self.scores.items()]
+            rows = [(name, decimals(value)) for name, value in self.scores.items()]
             parts.append(table(rows, ["score", "value"], numbers=1))
         file = figures / "traversals.png"
         if file.exists():
@@ -96,6 +96,11 @@ class Overview:
     def as_dict(self) -> dict[str, Any]:
         """The overview as JSON."""
         return asdict(self)
+
+
+def decimals(value: float) -> str:
+    """A score with the decimals that other displays give it; a count above 1 has none."""
+    return f"{value:g}" if value.is_integer() and value > 1 else f"{value:.3f}"
 
 
 def overview(run: Run | External, now: datetime.datetime | None = None) -> Overview:

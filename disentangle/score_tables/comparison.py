@@ -169,7 +169,7 @@ def settings(record: RunRecord | ExternalRecord) -> dict[str, str]:
             "dataset": record.dataset.name,
             "fingerprint": record.dataset.fingerprint[:10],
             "latents": str(record.latents),
-            "seed": "-" if record.seed is None else str(record.seed),
+            **({} if record.seed is None else {"seed": str(record.seed)}),
             "takes": record.takes if record.kind == "encoder" else UNCHECKED,
             **record.origin,
             **record.packages,
@@ -197,6 +197,45 @@ def side_by_side(a: Run | External, b: Run | External) -> list[Setting]:
         Setting(name, left.get(name, "-"), right.get(name, "-"), kind_of(name, a.record, b.record))
         for name in names
     ]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The settings of a run and an external encoder, or of two encoders, by name.
+
+    Attributes:
+        both: those that both have, with the same value.
+        a: the others of the first one. `b`: those of the second one.
+    """
+
+    both: dict[str, str]
+    a: dict[str, str]
+    b: dict[str, str]
+
+
+def apart(a: Run | External, b: Run | External, *, every: bool = False) -> Apart:
+    """What two have in common and what each is: most settings of one mean nothing for the other.
+
+    Without `every`, settings at their defaults, derived ones, machines and packages are left out.
+    """
+    left, right = (settings(r.record) if every else main_settings(r.record) for r in (a, b))
+    both = {name: value for name, value in left.items() if right.get(name) == value}
+    own = ({k: v for k, v in each.items() if k not in both} for each in (left, right))
+    return Apart(both, *own)
+
+
+def main_settings(record: RunRecord | ExternalRecord) -> dict[str, str]:
+    """The settings that a reader needs to know what a run or an external encoder is."""
+    every = settings(record)
+    if isinstance(record, ExternalRecord):
+        return {name: value for name, value in every.items() if name not in record.packages}
+    common = ("model", "dataset", "fingerprint", "latents", *record.shown_settings)
+    changed = {"preset": "none", "view": "all images", "imported": "no"}
+    return {
+        name: value
+        for name, value in every.items()
+        if name in (*common, "steps", "seed") or value != changed.get(name, value)
+    }
 
 
 def kind_of(name: str, *records: RunRecord | ExternalRecord) -> Kind:

@@ -4,12 +4,14 @@ import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 from disentangle._utils.text import count
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.collapse import collapsed
-from disentangle.runs.external import External
+from disentangle.runs.collection import load_all
+from disentangle.runs.external import External, load_externals
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.records import RunRecord, Value, describe
 from disentangle.runs.run import Run
@@ -229,6 +231,30 @@ def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
     ((name, part, _),) = own
     parts = {other for dataset, other, _ in groups if dataset == name}
     return f"{name} {part or WHOLE}" if len(parts) > 1 else name
+
+
+Runs: TypeAlias = Observations | Sequence[Run] | str | Path
+"""What a figure over runs is drawn from: runs, their folder, or their observations."""
+
+
+def observed(runs: Runs) -> Observations:
+    """The scores of runs that are given as such, by their folder, or as observations.
+
+    A folder's external encoders are beside its runs.
+
+    Raises:
+        UsageError: the runs are on several datasets or views.
+        DisentangleError: no run is finished, or one cannot be read.
+    """
+    if isinstance(runs, Observations):
+        return runs
+    if not isinstance(runs, str | Path):
+        return observations_of(list(runs))
+    loaded, problems = load_all(runs)
+    externals, others = load_externals(runs)
+    if problems or others:
+        raise DisentangleError("; ".join([*problems, *others]))
+    return observations_of(loaded, externals)
 
 
 def observations_of(runs: Sequence[Run], externals: Sequence[External] = ()) -> Observations:

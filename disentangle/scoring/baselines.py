@@ -8,6 +8,7 @@ from typing import Any
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
 from disentangle._utils.files import write_text
+from disentangle._utils.notebook import baselines_line, preparing_line
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.source import Source
 from disentangle.data.loading import opened
@@ -38,7 +39,7 @@ def baselines(
     factors: Sequence[str] | None = None,
     results: str | Path = "results",
     device: str = "auto",
-    progress: Progress = silent,
+    progress: Progress | None = None,
     say: Say = silent,
 ) -> dict[str, ScoreMapping]:
     """Score the baselines of a dataset; write the scores to `results`, where tables find them.
@@ -53,7 +54,7 @@ def baselines(
         factors: the factors to score, overriding the dataset's choice.
         results: the results folder.
         device: the device that encodes images.
-        progress: called while images are encoded.
+        progress: called while images are encoded [default: a line in a notebook].
         say: called with the name of each baseline before it is scored.
 
     Returns:
@@ -66,15 +67,17 @@ def baselines(
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
     choose_device(device)  # a typo shows before the dataset is opened
     known_baselines(only)
-    scores = score_baselines(
-        request.part_of(opened(dataset, say)),
-        request,
-        only=only,
-        results=results,
-        device=device,
-        progress=progress,
-        say=say,
-    )
+    part = request.part_of(opened(dataset, say, preparing_line(progress)))
+    with baselines_line(progress, say) as (encoding, scoring):
+        scores = score_baselines(
+            part,
+            request,
+            only=only,
+            results=results,
+            device=device,
+            progress=encoding,
+            say=scoring,
+        )
     if problems := unwritten_of(scores):
         warnings.warn(f"scores were not written: {'; '.join(problems)}", UnwrittenWarning, 2)
     return scores

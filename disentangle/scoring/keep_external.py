@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from disentangle._utils.versions import now, package_versions
 from disentangle.contracts.source import Source
-from disentangle.errors import MetricFailed, UsageError
+from disentangle.errors import MetricFailed, NotWritable, UsageError
 from disentangle.runs.external import (
     External,
     ExternalRecord,
     external_folder,
     load_externals,
 )
-from disentangle.runs.labels import check_free, check_name
+from disentangle.runs.labels import check_free, check_name, naming
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import Score
 from disentangle.runs.scored_folder import locked_if_writable
@@ -212,7 +211,7 @@ def complete(
 
 def add(external: External, request: ScoreRequest, computed: Sequence[Score]) -> None:
     """Add the scores of a request to those in the folder, which is made with its record."""
-    with suppress(OSError):  # writing the scores reports it
+    with suppress(OSError, NotWritable):  # writing the scores reports it
         if not (external.path / external.record_name).exists():
             create(external)
     with locked_if_writable(external):
@@ -227,15 +226,16 @@ def create(external: External) -> None:
 
     Raises:
         UsageError: it has.
-        OSError: the folder cannot be written to.
+        NotWritable: the results folder cannot be written to.
+        OSError: the encoder's folder cannot be.
     """
-    folder = external.path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        kept = same_row(external.record, folder.parents[2])
+    name, results = external.record.name, external.path.parents[3]
+    with naming(name, results):
+        check_free(name, None, results)
+        kept = same_row(external.record, results)
         if kept and kept.path.resolve() != external.path.resolve():
             raise UsageError(
-                f"--name {external.record.name}: {kept.path} was kept meanwhile, for the same "
+                f"--name {name}: {kept.path} was kept meanwhile, for the same "
                 "codes; give the command again"
             )
         external.path.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from disentangle.studies.executor import Events as Events
     from disentangle.studies.executor import Executor as Executor
     from disentangle.studies.executor import cores as cores
+    from disentangle.studies.executor import parse_duration as parse_duration
     from disentangle.studies.jobs import Job as Job
     from disentangle.studies.process import AGAIN as AGAIN
     from disentangle.studies.process import BUSY as BUSY
@@ -48,6 +49,7 @@ _HOMES = {
     "attend": "process",
     "cores": "executor",
     "delay": "retries",
+    "parse_duration": "executor",
     "progress_marker": "retries",
     "work": "worker",
 }

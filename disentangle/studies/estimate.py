@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import torch
@@ -103,7 +104,7 @@ class Estimate:
         encoding = self.step[kind] / int(recipe["batch_size"]) / ENCODING * images
         return left + encoding + seconds_of(missing, images)
 
-    def all(self, states: dict[Job, JobState]) -> float:
+    def all(self, states: Mapping[Job, JobState]) -> float:
         """Estimate the seconds of all jobs, run `width` at a time."""
         job_seconds = [self.seconds(job, state) for job, state in states.items()]
         return max(max(job_seconds, default=0.0), sum(job_seconds) / max(1, self.width))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from disentangle._utils.device import cores as cores
+from disentangle._utils.time_limit import parse_duration as parse_duration
 from disentangle.contracts import registry
 from disentangle.contracts.plugin import Plugin, knobs
 from disentangle.contracts.settings import parse_given, parse_spec, resolve
@@ -46,11 +47,12 @@ class Executor(Plugin):
     def run(self, jobs: Sequence[Job], device: str) -> Events:
         """Run all jobs to completion; yield events.
 
-        Every job ends as `done` or `failed`, or as `stopped` if its order has a deadline. An
-        executor whose jobs go on without this process removes the deadline from their orders, as
-        it is that of the command. Closing the generator, or throwing an exception into
-        it, stops all of its processes within seconds, each with a checkpoint. Only jobs that
-        `detached` describes go on after the end of the generator, without an end of their own.
+        Every job ends as `done` or `failed`, or as `stopped` if its order has a deadline: `work`
+        raises `OutOfTime` before it, and a process that works exits with `OUT_OF_TIME`. Closing the
+        generator, or throwing an exception into it, stops all of its processes within seconds, each
+        with a checkpoint. Only jobs that `detached` describes go on after the end of the generator,
+        without an end of their own; their orders must have no deadline, which is that of the
+        command.
 
         Args:
             jobs: different jobs, none of them done.

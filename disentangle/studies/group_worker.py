@@ -6,6 +6,7 @@ scores the finished run and draws its figures. When the input ends, the parent p
 needs no more, and all trainings stop with a checkpoint.
 """
 
+import gc
 import json
 import os
 import signal
@@ -63,6 +64,7 @@ class GroupWorker:
                 say(traceback.format_exc())
                 say(f"error: {type(error).__name__}: {error}")
                 code = AGAIN
+            gc.collect()  # a recorded training holds memory on the GPU
             if code and not gpu_answers():
                 os._exit(BROKEN)
             answer = {"path": order.path, "code": code, "why": say.last.removeprefix("error: ")}

@@ -61,9 +61,18 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             f"seed, or `--seeds 0..{max(0, int(text) - 1)}` for so many seeds"
         )
     seeds = [seed for part in text.split(",") for seed in seeds_of(part.strip(), text)]
+    return unique_seeds(seeds, f"--seeds {text}")
+
+
+def unique_seeds(seeds: Sequence[int], given: str) -> tuple[int, ...]:
+    """The seeds, of which none may occur twice; `given` is the argument, for the message.
+
+    Raises:
+        UsageError: one does.
+    """
     for seed, times in Counter(seeds).items():
         if times > 1:
-            raise UsageError(f"--seeds {text}: seed {seed} is given {times} times")
+            raise UsageError(f"{given}: seed {seed} is given {times} times")
     return tuple(seeds)
 
 

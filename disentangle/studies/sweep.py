@@ -4,7 +4,7 @@ import signal
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.files import write_text
+from disentangle._utils.notebook import preparing_line
 from disentangle._utils.text import count
 from disentangle._utils.time_limit import Deadline, TimeLimit
 from disentangle.errors import BrokenContract, DisentangleError, OutOfTime, TrackingWarning
@@ -31,10 +32,10 @@ from disentangle.studies.configurations import unfinished_jobs, whole_configurat
 from disentangle.studies.executor import Event, Executor, executor_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.studies.plan import Plan, load_plan
+from disentangle.studies.progress import Watch, notebook_watch
 from disentangle.studies.study_figures import draw_figures
+from disentangle.studies.tracker_places import TrackerPlaces
 
-Watch = Callable[[Event | None], None]
-"""Called with each event, and regularly with None."""
 RESERVE = 5.0
 """Seconds between the deadline of workers and that of the command that started them."""
 CLOSING = 4.0
@@ -89,8 +90,9 @@ def sweep(
     datasets: Sequence[str] = (),
     track: Sequence[str] = (),
     time_limit: TimeLimit = None,
+    watch: Watch | None = None,
     say: Say = silent,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> list[Table]:
     """Run the missing part of a study, write its tables, figures and page, and return its tables.
 
@@ -104,8 +106,10 @@ def sweep(
         track: trackers that show every run, besides those of the file; see `train`.
         time_limit: stop the trainings with checkpoints by then, counted from this call; see
             `train`.
+        watch: called with each event of the runs, and regularly with None [default: a line in a
+            notebook shows the progress].
         say: called with messages on preparation and on scored baselines.
-        progress: called while a dataset is prepared.
+        progress: called while a dataset is prepared [default: a line in a notebook].
 
     Raises:
         UsageError: the file or the executor's options are invalid.
@@ -123,11 +127,12 @@ def sweep(
         datasets=datasets,
         track=track,
         say=say,
-        progress=progress,
+        progress=preparing_line(progress),
     )
     check_present(plan)
     states = states_of(plan)
-    swept = complete(plan, executor, states, Path(results), device, say, deadline=deadline)
+    watch = watch or notebook_watch(plan, states, executor, device, say, deadline)
+    swept = complete(plan, executor, states, Path(results), device, say, watch, deadline)
     swept.check(plan)
     return swept.tables
 
@@ -148,7 +153,7 @@ def complete(
     results: Path,
     device: str,
     say: Say,
-    watch: Watch = lambda event: None,
+    watch: Watch = silent,
     deadline: Deadline | None = None,
 ) -> Swept:
     """Run the remaining jobs, score the baselines, and make the tables, figures and page.
@@ -161,7 +166,7 @@ def complete(
     left = unfinished_jobs(states)
     if not plan.study.baselines:
         plan.opened.clear()  # each worker opens its own
-    ends = run_jobs(executor, left, device, watch, deadline) if left else {}
+    ends = run_jobs(executor, left, device, watch, say, deadline) if left else {}
     failed = {job: why for job, why in ends.items() if why is not None}
     open_jobs = [job for job in left if job not in ends]
     detached = executor.detached(open_jobs) if open_jobs else ""
@@ -227,16 +232,21 @@ def run_jobs(
     jobs: Sequence[Job],
     device: str,
     watch: Watch,
+    say: Say,
     deadline: Deadline | None = None,
 ) -> dict[Job, str | None]:
     """Run all jobs; return those that ended: the reason for each failed one, None for the others.
+
+    `say` is called once with the place of each run at each of its trackers.
 
     A job that a deadline stops, with a checkpoint, or keeps from starting has not ended. SIGINT,
     SIGTERM or SIGHUP stop all running jobs, with checkpoints, and end this process.
     """
     ends: dict[Job, str | None] = {}
-    for job in jobs if deadline is not None else ():
-        job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
+    places = TrackerPlaces(say)
+    if deadline is not None:
+        for job in jobs:
+            job.order = job.order.model_copy(update={"deadline": deadline.at - RESERVE})
     with interrupt_on_signals() as received, closing(executor.run(jobs, device)) as events:
         for event in events:
             if received:  # an exception from a handler is lost if raised during a destructor
@@ -247,6 +257,7 @@ def run_jobs(
                     f"{cls.__module__}:{cls.__qualname__}.run() must yield an Event, got {event!r}"
                 )
             watch(event)
+            places.look(event)
             if event is not None and event.kind in ("done", "failed"):
                 ends[event.job] = event.why if event.kind == "failed" else None
             if deadline is not None and deadline.left < CLOSING:
@@ -264,7 +275,9 @@ def out_of_time(
         ends: the jobs that ended since, as `run_jobs` returns them.
         detached: which runs go on without this process.
     """
-    now = {**states, **{job: "done" if why is None else "failed" for job, why in ends.items()}}
+    now = dict(states)
+    for job, why in ends.items():
+        now[job] = "done" if why is None else "failed"
     whole, total = whole_configurations(now)
     counts = Counter(now.values())
     left = len(now) - counts["done"] - counts["failed"]

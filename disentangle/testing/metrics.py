@@ -12,7 +12,7 @@ import numpy as np
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
-from disentangle.contracts.metric import Detail, Metric, Scores
+from disentangle.contracts.metric import PROPERTIES, Detail, Metric, Scores
 from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source
@@ -153,10 +153,23 @@ def scores_are_finite_numbers(s: Subject) -> None:
         require(bool(scores), f"{what} has no score: {dict(returned)}")
         if s.name:
             check_names(s.name, returned)
-    unknown = {*s.kind.better, *s.kind.roles, *s.kind.counts} - set(s.oracle)
+    named = {*s.kind.better, *s.kind.roles, *s.kind.counts, *s.kind.claims}
+    unknown = named - set(s.oracle)
     require(
-        not unknown, f"better, roles and counts name {sorted(unknown)}, but there is no such score"
+        not unknown,
+        f"better, roles, counts and claims name {sorted(unknown)}, but there is no such score",
     )
+
+
+@rules
+def claims_are_properties(s: Subject) -> None:
+    """`claims` names the properties that there are."""
+    for name, claims in s.kind.claims.items():
+        unknown = sorted({*claims} - {*PROPERTIES})
+        require(
+            not unknown and not isinstance(claims, str),
+            f"claims['{name}'] is {claims!r}: expected a tuple of {', '.join(PROPERTIES)}",
+        )
 
 
 @rules

@@ -33,6 +33,8 @@ class ResidentImages:
         packed = packed_images(dataset, device, free)
         self.is_packed = packed is not None
         self.images = bytes_of(dataset, device, free) if packed is None else packed
+        if device.type == "cuda":  # other streams will read them
+            torch.cuda.current_stream(device).synchronize()
 
     def __call__(self, rows: Tensor) -> Tensor:
         """The images at an index [N] on the device: float32 [N, C, H, W] in [0, 1]."""

@@ -169,7 +169,7 @@ def train(
     if name:
         check_free(name, run_folder(folder, study, plan.record), folder)
     run, built = begin(plan, folder, study)
-    write_label(run.path, name=name, note=note)
+    write_label(run.path, name=name, note=note, results=folder)
     with tracked(run, trackers, report, say) as reporting:
         return complete(
             run, torch_device, checkpoint_every, figures, reporting, say, built, deadline

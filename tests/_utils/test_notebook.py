@@ -37,12 +37,13 @@ def checked(thing):
 
 def test_run_shows_state_settings_scores_and_traversals(run):
     assert "<img" not in checked(run)
-    score(run, ["mig"], device="cpu")
+    scores = score(run, ["mig"], device="cpu")
     figures.plot_traversals(run, ["first"]).save(run.figures / "traversals.png")
     write_label(run.path, name="first-try", note=EVIL)
     text = checked(run)
     for part in ("beta-vae on tiny", "first-try", "collapsed;", "beta=2.0, batch_size=8", "mig"):
         assert part in text
+    assert f">{scores['mig']:.3f}<" in text  # as the scores show it
     assert f'alt="traversals of run {run.record.id}"' in text
     assert EVIL not in text
     assert str(escape(EVIL)) in text
@@ -141,6 +142,59 @@ def test_scoring_shows_one_line_that_is_updated(run, kernel, monkeypatch, tmp_pa
     score(run, ["mig"], device="cpu")
     assert kernel.texts[0] == "0 of 75 images  0 %  encoding"
     assert kernel.texts[-1] == "encoded 75 images"
+
+
+def test_baselines_show_one_line_that_names_them(strangers, kernel, tmp_path):
+    options = {"only": ["oracle", "untrained"], "results": tmp_path, "device": "cpu"}
+    disentangle.baselines("tiny", ["mig"], **options)
+    assert kernel.texts[0] == "scoring tiny: oracle"
+    assert "scoring tiny: untrained" in kernel.texts
+    assert kernel.texts[-1] == "scored 2 baselines"
+    shown = len(kernel.texts)
+    disentangle.baselines("tiny", ["mig"], **options)  # all are there already
+    assert len(kernel.texts) == shown
+
+
+STUDY = """pictures = false
+
+[[runs]]
+model = "vae"
+dataset = "tiny"
+seeds = 2
+steps = 2
+batch_size = 8
+
+[[scores]]
+metrics = ["mig"]
+"""
+
+
+@pytest.fixture
+def untimed(monkeypatch):
+    """Estimates without a trial."""
+    monkeypatch.setattr("disentangle.studies.estimate.time_steps", lambda run, device: 0.01)
+
+
+def test_study_shows_one_line_that_is_updated(strangers, kernel, untimed, tmp_path):
+    (tmp_path / "mine.toml").write_text(STUDY)
+    options = {"on": "inline", "results": tmp_path / "results", "device": "cpu"}
+    disentangle.sweep(tmp_path / "mine.toml", **options)
+    studies = [text for text in kernel.texts if text.startswith("mine: ")]
+    assert studies[0].startswith("mine: 0 of 2 done, about ")
+    assert studies[0].endswith("Running: vae seed=0: starting")
+    assert studies[-1] == "mine: 2 of 2 done"
+    shown = len(kernel.texts)
+    disentangle.sweep(tmp_path / "mine.toml", **options)  # nothing is left to run
+    assert len(kernel.texts) == shown
+
+
+def test_study_with_a_callback_of_ones_own_shows_no_line(strangers, kernel, untimed, tmp_path):
+    (tmp_path / "mine.toml").write_text(STUDY)
+    events = []
+    options = {"on": "inline", "results": tmp_path / "results", "device": "cpu"}
+    disentangle.sweep(tmp_path / "mine.toml", watch=events.append, **options)
+    assert [event.kind for event in events] == ["started", "done"] * 2
+    assert kernel.texts == []
 
 
 def test_a_callback_of_ones_own_takes_its_place(strangers, kernel, tmp_path):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from disentangle._utils.time_limit import Deadline, parse_duration, process_start, within
+from disentangle._utils.time_limit import IMPORTED, Deadline, parse_duration, process_start, within
 from disentangle.errors import UsageError
 
 START = """
@@ -70,6 +70,12 @@ def test_start_of_a_process_is_before_its_first_line():
     assert process_start() <= time.time()
 
 
+@pytest.mark.parametrize("since_boot", [0.0, 1e9])
+def test_start_that_cannot_be_right_is_not_used(since_boot, monkeypatch):
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: since_boot)
+    assert process_start() == IMPORTED
+
+
 def run(block):
     """Run a block with a deadline of a second; (exit code, output, seconds)."""
     began = time.monotonic()
@@ -100,3 +106,12 @@ def test_block_that_ends_in_time_is_left_alone():
         pass
     assert os.times().elapsed - before.elapsed < 30
     assert run("pass")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("last", ["print('cleared up', flush=True)", "time.sleep(60)"])
+def test_exit_runs_what_clears_up_but_does_not_wait_for_it(last):
+    code = "import atexit, time\nfrom disentangle._utils.time_limit import exit_at_once\n"
+    code += f"atexit.register(lambda: {last})\nexit_at_once(75)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 75
+    assert done.stdout == ("cleared up\n" if "print" in last else "")

@@ -159,10 +159,25 @@ def test_interrupt_is_followed_by_the_command_that_goes_on(inline, command, monk
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_seeds, "run_jobs", interrupted)
+    monkeypatch.setattr(train_seeds, "run_missing", interrupted)
     code, out, err = command("train", "vae", "tiny", *TINY, "--seeds", "0,1")
     assert (code, out) == (130, "")
     assert f"`disentangle train vae tiny {' '.join(TINY)} --seeds 0,1`" in err.splitlines()
+
+
+def test_time_limit_leaves_runs_that_the_same_command_finishes(
+    inline, command, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("disentangle.studies.sweep.RESERVE", 3600.0)  # workers are late at once
+    monkeypatch.setattr("disentangle.cli.stopping.process_start", time.time)
+    words = ("train", "vae", "tiny", *TINY, "--seeds", "0,1")
+    done = train("vae", "tiny", seed=0, results=tmp_path / "results", **OPTIONS)
+    code, out, err = command(*words, "--time-limit", "50m")
+    assert code == 75
+    assert out.splitlines() == [str(done.path.relative_to(tmp_path))]
+    assert "0 of 1 configuration whole, 1 of 2 runs done, 1 left. Run `disentangle train" in err
+    code, out, err = command(*words)
+    assert (code, len(out.splitlines())) == (0, 2), err
 
 
 def start(folder, *words):

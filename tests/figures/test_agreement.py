@@ -413,7 +413,9 @@ def test_external_encoders_are_level_lines_beside_a_sweep(runs, external, tmp_pa
     drawn = []
     monkeypatch.setattr(sweeps, "legend", lambda axes, names: drawn.append((axes, names)))
     every = observations_of(runs, mine)
-    draw_sweep(every, "mig [mean]", "beta", tmp_path / "sweep.png")
+    path = draw_sweep(every, "mig [mean]", "beta", tmp_path / "sweep.png")
+    with Image.open(path) as picture:
+        assert picture.info["Source"] == every.about_all
     ((axes, names),) = drawn
     assert names[-1] == "mine (external)"
     (level,) = [line for line in axes.lines if line.get_label() == "mine (external)"]

@@ -1,5 +1,9 @@
 """Figures in Python: matplotlib figures, which write files only when asked."""
 
+import ast
+import inspect
+import re
+
 import pytest
 from helpers.figure_checks import check_type
 from matplotlib.figure import Figure
@@ -17,6 +21,19 @@ OF_ONE = {
     "plot_kl": {},
     "plot_matrices": {},
 }
+
+
+@pytest.mark.parametrize("name", [name for name in figures.__all__ if name.startswith("plot_")])
+def test_documentation_has_every_argument_what_is_returned_and_a_call_that_fits(name):
+    function = getattr(figures, name)
+    text, signature = inspect.getdoc(function), inspect.signature(function)
+    arguments = re.findall(r"^    (\w+): ", text.partition("Returns:")[0], re.MULTILINE)
+    assert arguments == list(signature.parameters)
+    assert "Returns:\n    The figure: " in text
+    example = re.search(r"Example:\n    `(.+)`", text)[1]
+    calls = [node for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Call)]
+    (call,) = [call for call in calls if getattr(call.func, "id", "") == name]
+    signature.bind(*call.args, **{each.arg: each.value for each in call.keywords})
 
 
 @pytest.mark.parametrize("name", OF_ONE)
@@ -51,6 +68,8 @@ def test_figures_over_runs_take_runs_or_their_folder(variant, tmp_path):
 def test_rows_and_matched_latents_of_two_runs(run):
     figure = figures.plot_rows([run, run], ["side"], columns=3, caption=False)
     assert isinstance(figure, Figure)
+    assert figure.about == f"runs {run.record.id}, {run.record.id}"
+    assert figures.plot_rows([run], ["side"], columns=3).about == f"run {run.record.id}"
     with pytest.raises(DisentangleError, match="is active"):
         figures.plot_aligned(run, run)
 

@@ -13,6 +13,7 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.scores import read_scores
 from disentangle.studies import process
 from disentangle.studies.executor import executor_of
+from disentangle.studies.jobs import Order
 from disentangle.studies.plan import load_plan
 from disentangle.studies.retries import Attempt
 from disentangle.training.train import train
@@ -363,9 +364,23 @@ def test_full_queue_is_no_reason_not_to_come_back(fake):
         Slurm(qos="high").check("auto")
 
 
+def test_deadline_of_the_sweep_is_not_that_of_its_jobs(job):
+    job.order = job.order.model_copy(update={"deadline": time.time()})
+    order = Order.model_validate_json(slurm_task.task_of(job, "cpu", 1, retries=1).order)
+    assert order.deadline is None
+
+
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("90", 90), ("90m", 90), ("4h", 240), ("1.5h", 90), ("2d", 2880), ("1-12:30:00", 2190)],
+    [
+        ("90", 90),
+        ("90m", 90),
+        ("4h", 240),
+        ("1.5h", 90),
+        ("1h30m", 90),
+        ("2d", 2880),
+        ("1-12:30:00", 2190),
+    ],
 )
 def test_time_limits(text, minutes):
     assert minutes_of(text) == minutes

@@ -35,9 +35,10 @@ def test_encoder_is_found_by_folder_name_and_start_of_its_id(mine, results):
     assert find_external("yours", results) == []
 
 
-def test_encoders_of_one_name_are_found_together(external, results):
-    external("mine", seed=4)
-    assert sorted(one.record.seed for one in find_external("mine", results)) == [3, 4]
+def test_encoders_of_one_name_are_found_together_by_seed(mine, external, results):
+    for seed in (7, 0, 5, 4):
+        external("mine", seed=seed)
+    assert [one.record.seed for one in find_external("mine", results)] == [0, 3, 4, 5, 7]
 
 
 def test_encoder_is_no_run(mine, results):

@@ -1,10 +1,13 @@
 """Names of runs: what they are, where they are kept, and how a run is found by them."""
 
 import shutil
+from contextlib import suppress
 
 import pytest
+from filelock import FileLock, Timeout
 
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs import labels
 from disentangle.runs.labels import Label, check_free, find_run, read_label, write_label
 from disentangle.runs.named import load_run
 
@@ -72,6 +75,23 @@ def test_name_of_another_run_is_taken(results):
     check_free("best", results / "bb33", results)
     with pytest.raises(UsageError, match="bb33 has this name already"):
         check_free("best", results / "aa11", results)
+
+
+def test_name_is_given_while_no_other_process_can_give_one(results, monkeypatch):
+    find_runs, free = labels.find_runs, []
+
+    def look(folder):
+        with suppress(Timeout), FileLock(results / labels.NAMES_LOCK, timeout=0):
+            free.append(True)
+        return find_runs(folder)
+
+    monkeypatch.setattr(labels, "find_runs", look)
+    check_free("new", results / "aa11", results)
+    assert free == [True]
+    write_label(results / "aa11", name="new", results=results)
+    assert free == [True]
+    write_label(results / "aa11", note="a note", results=results)  # which may be given any time
+    assert read_label(results / "aa11") == Label(name="new", note="a note")
 
 
 def test_id_of_another_run_is_no_name_and_comes_before_one(results):

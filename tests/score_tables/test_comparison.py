@@ -9,7 +9,7 @@ from PIL import Image
 
 from disentangle.figures.aligned import match
 from disentangle.score_tables.cells import compared
-from disentangle.score_tables.comparison import compare, side_by_side
+from disentangle.score_tables.comparison import apart, compare, side_by_side
 from disentangle.training.train import train
 
 
@@ -300,7 +300,45 @@ def test_comparison_says_what_an_encoder_is(variant, external):
     assert said["model"] == "mine (external)"
     assert said["reference"] == "mine.py:encode"
     assert said["takes"] == "codes given, images not checked"
-    assert said["beta"] == "-"
+    assert said["beta"] == said["seed"] == "-"
+
+
+def test_run_and_encoder_are_shown_by_what_they_share_and_what_each_is(variant, external):
+    run = variant("a", knobs={"beta": 9.0}, seed=3)
+    mine = external("mine")
+    shown = apart(run, mine)
+    assert shown.both == {"dataset": "tiny", "fingerprint": run.record.dataset.fingerprint[:10]}
+    assert shown.a["model"] == "beta-vae (version 1)"
+    assert (shown.a["beta"], shown.a["seed"]) == ("9.0", "3")
+    assert shown.b["model"] == "mine (external)"
+    assert shown.b["reference"] == "mine.py:encode"
+    values = {*shown.both.values(), *shown.a.values(), *shown.b.values()}
+    assert not {"-", "none", "no", "all images", run.record.packages["torch"]} & values
+    every = apart(run, mine, every=True)
+    assert every.a["preset"] == "none"
+    assert "torch" in every.a
+    assert every.a.keys() >= run.record.knobs.keys() - {"latents"}
+
+
+def test_encoders_of_one_seed_share_it(external):
+    first, second = external("mine", seed=1), external("other", seed=1)
+    shown = apart(first, second)
+    assert shown.both["seed"] == "1"
+    assert "seed" not in apart(external("third"), first).a
+
+
+def test_compare_with_an_encoder_lists_no_setting_that_it_cannot_have(command, variant, external):
+    run, mine = variant("a", knobs={"beta": 9.0}), external("mine")
+    out = command("compare", run.path, mine.path)[1]
+    head = out.partition("Settings at their defaults")[0]
+    assert "-" not in head.split()
+    lines = head.splitlines()
+    assert lines[3] == "A and B"
+    assert ["beta", "9.0"] in [line.split() for line in lines]
+    both, own = lines.index("A and B"), lines.index("B")
+    assert [line.split()[0] for line in lines[own + 1 : own + 3]] == ["model", "latents"]
+    assert lines[both + 1].split() == ["dataset", "tiny"]
+    assert "preset" in command("compare", run.path, mine.path, "--all")[1]
 
 
 def test_compare_of_a_run_and_an_encoder_draws_no_figure(command, variant, external):

@@ -15,6 +15,7 @@ from disentangle.runs.scores import read_scores
 from disentangle.scoring import encoders, keep_external
 from disentangle.scoring.keep_external import OF_WEIGHTS, ROUNDING, alike, signature_of
 from disentangle.scoring.score_external import score_codes, score_encoder
+from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
 MIG = ["mig:samples=75"]
@@ -133,17 +134,32 @@ def test_name_is_checked_again_while_no_other_process_can_take_it(keep, tmp_path
     free = []
 
     def load(results):
-        lock = FileLock(tmp_path / "default" / "tiny" / "external" / ".lock")
-        with suppress(OSError, Timeout), lock.acquire(timeout=0):
-            free.append("free")
-            return load_externals(results)
-        free.append("locked")
+        free.append(is_free(tmp_path))
         return load_externals(results)
 
-    (tmp_path / "default" / "tiny" / "external").mkdir(parents=True)
     monkeypatch.setattr(keep_external, "load_externals", load)
     keep()
-    assert free == ["free", "locked"]
+    assert free == [True, False]
+
+
+def is_free(results):
+    """True if a process could give a name in a results folder now, on whatever dataset."""
+    with suppress(Timeout), FileLock(results / ".names.lock", timeout=0):
+        return True
+    return False
+
+
+def test_run_that_takes_the_name_meanwhile_is_noticed(keep, run, tmp_path, monkeypatch):
+    measure = keep_external.measure
+
+    def overtaken(*args):
+        write_label(run.path, name="mine", results=tmp_path)
+        return measure(*args)
+
+    monkeypatch.setattr(keep_external, "measure", overtaken)
+    with pytest.raises(UsageError, match="has this name already"):
+        keep()
+    assert load_externals(tmp_path) == ([], [])
 
 
 def test_other_weights_of_the_name_are_refused(keep):
@@ -184,6 +200,9 @@ def test_run_cannot_take_the_name_of_an_encoder(keep, run, tmp_path):
     keep()
     with pytest.raises(UsageError, match="an external encoder has this name"):
         write_label(run.path, name="mine", results=tmp_path)
+    with pytest.raises(UsageError, match="an external encoder has this name"):
+        train("vae", "tiny", name="mine", results=tmp_path, steps=1, device="cpu")
+    assert not (tmp_path / "default" / "tiny" / "vae").exists()
 
 
 def test_seed_or_study_without_a_name_is_refused(keep):

@@ -12,7 +12,7 @@ from disentangle.runs.run import read_run
 from disentangle.studies.group import Group, Member, SharedGpu
 from disentangle.studies.jobs import log_of
 from disentangle.studies.plan import load_plan
-from disentangle.studies.process import DONE, FINAL, stop
+from disentangle.studies.process import DONE, FINAL, OUT_OF_TIME, stop
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -101,6 +101,18 @@ def test_stopped_trainings_leave_checkpoints_and_continue_to_the_same_end(
     assert [code for code, _ in ends] == [128 + signal.SIGTERM] * 2
     assert all("stopped after step" in why for _, why in ends)
     assert all(job.path.joinpath("checkpoint.safetensors").exists() for job in jobs)
+
+
+@pytest.mark.slow
+def test_trainings_stop_with_checkpoints_before_their_deadline(make_jobs, group):
+    jobs, deadline = make_jobs(100_000, seeds=2), time.time() + 25
+    for job in jobs:
+        job.order = job.order.model_copy(update={"deadline": deadline})
+    ends = [end_of(member) for member in [send(group, job) for job in jobs]]
+    assert time.time() < deadline
+    assert [code for code, _ in ends] == [OUT_OF_TIME] * 2
+    assert all("stopped at the time limit, after step" in why for _, why in ends)
+    assert all(read_run(job.path).load_checkpoint().step > 0 for job in jobs)
 
 
 def test_process_that_dies_ends_all_its_trainings_with_the_reason(make_jobs, group):

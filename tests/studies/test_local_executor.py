@@ -13,7 +13,7 @@ from disentangle.studies import group
 from disentangle.studies import local_executor as supervisor
 from disentangle.studies import process as child
 from disentangle.studies import retries as attempts
-from disentangle.studies.jobs import Job
+from disentangle.studies.jobs import START, Job
 from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan
 
@@ -99,6 +99,25 @@ def test_job_that_another_process_is_at_waits_and_does_not_count_as_dead(job, fa
     fake("sys.exit(69 if count < 4 else 0)")
     events = happened(Local(retries=0), job)
     assert [event.kind for event in events] == [*["started", "elsewhere"] * 3, "started", "done"]
+
+
+def with_deadline(job, seconds):
+    job.order = job.order.model_copy(update={"deadline": time.time() + seconds})
+    return job
+
+
+def test_job_that_stops_before_its_deadline_is_not_tried_again(job, fake):
+    fake("print('error: time is up'); sys.exit(75)")
+    events = happened(Local(), with_deadline(job, 60))
+    assert [event.kind for event in events] == ["started", "stopped"]
+    assert events[-1].why == "time is up"
+    assert tries(job) == 1
+
+
+def test_job_is_not_started_shortly_before_its_deadline(job, fake):
+    fake("sys.exit(0)")
+    assert [event.kind for event in happened(Local(), with_deadline(job, START - 1))] == ["stopped"]
+    assert not job.path.parent.exists()
 
 
 def test_run_that_is_locked_is_not_started(job, fake, monkeypatch):

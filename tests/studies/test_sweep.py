@@ -1,6 +1,7 @@
 """`disentangle sweep`, through the real command and real workers."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -16,8 +17,10 @@ from conftest import registered
 from rich.console import Console
 
 import disentangle
+from disentangle._utils.time_limit import Deadline
 from disentangle.cli.stopping import continue_command
 from disentangle.cli.sweep_view import View
+from disentangle.errors import OutOfTime
 from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
@@ -25,8 +28,10 @@ from disentangle.scoring.score_runs import score
 from disentangle.studies.executor import Event, Executor
 from disentangle.studies.plan import load_plan
 from disentangle.studies.sweep import (
+    CLOSING,
     complete,
     interrupt_on_signals,
+    run_jobs,
     score_study_baselines,
     states_of,
 )
@@ -334,6 +339,98 @@ def test_runs_that_go_on_elsewhere_are_no_failures_and_come_before_the_baselines
     assert "pca" not in read_baselines(tmp_path)
     assert len(swept.tables) == 1
     swept.check(plan)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Let the deadline of workers be over from the start: each stops after its first step."""
+    monkeypatch.setattr("disentangle.studies.sweep.RESERVE", 3600.0)
+    monkeypatch.setattr("disentangle.cli.stopping.process_start", time.time)
+
+
+def test_time_limit_leaves_runs_that_the_same_command_finishes(study, command, at_once, tmp_path):
+    file = study(seeds=2)
+    limited = ("sweep", file, *INLINE, "--time-limit", "50m")
+    code, out, err = command(*limited)
+    assert (code, out) == (75, "")
+    assert (
+        "error: stopped at the time limit: 0 of 2 configurations whole, 0 of 3 runs done, 3 left. "
+        f"Run `disentangle sweep {file} {' '.join(INLINE)} --time-limit 50m` to continue."
+    ) in " ".join(err.split())
+    runs = runs_in(tmp_path / "results").values()
+    assert [run.load_checkpoint().step for run in runs] == [1, 1, 1]
+    assert not (tmp_path / "results" / "mine" / "report.html").exists()
+    code, _, err = command("sweep", file, *INLINE)
+    assert code == 0, err
+    options = {"steps": 5, "batch_size": 8, "device": "cpu", "figures": False}
+    whole = train("vae", "tiny", results=tmp_path / "whole", **options)
+    mine = runs_in(tmp_path / "results")[whole.record.id]
+    assert all(torch.equal(v, weights(mine)[k]) for k, v in weights(whole).items())
+
+
+def test_state_at_the_time_limit_is_printed_as_json(study, command, at_once):
+    code, out, _ = command("sweep", study(), *INLINE, "--time-limit", "50m", "--json")
+    assert code == 75
+    assert [run["state"] for run in json.loads(out)["runs"]] == ["unfinished"] * 2
+
+
+def test_time_limit_in_python(study, at_once, tmp_path):
+    with pytest.raises(OutOfTime, match="0 of 2 configurations whole"):
+        disentangle.sweep(
+            study(), on="inline", results=tmp_path / "r", device="cpu", time_limit=3000
+        )
+
+
+class Endless(Executor):
+    """Ignores the deadline."""
+
+    closed = False
+
+    def width(self, device):
+        return 1
+
+    def run(self, jobs, device):
+        try:
+            while True:
+                yield None
+        finally:
+            self.closed = True
+
+
+def quiet(_):
+    """Nothing is shown."""
+
+
+def test_executor_that_ignores_the_deadline_is_closed_before_it(study, tmp_path):
+    plan, executor = load_plan(study(), results=tmp_path, device="cpu"), Endless()
+    deadline = Deadline(time.time() + CLOSING + 0.2)
+    assert run_jobs(executor, plan.jobs, "cpu", quiet, quiet, deadline) == {}
+    assert executor.closed
+    assert 0 < deadline.left < CLOSING
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("12", "--time-limit: expected a duration such as 90s, 12m, 1h30m or 2d, got '12'"),
+        ("1s", "--time-limit 1s: too short"),
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "vae", "tiny"),
+        ("train", "vae", "tiny", "--seeds", "0,1"),
+        ("resume", "mine"),
+        ("sweep", "mine.toml"),
+    ],
+    ids=str,
+)
+def test_time_limit_that_makes_no_sense_is_refused(words, limit, message, command, monkeypatch):
+    monkeypatch.setattr("disentangle.cli.stopping.process_start", time.time)
+    code, out, err = command(*words, "--time-limit", limit)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.split())
 
 
 @pytest.mark.slow

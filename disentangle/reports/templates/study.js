@@ -98,7 +98,9 @@ function horizontal(values, log) {
   const label = (v) => (Math.abs(v) >= 1e4 ? v.toLocaleString("en") : String(Number(v.toPrecision(4))));
   const part = (v) => 0.04 + 0.92 * (high === low ? 0.5 : (on(v) - on(low)) / length);
   const few = log && distinct.length <= 7;
-  const spread = () => (log ? logTicks(low, high) : ticks(low, high, 5));
+  const whole = values.every(Number.isInteger); // no tick at seed 0.5
+  const even = () => ticks(low, high, 5).filter((v) => !whole || Number.isInteger(v));
+  const spread = () => (log ? logTicks(low, high) : even());
   return { log, part, label, ticks: few || high === low ? distinct : spread() };
 }
 

@@ -151,8 +151,9 @@ class DCIES(Metric[Labelled]):
     increasing capacity c give a loss-capacity curve; A_k is the area between this curve and its
     lowest loss, and l_b the loss of the best constant answer. It is 1 if the smallest probe does as
     well as any, and 0 if the loss falls linearly to 0. It does not show how low the loss gets: read
-    it together with `dci/informativeness`. This follows the authors' code, except that a factor
-    which no probe predicts better than a constant answer counts 0 here and 1 there.
+    it together with `dci/informativeness`. It is a fourth property, and claims none of DCI's three.
+    This follows the authors' code, except that a factor which no probe predicts better than a
+    constant answer counts 0 here and 1 there.
 
     The paper leaves the choice of probes open. Here, as in one of the sweeps of the authors' code,
     they are random forests of depth 1 to 32, and the loss is the error rate (the authors use
@@ -167,6 +168,7 @@ class DCIES(Metric[Labelled]):
             "dci-es/size": "DCI-S",
         }
     )
+    claims = MappingProxyType({"dci-es/explicitness": ()})
     version = 2
     seconds = 15.0
     growth = 0.5

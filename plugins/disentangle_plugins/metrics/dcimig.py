@@ -1,5 +1,7 @@
 """DCIMIG, the gap of the best latent: Sepliarskaia et al. (2019), https://arxiv.org/abs/1910.05587."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -45,11 +47,13 @@ class DCIMIG(Metric[Labelled]):
     """sum_k max_i G_ik / sum_k H(v_k); G_ik is the gap of latent i if its best factor is k, else 0.
 
     The gap is I(z_i; v_(1)) - I(z_i; v_(2)), between the two factors that latent i is most
-    informative about.
+    informative about. The name holds its three claims: disentanglement, completeness and
+    informativeness.
     """
 
     about = "Largest gap in information among the latents of each factor"
     display = "DCIMIG"
+    claims = MappingProxyType({"dcimig": ("disentanglement", "completeness", "informativeness")})
     assumes_independence = True
     most_latents = 2048
     seconds = 0.01

@@ -168,7 +168,8 @@ class Downstream(Metric[Labelled]):
 
     The statistical efficiency is the accuracy with 100 labels divided by the accuracy with 10,000.
     It is also 1 for codes without any information. Sizes above the number of available images are
-    left out.
+    left out. Only the accuracy with 10,000 labels claims informativeness: with fewer it shows how
+    many labels are needed, which is low even for the factors themselves.
     """
 
     about = "Accuracy of predicting factors from few labels"
@@ -180,6 +181,15 @@ class Downstream(Metric[Labelled]):
             "downstream/1000": "Accuracy (1,000 labels)",
             "downstream/10000": "Accuracy (10,000 labels)",
             "downstream/efficiency": "Efficiency",
+        }
+    )
+    claims = MappingProxyType(
+        {
+            "downstream/10": (),
+            "downstream/100": (),
+            "downstream/1000": (),
+            "downstream/10000": ("informativeness",),
+            "downstream/efficiency": (),
         }
     )
     version = 2

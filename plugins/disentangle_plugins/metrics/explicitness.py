@@ -1,5 +1,7 @@
 """Explicitness: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -79,6 +81,7 @@ class Explicitness(Metric[Labelled]):
 
     about = "How well a linear classifier predicts factors, by ROC areas"
     display = "Explicitness"
+    claims = MappingProxyType({"explicitness": ("informativeness",)})
     most_latents = 2048
     seconds = 0.8
     growth = 0.6

@@ -197,6 +197,13 @@ class InfoMEC(Metric[Labelled]):
             "infomec/infoe": "InfoE",
         }
     )
+    claims = MappingProxyType(
+        {
+            "infomec/infom": ("disentanglement",),
+            "infomec/infoc": ("completeness",),
+            "infomec/infoe": ("informativeness",),
+        }
+    )
     version = 2
     assumes_independence = True
     most_latents = 2048

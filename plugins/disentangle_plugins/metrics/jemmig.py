@@ -1,5 +1,7 @@
 """JEMMIG, joint entropy minus MIG: Do & Tran (2020), https://arxiv.org/abs/1908.09961."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -47,11 +49,13 @@ class JEMMIG(Metric[Labelled]):
     """mean_k 1 - (H(v_k, z_(1)) - I(z_(1); v_k) + I(z_(2); v_k)) / (H(v_k) + ln bins).
 
     The numerator is the paper's score, in nats, where less is better. Carbonneau et al. (2022),
-    https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better.
+    https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better. The gap measures
+    completeness; the joint entropy grows with all else in the best latent: disentanglement.
     """
 
     about = "MIG with a penalty on all other information in the best latent"
     display = "JEMMIG"
+    claims = MappingProxyType({"jemmig": ("disentanglement", "completeness")})
     assumes_independence = True
     most_latents = 2048
     seconds = 0.01

@@ -1,5 +1,7 @@
 """MIG, the mutual information gap: Chen et al. (2018), https://arxiv.org/abs/1802.04942."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -39,10 +41,15 @@ def normalised_information(z: Codes, v: Index, bins: int = 20) -> NDArray[np.flo
 
 
 class MIG(Metric[Labelled]):
-    """mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6, from binned codes."""
+    """mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k), equation 6, from binned codes.
+
+    Its authors propose it as a measure of disentanglement. The gap between two latents of a factor
+    measures completeness, and does not see that one latent holds two factors.
+    """
 
     about = "Gap in information between a factor's two best latents"
     display = "MIG"
+    claims = MappingProxyType({"mig": ("disentanglement", "completeness")})
     by_default = True
     assumes_independence = True
     most_latents = 2048

@@ -1,5 +1,7 @@
 """SAP, separated attribute predictability: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -72,7 +74,8 @@ class SAP(Metric[Labelled]):
     S_ik is the test accuracy of a linear SVM that predicts v_k from z_i alone (section 3, for
     classes). It needs two latents: the accuracy of a latent that knows nothing is not 0 but the
     share of the most common value. A perfect code of dSprites scores about 0.24, and noise may
-    raise the score.
+    raise the score. Its authors propose it as a measure of disentanglement; like MIG, it measures
+    completeness, and does not see that one latent holds two factors.
 
     The SVMs are at the exact minimum. If codes are far from 0 or badly scaled, liblinear stops
     before the minimum, and the reference implementation's scores differ.
@@ -80,6 +83,7 @@ class SAP(Metric[Labelled]):
 
     about = "Gap in accuracy between a factor's two best latents"
     display = "SAP"
+    claims = MappingProxyType({"sap": ("disentanglement", "completeness")})
     version = 2  # since then one latent has no score
     by_default = True
     assumes_independence = True

@@ -1,5 +1,7 @@
 """SAP for numeric factors: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -50,11 +52,13 @@ class SAPR2(Metric[Labelled]):
     """mean_k (R^2_(1)k - R^2_(2)k), with R^2_ik of the linear regression of v_k on z_i (section 3).
 
     This is SAP for numeric factors, whose values must have a meaningful order. With one latent, the
-    second term is 0, as for a latent that knows nothing.
+    second term is 0, as for a latent that knows nothing. Like SAP, it is proposed as a measure of
+    disentanglement, and measures completeness.
     """
 
     about = "SAP for numeric factors, by linear regression"
     display = "SAP (R²)"
+    claims = MappingProxyType({"sap-r2": ("disentanglement", "completeness")})
     assumes_independence = True
     most_latents = 2048
     seconds = 0.01

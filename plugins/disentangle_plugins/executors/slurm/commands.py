@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from disentangle import DisentangleError, UsageError
+from disentangle.studies import parse_duration
 
 SHORTEST = 5
 """Minutes of the shortest time limit: the start and the warning must fit into it."""
@@ -82,18 +83,21 @@ def refusal(output: str) -> DisentangleError:
 
 
 def minutes_of(limit: str) -> int:
-    """The minutes of a time limit.
+    """The minutes of a time limit: a duration, Slurm's D-HH:MM:SS, or a number of minutes.
 
     Raises:
         UsageError: it is not a time, or too short.
     """
-    units = {"": 1.0, "m": 1.0, "min": 1.0, "h": 60.0, "d": 1440.0}
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)(m|min|h|d|)", limit):
-        total = float(match[1]) * units[match[2]]
-    elif match := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", limit):
+    if match := re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", limit):
         total = int(match[1] or 0) * 1440 + int(match[2]) * 60 + int(match[3]) + int(match[4]) / 60
     else:
-        raise UsageError(f"expected a time such as 90m, 4h, 2d or 1-12:00:00, got time={limit}")
+        minutes = re.fullmatch(r"\d+(\.\d+)?", limit)
+        try:
+            total = parse_duration(f"{limit}m" if minutes else limit) / 60
+        except UsageError:
+            raise UsageError(
+                f"expected a time such as 90m, 4h, 2d or 1-12:00:00, got time={limit}"
+            ) from None
     if total < SHORTEST:
         raise UsageError(f"expected a time of at least {SHORTEST}m, got time={limit}")
     return int(total)

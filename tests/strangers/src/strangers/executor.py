@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from disentangle import DisentangleError, knob
+from disentangle.errors import OutOfTime
 from disentangle.studies import Event, Events, Executor, Job, work
 
 
@@ -23,5 +24,7 @@ class Inline(Executor):
             try:
                 work(job.order)
                 yield Event(job, "done")
+            except OutOfTime as error:
+                yield Event(job, "stopped", str(error))
             except DisentangleError as error:
                 yield Event(job, "failed", str(error))
