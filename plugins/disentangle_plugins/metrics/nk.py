@@ -60,11 +60,11 @@ def accuracies(
     all_latents, without, latents = np.full((3, v.shape[1]), np.nan)
     varying = varying_factors(v)
     latents[varying] = matched_latents(information_in_equal_bins(z, v[:, varying]))
-    seeds = rng.integers(2**31, size=v.shape[1])
+    seeds = rng.integers(2**31, size=len(v.T))
     x, test_x = standardised(z, test_z)
     # Ordered by their codes, so that the order in which latents are given does not matter.
     every: Index = np.asarray(np.lexsort(x[:ROWS]))
-    every = every[x.any(axis=0)[every]]
+    every = every[np.ptp(x, axis=0)[every] > 0]
 
     def accuracy(k: int, kept: Index) -> float:
         predicted = classify(x[:, kept], v[:, k], test_x[:, kept], epochs, int(seeds[k]))
