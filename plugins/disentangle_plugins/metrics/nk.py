@@ -1,5 +1,7 @@
 """NK, neuron knockout: Mahon et al. (2024), https://arxiv.org/abs/2304.02335."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -116,6 +118,7 @@ class NK(Metric[Labelled]):
 
     about = "Accuracy lost without the latent of each factor"
     display = "NK"
+    claims = MappingProxyType({"nk": ("completeness",)})
     assumes_independence = True
     most_latents = 2048
     seconds = 5.0

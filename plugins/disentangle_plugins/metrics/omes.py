@@ -1,6 +1,7 @@
 """OMES, overlap multiple encoding scores: Dapueto et al. (2024), https://arxiv.org/abs/2409.18017."""
 
 from math import prod
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -166,6 +167,7 @@ class OMES(Metric[Labelled]):
 
     about = "Overlap and multiple encoding, from changes of one factor"
     display = "OMES"
+    claims = MappingProxyType({"omes": ("disentanglement", "completeness")})
     assumes_independence = True
     most_latents = 2048
     seconds = 0.4

@@ -1,5 +1,7 @@
 """SNC, single-neuron classification: Mahon et al. (2024), https://arxiv.org/abs/2304.02335."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
@@ -81,6 +83,7 @@ class SNC(Metric[Labelled]):
 
     about = "Accuracy of reading each factor from its own latent"
     display = "SNC"
+    claims = MappingProxyType({"snc": ("disentanglement",)})
     assumes_independence = True
     most_latents = 2048
     seconds = 0.02
