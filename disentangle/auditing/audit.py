@@ -16,8 +16,8 @@ from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
-from disentangle.errors import DisentangleError, UsageError, suggestion
-from disentangle.scoring.metric_spec import MetricSpec, spec_list
+from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
+from disentangle.scoring.metric_spec import MetricSpec, spec_list, true_spec
 
 SEEDS = 3
 """Default number of seeds of a metric's sampling."""
@@ -178,7 +178,8 @@ def chosen_metrics(
     longest = SLOW if quick else SLOWEST
     kept: dict[str, type[Metric[Any]]] = {}
     skipped: dict[str, str] = {}
-    for spec in spec_list(metrics) or registry.metrics.entries:
+    specs = spec_list(metrics)
+    for spec in map(true_spec, registry.metrics.entries if specs is None else specs):
         try:
             kind = MetricSpec(spec).kind
         except DisentangleError as error:
@@ -194,7 +195,7 @@ def chosen_metrics(
             kept[spec] = kind
     if not kept:
         why = "; ".join(f"{spec}: {reason}" for spec, reason in skipped.items())
-        raise UsageError(f"nothing to audit: {why}")
+        raise UsageError(f"nothing to audit: {why or 'the list of metrics is empty'}")
     return kept, skipped
 
 
@@ -202,7 +203,7 @@ def chosen_cases(cases: Iterable[str] | None, quick: bool) -> list[str]:
     """The cases to audit, in the order of the table."""
     if cases is None:
         return [name for name, case in CASES.items() if case.quick or not quick]
-    named = list(cases)
+    named = [true_name(name, CASES) for name in cases]
     for name in named:
         if name not in CASES:
             raise UsageError(f"there is no case '{name}'{suggestion(name, CASES)}")

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -103,14 +101,16 @@ def computed(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, list[Measu
     if jobs == 1:
         yield from ((number, measure(task)) for number, task in enumerate(tasks))
         return
-    # Not forked: libraries with threads of their own do not survive it.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    # Not `concurrent.futures`, whose processes run a script that calls `audit` a second time.
+    from joblib.externals.loky import ProcessPoolExecutor, as_completed
+
+    pool = ProcessPoolExecutor(jobs)
+    try:
         futures = {pool.submit(measure, task): number for number, task in enumerate(tasks)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)
 
 
 def tasks_of(

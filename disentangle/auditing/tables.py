@@ -27,7 +27,7 @@ LEGEND = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
 LETTERS = ascii_letters
 """The names of a matrix's columns."""
 GROUP = 5
-"""Columns of a matrix between two spaces."""
+"""Number of cases in a group of a matrix's columns."""
 HIGH = 1000
 """A ratio of signal to noise from which on it is not told exactly."""
 LEAST_ROWS = 50.0
@@ -84,18 +84,18 @@ def claimed(claims: Sequence[Property]) -> str:
     return joined(claims) or "nothing"
 
 
-def columns(marks: Sequence[str]) -> str:
-    """The marks of a row of a matrix, in groups."""
-    return " ".join("".join(marks[i : i + GROUP]) for i in range(0, len(marks), GROUP))
-
-
-def matrix_rows(audit: Audit) -> list[tuple[str, str]]:
-    """The rows of the matrix of marks, the first of which holds the letters of the cases."""
-    rows = [("", columns(LETTERS[: len(audit.cases)]))]
+def matrix_rows(audit: Audit) -> list[tuple[str, list[str]]]:
+    """The rows of the matrix, as groups of marks; the first row has the letters of the cases."""
+    rows = [("", grouped(LETTERS[: len(audit.cases)]))]
     for score in audit.claims:
-        marks = [MARKS[audit.cells[score, case].verdict] for case in audit.cases]
-        rows.append((score, columns(marks)))
+        marks = "".join(MARKS[audit.cells[score, case].verdict] for case in audit.cases)
+        rows.append((score, grouped(marks)))
     return rows
+
+
+def grouped(marks: str) -> list[str]:
+    """The marks of a row in groups of a few."""
+    return [marks[i : i + GROUP] for i in range(0, len(marks), GROUP)]
 
 
 def reliability_texts(reliability: Reliability) -> list[str]:
@@ -128,7 +128,7 @@ def as_markdown(audit: Audit) -> str:
         "## All verdicts",
     ]
     width = max(len(score) for score in audit.claims)
-    lines = [f"{score:{width}}  {marks}".rstrip() for score, marks in matrix_rows(audit)]
+    lines = [f"{score:{width}}  {' '.join(marks)}" for score, marks in matrix_rows(audit)]
     parts += ["```text\n" + "\n".join(lines) + "\n```", f"{LEGEND}.", markdown(cases_sheet(audit))]
     parts.append("## What does not hold" if audit.failures else "Every expectation holds.")
     for score, cells in failures_of(audit).items():

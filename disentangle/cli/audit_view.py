@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.markup import escape
 
-from disentangle._utils.columns import Column, draw, head, paragraph, widths
+from disentangle._utils.columns import Column, draw, head, packed, paragraph, widths
 from disentangle._utils.console import output_width
 from disentangle.auditing.audit import Audit
 from disentangle.auditing.cases import CASES
@@ -40,22 +40,35 @@ def show_audit(audit: Audit) -> None:
 
 
 def matrix(audit: Audit, width: int) -> list[str]:
-    """The lines of the matrix, as markup; its reliability is below it where it does not fit."""
+    """The lines of the matrix, as markup; what does not fit is below, with the scores again."""
     rows = matrix_rows(audit)
     names = Column(tuple((score,) for score, _ in rows))
-    marks = Column(tuple((text,) for _, text in rows))
-    counts = [tally(audit, score) for score in audit.claims]
-    holds = [head("holds"), *((f"{judged - fails} of {judged}",) for fails, judged in counts)]
-    verdicts = [names, marks, Column(tuple(holds), right=True)]
+    marks = [
+        Column(tuple((text,) for text in texts))
+        for texts in zip(*(groups for _, groups in rows), strict=True)
+    ]
+    groups = [[column] for column in (*marks, holds(audit))]
     reliability = reliability_columns(audit)
-    blocks = [verdicts, [names, *reliability]]
-    if widths([*verdicts, *reliability], width) is not None:
-        blocks = [[*verdicts, *reliability]]
-    lines: list[str] = []
-    for block in blocks:
-        sizes = widths(block, width) or [column.full for column in block]
-        lines += [*[""] * bool(lines), *draw(block, sizes, styled)]
-    return [*lines, "", *map(escape, paragraph(EXPLAINED, min(width, READ)))]
+    fits = widths([names, *reliability], width) is not None
+    groups += [reliability] if fits else [[column] for column in reliability]
+
+    def line(block: list[Column]) -> list[str]:
+        def styled(row: int, column: int, text: str) -> str:
+            return in_colour(text) if row and columns[column] in marks else escape(text)
+
+        columns = [names, *block]
+        sizes = widths(columns, width) or [column.full for column in columns]
+        return ["", *draw(columns, sizes, styled)]
+
+    lines = [text for block in packed(groups, [names], width) for text in line(block)]
+    return [*lines[1:], "", *map(escape, paragraph(EXPLAINED, min(width, READ)))]
+
+
+def holds(audit: Audit) -> Column:
+    """In how many cases each score's expectations hold, of those in which there are any."""
+    counts = [tally(audit, score) for score in audit.claims]
+    texts = [f"{judged - fails}/{judged}" for fails, judged in counts]
+    return Column((("holds",), *((text,) for text in texts)), right=True)
 
 
 def reliability_columns(audit: Audit) -> list[Column]:
@@ -68,14 +81,10 @@ def reliability_columns(audit: Audit) -> list[Column]:
     ]
 
 
-def styled(row: int, column: int, text: str) -> str:
-    """A cell of the matrix as markup: each mark in the colour of its verdict."""
-    if row == 0 or column != 1:
-        return escape(text)
+def in_colour(marks: str) -> str:
+    """Marks as markup, each in the colour of its verdict."""
     verdict_of = {mark: verdict for verdict, mark in MARKS.items()}
-    return "".join(
-        f"[{STYLES[verdict_of[mark]]}]{mark}[/]" if mark in verdict_of else mark for mark in text
-    )
+    return "".join(f"[{STYLES[verdict_of[mark]]}]{mark}[/]" for mark in marks)
 
 
 def legend() -> str:

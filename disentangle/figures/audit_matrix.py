@@ -1,21 +1,28 @@
 """The matrix of an audit: the verdict on each score in each case."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from disentangle.auditing.audit import Audit
 from disentangle.auditing.tables import about, tally
+from disentangle.auditing.verdicts import Verdict
 from disentangle.figures.canvas import EDGE, LINE, SLANT, SMALL, Canvas
 from disentangle.figures.image_grids import check_suffix
-from disentangle.figures.palette import GREY, INK, SERIES
+from disentangle.figures.palette import INK
 
 if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
 
 WIDTH, CELL, ROW = 6.9, 0.145, 0.135  # inches
-FILLS = {"holds": "#BFE3D6", "fails": SERIES[1], "not claimed": "#FFFFFF", "n/a": "#E2E2E2"}
-MARKS = {"holds": "", "fails": "X", "not claimed": "", "n/a": "/"}
+FILLS: Mapping[Verdict, str] = {
+    "holds": "#BFE3D6",
+    "fails": "#B34700",
+    "not claimed": "#FFFFFF",
+    "n/a": "#E2E2E2",
+}
+MARKS: Mapping[Verdict, str] = {"holds": "", "fails": "X", "not claimed": "", "n/a": "/"}
 COUNTS = 0.75  # inches, of the counts beside the rows
 
 
@@ -51,51 +58,49 @@ def plot_audit(audit: Audit, *, caption: bool = True) -> "Picture":
         caption=caption,
     )
     rows = drawn.axes(left, drawn.head + above, cell * len(cases), ROW * len(scores))
+    verdicts = [[audit.cells[score, case].verdict for case in cases] for score in scores]
+    paint(rows, verdicts)
     for r, score in enumerate(scores):
-        for c, case in enumerate(cases):
-            verdict = audit.cells[score, case].verdict
-            box = {"facecolor": FILLS[verdict], "edgecolor": "0.8", "linewidth": 0.4}
-            rows.add_patch(rectangle(c, r, **box))
-            colour = "white" if verdict == "fails" else GREY
-            style = {"ha": "center", "va": "center_baseline", "fontsize": SMALL - 1}
-            rows.text(c + 0.5, r + 0.5, MARKS[verdict], color=colour, **style)
         fails, judged = tally(audit, score)
         beyond = {"ha": "left", "va": "center_baseline", "fontsize": SMALL, "color": INK}
         rows.text(len(cases) + 0.4, r + 0.5, f"{judged - fails} of {judged}", **beyond)
-    rows.set_xlim(0, len(cases))
-    rows.set_ylim(len(scores), 0)
     rows.set_yticks([r + 0.5 for r in range(len(scores))], scores, parse_math=False)
     rows.xaxis.set_ticks_position("top")
     slanted = {"rotation": SLANT, "ha": "left", "rotation_mode": "anchor"}
     places = [c + 0.5 for c in range(len(cases))]
     rows.set_xticks(places, cases, parse_math=False, **slanted)
     rows.tick_params(length=0, pad=2)
-    rows.spines[:].set_visible(False)
     legend(drawn, left, drawn.head + above + ROW * len(scores) + LINE)
     return drawn.figure
 
 
 def legend(drawn: Canvas, x: float, y: float) -> None:
     """Draw what the fills mean, in a row."""
-    for verdict, fill in FILLS.items():
+    for verdict in FILLS:
         axes = drawn.axes(x, y, CELL, ROW)
-        axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        axes.add_patch(rectangle(0, 0, facecolor=fill, edgecolor="0.8", linewidth=0.4))
-        colour = "white" if verdict == "fails" else GREY
-        style = {"ha": "center", "va": "center_baseline", "fontsize": SMALL - 1}
-        axes.text(0.5, 0.5, MARKS[verdict], color=colour, **style)
+        axes.set(xticks=[], yticks=[])
+        paint(axes, [[verdict]])
         drawn.text(x + CELL + EDGE, y + ROW / 2, verdict, va="center_baseline")
         x += CELL + 3 * EDGE + text_width([verdict]) + 2 * EDGE
 
 
-def rectangle(x: float, y: float, **style: object) -> object:
-    """A cell of size 1 with its upper left corner at (x, y)."""
-    from matplotlib.patches import Rectangle
+def paint(axes: Any, verdicts: Sequence[Sequence[Verdict]]) -> None:
+    """Draw the cells of a matrix of verdicts, from top to bottom."""
+    from matplotlib.colors import ListedColormap
 
-    return Rectangle((x, y), 1, 1, **style)
+    order = list(FILLS)
+    numbers = [[order.index(verdict) for verdict in row] for row in verdicts]
+    colours = {"cmap": ListedColormap(list(FILLS.values())), "vmin": 0, "vmax": len(order) - 1}
+    axes.pcolormesh(numbers, edgecolors="0.8", linewidth=0.4, **colours)
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    for r, row in enumerate(verdicts):
+        for c, verdict in enumerate(row):
+            colour = "white" if verdict == "fails" else INK
+            style = {"ha": "center", "va": "center_baseline", "fontsize": SMALL, "color": colour}
+            axes.text(c + 0.5, r + 0.5, MARKS[verdict], **style)
 
 
-def text_width(texts: object) -> float:
+def text_width(texts: Sequence[str]) -> float:
     """The width in inches of the longest of some small texts."""
     return 0.55 * SMALL / 72 * max(map(len, texts))

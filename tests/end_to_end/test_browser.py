@@ -4,11 +4,14 @@ import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from helpers.audits import BAD_ONE, two_scores
 from playwright import sync_api as playwright
 
 from disentangle.reports import pages
+from disentangle.reports.audit_page import audit_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -258,3 +261,28 @@ def test_labels_of_baselines_keep_apart_on_the_published_page(visit):
     tops = [float(labels.nth(i).get_attribute("y")) for i in range(labels.count())]
     assert len(tops) == 7
     assert all(b - a >= 12 for a, b in pairwise(tops))
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_cell_of_an_audit_opens_its_case(tmp_path, visit, width):
+    path = tmp_path / "page.html"
+    path.write_text(audit_page(two_scores()))
+    page = visit(path, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("button", name=f"{BAD_ONE}, few rows, noise: fails").click()
+    dialog = page.get_by_role("dialog")
+    text = dialog.inner_text()
+    for part in ("Ten latents of noise.", "stays within 0.1", "seed 1", "0.8010", "10,000"):
+        assert part in text
+    assert dialog.locator("circle").count() == 2 * 4
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert "#" not in page.url
+
+
+def test_an_address_names_a_cell_of_an_audit(tmp_path, visit):
+    path = tmp_path / "page.html"
+    path.write_text(audit_page(two_scores()))
+    page = visit(path)
+    page.goto(f"{path.resolve().as_uri()}#{quote(BAD_ONE, safe='')}/noise")
+    assert "expected at most 0.1, got 0.300" in page.get_by_role("dialog").inner_text()

@@ -1,5 +1,7 @@
 """NK, neuron knockout: Mahon et al. (2024), https://arxiv.org/abs/2304.02335."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -102,7 +104,8 @@ class NK(Metric[Labelled]):
     The latent left out is the one matched with the factor, as for `snc`. The network has one hidden
     layer of 256 units, trained by Adam on standardised codes, and is tested on a second draw of
     images. NK is 0 if the rest of the code holds all that the latent says about its factor, as in a
-    rotation or with a copy of the latent, and may be slightly below 0 as networks differ.
+    rotation or with a copy of the latent, and may be slightly below 0 as networks differ. Its
+    authors propose it as a measure of disentanglement; of a copied latent it measures completeness.
 
     The authors train for 10 epochs on about all images of a dataset; 20 epochs of 10,000 images are
     fewer steps, so factors of many values are learnt less well.
@@ -110,6 +113,7 @@ class NK(Metric[Labelled]):
 
     about = "Accuracy lost without the latent of each factor"
     display = "NK"
+    claims = MappingProxyType({"nk": ("disentanglement", "completeness")})
     assumes_independence = True
     most_latents = 2048
     seconds = 25.0

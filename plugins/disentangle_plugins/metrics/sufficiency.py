@@ -1,5 +1,7 @@
 """Sufficiency: Almudevar and Ortega (2024), https://arxiv.org/abs/2408.07016."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -41,11 +43,13 @@ class Sufficiency(Metric[Labelled]):
     A latent is sufficient for a factor if it has all information about it. Nothing is subtracted
     for a second latent, so the score is defined for factors that depend on one another. It does not
     see what else a latent encodes: one latent may be the best for all factors. The counterpart is
-    `minimality`.
+    `minimality`. It claims what the paper derives from sufficiency: completeness and
+    informativeness.
     """
 
     about = "How much information about a factor is in its best latent"
     display = "Sufficiency"
+    claims = MappingProxyType({"sufficiency": ("completeness", "informativeness")})
     most_latents = 2048
     seconds = 0.01
 

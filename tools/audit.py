@@ -1,0 +1,92 @@
+"""Write the tables of `docs/audit.md` from the cases, the expectations and `results/audit/`.
+
+Run `python -m tools.audit` after a change of one of these, and after
+
+    disentangle audit -o results/audit
+
+which audits all metrics; a test compares the page with them.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from disentangle.auditing.cases import CASES
+from disentangle.auditing.expectations import EXPECTATIONS
+from disentangle.auditing.tables import factors_of
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "audit.md"
+RESULT = ROOT / "results" / "audit"
+COPY = ROOT / "docs" / "audit-page.html"
+
+
+@cache
+def published() -> dict[str, Any]:
+    """The published audit of the built-in metrics."""
+    result: dict[str, Any] = json.loads((RESULT / "audit.json").read_text())
+    return result
+
+
+def page(text: str) -> str:
+    """The page with its tables as they should be."""
+    tables = {"cases": cases(), "expectations": expectations(), "scores": scores()}
+    for name, rows in tables.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+        table = begin + "\n".join(rows) + "\n" + end
+        text = re.sub(pattern, lambda _, table=table: table, text, flags=re.DOTALL)  # type: ignore[misc]
+    return text
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[str]], numbers: int = 0) -> list[str]:
+    """A table in Markdown, of which the last columns are numbers."""
+    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *body)]
+
+
+def cases() -> list[str]:
+    """The table of cases."""
+    rows = [(name, case.about, factors_of(name), case.expects) for name, case in CASES.items()]
+    return table(("case", "codes", "factors", "what a metric should make of them"), rows)
+
+
+def expectations() -> list[str]:
+    """The table of expectations."""
+    rows = [(e.case, ", ".join(e.properties), str(e), e.reason) for e in EXPECTATIONS]
+    return table(("case", "properties", "what must hold", "reason"), rows)
+
+
+def scores() -> list[str]:
+    """The table of the published audit."""
+    fails = failures()
+    rows = []
+    for name, score in published()["scores"].items():
+        noise = score["chance"].get("50")
+        rows.append(
+            (
+                f"[`{name}`](metrics.md#{name.partition('/')[0]})",
+                ", ".join(score["claims"]) or "nothing",
+                "; ".join(fails.get(name, ())),
+                f"{score['judged'] - score['fails']} of {score['judged']}",
+                "" if noise is None else f"{noise:.2f}",
+            )
+        )
+    return table(("score", "claims", "fails", "holds", "noise, 50 rows"), rows, numbers=2)
+
+
+def failures() -> dict[str, list[str]]:
+    """The cases in which each score of the published audit fails."""
+    cases: dict[str, list[str]] = {}
+    for cell in published()["cells"]:
+        if cell["verdict"] == "fails":
+            cases.setdefault(cell["score"], []).append(cell["case"])
+    return cases
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
+    COPY.write_text((RESULT / "page.html").read_text())
