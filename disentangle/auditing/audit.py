@@ -127,13 +127,15 @@ def judged(
         for score in scores:
             values = values_of(own, score)
             missing = [one for one in own if one.value is None and one.score in (score, metric)]
-            claims[score] = claims_of(MetricSpec(metric).kind, score.partition(":")[0])
+            kind = MetricSpec(metric).kind
+            claims[score] = claims_of(kind, score.partition(":")[0])
             judge = Judge(
                 score,
                 claims[score],
                 values,
                 {one.task.case: one.reason for one in missing},
                 {one.task.case: one.reason for one in missing if one.failed},
+                kind.limitations,
             )
             cells |= {(score, case): judge.cell(case) for case in cases}
             seconds = statistics.median(one.seconds for one in own if one.score == score)

@@ -158,6 +158,11 @@ class OMES(Metric[Labelled]):
     about = "Overlap and multiple encoding, from changes of one factor"
     display = "OMES"
     claims = MappingProxyType({"omes": ("disentanglement", "completeness")})
+    limitations = MappingProxyType(
+        {
+            "scaled": "latents below an absolute standard deviation are ignored",
+        }
+    )
     assumes_independence = True
     most_latents = 2048
     seconds = 0.5
