@@ -16,7 +16,7 @@ from typing import Any
 
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.expectations import EXPECTATIONS
-from disentangle.auditing.tables import factors_of
+from disentangle.auditing.tables import factors_of, ratio_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "audit.md"
@@ -85,6 +85,34 @@ def failures() -> dict[str, list[str]]:
         if cell["verdict"] == "fails":
             cases.setdefault(cell["score"], []).append(cell["case"])
     return cases
+
+
+def paragraph(metric: str) -> str:
+    """What the published audit says of a metric, for its part of the page of metrics."""
+    scores = {
+        name: score
+        for name, score in published()["scores"].items()
+        if name.partition("/")[0] == metric
+    }
+    rows = [
+        f"`{name}` ({', '.join(score['claims']) or 'no claim'}): "
+        f"{score['judged'] - score['fails']} of {score['judged']} cases hold"
+        f"{fails_in(name)}{ratio_of(score)}."
+        for name, score in scores.items()
+    ]
+    return f"**[Audit](audit.md).** {' '.join(rows)}" if rows else ""
+
+
+def fails_in(score: str) -> str:
+    """The cases in which a score fails, as the end of a clause."""
+    cases = failures().get(score)
+    return f"; fails: *{'*; *'.join(cases)}*" if cases else ""
+
+
+def ratio_of(score: dict[str, Any]) -> str:
+    """The signal-to-noise ratio of a score, as the end of a clause."""
+    within = score["within"]
+    return f". Signal to noise {ratio_text(score['between'] / within)}" if within else ""
 
 
 if __name__ == "__main__":

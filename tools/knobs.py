@@ -1,4 +1,4 @@
-"""Show a plugin's paper, equation and knobs in the documentation, as `disentangle show` does.
+"""Show a plugin's paper, equation and knobs in the documentation, and what its audit found.
 
 An extension of Griffe, which reads source code without importing it.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 from griffe import Attribute, Class, ExprCall, ExprKeyword, Extension
 
+from tools.audit import paragraph
 from tools.equations import typeset
 
 
@@ -25,6 +26,8 @@ class Knobs(Extension):
         score = cls.members.get("score")
         if score is not None and score.docstring is not None:
             texts.append(score.docstring.value.replace("Return", "**Returns**", 1))
+        if cls.module.path.startswith("disentangle_plugins.metrics."):
+            texts.append(paragraph(cls.module.name.replace("_", "-")))
         if calls:
             lines = [row(name, cls.members[name], call) for name, call in calls.items()]
             texts.append("\n".join(["Attributes: Knobs", *lines]))

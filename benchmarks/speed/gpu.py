@@ -7,6 +7,7 @@ workers; a minimal loop over one batch in memory). Then several of ours share th
 each, and with recorded steps in one process (`sweep` with `compile`).
 
     python benchmarks/speed/gpu.py
+    python benchmarks/speed/gpu.py --networks burgess --loops compile --together 16 --steps 1000
 """
 
 import argparse
@@ -78,6 +79,9 @@ batch_size = {batch}
 compile = true
 seeds = {count}
 steps = {steps}
+
+[[scores]]
+metrics = ["mig"]  # quick to compute; the speed is that of the training alone
 """
 
 
@@ -142,15 +146,64 @@ def result(process: subprocess.Popen[str]) -> float:
     return float(output.splitlines()[-1])
 
 
+def spread(values: list[float]) -> str:
+    """The median of several measurements, with the smallest and the largest one."""
+    return f"{statistics.median(values):7.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+def report_alone(speeds: dict[str, list[float]]) -> None:
+    """Print the speed of each loop, and its ratio to the faster DataLoader if that was measured."""
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    peer = max((medians[name] for name in ("loader", "workers") if name in medians), default=None)
+    for name, values in speeds.items():
+        ratio = f"{medians[name] / peer:.2f} times the faster DataLoader; " if peer else ""
+        minutes = 500_000 * BATCH / medians[name] / 60
+        print(
+            f"  {name:12} {spread(values)}  {ratio}500,000 steps in {minutes:.1f} min", flush=True
+        )
+
+
+def report_together(
+    network: str, count: int, rounds: int, steps: int, speeds: dict[str, list[float]]
+) -> None:
+    """Print the speed of several trainings at once: in one process, and in a process each.
+
+    Args:
+        network: the network.
+        count: the number of trainings.
+        rounds: the number of measurements in one process.
+        steps: the steps of a training alone.
+        speeds: the speeds of the loops alone; only those that were measured are started together.
+    """
+
+    def of_alone(name: str, total: float) -> str:
+        alone = speeds.get(name)
+        return f", {total / statistics.median(alone):.2f} times one alone" if alone else ""
+
+    totals = [together(network, count, 4 * steps) for _ in range(rounds)]
+    ratio = of_alone("compile", statistics.median(totals))
+    print(f"  {count} x compile in one process: {spread(totals)} in total{ratio}", flush=True)
+    if "ours" not in speeds:
+        return
+    for name in ("ours", "compile"):
+        running = [start(name, network, steps) for _ in range(count)]
+        total = sum(result(process) for process in running)
+        print(f"  {count} x {name}: {total:.0f} in total{of_alone(name, total)}", flush=True)
+
+
 def main() -> None:
     """Run the loops in turn and print medians and ratios; with --one, run one loop only."""
+    names = [*OURS, "loader", "workers", "plain"]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", default=["burgess", "conv"])
+    parser.add_argument("--loops", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--together", type=int, nargs="*", default=[2, 4, 8, 16])
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of each of our loops")
     parser.add_argument("--one", nargs=2, metavar=("LOOP", "NETWORK"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.steps <= WARM:
+        parser.error(f"--steps: expected more than {WARM}, got {options.steps}")
     if options.one:
         torch.set_num_threads(1)
         print(json.dumps(measure(*options.one, options.steps)))
@@ -161,40 +214,15 @@ def main() -> None:
         f"{torch.cuda.get_device_name()}, torch {torch.__version__}; images per second", flush=True
     )
     disentangle.load_dataset("dsprites")  # generate it once before timing
-    names = [*OURS, "loader", "workers", "plain"]
     for network in options.networks:
-        speeds: dict[str, list[float]] = {name: [] for name in names}
+        speeds: dict[str, list[float]] = {name: [] for name in options.loops}
         for _ in range(options.rounds):
-            for name in names:
-                speeds[name].append(result(start(name, network, options.steps)))
-        peer = max(statistics.median(speeds[name]) for name in ("loader", "workers"))
+            for name, values in speeds.items():
+                values.append(result(start(name, network, options.steps)))
         print(f"\n{network}")
-        for name, values in speeds.items():
-            median = statistics.median(values)
-            print(
-                f"  {name:12} {median:7.0f} ({min(values):.0f} to {max(values):.0f})  "
-                f"{median / peer:.2f} times the faster DataLoader; "
-                f"500,000 steps in {500_000 * BATCH / median / 60:.1f} min",
-                flush=True,
-            )
-        recorded = statistics.median(speeds["compile"])
+        report_alone(speeds)
         for count in options.together:
-            totals = [together(network, count, 4 * options.steps) for _ in range(options.rounds)]
-            print(
-                f"  {count} x compile in one process: {statistics.median(totals):.0f} in total "
-                f"({min(totals):.0f} to {max(totals):.0f}), "
-                f"{statistics.median(totals) / recorded:.2f} times one alone",
-                flush=True,
-            )
-            for name in ("ours", "compile"):
-                running = [start(name, network, options.steps) for _ in range(count)]
-                total = sum(result(process) for process in running)
-                alone = statistics.median(speeds[name])
-                print(
-                    f"  {count} x {name}: {total:.0f} in total, {total / alone:.2f} "
-                    "times one alone",
-                    flush=True,
-                )
+            report_together(network, count, options.rounds, options.steps, speeds)
 
 
 if __name__ == "__main__":

@@ -18,21 +18,28 @@ def equal_count_bins(x: Numbers, test_x: Numbers, bins: int) -> tuple[Index, Ind
     fewer values; the bins are numbered from 0 in the order of the values.
     """
     values, counts = np.unique(x, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2
-    lowest = values[np.unique((middle * bins / len(x)).astype(np.int64), return_index=True)[1]]
+    lowest = values[np.unique(bins_of_values(counts, bins), return_index=True)[1]]
     binned, test_binned = (
         np.maximum(np.searchsorted(lowest, column, side="right") - 1, 0) for column in (x, test_x)
     )
     return binned, test_binned
 
 
+def bins_of_values(counts: Index, bins: int) -> Index:
+    """Return the bin, 0 to bins - 1, of each of some ordered values that come so often."""
+    middle = np.cumsum(counts) - counts / 2
+    numbers: Index = (middle * bins / counts.sum()).astype(np.int64)
+    return numbers
+
+
 def information_in_equal_bins(z: Codes, v: Index) -> Numbers:
     """Return I(z_i; v_k) in nats, [D, K], with as many bins of equal count as v_k has values."""
+    factors = [np.unique(column, return_inverse=True) for column in v.T]
     information = np.empty((z.shape[1], v.shape[1]))
-    for k, column in enumerate(v.T):
-        values, y = np.unique(column, return_inverse=True)
-        for i, x in enumerate(z.T):
-            binned = equal_count_bins(x, x[:0], len(values))[0]
+    for i, x in enumerate(z.T):
+        _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
+        for k, (values, y) in enumerate(factors):
+            binned = bins_of_values(counts, len(values))[place]
             information[i, k] = mutual_information(binned[:, None], y[:, None])[0, 0]
     return information
 

@@ -324,3 +324,64 @@ def test_formulas_of_docstrings_have_their_tex(group):
             assert formula in docstring, f"{plugin.__name__}: {formula}"
             docstring = docstring.replace(formula, "")
         assert not re.search(r"(sum|mean|max)_|log p|\^2", docstring), f"{name}: {docstring}"
+
+
+SURPRISES = (
+    ("noise reach {}, all", ("modularity", "noise")),
+    ("rotation {}, and on", ("modularity", "mixed")),
+    ("values noise reaches {}:", ("modularity", "uneven grid, noise")),
+    ("five constant latents score {}.", ("modularity", "beside constants")),
+    ("the beta-VAE score is {} and", ("beta-vae-score", "mixed")),
+    ("the FactorVAE score {}, and", ("factor-vae-score", "mixed")),
+    ("both are {} if pairs", ("beta-vae-score", "rotated", 30)),
+    ("both are {} if pairs", ("factor-vae-score", "rotated", 30)),
+    ("in other units score {}.", ("factor-vae-score", "scaled")),
+    ("one latent it is {}, as", ("mig", "merged")),
+    ("MIG-sup is {}. If", ("mig-sup", "merged")),
+    ("MIG is {} and MIG-sup", ("mig", "copied")),
+    ("and MIG-sup {}. One", ("mig-sup", "copied")),
+    ("MIG falls from {} to", ("mig", "leaking", 0)),
+    ("to {}; at half", ("mig", "leaking", 0.1)),
+    ("at half it is {}.", ("mig", "leaking", 0.5)),
+    ("takes it to {}.", ("mig", "noisy at 0.3")),
+    ("a MIG-sup of {}, a", ("mig-sup", "beside noise", 100)),
+    ("a modularity of {} and an", ("modularity", "beside noise", 100)),
+    ("an IRS of {}, while", ("irs", "beside noise", 100)),
+    ("MIG is still {} and", ("mig", "beside noise", 100)),
+    ("and `mcc` {}. So", ("mcc", "beside noise", 100)),
+    ("a MIG of {} and a `sap-r2`", ("mig", "correlated factors", 0.9)),
+    ("a `sap-r2` of {}: part", ("sap-r2", "correlated factors", 0.9)),
+    ("both classifiers stay at {}.", ("mcc", "correlated factors", 0.9)),
+    ("both classifiers stay at {}.", ("irs", "correlated factors", 0.9)),
+    ("both classifiers stay at {}.", ("beta-vae-score", "correlated factors", 0.9)),
+    ("both classifiers stay at {}.", ("factor-vae-score", "correlated factors", 0.9)),
+    ("an explicitness of {} and", ("explicitness", "few rows, noise", 50)),
+    ("a beta-VAE score of {}, since", ("beta-vae-score", "few rows, noise", 50)),
+    ("they are {} and 0", ("explicitness", "few rows, noise", 10_000)),
+    (" and {}. `mcc` goes", ("beta-vae-score", "few rows, noise", 10_000)),
+    ("goes from {} to", ("mcc", "few rows, noise", 50)),
+    ("to {}.", ("mcc", "few rows, noise", 10_000)),
+)
+"""Parts of sentences in the concepts -> the score, case and amount of their number."""
+
+
+@pytest.mark.parametrize(("part", "cell"), SURPRISES)
+def test_surprises_of_the_audit_have_the_published_numbers(part, cell):
+    score, case, *amounts = cell
+    published = json.loads((ROOT / "results" / "audit" / "audit.json").read_text())
+    values = next(
+        each["values"]
+        for each in published["cells"]
+        if (each["score"], each["case"]) == (score, case)
+    )
+    (scores,) = (v["scores"] for v in values if not amounts or v["amount"] == amounts[0])
+    number = f"{sum(scores) / len(scores):.2f}"
+    section = TEXTS["concepts.md"].partition("## What an audit shows")[2].partition("\n## ")[0]
+    assert part.format(number) in " ".join(section.split())
+
+
+def test_the_page_of_the_audit_has_the_cases_the_expectations_and_the_published_verdicts():
+    from tools import audit
+
+    assert TEXTS["audit.md"] == audit.page(TEXTS["audit.md"]), "run `python -m tools.audit`"
+    assert audit.COPY.read_text() == (audit.RESULT / "page.html").read_text()

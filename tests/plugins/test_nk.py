@@ -63,6 +63,12 @@ def test_same_seed_is_the_same_network():
     assert (first != second).any()
 
 
+def test_order_of_latents_changes_nothing():
+    z, v, test_z, test_v = halves(*small())
+    order = [2, 0, 1]
+    assert nk(z[:, order], v, test_z[:, order], test_v) == nk(z, v, test_z, test_v)
+
+
 def test_constant_factors_are_left_out():
     z, v, test_z, test_v = halves(*small())
     more, test_more = (np.hstack([a, np.ones_like(a[:, :1])]) for a in (v, test_v))

@@ -106,13 +106,20 @@ def encoding(x: Codes, y: Codes) -> Numbers:
         x: codes of the first images, [n, D].
         y: codes of the second images, [n, D].
     """
-    both = np.stack([x, y])
-    varies = np.ptp(both, axis=1).min(axis=0) > 0
-    both = both - both.mean(axis=1, keepdims=True)
-    both /= np.where(varies, np.abs(both).max(axis=(0, 1)), 1.0)  # no square over- or underflows
-    product, squares = (both[0] * both[1]).sum(axis=0), np.square(both).sum(axis=1).prod(axis=0)
-    r = np.abs(product) / np.sqrt(np.where(varies, squares, 1.0))
-    return np.where(varies, np.clip(1 - r, 0.0, 1.0), 0.0)
+    x, y = standardised(x), standardised(y)
+    varies = x.any(axis=0) & y.any(axis=0)
+    r = np.minimum(np.abs(np.einsum("nd,nd->d", x, y)), 1.0)
+    return np.where(varies, 1 - r, 0.0)
+
+
+def standardised(z: Codes) -> Numbers:
+    """Return codes [n, D] with mean 0 and length 1; a constant latent is 0."""
+    varies = np.ptp(z, axis=0) > 0
+    z = z - z.mean(axis=0)
+    z *= varies
+    z /= np.where(varies, np.abs(z).max(axis=0), 1.0)  # so that no square over- or underflows
+    z /= np.where(varies, np.sqrt(np.einsum("nd,nd->d", z, z)), 1.0)
+    return z
 
 
 def active(z: Codes, threshold: float) -> NDArray[np.bool_]:
