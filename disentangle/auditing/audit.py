@@ -2,16 +2,15 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import cores
-from disentangle._utils.html import never_failing
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.expectations import EXPECTATIONS
 from disentangle.auditing.measuring import Measurement, measure_all, tasks_of
 from disentangle.auditing.reliability import Reliability, reliability_of
+from disentangle.auditing.tables import Audit
 from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
@@ -26,48 +25,6 @@ SLOW = 2.0
 a quick audit unless it is named."""
 SLOWEST = 60.0
 """Seconds of a score above which a metric is audited only if it is named."""
-
-
-@dataclass(frozen=True, repr=False)
-class Audit:
-    """What scores make of codes with a known answer. A notebook shows it.
-
-    Attributes:
-        claims: score -> the properties that it claims to measure.
-        cases: the cases, in order.
-        cells: the verdict by score and case.
-        reliability: how reliable each score is.
-        seeds: the seeds of sampling.
-        skipped: metric -> why it was not audited.
-    """
-
-    claims: Mapping[str, tuple[Property, ...]]
-    cases: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Cell]
-    reliability: Mapping[str, Reliability]
-    seeds: tuple[int, ...]
-    skipped: Mapping[str, str]
-
-    @property
-    def failures(self) -> list[Cell]:
-        """The cells in which an expectation does not hold."""
-        return [cell for cell in self.cells.values() if cell.verdict == "fails"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The audit as `disentangle audit --json` prints it."""
-        from disentangle.auditing.tables import as_dict
-
-        return as_dict(self)
-
-    def __repr__(self) -> str:
-        failures = ", ".join(f"{cell.score} in '{cell.case}'" for cell in self.failures)
-        return f"<Audit of {', '.join(self.claims)}; fails: {failures or 'nothing'}>"
-
-    @never_failing
-    def _repr_html_(self) -> str:
-        from disentangle.auditing.tables import as_html
-
-        return as_html(self)
 
 
 def audit(

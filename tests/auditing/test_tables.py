@@ -116,7 +116,7 @@ def test_factors_of_a_case_are_told(case, factors):
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [(None, ""), (math.inf, "no noise"), (31.66, "31.7"), (391.2, "391"), (4000.0, "over 1,000")],
+    [(None, ""), (math.inf, "exact"), (31.66, "31.7"), (391.2, "391"), (4000.0, "over 1,000")],
 )
 def test_ratio_of_signal_to_noise_as_text(ratio, text):
     assert ratio_text(ratio) == text
