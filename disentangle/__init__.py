@@ -10,8 +10,8 @@ from disentangle._utils.lazy import imported_when_used
 from disentangle._utils.versions import __version__ as __version__
 
 if TYPE_CHECKING:
-    from disentangle.auditing.audit import Audit as Audit
     from disentangle.auditing.audit import audit as audit
+    from disentangle.auditing.tables import Audit as Audit
     from disentangle.contracts.dataset import Dataset as Dataset
     from disentangle.contracts.dataset import Grid as Grid
     from disentangle.contracts.dataset import Index as Index
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from disentangle.training.train import train as train
 
 _HOMES = {
-    "Audit": "auditing.audit",
+    "Audit": "auditing.tables",
     "Batch": "contracts.model",
     "Code": "contracts.model",
     "Codes": "contracts.source",

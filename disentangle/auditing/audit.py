@@ -2,22 +2,21 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import cores
-from disentangle._utils.html import never_failing
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.expectations import EXPECTATIONS
 from disentangle.auditing.measuring import Measurement, measure_all, tasks_of
 from disentangle.auditing.reliability import Reliability, reliability_of
+from disentangle.auditing.tables import Audit
 from disentangle.auditing.verdicts import Cell, Judge, Values
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
 from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
-from disentangle.scoring.metric_spec import MetricSpec, spec_list
+from disentangle.scoring.metric_spec import MetricSpec, spec_list, true_spec
 
 SEEDS = 3
 """Default number of seeds of a metric's sampling."""
@@ -26,48 +25,6 @@ SLOW = 2.0
 a quick audit unless it is named."""
 SLOWEST = 60.0
 """Seconds of a score above which a metric is audited only if it is named."""
-
-
-@dataclass(frozen=True, repr=False)
-class Audit:
-    """What scores make of codes with a known answer. A notebook shows it.
-
-    Attributes:
-        claims: score -> the properties that it claims to measure.
-        cases: the cases, in order.
-        cells: the verdict by score and case.
-        reliability: how reliable each score is.
-        seeds: the seeds of sampling.
-        skipped: metric -> why it was not audited.
-    """
-
-    claims: Mapping[str, tuple[Property, ...]]
-    cases: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Cell]
-    reliability: Mapping[str, Reliability]
-    seeds: tuple[int, ...]
-    skipped: Mapping[str, str]
-
-    @property
-    def failures(self) -> list[Cell]:
-        """The cells in which an expectation does not hold."""
-        return [cell for cell in self.cells.values() if cell.verdict == "fails"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The audit as `disentangle audit --json` prints it."""
-        from disentangle.auditing.tables import as_dict
-
-        return as_dict(self)
-
-    def __repr__(self) -> str:
-        failures = ", ".join(f"{cell.score} in '{cell.case}'" for cell in self.failures)
-        return f"<Audit of {', '.join(self.claims)}; fails: {failures or 'nothing'}>"
-
-    @never_failing
-    def _repr_html_(self) -> str:
-        from disentangle.auditing.tables import as_html
-
-        return as_html(self)
 
 
 def audit(
@@ -127,13 +84,15 @@ def judged(
         for score in scores:
             values = values_of(own, score)
             missing = [one for one in own if one.value is None and one.score in (score, metric)]
-            claims[score] = claims_of(MetricSpec(metric).kind, score.partition(":")[0])
+            kind = MetricSpec(metric).kind
+            claims[score] = claims_of(kind, score.partition(":")[0])
             judge = Judge(
                 score,
                 claims[score],
                 values,
                 {one.task.case: one.reason for one in missing},
                 {one.task.case: one.reason for one in missing if one.failed},
+                kind.limitations,
             )
             cells |= {(score, case): judge.cell(case) for case in cases}
             seconds = statistics.median(one.seconds for one in own if one.score == score)
@@ -178,7 +137,8 @@ def chosen_metrics(
     longest = SLOW if quick else SLOWEST
     kept: dict[str, type[Metric[Any]]] = {}
     skipped: dict[str, str] = {}
-    for spec in spec_list(metrics) or registry.metrics.entries:
+    specs = spec_list(metrics)
+    for spec in map(true_spec, registry.metrics.entries if specs is None else specs):
         try:
             kind = MetricSpec(spec).kind
         except DisentangleError as error:
@@ -194,7 +154,7 @@ def chosen_metrics(
             kept[spec] = kind
     if not kept:
         why = "; ".join(f"{spec}: {reason}" for spec, reason in skipped.items())
-        raise UsageError(f"nothing to audit: {why}")
+        raise UsageError(f"nothing to audit: {why or 'the list of metrics is empty'}")
     return kept, skipped
 
 

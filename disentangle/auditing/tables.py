@@ -1,19 +1,20 @@
-"""An audit as text: its matrix of marks, its failures in words, Markdown, CSV and JSON."""
+"""An audit, and its forms as text: marks, failures in words, Markdown, CSV, JSON and HTML."""
 
 import csv
 import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from string import ascii_letters
 from typing import Any, TypeAlias
 
 from disentangle._utils import html
+from disentangle._utils.html import never_failing
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import joined
 from disentangle._utils.versions import made_by
-from disentangle.auditing.audit import Audit
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.expectations import EXPECTATIONS, Expectation
 from disentangle.auditing.reliability import Reliability
@@ -35,10 +36,48 @@ LEAST_ROWS = 50.0
 RELIABILITY = ("signal to noise", f"noise, {LEAST_ROWS:g} rows", "seconds")
 EXPLAINED = (
     "Signal to noise: the spread of a score over cases, divided by its spread over seeds of "
-    "sampling. Noise: the score of latents of noise on so few rows. Seconds: the median time of a "
-    "computation."
+    "sampling; exact if all seeds give the same. Noise: the score of latents of noise on so few "
+    "rows. Seconds: the median time of a computation."
 )
 Failures: TypeAlias = Mapping[str, Sequence[Cell]]
+
+
+@dataclass(frozen=True, repr=False)
+class Audit:
+    """What scores make of codes with a known answer. A notebook shows it.
+
+    Attributes:
+        claims: score -> the properties that it claims to measure.
+        cases: the cases, in order.
+        cells: the verdict by score and case.
+        reliability: how reliable each score is.
+        seeds: the seeds of sampling.
+        skipped: metric -> why it was not audited.
+    """
+
+    claims: Mapping[str, tuple[Property, ...]]
+    cases: tuple[str, ...]
+    cells: Mapping[tuple[str, str], Cell]
+    reliability: Mapping[str, Reliability]
+    seeds: tuple[int, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def failures(self) -> list[Cell]:
+        """The cells in which an expectation does not hold."""
+        return [cell for cell in self.cells.values() if cell.verdict == "fails"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The audit as `disentangle audit --json` prints it."""
+        return as_dict(self)
+
+    def __repr__(self) -> str:
+        failures = ", ".join(f"{cell.score} in '{cell.case}'" for cell in self.failures)
+        return f"<Audit of {', '.join(self.claims)}; fails: {failures or 'nothing'}>"
+
+    @never_failing
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 def failures_of(audit: Audit) -> Failures:
@@ -109,7 +148,7 @@ def ratio_text(ratio: float | None) -> str:
     if ratio is None:
         return ""
     if math.isinf(ratio):
-        return "no noise"
+        return "exact"
     return f"{ratio:.3g}" if ratio < HIGH else f"over {HIGH:,}"
 
 

@@ -11,7 +11,7 @@ from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import AsJson, print_json
 
 if TYPE_CHECKING:
-    from disentangle.auditing.audit import Audit
+    from disentangle.auditing.tables import Audit
 
 
 def audit(

@@ -5,13 +5,13 @@ from rich.markup import escape
 
 from disentangle._utils.columns import Column, draw, head, packed, paragraph, widths
 from disentangle._utils.console import output_width
-from disentangle.auditing.audit import Audit
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.tables import (
     EXPLAINED,
     LETTERS,
     MARKS,
     RELIABILITY,
+    Audit,
     about,
     claimed,
     failures_of,

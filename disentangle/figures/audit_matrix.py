@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from disentangle.auditing.audit import Audit
-from disentangle.auditing.tables import about, tally
+from disentangle.auditing.tables import Audit, about, tally
 from disentangle.auditing.verdicts import Verdict
 from disentangle.figures.canvas import EDGE, LINE, SLANT, SMALL, Canvas
 from disentangle.figures.image_grids import check_suffix

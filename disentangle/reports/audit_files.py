@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from disentangle._utils.files import write_json, write_text
-from disentangle.auditing.audit import Audit
-from disentangle.auditing.tables import as_csv, as_dict, as_markdown
+from disentangle.auditing.tables import Audit, as_csv, as_dict, as_markdown
 from disentangle.errors import UsageError
 from disentangle.figures.audit_matrix import draw_audit
 from disentangle.reports.audit_page import audit_page

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from disentangle.auditing.audit import Audit
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.expectations import EXPECTATIONS
 from disentangle.auditing.reliability import FEW_ROWS
 from disentangle.auditing.tables import (
     EXPLAINED,
     MARKS,
+    Audit,
     about,
     claimed,
     factors_of,

@@ -111,6 +111,7 @@ class NK(Metric[Labelled]):
     images. NK is 0 if the other latents hold all that this one says about the factor, as with a
     copy of it, and may be slightly below 0 as networks differ. It does not ask what else a latent
     holds: without one of as few latents as factors, a rotation of the factors loses much too.
+    Its authors propose it as a measure of disentanglement; of a copy it measures completeness.
 
     The authors train for 10 epochs on about all images of a dataset; 20 epochs of 10,000 images are
     fewer steps, so factors of many values are learnt less well.

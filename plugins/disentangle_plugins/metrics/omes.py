@@ -158,7 +158,7 @@ class OMES(Metric[Labelled]):
     c_ik = 1 - |corr(z_i, z'_i)| over pairs of images that differ in factor k alone: how much latent
     i changes with factor k. OS_ik = 1 - mean_k' |1[k' = k] - c_ik'| falls if latent i encodes other
     factors too (overlap), and MES_ik = 1 - mean_i' |1[i' = i] - c_i'k|, pooled likewise to MES_k,
-    if other latents encode factor k too (multiple encoding).
+    if other latents encode factor k too (multiple encoding): disentanglement and completeness.
 
     Two different values drawn from n have a correlation of -1 / (n - 1), so the score of a perfect
     code is below 1 for factors of few values: a factor of two values counts as not encoded, and of
@@ -168,6 +168,11 @@ class OMES(Metric[Labelled]):
     about = "Overlap and multiple encoding, from changes of one factor"
     display = "OMES"
     claims = MappingProxyType({"omes": ("disentanglement", "completeness")})
+    limitations = MappingProxyType(
+        {
+            "scaled": "latents below an absolute standard deviation are ignored",
+        }
+    )
     assumes_independence = True
     most_latents = 2048
     seconds = 0.4
