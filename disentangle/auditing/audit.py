@@ -16,7 +16,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Metric, Property
 from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
-from disentangle.scoring.metric_spec import MetricSpec, spec_list
+from disentangle.scoring.metric_spec import MetricSpec, spec_list, true_spec
 
 SEEDS = 3
 """Default number of seeds of a metric's sampling."""
@@ -84,13 +84,15 @@ def judged(
         for score in scores:
             values = values_of(own, score)
             missing = [one for one in own if one.value is None and one.score in (score, metric)]
-            claims[score] = claims_of(MetricSpec(metric).kind, score.partition(":")[0])
+            kind = MetricSpec(metric).kind
+            claims[score] = claims_of(kind, score.partition(":")[0])
             judge = Judge(
                 score,
                 claims[score],
                 values,
                 {one.task.case: one.reason for one in missing},
                 {one.task.case: one.reason for one in missing if one.failed},
+                kind.limitations,
             )
             cells |= {(score, case): judge.cell(case) for case in cases}
             seconds = statistics.median(one.seconds for one in own if one.score == score)
@@ -135,7 +137,8 @@ def chosen_metrics(
     longest = SLOW if quick else SLOWEST
     kept: dict[str, type[Metric[Any]]] = {}
     skipped: dict[str, str] = {}
-    for spec in spec_list(metrics) or registry.metrics.entries:
+    specs = spec_list(metrics)
+    for spec in map(true_spec, registry.metrics.entries if specs is None else specs):
         try:
             kind = MetricSpec(spec).kind
         except DisentangleError as error:
@@ -151,7 +154,7 @@ def chosen_metrics(
             kept[spec] = kind
     if not kept:
         why = "; ".join(f"{spec}: {reason}" for spec, reason in skipped.items())
-        raise UsageError(f"nothing to audit: {why}")
+        raise UsageError(f"nothing to audit: {why or 'the list of metrics is empty'}")
     return kept, skipped
 
 

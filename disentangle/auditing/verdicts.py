@@ -52,6 +52,7 @@ class Judge:
         values: case -> its values.
         reasons: case -> why it has no value, or not for every amount.
         failures: case -> how the metric failed there.
+        limitations: case -> why the metric fails it by its definition; see `Metric.limitations`.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Judge:
         values: Mapping[str, Values],
         reasons: Mapping[str, str],
         failures: Mapping[str, str] = MappingProxyType({}),
+        limitations: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.score, self.claims, self.values = score, claims, values
-        self.reasons, self.failures = reasons, failures
+        self.reasons, self.failures, self.limitations = reasons, failures, limitations
 
     def cell(self, case: str) -> Cell:
         """The verdict on a case."""
@@ -96,7 +98,8 @@ class Judge:
                 gaps.append(str(missing))
         why = "; ".join(dict.fromkeys(each for each in (*faults, *gaps) if each))
         if any(faults):
-            return "fails", why
+            known = self.limitations.get(case, "")
+            return "fails", f"{why} (known: {known})" if known else why
         if gaps:
             return "n/a", why
         return "holds" if expectations else "not claimed", ""

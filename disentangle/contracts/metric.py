@@ -68,6 +68,9 @@ class Metric(Plugin, ABC, Generic[D]):
     claims: ClassVar[Mapping[str, tuple[Property, ...]]] = MappingProxyType({})
     """Score -> the properties that it claims to measure, which `disentangle audit` checks [default:
     the property that its name ends with, else disentanglement; none if no labels are needed]."""
+    limitations: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Case of the audit -> why the metric fails it by its definition; the checks for authors leave
+    it out, and `disentangle audit` shows the reason."""
     most_latents: ClassVar[int] = 512
     """With more latents than this the score is n/a, as it would take too long."""
     seconds: ClassVar[float] = 1.0

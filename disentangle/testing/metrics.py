@@ -1,7 +1,7 @@
 """The rules of the metric contract."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,9 @@ from unittest import SkipTest
 import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle.auditing.audit import claims_of
+from disentangle.auditing.expectations import REPORTED
+from disentangle.auditing.verdicts import OUTSIDE
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.metric import PROPERTIES, Detail, Metric, Scores
@@ -17,6 +20,7 @@ from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import check_names
+from disentangle.testing import audits
 from disentangle.testing import knobs as knob_rules
 from disentangle.testing.check import (
     Rules,
@@ -111,6 +115,17 @@ def lacks_factors(s: Subject) -> str:
     return "" if issubclass(s.kind.needs, Labelled) else "uses no labels, so it has no oracle"
 
 
+def unaudited(case: str) -> Callable[[Subject], str]:
+    """A function that says why a metric is not audited in a case; empty if it is."""
+
+    def excuse(s: Subject) -> str:
+        if reason := s.kind.limitations.get(case, ""):
+            return f"declares a limitation: {reason}"
+        return lacks_factors(s)
+
+    return excuse
+
+
 def reads_the_order(s: Subject) -> str:
     """Return why a metric may depend on the order of latents; empty if it must not."""
     return "declares that the order of latents matters" if s.kind.ordered else ""
@@ -169,6 +184,17 @@ def claims_are_properties(s: Subject) -> None:
         require(
             not unknown and not isinstance(claims, str),
             f"claims['{name}'] is {claims!r}: expected a tuple of {', '.join(PROPERTIES)}",
+        )
+
+
+@rules
+def limitations_are_of_cases(s: Subject) -> None:
+    """`limitations` names cases of the audit, each with a reason."""
+    for case, reason in s.kind.limitations.items():
+        require(
+            case in audits.DIFFERENT and bool(reason.strip()),
+            f"limitations['{case}'] is {reason!r}: expected a reason, and one of the cases "
+            f"{', '.join(map(repr, audits.DIFFERENT))}",
         )
 
 
@@ -241,6 +267,63 @@ def oracle_scores_above_noise(s: Subject) -> None:
                 f"score '{name}' is {oracle[name]:.4g} for the oracle and {noise[name]:.4g} for "
                 f"noise, but '{better}' is better: fix it, or declare `better`, as in "
                 f"MappingProxyType({{'{name}': 'less'}})",
+            )
+
+
+@rules.unless(lacks_factors)
+def claimed_scores_are_between_0_and_1(s: Subject) -> None:
+    """The scores of the oracle and of noise that claim a property are between 0 and 1."""
+    for what, returned in (("an oracle", s.oracle), ("noise", s.noise)):
+        for name, value in numbers(returned, what).items():
+            require(
+                not claims_of(s.kind, name) or -OUTSIDE <= value <= 1 + OUTSIDE,
+                f"score '{name}' of {what} is {value:.4g}: expected 0 to 1, or claims that say "
+                f"that it measures no property, as in MappingProxyType({{'{name}': ()}})",
+            )
+
+
+@rules.unless(unaudited("scaled"))
+def units_of_latents_do_not_matter(s: Subject) -> None:
+    """The scores do not change with the signs, scales and offsets of latents."""
+    equally_good(s, "scaled", "standardise each latent")
+
+
+@rules.unless(unaudited("beside constants"))
+def constant_latents_do_not_matter(s: Subject) -> None:
+    """The scores do not change with latents that never change."""
+    equally_good(s, "beside constants", "leave out latents that do not vary")
+
+
+@rules.unless(unaudited("sorted rows"))
+def order_of_rows_does_not_matter(s: Subject) -> None:
+    """The scores do not change with the order of rows."""
+    equally_good(s, "sorted rows", "treat all rows alike")
+
+
+@rules.unless(unaudited("repeated rows"))
+def repeated_rows_are_not_knowledge(s: Subject) -> None:
+    """The scores of noise do not change if each row is there several times."""
+    equally_good(s, "repeated rows", "do not compare a row with its copy")
+
+
+def equally_good(s: Subject, case: str, remedy: str) -> None:
+    """Require that codes that differ in what means nothing have the same scores."""
+    what, change = audits.DIFFERENT[case]
+    source, other = audits.plain(case), audits.different(case)
+    if not isinstance(other.dataset, s.kind.needs):
+        raise SkipTest(f"the metric needs a {s.kind.needs.__name__}")
+    scores, changed = s.or_reason(source, what), s.or_reason(other, change)
+    if scores is None:
+        raise SkipTest("the metric has no score of codes alone")
+    then = numbers(changed or {}, change)
+    for name, value in numbers(scores, what).items():
+        if claims_of(s.kind, name):
+            now = f"{then[name]:.3f}" if name in then else "n/a"
+            require(
+                name in then and abs(then[name] - value) <= REPORTED,
+                f"score '{name}' of {what} is {value:.3f}, and {now} with {change} (case '{case}' "
+                f"of `disentangle audit`): {remedy}, or declare why it is so, as in limitations = "
+                f"MappingProxyType({{'{case}': 'reason'}})",
             )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 import disentangle
 from disentangle.auditing.audit import claims_of
-from disentangle.contracts import registry
+from disentangle.contracts import entry_points, registry
 from disentangle.contracts.metric import Metric
 
 D, C, I = "disentanglement", "completeness", "informativeness"  # noqa: E741
@@ -32,6 +32,11 @@ CLAIMS = {
     "infomec/infoe": (I,),
     "irs": (D,),
     "mcc": (D,),
+    "minimality": (D,),
+    "sufficiency": (),
+    "omes": (D, C),
+    "snc": (D,),
+    "nk": (C,),
     "downstream/10": (),
     "downstream/100": (),
     "downstream/1000": (),
@@ -72,3 +77,14 @@ class Plain(Metric[disentangle.Labelled]):
 )
 def test_a_metric_that_declares_nothing_claims_by_the_name_of_its_score(score, claims):
     assert claims_of(Plain, score) == claims
+
+
+def test_every_built_in_metric_that_needs_labels_has_its_claims_here():
+    kinds = {entry.name: registry.metrics.load(entry.name) for entry in built_in_metrics()}
+    needing = {name for name, kind in kinds.items() if issubclass(kind.needs, disentangle.Labelled)}
+    assert needing == {score.partition("/")[0] for score in CLAIMS}
+
+
+def built_in_metrics():
+    entries = entry_points.every_entry()
+    return [e for e in entries if e.kind == "metric" and e.distribution == entry_points.OWN]

@@ -87,7 +87,7 @@ def test_json_has_cases_scores_and_cells_with_reasons():
     assert score["chance"]["50"] == pytest.approx(0.8005)
     (noise,) = (c for c in content["cells"] if (c["score"], c["case"]) == (BAD_ONE, "noise"))
     assert noise["verdict"] == "fails"
-    assert noise["values"] == [{"amount": 0.0, "scores": [0.3, 0.3]}]
+    assert noise["values"] == [{"amount": 0.0, "scores": [0.3, 0.301]}]
     (expected,) = noise["expected"]
     assert (expected["property"], expected["must"]) == ("completeness", "at most 0.1")
     assert expected["reason"]

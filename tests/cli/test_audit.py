@@ -148,7 +148,7 @@ def test_reliability_is_beside_the_marks_where_it_fits_and_else_below(lines_at):
     assert len(rows(120)) == 1
     assert rows(120)[0].split()[-2:] == ["0.80", "0.25"]
     below = rows(50)
-    assert [row.split()[1] for row in below] == ["++XXX", "exact"]
+    assert [row.split()[1] for row in below] == ["++XXX", "875"]
 
 
 def test_marks_are_coloured_only_in_a_terminal_with_colours(monkeypatch, capsys):

@@ -22,7 +22,7 @@ def audit_of(
         Measurement(
             Task(score.partition("/")[0], case, amount, seed),
             score,
-            None if value is None else value + 0.001 * seed * (case == "few rows, noise"),
+            None if value is None else value + 0.001 * seed * case.endswith("noise"),
             "it has no value here" if value is None else "",
             0.25,
         )

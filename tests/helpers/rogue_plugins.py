@@ -419,7 +419,8 @@ class Told(Metric[Labelled]):
         z, v, _, _ = source.train_test(self.samples, 0, rng)
         if not v.size or (z.std(0) == 0).all() or (v.std(0) == 0).any():
             raise Unavailable("a factor or every latent is constant in these samples")
-        both = np.corrcoef(np.hstack([z, v]), rowvar=False)
+        with np.errstate(invalid="ignore"):  # a constant latent
+            both = np.corrcoef(np.hstack([z, v]), rowvar=False)
         r = np.abs(both[: z.shape[1], z.shape[1] :])  # [D, K]
         return {"told": float(np.nanmax(r, 0).mean()), "told/each": Detail(("factor",), r.max(0))}
 
@@ -445,7 +446,7 @@ class Less(Told):
     """Its score decreases as codes improve."""
 
     def score(self, source, rng):
-        return {name: -x for name, x in super().score(source, rng).items() if name == "told"}
+        return {name: 1 - x for name, x in super().score(source, rng).items() if name == "told"}
 
 
 class DeclaredLess(Less):
@@ -458,6 +459,78 @@ class Misspelt(Told):
     """It declares a direction for a score that it does not return."""
 
     better = MappingProxyType({"tolld": "more"})
+
+
+class ClaimsMore(Told):
+    """It claims a property that there is not."""
+
+    claims = MappingProxyType({"told": ("modularity",)})
+
+
+class NoSuchCase(Told):
+    """It declares a limitation in a case that there is not."""
+
+    limitations = MappingProxyType({"rescaled": "it is in units of the code"})
+
+
+class PerCent(Told):
+    """Its score of a good code is in per cent."""
+
+    def score(self, source, rng):
+        told = super().score(source, rng)["told"]
+        return {"told": told if told < 0.5 else 100 * told}
+
+
+class InUnits(Told):
+    """It leaves out latents of a small range."""
+
+    def score(self, source, rng):
+        z, _, _, _ = source.train_test(self.samples, 0, rng)
+        return {"told": super().score(source, rng)["told"] * (z.std(0) > 0.1).mean()}
+
+
+class Scaled(Told):
+    """It leaves out latents of a small range, but for those that never change."""
+
+    def score(self, source, rng):
+        z, _, _, _ = source.train_test(self.samples, 0, rng)
+        small = (z.std(0) > 0) & (z.std(0) < 0.1)
+        return {"told": super().score(source, rng)["told"] * (1 - small.mean())}
+
+
+class DeclaredInUnits(InUnits):
+    """It leaves out latents of a small range, and declares so."""
+
+    limitations = MappingProxyType(
+        {"scaled": "its threshold is absolute", "beside constants": "they count 0"}
+    )
+
+
+class CountsConstants(Told):
+    """Latents that never change count 0 in its mean over latents."""
+
+    def score(self, source, rng):
+        z, _, _, _ = source.train_test(self.samples, 0, rng)
+        return {"told": super().score(source, rng)["told"] * (z.std(0) > 0).mean()}
+
+
+class FirstRows(Told):
+    """It takes the first rows for a sample."""
+
+    def score(self, source, rng):
+        _, v, _, _ = source.train_test(self.samples, 0, rng)
+        return {"told": super().score(source, rng)["told"] * (np.ptp(v[:20], 0) > 0).mean()}
+
+
+class ByHeart(Told):
+    """It learns rows by heart."""
+
+    def score(self, source, rng):
+        z, v, test_z, test_v = source.train_test(self.samples, self.samples, rng)
+        known = {(*code, *label) for code, label in zip(z.tolist(), v.tolist(), strict=True)}
+        rows = zip(test_z.tolist(), test_v.tolist(), strict=True)
+        share = np.mean([(*code, *label) in known for code, label in rows])
+        return {"told": max(super().score(source, rng)["told"], 0.9 * float(share))}
 
 
 class Crashes(Told):

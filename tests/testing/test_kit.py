@@ -47,7 +47,14 @@ def broken(checks):
     return messages
 
 
-RIGHT = [rogue.Right, rogue.Squares, rogue.Faces, rogue.Told, rogue.DeclaredLess]
+RIGHT = [
+    rogue.Right,
+    rogue.Squares,
+    rogue.Faces,
+    rogue.Told,
+    rogue.DeclaredLess,
+    rogue.DeclaredInUnits,
+]
 WRONG = [
     (rogue.Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a"),
     (rogue.Summed, "terms are per image", "term 'kl' doubles with the batch"),
@@ -94,12 +101,31 @@ WRONG = [
     (rogue.Unseeded, "generator decides alone", "draw only from rng"),
     (rogue.First, "order of latents does not matter", "alike, or declare `ordered = True`"),
     (rogue.Less, "oracle scores above noise", "declare `better`"),
+    (rogue.Scaled, "units of latents do not matter", "declare why it is so, as in limitations = "),
     (rogue.Misspelt, "scores are finite numbers", "['tolld'], but there is no such score"),
     (rogue.Crashes, "undefined scores are unavailable", "[N, 0]: ZeroDivisionError: division by"),
     (rogue.NeedsModel, "missing needs are unavailable", "AttributeError: 'NoneType' object has"),
     (rogue.Claims, "missing needs are unavailable", "Unavailable, or declare of_model = False"),
     (rogue.Centres, "codes are left as they were", "work on a copy"),
     (rogue.Chatters, "nothing is printed or seeded", "score() prints 'told'"),
+    (rogue.ClaimsMore, "claims are properties", "a tuple of disentanglement, completeness, inform"),
+    (rogue.NoSuchCase, "limitations are of cases", "one of the cases 'scaled', 'beside constants'"),
+    (
+        rogue.PerCent,
+        "claimed scores are between 0 and 1",
+        "'told' of an oracle is 100: expected 0",
+    ),
+    (
+        rogue.CountsConstants,
+        "constant latents do not matter",
+        "(case 'beside constants' of `disent",
+    ),
+    (rogue.FirstRows, "order of rows does not matter", "with rows in another order"),
+    (
+        rogue.ByHeart,
+        "repeated rows are not knowledge",
+        "with each row 5 times (case 'repeated rows'",
+    ),
     (rogue.ShortDetail, "details have the sizes of their axes", "got (2,)"),
 ]
 # What keeps a plugin from being tried at all: rules that build on it are skipped or fail as well.

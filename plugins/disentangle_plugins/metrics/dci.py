@@ -75,6 +75,11 @@ class DCI(Metric[Labelled]):
             "dci/informativeness": "DCI-I",
         }
     )
+    limitations = MappingProxyType(
+        {
+            "repeated rows": "trees learn the images that they are tested on by heart",
+        }
+    )
     version = 2  # since then codes far from 0 are moved to 0, where trees tell them apart
     assumes_independence = True
     most_latents = 64

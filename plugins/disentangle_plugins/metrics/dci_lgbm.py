@@ -90,6 +90,11 @@ class DCILightGBM(Metric[Labelled]):
             "dci-lgbm/informativeness": "DCI-I (LightGBM)",
         }
     )
+    limitations = MappingProxyType(
+        {
+            "repeated rows": "trees learn the images that they are tested on by heart",
+        }
+    )
     assumes_independence = True
     seconds = 5.0
 

@@ -1,5 +1,7 @@
 """The FactorVAE score: Kim and Mnih (2018), https://arxiv.org/abs/1802.05983."""
 
+from types import MappingProxyType
+
 import numpy as np
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
@@ -55,6 +57,11 @@ class FactorVAEScore(Metric[Labelled]):
 
     about = "Accuracy in telling the fixed factor from the quietest latent"
     display = "FactorVAE score"
+    limitations = MappingProxyType(
+        {
+            "scaled": "latents below an absolute standard deviation are ignored",
+        }
+    )
     by_default = True
     assumes_independence = True
     most_latents = 20_000

@@ -204,6 +204,12 @@ class InfoMEC(Metric[Labelled]):
             "infomec/infoe": ("informativeness",),
         }
     )
+    limitations = MappingProxyType(
+        {
+            "scaled": "latents of a small range, relative to the widest, are ignored",
+            "repeated rows": "the nearest neighbour of a row is its copy, of the same factors",
+        }
+    )
     version = 2
     assumes_independence = True
     most_latents = 2048

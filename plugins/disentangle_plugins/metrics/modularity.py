@@ -1,5 +1,7 @@
 """Modularity: Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -54,6 +56,7 @@ class Modularity(Metric[Labelled]):
 
     about = "Whether each latent informs about one factor only"
     display = "Modularity"
+    limitations = MappingProxyType({"beside constants": "a latent without information counts 0"})
     by_default = True
     assumes_independence = True
     most_latents = 2048

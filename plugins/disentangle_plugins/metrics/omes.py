@@ -1,6 +1,7 @@
 """OMES, overlap multiple encoding scores: Dapueto et al. (2024), https://arxiv.org/abs/2409.18017."""
 
 from math import prod
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -105,13 +106,13 @@ def encoding(x: Codes, y: Codes) -> Numbers:
         x: codes of the first images, [n, D].
         y: codes of the second images, [n, D].
     """
-    x, y = standardised(x), standardised(y)
+    x, y = unit_length(x), unit_length(y)
     varies = x.any(axis=0) & y.any(axis=0)
     r = np.minimum(np.abs(np.einsum("nd,nd->d", x, y)), 1.0)
     return np.where(varies, 1 - r, 0.0)
 
 
-def standardised(z: Codes) -> Numbers:
+def unit_length(z: Codes) -> Numbers:
     """Return codes [n, D] with mean 0 and length 1; a constant latent is 0."""
     varies = np.ptp(z, axis=0) > 0
     z = z - z.mean(axis=0)
@@ -124,7 +125,8 @@ def standardised(z: Codes) -> Numbers:
 def active(z: Codes, threshold: float) -> NDArray[np.bool_]:
     """Return which latents have a standard deviation of at least `threshold`, [D]."""
     deviations = z.std(axis=0, ddof=1) if len(z) > 1 else np.zeros(z.shape[1])
-    return (np.ptp(z, axis=0) > 0) & (deviations >= threshold)
+    seen: NDArray[np.bool_] = (np.ptp(z, axis=0) > 0) & (deviations >= threshold)
+    return seen
 
 
 def scores_of_factors(c: Numbers, alpha: float, pooling: Pooling) -> Numbers:
@@ -135,16 +137,18 @@ def scores_of_factors(c: Numbers, alpha: float, pooling: Pooling) -> Numbers:
         alpha: weight of the overlap score.
         pooling: "avg" or "max".
     """
-    total = c.sum(axis=0)
+    total: Numbers = c.sum(axis=0)
     if not total.any():
         return total
     overlap, multiple = (
         1 - (c.sum(axis=axis, keepdims=True) + 1 - 2 * c) / c.shape[axis] for axis in (1, 0)
     )  # [i, k] = 1 - mean_k' |1[k' = k] - c_ik'|, and the same over latents
+    scores: Numbers
     if pooling == "max":
-        return alpha * (overlap * c).max(axis=0) + (1 - alpha) * (multiple * c).max(axis=0)
-    both = alpha * overlap + (1 - alpha) * multiple
-    scores: Numbers = (both * c * c).sum(axis=0) / np.where(total > 0, total, 1.0)
+        scores = alpha * (overlap * c).max(axis=0) + (1 - alpha) * (multiple * c).max(axis=0)
+    else:
+        both = alpha * overlap + (1 - alpha) * multiple
+        scores = (both * c * c).sum(axis=0) / np.where(total > 0, total, 1.0)
     return scores
 
 
@@ -154,7 +158,7 @@ class OMES(Metric[Labelled]):
     c_ik = 1 - |corr(z_i, z'_i)| over pairs of images that differ in factor k alone: how much latent
     i changes with factor k. OS_ik = 1 - mean_k' |1[k' = k] - c_ik'| falls if latent i encodes other
     factors too (overlap), and MES_ik = 1 - mean_i' |1[i' = i] - c_i'k|, pooled likewise to MES_k,
-    if other latents encode factor k too (multiple encoding).
+    if other latents encode factor k too (multiple encoding): disentanglement and completeness.
 
     Two different values drawn from n have a correlation of -1 / (n - 1), so the score of a perfect
     code is below 1 for factors of few values: a factor of two values counts as not encoded, and of
@@ -163,9 +167,16 @@ class OMES(Metric[Labelled]):
 
     about = "Overlap and multiple encoding, from changes of one factor"
     display = "OMES"
+    claims = MappingProxyType({"omes": ("disentanglement", "completeness")})
+    limitations = MappingProxyType(
+        {
+            "scaled": "latents below an absolute standard deviation are ignored",
+        }
+    )
     assumes_independence = True
     most_latents = 2048
-    seconds = 0.5
+    seconds = 0.4
+    growth = 0.5
 
     pairs: int = knob(default=10_000, min=2, help="pairs of images for each factor")
     alpha: float = knob(default=0.5, min=0, max=1, help="weight of the overlap score")

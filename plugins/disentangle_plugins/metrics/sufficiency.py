@@ -1,5 +1,7 @@
 """Sufficiency: Almudevar and Ortega (2024), https://arxiv.org/abs/2408.07016."""
 
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,12 +42,13 @@ class Sufficiency(Metric[Labelled]):
 
     A latent is sufficient for a factor if it has all information about it. Nothing is subtracted
     for a second latent, so the score is defined for factors that depend on one another. It does not
-    see what else a latent encodes: one latent may be the best for all factors. The counterpart is
-    `minimality`.
+    see copies of a latent, nor what else a latent encodes: one latent may be the best for all
+    factors. So it claims none of DCI's three properties. The counterpart is `minimality`.
     """
 
     about = "How much information about a factor is in its best latent"
     display = "Sufficiency"
+    claims = MappingProxyType({"sufficiency": ()})
     most_latents = 2048
     seconds = 0.01
 
