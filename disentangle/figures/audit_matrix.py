@@ -37,6 +37,12 @@ def plot_audit(audit: Audit, *, caption: bool = True) -> "Picture":
     Args:
         audit: the audit, from `disentangle.audit`.
         caption: True to draw the caption and the provenance.
+
+    Returns:
+        The figure: a notebook shows it, and its `save` writes a file.
+
+    Example:
+        `plot_audit(disentangle.audit(["mig"])).save("matrix.pdf")`
     """
     scores, cases = list(audit.claims), audit.cases
     left = 2 * EDGE + text_width(scores)

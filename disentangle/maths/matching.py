@@ -14,8 +14,8 @@ Numbers = NDArray[np.float64]
 def equal_count_bins(x: Numbers, test_x: Numbers, bins: int) -> tuple[Index, Index]:
     """Discretise `x` [N] into bins of about equal count, and `test_x` [M] into the same bins.
 
-    Equal values share a bin, that of the middle of their ranks. So there are fewer bins if `x` has
-    fewer values; the bins are numbered from 0 in the order of the values.
+    Equal values share a bin, that of the middle of their ranks. If `x` has no more values than
+    `bins`, each has a bin of its own. The bins are numbered from 0 in the order of the values.
     """
     values, counts = np.unique(x, return_counts=True)
     lowest = values[np.unique(bins_of_values(counts, bins), return_index=True)[1]]
@@ -27,6 +27,8 @@ def equal_count_bins(x: Numbers, test_x: Numbers, bins: int) -> tuple[Index, Ind
 
 def bins_of_values(counts: Index, bins: int) -> Index:
     """Return the bin, 0 to bins - 1, of each of some ordered values that come so often."""
+    if len(counts) <= bins:
+        return np.arange(len(counts))
     middle = np.cumsum(counts) - counts / 2
     numbers: Index = (middle * bins / counts.sum()).astype(np.int64)
     return numbers

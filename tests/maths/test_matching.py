@@ -27,6 +27,16 @@ def test_equal_codes_share_a_bin_however_often_they_come():
     binned, tested = equal_count_bins(x, np.array([1.0, 2.0, 3.0]), 3)
     assert tested.tolist() == [0, 1, 2]
     assert np.bincount(binned).tolist() == [90, 80, 130]
+    binned, _ = equal_count_bins(np.repeat([0.0, 1, 2, 3], [70, 10, 20, 20]), np.zeros(1), 3)
+    assert np.bincount(binned).tolist() == [70, 10, 40]  # middles 35, 75, 90 and 110 of 120
+
+
+@pytest.mark.parametrize("bins", [3, 9])
+def test_few_values_have_a_bin_each_however_uneven(bins):
+    x = np.repeat([0.0, 1.0, 2.0], [600, 300, 100])
+    binned, tested = equal_count_bins(x, np.array([0.0, 1, 2]), bins)
+    assert np.bincount(binned).tolist() == [600, 300, 100]
+    assert tested.tolist() == [0, 1, 2]
 
 
 def test_constant_code_has_one_bin():

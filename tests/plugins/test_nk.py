@@ -69,6 +69,13 @@ def test_order_of_latents_changes_nothing():
     assert nk(z[:, order], v, test_z[:, order], test_v) == nk(z, v, test_z, test_v)
 
 
+def test_constant_latents_change_nothing():
+    z, v, test_z, test_v = halves(*small())
+    more, test_more = (np.hstack([np.full_like(a[:, :2], 0.7), a]) for a in (z, test_z))
+    assert nk(more, v, test_more, test_v) == nk(z, v, test_z, test_v)
+    assert nk(more[:, :2], v, test_more[:, :2], test_v) == 0
+
+
 def test_constant_factors_are_left_out():
     z, v, test_z, test_v = halves(*small())
     more, test_more = (np.hstack([a, np.ones_like(a[:, :1])]) for a in (v, test_v))

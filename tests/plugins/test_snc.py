@@ -55,6 +55,11 @@ def test_factor_without_a_latent_counts_0():
     assert snc(z[:, :1], v, z[:, :1], v) == pytest.approx(accuracy[0] / 3)
 
 
+def test_exact_codes_are_read_exactly_however_uneven_and_many_their_values():
+    v = np.minimum(np.random.default_rng(0).geometric(0.05, (4000, 1)), 60)
+    assert snc(*halves(v**3.0, v)) > 0.99
+
+
 def test_bins_predict_different_values_whatever_the_order():
     x = np.arange(300.0)
     y = np.array([5, 0, 9])[np.arange(300) // 100]

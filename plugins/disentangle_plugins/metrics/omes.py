@@ -106,13 +106,13 @@ def encoding(x: Codes, y: Codes) -> Numbers:
         x: codes of the first images, [n, D].
         y: codes of the second images, [n, D].
     """
-    x, y = standardised(x), standardised(y)
+    x, y = unit_length(x), unit_length(y)
     varies = x.any(axis=0) & y.any(axis=0)
     r = np.minimum(np.abs(np.einsum("nd,nd->d", x, y)), 1.0)
     return np.where(varies, 1 - r, 0.0)
 
 
-def standardised(z: Codes) -> Numbers:
+def unit_length(z: Codes) -> Numbers:
     """Return codes [n, D] with mean 0 and length 1; a constant latent is 0."""
     varies = np.ptp(z, axis=0) > 0
     z = z - z.mean(axis=0)
@@ -125,7 +125,8 @@ def standardised(z: Codes) -> Numbers:
 def active(z: Codes, threshold: float) -> NDArray[np.bool_]:
     """Return which latents have a standard deviation of at least `threshold`, [D]."""
     deviations = z.std(axis=0, ddof=1) if len(z) > 1 else np.zeros(z.shape[1])
-    return (np.ptp(z, axis=0) > 0) & (deviations >= threshold)
+    seen: NDArray[np.bool_] = (np.ptp(z, axis=0) > 0) & (deviations >= threshold)
+    return seen
 
 
 def scores_of_factors(c: Numbers, alpha: float, pooling: Pooling) -> Numbers:
@@ -136,16 +137,18 @@ def scores_of_factors(c: Numbers, alpha: float, pooling: Pooling) -> Numbers:
         alpha: weight of the overlap score.
         pooling: "avg" or "max".
     """
-    total = c.sum(axis=0)
+    total: Numbers = c.sum(axis=0)
     if not total.any():
         return total
     overlap, multiple = (
         1 - (c.sum(axis=axis, keepdims=True) + 1 - 2 * c) / c.shape[axis] for axis in (1, 0)
     )  # [i, k] = 1 - mean_k' |1[k' = k] - c_ik'|, and the same over latents
+    scores: Numbers
     if pooling == "max":
-        return alpha * (overlap * c).max(axis=0) + (1 - alpha) * (multiple * c).max(axis=0)
-    both = alpha * overlap + (1 - alpha) * multiple
-    scores: Numbers = (both * c * c).sum(axis=0) / np.where(total > 0, total, 1.0)
+        scores = alpha * (overlap * c).max(axis=0) + (1 - alpha) * (multiple * c).max(axis=0)
+    else:
+        both = alpha * overlap + (1 - alpha) * multiple
+        scores = (both * c * c).sum(axis=0) / np.where(total > 0, total, 1.0)
     return scores
 
 
@@ -172,7 +175,8 @@ class OMES(Metric[Labelled]):
     )
     assumes_independence = True
     most_latents = 2048
-    seconds = 0.5
+    seconds = 0.4
+    growth = 0.5
 
     pairs: int = knob(default=10_000, min=2, help="pairs of images for each factor")
     alpha: float = knob(default=0.5, min=0, max=1, help="weight of the overlap score")

@@ -42,14 +42,13 @@ class Sufficiency(Metric[Labelled]):
 
     A latent is sufficient for a factor if it has all information about it. Nothing is subtracted
     for a second latent, so the score is defined for factors that depend on one another. It does not
-    see what else a latent encodes: one latent may be the best for all factors. The counterpart is
-    `minimality`. It claims what the paper derives from sufficiency: completeness and
-    informativeness.
+    see copies of a latent, nor what else a latent encodes: one latent may be the best for all
+    factors. So it claims none of DCI's three properties. The counterpart is `minimality`.
     """
 
     about = "How much information about a factor is in its best latent"
     display = "Sufficiency"
-    claims = MappingProxyType({"sufficiency": ("completeness", "informativeness")})
+    claims = MappingProxyType({"sufficiency": ()})
     most_latents = 2048
     seconds = 0.01
 
