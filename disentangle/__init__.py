@@ -12,6 +12,8 @@ from disentangle._utils.versions import __version__ as __version__
 if TYPE_CHECKING:
     from disentangle.auditing.audit import audit as audit
     from disentangle.auditing.tables import Audit as Audit
+    from disentangle.auditing.training_order import RunAudit as RunAudit
+    from disentangle.auditing.training_order import audit_run as audit_run
     from disentangle.contracts.dataset import Dataset as Dataset
     from disentangle.contracts.dataset import Grid as Grid
     from disentangle.contracts.dataset import Index as Index
@@ -74,6 +76,7 @@ _HOMES = {
     "Posterior": "contracts.model",
     "Reference": "contracts.references",
     "Run": "runs.run",
+    "RunAudit": "auditing.training_order",
     "Scores": "contracts.metric",
     "Source": "contracts.source",
     "Term": "contracts.model",
@@ -84,6 +87,7 @@ _HOMES = {
     "Unavailable": "errors",
     "UsageError": "errors",
     "audit": "auditing.audit",
+    "audit_run": "auditing.training_order",
     "baselines": "scoring.baselines",
     "encode": "scoring.encode",
     "export": "exports.export",
