@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle._utils.text import count
+from disentangle._utils.text import count, joined
 from disentangle.cli import completion
 from disentangle.cli.output import fail_if_any
 from disentangle.cli.parameters import AsJson, print_json
+from disentangle.errors import UsageError
 
 if TYPE_CHECKING:
     from disentangle.auditing.tables import Audit
@@ -31,6 +32,14 @@ def audit(
             help="case to audit, such as 'noise'; repeatable",
             show_default="all; with --quick those that take little time",
             autocompletion=completion.cases,
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="run with kept checkpoints: audit instead whether scores rise with training",
+            show_default="none: codes with a known answer",
         ),
     ] = None,
     quick: Annotated[
@@ -79,6 +88,12 @@ def audit(
     from disentangle.cli.audit_view import show_audit
     from disentangle.reports.audit_files import check_folder
 
+    if run is not None:
+        unused = {"--case": case, "--quick": quick, "--seeds": seeds, "--jobs": jobs}
+        if given := [name for name, value in {**unused, "--output": output}.items() if value]:
+            raise UsageError(f"--run audits a run: {joined(given)} cannot be given with it")
+        audit_training(run, metrics, seed, as_json=as_json, strict=strict)
+        return
     if output is not None:
         check_folder(output)
     with working(CountLine("{done:,} of {total:,} computations", "audit")) as progress:
@@ -101,6 +116,25 @@ def audit(
             f"--strict: {count(len(result.failures), 'cell')} with a failed expectation"
         )
     fail_if_any(problems)
+
+
+def audit_training(
+    run: Path, metrics: list[str] | None, seed: int, *, as_json: bool, strict: bool
+) -> None:
+    """Audit whether the scores of a run rise with training, and print it."""
+    from disentangle._utils.console import working
+    from disentangle._utils.progress_line import CountLine
+    from disentangle.auditing.training_order import audit_run
+    from disentangle.cli.audit_view import show_run_audit
+
+    with working(CountLine("{done:,} of {total:,} networks", "audit")) as progress:
+        result = audit_run(run, metrics or None, seed=seed, progress=progress)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        show_run_audit(result)
+    if strict:
+        fail_if_any([f"--strict: {order.score}: {order.fault}" for order in result.failures])
 
 
 def written(result: "Audit", folder: Path) -> list[str]:
