@@ -7,8 +7,9 @@ import typer
 
 from disentangle._utils.text import count
 from disentangle.cli import completion
+from disentangle.cli.audit_trained import audit_trained, refuse_with_run
 from disentangle.cli.output import fail_if_any
-from disentangle.cli.parameters import AsJson, print_json
+from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, print_json
 
 if TYPE_CHECKING:
     from disentangle.auditing.tables import Audit
@@ -64,7 +65,17 @@ def audit(
             show_default="none is written",
         ),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="score the checkpoints of a run that was trained with --keep instead: do scores "
+            "rise from the untrained network on, and past noise?",
+        ),
+    ] = None,
+    device: Device = "auto",
     as_json: AsJson = False,
+    results: Results = RESULTS,
 ) -> None:
     """Audit metrics: find out what they see, from codes with a known answer.
 
@@ -78,6 +89,19 @@ def audit(
     from disentangle.cli.audit_view import show_audit
     from disentangle.reports.audit_files import check_folder
 
+    if run is not None:
+        refuse_with_run(
+            {"--case": case, "--quick": quick, "--seeds": seeds, "--jobs": jobs, "--output": output}
+        )
+        audit_trained(
+            *(run, metrics),
+            seed=seed,
+            results=results,
+            device=device,
+            strict=strict,
+            as_json=as_json,
+        )
+        return
     if output is not None:
         check_folder(output)
     with working(CountLine("{done:,} of {total:,} computations", "audit")) as progress:
