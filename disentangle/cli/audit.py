@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disentangle._utils.text import count, joined
+from disentangle._utils.text import count
 from disentangle.cli import completion
+from disentangle.cli.audit_trained import audit_trained, refuse_with_run
 from disentangle.cli.output import fail_if_any
-from disentangle.cli.parameters import AsJson, print_json
-from disentangle.errors import UsageError
+from disentangle.cli.parameters import RESULTS, AsJson, Device, Results, print_json
 
 if TYPE_CHECKING:
     from disentangle.auditing.tables import Audit
@@ -32,14 +32,6 @@ def audit(
             help="case to audit, such as 'noise'; repeatable",
             show_default="all; with --quick those that take little time",
             autocompletion=completion.cases,
-        ),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="run with kept checkpoints: audit instead whether scores rise with training",
-            show_default="none: codes with a known answer",
         ),
     ] = None,
     quick: Annotated[
@@ -74,7 +66,17 @@ def audit(
             show_default="none is written",
         ),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="score the checkpoints of a run that was trained with --keep instead: do scores "
+            "rise from the untrained network on, and past noise?",
+        ),
+    ] = None,
+    device: Device = "auto",
     as_json: AsJson = False,
+    results: Results = RESULTS,
 ) -> None:
     """Audit metrics: find out what they see, from codes with a known answer.
 
@@ -89,10 +91,17 @@ def audit(
     from disentangle.reports.audit_files import check_folder
 
     if run is not None:
-        unused = {"--case": case, "--quick": quick, "--seeds": seeds, "--jobs": jobs}
-        if given := [name for name, value in {**unused, "--output": output}.items() if value]:
-            raise UsageError(f"--run audits a run: {joined(given)} cannot be given with it")
-        audit_training(run, metrics, seed, as_json=as_json, strict=strict)
+        refuse_with_run(
+            {"--case": case, "--quick": quick, "--seeds": seeds, "--jobs": jobs, "--output": output}
+        )
+        audit_trained(
+            *(run, metrics),
+            seed=seed,
+            results=results,
+            device=device,
+            strict=strict,
+            as_json=as_json,
+        )
         return
     if output is not None:
         check_folder(output)
@@ -116,25 +125,6 @@ def audit(
             f"--strict: {count(len(result.failures), 'cell')} with a failed expectation"
         )
     fail_if_any(problems)
-
-
-def audit_training(
-    run: Path, metrics: list[str] | None, seed: int, *, as_json: bool, strict: bool
-) -> None:
-    """Audit whether the scores of a run rise with training, and print it."""
-    from disentangle._utils.console import working
-    from disentangle._utils.progress_line import CountLine
-    from disentangle.auditing.training_order import audit_run
-    from disentangle.cli.audit_view import show_run_audit
-
-    with working(CountLine("{done:,} of {total:,} networks", "audit")) as progress:
-        result = audit_run(run, metrics or None, seed=seed, progress=progress)
-    if as_json:
-        print_json(result.as_dict())
-    else:
-        show_run_audit(result)
-    if strict:
-        fail_if_any([f"--strict: {order.score}: {order.fault}" for order in result.failures])
 
 
 def written(result: "Audit", folder: Path) -> list[str]:

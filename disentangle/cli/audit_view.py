@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from disentangle._utils.columns import Column, draw, head, packed, paragraph, widths
-from disentangle._utils.console import output_width, tell
+from disentangle._utils.console import output_width
 from disentangle.auditing.cases import CASES
 from disentangle.auditing.tables import (
     EXPLAINED,
@@ -19,8 +19,7 @@ from disentangle.auditing.tables import (
     reliability_texts,
     tally,
 )
-from disentangle.auditing.training_order import RunAudit
-from disentangle.cli.output import WIDE, print_aligned
+from disentangle.cli.output import WIDE
 
 STYLES = {"holds": "green", "fails": "bold red", "not claimed": "dim", "n/a": "yellow"}
 """The style of each verdict, beside its mark."""
@@ -122,21 +121,3 @@ def failures(audit: Audit, width: int) -> list[str]:
 def indented(text: str, indent: int, width: int) -> list[str]:
     """The lines of a text below a heading, as markup."""
     return [" " * indent + escape(line) for line in paragraph(text, width - indent)]
-
-
-def show_run_audit(audit: RunAudit) -> None:
-    """Print the scores of a run's checkpoints, and which of them training does not improve."""
-    steps = list(dict.fromkeys(step for order in audit.orders for step in order.values))
-    rows = [["score", *(f"step {step:,}" for step in steps), "noise", "rank correlation"]]
-    for order in audit.orders:
-        scores = [order.values.get(step) for step in steps]
-        texts = ["" if score is None else f"{score:.3f}" for score in (*scores, order.noise)]
-        rows.append([order.score, *texts, f"{order.correlation:.2f}"])
-    print_aligned(rows, numbers=len(rows[0]) - 1)
-    tell("")
-    for order in audit.failures:
-        tell(f"{order.score}: {order.fault}")
-    for name, why in audit.missing.items():
-        tell(f"{name}: n/a: {why}")
-    if audit.orders and not audit.failures:
-        tell("Training improves every score, and past noise.")

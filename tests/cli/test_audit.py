@@ -1,13 +1,11 @@
 """The command `audit`: what it prints, what it writes, and what it refuses."""
 
 import json
-from pathlib import Path
 
 import pytest
 from helpers.audits import BAD_ONE, GOOD_ONE, two_scores
 
 from disentangle.auditing.cases import CASES
-from disentangle.auditing.training_order import RunAudit, TrainingOrder
 from disentangle.cli import audit_view
 from disentangle.cli.audit_view import show_audit
 
@@ -71,41 +69,6 @@ def test_strict_fails_if_an_expectation_does(command, judged):
     assert code == 1
     assert "expected at most 0.1, got 0.300" in out
     assert err == "error: --strict: 3 cells with a failed expectation\n"
-
-
-@pytest.fixture
-def run_audit(monkeypatch):
-    """Make the command show a made-up audit of a run: MIG rises past noise, SAP falls."""
-    orders = (
-        TrainingOrder("mig", "more", {0: 0.01, 10: 0.2, 20: 0.3}, 0.0),
-        TrainingOrder("sap", "more", {0: 0.3, 10: 0.2, 20: 0.1}, 0.2),
-    )
-    result = RunAudit(Path("run"), orders, {"dci": "it is too slow"})
-    monkeypatch.setattr("disentangle.auditing.training_order.audit_run", lambda *a, **k: result)
-
-
-def test_a_run_is_audited_by_its_checkpoints(command, run_audit):
-    code, out, _ = command("audit", "--run", "run")
-    assert code == 0
-    lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert lines[0] == "score step 0 step 10 step 20 noise rank correlation"
-    assert lines[1] == "mig 0.010 0.200 0.300 0.000 1.00"
-    assert lines[2] == "sap 0.300 0.200 0.100 0.200 -1.00"
-    assert lines[4].startswith("sap: expected to rise by training, goes from 0.300 to 0.100")
-    assert lines[5] == "dci: n/a: it is too slow"
-
-
-def test_strict_audit_of_a_run_fails_and_json_has_the_scores(command, run_audit):
-    code, out, err = command("audit", "--run", "run", "--strict", "--json")
-    assert code == 1
-    assert [score["score"] for score in json.loads(out)["scores"]] == ["mig", "sap"]
-    assert err.startswith("error: --strict: sap: expected to rise by training")
-
-
-def test_options_of_cases_are_refused_for_a_run(command):
-    code, _, err = command("audit", "--run", "run", "--case", "noise", "--quick")
-    assert code == 2
-    assert "--run audits a run: --case and --quick cannot be given with it" in err
 
 
 def test_json_is_the_audit(command, judged):
