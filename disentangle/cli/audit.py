@@ -21,7 +21,7 @@ def audit(
         typer.Argument(
             metavar="[METRIC[:SETTING=VALUE,...]]...",
             help="metrics, with optional hyper-parameters",
-            show_default="all that need labels",
+            show_default="all that need labels, but for those that take minutes",
             autocompletion=completion.metrics,
         ),
     ] = None,
@@ -35,14 +35,15 @@ def audit(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="one seed, and only cases that take little time")
+        bool,
+        typer.Option("--quick", help="one seed, and only metrics and cases that take little time"),
     ] = False,
     seeds: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="number of seeds of each metric's sampling",
-            show_default="3; with --quick 1",
+            show_default="3; of slow metrics and with --quick 1",
         ),
     ] = None,
     seed: Annotated[

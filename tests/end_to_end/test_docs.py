@@ -383,6 +383,16 @@ def test_surprises_of_the_audit_have_the_published_numbers(part, cell):
     assert part.format(number) in " ".join(section.split())
 
 
+def test_readme_of_the_results_counts_the_failures_of_the_audit():
+    scores = json.loads((ROOT / "results" / "audit" / "audit.json").read_text())["scores"]
+    text = " ".join((ROOT / "results" / "README.md").read_text().split())
+    mig = scores["mig"]
+    assert f"MIG fails in {mig['fails']} of {mig['judged']}" in text
+    assert "each fail in one case" in text
+    assert [scores[f"dci-lgbm/{p}"]["fails"] for p in ("disentanglement", "completeness")] == [1, 1]
+    assert all(score["fails"] for score in scores.values() if score["claims"])
+
+
 def test_the_page_of_the_audit_has_the_cases_the_expectations_and_the_published_verdicts():
     from tools import audit
 
