@@ -128,9 +128,10 @@ def paragraph(metric: str) -> str:
         if name.partition("/")[0] == metric
     }
     rows = [
-        f"`{name}` ({', '.join(score['claims']) or 'no claim'}): "
-        f"{score['judged'] - score['fails']} of {score['judged']} cases hold"
-        f"{fails_in(name)}{ratio_of(score)}."
+        f"`{name}` ({', '.join(score['claims'])}): {score['judged'] - score['fails']} of "
+        f"{score['judged']} cases hold{fails_in(name)}{ratio_of(score)}."
+        if score["claims"]
+        else f"`{name}` claims nothing that is judged{ratio_of(score)}."
         for name, score in scores.items()
     ]
     return f"**[Audit](audit.md).** {' '.join(rows)}" if rows else ""

@@ -11,7 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from disentangle.errors import Unavailable
 from disentangle.scoring.arrays import ArraySource, array_source
-from disentangle_plugins.metrics.mcc import MCC, correlations, matched
+from disentangle_plugins.metrics.mcc import MCC, correlations, matched, mcc
 
 
 def score(z, v, **knobs):
@@ -98,3 +98,78 @@ def test_constant_factor_is_left_out():
     np.testing.assert_array_equal(behind["mcc/serving"].values, [np.nan, 0, 1, 2])
     with pytest.raises(Unavailable, match="every factor is constant"):
         score(z, 0 * v)
+
+
+def factors_of(n, seed):
+    """Five independent standard normal factors, [n, 5], and the generator that goes on."""
+    made = np.random.default_rng(seed)
+    return made.normal(size=(n, 5)), made
+
+
+def dense(v, made):
+    """A dense mixing of condition 10: E3 of Joshi et al. (2026)."""
+    u, _, w = np.linalg.svd(made.normal(size=(5, 5)))
+    return v @ (u * np.linspace(1, 0.1, 5) @ w).T
+
+
+def several_codes(v, made):
+    """Six nonlinear codes, two of one factor: E6 of Joshi et al. (2026)."""
+    sources = made.permutation([*range(5), made.integers(5)])
+    functions = (
+        lambda x: np.tanh(2 * x**3 - 0.1),
+        lambda x: np.sinh(2 * x**3 + 0.1),
+        lambda x: np.sign(x) * np.sqrt(np.abs(x)),
+        lambda x: x**3,
+        lambda x: x**5,
+        np.exp,
+    )
+    return np.column_stack([f(v[:, k]) for f, k in zip(functions, sources, strict=True)])
+
+
+def published(codes, rows=1_000, seeds=40):
+    """The mean MCC of codes of independent factors, as in an experiment of Joshi et al. (2026).
+
+    Their code holds a fifth of the rows out, and computes MCC on those alone.
+    """
+    n = rows // 5
+    return np.mean(
+        [mcc(codes(*made), made[0]) for made in (factors_of(n, s) for s in range(seeds))]
+    )
+
+
+def test_scaled_and_permuted_factors_have_the_published_mcc_of_1():
+    assert published(lambda v, made: v[:, ::-1] * [0.5, -2, 1, 1.5, -1]) == pytest.approx(1.0)
+
+
+def test_sine_and_cosine_have_the_published_mcc_and_that_of_the_closed_form():
+    # E[v sin v] = exp(-1/2), and Var sin v = (1 - exp(-2)) / 2; the cosine is uncorrelated.
+    exact = np.exp(-0.5) / np.sqrt((1 - np.exp(-2)) / 2)
+    assert exact == pytest.approx(0.922, abs=5e-4)
+    assert published(lambda v, made: np.hstack([np.sin(v), np.cos(v)])) == pytest.approx(
+        exact,
+        abs=0.006,  # a little above it, as there are 200 rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "value", "tolerance"), [(dense, 0.687, 0.03), (several_codes, 0.748, 0.03)]
+)
+def test_other_codes_have_about_the_published_mcc_of_five_seeds(codes, value, tolerance):
+    assert published(codes) == pytest.approx(value, abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("rows", "low", "high"),
+    [
+        (50, 0.353, 0.510),
+        (100, 0.238, 0.413),
+        (200, 0.204, 0.267),
+        (500, 0.116, 0.161),
+        (1_000, 0.096, 0.124),
+        (2_000, 0.064, 0.096),
+        (5_000, 0.040, 0.048),
+        (10_000, 0.031, 0.037),
+    ],
+)
+def test_noise_has_an_mcc_within_the_published_interval(rows, low, high):
+    assert low <= published(lambda v, made: made.normal(size=v.shape), rows) <= high
