@@ -67,9 +67,12 @@ def test_commands_on_the_page_run(path, tmp_path):
 
 @pytest.mark.slow
 def test_package_passes_its_own_tests(path):
-    out = ran(EXAMPLE, "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", PYTHONPATH=path)
+    out = ran(
+        EXAMPLE, "pytest", "-q", "-rs", "-W", "error", "-p", "no:cacheprovider", PYTHONPATH=path
+    )
     assert "failed" not in out
-    assert "skipped" not in out
+    reasons = {line.rpartition(": ")[2] for line in out.splitlines() if line.startswith("SKIPPED")}
+    assert reasons <= {"the metric needs a Grid"}  # two cases of the audit have rows without a grid
 
 
 @pytest.mark.parametrize("file", sorted({name for name, _ in BLOCKS}))

@@ -125,7 +125,7 @@ def test_no_color_is_honoured(tmp_path):
         ("train half-vae tiny --network bu", {"burgess"}),
         ("train half-vae tiny --preset hig", {"higgins2017"}),
         ("train half-vae tiny --alp", {"--alpha"}),
-        ("score --metric mi", {"mig", "mig-sup"}),
+        ("score --metric mi", {"mig", "mig-sup", "minimality"}),
         ("score --protocol dis", {"disjoint"}),
         ("show half", {"half-vae"}),
         ("data prepare chairs-g", {"chairs-grey"}),

@@ -43,6 +43,7 @@ def site(tmp_path_factory):
     for name in ("docs", "tools", "disentangle", "plugins"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copytree(ROOT / "results" / "audit", folder / "results" / "audit")
     shutil.copy(ROOT / "zensical.toml", folder)
     command = [sys.executable, "-m", "zensical", "build", "--strict"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -2,6 +2,9 @@
 
 from math import ceil
 
+import torch
+from torch import Tensor
+
 from disentangle import Batch, Model, Terms, knob, weighted
 
 
@@ -18,10 +21,10 @@ class CyclicalVAE(Model):
     cycles: int = knob(default=4, min=1, help="M, number of cycles")
     rise: float = knob(default=0.5, above=0, max=1, help="R, rising fraction of a cycle")
 
-    def weight(self, step: int, steps: int) -> float:
+    def weight(self, step: int | Tensor, steps: int) -> Tensor:
         """Compute beta_t."""
         tau = step % ceil(steps / self.cycles) / (steps / self.cycles)
-        return self.beta * min(1.0, tau / self.rise)
+        return self.beta * torch.as_tensor(tau / self.rise).clamp(max=1)
 
     def terms(self, batch: Batch) -> Terms:
         """Compute the two terms of the loss, in nats per image."""
