@@ -3,9 +3,8 @@
 from math import ceil
 
 import torch
-from torch import Tensor
-
 from disentangle import Batch, Model, Terms, knob, weighted
+from torch import Tensor
 
 
 class CyclicalVAE(Model):
