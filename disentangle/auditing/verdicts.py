@@ -93,7 +93,8 @@ class Judge:
         faults, gaps = [self.outside(values)], list[str]()
         for expectation in expectations:
             try:
-                faults.append(self.fault(expectation, values))
+                if fault := self.fault(expectation, values):
+                    faults.append(self.property_of(expectation) + fault)
             except Unmeasured as missing:
                 gaps.append(str(missing))
         why = "; ".join(dict.fromkeys(each for each in (*faults, *gaps) if each))
@@ -103,6 +104,11 @@ class Judge:
         if gaps:
             return "n/a", why
         return "holds" if expectations else "not claimed", ""
+
+    def property_of(self, expectation: Expectation) -> str:
+        """Name the properties that an expectation is about, if the score claims others too."""
+        about = [claim for claim in self.claims if claim in expectation.properties]
+        return "" if len(about) == len(self.claims) else f"{' and '.join(about)}: "
 
     def fault(self, expectation: Expectation, values: Values) -> str:
         """What is wrong with the values; empty if the expectation holds.

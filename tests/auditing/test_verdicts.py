@@ -171,3 +171,10 @@ def test_a_cell_holds_expectations_in_words_once(monkeypatch):
         "completeness: at most 0.5 of the way from noise to the oracle",
     )
     assert cell.why.count("expected") == 1
+
+
+def test_fault_names_its_property_if_the_score_claims_others_too(judge):
+    both = (D, "informativeness")
+    assert judge("value at least", 0.9, {0: 0.1})[1] == "expected at least 0.9, got 0.100"
+    why = judge("value at least", 0.9, {0: 0.1}, claims=both)[1]
+    assert why == "disentanglement: expected at least 0.9, got 0.100"
