@@ -19,8 +19,10 @@ from disentangle.scoring.measure import seconds_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.training.batches import BatchLoader, batches
 from disentangle.training.history import History
-from disentangle.training.loop import log_interval, make_optimizers, steps_of, updating
+from disentangle.training.loop import steps_of
+from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.recorded_steps import own_stream
+from disentangle.training.state import log_interval
 from disentangle.training.steps import BlockReader
 
 Kind: TypeAlias = tuple[object, ...]
@@ -138,7 +140,7 @@ def time_steps(run: Run, device: torch.device) -> float:
     feed = BatchLoader(dataset, device, resident=False)
     with torch.enable_grad(), own_stream(training, device):
         every = log_interval(training)
-        steps = steps_of(update, optimizers, History(every, device), feed, training, every)
+        steps = steps_of(update, optimizers, History(every, device), feed, training)
         length = steps.block_length(0, training.steps)
         order = batches(
             len(dataset), training.batch_size, training.seed, 0, (WARM + TRIAL) * length
