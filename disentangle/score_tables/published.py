@@ -1,7 +1,8 @@
 """Scores reported by papers, shown below our tables but never among their rows."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from disentangle._utils.strict import Strict, packaged_toml
 from disentangle._utils.text import joined
@@ -79,11 +80,14 @@ def papers_on(dataset: str) -> list[Paper]:
 
 def known_papers() -> list[Paper]:
     """All papers' tables, one for each dataset of a paper."""
-    papers = []
-    for content in packaged_toml("disentangle.score_tables", "papers").values():
-        for table in content.pop("tables", [{}]):
-            papers.append(Paper(**content, **table))
-    return papers
+    files = packaged_toml("disentangle.score_tables", "papers")
+    return [paper for content in files.values() for paper in papers_of(content)]
+
+
+def papers_of(content: Mapping[str, Any]) -> list[Paper]:
+    """The tables in a paper's file."""
+    shared = {name: value for name, value in content.items() if name != "tables"}
+    return [Paper(**shared, **table) for table in content.get("tables", [{}])]
 
 
 def conflicts(paper: Paper, dataset: str, others: Iterable[Paper]) -> Iterator[str]:
