@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,7 +20,8 @@ from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarnin
 from disentangle.runs.external import ARRAYS
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
-from disentangle.scoring.arrays import array_source, reduced_arrays
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.block_codes import block_codes, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoder_origin import described, full_origin
@@ -311,7 +313,13 @@ def score_arrays(
     part = None if dataset is None else request.part_of(dataset)
     if part is not None:
         factors, test_factors, names = of_dataset(part, factors, test_factors, names)
-    source = array_source(codes, factors, test_codes, test_factors, names)
+    given = block_codes(codes, test_codes)
+    request = request.for_blocks(given and given.blocks)
+    if given:
+        source, latents = given.source(factors, test_factors, names), prod(given.blocks)
+    else:
+        source = array_source(codes, factors, test_codes, test_factors, names)
+        latents = source.latents
     source.disjoint = request.rules.disjoint
     if part is not None:
         check_sizes(source, part)
@@ -319,8 +327,9 @@ def score_arrays(
     whole = DatasetRecord.of(source.dataset if part is None else part.whole)
     if part is None:
         whole = whole.model_copy(update={"name": ARRAYS})
-    external = keep and keep.external("codes", whole, origin, source.latents, codes=source.digest)
-    requests = request.scores_of(data, external.record.id if external else source.digest)
-    if request.reduce:
+    digest = source.digest
+    external = keep and keep.external("codes", whole, origin, latents, codes=digest)
+    requests = request.scores_of(data, external.record.id if external else digest)
+    if request.reduce and not (external and not lacking(external, requests)):
         source = reduced_arrays(source, request.reduce, request.seed)
     return complete(external, requests, source) if external else measure_each(requests, source)
