@@ -152,7 +152,8 @@ def map_npy(key: str, file: IO[bytes]) -> Array:
     start, order = file.tell(), "F" if fortran_order else "C"
     if start + prod(shape) * dtype.itemsize > file.seek(0, 2):
         raise ValueError(f"'{key}' ends too early")
-    return np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload]
+    mapped: Array = np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload]
+    return mapped
 
 
 def reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-SHAPES = "[N, D], or [N, B, M] for B blocks of M numbers"
+SHAPES = "[N, D], or [N, B, M] in blocks"
 FARTHEST = 1e100
 """Largest magnitude of codes (its inverse: the smallest) that can be squared without overflow."""
 

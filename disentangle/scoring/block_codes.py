@@ -120,7 +120,7 @@ def checked(array: ArrayLike, name: str) -> Real:
 
 def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySource:
     """Reduce given codes. Components are fitted to the rows to fit on alone, without a test set."""
-    codes, test = source.given, source.test and source.test.given
+    codes, test = source.given, source.test.given if source.test else None
     fitted = fit_rows(reduction, codes, test, seed)
     second = source.test and ArraySource(fitted(source.test.given), source.test.dataset)
     reduced = ArraySource(fitted(codes), source.dataset, second)

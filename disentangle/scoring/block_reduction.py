@@ -115,7 +115,8 @@ class Moments:
     def covariance(self, block: int) -> NDArray[np.float64]:
         """The covariance of a block, [M, M]."""
         gap = self._sum[block] / self.rows
-        return self._products[block] / self.rows - np.outer(gap, gap)
+        covariance: NDArray[np.float64] = self._products[block] / self.rows - np.outer(gap, gap)
+        return covariance
 
 
 def fit_blocks(

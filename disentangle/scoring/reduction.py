@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.dataset import Index
 from disentangle.contracts.source import Codes
 from disentangle.errors import UsageError
+
+if TYPE_CHECKING:
+    from disentangle.contracts.model import Code
 
 Real = NDArray[np.floating[Any]]
 Blocks = tuple[int, int]
@@ -88,6 +91,22 @@ def reduction_for(reduction: str, blocks: Blocks | None) -> str:
             f"`--reduce NAME`: {ways}"
         )
     return reduction.replace(":", "")
+
+
+def ordered_blocks(code: "Code") -> Blocks | None:
+    """The blocks of a code, whose order has a meaning; None for codes [N, D].
+
+    Raises:
+        UsageError: its blocks are exchangeable.
+    """
+    if code.blocks and code.exchangeable:
+        raise UsageError(
+            "the blocks of these codes are exchangeable, so block 0 of one image is not that of "
+            "another, and scores mean nothing; order the blocks of each image alike, such as by "
+            "`scipy.optimize.linear_sum_assignment` to those of a reference image, and return "
+            "`Code(z)`"
+        )
+    return code.blocks
 
 
 def in_parts(codes: NDArray[Any]) -> Iterator[NDArray[Any]]:
