@@ -6,8 +6,10 @@ import torch
 from sklearn.decomposition import PCA
 
 from disentangle.data import npz
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.external import load_externals
+from disentangle.score_tables import published
 from disentangle.scoring import reduction, score_external
 from disentangle.scoring.block_codes import block_codes
 from disentangle.scoring.code_files import read_codes
@@ -200,6 +202,26 @@ def test_command_scores_blocks_and_keeps_each_reduction_in_its_column(command, t
     assert code == 0
     assert "mig [mean, pca1]" in out.lower()
     assert "mig [mean, norm]" in out.lower()
+
+
+def test_tokens_of_a_dataset_stand_above_published_rows(command, strangers, tmp_path, monkeypatch):
+    papers = [p for p in published.known_papers() if p.source.startswith("FDAE")][:1]
+    papers = [paper.model_copy(update={"datasets": ("tiny",)}) for paper in papers]
+    monkeypatch.setattr(published, "known_papers", lambda: papers)
+    data = load_dataset("tiny")
+    labels = data.labels(np.arange(len(data)))
+    tokens = labels[:, :, None] * np.ones(4) + 0.1 * RNG.normal(size=(*labels.shape, 4))
+    np.savez(tmp_path / "tokens.npz", codes=tokens, factors=labels, names=list(data.factors))
+    options = ("--dataset", "tiny", "--reduce", "pca1", "--name", "my-tokens", "--metric", "mig")
+    code, _, _ = command("score", "--codes", "tokens.npz", *options, "--encoder-seed", 0)
+    assert code == 0
+    code, out, _ = command("table", "--published")
+    assert code == 0
+    ours, _, theirs = out.partition("as published")
+    assert "my-tokens (external)" in ours
+    assert "mig [mean, pca1]" in ours
+    assert "DisDiff" in theirs or "VCT" in theirs
+    assert ".434" in theirs
 
 
 def test_kept_scores_of_blocks_are_not_reduced_again(monkeypatch, tmp_path):
