@@ -125,6 +125,7 @@ def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySourc
     second = source.test and ArraySource(fitted(source.test.given), source.test.dataset)
     reduced = ArraySource(fitted(codes), source.dataset, second)
     reduced.disjoint, reduced.takes_values = source.disjoint, fitted.discrete
+    reduced.reducible = codes.ndim == 2  # `pca:10` of blocks is ten components of each
     return reduced
 
 
