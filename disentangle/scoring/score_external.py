@@ -326,6 +326,7 @@ def score_arrays(
     dataset: Dataset | None = None,
     keep: Keep | None = None,
     origin: Mapping[str, str] = MappingProxyType({}),
+    say: Say = silent,
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     part = None if dataset is None else request.part_of(dataset)
@@ -349,5 +350,5 @@ def score_arrays(
     external = keep and keep.external("codes", whole, origin, latents, codes=digest)
     requests = request.scores_of(data, external.record.id if external else digest)
     if request.reduce and not (external and not lacking(external, requests)):
-        source = reduced_arrays(source, request.reduce, request.seed)
+        source = reduced_arrays(source, request.reduce, request.seed, say)
     return complete(external, requests, source) if external else measure_each(requests, source)

@@ -208,7 +208,8 @@ def test_command_scores_blocks_and_keeps_each_reduction_in_its_column(command, t
     assert code == 2
     assert "codes.npz: codes in 5 blocks of 16 numbers need a reduction" in err
     for name in ("pca1", "norm"):
-        code, out, _ = command("score", *options, "--reduce", name, "--name", "tokens")
+        code, out, err = command("score", *options, "--reduce", name, "--name", "tokens")
+        assert ("1 of 16 components of each of 5 blocks hold" in err) == (name == "pca1")
         value = score_codes(TOKENS, FACTORS, metrics=["mig"], reduce=name)["mig"]
         assert (code, out.split()[:2]) == (0, ["mig", f"{value:.4f}"])
     (kept,), _ = load_externals(tmp_path / "results")
