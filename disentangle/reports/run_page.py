@@ -13,6 +13,7 @@ from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, measure_latents
 from disentangle.figures.traversals import traverse
 from disentangle.reports.curves_section import curves
+from disentangle.reports.network_data import LIMIT, live_networks
 from disentangle.reports.scores_section import baselines_near, matrices, score_blocks
 from disentangle.reports.sprites import data_uri
 from disentangle.runs.records import RunRecord, SettingRecord, describe_view, parts_of
@@ -26,12 +27,15 @@ SIDE = 128
 """The largest width of a picture on the page, in pixels; pictures are enlarged by whole factors."""
 
 
-def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
+def about_run(
+    run: Run, bases: Sequence[str] | None = None, network_limit: float = LIMIT
+) -> dict[str, Any]:
     """The template values of a run's page.
 
     Args:
         run: a run with a checkpoint.
         bases: the base images of the traversals; see `figures.bases.find_bases`.
+        network_limit: the largest size of the networks in the page, in MB.
     """
     record, latents = run.record, measure_latents(run)
     scores = current_scores(run, detail=True)
@@ -46,6 +50,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         "changed": settings(record, changed=True),
         "unchanged": settings(record, changed=False),
         "traversals": traversals(run, latents, bases),
+        "networks": live_networks(run, network_limit),
         "reconstructions": reconstructions(run),
         "curves": curves(run, latents),
         "scores": score_blocks(scores, baselines_near(run.path)),
