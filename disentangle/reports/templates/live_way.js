@@ -1,0 +1,45 @@
+/** The way from the base (A) to a second image (B): a straight line in latent space. */
+class Way {
+  constructor(panel) {
+    this.panel = panel;
+    this.slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, autocomplete: "off", "aria-label": "From A to B" });
+    panel.find(".way").append(make("span", {}, "A"), this.slider, make("span", {}, "B"));
+    this.canvases = Array.from({ length: STEPS }, () => make("canvas", {}));
+    this.canvases.forEach((canvas, i) => canvas.addEventListener("click", () => { this.slider.value = i / (STEPS - 1); this.go(); }));
+    panel.find(".steps").append(...this.canvases);
+    this.slider.addEventListener("input", () => this.go());
+  }
+
+  choose(target) {
+    this.target = target;
+    target.radios[1].checked = true;
+    this.restart();
+  }
+
+  at(part) {
+    const { base, rows } = this.panel;
+    const z = Array(rows.length);
+    for (const row of rows) {
+      const a = base.z[row.latent], b = this.target.z[row.latent];
+      z[row.latent] = part === 0 ? a : part === 1 ? b : row.snapped(a + part * (b - a));
+    }
+    return z;
+  }
+
+  go() {
+    this.slider.setAttribute("aria-valuetext", `${Math.round(100 * this.slider.value)} % of the way from ${this.panel.base.label} to ${this.target.label}`);
+    this.panel.setAll(this.at(Number(this.slider.value)));
+  }
+
+  /** Goes back to A, and paints the steps, one a frame. */
+  async restart() {
+    if (!this.target) return;
+    this.slider.value = 0;
+    const { base, target } = { base: this.panel.base, target: this.target };
+    for (const [i, canvas] of this.canvases.entries()) {
+      await nextFrame();
+      if (base !== this.panel.base || target !== this.target) return;
+      paintImage(canvas, this.panel.decode(this.at(i / (STEPS - 1))), this.panel.shape);
+    }
+  }
+}
