@@ -7,13 +7,11 @@ import torch
 from playwright import sync_api as playwright
 from torch import nn
 
-from disentangle.contracts import entry_points, registry
 from disentangle.nn import Nearest, Residual
-from disentangle.nn.likelihoods import LIKELIHOODS, make
 from disentangle.reports import page_layers
 from disentangle.reports.html import TEMPLATES
-from disentangle.reports.network_data import MEANS, decoder_of, encoder_of, network
-from disentangle.reports.page_layers import FUNCTIONS, WALKS, Layer, layers_of
+from disentangle.reports.network_data import network
+from disentangle.reports.page_layers import layers_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
