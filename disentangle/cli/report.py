@@ -48,6 +48,7 @@ def report(
             metavar="MB",
             min=0,
             help="largest size of the networks inside the page of a run, in MB; 0: pictures alone",
+            show_default="3",
         ),
     ] = 3.0,
     data_dir: DataDir = None,

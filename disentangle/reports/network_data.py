@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -144,14 +144,23 @@ def encoder_of(run: Run, room: float) -> dict[str, Any]:
         layers.append(Layer("deviations"))
         expected["deviation"] = code.scale.cpu()
     data = network(layers, shape, list(expected), room)
-    errors = differences(run_layers(layers, images), torch.cat(list(expected.values()), 1))
+    check_latents(run_layers(layers, images), expected, code.discrete)
+    return data
+
+
+def check_latents(got: Tensor, expected: Mapping[str, Tensor], discrete: bool) -> None:
+    """Check the outputs of an encoder's layers, [N, outputs], against the run's, [N, D] each.
+
+    Raises:
+        Different: they differ by more than rounding.
+    """
+    errors = differences(got, torch.cat(list(expected.values()), 1))
     scales = [values.abs().max().clamp(min=1).expand_as(values) for values in expected.values()]
     wrong = ~(errors / torch.cat(scales, 1) <= OF_LATENTS)
-    if wrong.float().mean() > (FLIPPED if code.discrete else 0):
+    if wrong.float().mean() > (FLIPPED if discrete else 0):
         raise Different(
             f"in the page its latents would differ by up to {errors.max():.2g} from the run's"
         )
-    return data
 
 
 def differences(got: Tensor, expected: Tensor) -> Tensor:
@@ -168,7 +177,7 @@ def differences(got: Tensor, expected: Tensor) -> Tensor:
 
 def samples(run: Run) -> Tensor:
     """Latents of images, of the prior, and of a range beyond what traversals show."""
-    ends = torch.stack([run.model.traversal(d, 2)[[0, -1]] for d in range(run.model.latents)])
+    ends = torch.stack([run.model.traversal(d, 2)[[0, -1]] for d in range(run.model.latents)]).cpu()
     rng = torch_rng(run.record.seed, "networks in a page")
     prior = torch.randn(SAMPLES, len(ends), generator=rng)
     share = torch.rand(SAMPLES, len(ends), generator=rng) * BEYOND + (1 - BEYOND) / 2
@@ -177,10 +186,11 @@ def samples(run: Run) -> Tensor:
 
 
 def examples(run: Run) -> Tensor:
-    """Images of the dataset and their negatives, [2 N, C, H, W] in [0, 1]."""
+    """Images of the dataset, their negatives and darker ones with noise, [3 N, C, H, W]."""
     order = numpy_rng(run.record.seed, "networks in a page").permutation(len(run.dataset))
     images = as_input(run.dataset.images(order[:SAMPLES]), run.record.dataset.image_shape)
-    return torch.cat([images, 1 - images]).contiguous()
+    noise = torch.rand(images.shape, generator=torch_rng(run.record.seed, "noise in a page"))
+    return torch.cat([images, 1 - images, images * noise]).contiguous()
 
 
 def network(
