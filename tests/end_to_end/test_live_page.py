@@ -91,7 +91,7 @@ def visit(browser):
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(path.resolve().as_uri())
-        if page.locator("#live .panel").count():
+        if options.get("java_script_enabled", True) and page.locator("#live .panel").count():
             page.locator("#live.ready").wait_for()
         return page
 
@@ -454,16 +454,12 @@ def test_sliders_of_quantised_latents_have_the_values_of_the_codebook(strangers,
     assert page.get_by_role("button", name="Surprise me").count() == 0
 
 
-def test_without_scripts_and_in_print_the_panel_is_not_there(visit, live_run):
-    page = visit_plain(visit, live_run)
-    assert not page.locator("#live .panel").is_visible()
-    assert page.locator("#traversals .strip").first.is_visible()
-
-
-def visit_plain(visit, run):
-    path = run.path / "plain.html"
-    path.write_text((run.path / "report.html").read_text().replace('class="panel', 'class="panels'))
-    return visit(path, java_script_enabled=False)
+def test_without_scripts_and_in_print_the_traversals_are_there_alone(visit, live_run, page):
+    page.emulate_media(media="print")
+    plain = visit(live_run.path / "report.html", java_script_enabled=False)
+    for shown in (page, plain):
+        assert not shown.locator("#live .panel").is_visible()
+        assert shown.locator("#traversals .strip").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -446,7 +446,7 @@ def test_page_of_a_colour_dataset_has_colour(run, monkeypatch):
     monkeypatch.setattr("disentangle.reports.run_page.find_bases", lambda run, specs: [base])
     monkeypatch.setattr(
         "disentangle.reports.run_page.reconstructions",
-        lambda run: {"sheet": "data:image/webp;base64,", "count": 1},
+        lambda run, shown: {"sheet": "data:image/webp;base64,", "count": 1},
     )
     page = Page(pages.run_page(run))
     (uri,) = re.findall(r"\.sprite \{ background-image: url\((.*?)\)", page.styles[1])
