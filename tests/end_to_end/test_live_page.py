@@ -38,7 +38,7 @@ READ = """canvas => {
 DROP = """([name, type, bytes]) => {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type }));
-  const where = document.querySelector("#live .row");
+  const where = document.querySelector("#traversals");
   where.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
 }"""
 PASTE = DROP.replace(
@@ -320,6 +320,11 @@ def test_the_way_between_two_images_is_straight(page, live_run):
         assert (pixels_of(steps.nth(i))[..., 0] / 255 - expected).abs().max() <= PIXEL
     steps.nth(2).click()
     assert_decoded(page, live_run, a + 0.25 * (b - a))
+    page.locator("#live [data-list=target] [type=radio]").nth(8).check()
+    assert_decoded(page, live_run, a + 0.25 * (own_latents(page, 8) - a))
+    page.get_by_role("button", name="Reset all").click()
+    assert page.get_by_label("From A to B").input_value() == "0"
+    assert_decoded(page, live_run, a)
 
 
 def test_change_is_outlined_and_measured(page, live_run):
@@ -371,7 +376,7 @@ def test_an_image_of_ones_own_is_encoded_and_becomes_the_base(page, live_run, wa
     content, image = png()
     if way == "choose":
         file = {"name": EVIL, "mimeType": "image/png", "buffer": content}
-        page.get_by_label("Your own image").set_input_files(file)
+        page.get_by_label("Your image", exact=True).set_input_files(file)
     else:
         page.evaluate(DROP if way == "drop" else PASTE, [EVIL, "image/png", [*content]])
     chosen = page.get_by_role("radio", name=f"your image {EVIL}").first
@@ -388,7 +393,7 @@ def test_an_image_of_ones_own_is_encoded_and_becomes_the_base(page, live_run, wa
 
 def test_a_file_that_is_no_image_changes_nothing(page, live_run):
     file = {"name": "notes<b>.txt", "mimeType": "text/plain", "buffer": b"not an image"}
-    page.get_by_label("Your own image").set_input_files(file)
+    page.get_by_label("Your image", exact=True).set_input_files(file)
     problem = page.locator("#live [role=alert]")
     playwright.expect(problem).to_contain_text("notes<b>.txt: not an image that this browser reads")
     assert_decoded(page, live_run, own_latents(page))

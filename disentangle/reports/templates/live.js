@@ -24,8 +24,9 @@ class LivePanel {
     this.wireButtons();
     this.way = new Way(this);
     for (const base of bases) this.addBase({ ...base, original: base.place === null ? null : this.cut(sprites, base.place) });
+    this.way.target = this.bases.find((base, i) => i > 0 && base.original) ?? this.bases.at(-1);
+    this.way.target.radios[1].checked = true;
     this.choose(this.bases[0]);
-    this.way.choose(this.bases.find((base, i) => i > 0 && base.original) ?? this.bases.at(-1));
     if (networks.encoder) new OwnImage(this, networks.encoder);
   }
 
@@ -63,7 +64,7 @@ class LivePanel {
   }
 
   wireButtons() {
-    this.find(".reset").addEventListener("click", () => this.setAll(this.base.z));
+    this.find(".reset").addEventListener("click", () => this.way.rewind());
     this.find(".sample")?.addEventListener("click", () => this.setAll(this.z.map(normal)));
     this.find(".outlined").addEventListener("change", () => this.draw());
     this.find("select").addEventListener("change", () => this.draw());
@@ -148,8 +149,8 @@ class LivePanel {
     this.base = base;
     base.radios[0].checked = true;
     for (const row of this.rows) row.own = base.z[row.latent];
-    this.setAll(base.z);
-    this.way.restart();
+    this.way.rewind();
+    this.way.paintSteps();
   }
 
   /* pictures */

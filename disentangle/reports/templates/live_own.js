@@ -3,19 +3,25 @@ class OwnImage {
   constructor(panel, encoder) {
     this.panel = panel;
     this.encoder = new Network(encoder);
-    const input = make("input", { type: "file", accept: "image/*", "aria-label": "Your own image" });
-    const tile = make("label", { class: "own", title: "Your own image" }, input, make("span", {}, "+ yours"));
+    const input = make("input", { type: "file", accept: "image/*" });
+    const tile = make("label", { class: "own", title: "Choose, drop or paste an image" }, input, make("span", {}, "Your image"));
     panel.find("[data-list=base] legend").after(tile);
     input.addEventListener("change", () => { this.take(input.files); input.value = ""; });
     document.addEventListener("paste", (event) => this.take(event.clipboardData.files));
-    this.listenToDrops(panel.root);
+    this.listenToDrops();
   }
 
-  listenToDrops(zone) {
-    const over = (on) => zone.classList.toggle("over", on);
-    zone.addEventListener("dragover", (event) => { event.preventDefault(); over(true); });
-    zone.addEventListener("dragleave", (event) => { if (!zone.contains(event.relatedTarget)) over(false); });
-    zone.addEventListener("drop", (event) => { event.preventDefault(); over(false); this.take(event.dataTransfer.files); });
+  /** A file may be dropped anywhere on the page: beside the panel the browser would open it instead. */
+  listenToDrops() {
+    const over = (on) => this.panel.root.classList.toggle("over", on);
+    const onFiles = (type, act) => document.addEventListener(type, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      act(event);
+    });
+    onFiles("dragover", () => over(true));
+    onFiles("dragleave", (event) => over(event.relatedTarget !== null));
+    onFiles("drop", (event) => { over(false); this.take(event.dataTransfer.files); });
   }
 
   async take([file]) {

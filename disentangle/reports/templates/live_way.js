@@ -13,7 +13,8 @@ class Way {
   choose(target) {
     this.target = target;
     target.radios[1].checked = true;
-    this.restart();
+    if (Number(this.slider.value) > 0) this.go();
+    this.paintSteps();
   }
 
   at(part) {
@@ -27,15 +28,20 @@ class Way {
   }
 
   go() {
-    this.slider.setAttribute("aria-valuetext", `${Math.round(100 * this.slider.value)} % of the way from ${this.panel.base.label} to ${this.target.label}`);
-    this.panel.setAll(this.at(Number(this.slider.value)));
+    const part = Number(this.slider.value);
+    this.slider.setAttribute("aria-valuetext", `${Math.round(100 * part)} % from ${this.panel.base.label} to ${this.target.label}`);
+    this.panel.setAll(this.at(part));
   }
 
-  /** Goes back to A, and paints the steps, one a frame. */
-  async restart() {
-    if (!this.target) return;
+  /** Goes back to A. */
+  rewind() {
     this.slider.value = 0;
-    const { base, target } = { base: this.panel.base, target: this.target };
+    this.go();
+  }
+
+  /** Paints the steps, one a frame, until A or B changes. */
+  async paintSteps() {
+    const { panel: { base }, target } = this;
     for (const [i, canvas] of this.canvases.entries()) {
       await nextFrame();
       if (base !== this.panel.base || target !== this.target) return;
