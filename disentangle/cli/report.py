@@ -42,6 +42,15 @@ def report(
             show_default="random, first, prior:2",
         ),
     ] = None,
+    network_limit: Annotated[
+        float,
+        typer.Option(
+            metavar="MB",
+            min=0,
+            help="largest size of the networks inside the page of a run, in MB; 0: pictures alone",
+            show_default="3",
+        ),
+    ] = 3.0,
     data_dir: DataDir = None,
     results: Results = RESULTS,
     file: File = None,
@@ -74,6 +83,7 @@ def report(
             output,
             runs=runs,
             bases=base,
+            network_limit=network_limit,
             loaded=loaded,
             data_dir=data_dir,
             file=file,

@@ -7,6 +7,7 @@ from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.files import write_text
 from disentangle.errors import DisentangleError
 from disentangle.reports.html import render
+from disentangle.reports.network_data import LIMIT
 from disentangle.reports.run_page import about_run
 from disentangle.reports.study_page import about_study
 from disentangle.runs.collection import find_folders, find_runs
@@ -23,6 +24,7 @@ def report(
     *,
     runs: bool = False,
     bases: Sequence[str] | None = None,
+    network_limit: float = LIMIT,
     loaded: tuple[Sequence[Run], Sequence[str]] | None = None,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
@@ -37,6 +39,7 @@ def report(
         loaded: for a folder: the runs to show, and messages on those that cannot be read; by
             default all below it.
         bases: for a run: the base images of the traversals; see `figures.bases.find_bases`.
+        network_limit: the largest size of the networks in the page of a run, in MB.
         data_dir: folder of the prepared dataset, if it has moved since training.
         file: the dataset's own file, if it has moved since training.
         say: called with the path of each run's report as it is written.
@@ -54,28 +57,32 @@ def report(
         raise DisentangleError(f"{path.parent}: no such folder. Create it first.")
     if single:
         run = where if isinstance(where, Run) else read_run(folder, data_dir=data_dir, file=file)
-        write_text(path, run_page(run, bases))
+        write_text(path, run_page(run, bases, network_limit))
         return path
-    problems = write_runs(folder, data_dir, file, say) if runs else []
+    problems = write_runs(folder, network_limit, data_dir, file, say) if runs else []
     shown, unread = loaded or (None, ())
     write_text(path, study_page(folder, path.parent, [*unread, *problems], shown))
     return path
 
 
 def write_runs(
-    folder: Path, data_dir: str | Path | None, file: str | Path | None, say: Say
+    folder: Path,
+    network_limit: float,
+    data_dir: str | Path | None,
+    file: str | Path | None,
+    say: Say,
 ) -> list[str]:
     """Write the report of each run below a folder; return a message per run that failed."""
     problems = []
     for path in find_runs(folder):
         try:
-            say(str(report(path, data_dir=data_dir, file=file)))
+            say(str(report(path, network_limit=network_limit, data_dir=data_dir, file=file)))
         except DisentangleError as error:
             problems.append(f"Report not written: {error}")
     return problems
 
 
-def run_page(run: Run, bases: Sequence[str] | None = None) -> str:
+def run_page(run: Run, bases: Sequence[str] | None = None, network_limit: float = LIMIT) -> str:
     """Render the report of a run.
 
     Raises:
@@ -86,7 +93,7 @@ def run_page(run: Run, bases: Sequence[str] | None = None) -> str:
             f"{run.path}: no checkpoint found. Restore it, or "
             f"{'train the run again' if run.finished else f'run `disentangle resume {run.path}`'}."
         )
-    return render("run", about_run(run, bases), "run.js")
+    return render("run", about_run(run, bases, network_limit), "run.js")
 
 
 def study_page(

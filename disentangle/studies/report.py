@@ -5,6 +5,7 @@ from pathlib import Path
 
 from disentangle._utils.callbacks import Say, silent
 from disentangle.reports import pages
+from disentangle.reports.network_data import LIMIT
 from disentangle.runs.labels import find_run
 from disentangle.runs.layout import RECORD
 from disentangle.runs.named import RESULTS
@@ -18,6 +19,7 @@ def report(
     *,
     runs: bool = False,
     bases: Sequence[str] | None = None,
+    network_limit: float = LIMIT,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     say: Say = silent,
@@ -32,6 +34,8 @@ def report(
         bases: for a run: the images or samples of the prior where the traversals start: `random`,
             `first`, `prior:COUNT` or the number of an image [default: `random`, `first` and
             `prior:2`].
+        network_limit: for a run: the largest size of its networks inside the page, in MB; without
+            them the page shows pictures alone.
         data_dir: folder of the prepared dataset, if it has moved since training.
         file: the dataset's own file, if it has moved since training.
         say: called with the path of each run's report as it is written.
@@ -53,6 +57,7 @@ def report(
         output,
         runs=runs,
         bases=bases,
+        network_limit=network_limit,
         loaded=loaded,
         data_dir=data_dir,
         file=file,
