@@ -13,6 +13,7 @@ from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, measure_latents
 from disentangle.figures.traversals import traverse
 from disentangle.reports.curves_section import curves
+from disentangle.reports.factor_section import factor_view
 from disentangle.reports.scores_section import baselines_near, matrices, score_blocks
 from disentangle.reports.sprites import data_uri
 from disentangle.runs.records import RunRecord, SettingRecord, describe_view, parts_of
@@ -47,6 +48,7 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         "unchanged": settings(record, changed=False),
         "traversals": traversals(run, latents, bases),
         "reconstructions": reconstructions(run),
+        "factors": factor_view(run, latents),
         "curves": curves(run, latents),
         "scores": score_blocks(scores, baselines_near(run.path)),
         "matrices": matrices(scores, latents),

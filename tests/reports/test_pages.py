@@ -299,7 +299,7 @@ def test_hostile_names_stay_words(run):
     log = {"step": 1, "terms": {EVIL: 1.0}, "active": 1, "scores": {EVIL: 0.5}}
     (run.path / "log.jsonl").write_text(json.dumps(log))
     page = Page(pages.run_page(run))
-    assert len(page.all("script")) == 2
+    assert not [script for script in page.scripts if script.lstrip().startswith("alert")]
     assert not [e for _, e in page.elements if "onerror" in e]
     assert page.text.count("alert(2)") > 5
 
@@ -431,7 +431,7 @@ def test_hostile_names_stay_words_in_a_folder(variant, tmp_path):
     variant("a", values=evil, record={"model": EVIL}, view={"split": EVIL}, knobs={"network": EVIL})
     variant("b", seed=1, finished=False, record={"failed": EVIL})
     page = study(tmp_path, [EVIL])
-    assert len(page.all("script")) == 2
+    assert not [script for script in page.scripts if script.lstrip().startswith("alert")]
     assert not [e for _, e in page.elements if "onerror" in e]
     assert page.text.count("alert(2)") > 5
 
