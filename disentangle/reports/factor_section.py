@@ -171,7 +171,8 @@ def value_counts(sizes: Sequence[int], most: int) -> list[int]:
 def in_rows(images: Tensor, columns: int) -> Tensor:
     """Images [N, C, H, W] in rows [rows, columns, C, H, W]; the last row is filled with black."""
     missing = -len(images) % columns
-    return pad(images, (0, 0) * 3 + (0, missing)).unflatten(0, (-1, columns))
+    filled = pad(images, (0, 0) * 3 + (0, missing))
+    return filled.view(-1, columns, *images.shape[1:])
 
 
 def factor(part: Part, column: int) -> dict[str, Any]:
@@ -200,10 +201,10 @@ def movements(part: Part, codes: NDArray[np.float64], latents: Latents) -> dict[
     """
     block = codes.reshape(*(len(part.chosen[k]) for k in part.moved), -1)
     axes = range(len(part.moved))
-    lines = np.stack(
+    ranges = np.stack(
         [np.ptp(block, axis=k, keepdims=True).mean(axis=tuple(axes)) for k in axes], 1
     )  # [D, factors]
-    lines = [[z if isfinite(z) else None for z in line] for line in lines.tolist()]
+    lines = [[z if isfinite(z) else None for z in line] for line in ranges.tolist()]
     most = max((z for line in lines for z in line if z is not None), default=0.0)
     return {
         "most": number(most),

@@ -25,8 +25,15 @@ from disentangle.score_tables.headings import headings
 from disentangle.scoring.metric_traits import counts as is_count
 from disentangle.scoring.metric_traits import direction
 
-FIRST = ("mig", "dci/disentanglement", "dci-lgbm/disentanglement", "factor-vae-score")
-FIRST += ("beta-vae-score", "sap", "modularity")
+FIRST = (
+    "mig",
+    "dci/disentanglement",
+    "dci-lgbm/disentanglement",
+    "factor-vae-score",
+    "beta-vae-score",
+    "sap",
+    "modularity",
+)
 """The scores that a card shows first, in this order, before any others."""
 SHOWN = 5
 """The number of scores on a card."""
@@ -134,10 +141,8 @@ def several_versions(
 
 def about_one(study: Path, runs: Sequence[Run], name: str, beside: Path) -> dict[str, Any]:
     """The template values of a study: its name, its page, and what its runs are."""
-    models, datasets = (
-        joined(sorted({text for run in runs for text in [of(run)]}))
-        for of in (lambda run: run.record.model, lambda run: run.record.dataset.name)
-    )
+    models = joined(sorted({run.record.model for run in runs}))
+    datasets = joined(sorted({run.record.dataset.name for run in runs}))
     return {
         "name": study.resolve().name,
         "href": link(study / name, beside),

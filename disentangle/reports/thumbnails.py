@@ -54,7 +54,8 @@ def decoded(run: Run) -> Tensor:
     z = torch.zeros(*values.shape, run.model.latents)
     for row, d in enumerate(rows):
         z[row, :, d] = values[row]
-    return run.decode(z.flatten(0, 1)).unflatten(0, values.shape)
+    images = run.decode(z.flatten(0, 1))
+    return images.view(*values.shape, *images.shape[1:])
 
 
 def first_panel(figure: Image.Image) -> Image.Image:

@@ -198,7 +198,7 @@ def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
       table.innerHTML = "<tbody><tr><td>0.00</td></tr></tbody>";
       document.body.append(table);
       const cell = table.querySelector("td");
-      return Array.from({ length: 101 }, (_, i) => i / 100).map((shade) => {
+      return Array.from({ length: 1001 }, (_, i) => i / 1000).map((shade) => {
         cell.style.setProperty("--v", shade);
         cell.className = shade > dark ? "dark" : "";
         const style = getComputedStyle(cell);
