@@ -172,7 +172,7 @@ def in_rows(images: Tensor, columns: int) -> Tensor:
     """Images [N, C, H, W] in rows [rows, columns, C, H, W]; the last row is filled with black."""
     missing = -len(images) % columns
     filled = pad(images, (0, 0) * 3 + (0, missing))
-    return filled.view(-1, columns, *images.shape[1:])
+    return filled.reshape(-1, columns, *images.shape[1:])
 
 
 def factor(part: Part, column: int) -> dict[str, Any]:

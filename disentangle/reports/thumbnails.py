@@ -55,7 +55,7 @@ def decoded(run: Run) -> Tensor:
     for row, d in enumerate(rows):
         z[row, :, d] = values[row]
     images = run.decode(z.flatten(0, 1))
-    return images.view(*values.shape, *images.shape[1:])
+    return images.reshape(*values.shape, *images.shape[1:])
 
 
 def first_panel(figure: Image.Image) -> Image.Image:

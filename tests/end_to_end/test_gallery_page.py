@@ -12,7 +12,7 @@ from disentangle.runs.collection import load_all
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 PAGE = RESULTS / "index.html"
-STUDIES = ("beta-sweep", "protocols", "quick")
+STUDIES = ("beta-sweep", "cpu-budget", "protocols", "quick")
 
 
 def lasting(text):
@@ -28,7 +28,8 @@ def test_the_published_gallery_is_up_to_date_and_small():
     remedy = "run `disentangle report results --gallery`"
     assert lasting(made) == lasting(PAGE.read_text()), remedy
     assert PAGE.stat().st_size < 1_500_000
-    assert made.count("data:image/webp") == len([run for run in runs if run.figures.exists()])
+    shown = [run for run in runs if run.figures.exists() or run.checkpoint_path.exists()]
+    assert made.count("data:image/webp") == len(shown) == 14
 
 
 @pytest.fixture
@@ -55,17 +56,17 @@ def texts(page, selector):
 @in_browser
 def test_cards_are_chosen_by_model_dataset_and_study(page):
     page = page()
-    assert page.locator("#choices [role=status]").text_content() == "61 runs"
+    assert page.locator("#choices [role=status]").text_content() == "63 runs"
     page.get_by_label("Model").select_option("factor-vae")
     assert set(texts(page, "h3")) == {"factor-vae"}
-    assert page.locator("#choices [role=status]").text_content() == "8 of 61 runs"
+    assert page.locator("#choices [role=status]").text_content() == "8 of 63 runs"
     assert page.locator(".shelf:visible h2").count() == 2
     page.get_by_label("Study").select_option("quick")
     assert all(text.startswith("quick, ") for text in texts(page, "p:last-child"))
     assert page.locator(".card:visible").count() == 3
     page.get_by_label("Dataset").select_option("chairs-parametric")
     assert page.locator(".card:visible, .shelf:visible").count() == 0
-    assert page.locator("#choices [role=status]").text_content() == "0 of 61 runs"
+    assert page.locator("#choices [role=status]").text_content() == "0 of 63 runs"
     for label in ("Model", "Study"):
         page.get_by_label(label).select_option("")
     assert page.locator(".card:visible").count() == 9
@@ -107,5 +108,5 @@ def test_a_phone_shows_one_card_beside_another_below(page, scheme):
 @in_browser
 def test_without_scripts_all_cards_are_there(page):
     page = page(java_script_enabled=False)
-    assert page.locator(".card:visible").count() == 61
+    assert page.locator(".card:visible").count() == 63
     assert not page.get_by_label("Sort by").is_visible()
