@@ -2,7 +2,8 @@
 document.documentElement.classList.add("script");
 
 function startTable(table) {
-  const heads = [...table.tHead.rows[0].cells];
+  const scores = table.tHead.querySelectorAll("[data-column]"); // may be in two rows
+  const heads = scores.length ? [...scores] : [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
 
   function sortKey(row, column) {
@@ -19,7 +20,8 @@ function startTable(table) {
     return sign * String(a).localeCompare(String(b), "en", { numeric: true });
   }
 
-  heads.forEach((head, column) => {
+  heads.forEach((head, i) => {
+    const column = Number(head.dataset.column ?? i);
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
