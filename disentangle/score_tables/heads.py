@@ -79,14 +79,16 @@ class HeadCell(NamedTuple):
         terms: more of it, for a line of its own.
         columns: the number of columns below it.
         rows: the number of rows of headings that it fills.
-        column: the position of its column; None above several, or above another heading.
+        column: the position of its column, or of the first of its columns.
+        group: True if headings of columns are below it.
     """
 
     text: str
+    column: int
     terms: str = ""
     columns: int = 1
     rows: int = 1
-    column: int | None = None
+    group: bool = False
 
 
 def head_of(column: ColumnKey, heading: str, kind: str = "") -> Head:
@@ -124,13 +126,13 @@ def head_rows(words: Sequence[str], heads: Sequence[Head]) -> list[list[HeadCell
     """The headings of a table: one row, or two if there is something below a metric's name."""
     groups, first = spans(heads), len(words)
     high = 1 if all(span.plain for span in groups) else 2
-    upper = [HeadCell(text, rows=high, column=i) for i, text in enumerate(words)]
+    upper = [HeadCell(text, i, rows=high) for i, text in enumerate(words)]
     lower: list[HeadCell] = []
     for span in groups:
         if span.plain:
-            upper.append(HeadCell(span.name, rows=high, column=first + span.start))
+            upper.append(HeadCell(span.name, first + span.start, rows=high))
             continue
-        upper.append(HeadCell(span.name, columns=len(span.labels)))
+        upper.append(HeadCell(span.name, first + span.start, columns=len(span.labels), group=True))
         for i, label in enumerate(span.labels, first + span.start):
-            lower.append(HeadCell(label.part, "; ".join(label.terms), column=i))
+            lower.append(HeadCell(label.part, i, "; ".join(label.terms)))
     return [upper, lower] if lower else [upper]

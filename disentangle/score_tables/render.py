@@ -60,7 +60,7 @@ class Sheet:
     def head_rows(self) -> list[list[HeadCell]]:
         """The headings, in one row or two."""
         if not self.heads:
-            return [[HeadCell(text, column=i) for i, text in enumerate(self.head)]]
+            return [[HeadCell(text, i) for i, text in enumerate(self.head)]]
         return head_rows(self.head[: self.words], self.heads)
 
     def without_constants(self) -> tuple["Sheet", str]:
@@ -144,8 +144,8 @@ def head_markup(sheet: Sheet) -> str:
     for row in sheet.head_rows:
         cells = []
         for each in row:
-            words = each.column is not None and each.column < sheet.words
-            style = LEFT if words else RIGHT if each.column is not None else CENTRE
+            words = each.column < sheet.words
+            style = CENTRE if each.group else LEFT if words else RIGHT
             span = f' colspan="{each.columns}" rowspan="{each.rows}"'
             text = f"{each.text} [{each.terms}]" if each.text and each.terms else each.text
             cells.append(cell(text or each.terms, style + span, "th"))

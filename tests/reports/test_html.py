@@ -24,7 +24,10 @@ def test_page_of_tables_is_whole_in_itself_and_has_the_papers_too(variant):
 def test_metric_is_named_once_above_its_columns(variant):
     own = [{"value": 0.2, "knobs": {"bins": bins}} for bins in (10, 40)]
     page = tables_page(make_tables([variant("a", values=own)]))
-    assert '<th scope="colgroup" class="metric" colspan="2"><span>mig</span></th>' in page
+    assert (
+        '<th scope="colgroup" class="metric" data-group="5" colspan="2"><span>mig</span></th>'
+        in page
+    )
     assert '<th scope="col" rowspan="2" data-column="0">model</th>' in page
     for column, term in ((5, "bins=10"), (6, "bins=40")):
         cell = f'data-column="{column}" class="number"><span class="terms">{term}</span></th>'
