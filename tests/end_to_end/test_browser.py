@@ -402,6 +402,22 @@ def test_labels_of_baselines_keep_apart_on_the_published_page(visit):
     assert all(b - a >= 12 for a, b in pairwise(tops))
 
 
+def test_baselines_of_the_plot_are_lines_or_crosses_or_hidden(visit):
+    page = visit(Path(__file__).parents[2] / "results" / "quick" / "report.html")
+    caption = page.locator(".plot figcaption")
+    assert "Dotted lines: baselines." in caption.inner_text()
+    page.locator("select[name=x]").select_option("score:mig")
+    assert page.locator(".scatter .cross").count() == 7
+    assert "Crosses: baselines." in caption.inner_text()
+    points = "all => all.map(e => e.getCTM().e)"
+    before = page.locator(".scatter .point").evaluate_all(points)
+    page.get_by_label("baselines").uncheck()
+    after = page.locator(".scatter .point").evaluate_all(points)
+    assert page.locator(".scatter .cross").count() == 0
+    assert "baselines" not in caption.inner_text()
+    assert max(after) - min(after) > 3 * (max(before) - min(before))
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_cell_of_an_audit_opens_its_case(tmp_path, visit, width):
     path = tmp_path / "page.html"

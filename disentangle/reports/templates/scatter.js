@@ -66,7 +66,7 @@ function startScatter(figure) {
   const { points, baselines, levels: kinds, logarithmic } = JSON.parse(document.getElementById(`${figure.dataset.table}-data`).textContent);
   const selects = figure.querySelectorAll("select");
   const field = figure.querySelector(".field");
-  const levels = figure.querySelector(".levels");
+  const levels = figure.querySelector(".levels"), toggle = figure.querySelector("input");
   const models = [...new Set(points.map((point) => point.model))];
 
   function paint() {
@@ -78,7 +78,7 @@ function startScatter(figure) {
     if (levels) levels.hidden = true;
     if (!shown.length) return;
     const scores = [x, y].filter((choice) => choice.score);
-    const lines = y.score ? Object.entries(baselines).filter(([, of]) => scores.every((choice) => choice.name in of)) : [];
+    const lines = y.score && toggle?.checked !== false ? Object.entries(baselines).filter(([, of]) => scores.every((choice) => choice.name in of)) : [];
     const values = (choice) => [...shown.map(choice.of), ...(choice.score ? lines.map(([, of]) => of[choice.name]) : [])];
     const across = axisOf(x, values(x), logarithmic), down = axisOf(y, values(y), logarithmic);
     for (const [choice, axis] of [[x, across], [y, down]]) choice.label = choice.score ? (v) => v.toPrecision(4) : axis.label;
@@ -97,7 +97,7 @@ function startScatter(figure) {
     if (models.length > 1) legend(field, models.filter((model) => shown.some((point) => point.model === model)), models);
   }
 
-  for (const select of selects) select.addEventListener("change", paint);
+  figure.addEventListener("change", paint);
   new ResizeObserver(paint).observe(figure);
 }
 
