@@ -34,13 +34,16 @@ def parts(sheet: Sheet, *, repeated: bool = False) -> list[Sheet]:
         for number, block in enumerate(blocks, 1):
             name = f"{kind}, {number} of {len(blocks)}" if len(blocks) > 1 else kind
             named.append((name, block))
+    last = named[-1][0]
+    elsewhere = f"Notes: see the table of {last}."
     return [
-        part(sheet, name, block, notes=repeated or name == named[-1][0]) for name, block in named
+        part(sheet, name, block, sheet.caption if repeated or name == last else elsewhere)
+        for name, block in named
     ]
 
 
-def part(sheet: Sheet, name: str, units: Sequence[Unit], *, notes: bool) -> Sheet:
-    """Some columns of a table; with `notes` its caption ends with that of the table."""
+def part(sheet: Sheet, name: str, units: Sequence[Unit], notes: str) -> Sheet:
+    """Some columns of a table, with a caption that says which, and ends with notes."""
     shown = [i for unit in units for i in unit.columns]
     columns = [*range(sheet.words), *(sheet.words + i for i in shown)]
     names = [unit.name.rstrip(f" {''.join(ARROWS.values())}") for unit in units]
@@ -52,7 +55,7 @@ def part(sheet: Sheet, name: str, units: Sequence[Unit], *, notes: bool) -> Shee
         head=[sheet.head[i] for i in columns],
         heads=tuple(sheet.heads[i] for i in shown),
         body=[[row[i] for i in columns] for row in sheet.body],
-        caption=f"{family} {sheet.caption}" if notes else f"{family} Notes: below the last table.",
+        caption=f"{family} {notes}",
         brief=f"{sheet.brief} {family}" if sheet.brief else "",
         numbers=len(shown),
     )

@@ -82,3 +82,12 @@ def test_kinds_are_named_in_wide_tables_only(variant):
     assert {head.kind for head in narrow.heads} == {""}
     kinds = {head.metric: head.kind for head in wide.heads}
     assert kinds == {"dci": LABELLED, "mig": LABELLED, "sap": LABELLED, "elbo": OTHER}
+
+
+def test_notebook_has_both_rows(variant):
+    own = [{"value": 0.2, "knobs": {"bins": bins}} for bins in (10, 40)]
+    (table,) = make_tables([variant("a", values=own)])
+    shown = table._repr_html_()
+    assert 'colspan="2" rowspan="1">mig</th></tr><tr><th' in shown
+    assert 'rowspan="2">model</th>' in shown
+    assert ">bins=40</th></tr></thead>" in shown

@@ -105,7 +105,9 @@ def test_terminal_shows_at_most_eight_scores_side_by_side(columns):
 def test_captions_name_the_family_and_what_is_in_it(table_of):
     first, second = table_of(9).sheets
     assert first.title == "tiny: scores that need labels"
-    assert first.caption == "Scores that need labels: dci, mig, sap. Notes: below the last table."
+    assert first.caption == (
+        "Scores that need labels: dci, mig, sap. Notes: see the table of other scores."
+    )
     assert second.title == "tiny: other scores"
     assert second.caption.startswith("Other scores: elbo. Trained on: tiny")
 
