@@ -81,8 +81,6 @@ def walk(module: nn.Module, shape: Shape) -> Iterable[Layer]:
     Raises:
         UnknownLayer: the module is unknown, or has settings that a page does not support.
     """
-    if isinstance(module, Sequence | Iterable) and not isinstance(module, nn.Module):
-        raise UnknownLayer(f"`page_layers` returned a {type(module).__name__}, expected modules")
     if (own := getattr(module, "page_layers", None)) is not None:
         return layers_of(own(), shape)[0]
     return WALKS[known_class(module)](module, shape)
@@ -97,10 +95,9 @@ def known_class(module: nn.Module) -> type[nn.Module]:
         UnknownLayer: there is none.
     """
     kind = type(module)
-    if kind in PLAIN:
-        return PLAIN[kind]
-    for known in kind.__mro__:
-        if known in WALKS and kind.forward is known.forward:
+    for base in kind.__mro__:
+        known = PLAIN.get(base, base)
+        if known in WALKS and kind.forward is base.forward:
             return known
     raise UnknownLayer(f"layer `{kind.__name__}` is unknown")
 
