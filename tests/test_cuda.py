@@ -16,10 +16,12 @@ from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan
 from disentangle.training.batches import BatchLoader, batches
 from disentangle.training.history import History
-from disentangle.training.loop import Interrupted, deterministic, make_optimizers, updating
+from disentangle.training.loop import deterministic
+from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.recorded_steps import RecordedSteps, own_stream, require_recordable
 from disentangle.training.resident import ResidentImages, free_bytes
 from disentangle.training.steps import BlockReader, EagerSteps
+from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
 pytestmark = [

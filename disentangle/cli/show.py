@@ -1,7 +1,7 @@
 """`disentangle show` and `doctor`: the details of a plugin, and a health check."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,11 @@ from disentangle.cli.output import print_beside
 from disentangle.cli.parameters import AsJson, DataDir, print_json
 from disentangle.contracts import entry_points, registry
 from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from disentangle.score_tables.published import Paper
 
 
 def known_files() -> dict[str, dict[str, Any]]:
@@ -26,16 +31,19 @@ def show(
         str,
         typer.Argument(
             metavar="NAME",
-            help="name, as listed by `disentangle list`",
+            help="name, as listed by `disentangle list`; or `published`, for tables of papers",
             autocompletion=completion.everything,
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show a plugin, protocol or preset.
+    """Show a plugin, protocol or preset, or the published tables.
 
     Prints its paper, equation, hyper-parameters and package.
     """
+    if name.lower() == "published":
+        show_published(as_json)
+        return
     matches = descriptions_of(name)
     if not matches:
         names = {entry.name for entry in entry_points.every_entry()}
@@ -48,6 +56,38 @@ def show(
     for number, match in enumerate(matches):
         typer.echo("\n" if number else "", nl=False)
         print_description(match)
+
+
+def show_published(as_json: bool) -> None:
+    """Print the tables of papers: the datasets and scores of each, and what conflicts."""
+    from disentangle.score_tables.published import known_papers
+
+    papers = known_papers()
+    if as_json:
+        print_json([paper.model_dump() for paper in papers])
+        return
+    tell("Scores that papers report. `disentangle table --published` shows them below yours.\n")
+    for source in dict.fromkeys(paper.source for paper in papers):
+        tables = [paper for paper in papers if paper.source == source]
+        typer.secho(source, bold=True)
+        tell(tables[0].link)
+        for paper in tables:
+            named = f" ('{paper.named}' in the paper)" if paper.named else ""
+            rows = f"{len(paper.rows)} rows of {', '.join(paper.scores)}"
+            tell(f"  {' or '.join(paper.datasets)}{named}: {rows}")
+        later = papers[papers.index(tables[-1]) + 1 :]
+        notes = [note for paper in tables for note in all_conflicts(paper, later)]
+        for note in dict.fromkeys(notes):
+            tell(f"  {note}")
+        tell("")
+
+
+def all_conflicts(paper: "Paper", others: "list[Paper]") -> "Iterator[str]":
+    """The conflicts of a paper's table with others, on each dataset that it may be of."""
+    from disentangle.score_tables.published import conflicts
+
+    for dataset in paper.datasets:
+        yield from conflicts(paper, dataset, others)
 
 
 def descriptions_of(name: str) -> list[dict[str, Any]]:

@@ -146,7 +146,7 @@ def sweep(
 
         parse_study(read_text(file), file)  # its errors come before those of `on`
         executor = executor_of(on, {name: v for name, v in given.items() if v is not None})
-        width = width_of(executor, device)
+        width_of(executor, device)  # an error in it comes before the datasets are prepared
         with working(CountLine(label="datasets")) as preparing:
             plan = load_plan(
                 file,
@@ -164,13 +164,14 @@ def sweep(
             say(f"dataset {name} is not available, skipping its runs: {why}")
         estimate = None
         if unfinished_jobs(states) and (deadline is None or dry_run):  # a trial takes time
-            estimate = Estimate(plan, width, executor.threads_each(device), device, say)
+            estimate = Estimate(plan, executor, device, say)
             say(estimate_line(estimate, states))
         if dry_run:
             show_work(plan, states, estimate, as_json)
             return
         check_present(plan)
         try:
+            width = width_of(executor, device, unfinished_jobs(states))
             swept = run_plan(
                 plan, executor, states, estimate, width, results, device, wait, deadline
             )

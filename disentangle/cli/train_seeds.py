@@ -93,10 +93,10 @@ def train_missing(
         run = Run(new[0].path, new[0].record, planned.part)
         for text in remarks(run, model_class(run.record.model)):
             say(text)
-    width = width_of(executor, device)
+    width = width_of(executor, device, left)
     seconds = dict.fromkeys(left, 0.0)
     if deadline is None:  # a trial takes time
-        estimate = Estimate(planned, width, executor.threads_each(device), device, say)
+        estimate = Estimate(planned, executor, device, say)
         say(estimate_line(estimate, states))
         seconds = {job: estimate.seconds(job, states[job]) for job in left}
     done = list(states.values()).count("done")

@@ -16,11 +16,14 @@ from disentangle.runs.records import RunRecord
 from disentangle.runs.run import Run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.measure import seconds_of
+from disentangle.studies.executor import Executor, width_of
 from disentangle.studies.jobs import Job, JobState, Planned
 from disentangle.training.batches import BatchLoader, batches
 from disentangle.training.history import History
-from disentangle.training.loop import log_interval, make_optimizers, steps_of, updating
+from disentangle.training.loop import steps_of
+from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.recorded_steps import own_stream
+from disentangle.training.state import log_interval
 from disentangle.training.steps import BlockReader
 
 Kind: TypeAlias = tuple[object, ...]
@@ -35,14 +38,22 @@ LOGS = 5
 class Estimate:
     """The estimated seconds that each job needs.
 
+    Args:
+        plan: the runs.
+        executor: what will run them.
+        device: the device to train on.
+        say: called with what is timed.
+
     Attributes:
+        width: number of runs at a time.
         step: kind of run -> seconds per step.
         scores: kind of run -> seconds of its scores, if a run of this kind has them all.
         measured: number of kinds that were timed by a trial because no run was available.
     """
 
-    def __init__(self, plan: Planned, width: int, threads: int, device: str, say: Say) -> None:
-        self.plan, self.width, self.threads = plan, width, threads
+    def __init__(self, plan: Planned, executor: Executor, device: str, say: Say) -> None:
+        self.plan, self.threads = plan, executor.threads_each(device)
+        self.width = width_of(executor, device, plan.jobs)
         self.device = choose_device(device)
         self.step: dict[Kind, float] = {}
         self.scores: dict[Kind, float] = {}
@@ -56,7 +67,7 @@ class Estimate:
                 self.measured += 1
                 say(f"timing {jobs[0].record.model} on {jobs[0].record.dataset.name}")
                 try:
-                    seconds = self.trial(jobs[0])
+                    seconds = self.trial(jobs[0]) * executor.sharing(jobs[0], device)
                 except (Exception, SystemExit) as error:  # a plugin's; its runs will report it
                     say(f"timing failed: {blame(error) or error}")
                     seconds = 0.0
@@ -138,7 +149,7 @@ def time_steps(run: Run, device: torch.device) -> float:
     feed = BatchLoader(dataset, device, resident=False)
     with torch.enable_grad(), own_stream(training, device):
         every = log_interval(training)
-        steps = steps_of(update, optimizers, History(every, device), feed, training, every)
+        steps = steps_of(update, optimizers, History(every, device), feed, training)
         length = steps.block_length(0, training.steps)
         order = batches(
             len(dataset), training.batch_size, training.seed, 0, (WARM + TRIAL) * length

@@ -1,7 +1,7 @@
 """The executor contract: where and how the runs of a study are trained."""
 
 from abc import abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -66,6 +66,13 @@ class Executor(Plugin):
     def width(self, device: str) -> int:
         """Return the number of jobs that run at the same time, as far as known."""
 
+    def sharing(self, job: Job, device: str) -> int:
+        """Return the number of jobs like this one that run at the same time in one of the places.
+
+        A job that is timed alone takes as many times longer beside the others, at most.
+        """
+        return 1
+
     def detached(self, jobs: Sequence[Job]) -> str:
         """Describe which of the jobs go on without this process, and how to cancel them.
 
@@ -92,17 +99,23 @@ def executor_of(on: str, given: Mapping[str, Any]) -> Executor:
     return cls(**{knob: setting.value for knob, setting in settings.items()})
 
 
-def width_of(executor: Executor, device: str) -> int:
-    """Return the number of jobs that an executor runs at the same time.
+def width_of(executor: Executor, device: str, jobs: Iterable[Job] = ()) -> int:
+    """Return the number of these jobs that an executor runs at the same time.
 
     Raises:
-        BrokenContract: `width` did not return a positive integer.
+        BrokenContract: `width` or `sharing` did not return a positive integer.
     """
-    width = executor.width(device)
-    if type(width) is not int or width < 1:
+    width = positive(executor, "width", executor.width(device))
+    shares = (positive(executor, "sharing", executor.sharing(job, device)) for job in jobs)
+    return width * max(shares, default=1)
+
+
+def positive(executor: Executor, method: str, number: object) -> int:
+    """Return the number of jobs that a method of an executor returned, if it is one."""
+    if type(number) is not int or number < 1:
         cls = type(executor)
         raise BrokenContract(
-            f"{cls.__module__}:{cls.__qualname__}.width() must return a positive number of jobs, "
-            f"got {width!r}"
+            f"{cls.__module__}:{cls.__qualname__}.{method}() must return a positive number of "
+            f"jobs, got {number!r}"
         )
-    return width
+    return number

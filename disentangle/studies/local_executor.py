@@ -100,6 +100,11 @@ class Local(Executor):
         """Return the number of trainings that run at the same time."""
         return len(self.places(device))
 
+    def sharing(self, job: Job, device: str) -> int:
+        """Return the number of trainings like this one that run at the same time on one GPU."""
+        on_gpu = GPU in self.places(device)[0]
+        return max(1, self.together) if on_gpu and is_recorded(job) else 1
+
     def threads_each(self, device: str) -> int:
         """Return the number of threads per training."""
         return int(self.places(device)[0][THREADS[0]])
@@ -139,8 +144,11 @@ class Local(Executor):
         processes = [partial(start, environment=environment) for environment in environments]
         gpus = self.shared_gpus(environments)
         shared = [gpu.join for _ in range(self.together) for gpu in gpus]
-        recorded = [job for job in jobs if gpus and needs_recorded_training(job)]
-        others = [job for job in jobs if job not in recorded]
+        recorded: list[Job] = []
+        others: list[Job] = []
+        for job in jobs:
+            shares = gpus and is_recorded(job) and job.state() != "unscored"
+            (recorded if shares else others).append(job)
         trained = Lane(recorded, shared, self.retries)
         scored = Lane([], self.scorers(gpus), self.retries)
         lanes = [trained, scored, Lane(others, processes, self.retries)]
@@ -180,9 +188,9 @@ class Local(Executor):
         ]
 
 
-def needs_recorded_training(job: Job) -> bool:
-    """True if a job's steps are to be recorded on a GPU."""
-    return bool(job.record.recipe.get("compile")) and job.state() != "unscored"
+def is_recorded(job: Job) -> bool:
+    """True if the steps of a job's training are to be recorded on a GPU."""
+    return bool(job.record.recipe.get("compile"))
 
 
 def start(job: Job, environment: Mapping[str, str]) -> Child:

@@ -108,10 +108,10 @@ def notebook_watch(
     left = unfinished_jobs(states)
     if not left or not in_notebook():
         return silent
-    width = width_of(executor, device)
+    width = width_of(executor, device, left)
     seconds = dict.fromkeys(left, 0.0)
     if deadline is None:  # a trial takes time
-        estimate = Estimate(planned, width, executor.threads_each(device), device, say)
+        estimate = Estimate(planned, executor, device, say)
         seconds = {job: estimate.seconds(job, states[job]) for job in left}
     done, line = list(states.values()).count("done"), NotebookLine()
     progress = RunsProgress(planned.name, seconds, width, len(states), done, deadline)

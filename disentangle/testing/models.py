@@ -23,7 +23,7 @@ from disentangle.testing.check import (
     undisturbed,
 )
 from disentangle.testing.trial import N, Subject, sets, slopes, values
-from disentangle.training.loop import make_optimizers, updating
+from disentangle.training.optimizers import make_optimizers, updating
 
 RNG = "draw from batch.rng, as in q.sample(batch.rng)"
 

@@ -13,7 +13,7 @@ from disentangle.errors import DisentangleError
 from disentangle.runs.named import load_run
 from disentangle.runs.scores import read_scores
 from disentangle.runs.train_command import train_command
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 
 pytestmark = pytest.mark.usefixtures("strangers")
 QUICK = ["--steps", "3", "--batch-size", "4", "--device", "cpu", "--no-figures"]

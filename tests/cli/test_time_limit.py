@@ -11,7 +11,7 @@ import pytest
 
 import disentangle
 from disentangle.runs.checkpoint import read_tensors
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
 pytestmark = [pytest.mark.usefixtures("strangers"), pytest.mark.slow]

@@ -15,7 +15,7 @@ from helpers.training_runs import stop_at
 
 import disentangle
 from disentangle.runs.collection import load_all
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SCRIPT = ROOT / "benchmarks" / "borrowed-gpu.sh"

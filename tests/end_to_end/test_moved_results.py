@@ -10,7 +10,7 @@ from helpers.training_runs import stop_at
 
 import disentangle
 from disentangle.runs.run import read_run
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 
 pytestmark = pytest.mark.usefixtures("strangers")
 STUDY = """

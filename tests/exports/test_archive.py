@@ -17,7 +17,7 @@ from disentangle.runs.labels import write_label
 from disentangle.runs.run import read_run
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.baselines import read_baselines
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 
 OPTIONS = {"batch_size": 8, "figures": False, "device": "cpu"}
 

@@ -16,7 +16,7 @@ from disentangle.runs.collection import find_runs
 from disentangle.runs.labels import read_label, write_label
 from disentangle.runs.run import read_run
 from disentangle.runs.scores import read_scores
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 
 OPTIONS = {"batch_size": 8, "figures": False, "device": "cpu"}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from disentangle.contracts import registry
+from disentangle.score_tables.published import papers_of
 from disentangle.scoring import protocol
 from disentangle.scoring.metric_spec import choose
 from disentangle.studies.plan import load_plan
@@ -143,7 +144,7 @@ def check_presets(text: str, file: Path) -> None:
 
 
 def check_toml(text, folder):
-    """Check that a TOML block is a valid study, protocol or part of a pyproject.toml."""
+    """Check that a TOML block is a valid study, protocol, paper or part of a pyproject.toml."""
     content = tomllib.loads(text)
     if "project" in content:
         groups = {f"disentangle.{group.kind}s" for group in registry.groups}
@@ -155,5 +156,7 @@ def check_toml(text, folder):
         file.write_text(re.sub(r"(?m)^preset = .*$", "", shrunk(text)))
         plan = load_plan(file, results=folder / "planned", device="cpu")
         assert plan.jobs or plan.absent
+    elif "tables" in content:
+        papers_of(content)
     else:
         choose(None, protocol.parse("mine", text.encode(), "mine.toml"))

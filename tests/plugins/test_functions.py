@@ -22,6 +22,7 @@ SPLIT = ("sap", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream", "snc"
 OTHERS = {
     "infomec": "infomec",
     "omes": "omes",
+    "tad": "tad",
     "total-correlation": "total_correlation",
     "beta-vae-score": "beta_vae_score",
     "factor-vae-score": "factor_vae_score",

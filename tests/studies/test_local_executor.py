@@ -13,6 +13,8 @@ from disentangle.studies import group
 from disentangle.studies import local_executor as supervisor
 from disentangle.studies import process as child
 from disentangle.studies import retries as attempts
+from disentangle.studies.estimate import Estimate
+from disentangle.studies.executor import width_of
 from disentangle.studies.jobs import START, Job
 from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan
@@ -286,10 +288,14 @@ for line in sys.stdin:
 
 
 def recorded_jobs(tmp_path, compile, seeds=3):
+    return recorded_plan(tmp_path, compile, seeds).jobs
+
+
+def recorded_plan(tmp_path, compile, seeds=3):
     file = tmp_path / "mine.toml"
     options = f"seeds = {seeds}\ncompile = {str(compile).lower()}\nsteps = 5\nbatch_size = 8\n"
     file.write_text(f'[[runs]]\nmodel = "vae"\ndataset = "tiny"\n{options}')
-    return load_plan(file, results=tmp_path / "results", device="cpu").jobs
+    return load_plan(file, results=tmp_path / "results", device="cpu")
 
 
 def test_recorded_trainings_share_a_process_and_are_scored_in_others(tmp_path, gpu):
@@ -306,6 +312,23 @@ def test_recorded_training_that_crashes_without_progress_is_given_up(tmp_path, g
     events = happened(Local(together=2, retries=1), second)
     assert [event.kind for event in events] == ["started", "again", "started", "failed"]
     assert events[-1].why.startswith("no; crashed")
+
+
+@pytest.mark.parametrize(
+    ("compile", "together", "width"), [(True, 16, 16), (True, 0, 1), (False, 16, 1)]
+)
+def test_width_counts_trainings_that_share_a_gpu(tmp_path, gpu, compile, together, width):
+    jobs = recorded_jobs(tmp_path, compile)
+    assert width_of(Local(together=together), "cuda", jobs) == width
+
+
+def test_trial_alone_is_no_faster_than_the_gpu_that_it_shares(tmp_path, gpu, monkeypatch):
+    monkeypatch.setattr("disentangle.studies.estimate.time_steps", lambda run, device: 0.5)
+    monkeypatch.setattr(Local, "threads_each", lambda self, device: 1)
+    plan = recorded_plan(tmp_path, True)
+    estimate = Estimate(plan, Local(together=4), "cpu", lambda text: None)
+    assert [*estimate.step.values()] == [0.5 * 4]
+    assert estimate.width == 4
 
 
 @pytest.mark.parametrize(("compile", "together"), [(False, 16), (True, 0)])

@@ -14,6 +14,7 @@ from disentangle.runs.named import load_run
 from disentangle.runs.score_records import ScoreFile
 from disentangle.scoring.score_runs import score
 from disentangle.studies.estimate import Estimate
+from disentangle.studies.local_executor import Local
 from disentangle.studies.plan import load_plan, score_requests
 from disentangle.studies.study_file import dataset_of, expand, parse_study, read_text
 from disentangle.training.configuration import ModelRequest
@@ -347,7 +348,7 @@ def test_time_left_comes_from_the_runs_that_there_are(plan, tmp_path):
     run = load_run(found.jobs[0].path)
     slow = [{**entry, "images_per_second": 4.0} for entry in run.log]
     (run.path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in slow))
-    estimate = Estimate(found, 2, 1, "cpu", lambda text: None)
+    estimate = Estimate(found, Local(jobs=2, threads=1), "cpu", lambda text: None)
     assert estimate.measured == 0
     job = found.jobs[1]
     assert estimate.seconds(job, states[job]) >= 5 * 8 / 4
@@ -364,7 +365,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
 
     monkeypatch.setattr("disentangle.studies.estimate.time_steps", broken)
     found, said = plan(RUNS), []
-    estimate = Estimate(found, 2, 1, "cpu", said.append)
+    estimate = Estimate(found, Local(jobs=2, threads=1), "cpu", said.append)
     assert said[-1] == "timing failed: of course"
     assert estimate.all({job: job.state() for job in found.jobs}) > 0
 
@@ -372,7 +373,7 @@ def test_model_that_cannot_be_timed_costs_the_others_nothing(plan, monkeypatch):
 def test_time_left_comes_from_a_trial_where_there_is_no_run(plan):
     found = plan(RUNS)
     said = []
-    estimate = Estimate(found, 2, 1, "cpu", said.append)
+    estimate = Estimate(found, Local(jobs=2, threads=1), "cpu", said.append)
     assert estimate.measured == 1
     assert said == ["timing beta-vae on tiny"]
     states = {job: job.state() for job in found.jobs}

@@ -12,7 +12,7 @@ from disentangle.errors import BrokenContract
 from disentangle.runs import checkpoint
 from disentangle.training.checks import checked
 from disentangle.training.history import History
-from disentangle.training.loop import Interrupted
+from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -8,9 +8,9 @@ from disentangle._utils.seeds import torch_rng
 from disentangle._utils.tensors import digest
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import DisentangleError, UsageError
-from disentangle.training.loop import Interrupted
 from disentangle.training.periodic import periodic_record
 from disentangle.training.progress import details
+from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -11,7 +11,7 @@ from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError
 from disentangle.training.batches import BatchLoader, batches
 from disentangle.training.history import History
-from disentangle.training.loop import make_optimizers, updating
+from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.recorded_steps import (
     LONGEST,
     WARM,

@@ -25,7 +25,8 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.traversals import draw_traversals
 from disentangle.runs import checkpoint
 from disentangle.training.batches import batches
-from disentangle.training.loop import Interrupted, make_optimizers
+from disentangle.training.optimizers import make_optimizers
+from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
 pytestmark = pytest.mark.usefixtures("strangers")
