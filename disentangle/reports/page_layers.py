@@ -95,7 +95,7 @@ def known_class(module: nn.Module) -> type[nn.Module]:
         UnknownLayer: there is none.
     """
     kind = type(module)
-    for base in kind.__mro__:
+    for base in (b for b in kind.__mro__ if issubclass(b, nn.Module)):
         known = PLAIN.get(base, base)
         if known in WALKS and kind.forward is base.forward:
             return known
@@ -398,7 +398,7 @@ def enlarged(x: Tensor, layer: Layer) -> Tensor:
 def places(layer: Layer, axis: int, old: int) -> Tensor:
     """The place of each new pixel among the old ones along an axis."""
     new = torch.arange(layer["size"][axis], dtype=torch.float32)
-    step = layer["step"][axis]
+    step: float = layer["step"][axis]
     if layer["mode"] == "nearest":
         return (new * step).clamp(max=old - 1)
     if layer["corners"]:
@@ -416,7 +416,7 @@ def between(x: Tensor, place: Tensor, axis: int) -> Tensor:
 
 def chosen(x: Tensor, layer: Layer) -> Tensor:
     """The nearest of each latent's values."""
-    return Nearest(layer.tensors["values"])(x)
+    return Nearest(layer.tensors["values"]).forward(x)
 
 
 def with_deviations(x: Tensor, layer: Layer) -> Tensor:
