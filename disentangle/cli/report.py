@@ -27,11 +27,20 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", help="file to write", show_default="report.html in that folder"
+            metavar="FILE.html",
+            help="file to write",
+            show_default="report.html in that folder; also index.html, a gallery, if it holds "
+            "several studies",
         ),
     ] = None,
     runs: Annotated[
         bool, typer.Option("--runs", help="also write a report of each run in the folder")
+    ] = False,
+    gallery: Annotated[
+        bool,
+        typer.Option(
+            "--gallery", help="write only the gallery of a folder: its runs as cards, in index.html"
+        ),
     ] = False,
     base: Annotated[
         list[str] | None,
@@ -69,6 +78,8 @@ def report(
     single = (folder / RECORD).exists()
     if runs and single:
         raise UsageError("--runs requires a folder of runs, got a single run")
+    if gallery and single:
+        raise UsageError("--gallery requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
     if network_limit is not None and (all_seeds or not (single or runs)):
@@ -85,6 +96,7 @@ def report(
             folder,
             output,
             runs=runs,
+            gallery=gallery,
             bases=base,
             network_limit=LIMIT if network_limit is None else network_limit,
             loaded=loaded,
