@@ -1,5 +1,6 @@
 """The panel "Move the latents" in a real browser: what it shows is what the run decodes."""
 
+import base64
 import io
 import json
 import os
@@ -33,7 +34,8 @@ READ = """canvas => {
   const { width, height } = canvas;
   const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
-  return [height, width, ...copy.getImageData(0, 0, width, height).data];
+  const bytes = copy.getImageData(0, 0, width, height).data;
+  return [height, width, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))];
 }"""
 DROP = """([name, type, bytes]) => {
   const dataTransfer = new DataTransfer();
@@ -135,8 +137,9 @@ def picture(page, selector="#live .decoded"):
 
 
 def pixels_of(canvas):
-    height, width, *data = canvas.evaluate(READ)
-    return torch.tensor(data, dtype=torch.float32).view(height, width, 4)
+    height, width, text = canvas.evaluate(READ)
+    pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+    return torch.from_numpy(pixels.astype(np.float32))
 
 
 def assert_decoded(page, run, z, within=PIXEL):
