@@ -27,11 +27,20 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", help="file to write", show_default="report.html in that folder"
+            metavar="FILE.html",
+            help="file to write",
+            show_default="report.html in that folder; also index.html, a gallery, if it holds "
+            "several studies",
         ),
     ] = None,
     runs: Annotated[
         bool, typer.Option("--runs", help="also write a report of each run in the folder")
+    ] = False,
+    gallery: Annotated[
+        bool,
+        typer.Option(
+            "--gallery", help="write only the gallery of a folder: its runs as cards, in index.html"
+        ),
     ] = False,
     base: Annotated[
         list[str] | None,
@@ -68,6 +77,8 @@ def report(
     single = (folder / RECORD).exists()
     if runs and single:
         raise UsageError("--runs requires a folder of runs, got a single run")
+    if gallery and single:
+        raise UsageError("--gallery requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
     if all_seeds and not single:
@@ -82,6 +93,7 @@ def report(
             folder,
             output,
             runs=runs,
+            gallery=gallery,
             bases=base,
             network_limit=network_limit,
             loaded=loaded,

@@ -182,7 +182,7 @@ def samples(run: Run) -> Tensor:
     prior = torch.randn(SAMPLES, len(ends), generator=rng)
     share = torch.rand(SAMPLES, len(ends), generator=rng) * BEYOND + (1 - BEYOND) / 2
     wide = ends[:, 0] + share * (ends[:, 1] - ends[:, 0])
-    return torch.cat([run.encode(examples(run)), prior, wide])
+    return torch.cat([run.encode(examples(run)[:SAMPLES]), prior, wide])
 
 
 def examples(run: Run) -> Tensor:

@@ -14,6 +14,7 @@ from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, measure_latents
 from disentangle.figures.traversals import traverse
 from disentangle.reports.curves_section import curves
+from disentangle.reports.factor_section import factor_view
 from disentangle.reports.live_section import live_panel
 from disentangle.reports.network_data import LIMIT, live_networks
 from disentangle.reports.scores_section import baselines_near, matrices, score_blocks
@@ -56,6 +57,7 @@ def about_run(
         "traversals": traversals(run, latents, bases),
         "networks": live_networks(run, network_limit),
         "reconstructions": reconstructions(run, shown),
+        "factors": factor_view(run, latents),
         "curves": curves(run, latents),
         "scores": score_blocks(scores, baselines_near(run.path)),
         "matrices": matrices(scores, latents),

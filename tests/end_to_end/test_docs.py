@@ -336,6 +336,8 @@ SURPRISES = (
     ("both are {} if pairs", ("beta-vae-score", "rotated", 30)),
     ("both are {} if pairs", ("factor-vae-score", "rotated", 30)),
     ("in other units score {}.", ("factor-vae-score", "scaled")),
+    ("there an accuracy of {} becomes", ("downstream/10000", "oracle")),
+    ("becomes {}.", ("downstream/10000", "scaled")),
     ("one latent it is {}, as", ("mig", "merged")),
     ("MIG-sup is {}. If", ("mig-sup", "merged")),
     ("MIG is {} and MIG-sup", ("mig", "copied")),

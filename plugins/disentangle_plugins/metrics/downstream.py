@@ -183,6 +183,13 @@ class Downstream(Metric[Labelled]):
             "downstream/efficiency": "Efficiency",
         }
     )
+    limitations = MappingProxyType(
+        {
+            "scaled": "the penalty weighs the sizes of codes",
+            "merged": "a linear classifier cannot tell values apart that lie between others",
+            "uneven grid, oracle": "a linear classifier can hardly tell 183 values apart",
+        }
+    )
     claims = MappingProxyType(
         {
             "downstream/10": (),
