@@ -204,6 +204,7 @@ def test_typed_value_is_exact_and_may_lie_beyond_the_slider(page, live_run):
         assert float(slider.get_attribute("max")) == pytest.approx(
             max(highest, own_latents(page)[5])
         )
+        assert number.evaluate("e => e.validity.valid")
     number.fill("")
     number.blur()
     assert number.input_value() == "-1.00"
@@ -239,6 +240,11 @@ def test_everything_is_done_by_keyboard(page, live_run):
     assert_decoded(page, live_run, z)
     page.keyboard.press("Delete")
     assert_decoded(page, live_run, own_latents(page))
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Shift+ArrowDown")
+    z[latent] = own_latents(page)[latent] + 0.05 - 0.5
+    assert_decoded(page, live_run, z)
     page.locator("#live [data-list=base] [type=radio]").first.focus()
     page.keyboard.press("ArrowRight")
     assert_decoded(page, live_run, own_latents(page, 1))
