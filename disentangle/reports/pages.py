@@ -118,7 +118,7 @@ def study_page(
 ) -> str:
     """Render the report of a folder of runs, to be written into `beside`; see `about_study`."""
     values = about_study(folder, beside, NAME, problems, only, tables, pictures)
-    return render("study", values, "study.js")
+    return render("study", values)
 
 
 def gallery_page(

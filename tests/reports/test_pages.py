@@ -323,7 +323,8 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     variant("c", values=[{"value": None, "reason": "why not"}], knobs={"beta": 9.0})
     variant("d", values=[{"value": 0.9}], fingerprint="f" * 64)
     page = study(tmp_path)
-    assert len(page.all("table", **{"class": "sortable"})) == 3
+    assert len(page.all("table", **{"class": "sortable scored"})) == 2
+    assert len(page.all("table", **{"class": "sortable"})) == 1
     keys = [e["data-sort"] for e in page.all("td", **{"class": "number"}) if "data-sort" in e]
     assert float(keys[0]) == pytest.approx(0.2)
     assert keys[1:3] == ["", "0.9"]
@@ -390,6 +391,27 @@ def test_plot_of_numbers_that_are_not_finite_is_still_json(variant, tmp_path):
     told = json.loads(study(tmp_path).scripts[0])
     assert told["points"][0]["knobs"]["beta"] == "Infinity"
     assert list(told["points"][0]["scores"].values()) == [0.5]
+
+
+def test_rows_to_compare_have_the_values_of_their_seeds_and_links_to_their_pages(variant, tmp_path):
+    for seed in (0, 1):
+        run = variant(f"a{seed}", seed=seed, values=[{"value": 0.1 + 0.2 * seed}])
+    (run.path / "report.html").write_text("")
+    variant("b", values=[{"value": 0.5}], knobs={"beta": 9.0})
+    count = {"value": 3.0, "metric": "elbo", "name": "elbo/active-units"}
+    variant("c", values=[count], knobs={"beta": 20.0})
+    compared = json.loads(study(tmp_path).scripts[0])["compared"]
+    assert [(one["score"], one["counts"]) for one in compared["columns"]] == [
+        ("elbo/active-units", True),
+        ("mig", False),
+    ]
+    first, second, third = compared["rows"]
+    assert (first["name"], second["name"]) == ("beta-vae beta=2.0", "beta-vae beta=9.0")
+    assert first["scores"][1] == {"centre": 0.2, "values": [0.1, 0.3]}
+    assert second["scores"] == [None, {"centre": 0.5, "values": [0.5]}]
+    assert third["scores"] == [{"centre": 3.0, "values": [3.0]}, None]
+    assert first["pages"] == [["seed 1", "a1/report.html"]]
+    assert second["pages"] == []
 
 
 def test_folder_tells_its_problems(variant, tmp_path):
@@ -513,7 +535,7 @@ def test_page_of_a_folder_shows_external_encoders(variant, external):
     assert mine.record.id in words
     (plot,) = [json.loads(s) for s in page.scripts if s.startswith("{")]
     assert plot["baselines"] == {"mine (external)": {"mig": 0.9}}
-    assert "Each dot is one run. Dotted lines: external encoders." in words
+    assert "Each dot is one run. Dotted lines: external encoders." in " ".join(words.split())
 
 
 def test_page_of_external_encoders_alone(external):
