@@ -1,6 +1,5 @@
 """Networks in a page's data: what is left out of it, and why."""
 
-import inspect
 from dataclasses import replace
 
 import pytest
@@ -8,7 +7,6 @@ import torch
 from torch import nn
 
 import disentangle
-from disentangle.cli.report import report as report_command
 from disentangle.nn import Residual
 from disentangle.nn.layers import ToImage
 from disentangle.nn.likelihoods import Bernoulli
@@ -233,6 +231,13 @@ def test_quantised_latents_may_differ_where_rounding_decides_but_not_in_many_pla
         check_latents(got, {"mean": codes}, discrete=True)
 
 
+def test_subclass_of_a_layer_of_disentangle_counts_as_torchs():
+    class Wide(ToImage):
+        pass
+
+    assert layers_of([Wide(2, 1)], (2, 3, 3))[0][0].kind == "transposed"
+
+
 def test_subclass_counts_as_the_layer_whose_forward_it_has():
     layers, shape = layers_of([Kind(3, 2), nn.Unflatten(1, (2, 1, 1)), ToImage(2, 1)], (3,))
     assert [layer.kind for layer in layers] == ["linear", "reshape", "transposed"]
@@ -299,5 +304,20 @@ def test_limit_below_zero_is_refused(run, command):
     assert "--network-limit" in error
 
 
-def test_default_of_the_command_is_the_functions():
-    assert inspect.signature(report_command).parameters["network_limit"].default == LIMIT
+def test_limit_without_the_page_of_a_run_is_refused(run, command):
+    for options in ((run.path.parent,), (run.path, "--all-seeds")):
+        code, _, error = command("report", *options, "--network-limit", "1")
+        assert code == 2
+        assert "--network-limit requires the page of a run: a single RUN, or --runs" in error
+
+
+def test_limit_of_pages_of_several_runs_is_passed_on(run, command, monkeypatch):
+    limits = []
+    monkeypatch.setattr(pages, "run_page", lambda run, bases, limit: limits.append(limit) or "page")
+    command("report", run.path.parent, "--runs", "--network-limit", "5")
+    assert limits == [5]
+
+
+def test_help_of_the_command_names_the_default(command):
+    _, out, _ = command("report", "--help")
+    assert f"[default: {LIMIT:g}]" in " ".join(out.split())
