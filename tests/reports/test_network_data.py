@@ -1,6 +1,7 @@
 """Networks in a page's data: what is left out of it, and why."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,6 +31,7 @@ from disentangle.reports.page_layers import (
     tensor,
 )
 
+RESULTS = Path(__file__).parents[2] / "results"
 WAY_OUT = (
     " A module can name layers that compute the same in a method `page_layers`, and a model in "
     "`page_decoder` and `page_encoder`."
@@ -321,3 +323,17 @@ def test_limit_of_pages_of_several_runs_is_passed_on(run, command, monkeypatch):
 def test_help_of_the_command_names_the_default(command):
     _, out, _ = command("report", "--help")
     assert f"[default: {LIMIT:g}]" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("name", ["beta-tcvae/66fc74e12b", "beta-vae/09ef3a7875"])
+def test_networks_after_long_training_are_in_their_page(name, monkeypatch):
+    run = disentangle.load_run(RESULTS / "cpu-budget" / "dsprites" / name)
+    squares = torch.zeros(8, 1, 64, 64)
+    for number, image in enumerate(squares):
+        image[:, 4 * number : 4 * number + 20, 6 * number : 6 * number + 20] = 1
+    examples = torch.cat([squares, 1 - squares])
+    monkeypatch.setattr("disentangle.reports.network_data.examples", lambda run: examples)
+    data = live_networks(run)
+    assert data["why"] == {}
+    assert data["decoder"]
+    assert data["encoder"]
