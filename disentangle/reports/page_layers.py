@@ -29,6 +29,10 @@ class UnknownLayer(Exception):
     """A page cannot run a layer; the message says which and why."""
 
 
+class NotFinite(Exception):
+    """A layer has weights that are not finite."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """One step of a network.
@@ -54,6 +58,7 @@ def layers_of(modules: Iterable[nn.Module], shape: Shape) -> tuple[list[Layer], 
 
     Raises:
         UnknownLayer: a module is unknown, or has settings that a page does not support.
+        NotFinite: a weight is not finite.
     """
     layers: list[Layer] = []
     for module in modules:
@@ -106,11 +111,11 @@ def tensor(values: Tensor) -> Tensor:
     """Weights on the CPU, as a page has them; see `rounded`.
 
     Raises:
-        UnknownLayer: some are not finite.
+        NotFinite: some are not finite.
     """
     values = values.detach().float().cpu()
     if not values.isfinite().all():
-        raise UnknownLayer("it has weights that are not finite")
+        raise NotFinite("its weights are not all finite, as after a training that diverged")
     whole, scale = rounded(values)
     return (whole * scale).view_as(values) if values.ndim > 1 else values
 
