@@ -1,5 +1,6 @@
 """Accessibility of every kind of page: axe-core finds nothing serious or critical."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ OPEN = "document.querySelectorAll('details').forEach((each) => { each.open = tru
 def run(trained, strangers_folder, tmp_path_factory):
     """A run with active and inactive latents, and with scores and their matrices."""
     with registered(strangers_folder):
-        run = load_run(trained.path)
+        run = load_run(shutil.copytree(trained.path, tmp_path_factory.mktemp("scored") / "run"))
         codes = run.encode(run.dataset.images(np.arange(75)))
         with torch.no_grad():
             *_, last = [m for m in run.model.encoder.modules() if isinstance(m, nn.Linear)]
