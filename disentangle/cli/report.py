@@ -52,14 +52,14 @@ def report(
         ),
     ] = None,
     network_limit: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="MB",
             min=0,
             help="largest size of the networks inside the page of a run, in MB; 0: pictures alone",
             show_default="3",
         ),
-    ] = 3.0,
+    ] = None,
     data_dir: DataDir = None,
     results: Results = RESULTS,
     file: File = None,
@@ -67,6 +67,7 @@ def report(
     """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
+    from disentangle.reports.network_data import LIMIT
     from disentangle.runs.external import load_externals
     from disentangle.runs.layout import RECORD
     from disentangle.studies.study_runs import load_study
@@ -81,6 +82,8 @@ def report(
         raise UsageError("--gallery requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
+    if network_limit is not None and (all_seeds or not (single or runs)):
+        raise UsageError("--network-limit requires the page of a run: a single RUN, or --runs")
     if all_seeds and not single:
         raise UsageError("--all-seeds requires a single run, got a folder of runs")
     loaded = None if single else load_study(folder)
@@ -95,7 +98,7 @@ def report(
             runs=runs,
             gallery=gallery,
             bases=base,
-            network_limit=network_limit,
+            network_limit=LIMIT if network_limit is None else network_limit,
             loaded=loaded,
             data_dir=data_dir,
             file=file,

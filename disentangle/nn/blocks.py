@@ -8,7 +8,9 @@ class Residual(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x to x + f(x), of the same shape."""
-        y: Tensor = super().forward(x)
+        y = x
+        for layer in self:
+            y = layer(y)
         return x + y
 
 

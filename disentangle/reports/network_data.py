@@ -15,6 +15,7 @@ from disentangle.contracts.model import Posterior
 from disentangle.nn import likelihoods
 from disentangle.reports.page_layers import (
     Layer,
+    NotFinite,
     Shape,
     UnknownLayer,
     layers_of,
@@ -98,6 +99,8 @@ def reason_of(error: Exception, limit: float) -> str:
             f"Run `disentangle report RUN --network-limit {more}` to include it."
         )
     text = " ".join(str(error).split())
+    if isinstance(error, NotFinite):
+        return f"{text}."
     if not isinstance(error, UnknownLayer | Different):
         text = f"{type(error).__name__}: {text}"
     return f"{text}. {HELP}"
@@ -121,7 +124,7 @@ def decoder_of(run: Run, room: float) -> dict[str, Any]:
     errors = differences(run_layers(layers, z), run.decode(z))
     bound = OF_CONTINUOUS if kind == "continuous-bernoulli" else OF_PIXELS
     if not (error := float(errors.max())) <= bound:
-        raise Different(f"in the page its pixels would differ by up to {error:.2g} from the run's")
+        raise Different(f"with weights of 16 bits its pixels would differ by up to {error:.2g}")
     return data
 
 
@@ -159,7 +162,7 @@ def check_latents(got: Tensor, expected: Mapping[str, Tensor], discrete: bool) -
     wrong = ~(errors / torch.cat(scales, 1) <= OF_LATENTS)
     if wrong.float().mean() > (FLIPPED if discrete else 0):
         raise Different(
-            f"in the page its latents would differ by up to {errors.max():.2g} from the run's"
+            f"with weights of 16 bits its latents would differ by up to {errors.max():.2g}"
         )
 
 

@@ -29,6 +29,10 @@ class UnknownLayer(Exception):
     """A page cannot run a layer; the message says which and why."""
 
 
+class NotFinite(Exception):
+    """A layer has weights that are not finite."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """One step of a network.
@@ -54,6 +58,7 @@ def layers_of(modules: Iterable[nn.Module], shape: Shape) -> tuple[list[Layer], 
 
     Raises:
         UnknownLayer: a module is unknown, or has settings that a page does not support.
+        NotFinite: a weight is not finite.
     """
     layers: list[Layer] = []
     for module in modules:
@@ -81,8 +86,6 @@ def walk(module: nn.Module, shape: Shape) -> Iterable[Layer]:
     Raises:
         UnknownLayer: the module is unknown, or has settings that a page does not support.
     """
-    if isinstance(module, Sequence | Iterable) and not isinstance(module, nn.Module):
-        raise UnknownLayer(f"`page_layers` returned a {type(module).__name__}, expected modules")
     if (own := getattr(module, "page_layers", None)) is not None:
         return layers_of(own(), shape)[0]
     return WALKS[known_class(module)](module, shape)
@@ -97,10 +100,9 @@ def known_class(module: nn.Module) -> type[nn.Module]:
         UnknownLayer: there is none.
     """
     kind = type(module)
-    if kind in PLAIN:
-        return PLAIN[kind]
-    for known in kind.__mro__:
-        if known in WALKS and kind.forward is known.forward:
+    for base in (b for b in kind.__mro__ if issubclass(b, nn.Module)):
+        known = PLAIN.get(base, base)
+        if known in WALKS and kind.forward is base.forward:
             return known
     raise UnknownLayer(f"layer `{kind.__name__}` is unknown")
 
@@ -109,11 +111,11 @@ def tensor(values: Tensor) -> Tensor:
     """Weights on the CPU, as a page has them; see `rounded`.
 
     Raises:
-        UnknownLayer: some are not finite.
+        NotFinite: some are not finite.
     """
     values = values.detach().float().cpu()
     if not values.isfinite().all():
-        raise UnknownLayer("it has weights that are not finite")
+        raise NotFinite("its weights are not all finite, as after a training that diverged")
     whole, scale = rounded(values)
     return (whole * scale).view_as(values) if values.ndim > 1 else values
 
@@ -401,7 +403,7 @@ def enlarged(x: Tensor, layer: Layer) -> Tensor:
 def places(layer: Layer, axis: int, old: int) -> Tensor:
     """The place of each new pixel among the old ones along an axis."""
     new = torch.arange(layer["size"][axis], dtype=torch.float32)
-    step = layer["step"][axis]
+    step: float = layer["step"][axis]
     if layer["mode"] == "nearest":
         return (new * step).clamp(max=old - 1)
     if layer["corners"]:
@@ -419,7 +421,7 @@ def between(x: Tensor, place: Tensor, axis: int) -> Tensor:
 
 def chosen(x: Tensor, layer: Layer) -> Tensor:
     """The nearest of each latent's values."""
-    return Nearest(layer.tensors["values"])(x)
+    return Nearest(layer.tensors["values"]).forward(x)
 
 
 def with_deviations(x: Tensor, layer: Layer) -> Tensor:

@@ -389,7 +389,7 @@ def test_a_cell_of_an_audit_opens_its_case(tmp_path, visit, width):
     assert dialog.locator("circle").count() == 2 * 4
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
-    assert "#" not in page.url
+    page.wait_for_url(lambda url: "#" not in url)
 
 
 def test_an_address_names_a_cell_of_an_audit(tmp_path, visit):

@@ -175,7 +175,7 @@ def cases():
             yield name, (3, 64, 64)
 
 
-@pytest.mark.parametrize(("name", "shape"), cases(), ids=str)
+@pytest.mark.parametrize(("name", "shape"), list(cases()), ids=str)
 def test_decoder_and_encoder_of_a_network_are_torchs(name, shape, javascript):
     torch.manual_seed(len(name) + sum(shape))
     made = entry_points.networks.load(name)()

@@ -1,5 +1,6 @@
 """The panel "Move the latents" in a real browser: what it shows is what the run decodes."""
 
+import base64
 import io
 import json
 import os
@@ -33,7 +34,8 @@ READ = """canvas => {
   const { width, height } = canvas;
   const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
-  return [height, width, ...copy.getImageData(0, 0, width, height).data];
+  const bytes = copy.getImageData(0, 0, width, height).data;
+  return [height, width, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))];
 }"""
 DROP = """([name, type, bytes]) => {
   const dataTransfer = new DataTransfer();
@@ -135,8 +137,9 @@ def picture(page, selector="#live .decoded"):
 
 
 def pixels_of(canvas):
-    height, width, *data = canvas.evaluate(READ)
-    return torch.tensor(data, dtype=torch.float32).view(height, width, 4)
+    height, width, text = canvas.evaluate(READ)
+    pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+    return torch.from_numpy(pixels.astype(np.float32))
 
 
 def assert_decoded(page, run, z, within=PIXEL):
@@ -201,6 +204,7 @@ def test_typed_value_is_exact_and_may_lie_beyond_the_slider(page, live_run):
         assert float(slider.get_attribute("max")) == pytest.approx(
             max(highest, own_latents(page)[5])
         )
+        assert number.evaluate("e => e.validity.valid")
     number.fill("")
     number.blur()
     assert number.input_value() == "-1.00"
@@ -236,6 +240,11 @@ def test_everything_is_done_by_keyboard(page, live_run):
     assert_decoded(page, live_run, z)
     page.keyboard.press("Delete")
     assert_decoded(page, live_run, own_latents(page))
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Shift+ArrowDown")
+    z[latent] = own_latents(page)[latent] + 0.05 - 0.5
+    assert_decoded(page, live_run, z)
     page.locator("#live [data-list=base] [type=radio]").first.focus()
     page.keyboard.press("ArrowRight")
     assert_decoded(page, live_run, own_latents(page, 1))

@@ -1,14 +1,13 @@
 """Networks in a page's data: what is left out of it, and why."""
 
-import inspect
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import disentangle
-from disentangle.cli.report import report as report_command
 from disentangle.nn import Residual
 from disentangle.nn.layers import ToImage
 from disentangle.nn.likelihoods import Bernoulli
@@ -32,6 +31,7 @@ from disentangle.reports.page_layers import (
     tensor,
 )
 
+RESULTS = Path(__file__).parents[2] / "results"
 WAY_OUT = (
     " A module can name layers that compute the same in a method `page_layers`, and a model in "
     "`page_decoder` and `page_encoder`."
@@ -198,7 +198,8 @@ def test_weight_that_is_not_finite_is_a_reason(value, run):
     run.model.encoder[0].bias.data[0] = value
     reasons = why(run)
     assert list(reasons) == list(PARTS)
-    assert all("it has weights that are not finite." in text for text in reasons.values())
+    end = "its weights are not all finite, as after a training that diverged."
+    assert all(text.endswith(end) for text in reasons.values())
 
 
 def test_network_above_the_limit_is_left_out_and_the_limit_it_needs_is_named(run):
@@ -231,6 +232,13 @@ def test_quantised_latents_may_differ_where_rounding_decides_but_not_in_many_pla
     got.view(-1)[2] += 0.5
     with pytest.raises(Different, match=r"would differ by up to 0\.5"):
         check_latents(got, {"mean": codes}, discrete=True)
+
+
+def test_subclass_of_a_layer_of_disentangle_counts_as_torchs():
+    class Wide(ToImage):
+        pass
+
+    assert layers_of([Wide(2, 1)], (2, 3, 3))[0][0].kind == "transposed"
 
 
 def test_subclass_counts_as_the_layer_whose_forward_it_has():
@@ -299,5 +307,34 @@ def test_limit_below_zero_is_refused(run, command):
     assert "--network-limit" in error
 
 
-def test_default_of_the_command_is_the_functions():
-    assert inspect.signature(report_command).parameters["network_limit"].default == LIMIT
+def test_limit_without_the_page_of_a_run_is_refused(run, command):
+    for options in ((run.path.parent,), (run.path, "--all-seeds")):
+        code, _, error = command("report", *options, "--network-limit", "1")
+        assert code == 2
+        assert "--network-limit requires the page of a run: a single RUN, or --runs" in error
+
+
+def test_limit_of_pages_of_several_runs_is_passed_on(run, command, monkeypatch):
+    limits = []
+    monkeypatch.setattr(pages, "run_page", lambda run, bases, limit: limits.append(limit) or "page")
+    command("report", run.path.parent, "--runs", "--network-limit", "5")
+    assert limits == [5]
+
+
+def test_help_of_the_command_names_the_default(command):
+    _, out, _ = command("report", "--help")
+    assert f"[default: {LIMIT:g}]" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("name", ["beta-tcvae/66fc74e12b", "beta-vae/09ef3a7875"])
+def test_networks_after_long_training_are_in_their_page(name, monkeypatch):
+    run = disentangle.load_run(RESULTS / "cpu-budget" / "dsprites" / name)
+    squares = torch.zeros(8, 1, 64, 64)
+    for number, image in enumerate(squares):
+        image[:, 4 * number : 4 * number + 20, 6 * number : 6 * number + 20] = 1
+    examples = torch.cat([squares, 1 - squares])
+    monkeypatch.setattr("disentangle.reports.network_data.examples", lambda run: examples)
+    data = live_networks(run)
+    assert data["why"] == {}
+    assert data["decoder"]
+    assert data["encoder"]

@@ -322,6 +322,7 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     variant("b", seed=1, values=[{"value": 0.3}])
     variant("c", values=[{"value": None, "reason": "why not"}], knobs={"beta": 9.0})
     variant("d", values=[{"value": 0.9}], fingerprint="f" * 64)
+    variant("e", knobs={"beta": 9.0}, fingerprint="f" * 64)
     page = study(tmp_path)
     assert len(page.all("table", **{"class": "sortable scored"})) == 2
     assert len(page.all("table", **{"class": "sortable"})) == 1
@@ -329,6 +330,8 @@ def test_folder_has_a_table_for_each_dataset_that_sorts_by_the_centre(variant, t
     assert float(keys[0]) == pytest.approx(0.2)
     assert keys[1:3] == ["", "0.9"]
     assert "n/a: why not" in page.text
+    labels = [e["aria-label"] for _, e in page.elements if e.get("aria-label")]
+    assert len(labels) == len(set(labels))
 
 
 def test_collapsed_rows_come_last_whatever_their_score(variant, tmp_path):

@@ -27,6 +27,7 @@ class LivePanel {
     this.way.target = this.bases.find((base, i) => i > 0 && base.original) ?? this.bases.at(-1);
     this.way.target.radios[1].checked = true;
     this.choose(this.bases[0]);
+    this.tell();
     if (networks.encoder) new OwnImage(this, networks.encoder);
   }
 

@@ -15,7 +15,7 @@ class LatentRow {
     Object.assign(this, { latent, name, low, high, values });
     const step = values ? 1 : (high - low) / 120 || 1;
     this.slider = make("input", { type: "range", step, autocomplete: "off", "aria-label": `${name}, ${weight}` });
-    this.number = make("input", { type: "number", step: values ? "any" : step, autocomplete: "off", "aria-label": `Value of ${name}` });
+    this.number = make("input", { type: "number", step: "any", autocomplete: "off", "aria-label": `Value of ${name}` });
     this.button = make("button", { type: "button", "aria-label": `Sweep ${name}`, "aria-pressed": "false", title: `Sweep ${name}` });
     const title = make("div", { class: "title" }, make("b", {}, name), " ", make("span", { class: "quiet" }, weight));
     this.element = make("div", { class: "row" }, title, this.slider, this.number, this.button);
@@ -28,6 +28,7 @@ class LatentRow {
     this.slider.addEventListener("keydown", (event) => this.press(event, drag, reset));
     this.number.addEventListener("input", () => { if (this.number.value !== "") move(this.snapped(Number(this.number.value)), "number"); });
     this.number.addEventListener("change", () => this.write());
+    this.number.addEventListener("keydown", (event) => this.count(event, move));
     this.element.addEventListener("dblclick", (event) => { if (!event.target.closest("button, [type=number]")) reset(); });
   }
 
@@ -37,6 +38,15 @@ class LatentRow {
     else if (way && event.shiftKey) drag(Number(this.slider.value) + 10 * way * Number(this.slider.step));
     else return;
     event.preventDefault();
+  }
+
+  /** Arrows change the number by the slider's steps, beyond its ends too. */
+  count(event, move) {
+    const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const place = this.placeOf(this.value) + way * (event.shiftKey ? 10 : 1) * Number(this.slider.step);
+    move(this.values ? this.valueAt(place) : place);
   }
 
   /** Shows a value, given by the row's own "slider" or "number" or by something else. */

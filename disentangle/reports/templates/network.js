@@ -19,7 +19,9 @@ class Network {
    entry of the first axis a scale in float32, then whole numbers of 16 bits. */
 class Weights {
   constructor(base64) {
-    this.view = new DataView(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
+    const text = atob(base64);
+    this.view = new DataView(new ArrayBuffer(text.length));
+    for (let i = 0; i < text.length; i++) this.view.setUint8(i, text.charCodeAt(i));
     this.place = 0;
   }
 
@@ -28,8 +30,10 @@ class Weights {
     if (dims.length < 2) return scales;
     const values = new Float32Array(product(dims));
     const size = values.length / dims[0];
-    for (let i = 0; i < values.length; i++, this.place += 2) {
-      values[i] = this.view.getInt16(this.place, true) * scales[Math.floor(i / size)];
+    for (let row = 0, i = 0; row < dims[0]; row++) {
+      for (const end = i + size; i < end; i++, this.place += 2) {
+        values[i] = this.view.getInt16(this.place, true) * scales[row];
+      }
     }
     return values;
   }
