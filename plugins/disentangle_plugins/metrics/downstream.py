@@ -183,13 +183,7 @@ class Downstream(Metric[Labelled]):
             "downstream/efficiency": "Efficiency",
         }
     )
-    limitations = MappingProxyType(
-        {
-            "scaled": "the penalty weighs the sizes of codes",
-            "merged": "a linear classifier cannot tell values apart that lie between others",
-            "uneven grid, oracle": "a linear classifier can hardly tell 183 values apart",
-        }
-    )
+    limitations = MappingProxyType({"scaled": "the penalty weighs the sizes of codes"})
     claims = MappingProxyType(
         {
             "downstream/10": (),
