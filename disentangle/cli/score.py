@@ -130,10 +130,11 @@ def score(
     reduce: Annotated[
         str,
         typer.Option(
-            metavar="pca:K",
+            metavar="NAME",
             rich_help_panel=OTHER,
-            help="score the first K principal components of the codes, for codes of hundreds of "
-            "latents; named in the column",
+            help="reduction of the codes, named in the column: pca:K scores the first K principal "
+            "components of codes of hundreds of latents; pca1, pcaK, mean, norm and flatten reduce "
+            "codes in blocks [N, B, M]; index and one-hot number the values of discrete codes",
             show_default=False,
         ),
     ] = "",
@@ -188,7 +189,6 @@ def score(
         ("--name", name is not None, OUTSIDE, outside, "; `disentangle runs name` names a run"),
         ("--encoder-seed", encoder_seed is not None, "--name", name is not None),
         ("--download", download, "--encoder", encoder is not None, ", whose weights it downloads"),
-        ("--reduce", reduce, OUTSIDE, outside, "; a run is scored by its latents"),
         ("--labels", labels is not None, "--codes", codes is not None),
         (
             "--encoder",

@@ -86,8 +86,18 @@ class Code:
     """The output of an encoder: the latents of images."""
 
     mean: Tensor
-    """[N, D]: the representation that metrics read."""
+    """[N, D]: the representation that metrics read. Given in blocks, [N, B, M], it is flattened."""
     discrete: bool = field(default=False, kw_only=True)
+    blocks: tuple[int, int] | None = field(default=None, kw_only=True)
+    """B blocks of M numbers each, such as tokens; they are scored by a reduction that is named."""
+    exchangeable: bool = field(default=False, kw_only=True)
+    """True if the order of the blocks means nothing, as of slots; such codes are not scored."""
+
+    def __post_init__(self) -> None:
+        """Flatten a mean in blocks."""
+        if self.mean.ndim == 3:
+            object.__setattr__(self, "blocks", tuple(self.mean.shape[1:]))
+            object.__setattr__(self, "mean", self.mean.flatten(1))
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,12 @@ class Posterior(Code):
     """q(z|x) = N(mean, diag exp(log_variance)), against the prior p(z) = N(0, I)."""
 
     log_variance: Tensor
+
+    def __post_init__(self) -> None:
+        """Flatten mean and log-variance in blocks."""
+        super().__post_init__()
+        if self.log_variance.ndim == 3:
+            object.__setattr__(self, "log_variance", self.log_variance.flatten(1))
 
     @property
     def scale(self) -> Tensor:

@@ -38,11 +38,34 @@ class Npz:
         """The names of the arrays."""
         return [n.removesuffix(".npy") for n in self._archive.namelist() if n.endswith(".npy")]
 
-    def header(self, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Return the shape and dtype of an array without reading its content."""
+    def header(self, key: str, small: bool = False) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and dtype of an array without reading its content.
+
+        Args:
+            key: the array's name.
+            small: whether it may be of objects or in Fortran order, as for `array`.
+        """
         with self._archive.open(f"{key}.npy") as member:
-            shape, dtype, _ = _header(key, member)
-            return shape, dtype
+            return npy_header(key, member, small)
+
+    def mapped(self, key: str) -> Array:
+        """An array of any size, memory-mapped, read-only; its checksum is not compared.
+
+        Raises:
+            ValueError: the array is compressed.
+        """
+        info = self._archive.getinfo(f"{key}.npy")
+        file = self._archive.fp
+        if info.compress_type != zipfile.ZIP_STORED or file is None:
+            raise ValueError(
+                f"'{key}' is compressed and has more than {SMALL:,} bytes; store it by `np.savez`, "
+                "which does not compress"
+            )
+        file.seek(info.header_offset)
+        local = file.read(30)
+        name, extra = (int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
+        file.seek(info.header_offset + 30 + name + extra)
+        return map_npy(key, file)
 
     def array(self, key: str, most: int = SMALL) -> Array:
         """Read a small array of at most `most` bytes, in C or Fortran order.
@@ -111,6 +134,26 @@ def read_npy(key: str, file: IO[bytes], most: int = SMALL) -> Array:
     content = _read(key, file, size)
     _end(key, file)
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def npy_header(
+    key: str, file: IO[bytes], small: bool = True
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and dtype of an array in npy format; see `Npz.header`."""
+    shape, dtype, _ = _header(key, file, small)
+    return shape, dtype
+
+
+def map_npy(key: str, file: IO[bytes]) -> Array:
+    """Memory-map an array in npy format, read-only, from where the file is at."""
+    shape, dtype, fortran_order = _header(key, file, small=True)
+    if dtype.hasobject:
+        raise ValueError(f"'{key}' holds Python objects, which are never loaded; store numbers")
+    start, order = file.tell(), "F" if fortran_order else "C"
+    if start + prod(shape) * dtype.itemsize > file.seek(0, 2):
+        raise ValueError(f"'{key}' ends too early")
+    mapped: Array = np.memmap(file, dtype, "r", start, shape, order)  # type: ignore[call-overload]
+    return mapped
 
 
 def reason(error: Exception) -> str:

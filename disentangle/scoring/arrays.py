@@ -12,12 +12,13 @@ from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.source import Codes, Source, Values
 from disentangle.data.factor_values import FactorValues, read_factors
 from disentangle.errors import InputWarning, Unavailable, UsageError
-from disentangle.scoring.reduction import fit_reduction, fitted_images
+from disentangle.scoring.reduction import in_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+SHAPES = "[N, D], or [N, B, M] in blocks"
 FARTHEST = 1e100
 """Largest magnitude of codes (its inverse: the smallest) that can be squared without overflow."""
 
@@ -65,6 +66,14 @@ class ArraySource(Source[Labelled]):
         self, codes: Codes, dataset: ArrayDataset, test: "ArraySource | None" = None
     ) -> None:
         self._codes, self.dataset, self.test = codes, dataset, test
+        self.given: NDArray[Any] = codes
+        """The codes before they were reduced, by which they are recognised."""
+        self.takes_values = False
+
+    @property
+    def discrete(self) -> bool:
+        """True if the codes are numbers of values; whole numbers alone do not say so."""
+        return self.takes_values
 
     @property
     def latents(self) -> int:
@@ -81,9 +90,10 @@ class ArraySource(Source[Labelled]):
         """A digest of the arrays, which identifies them in records."""
         sha256 = hashlib.sha256()
         rows = [self, *([self.test] if self.test else [])]
-        for array in [a for source in rows for a in (source._codes, source.dataset._labels)]:
+        for array in [a for source in rows for a in (source.given, source.dataset._labels)]:
             sha256.update(f"{array.shape} {array.dtype}".encode())
-            sha256.update(np.ascontiguousarray(array).data)
+            for part in in_parts(array):
+                sha256.update(np.ascontiguousarray(part).data)
         if self.dataset.numbers:
             sha256.update(repr(sorted(self.dataset.numbers.items())).encode())
         return f"codes {sha256.hexdigest()[:16]}"
@@ -205,25 +215,15 @@ def array_source(
     return ArraySource(z, ArrayDataset(values, slice(len(z))), test)
 
 
-def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySource:
-    """Reduce codes given as arrays; the components are fitted to the rows to fit on alone."""
-    codes = source.every_code
-    projection = fit_reduction(reduction, codes[fitted_images(len(codes), seed)])
-    test = source.test and ArraySource(projection(source.test.every_code), source.test.dataset)
-    reduced = ArraySource(projection(codes), source.dataset, test)
-    reduced.disjoint = source.disjoint
-    return reduced
-
-
 def _codes(array: ArrayLike, name: str) -> Codes:
     try:
         if np.iscomplexobj(detached(array)):
             raise ValueError("got complex numbers")
         z = np.asarray(detached(array), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} must be numbers [N, D]: {error}") from error
+        raise UsageError(f"{name} must be numbers {SHAPES}: {error}") from error
     if z.ndim != 2 or 0 in z.shape:
-        raise UsageError(f"{name} must have shape [N, D], got {list(z.shape)}")
+        raise UsageError(f"{name} must have shape {SHAPES}, got {list(z.shape)}")
     bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
     if len(bad):
         raise UsageError(f"{name} are not finite in {len(bad)} rows, starting with row {bad[0]}")

@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _read(path: Path, alone: str) -> Arrays:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         with npz.open_npz(path, WHAT) as arrays:
-            return _named({key: arrays.array(key) for key in _chosen(arrays.keys, alone)}, alone)
+            return {key: _npz_array(arrays, key) for key in _chosen(arrays.keys, alone)}
     readers = {".npy": _npy, ".csv": read_table, ".tsv": read_table, ".h5": _hdf5, ".hdf5": _hdf5}
     readers |= {".pt": _tensors, ".pth": _tensors}
     if suffix not in readers:
@@ -93,9 +94,23 @@ def _named(arrays: Mapping[str, Any], alone: str) -> Arrays:
     return {key: arrays[key] for key in _chosen(list(arrays), alone)}
 
 
+def _npz_array(arrays: npz.Npz, key: str) -> NDArray[Any]:
+    """An array of an npz file; large codes in blocks are memory-mapped."""
+    return (
+        arrays.mapped(key) if _large_blocks(*arrays.header(key, small=True)) else arrays.array(key)
+    )
+
+
+def _large_blocks(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """True for codes [N, B, M] that are too large to be read as a whole."""
+    return len(shape) == 3 and prod(shape) * dtype.itemsize > npz.SMALL
+
+
 def _npy(path: Path, alone: str) -> Arrays:
     with path.open("rb") as file:
-        return {alone: npz.read_npy(alone, file)}
+        large = _large_blocks(*npz.npy_header(alone, file))
+        file.seek(0)
+        return {alone: npz.map_npy(alone, file) if large else npz.read_npy(alone, file)}
 
 
 def _tensors(path: Path, alone: str) -> Arrays:
@@ -126,7 +141,9 @@ def _array(value: Any) -> NDArray[Any]:
     """A tensor of any type, or a list, as an array."""
     if hasattr(value, "detach"):
         value = value.detach()
-        value = (value.double() if value.is_floating_point() else value).numpy()
+        if value.is_floating_point() and (value.ndim < 3 or value.dtype.itemsize < 4):
+            value = value.double()  # codes in blocks are large, so they keep their type
+        value = value.numpy()
     return np.asarray(value)
 
 

@@ -22,7 +22,7 @@ class Block:
     index: NDArray[np.int64]
     """The number of each image in the whole dataset, [N]."""
     codes: NDArray[np.float32]
-    """The means, [N, D]."""
+    """The means, [N, D], or [N, B, M] in blocks."""
     scales: NDArray[np.float32] | None
     """The standard deviations, [N, D]; None for a model without a posterior."""
     factors: NDArray[Any]
@@ -106,7 +106,13 @@ def write_parquet(path: Path, table: CodeTable) -> None:
 
 
 def columns_of(block: Block, table: CodeTable) -> dict[str, NDArray[Any]]:
-    """The columns of a block by their headings."""
+    """The columns of a block by their headings.
+
+    Raises:
+        UsageError: codes in blocks [N, B, M], which have no columns.
+    """
+    if block.codes.ndim == 3:
+        raise UsageError("codes in blocks [N, B, M] need an array: write them to a .npz file")
     columns = {f"code_{d}": column for d, column in enumerate(block.codes.T)}
     if block.scales is not None:
         columns |= {f"scale_{d}": column for d, column in enumerate(block.scales.T)}

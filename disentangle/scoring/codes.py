@@ -8,11 +8,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from disentangle._utils.callbacks import Progress, silent
 from disentangle._utils.device import CHUNK
@@ -24,6 +22,7 @@ from disentangle.contracts.model import Posterior
 from disentangle.contracts.source import Codes, Source
 from disentangle.errors import DisentangleError, Unavailable
 from disentangle.runs.run import Run
+from disentangle.scoring.reduction import Blocks, Real, ordered_blocks, reduction_for
 
 CONTRACT = 3
 """Version of the cache: increase it if the same weights and images give other codes."""
@@ -33,8 +32,6 @@ CACHE_BYTES = 4 * 2**30
 TRIAL = 256
 """Number of images that are timed to estimate the encoding time."""
 
-Real = NDArray[np.floating[Any]]
-"""Codes in the precision of their encoder, float32 or float64."""
 Encoded = tuple[Real, Real | None]
 """Means and, for a posterior, scales; [N, D] each."""
 
@@ -65,6 +62,7 @@ class Encoder(Source[Dataset]):
         self._known = np.zeros(len(self.whole), bool)
         self._latents = latents
         self._scale: Real | None = None
+        self._blocks: Blocks | None = None
 
     @cached_property
     def randomness(self) -> OwnRandomness:
@@ -80,6 +78,23 @@ class Encoder(Source[Dataset]):
         """The number of latents."""
         return self._latents
 
+    @property
+    def blocks(self) -> Blocks | None:
+        """The blocks of the codes; None for codes [N, D]."""
+        return self._blocks
+
+    def shaped(self, codes: Real) -> Real:
+        """Codes [n, D] in their blocks, [n, B, M], if they have any."""
+        return codes.reshape(len(codes), *self._blocks) if self._blocks else codes
+
+    def unreduced(self, origin: Index) -> Real:
+        """The codes of images, given by their indices in the whole dataset, in their blocks."""
+        with self.randomness():
+            return self.shaped(self.encode(origin)[0])
+
+    def save(self) -> None:
+        """Keep the codes for later, if there is a place for them."""
+
     @cached_property
     def _mean(self) -> Real:
         """The codes of all images, of which those are valid that `_known` marks."""
@@ -93,8 +108,14 @@ class Encoder(Source[Dataset]):
             ) from error
 
     def codes(self, index: Index) -> Codes:
-        """The means of the codes at `index`, [N, D]."""
+        """The means of the codes at `index`, [N, D].
+
+        Raises:
+            UsageError: the codes are in blocks, of which only a reduction can be scored.
+        """
         origin = self._encode(index)
+        if self._blocks:
+            reduction_for("", self._blocks)  # raises
         return self._mean[origin].astype(np.float64)
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
@@ -133,7 +154,10 @@ class Encoder(Source[Dataset]):
 
     def _encode(self, index: Index) -> Index:
         """Encode those of the images that are not encoded yet; return indices in the whole."""
-        origin = self.dataset.origin(index)
+        return self._encode_origin(self.dataset.origin(index))
+
+    def _encode_origin(self, origin: Index) -> Index:
+        """The same by the images' indices in the whole dataset."""
         missing = self._missing(origin)
         self._ask(missing)
         for i in range(0, len(missing), self.chunk):
@@ -184,10 +208,21 @@ class RunSource(Encoder):
             self._encode(np.arange(1))
         return bool(self._discrete)
 
+    @property
+    def blocks(self) -> Blocks | None:
+        """The blocks of the model's code; None for codes [N, D]."""
+        if self._discrete is None:
+            self._encode(np.arange(1))
+        return self._blocks
+
+    def unreduced(self, origin: Index) -> Real:
+        """The codes of images, which are kept; see `Encoder`."""
+        return self.shaped(self._mean[self._encode_origin(origin)])
+
     def encode(self, index: Index) -> Encoded:
         """Means and scales of the model's codes."""
         code = self.run.code(self.whole.images(index))
-        self._discrete = code.discrete
+        self._discrete, self._blocks = code.discrete, ordered_blocks(code)
         scale = code.scale.cpu().numpy() if isinstance(code, Posterior) else None
         return code.mean.cpu().numpy(), scale
 
@@ -203,11 +238,13 @@ class RunSource(Encoder):
             with self._cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 known, mean, discrete = kept["known"], kept["mean"], bool(kept["discrete"])
                 scale = kept["scale"] if "scale" in kept else None
+                blocks = kept["blocks"] if "blocks" in kept else None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
         if known.shape == self._known.shape and mean.shape == self._mean.shape:
             self._known, self._mean, self._scale = known, mean, scale
             self._discrete = discrete
+            self._blocks = None if blocks is None else (int(blocks[0]), int(blocks[1]))
 
     def save(self) -> None:
         """Write the codes to the cache; delete its oldest files if it exceeds `CACHE_BYTES`."""
@@ -217,6 +254,8 @@ class RunSource(Encoder):
         arrays = {"known": self._known, "mean": self._mean, "discrete": np.array(self.discrete)}
         if self._scale is not None:
             arrays["scale"] = self._scale
+        if self._blocks:
+            arrays["blocks"] = np.array(self._blocks)
         folder = self._cache.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)

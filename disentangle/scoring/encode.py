@@ -19,7 +19,8 @@ from disentangle.runs.named import load_run
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.run import Run
 from disentangle.scoring.code_writers import Block, CodeTable, check_format, files_of, write_table
-from disentangle.scoring.codes import Real, RunSource
+from disentangle.scoring.codes import RunSource
+from disentangle.scoring.reduction import Real
 from disentangle.scoring.request import ScoringRequest
 
 BLOCK = 2**14
@@ -39,9 +40,10 @@ def encode(
 ) -> list[Path]:
     """Write the codes of images, with their factors, to a file; return the files.
 
-    An npz file holds `codes` (the means, [N, D]), `scales` (standard deviations; not for a model
-    without a posterior), `factors` [N, K], their `names`, `index` (each image's number in the
-    dataset) and `about`, a JSON text that says what made them. CSV and Parquet have a column for
+    An npz file holds `codes` (the means, [N, D] or in blocks [N, B, M]), `scales` (standard
+    deviations; not for blocks or for a model without a posterior), `factors` [N, K], their `names`,
+    `index` (each image's number in the dataset) and `about`, a JSON text that says what made them.
+    CSV and Parquet have a column for
     each latent, scale and factor. `score_codes` takes the arrays of the npz, and
     `disentangle score --codes` the npz or the CSV.
 
@@ -58,7 +60,8 @@ def encode(
         progress: called while images are encoded [default: a line in a notebook].
 
     Raises:
-        UsageError: an unknown suffix, split or factor.
+        UsageError: an unknown suffix, split or factor, or codes in blocks for another suffix than
+            `.npz`.
         DisentangleError: the run is not finished, its images have another shape than the dataset's,
             the file exists or cannot be written, or a package is missing.
     """
@@ -141,8 +144,10 @@ def table_of(source: RunSource) -> CodeTable:
 
 
 def codes_of(source: RunSource, index: Index) -> tuple[Real, Real | None]:
-    """The means and the standard deviations of codes; None for a model without a posterior."""
-    codes = source.codes(index).astype(np.float32)
+    """The means and the standard deviations of codes; None without a posterior, and for blocks."""
+    codes = source.unreduced(source.dataset.origin(index)).astype(np.float32)
+    if codes.ndim == 3:
+        return codes, None
     try:
         return codes, source.posterior(index)[1].astype(np.float32)
     except Unavailable:

@@ -21,11 +21,20 @@ from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import entries, listed
 from disentangle.runs.modules import Encoding
 from disentangle.scoring.arrays import FARTHEST
-from disentangle.scoring.codes import Encoded, Encoder, Real
-from disentangle.scoring.reduction import check_reduction, fit_reduction, fitted_images
+from disentangle.scoring.block_reduction import fit_blocks
+from disentangle.scoring.codes import Encoded, Encoder
+from disentangle.scoring.reduction import (
+    Real,
+    Reduction,
+    check_reduction,
+    fit_reduction,
+    fitted_images,
+    ordered_blocks,
+)
 
 Function = Callable[[Any], Any]
-"""A function from images [N, C, H, W] to codes [N, D], as tensors, NumPy arrays or a `Code`."""
+"""A function from images [N, C, H, W] to codes [N, D], or [N, B, M] in blocks, as tensors, NumPy
+arrays or a `Code`."""
 Input = Literal["float", "uint8"]
 """The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
 FEW = 16
@@ -63,7 +72,9 @@ class FunctionSource(Encoder):
         few = np.arange(min(2, len(self.whole)))
         with self.randomness():
             first, _ = self.encode(few)
+        blocks = self._blocks
         super().__init__(dataset, first.shape[1], progress, disjoint=disjoint)
+        self._blocks = blocks
 
     @property
     def discrete(self) -> bool:
@@ -88,15 +99,20 @@ class FunctionSource(Encoder):
             raise DisentangleError(
                 f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error
+        blocks = None
         if isinstance(output, Code):
-            self.returns_discrete, output = output.discrete, output.mean
+            self.returns_discrete, blocks = output.discrete, ordered_blocks(output)
+            output = output.mean
         codes = as_codes(mean_of(output), len(index))
+        if codes.ndim == 3:
+            blocks, codes = codes.shape[1:], codes.reshape(len(codes), -1)
         width = getattr(self, "_latents", codes.shape[1])
         if codes.shape[1] != width:
             raise UsageError(
                 f"the encoder must always return the same number of latents: expected {width}, "
                 f"got {codes.shape[1]}"
             )
+        self._blocks = blocks
         return codes, None
 
     def sample_codes(self) -> Real:
@@ -149,36 +165,70 @@ def mean_of(output: Any) -> Any:
 
 
 class ReducedEncoder(Encoder):
-    """The reduced codes of another encoder, which alone are kept."""
+    """The reduced codes of another encoder, which alone are kept, unless it keeps its own.
+
+    `pca:K` is fitted to at most 10,000 images, and other reductions that are fitted to all.
+    """
 
     def __init__(self, base: Encoder, reduction: str, seed: int) -> None:
         self.base, self.chunk, self.pace = base, base.chunk, base.pace
+        self.progress, base.progress = base.progress, silent  # one of them reports
+        self.reduction: Reduction
+        if reduction.startswith("pca:"):
+            self._fit_few(reduction, seed)
+            return
+        self.reduction = fit_blocks(reduction, base.blocks, len(base), self._every_part)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make the table of the reduced codes."""
+        base = self.base
+        latents = self.reduction.latents
+        super().__init__(base.dataset, latents, self.progress, disjoint=base.disjoint)
+
+    def _every_part(self) -> Iterator[Real]:
+        """The codes of all images, in parts."""
+        index = self.base.dataset.origin(np.arange(len(self.base)))
+        for start in range(0, len(index), self.chunk):
+            yield self.base.unreduced(index[start : start + self.chunk])
+            self.progress(min(start + self.chunk, len(index)), len(index))
+
+    def _fit_few(self, reduction: str, seed: int) -> None:
+        """Fit `pca:K` to at most 10,000 images; keep their components."""
+        base = self.base
         index = base.dataset.origin(fitted_images(len(base), seed))
         check_reduction(reduction, base.latents, len(index))  # before an hour of encoding
         codes = np.empty((len(index), base.latents), np.float32)
         for start in range(0, len(index), self.chunk):
             part = slice(start, start + self.chunk)
-            with base.randomness():
-                mean, _ = base.encode(index[part])
+            mean = base.unreduced(index[part])
             codes = codes.astype(np.promote_types(codes.dtype, mean.dtype), copy=False)
             codes[part] = mean
-            base.progress(min(start + self.chunk, len(index)), len(index))
-        self.projection = fit_reduction(reduction, codes)
-        latents = self.projection.axes.shape[1]
-        super().__init__(base.dataset, latents, base.progress, disjoint=base.disjoint)
-        self._mean[index], self._known[index] = self.projection(codes), True
+            self.progress(min(start + self.chunk, len(index)), len(index))
+        self.reduction = fit_reduction(reduction, codes)
+        self._begin()
+        self._mean[index], self._known[index] = self.reduction(codes), True
         self.encoded = self.asked = len(index)
 
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""
-        mean, _ = self.base.encode(index)
-        return self.projection(mean).astype(np.float32), None
+        return self.reduction(self.base.unreduced(index)).astype(np.float32), None
+
+    @property
+    def discrete(self) -> bool:
+        """True if the latents are the numbers of values."""
+        return self.reduction.discrete
+
+    def save(self) -> None:
+        """Keep the codes of the encoder before their reduction."""
+        self.base.save()
 
 
 def as_codes(output: Any, count: int) -> Real:
-    """Validate an encoder's output and return it as [count, D], without loss of digits.
+    """Validate an encoder's output and return it, [count, D] or in blocks [count, B, M].
 
-    The result is float32, but float64 if the output is float64 or of whole numbers.
+    No digits are lost: the result is float32, but float64 if the output is float64 or of whole
+    numbers.
     """
     if parts := listed(output):
         raise UsageError(
@@ -192,23 +242,25 @@ def as_codes(output: Any, count: int) -> Real:
             "that returns the codes"
         )
     codes = _as_array(output)
-    if codes.ndim != 2 or len(codes) != count or not codes.shape[1]:
+    if codes.ndim not in (2, 3) or len(codes) != count or 0 in codes.shape:
         hint = "; flatten or pool the features of each image"
-        if codes.ndim in (3, 4):
+        if codes.ndim == 4:
             hint += ", for example by `--encoder REFERENCE:pool=mean`"
-        hint = hint if codes.ndim > 2 else ""
+        hint = hint if codes.ndim > 3 else ""
         raise UsageError(
-            f"the encoder must return [N, D] for {count} images, got {list(codes.shape)}{hint}"
+            f"the encoder must return blocks [N, B, M] or codes [N, D] for {count} images, got "
+            f"{list(codes.shape)}{hint}"
         )
     if codes.dtype.kind not in "fiub":
         raise UsageError(f"the encoder must return numbers, got {codes.dtype}")
     codes = codes.astype(np.float32 if codes.dtype in (np.float16, np.float32) else np.float64)
     bad = np.argwhere(~np.isfinite(codes))
     if len(bad):
-        image, latent = bad[0]
+        image, *place = bad[0].tolist()
+        where = f"latent {place[0]}" if codes.ndim == 2 else f"block {place[0]}"
         raise DisentangleError(
-            f"the encoder returned codes that are not finite: {codes[image, latent]} in latent "
-            f"{latent} of image {image} of a batch of {count}"
+            f"the encoder returned codes that are not finite: {codes[tuple(bad[0])]} in {where} of "
+            f"image {image} of a batch of {count}"
         )
     largest = float(np.abs(codes).max())
     if largest and not 1 / FARTHEST < largest < FARTHEST:

@@ -179,6 +179,8 @@ def alike(a: Signature, b: Signature, tolerance: float) -> bool:
         tolerance: the largest difference, relative to the spread over images.
     """
     common = min(len(a), len(b))
+    if not common:  # arrays have no signature
+        return True
     x, y = np.array(a[:common]), np.array(b[:common])
     if x.shape != y.shape:
         return False

@@ -7,11 +7,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from disentangle._utils.strict import Strict, first_error, packaged_toml
 from disentangle.errors import DisentangleError, UsageError, suggestion, true_name
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
+from disentangle.scoring.reduction import true_reduction
 
 Representation = Literal["mean", "sample"]
 
@@ -28,10 +29,20 @@ class Protocol(Strict):
     images. `disjoint`: they share none, neither with each other nor with the training images."""
     representations: tuple[Representation, ...] = Field(default=("mean",), min_length=1)
     """The code of an image: the mean of q(z|x), or a sample from it."""
+    reduction: str = ""
+    """The reduction of codes in blocks [N, B, M] if none is given; codes [N, D] have none."""
     metrics: tuple[str, ...] | None = None
     """The metrics that run by default, overriding the metrics' own choice."""
     knobs: dict[str, dict[str, Any]] = Field(default={})
     """Metric -> its knobs, where they differ from the metric's defaults."""
+
+    @field_validator("reduction")
+    @classmethod
+    def _true_reduction(cls, text: str) -> str:
+        try:
+            return true_reduction(text)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
 
     @cached_property
     def disjoint(self) -> bool:

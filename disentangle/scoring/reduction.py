@@ -1,8 +1,15 @@
-"""Reductions of wide codes to a few latents, fitted without labels."""
+"""Reductions of codes to the latents that are scored, fitted without labels.
+
+The reductions of wide codes [N, D] are here; `block_reduction` has those of codes in blocks
+[N, B, M], and `numbering` the views of discrete codes.
+"""
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +19,36 @@ from disentangle.contracts.dataset import Index
 from disentangle.contracts.source import Codes
 from disentangle.errors import UsageError
 
+if TYPE_CHECKING:
+    from disentangle.contracts.model import Code
+
 Real = NDArray[np.floating[Any]]
+Blocks = tuple[int, int]
+"""The number of blocks of a code and the numbers in each, (B, M)."""
 
 ROWS = 10_000
-"""Images that a reduction is fitted on: all, if there are no more."""
+"""Images that `pca:K` is fitted on: all, if there are no more."""
 WIDEST = 8192
 """Latents whose covariance is computed: 512 MiB."""
 BLOCK = 2**22
 """Numbers of codes processed at once: 32 MiB."""
+
+OF_BLOCKS = MappingProxyType(
+    {
+        "pca1": "the first principal component of each block; pcaK the first K",
+        "mean": "the mean of each block",
+        "norm": "the Euclidean norm of each block",
+        "flatten": "every number a latent",
+    }
+)
+"""The reductions of codes in blocks [N, B, M], besides those of discrete codes."""
+OF_DISCRETE = MappingProxyType(
+    {
+        "index": "the number of the value of each latent or block, for discrete codes",
+        "one-hot": "a latent for each of these values, 1 where it is taken",
+    }
+)
+"""The views of discrete codes, [N, D] or in blocks."""
 
 
 def true_reduction(text: str) -> str:
@@ -28,13 +57,91 @@ def true_reduction(text: str) -> str:
     Raises:
         UsageError: there is no such reduction.
     """
-    if text and not re.fullmatch(r"pca:[1-9]\d*", text.casefold()):
-        raise UsageError(f"expected a reduction `pca:K`, with K principal components; got '{text}'")
-    return text.casefold()
+    reduction = text.casefold()
+    named = reduction in OF_BLOCKS or reduction in OF_DISCRETE
+    if reduction and not named and not re.fullmatch(r"pca:?[1-9]\d*", reduction):
+        raise UsageError(
+            "expected a reduction `pca:K`, with K principal components, or of codes in blocks "
+            f"[N, B, M] `pca1`, `mean`, `norm`, `flatten`, or of discrete codes `index`, "
+            f"`one-hot`; got '{text}'"
+        )
+    return reduction
+
+
+def reduction_for(reduction: str, blocks: Blocks | None) -> str:
+    """The reduction of codes [N, D] or, if they have `blocks`, [N, B, M], as it is recorded.
+
+    `pca:K` keeps K components of codes [N, D], but of codes in blocks K components of each block:
+    `pcaK`.
+
+    Raises:
+        UsageError: codes in blocks without a reduction, or a reduction of blocks without any.
+    """
+    if blocks is None:
+        if reduction in OF_BLOCKS or re.fullmatch(r"pca\d+", reduction):
+            raise UsageError(
+                f"{reduction} reduces codes in blocks, expected [N, B, M], got [N, D]; reshape "
+                "the codes, or use `pca:K` for K components of all latents together"
+            )
+        return reduction
+    if not reduction:
+        ways = "; ".join(f"`{name}`, {about}" for name, about in (OF_BLOCKS | OF_DISCRETE).items())
+        raise UsageError(
+            f"codes in {blocks[0]} blocks of {blocks[1]} numbers need a reduction, "
+            f"`--reduce NAME`: {ways}"
+        )
+    return reduction.replace(":", "")
+
+
+def ordered_blocks(code: "Code") -> Blocks | None:
+    """The blocks of a code, whose order has a meaning; None for codes [N, D].
+
+    Raises:
+        UsageError: its blocks are exchangeable.
+    """
+    if code.blocks and code.exchangeable:
+        raise UsageError(
+            "the blocks of these codes are exchangeable, so block 0 of one image is not that of "
+            "another, and scores mean nothing; order the blocks of each image alike, such as by "
+            "`scipy.optimize.linear_sum_assignment` to those of a reference image, and return "
+            "`Code(z)`"
+        )
+    return code.blocks
+
+
+def in_parts(codes: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Codes [N, ...] in parts of at most `BLOCK` numbers, or of one row."""
+    step = max(1, BLOCK // max(1, codes[:1].size))
+    for start in range(0, len(codes), step):
+        yield codes[start : start + step]
+
+
+class Reduction(ABC):
+    """A map from codes, [n, D] or in blocks [n, B, M], to the latents that are scored.
+
+    Attributes:
+        discrete: True if each latent takes a few values that are labels.
+    """
+
+    discrete: bool = False
+
+    @property
+    @abstractmethod
+    def latents(self) -> int:
+        """The number of latents that are scored."""
+
+    @property
+    def about(self) -> str:
+        """What the latents hold of the codes, in words; empty if there is nothing to say."""
+        return ""
+
+    @abstractmethod
+    def __call__(self, codes: Real) -> Codes:
+        """Reduce codes to [n, latents]."""
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Reduction):
     """A linear map of codes [N, D] to their principal components [N, K].
 
     Attributes:
@@ -47,6 +154,19 @@ class Projection:
     middle: Codes
     axes: Codes
     share: float
+
+    @property
+    def latents(self) -> int:
+        """The number of components, K."""
+        return int(self.axes.shape[1])
+
+    @property
+    def about(self) -> str:
+        """The share of the variance."""
+        return (
+            f"{self.latents} of {len(self.axes)} components hold {100 * self.share:.0f} % of the "
+            "variance of the codes"
+        )
 
     def __call__(self, codes: Real) -> Codes:
         """Project codes [N, D]."""

@@ -14,7 +14,7 @@ from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.measure import ScoreRequest, score_requests
 from disentangle.scoring.metric_spec import MetricSpec, choose, spec_list, true_spec
 from disentangle.scoring.protocol import Protocol, load_protocol
-from disentangle.scoring.reduction import true_reduction
+from disentangle.scoring.reduction import Blocks, reduction_for, true_reduction
 
 
 class ScoringRequest(Record):
@@ -34,7 +34,8 @@ class ScoringRequest(Record):
     split: str | None = None
     factors: tuple[str, ...] | None = None
     reduce: str = ""
-    """The reduction of the codes before they are scored, such as `pca:10`; empty for none."""
+    """The reduction of the codes before they are scored, such as `pca:10`; empty for none, or for
+    that of the protocol if they are in blocks."""
 
     @classmethod
     def of(
@@ -89,6 +90,15 @@ class ScoringRequest(Record):
             UsageError: an unknown metric, hyper-parameter or protocol.
         """
         _ = self.specs
+
+    def for_blocks(self, blocks: Blocks | None) -> Self:
+        """The same request with the reduction of codes in `blocks`, or of codes [N, D] for None.
+
+        Raises:
+            UsageError: codes in blocks without a reduction, or a reduction of blocks without any.
+        """
+        named = self.reduce or (self.rules.reduction if blocks else "")
+        return self.model_copy(update={"reduce": reduction_for(named, blocks)})
 
     def scores_of(self, data: DatasetRecord, weights: str) -> list[ScoreRequest]:
         """Request each score for a dataset.

@@ -1,7 +1,9 @@
 """The verbs `score_encoder` and `score_codes`: scores of external encoders and codes."""
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,7 +21,8 @@ from disentangle.errors import InputWarning, UnavailableWarning, UnwrittenWarnin
 from disentangle.runs.external import ARRAYS
 from disentangle.runs.records import DatasetRecord
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
-from disentangle.scoring.arrays import array_source, reduced_arrays
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.block_codes import block_codes, reduced_arrays
 from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoder_origin import described, full_origin
@@ -63,17 +66,20 @@ def score_encoder(
     are not a function of the image alone.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], as tensors, arrays or a `Code`, which can
-            say that it is discrete; a module is put into evaluation mode while it is scored. Or
-            a reference to one, such as `torchvision:resnet18`.
+        encoder: maps images [N, C, H, W] to codes [N, D], or [N, B, M] in blocks, as tensors,
+            arrays or a `Code`, which can say that it is discrete; a module is put into evaluation
+            mode while it is scored. Or a reference to one, such as `torchvision:resnet18`.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         split: the split to score [default: `test`, if the dataset has one].
         factors: the factors to score, overriding the dataset's choice.
-        reduce: `pca:K` scores the first K principal components of the codes in their place. They
-            are fitted to 10,000 images, and named in the scores' records and columns.
+        reduce: the reduction that is scored in place of the codes, named in the scores' records and
+            columns. `pca:K` keeps the first K principal components, fitted to 10,000 images. Of
+            codes in blocks [N, B, M], `pca1` (or `pcaK`) keeps those of each block, fitted to all
+            images; `mean`, `norm` and `flatten` need no fit. `index` numbers the values of discrete
+            codes, and `one-hot` has a latent for each value.
         takes: `float` for float32 in [0, 1], or `uint8` for 0 to 255.
         device: the device of the images.
         name: the name of the encoder's row in tables; without one nothing is kept.
@@ -90,8 +96,8 @@ def score_encoder(
         metrics that failed.
 
     Raises:
-        UsageError: an unknown metric, an encoder that does not return codes [N, D], or a name that
-            is that of another encoder.
+        UsageError: an unknown metric, an encoder that does not return codes [N, D] or [N, B, M],
+            codes in blocks without a reduction, or a name that is that of another encoder.
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(
@@ -170,6 +176,7 @@ def score_function(
             takes=takes,
             signature=signature_of(full.sample_codes()),
         )
+        request = for_encoder(request, full)
         origin = external.record.id if external else encoder.name
         requests = request.scores_of(DatasetRecord.of(part), origin)
         missing = lacking(external, requests) if external else requests
@@ -179,13 +186,25 @@ def score_function(
             say(line)
         if request.reduce:
             source = ReducedEncoder(full, request.reduce, request.seed)
-            say(
-                f"{request.reduce}: {source.latents} of {full.latents} components hold "
-                f"{100 * source.projection.share:.0f} % of the variance of the codes"
-            )
+            if about := source.reduction.about:
+                say(f"{request.reduce}: {about}")
         if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
             say(time_needed(missing, source) + reduced_time(missing, source))
         return complete(external, requests, source) if external else measure_each(requests, source)
+
+
+def for_encoder(request: ScoringRequest, source: FunctionSource) -> ScoringRequest:
+    """The request with the reduction of an encoder's codes.
+
+    Raises:
+        UsageError: there is none that its codes can have.
+    """
+    try:
+        return request.for_blocks(source.blocks)
+    except UsageError as error:
+        pool = "; or pool them by `--encoder REFERENCE:pool=mean`"
+        hint = pool if source.blocks and not request.reduce else ""
+        raise UsageError(f"the encoder returns {error}{hint}" if hint else str(error)) from None
 
 
 def device_of(encoder: ExternalEncoder, name: str, say: Say) -> torch.device:
@@ -208,7 +227,8 @@ def device_of(encoder: ExternalEncoder, name: str, say: Say) -> torch.device:
 def lines_of_size(source: Encoder, reduction: str) -> list[str]:
     """Lines about a slow encoder, and about codes that need much memory; none for most encoders."""
     images, lines = len(source), []
-    if source.pace * min(images, SAMPLE) > LONG:
+    fitted = images if re.match(r"pca\d|index|one-hot", reduction) else min(images, SAMPLE)
+    if source.pace * fitted > LONG:
         times = [(min(images, SAMPLE), ""), (images, "all ")][: 2 if images > SAMPLE else 1]
         parts = [f"{duration(source.pace * n)} for {every}{n:,} images" for n, every in times]
         lines.append(f"the encoder takes about {' and '.join(parts)}")
@@ -253,9 +273,9 @@ def score_codes(
     or words whose order matters.
 
     Args:
-        codes: representations, [N, D].
+        codes: representations, [N, D], or [N, B, M] in blocks, which need a `reduce`.
         factors: discrete values of the factors, numbers or words, [N, K].
-        test_codes: test set [M, D], for metrics that fit; needs `test_factors` [M, K].
+        test_codes: test set of such codes, for metrics that fit; needs `test_factors`.
         test_factors: see `test_codes`.
         metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
         seed: seed of the metrics' sampling.
@@ -274,8 +294,8 @@ def score_codes(
         a warning; `.failed` holds the errors of metrics that failed.
 
     Raises:
-        UsageError: arrays that do not match, an unknown metric or hyper-parameter, or a name that
-            is that of other codes.
+        UsageError: arrays that do not match, codes in blocks without a reduction, an unknown
+            metric or hyper-parameter, or a name that is that of other codes.
     """
     request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, reduce=reduce)
     keep = kept_as(name, encoder_seed, results, study)
@@ -311,7 +331,13 @@ def score_arrays(
     part = None if dataset is None else request.part_of(dataset)
     if part is not None:
         factors, test_factors, names = of_dataset(part, factors, test_factors, names)
-    source = array_source(codes, factors, test_codes, test_factors, names)
+    given = block_codes(codes, test_codes)
+    request = request.for_blocks(given.blocks if given else None)
+    if given:
+        source, latents = given.source(factors, test_factors, names), prod(given.blocks)
+    else:
+        source = array_source(codes, factors, test_codes, test_factors, names)
+        latents = source.latents
     source.disjoint = request.rules.disjoint
     if part is not None:
         check_sizes(source, part)
@@ -319,8 +345,9 @@ def score_arrays(
     whole = DatasetRecord.of(source.dataset if part is None else part.whole)
     if part is None:
         whole = whole.model_copy(update={"name": ARRAYS})
-    external = keep and keep.external("codes", whole, origin, source.latents, codes=source.digest)
-    requests = request.scores_of(data, external.record.id if external else source.digest)
-    if request.reduce:
+    digest = source.digest
+    external = keep and keep.external("codes", whole, origin, latents, codes=digest)
+    requests = request.scores_of(data, external.record.id if external else digest)
+    if request.reduce and not (external and not lacking(external, requests)):
         source = reduced_arrays(source, request.reduce, request.seed)
     return complete(external, requests, source) if external else measure_each(requests, source)

@@ -29,7 +29,7 @@ from disentangle.scoring.protocol import Protocol
 from disentangle.scoring.request import ScoringRequest
 
 if TYPE_CHECKING:
-    from disentangle.scoring.codes import Encoder, RunSource
+    from disentangle.scoring.codes import Encoder
 
 
 LONG = 60.0
@@ -45,6 +45,7 @@ def score(
     dataset: Dataset | None = None,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    reduce: str = "",
     device: str = "auto",
     progress: Progress | None = None,
     say: Say = silent,
@@ -64,6 +65,8 @@ def score(
         dataset: a dataset or view that overrides the run's own.
         split: the split to score [default: the one trained on, or `test` if that is `train`].
         factors: the factors to score, overriding the run's.
+        reduce: the reduction of the codes, for a model of codes in blocks or of discrete codes; see
+            `score_encoder`.
         device: the device that encodes images; see `train`.
         progress: called while images are encoded [default: a line in a notebook].
         say: called with an estimate of the time needed, if all metrics are requested or it is long.
@@ -73,7 +76,9 @@ def score(
         ScoringFailed: a metric failed; the other scores are kept.
         DisentangleError: training has not finished.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    request = ScoringRequest.of(
+        metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
+    )
     with encoding_line(progress) as shown:
         scores = score_run(run, request, dataset=dataset, device=device, progress=shown, say=say)
     if scores.unwritten:
@@ -92,6 +97,7 @@ def score_run(
 ) -> ScoreMapping:
     """Compute the requested scores that a run lacks; see `score`."""
     from disentangle.scoring.codes import RunSource
+    from disentangle.scoring.encoders import ReducedEncoder
 
     scored_run = run if isinstance(run, Run) else load_run(run)
     scored_run.say = say
@@ -99,14 +105,23 @@ def score_run(
     scored_run.check_finished()
     part = request.part_of_run(scored_run, dataset)
     data = scored_run.record.dataset if part is None else DatasetRecord.of(part)
+
+    def opened_source() -> RunSource:
+        disjoint = request.rules.disjoint
+        return RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+
+    if request.reduce or request.rules.reduction:  # whose name depends on the codes
+        request = request.for_blocks(opened_source().blocks)
     requests = request.scores_of(data, scored_run.record.weights or "")
     scores = read_scores(scored_run)
     missing = [one for one in requests if not is_present(scores, one)]
     if missing:
         with locked_if_writable(scored_run):
-            disjoint = request.rules.disjoint
+            source: Encoder
             with weights_needed(scored_run, missing):
-                source = RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
+                source = opened_source()
+            if request.reduce:
+                source = ReducedEncoder(source, request.reduce, request.seed)
             if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:
                 say(time_needed(missing, source))
             _complete(scored_run, missing, source, trained_on_it(scored_run, data, request.rules))
@@ -189,7 +204,7 @@ def is_present(scores: Sequence[Score], request: ScoreRequest) -> bool:
     return any(s.value is not None or not request.metric.named for s in request.among(scores))
 
 
-def _complete(run: Run, missing: Sequence[ScoreRequest], source: "RunSource", refused: str) -> None:
+def _complete(run: Run, missing: Sequence[ScoreRequest], source: "Encoder", refused: str) -> None:
     """Compute the scores that a run lacks; write each as soon as it is computed."""
     failures = []
     for request in missing:
@@ -205,4 +220,4 @@ def _complete(run: Run, missing: Sequence[ScoreRequest], source: "RunSource", re
             source.save()
         keep_scores(run, (*others, *computed))
     if failures:
-        raise ScoringFailed(f"{run.path}: " + "; ".join(failures))
+        raise ScoringFailed(f"{run.path}: " + "; ".join(dict.fromkeys(failures)))

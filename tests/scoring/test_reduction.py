@@ -118,14 +118,11 @@ def test_samples_of_reduced_codes_are_unavailable():
     assert scores.unavailable == {"mig (sample)": "codes given as arrays have no posterior"}
 
 
-def test_command_reduces_codes_and_refuses_to_reduce_runs(command, tmp_path):
+def test_command_reduces_codes(command, tmp_path):
     np.savez(tmp_path / "codes.npz", codes=CODES, factors=FACTORS)
     code, out, _ = command("score", "--codes", "codes.npz", "--metric", "mig", "--reduce", "pca:2")
     value = score_codes(CODES, FACTORS, metrics=MIG, reduce="pca:2")["mig"]
     assert (code, out.split()) == (0, ["mig", f"{value:.4f}"])
-    code, _, err = command("score", "--reduce", "pca:2")
-    assert code == 2
-    assert "--reduce requires --encoder or --codes" in err
 
 
 def test_time_of_wide_codes_is_estimated_and_what_a_reduction_saves(monkeypatch):

@@ -339,7 +339,7 @@ def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():
 @pytest.mark.parametrize(
     ("z", "v", "message"),
     [
-        (np.zeros(5), np.zeros((5, 1), int), r"codes must have shape \[N, D\], got \[5\]"),
+        (np.zeros(5), np.zeros((5, 1), int), r"codes must have shape .*, got \[5\]"),
         (np.zeros((0, 2)), np.zeros((0, 1), int), "codes must have shape"),
         (np.zeros((5, 2)), np.zeros((4, 1), int), "factors must have 5 rows, .*got 4"),
         (np.zeros((5, 2)), np.zeros(5, int), r"factors must have shape \[N, K\], got \[5\]"),
