@@ -88,7 +88,9 @@ def downloaded(remote: Remote, *, verified: bool = True) -> Path:
     command = f"`curl -L --create-dirs -o {quoted} {remote.urls[0]}`"
     size = f" ({remote.size / 1e6:,.0f} MB)" if remote.size else ""
     if not path.is_file():
-        raise DisentangleError(f"{path}: no such file. Download it{size} with {command}")
+        raise DisentangleError(
+            f"{remote.name} is not in the folder of downloads. Download it{size} with {command}"
+        )
     try:
         problem = verify(remote, path) if verified else None
     except OSError as error:

@@ -493,5 +493,6 @@ def test_a_file_that_the_user_has_not_fetched_is_named_with_the_command(weights:
     with pytest.raises(DisentangleError) as caught:
         downloaded(remote)
     command = f"`curl -L --create-dirs -o '{weights}' http://host/set`"
-    assert str(caught.value) == f"{weights}: no such file. Download it (96 MB) with {command}"
+    missing = f"{NAME} is not in the folder of downloads"
+    assert str(caught.value) == f"{missing}. Download it (96 MB) with {command}"
     assert not list(weights.parent.iterdir())

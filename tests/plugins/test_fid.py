@@ -278,7 +278,7 @@ def package(monkeypatch):
 
 
 def test_missing_package_is_named_with_its_extra(monkeypatch, run):
-    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
     (reason,) = score(run, ["fid"]).unavailable.values()
     assert "pip install 'disentangle-bench[fid]'" in reason
 

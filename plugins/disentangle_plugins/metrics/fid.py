@@ -126,7 +126,7 @@ def feature_network(device: "torch.device") -> Extract:
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError as error:
-        message = "torch-fidelity is not installed. Run `pip install 'disentangle-bench[fid]'`."
+        message = "torch-fidelity is not installed. Run `pip install 'disentangle-bench[fid]'`"
         raise Unavailable(message) from error
     try:
         path = downloaded(WEIGHTS)
@@ -137,7 +137,7 @@ def feature_network(device: "torch.device") -> Extract:
     ).to(device)
 
     def extract(images: "Tensor") -> "Tensor":
-        (features,) = network(images)
+        features: Tensor = network(images)[0]
         return features
 
     return extract
@@ -188,7 +188,10 @@ def distances(
     noise = rng.standard_normal((2, n, source.latents))
     code(source, index[:1])  # also moves the model to its device
     device = next(model.parameters()).device
-    extract = feature_network(device)
+    try:
+        extract = feature_network(device)
+    except Unavailable as error:
+        raise Unavailable(f"{error}; then `disentangle score --metric {metric}`") from None
     scores: dict[str, float | Unavailable] = {}
     real = features(extract, (source.dataset.images(index[p]).to(device) for p in parts(n)))
 
@@ -260,6 +263,7 @@ class FID(Metric[Dataset]):
             "fid/samples": "FID (images)",
         }
     )
+    by_default_if_dependent = True
     of_model = True
     better = MappingProxyType(
         {
@@ -271,7 +275,7 @@ class FID(Metric[Dataset]):
     )
     counts = frozenset({"fid/samples"})
     most_latents = 20_000
-    seconds = 6_000.0
+    seconds = 3_000.0
     growth = 0.0
     faster = "fid:samples=2000"
 
@@ -315,7 +319,7 @@ class KID(Metric[Dataset]):
     )
     counts = frozenset({"kid/samples"})
     most_latents = 20_000
-    seconds = 6_000.0
+    seconds = 3_000.0
     growth = 0.0
     faster = "kid:samples=2000"
 
