@@ -206,7 +206,7 @@ def score(
         if dataset is None and (split is not None or factors is not None):
             raise UsageError("--split and --factors require --dataset, got arrays (--codes)")
         opened = None if dataset is None else open_dataset(dataset, **opening)
-        scores = score_file(codes, labels, request, dataset=opened, keep=keep)
+        scores = score_file(codes, labels, request, dataset=opened, keep=keep, say=say)
         show_scores(scores, output, detail, as_json, keep)
     elif encoder is not None:
         assert dataset is not None

@@ -142,6 +142,7 @@ class TAD(Metric[Labelled]):
     better = MappingProxyType({"tad/latents": "neither"})
     counts = frozenset({"tad/attributes", "tad/latents"})
     claims = MappingProxyType({"tad": (), "tad/attributes": (), "tad/latents": ()})
+    by_default_if_dependent = True
     most_latents = 2048
     seconds = 0.3
 
