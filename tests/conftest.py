@@ -15,6 +15,7 @@ import filelock
 import hypothesis
 import pytest
 import torch
+from helpers.browsers import CHROMIUM, FLAGS
 
 from disentangle.cli.app import main
 from disentangle.contracts import entry_points, isolation
@@ -222,3 +223,36 @@ def command(
         return code, out, err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for the tests of a module."""
+    from playwright import sync_api as playwright
+
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a file; checks for no console output and no other requests."""
+    messages, requests, contexts = [], [], []
+
+    def go(path, **options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert messages == []
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
+    assert all(url.endswith(".html") for url in requests if url.startswith("file:"))

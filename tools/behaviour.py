@@ -44,8 +44,8 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 SCORED = ("vae", "beta-vae, held out", "qlae")
 """The runs that are scored with all metrics."""
 SIZES = {
-    ("samples",): "dcimig infomec irs jemmig mcc mig mig-sup minimality modularity reconstruction "
-    "sap-r2 sufficiency tad total-correlation",
+    ("samples",): "dcimig fid infomec irs jemmig kid mcc mig mig-sup minimality modularity "
+    "reconstruction sap-r2 sufficiency tad total-correlation",
     ("train", "test"): "beta-vae-score dci dci-es dci-lgbm explicitness nk sap snc",
     ("pairs",): "omes",
     ("train", "test", "variances"): "factor-vae-score",

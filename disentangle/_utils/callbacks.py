@@ -13,3 +13,15 @@ Report: TypeAlias = Callable[[int, int, dict[str, Any] | None], None]
 
 def silent(*arguments: object) -> None:
     """Ignore progress: the default of all of these."""
+
+
+def once(say: Say) -> Say:
+    """Return `say`, but for lines that it was already called with."""
+    lines: set[str] = set()
+
+    def say_once(line: str) -> None:
+        if line not in lines:
+            lines.add(line)
+            say(line)
+
+    return say_once

@@ -208,6 +208,7 @@ def packed(
     names: Sequence[Column],
     width: int,
     lines: int | None = None,
+    most: int | None = None,
 ) -> list[list[Column]]:
     """Put groups of columns side by side into as few blocks as possible, in their order.
 
@@ -216,10 +217,12 @@ def packed(
         names: the columns that begin each block.
         width: the width of a line.
         lines: the most lines that a cell may have.
+        most: the most columns in a block, besides the names.
     """
     blocks: list[list[Column]] = []
     for group in groups:
-        if blocks and widths([*names, *blocks[-1], *group], width, lines) is not None:
+        few = bool(blocks) and (most is None or len(blocks[-1]) + len(group) <= most)
+        if few and widths([*names, *blocks[-1], *group], width, lines) is not None:
             blocks[-1] += group
         else:
             blocks.append(list(group))

@@ -60,15 +60,28 @@ def cell(value: object, style: str = LEFT, tag: str = "td") -> str:
     return f"<{tag}{style}>{text(value)}</{tag}>"
 
 
-def table(rows: Sequence[Iterable[object]], head: Sequence[object] = (), numbers: int = 0) -> str:
-    """A table of texts, of which the last `numbers` columns are aligned to the right."""
+def table(
+    rows: Sequence[Iterable[object]],
+    head: Sequence[object] = (),
+    numbers: int = 0,
+    top: str = "",
+) -> str:
+    """A table of texts, of which the last `numbers` columns are aligned to the right.
+
+    Args:
+        rows: the rows.
+        head: the headings.
+        numbers: how many of the last columns are numbers.
+        top: rows of headings as HTML, in place of `head`.
+    """
 
     def line(values: Sequence[object], tag: str) -> str:
         words = len(values) - numbers
         cells = (cell(v, LEFT if i < words else RIGHT, tag) for i, v in enumerate(values))
         return f"<tr>{''.join(cells)}</tr>"
 
-    top = f"<thead>{line(head, 'th')}</thead>" if head else ""
+    top = top or (line(head, "th") if head else "")
+    top = f"<thead>{top}</thead>" if top else ""
     body = "".join(line(list(row), "td") for row in rows[:MOST_ROWS])
     more = paragraph(f"and {len(rows) - MOST_ROWS:,} more rows") if len(rows) > MOST_ROWS else ""
     return f"<table>{top}<tbody>{body}</tbody></table>{more}"

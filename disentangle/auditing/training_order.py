@@ -15,6 +15,7 @@ from disentangle.contracts.metric import Direction
 from disentangle.contracts.source import Source
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.runs.named import load_run
+from disentangle.runs.records import dependence_of
 from disentangle.runs.run import Run
 from disentangle.scoring.controls import BaselineContext, noise
 from disentangle.scoring.metric_spec import MetricSpec, choose
@@ -127,7 +128,8 @@ def audit_run(
             f"{run.path}: no checkpoints were kept; train with `--keep every:STEPS` (a tenth of "
             "the steps, say)"
         )
-    specs, on = choose(metrics), choose_device(device)
+    dependent = bool(dependence_of(run.dataset.whole))
+    specs, on = choose(metrics, dependent=dependent), choose_device(device)
     last = int(run.record.training["steps"].value)
     steps = [0, *(step for step in run.kept if 0 < step < last), last]
     context = BaselineContext(run.dataset, seed, on, silent, disjoint=False)

@@ -66,11 +66,13 @@ def show_tables(tables: Sequence["Table"]) -> None:
     from disentangle.score_tables.terminal import lay_out
 
     width = output_width()
-    for sheet in (sheet for table in tables for sheet in table.sheets):
+    for table in tables:
         if width is None:
-            typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
+            for sheet in table.sheets:
+                typer.echo(f"{sheet.title}\n\n{markdown(sheet)}")
         else:
-            typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
+            for sheet in table.whole_sheets:
+                typer.echo("\n".join(lay_out(sheet, width, styled)) + "\n")
     tell(made_by())
 
 

@@ -27,11 +27,20 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", help="file to write", show_default="report.html in that folder"
+            metavar="FILE.html",
+            help="file to write",
+            show_default="report.html in that folder; also index.html, a gallery, if it holds "
+            "several studies",
         ),
     ] = None,
     runs: Annotated[
         bool, typer.Option("--runs", help="also write a report of each run in the folder")
+    ] = False,
+    gallery: Annotated[
+        bool,
+        typer.Option(
+            "--gallery", help="write only the gallery of a folder: its runs as cards, in index.html"
+        ),
     ] = False,
     base: Annotated[
         list[str] | None,
@@ -42,6 +51,15 @@ def report(
             show_default="random, first, prior:2",
         ),
     ] = None,
+    network_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MB",
+            min=0,
+            help="largest size of the networks inside the page of a run, in MB; 0: pictures alone",
+            show_default="3",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     results: Results = RESULTS,
     file: File = None,
@@ -49,6 +67,7 @@ def report(
     """Write a self-contained HTML report of a run, or of several runs."""
     from disentangle.cli.output import fail_if_any
     from disentangle.reports import pages
+    from disentangle.reports.network_data import LIMIT
     from disentangle.runs.external import load_externals
     from disentangle.runs.layout import RECORD
     from disentangle.studies.study_runs import load_study
@@ -59,8 +78,12 @@ def report(
     single = (folder / RECORD).exists()
     if runs and single:
         raise UsageError("--runs requires a folder of runs, got a single run")
+    if gallery and single:
+        raise UsageError("--gallery requires a folder of runs, got a single run")
     if base and not single:
         raise UsageError("--base requires a single run, got a folder of runs")
+    if network_limit is not None and (all_seeds or not (single or runs)):
+        raise UsageError("--network-limit requires the page of a run: a single RUN, or --runs")
     if all_seeds and not single:
         raise UsageError("--all-seeds requires a single run, got a folder of runs")
     loaded = None if single else load_study(folder)
@@ -73,7 +96,9 @@ def report(
             folder,
             output,
             runs=runs,
+            gallery=gallery,
             bases=base,
+            network_limit=LIMIT if network_limit is None else network_limit,
             loaded=loaded,
             data_dir=data_dir,
             file=file,

@@ -84,12 +84,14 @@ def score_runs(
     Returns:
         The runs that were scored, and what went wrong.
     """
+    from disentangle._utils.callbacks import once
     from disentangle._utils.console import counting, say
     from disentangle.contracts.isolation import refusal
     from disentangle.runs.score_records import ScoreFile
     from disentangle.score_tables.build import make_tables
     from disentangle.scoring.score_runs import score_run
 
+    say_once = once(say)
     scored: list[Run] = []
     problems: list[str] = []
     results_of: dict[str, ScoreMapping] = {}
@@ -97,7 +99,7 @@ def score_runs(
     for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
-                scores = score_run(run, request, device=device, progress=progress, say=say)
+                scores = score_run(run, request, device=device, progress=progress, say=say_once)
             except DisentangleError as error:
                 problems.append(str(error))
                 if isinstance(error, ScoringFailed):  # its other scores are kept

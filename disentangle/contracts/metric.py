@@ -51,6 +51,8 @@ class Metric(Plugin, ABC, Generic[D]):
     needs: ClassVar[type[Dataset]] = Dataset
     by_default: ClassVar[bool] = False
     """True if `disentangle score` computes it when no metric is named."""
+    by_default_if_dependent: ClassVar[bool] = False
+    """The same for datasets whose factors depend on one another, or are all binary attributes."""
     assumes_independence: ClassVar[bool] = False
     """True if it is meaningful only for factors that are independent of one another."""
     of_model: ClassVar[bool] = False

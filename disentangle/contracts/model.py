@@ -178,6 +178,17 @@ class Model(Common, nn.Module, Generic[C]):
         parameters: Tensor = self.decoder(z)
         return parameters.float()
 
+    def page_encoder(self) -> Iterable[nn.Module]:
+        """The modules that compute what `encode` does, in order, for the page of a run.
+
+        The last returns the latents, [N, D], or mean and log variance of a posterior, [N, 2 D].
+        """
+        return (self.encoder,)
+
+    def page_decoder(self) -> Iterable[nn.Module]:
+        """The modules that compute what `decode` does, in order, for the page of a run."""
+        return (self.decoder,)
+
     def reconstruction(self, x: Tensor, z: Tensor) -> Tensor:
         """Return -log p(x|z) in nats per image: summed over pixels, averaged over the batch."""
         return self.observation.nll(self.decode(z), x).mean()

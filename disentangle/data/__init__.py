@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from disentangle.data.array_datasets import as_dataset as as_dataset
     from disentangle.data.array_datasets import grid_order as grid_order
     from disentangle.data.download import Remote as Remote
+    from disentangle.data.download import downloaded as downloaded
     from disentangle.data.examples import Example as Example
     from disentangle.data.examples import Examples as Examples
     from disentangle.data.examples import prepare_examples as prepare_examples
@@ -60,6 +61,7 @@ _HOMES = {
     "centre_crop": "image_files",
     "counted": "npz",
     "decoded": "image_files",
+    "downloaded": "download",
     "flat": "image_files",
     "given_folder": "unpacking",
     "grid_order": "array_datasets",

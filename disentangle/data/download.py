@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from disentangle._utils.callbacks import Progress, Say, silent
-from disentangle._utils.files import write_json
+from disentangle._utils.files import data_folder, write_json
 from disentangle.errors import DisentangleError
 
 TIMEOUT = 30.0  # seconds, for a connection and for each part of a response
@@ -68,6 +69,35 @@ def verify(remote: Remote, path: Path) -> str | None:
     published = remote.checksum.lower() if remote.checksum else None
     actual = checksum(path, published.partition(":")[0]) if published else None
     return None if actual == published else f"{path}: expected checksum {published}, got {actual}"
+
+
+def downloaded(remote: Remote, *, verified: bool = True) -> Path:
+    """Return a published file that the user put into the folder of downloads, such as weights.
+
+    Nothing is downloaded.
+
+    Args:
+        remote: the published file.
+        verified: compare its checksum, which reads the whole file.
+
+    Raises:
+        DisentangleError: it is missing, or is another file; the message says what to fetch.
+    """
+    path = data_folder() / "downloads" / remote.name
+    quoted = shlex.quote(str(path))
+    command = f"`curl -L --create-dirs -o {quoted} {remote.urls[0]}`"
+    size = f" ({remote.size / 1e6:,.0f} MB)" if remote.size else ""
+    if not path.is_file():
+        raise DisentangleError(
+            f"{remote.name} is not in the folder of downloads. Download it{size} with {command}"
+        )
+    try:
+        problem = verify(remote, path) if verified else None
+    except OSError as error:
+        raise DisentangleError(f"cannot read {path}: {_reason(error)}") from error
+    if problem:
+        raise DisentangleError(f"{problem}. Download the published file{size} with {command}")
+    return path
 
 
 def _download(remote: Remote, path: Path, say: Say, progress: Progress) -> None:

@@ -76,8 +76,12 @@ def floats(scores: Scores) -> dict[str, float]:
     }
 
 
-def finite_array(array: Any) -> Codes:
+def finite_array(array: Any, expected: str = "codes [N, D] and factors [N, K]") -> Codes:
     """Convert an array or tensor of two axes to float64.
+
+    Args:
+        array: the array or tensor.
+        expected: what it is, for the message.
 
     Raises:
         UsageError: it has another shape, or does not consist of finite numbers.
@@ -86,7 +90,7 @@ def finite_array(array: Any) -> Codes:
         array = array.detach().cpu()
     x = np.asarray(array)
     if x.ndim != 2 or 0 in x.shape:
-        raise UsageError(f"expected codes [N, D] and factors [N, K], got {list(x.shape)}")
+        raise UsageError(f"expected {expected}, got {list(x.shape)}")
     if x.dtype.kind not in "fiub":
         hint = ""
         if x.dtype.kind in "UOS":

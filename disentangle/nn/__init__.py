@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from disentangle._utils.lazy import imported_when_used
 
 if TYPE_CHECKING:
+    from disentangle.nn.blocks import Nearest as Nearest
+    from disentangle.nn.blocks import Residual as Residual
     from disentangle.nn.frozen import IMAGENET as IMAGENET
     from disentangle.nn.frozen import FrozenEncoder as FrozenEncoder
     from disentangle.nn.frozen import Preprocessing as Preprocessing
@@ -36,8 +38,10 @@ _HOMES = {
     "LearnedGaussian": "likelihoods",
     "Likelihood": "likelihoods",
     "Locatello": "networks",
+    "Nearest": "blocks",
     "Network": "networks",
     "Preprocessing": "frozen",
+    "Residual": "blocks",
     "load_weights": "frozen",
     "random_weights": "frozen",
     "weights_digest": "frozen",

@@ -31,6 +31,7 @@ def render(name: str, values: Mapping[str, Any], script: str = "") -> str:
         lstrip_blocks=True,
     )
     environment.filters["json"] = json_text
+    environment.globals["part"] = part
     page = environment.get_template(f"{name}.html")
     return page.render(
         **values,

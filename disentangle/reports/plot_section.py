@@ -1,4 +1,4 @@
-"""The plot below a score table: the score of each run against a setting, with baselines."""
+"""The plot below a score table: each run by two of its scores and settings, with baselines."""
 
 import math
 from collections.abc import Mapping, Sequence

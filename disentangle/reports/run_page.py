@@ -8,11 +8,15 @@ from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import count, duration
+from disentangle.contracts.dataset import Index
 from disentangle.figures.bases import default_bases, find_bases
 from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, measure_latents
 from disentangle.figures.traversals import traverse
 from disentangle.reports.curves_section import curves
+from disentangle.reports.factor_section import factor_view
+from disentangle.reports.live_section import live_panel
+from disentangle.reports.network_data import LIMIT, live_networks
 from disentangle.reports.scores_section import baselines_near, matrices, score_blocks
 from disentangle.reports.sprites import data_uri
 from disentangle.runs.records import RunRecord, SettingRecord, describe_view, parts_of
@@ -26,14 +30,18 @@ SIDE = 128
 """The largest width of a picture on the page, in pixels; pictures are enlarged by whole factors."""
 
 
-def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
+def about_run(
+    run: Run, bases: Sequence[str] | None = None, network_limit: float = LIMIT
+) -> dict[str, Any]:
     """The template values of a run's page.
 
     Args:
         run: a run with a checkpoint.
         bases: the base images of the traversals; see `figures.bases.find_bases`.
+        network_limit: the largest size of the networks in the page, in MB.
     """
     record, latents = run.record, measure_latents(run)
+    bases, shown = bases or default_bases(run), shown_images(run)
     scores = current_scores(run, detail=True)
     return {
         "record": record,
@@ -45,8 +53,11 @@ def about_run(run: Run, bases: Sequence[str] | None = None) -> dict[str, Any]:
         "command": train_command(record),
         "changed": settings(record, changed=True),
         "unchanged": settings(record, changed=False),
+        "live": live_panel(run, latents, bases, shown),
         "traversals": traversals(run, latents, bases),
-        "reconstructions": reconstructions(run),
+        "networks": live_networks(run, network_limit),
+        "reconstructions": reconstructions(run, shown),
+        "factors": factor_view(run, latents),
         "curves": curves(run, latents),
         "scores": score_blocks(scores, baselines_near(run.path)),
         "matrices": matrices(scores, latents),
@@ -127,14 +138,14 @@ def settings(record: RunRecord, changed: bool) -> list[dict[str, str]]:
     ]
 
 
-def traversals(run: Run, latents: Latents, specs: Sequence[str] | None = None) -> dict[str, Any]:
+def traversals(run: Run, latents: Latents, specs: Sequence[str]) -> dict[str, Any]:
     """The traversal of each latent from each base image, and the values on its slider.
 
     `own` holds, for each latent, the index of the traversed value nearest to the base's value.
     """
     values = [run.model.traversal(d, VALUES) for d in latents.order]
     bases = []
-    for base in find_bases(run, specs or default_bases(run)):
+    for base in find_bases(run, specs):
         shown = [run.decode(base.z[None])[0]]
         if base.image is not None:
             shown.insert(0, as_float(base.image))
@@ -174,9 +185,13 @@ def rounded(values: Tensor) -> list[str]:
     return [f"{round(float(v), 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}") for v in values]
 
 
-def reconstructions(run: Run) -> dict[str, Any]:
+def shown_images(run: Run) -> Index:
+    """Indices of the images that the page shows."""
+    return numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))[:PAIRS]
+
+
+def reconstructions(run: Run, shown: Index) -> dict[str, Any]:
     """One sprite sheet of two rows: images above their reconstructions."""
-    order = numpy_rng(run.record.seed, "shown").permutation(len(run.dataset))
-    images = run.dataset.images(order[:PAIRS])
+    images = run.dataset.images(shown)
     both = torch.stack([as_float(images), run.decode(run.encode(images))])
     return {"sheet": data_uri(both), "count": len(images)}

@@ -15,7 +15,7 @@ from disentangle.scoring.metric_traits import counts, direction, supervised
 Baselines: TypeAlias = Mapping[str, Sequence[Score]]
 LEVELS = 5
 """Maximum number of parent folders of a run to search for the results folder."""
-DARK = 0.675
+DARK = 0.682
 """The share of the heat colour above which numbers switch to the other text colour.
 
 The threshold of the figures' greys, `canvas.DARK`, would lower some contrasts from 4.5 to 4.0.

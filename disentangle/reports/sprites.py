@@ -34,8 +34,8 @@ def sprite_sheet(images: Tensor) -> NDArray[np.uint8]:
     return sheet.reshape(rows * (height + 2), columns * (width + 2), 4)
 
 
-def webp(picture: NDArray[np.uint8]) -> bytes:
-    """Encode a picture [height, width, RGBA] as WebP; transparency is lossless.
+def webp(picture: NDArray[np.uint8], lossless: bool = False) -> bytes:
+    """Encode a picture [height, width, RGBA] as WebP; transparency is always lossless.
 
     Raises:
         DisentangleError: the picture is too large for WebP.
@@ -47,13 +47,14 @@ def webp(picture: NDArray[np.uint8]) -> bytes:
             "figures instead."
         )
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "WEBP", quality=QUALITY, method=4)
+    Image.fromarray(picture).save(out, "WEBP", quality=QUALITY, method=4, lossless=lossless)
     return out.getvalue()
 
 
-def data_uri(images: Tensor) -> str:
+def data_uri(images: Tensor, lossless: bool = False) -> str:
     """Encode images [rows, columns, C, H, W] in [0, 1] as a sprite sheet in a data URI."""
-    return "data:image/webp;base64," + base64.b64encode(webp(sprite_sheet(images))).decode()
+    picture = webp(sprite_sheet(images), lossless)
+    return "data:image/webp;base64," + base64.b64encode(picture).decode()
 
 
 def figure_uri(path: Path) -> tuple[str, int]:

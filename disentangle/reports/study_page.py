@@ -1,4 +1,4 @@
-"""Contents of a folder's page: score tables, plots of scores against settings, runs, problems."""
+"""Contents of a folder's page: score tables, scatter plots, runs, problems."""
 
 import math
 import os
@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from disentangle._utils.text import duration
+from disentangle.reports.compare_section import compared_rows
 from disentangle.reports.plot_section import plot, runs_of
 from disentangle.reports.scores_section import baselines_near
 from disentangle.reports.sprites import figure_title, figure_uri
@@ -57,9 +58,13 @@ def about_study(
             {
                 "sheet": table.sheet,
                 "sort_keys": [sort_keys(table, row) for row in table.rows],
-                "plot": plot(table, runs_of(table, runs), links),
+                "data": {
+                    **plot(table, own, links),
+                    "compared": compared_rows(table, own, links),
+                },
             }
             for table in tables
+            for own in [runs_of(table, runs)]
         ],
         "pictures": [
             {"name": figure_title(path), "uri": uri, "width": width}

@@ -13,7 +13,7 @@ from disentangle._utils.strict import Strict, first_error
 from disentangle._utils.text import count
 from disentangle.contracts import entry_points
 from disentangle.contracts.common_options import Common, Training
-from disentangle.contracts.dataset import Dataset, Labelled
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.contracts.plugin import knobs
 from disentangle.errors import DisentangleError
 
@@ -51,6 +51,8 @@ class DatasetRecord(Record):
     file: str | None = None
     image_size: int | None = None
     channels: int | None = None
+    dependence: str = ""
+    """Why the default metrics are those for dependent factors; empty if they are not."""
 
     @classmethod
     def of(cls, dataset: Dataset, **opening: Any) -> Self:
@@ -64,8 +66,20 @@ class DatasetRecord(Record):
             image_shape=dataset.image_shape,
             factors=dataset.factors if isinstance(dataset, Labelled) else {},
             view=dict(dataset.view_record),
+            dependence=dependence_of(dataset.whole),
             **opening,
         )
+
+
+def dependence_of(dataset: Dataset) -> str:
+    """Why a whole dataset's default metrics are those for dependent factors; empty if not.
+
+    The factors depend on one another, or all are attributes of two values that do not form a grid.
+    """
+    if not isinstance(dataset, Labelled):
+        return ""
+    binary = set(dataset.factors.values()) == {2} and not isinstance(dataset, Grid)
+    return dataset.dependence or ("all factors have two values" if binary else "")
 
 
 class PeriodicRecord(Record):

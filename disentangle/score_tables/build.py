@@ -191,6 +191,7 @@ def row_of(group: Sequence[Run]) -> Row:
         every={**record.knobs, **record.recipe},
         versions=(record.model_version, record.network_version),
         source=f"from {record.imported}" if record.imported else "",
+        group=record.group,
         steps=record.recipe["steps"],
         imported=record.imported is not None and record.training["steps"].origin != "given",
         seeds=sorted(run.record.seed for run in group if run.finished),

@@ -90,6 +90,8 @@ class Row:
     """The versions of the model and its network."""
     source: str = ""
     """The file that imported weights came from, or what an external encoder is, as text."""
+    group: str = ""
+    """The configuration of its runs; see `RunRecord.group`."""
     steps: int | None = None
     """None for a baseline, and for an external encoder, which was not trained here."""
     external: bool = False

@@ -1,14 +1,17 @@
 """Tables in LaTeX, ready to paste: symbols in maths, a label, and no line too wide for a page."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from disentangle._utils.columns import Column, number, packed, paragraph
+from disentangle._utils.columns import Column, Pieces, number, packed, paragraph
 from disentangle._utils.versions import made_by
+from disentangle.score_tables.heads import spans
 from disentangle.score_tables.render import Sheet, Text, printable
 
 PAGE = 90
 """The characters that fit side by side on a page."""
+WORDS = 24
+"""The characters of a cell of words on one line; longer ones have two."""
 COMMENT = 100
 """The characters in a line of comment."""
 GREEK = dict(
@@ -82,10 +85,11 @@ def tabulars(sheet: Sheet) -> list[str]:
     """The tabulars of a table, each with the first columns and as many others as fit on a page."""
     first = sheet.words
     columns = [
-        Column(tuple(map(number, [head, *(row[i].text for row in sheet.body)])))
-        for i, head in enumerate(sheet.head)
+        Column((head_pieces(sheet, i), *(pieces(row[i].text) for row in sheet.body)))
+        for i in range(len(sheet.head))
+        for pieces in [number if i >= first else halves]
     ]
-    blocks = packed([[column] for column in columns[first:]], columns[:first], PAGE, lines=2)
+    blocks = packed([[column] for column in columns[first:]], columns[:first], PAGE)
     made, start = [], first
     for block in blocks or [[]]:
         made.append(tabular(sheet, [*range(first), *range(start, start + len(block))]))
@@ -107,7 +111,7 @@ def tabular(sheet: Sheet, columns: list[int]) -> str:
         [
             rf"\begin{{tabular}}{{{''.join(sides[i] for i in columns)}}}",
             r"\toprule",
-            " & ".join(in_lines(sheet.head[i], latex_text) for i in columns) + r" \\",
+            *head_lines(sheet, columns),
             r"\midrule",
             *rows,
             r"\bottomrule",
@@ -116,9 +120,59 @@ def tabular(sheet: Sheet, columns: list[int]) -> str:
     )
 
 
+def head_pieces(sheet: Sheet, column: int) -> Pieces:
+    """The lines of a column's heading, by which its width is estimated."""
+    if column < sheet.words or not sheet.heads:
+        return number(sheet.head[column])
+    head = sheet.heads[column - sheet.words]
+    return (*number(head.score), *(f" {term} " for term in head.terms))
+
+
+def head_lines(sheet: Sheet, columns: Sequence[int]) -> list[str]:
+    """The headings of a tabular: one row, or two if there is something below a metric's name."""
+    words = [latex_text(sheet.head[i]) for i in columns[: sheet.words]]
+    if not sheet.heads:
+        others = [in_lines(sheet.head[i], latex_text) for i in columns[sheet.words :]]
+        return [" & ".join([*words, *others]) + r" \\"]
+    upper, lower, rules = [""] * len(words), list(words), []
+    for span in spans([sheet.heads[i - sheet.words] for i in columns[sheet.words :]]):
+        if span.plain:
+            upper.append("")
+            lower.append(in_lines(span.name, latex_text))
+            continue
+        count = len(span.labels)
+        side = "r" if count == 1 else "c"
+        upper.append(rf"\multicolumn{{{count}}}{{{side}}}{{{latex_text(span.name)}}}")
+        for part, terms in span.labels:
+            lower.append(stacked([latex_text(line) for line in (part, *terms) if line]))
+        if count > 1:
+            place = f"{len(words) + span.start + 1}-{len(words) + span.end}"
+            rules.append(rf"\cmidrule(lr){{{place}}}")
+    rows = [" & ".join(row) + r" \\" for row in (upper, lower)]
+    return [rows[0], *([" ".join(rules)] if rules else []), rows[1]] if any(upper) else rows[1:]
+
+
+def halves(text: str) -> Pieces:
+    """Words on two lines if they are long, broken after a comma or before a bracket."""
+    breaks = [match.start() for match in re.finditer(r"(?<=,) | (?=\()", text)]
+    if len(text) <= WORDS or not breaks:
+        return (text,)
+    middle = min(breaks, key=lambda place: abs(place - len(text) / 2))
+    return text[:middle], text[middle + 1 :]
+
+
+def stacked(codes: Sequence[str], side: str = "r") -> str:
+    """Codes on lines of their own in one cell."""
+    lines = r"\\{}".join(codes)
+    return rf"\shortstack[{side}]{{{lines}}}" if len(codes) > 1 else lines
+
+
 def cell(text: Text, code: Callable[[str], str]) -> str:
     """A cell with its style."""
-    made = in_lines(text.text, code) if code is latex_number else code(text.text)
+    if code is latex_number:
+        made = in_lines(text.text, code)
+    else:
+        made = stacked(list(map(code, halves(text.text))), "l")
     if text.strong:
         made = rf"\textbf{{{made}}}"
     return rf"\textcolor{{gray}}{{{made}}}" if text.grey and made else made
@@ -126,10 +180,7 @@ def cell(text: Text, code: Callable[[str], str]) -> str:
 
 def in_lines(text: str, code: Callable[[str], str]) -> str:
     """A text with its part in brackets on a second line."""
-    first, *rest = re.split(r" (?=[\[(])", text, maxsplit=1)
-    if not rest:
-        return code(text)
-    return rf"\shortstack[r]{{{code(first)}\\{{}}{code(rest[0])}}}"
+    return stacked(list(map(code, re.split(r" (?=[\[(])", text, maxsplit=1))))
 
 
 def latex_text(text: str) -> str:

@@ -1,13 +1,15 @@
 """A score table as a paper prints it: published names, symbols, arrows and a short caption."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from disentangle.contracts.descriptions import describe, display_of_score
 from disentangle.runs.records import Value
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.cells import Row
+from disentangle.score_tables.heads import ARROWS, Head
+from disentangle.score_tables.parts import parts
 from disentangle.score_tables.render import Sheet
 from disentangle.score_tables.statistics import STATISTICS
 from disentangle.score_tables.table import Table
@@ -26,13 +28,12 @@ GREEK = {
     "tau": "τ",
 }
 """Name of a hyper-parameter, or its first part -> symbol."""
-ARROWS = {"more": "↑", "less": "↓"}
-"""Better direction of a score -> mark in its heading."""
 
 
 def paper_sheets(table: Table) -> list[Sheet]:
-    """A score table and the published tables below it, as a paper prints them."""
-    return [paper_sheet(table), *map(published_sheet, table.sheets[1:])]
+    """The parts of a score table and the published tables below it, as a paper prints them."""
+    published = [published_sheet(paper.sheet(table.dataset)) for paper in table.papers]
+    return [*parts(paper_sheet(table), repeated=True), *published]
 
 
 def paper_sheet(table: Table) -> Sheet:
@@ -46,7 +47,8 @@ def paper_sheet(table: Table) -> Sheet:
             texts[words.index("settings")] = settings_text(table, row)
         body.append([replace(cell, text=t) for cell, t in zip(cells, texts, strict=True)])
     scores = [heading(column, text) for column, text in table.columns.items()]
-    sheet = replace(sheet, head=[*words, *scores], body=body, brief=brief(table))
+    heads = paper_heads(table, sheet.heads)
+    sheet = replace(sheet, head=[*words, *scores], heads=heads, body=body, brief=brief(table))
     if not table.words:
         sheet, constants = sheet.without_constants()
         sheet = replace(sheet, caption=f"{constants} {sheet.caption}".strip())
@@ -72,8 +74,21 @@ def model_name(row: Row) -> str:
 
 def heading(column: ColumnKey, text: str) -> str:
     """A score's name as papers write it, the better direction, and what sets its column apart."""
-    arrow = ARROWS.get(direction(column) or "", "")
-    return f"{display_of_score(column.score)} {arrow}".strip() + text.removeprefix(column.score)
+    return score_name(column) + text.removeprefix(column.score)
+
+
+def score_name(column: ColumnKey) -> str:
+    """A score's name as papers write it, with the better direction."""
+    return f"{display_of_score(column.score)} {ARROWS.get(direction(column) or '', '')}".strip()
+
+
+def paper_heads(table: Table, heads: Sequence[Head]) -> tuple[Head, ...]:
+    """Headings in two rows with names as papers write them."""
+    made = []
+    for column, head in zip(table.columns, heads, strict=True):
+        score, metric = score_name(column), describe("metric", head.metric).display
+        made.append(replace(head, score=score, metric=metric, part=score))
+    return tuple(made)
 
 
 def settings_text(table: Table, row: Row) -> str:

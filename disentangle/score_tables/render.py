@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
-from disentangle._utils.html import heading, paragraph, table
+from disentangle._utils.html import LEFT, RIGHT, cell, heading, paragraph, table
+from disentangle.score_tables.heads import Head, HeadCell, head_rows
+
+CENTRE = ' style="text-align:center"'
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,13 @@ class Sheet:
 
     Attributes:
         title: the title.
-        head: the headings.
+        head: the headings, each in one row.
         body: the rows.
         caption: the caption.
         numbers: how many of the last columns are numbers, aligned to the right.
         names: how many of the first columns name a row.
         brief: a short caption, for papers.
+        heads: the headings of the columns of numbers in two rows; empty if they have only one.
     """
 
     title: str
@@ -41,6 +45,7 @@ class Sheet:
     numbers: int = 0
     names: int = 1
     brief: str = ""
+    heads: tuple[Head, ...] = ()
 
     def align(self, left: str, right: str) -> list[str]:
         """The alignment mark of each column."""
@@ -50,6 +55,13 @@ class Sheet:
     def words(self) -> int:
         """How many of the first columns are words."""
         return len(self.head) - self.numbers
+
+    @property
+    def head_rows(self) -> list[list[HeadCell]]:
+        """The headings, in one row or two."""
+        if not self.heads:
+            return [[HeadCell(text, i) for i, text in enumerate(self.head)]]
+        return head_rows(self.head[: self.words], self.heads)
 
     def without_constants(self) -> tuple["Sheet", str]:
         """The table without words that are the same for all trained models, and a sentence of them.
@@ -122,7 +134,23 @@ def markdown(sheet: Sheet) -> str:
 def as_html(sheet: Sheet) -> str:
     """A table as HTML for a notebook."""
     rows = [[as_markup(cell) for cell in row] for row in sheet.body]
-    return heading(sheet.title) + table(rows, sheet.head, sheet.numbers) + paragraph(sheet.caption)
+    shown = table(rows, numbers=sheet.numbers, top=head_markup(sheet))
+    return heading(sheet.title) + shown + paragraph(sheet.caption)
+
+
+def head_markup(sheet: Sheet) -> str:
+    """The rows of headings as HTML for a notebook."""
+    lines = []
+    for row in sheet.head_rows:
+        cells = []
+        for each in row:
+            words = each.column < sheet.words
+            style = CENTRE if each.group else LEFT if words else RIGHT
+            span = f' colspan="{each.columns}" rowspan="{each.rows}"'
+            text = f"{each.text} [{each.terms}]" if each.text and each.terms else each.text
+            cells.append(cell(text or each.terms, style + span, "th"))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return "".join(lines)
 
 
 def as_markup(cell: Text) -> Markup:

@@ -10,6 +10,8 @@ from disentangle.runs.records import Value, describe
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
+from disentangle.score_tables.heads import Head, head_of, kind_of
+from disentangle.score_tables.parts import MOST, parts
 from disentangle.score_tables.published import Paper
 from disentangle.score_tables.render import Sheet, Text, as_html, markdown
 from disentangle.score_tables.statistics import CLAIM, FEWEST, STATISTICS, Statistic
@@ -81,7 +83,7 @@ class Table:
 
     @property
     def sheet(self) -> Sheet:
-        """The table as text, ready to print."""
+        """The whole table as text; see `sheets` for what is printed."""
         left = self.left
         return Sheet(
             title=self.dataset,
@@ -97,6 +99,16 @@ class Table:
             caption=self.caption,
             numbers=len(self.columns),
             names=1 + ("settings" in left),
+            heads=self.heads,
+        )
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The headings of the columns in two rows; in a wide table with the kind of scores."""
+        wide = len(self.columns) > MOST
+        return tuple(
+            head_of(column, heading, kind_of(column) if wide else "")
+            for column, heading in self.columns.items()
         )
 
     def text(self, row: Row, column: ColumnKey) -> str:
@@ -105,7 +117,13 @@ class Table:
 
     @property
     def sheets(self) -> list[Sheet]:
-        """This table and the papers' tables, ready to print."""
+        """The parts of this table and the papers' tables, ready to print; see `parts`."""
+        first, *others = self.whole_sheets
+        return [*parts(first), *others]
+
+    @property
+    def whole_sheets(self) -> list[Sheet]:
+        """This table and the papers' tables, for a terminal, which divides them by its width."""
         return [self.sheet, *(paper.sheet(self.dataset) for paper in self.papers)]
 
     @property

@@ -2,14 +2,17 @@
 
 What does not fit is shown in another way: columns with one value go to a line of their own, then
 scores become rows, then metrics become blocks one below another, then columns are left out, and a
-sentence counts them.
+sentence counts them. More scores side by side than can be read do not fit at any width.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from rich.cells import cell_len
+
 from disentangle._utils.columns import (
+    GAP,
     Column,
     Pieces,
     draw,
@@ -23,6 +26,8 @@ from disentangle._utils.columns import (
 )
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.score_tables.headings import counted, metric_of
+from disentangle.score_tables.heads import Span, spans
+from disentangle.score_tables.parts import MOST, units_by_kind
 from disentangle.score_tables.render import Sheet, Text, printable
 
 HEAD = 3
@@ -48,7 +53,8 @@ def lay_out(
     constants = ""
     if lines is None:
         sheet, constants = sheet.without_constants()
-        lines = body(sheet, width, style) or transposed(sheet, width, style)
+        few = len(sheet.body) <= MOST
+        lines = body(sheet, width, style) or (transposed(sheet, width, style) if few else None)
     left_out: list[str] = []
     if lines is None:
         lines, left_out = blocks(sheet, width, style)
@@ -76,7 +82,9 @@ def title(text: str, width: int, style: Callable[[Text], str]) -> list[str]:
 
 
 def body(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[str] | None:
-    """The rows as they are; None if they do not fit."""
+    """The rows as they are; None if they do not fit, or if there are too many scores to read."""
+    if sheet.numbers > MOST:
+        return None
     return drawn(sheet, range(len(sheet.head)), width, style, HEAD)
 
 
@@ -92,6 +100,15 @@ def columns_of(sheet: Sheet) -> list[Column]:
     ]
 
 
+def groups_of(sheet: Sheet, shown: Sequence[int]) -> list[Span]:
+    """The shown columns of each metric that has several side by side."""
+    first = sum(i < sheet.words for i in shown)
+    heads = [sheet.heads[i - sheet.words] for i in shown[first:]] if sheet.heads else []
+    return [
+        span._replace(start=first + span.start) for span in spans(heads) if len(span.labels) > 1
+    ]
+
+
 def drawn(
     sheet: Sheet,
     shown: Sequence[int],
@@ -102,14 +119,55 @@ def drawn(
     """The lines of some columns of a table; None if they do not fit."""
     columns = columns_of(sheet)
     chosen = [columns[i] for i in shown]
+    groups = groups_of(sheet, shown)
+    for span in groups:
+        for i, label in enumerate(span.labels, span.start):
+            chosen[i] = replace(chosen[i], cells=(head(str(label)), *chosen[i].cells[1:]))
     sizes = widths(chosen, width, lines)
-    if sizes is None:
+    if sizes is None or not widened(sizes, groups, width):
         return None
 
     def styled(row: int, column: int, text: str) -> str:
         return style(replace(sheet.body[row - 1][shown[column]], text=text)) if row else text
 
-    return ruled(draw(chosen, sizes, styled), chosen, sizes)
+    return [*above(sizes, groups), *ruled(draw(chosen, sizes, styled), chosen, sizes)]
+
+
+def room(sizes: Sequence[int], span: Span) -> int:
+    """The width of the columns of a metric together."""
+    return sum(sizes[span.start : span.end]) + GAP * (len(span.labels) - 1)
+
+
+def widened(sizes: list[int], groups: Sequence[Span], width: int) -> bool:
+    """Widen columns for the names of their metrics; False if they do not fit then."""
+    for span in groups:
+        longest = max(cell_len(piece.rstrip()) for piece in head(span.name))
+        sizes[span.end - 1] += max(0, longest - room(sizes, span))
+    return sum(sizes) + GAP * (len(sizes) - 1) <= width
+
+
+def above(sizes: Sequence[int], groups: Sequence[Span]) -> list[str]:
+    """The lines with the name of each metric above its columns, the last one with a rule."""
+    names = [fill(head(span.name), room(sizes, span)) for span in groups]
+    high = max(map(len, names), default=0)
+    lines = []
+    for i in range(high):
+        line = ""
+        for span, name in zip(groups, names, strict=True):
+            line += " " * (sum(sizes[: span.start]) + GAP * span.start - cell_len(line))
+            text = name[i - high] if i - high >= -len(name) else ""
+            line += centred(text, room(sizes, span), "─" if i == high - 1 else " ")
+        lines.append(line.rstrip())
+    return lines
+
+
+def centred(text: str, width: int, mark: str) -> str:
+    """A text in the middle of a line of marks, which spaces keep apart from it."""
+    spare = width - cell_len(text)
+    mark = mark if spare >= 4 else " "
+    text = f" {text} " if mark != " " else text
+    left = (width - cell_len(text)) // 2
+    return mark * left + text + mark * (width - left - cell_len(text))
 
 
 def ruled(lines: list[str], columns: Sequence[Column], sizes: Sequence[int]) -> list[str]:
@@ -158,24 +216,28 @@ def name_of(sheet: Sheet, row: int) -> Pieces:
 def blocks(sheet: Sheet, width: int, style: Callable[[Text], str]) -> tuple[list[str], list[str]]:
     """The scores of one metric below those of another, and the headings that do not fit."""
     columns = columns_of(sheet)
-    first = sheet.words
-    names = columns[:first]
-    shown: list[list[int]] = []
-    for family in families(sheet):
-        fitting = by_importance(sheet, family)
-        while fitting and widths([*names, *(columns[i] for i in fitting)], width) is None:
-            fitting.pop()
-        if not fitting:
-            return one_by_one(sheet, width, style), []
-        shown.append(sorted(fitting))
-    left_out = sorted({*range(first, len(columns))} - {i for family in shown for i in family})
+    names = columns[: sheet.words]
+    shown: dict[str, list[list[int]]] = {}
+    for kind, units in metrics_by_kind(sheet).items():
+        for unit in units:
+            fitting = by_importance(sheet, unit)
+            while fitting and widths([*names, *(columns[i] for i in fitting)], width) is None:
+                fitting.pop()
+            if not fitting:
+                return one_by_one(sheet, width, style), []
+            shown.setdefault(kind, []).append(sorted(fitting))
+    kept = {i for units in shown.values() for unit in units for i in unit}
+    left_out = sorted({*range(sheet.words, len(columns))} - kept)
     lines: list[str] = []
-    numbers = iter([i for family in shown for i in family])
-    groups = [[columns[i] for i in family] for family in shown]
-    for block in packed(groups, names, width, HEAD + 1):
-        part = [*range(first), *(next(numbers) for _ in block)]
-        rows = sheet.without_blank(part, left_out if not lines else ())
-        lines += [""] * bool(lines) + (drawn(rows, part, width, style) or [])
+    for kind, units in shown.items():
+        if len(shown) > 1:
+            lines += [""] * bool(lines) + title(f"{kind[0].upper()}{kind[1:]}", width, style)
+        numbers = iter([i for unit in units for i in unit])
+        groups = [[columns[i] for i in unit] for unit in units]
+        for block in packed(groups, names, width, HEAD + 1, MOST):
+            part = [*range(sheet.words), *(next(numbers) for _ in block)]
+            rows = sheet.without_blank(part, left_out if not lines else ())
+            lines += [""] * bool(lines) + (drawn(rows, part, width, style) or [])
     return lines, [sheet.head[i] for i in left_out]
 
 
@@ -202,14 +264,21 @@ def unusual(heading: str) -> int:
     )
 
 
-def families(sheet: Sheet) -> list[list[int]]:
-    """The columns of numbers, those of one metric together; apart if there is only one metric."""
-    groups: dict[str, list[int]] = {}
-    for i in range(sheet.words, len(sheet.head)):
-        groups.setdefault(metric_of(sheet.head[i]), []).append(i)
-    if len(groups) == 1:
-        return [[i] for i in range(sheet.words, len(sheet.head))]
-    return list(groups.values())
+def metrics_by_kind(sheet: Sheet) -> dict[str, list[list[int]]]:
+    """Kind of scores -> the columns of each metric; apart if there is only one metric."""
+    if not sheet.heads:
+        metrics: dict[str, list[int]] = {}
+        for i in range(sheet.words, len(sheet.head)):
+            metrics.setdefault(metric_of(sheet.head[i]), []).append(i)
+        kinds = {"": list(metrics.values())}
+    else:
+        kinds = {
+            kind: [[sheet.words + i for i in unit.columns] for unit in units]
+            for kind, units in units_by_kind(sheet.heads).items()
+        }
+    if sum(map(len, kinds.values())) == 1:
+        return {kind: [[i] for i in unit] for kind, (unit,) in kinds.items()}
+    return kinds
 
 
 def one_by_one(sheet: Sheet, width: int, style: Callable[[Text], str]) -> list[str]:

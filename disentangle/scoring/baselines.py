@@ -102,6 +102,8 @@ def score_baselines(
     torch_device = choose_device(device)
     data = DatasetRecord.of(part)
     folder = Path(results) / "baselines" / f"{folder_name(data.name)}-{data.fingerprint[:10]}"
+    if line := request.defaults_for(data):
+        say(line)
     scores = {}
     for name in known_baselines(only) or CONTROLS:
         path = folder / f"{name}.json"

@@ -172,8 +172,23 @@ def true_spec(spec: str) -> str:
     return true_name(name, [*registry.metrics.entries, "all"]) + colon + knobs
 
 
-def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> list[MetricSpec]:
+def is_default(kind: type[Metric[Any]], *, dependent: bool) -> bool:
+    """True if a metric is computed when none is named, for dependent factors or for others."""
+    if dependent:
+        return kind.by_default_if_dependent or (kind.by_default and not kind.assumes_independence)
+    return kind.by_default
+
+
+def choose(
+    metrics: Iterable[str] | None, protocol: Protocol | None = None, *, dependent: bool = False
+) -> list[MetricSpec]:
     """Load the requested metrics, `all` metrics, or the default ones.
+
+    Args:
+        metrics: names with optional hyper-parameters, or `all`; None for the protocol's choice,
+            else the default metrics.
+        protocol: the protocol [default: `locatello2019`].
+        dependent: take the default metrics for dependent factors.
 
     Raises:
         UsageError: an unknown metric or knob.
@@ -199,6 +214,6 @@ def choose(metrics: Iterable[str] | None, protocol: Protocol | None = None) -> l
         # Skip a broken or ambiguous plugin that was not requested; `list --check` reports it.
         with suppress(DisentangleError):
             candidate = MetricSpec(name, knobs_of.get(name, {}), named=False)
-            if specs is not None or candidate.kind.by_default:
+            if specs is not None or is_default(candidate.kind, dependent=dependent):
                 selected.setdefault(name, candidate)
     return list(selected.values())

@@ -78,6 +78,18 @@ class ScoringRequest(Record):
         """The loaded metrics."""
         return choose(self.metrics, self.rules)
 
+    @cached_property
+    def specs_if_dependent(self) -> list[MetricSpec]:
+        """The loaded metrics for a dataset of dependent factors."""
+        return choose(self.metrics, self.rules, dependent=True)
+
+    def defaults_for(self, data: DatasetRecord) -> str:
+        """A line that names the default metrics if they are those for dependent factors."""
+        if self.metrics is not None or self.rules.metrics is not None or not data.dependence:
+            return ""
+        names = ", ".join(spec.name for spec in self.specs_if_dependent)
+        return f"{data.name}: the default metrics are {names}, because {data.dependence}"
+
     @property
     def takes_all(self) -> bool:
         """True if all metrics are requested."""
@@ -107,9 +119,8 @@ class ScoringRequest(Record):
             data: the dataset or view.
             weights: the digest of the weights, or another name of the origin of the codes.
         """
-        return score_requests(
-            self.specs, self.rules, data, weights, self.seed, reduction=self.reduce
-        )
+        specs = self.specs_if_dependent if data.dependence else self.specs
+        return score_requests(specs, self.rules, data, weights, self.seed, reduction=self.reduce)
 
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """The dataset or view on which a run is scored; None for the one it was trained on.

@@ -182,6 +182,8 @@ def score_function(
         missing = lacking(external, requests) if external else requests
         if external and not missing:
             return complete(external, requests, full)
+        if line := request.defaults_for(DatasetRecord.of(part)):
+            say(line)
         for line in lines_of_size(full, request.reduce):
             say(line)
         if request.reduce:
@@ -349,6 +351,8 @@ def score_arrays(
     digest = source.digest
     external = keep and keep.external("codes", whole, origin, latents, codes=digest)
     requests = request.scores_of(data, external.record.id if external else digest)
+    if line := request.defaults_for(whole):
+        say(line)
     if request.reduce and not (external and not lacking(external, requests)):
         source = reduced_arrays(source, request.reduce, request.seed, say)
     return complete(external, requests, source) if external else measure_each(requests, source)

@@ -116,6 +116,8 @@ def score_run(
     scores = read_scores(scored_run)
     missing = [one for one in requests if not is_present(scores, one)]
     if missing:
+        if line := request.defaults_for(data):
+            say(line)
         with locked_if_writable(scored_run):
             source: Encoder
             with weights_needed(scored_run, missing):

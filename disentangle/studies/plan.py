@@ -241,6 +241,8 @@ class Planner:
         if key not in self.scored:
             part = asked.part_of_run(run)
             self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)
+        if line := asked.defaults_for(self.scored[key]):
+            self.say_once(line)
         return self.scored[key]
 
     def with_scores(self, job: Job, asked: Sequence[Which]) -> Job:

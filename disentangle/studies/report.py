@@ -5,6 +5,7 @@ from pathlib import Path
 
 from disentangle._utils.callbacks import Say, silent
 from disentangle.reports import pages
+from disentangle.reports.network_data import LIMIT
 from disentangle.runs.labels import find_run
 from disentangle.runs.layout import RECORD
 from disentangle.runs.named import RESULTS
@@ -17,7 +18,9 @@ def report(
     output: str | Path | None = None,
     *,
     runs: bool = False,
+    gallery: bool = False,
     bases: Sequence[str] | None = None,
+    network_limit: float = LIMIT,
     data_dir: str | Path | None = None,
     file: str | Path | None = None,
     say: Say = silent,
@@ -27,14 +30,19 @@ def report(
     Args:
         where: a run, its folder, or the name or id of one in `./results`; or a folder with runs
             below it, such as the one of a study or `results`.
-        output: the file to write [default: `report.html` in that folder].
+        output: the file to write [default: `report.html` in that folder, and for a folder of
+            several studies also `index.html`, their gallery].
         runs: for a folder: also write the report of each run, as `report.html` in its own folder.
+        gallery: for a folder: write only the gallery, the runs as cards with pictures and scores
+            [default of `output`: `index.html` in that folder].
         bases: for a run: the images or samples of the prior where the traversals start: `random`,
             `first`, `prior:COUNT` or the number of an image [default: `random`, `first` and
             `prior:2`].
+        network_limit: for a run: the largest size of its networks inside the page, in MB; without
+            them the page shows pictures alone.
         data_dir: folder of the prepared dataset, if it has moved since training.
         file: the dataset's own file, if it has moved since training.
-        say: called with the path of each run's report as it is written.
+        say: called with the path of each run's report, and of a second page, as it is written.
 
     Raises:
         DisentangleError: no run was found, the run has no checkpoint, or its dataset is not
@@ -52,7 +60,9 @@ def report(
         given,
         output,
         runs=runs,
+        gallery=gallery,
         bases=bases,
+        network_limit=network_limit,
         loaded=loaded,
         data_dir=data_dir,
         file=file,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,11 +32,13 @@ from disentangle.testing.check import (
     says_source,
     undisturbed,
 )
-from disentangle.testing.examples import SyntheticCodes
+from disentangle.testing.examples import Kind, SyntheticCodes
 
 ORDER = (2, 3, 0, 1)
 """An order of latents, to check that the order does not matter."""
 CLOSE = 1e-3
+SIZES, BINARY = (3, 4, 5), (2, 2, 2)
+"""The sizes of the example's factors, and those for metrics of factors of two values."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,22 @@ class Subject:
         return self.kind()
 
     @cached_property
+    def factors(self) -> tuple[int, int, int]:
+        """The sizes of the example's factors: two values each, if no other ones have a score."""
+        for sizes in (SIZES, BINARY):
+            with suppress(Unavailable):
+                self.score(SyntheticCodes("oracle", factors=sizes))
+                return sizes
+        return SIZES
+
+    def codes(self, kind: Kind, order: tuple[int, ...] = (0, 1, 2, 3)) -> SyntheticCodes:
+        """Codes of the example, with its latents in an order."""
+        return SyntheticCodes(kind, order, self.factors)
+
+    @cached_property
     def seen(self) -> SyntheticCodes:
         """Codes of noise, of which one score is computed."""
-        return SyntheticCodes("noise")
+        return self.codes("noise")
 
     def score(self, source: Source[Any]) -> Scores:
         """Compute the scores of a source."""
@@ -62,7 +78,7 @@ class Subject:
     @cached_property
     def oracle(self) -> Scores:
         """The scores of the oracle: codes that are the factors."""
-        return self.score(SyntheticCodes("oracle"))
+        return self.score(self.codes("oracle"))
 
     @cached_property
     def noise(self) -> Scores:
@@ -215,7 +231,7 @@ def details_have_the_sizes_of_their_axes(s: Subject) -> None:
 @rules
 def generator_decides_alone(s: Subject) -> None:
     """The same codes and the same generator give the same scores."""
-    first, second = numbers(s.noise, "noise"), numbers(s.score(SyntheticCodes("noise")), "noise")
+    first, second = numbers(s.noise, "noise"), numbers(s.score(s.codes("noise")), "noise")
     require(
         first == second,
         f"the same codes with the same rng score {first} and then {second}: draw only from rng, "
@@ -227,7 +243,7 @@ def generator_decides_alone(s: Subject) -> None:
 def nothing_is_printed_or_seeded(s: Subject) -> None:
     """The metric prints nothing and does not use global generators."""
     with undisturbed("score()", "draw from rng; for scikit-learn pass random_state="):
-        s.score(SyntheticCodes("noise"))
+        s.score(s.codes("noise"))
 
 
 @rules
@@ -244,7 +260,7 @@ def codes_are_left_as_they_were(s: Subject) -> None:
 def order_of_latents_does_not_matter(s: Subject) -> None:
     """The scores do not change if the latents are permuted."""
     first = numbers(s.oracle, "an oracle")
-    second = numbers(s.score(SyntheticCodes("oracle", ORDER)), "an oracle")
+    second = numbers(s.score(s.codes("oracle", ORDER)), "an oracle")
     for name, value in first.items():
         other = second.get(name, math.nan)
         require(

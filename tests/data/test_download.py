@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from disentangle.data import download as module
-from disentangle.data.download import Remote, checksum, fetch, verify
+from disentangle.data.download import Remote, checksum, downloaded, fetch, verify
 from disentangle.errors import DisentangleError
 
 CONTENT = bytes(range(256)) * 1024  # 256 KiB: several blocks
@@ -467,3 +467,32 @@ def test_checksums_are_verified(tmp_path: Path) -> None:
     assert wrong is not None
     assert SUM in wrong
     assert checksum(path, "md5") in wrong
+
+
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The path of a file that the user fetches."""
+    monkeypatch.setenv("DISENTANGLE_DATA", str(tmp_path / "my data"))
+    path = tmp_path / "my data" / "downloads" / NAME
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_a_file_that_the_user_fetched_is_found_and_checked(weights: Path) -> None:
+    remote = Remote(name=NAME, urls=("http://host/set",), checksum=SHA, size=len(CONTENT))
+    weights.write_bytes(CONTENT)
+    assert downloaded(remote) == weights
+    weights.write_bytes(OTHER)
+    assert downloaded(remote, verified=False) == weights
+    with pytest.raises(DisentangleError, match=f"expected checksum {SHA}, got sha256:"):
+        downloaded(remote)
+
+
+def test_a_file_that_the_user_has_not_fetched_is_named_with_the_command(weights: Path) -> None:
+    remote = Remote(name=NAME, urls=("http://host/set", "http://other/set"), size=95_600_000)
+    with pytest.raises(DisentangleError) as caught:
+        downloaded(remote)
+    command = f"`curl -L --create-dirs -o '{weights}' http://host/set`"
+    missing = f"{NAME} is not in the folder of downloads"
+    assert str(caught.value) == f"{missing}. Download it (96 MB) with {command}"
+    assert not list(weights.parent.iterdir())

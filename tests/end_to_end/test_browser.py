@@ -1,64 +1,21 @@
 """Pages in a real browser: sliders, base images, tables and plots work without the network."""
 
-import os
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from helpers.audits import BAD_ONE, two_scores
+from helpers.browsers import MARKS
 from playwright import sync_api as playwright
 
 from disentangle.reports import pages
 from disentangle.reports.audit_page import audit_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no chromium is here"),
-]
+pytestmark = MARKS
 VALUE = "row => row.querySelector('output').textContent"
 PLACE = "row => getComputedStyle(row.querySelector('.picture')).backgroundPosition"
 SHEET = "row => getComputedStyle(row.querySelector('.picture')).backgroundImage"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """A function that opens a file; checks for no console output and no other requests."""
-    messages, requests, contexts = [], [], []
-
-    def go(path, **options):
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.resolve().as_uri())
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert messages == []
-    assert {url.partition(":")[0] for url in requests} <= {"file", "data", "blob"}
-    assert all(url.endswith(".html") for url in requests if url.startswith("file:"))
 
 
 @pytest.fixture
@@ -203,22 +160,161 @@ def test_table_filters_by_words_and_says_how_many_are_left(study_page):
     assert len(betas(page)) == 4
 
 
+@pytest.fixture
+def wide_page(variant, tmp_path, visit):
+    """The page of three configurations, one with two seeds, scored by four metrics."""
+    names = ["dci/completeness", "dci/disentanglement", "elbo/active-units", "mig", "sap"]
+    for name, beta, seed, scale in (
+        ("a", 2.0, 0, 0.1),
+        ("b", 2.0, 1, 0.2),
+        ("c", 8.0, 0, 0.15),
+        ("d", 32.0, 0, 0.05),
+    ):
+        scores = [
+            {
+                "name": score,
+                "metric": score.partition("/")[0],
+                "value": 40 * scale if score == "elbo/active-units" else scale * (i + 1),
+            }
+            for i, score in enumerate(names)
+        ]
+        run = variant(name, seed=seed, values=scores, knobs={"beta": beta})
+        (run.path / "report.html").write_text(f"<!doctype html><title>page of {name}</title>")
+    path = pages.report(tmp_path / "variants")
+    return lambda **options: visit(path, **options)
+
+
+def heads(page):
+    return [text.strip() for text in page.locator("#table-0 thead th:visible").all_inner_texts()]
+
+
+def test_menu_hides_and_shows_the_columns_of_a_metric(wide_page):
+    page = wide_page()
+    assert {"dci", "completeness", "disentanglement", "mig"} < set(heads(page))
+    page.locator("details.columns summary").press("Enter")
+    page.get_by_label("dci (2)").press("Space")
+    assert not {"dci", "completeness", "disentanglement"} & set(heads(page))
+    cells = page.locator("#table-0 tbody tr").first.locator("td:visible").all_inner_texts()
+    assert len(cells) == len(heads(page)) - 1
+    assert "0.150" not in " ".join(cells)
+    assert page.locator("details.columns [role=status]").inner_text() == "2 hidden"
+    page.locator("#table-0 th", has_text="mig").locator("button").click()
+    assert betas(page)[-1] == 32.0
+    page.get_by_role("button", name="Hide all").click()
+    assert heads(page) == ["model"]
+    page.get_by_role("button", name="Show all").click()
+    assert {"dci", "completeness", "settings"} < set(heads(page))
+    assert page.locator("details.columns [role=status]").inner_text() == ""
+
+
+def test_first_column_stays_in_sight_while_the_table_scrolls(wide_page):
+    page = wide_page(viewport={"width": 360, "height": 800})
+    cell = page.locator("#table-0 tbody th").first
+    before = cell.bounding_box()["x"]
+    moved = page.locator(".wide").first.evaluate("e => (e.scrollLeft = 200, e.scrollLeft)")
+    assert moved == 200
+    assert cell.bounding_box()["x"] == before
+    below = page.locator("#table-0 thead tr:nth-child(2) th").first
+    assert below.evaluate("e => getComputedStyle(e).position") == "static"
+
+
+def test_two_rows_are_compared(wide_page):
+    page = wide_page()
+    panel = page.locator(".compare")
+    row = page.get_by_label("Compare beta-vae beta=2.0")
+    row.press("Space")
+    assert "Check another row to compare it with beta-vae beta=2.0." in panel.inner_text()
+    page.get_by_label("Compare beta-vae beta=8.0").press("Space")
+    lines = {
+        line.locator("th").inner_text(): line.locator("td.number").all_inner_texts()
+        for line in panel.locator("tbody tr").all()
+    }
+    assert lines["mig"] == ["0.600", "0.600", "0.000"]
+    assert lines["elbo/active-units"] == ["6", "6", "0"]
+    seeds = panel.locator("tbody tr").first.locator("svg")
+    label = "beta-vae beta=2.0: 0.1, 0.2; beta-vae beta=8.0: 0.15"
+    assert seeds.get_attribute("aria-label") == label
+    places = seeds.locator(".point").evaluate_all("all => all.map(e => e.getCTM().e)")
+    assert places[2] == pytest.approx((places[0] + places[1]) / 2, abs=0.01)
+    page.get_by_label("Compare beta-vae beta=32.0").check()
+    assert not row.is_checked()
+    assert panel.locator("tbody tr").first.locator("td.number").all_inner_texts() == [
+        "0.150",
+        "0.050",
+        "\N{MINUS SIGN}0.100",
+    ]
+    page.locator("details.columns summary").click()
+    page.get_by_label("dci (2)").uncheck()
+    assert panel.locator("tbody th").first.inner_text() == "elbo/active-units"
+    panel.get_by_role("link", name="beta=32.0, seed 0").click()
+    assert page.title() == "page of d"
+
+
+def test_compared_rows_can_be_cleared(wide_page):
+    page = wide_page()
+    for beta in ("2.0", "8.0"):
+        page.get_by_label(f"Compare beta-vae beta={beta}").check()
+    page.locator(".compare").get_by_role("button", name="Clear").click()
+    assert page.locator("#table-0 input:checked").count() == 0
+    assert page.locator(".compare table").count() == 0
+
+
 def test_plot_has_a_dot_for_each_run_and_follows_the_choice(study_page):
     page = study_page()
     assert page.locator(".scatter .point").count() == 4
     assert "beta (log scale)" in page.locator(".scatter").text_content()
-    page.locator("select[name=knob]").select_option("seed")
+    page.locator("select[name=x]").select_option("knob:seed")
     assert "beta (log" not in page.locator(".scatter").text_content()
     places = page.locator(".scatter .point").evaluate_all("all => all.map(e => e.getCTM().f)")
     assert places[1] - places[0] == pytest.approx((places[0] - places[2]) / 2, abs=0.01)
     assert page.locator(".scatter text.middle").all_text_contents() == ["0", "1", "seed"]
 
 
+def test_plot_of_two_scores_and_of_a_setting_upwards(wide_page):
+    page = wide_page()
+    page.locator("select[name=y]").select_option("score:mig")
+    page.locator("select[name=x]").select_option("score:dci/completeness")
+    marks = page.locator(".scatter .point")
+    where = "all => all.map(e => [e.getCTM().e, e.getCTM().f])"
+    (xa, ya), (xb, yb), (xc, yc), (xd, yd) = marks.evaluate_all(where)
+    assert xd < xa < xc < xb
+    assert (xc - xa) / (xb - xa) == pytest.approx(0.5, abs=0.01)
+    assert (ya - yc) / (ya - yb) == pytest.approx(0.5, abs=0.01)
+    page.locator("select[name=y]").select_option("knob:beta")
+    assert "beta (log scale)" in page.locator(".scatter .title").text_content()
+    (_, ya), (_, yb), (_, yc), (_, yd) = marks.evaluate_all(where)
+    assert ya == yb
+    assert ya - yc == pytest.approx(yc - yd, abs=0.01)
+    label = page.locator(".scatter a").nth(3).get_attribute("aria-label")
+    assert label.endswith("seed 0, beta 32, dci/completeness 0.05000")
+
+
+def test_dot_opens_its_run_by_click_and_by_keyboard(wide_page):
+    page = wide_page()
+    page.locator(".scatter a").nth(1).click()
+    assert page.title() == "page of b"
+    page.go_back()
+    page.locator(".scatter a").nth(2).press("Enter")
+    page.wait_for_function("document.title === 'page of c'")
+
+
+def test_without_scripts_the_tables_are_whole_and_have_no_controls(wide_page):
+    page = wide_page(java_script_enabled=False)
+    assert {"dci", "completeness", "mig", "sap"} < set(heads(page))
+    assert page.locator("#table-0 tbody td:visible").count() == 3 * 9
+    for name in ("details.columns", ".compare", ".choices", "input"):
+        assert page.locator(f"{name}:visible").count() == 0
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_is_wider_than_its_window(run_page, study_page, width, scheme):
+def test_no_page_is_wider_than_its_window(run_page, wide_page, width, scheme):
     options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    for page in (run_page(**options), study_page(**options)):
+    compared = wide_page(**options)
+    for box in compared.locator("#table-0 tbody input").all()[:2]:
+        box.check()
+    compared.locator("details.columns summary").click()
+    for page in (run_page(**options), compared):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
@@ -241,7 +337,7 @@ def test_numbers_of_a_matrix_stand_out_from_their_shades(run_page):
       table.innerHTML = "<tbody><tr><td>0.00</td></tr></tbody>";
       document.body.append(table);
       const cell = table.querySelector("td");
-      return Array.from({ length: 101 }, (_, i) => i / 100).map((shade) => {
+      return Array.from({ length: 1001 }, (_, i) => i / 1000).map((shade) => {
         cell.style.setProperty("--v", shade);
         cell.className = shade > dark ? "dark" : "";
         const style = getComputedStyle(cell);
@@ -263,6 +359,22 @@ def test_labels_of_baselines_keep_apart_on_the_published_page(visit):
     assert all(b - a >= 12 for a, b in pairwise(tops))
 
 
+def test_baselines_of_the_plot_are_lines_or_crosses_or_hidden(visit):
+    page = visit(Path(__file__).parents[2] / "results" / "quick" / "report.html")
+    caption = page.locator(".plot figcaption")
+    assert "Dotted lines: baselines." in caption.inner_text()
+    page.locator("select[name=x]").select_option("score:mig")
+    assert page.locator(".scatter .cross").count() == 6  # pixels have no MIG
+    assert "Crosses: baselines." in caption.inner_text()
+    points = "all => all.map(e => e.getCTM().e)"
+    before = page.locator(".scatter .point").evaluate_all(points)
+    page.get_by_label("baselines").uncheck()
+    after = page.locator(".scatter .point").evaluate_all(points)
+    assert page.locator(".scatter .cross").count() == 0
+    assert "baselines" not in caption.inner_text()
+    assert max(after) - min(after) > 3 * (max(before) - min(before))
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_cell_of_an_audit_opens_its_case(tmp_path, visit, width):
     path = tmp_path / "page.html"
@@ -277,7 +389,7 @@ def test_a_cell_of_an_audit_opens_its_case(tmp_path, visit, width):
     assert dialog.locator("circle").count() == 2 * 4
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
-    assert "#" not in page.url
+    page.wait_for_url(lambda url: "#" not in url)
 
 
 def test_an_address_names_a_cell_of_an_audit(tmp_path, visit):

@@ -67,6 +67,8 @@ def test_purposes_of_streams_are_what_they_were():
         "'figures'",
         "'hold out'",
         "'images of a reduction'",
+        "'networks in a page'",
+        "'noise in a page'",
         "'noise'",
         "'order'",
         "'pair'",

@@ -418,20 +418,39 @@ def test_training_takes_the_training_split(run: disentangle.Run) -> None:
     assert run.record.dataset.images == 12
 
 
-def test_default_metrics_are_unavailable_with_a_reason(run: disentangle.Run) -> None:
-    scores = disentangle.score(run)
-    assert not scores
-    assert {"mig", "beta-vae-score"} <= set(scores.unavailable)
-    for reason in scores.unavailable.values():
-        assert celeba.CelebA.dependence in reason
+def test_default_metrics_are_those_of_dependent_attributes(run: disentangle.Run) -> None:
+    lines: list[str] = []
+    encoded: list[int] = []
+    scores = disentangle.score(
+        run, progress=lambda done, images: encoded.append(images), say=lines.append
+    )
+    assert encoded[-1] == 8  # the test split
+    assert {"tad", "minimality", "sufficiency", "downstream/1000", "explicitness"} <= set(scores)
+    assert {"reconstruction/psnr", "tad/attributes"} <= set(scores)
+    assert set(scores.unavailable) == {"fid"}
+    assert "mig" not in scores
+    (line,) = [line for line in lines if "default" in line]
+    assert line.startswith("celeba: the default metrics are ")
+    assert line.endswith(f", because {celeba.CelebA.dependence}")
+
+
+def test_explicitness_and_accuracy_stand_beside_the_share_of_each_attribute(
+    run: disentangle.Run,
+) -> None:
+    scores = disentangle.score(run, ["explicitness", "downstream"])
+    detail = {name: d for record in scores.records for name, d in record.detail.items()}
+    ones = LABELS[16:].mean(axis=0)
+    varying = [name for name in range(40) if 0 < ones[name] < 1]
+    expected = np.maximum(ones, 1 - ones)[varying]
+    for metric in ("explicitness", "downstream"):
+        shares = detail[f"{metric}/prevalence"]
+        assert shares.axes == ("factor",)
+        np.testing.assert_allclose(shares.values, expected, atol=0.03)  # of 5,000 draws
+    assert len(detail["explicitness/areas"].values) == len(varying)
 
 
 def test_metric_that_is_named_is_computed_on_the_test_split(run: disentangle.Run) -> None:
-    encoded: list[int] = []
-    disentangle.score(run)
-    scores = disentangle.score(run, ["mig"], progress=lambda done, images: encoded.append(images))
-    assert 0 <= scores["mig"] <= 1
-    assert encoded[-1] == 8
+    assert 0 <= disentangle.score(run, ["mig"])["mig"] <= 1
     kept = (run.path / "scores.json").read_text()
     assert '"split": "test"' in kept
     assert '"split": "train"' not in kept

@@ -10,7 +10,7 @@ from disentangle.contracts import registry
 from disentangle.contracts.descriptions import describe
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import as_latex
-from disentangle.score_tables.latex import PAGE, latex, latex_number, latex_text
+from disentangle.score_tables.latex import PAGE, halves, latex, latex_number, latex_text
 from disentangle.score_tables.published import papers_on
 from disentangle.score_tables.render import Sheet, Text
 
@@ -31,7 +31,10 @@ def check(code):
         rows = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert rows
         for row in rows:
-            assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
+            spanned = sum(int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", row))
+            assert len(re.findall(r"(?<!\\)&", row)) + spanned == len(columns) - 1
+        for start, end in re.findall(r"\\cmidrule\(lr\)\{(\d+)-(\d+)\}", body):
+            assert int(start) < int(end) <= len(columns)
 
 
 @pytest.fixture
@@ -54,6 +57,35 @@ def test_names_are_those_of_papers_and_arrows_say_what_is_better(tables):
     assert r"$\beta$-VAE & $\beta=1$ & $1.235\times10^{5}$ & 0.250 & $-0.013$ \\" in code
     assert r"$\beta$-TCVAE & $\beta=4.5$ &" in code
     assert "strangers-own & " in code  # a plugin that is not installed keeps its own name
+
+
+def test_metric_is_named_once_above_its_columns(variant):
+    own = [
+        {"name": f"dci/{part}", "metric": "dci", "value": 0.1}
+        for part in ("completeness", "disentanglement")
+    ]
+    own += [{"value": 0.2, "knobs": {"bins": bins}} for bins in (10, 40)]
+    own.append({"name": "sap", "metric": "sap", "value": 0.3})
+    code = as_latex(make_tables([variant("a", values=own)]))
+    check(code)
+    assert (
+        r" & \multicolumn{2}{c}{DCI} & \multicolumn{2}{c}{MIG $\uparrow$} &  \\"
+        "\n"
+        r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}"
+        "\n"
+        r"Model & DCI-C $\uparrow$ & DCI-D $\uparrow$ & bins=10 & bins=40 & SAP $\uparrow$ \\"
+    ) in code
+
+
+def test_long_words_have_two_lines():
+    assert halves("alpha=1.0, beta=4.0, estimator=mws") == ("alpha=1.0, beta=4.0,", "estimator=mws")
+    assert halves("dip-vae-ii (1 of 5 collapsed)") == ("dip-vae-ii", "(1 of 5 collapsed)")
+    assert halves("beta=4.0, gamma=1.0") == ("beta=4.0, gamma=1.0",)
+    assert halves("a-very-long-name-without-any-break") == ("a-very-long-name-without-any-break",)
+    row = [Text("a"), Text("alpha=1.0, beta=4.0, estimator=mws"), Text("0.5")]
+    code = latex(Sheet("t", ["model", "settings", "mig"], [row], "", numbers=1))
+    check(code)
+    assert r"\shortstack[l]{alpha=1.0, beta=4.0,\\{}estimator=mws}" in code
 
 
 def test_constant_columns_are_left_out_unless_they_are_chosen(variant):

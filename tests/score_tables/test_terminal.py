@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disentangle.score_tables.headings import metric_of
+from disentangle.score_tables.heads import Head
 from disentangle.score_tables.render import Sheet, Text, said
 from disentangle.score_tables.terminal import by_importance, lay_out
 
@@ -47,7 +48,16 @@ def sheets(draw):
             [Text(text) for text in [f"{draw(st.sampled_from(MODELS))}-{i}", *left, *cells]]
         )
     heads = ["model", "settings", "chosen", "steps", *head]
-    return Sheet("dsprites", heads, rows, "A caption of 17 of 100 words.", len(head), names=2)
+    two_rows = tuple(map(divided, head)) if draw(st.booleans()) else ()
+    caption = "A caption of 17 of 100 words."
+    return Sheet("dsprites", heads, rows, caption, len(head), names=2, heads=two_rows)
+
+
+def divided(heading):
+    """A heading in two rows."""
+    score, _, terms = heading.partition(" [")
+    metric, _, part = score.removesuffix(", corrected").partition("/")
+    return Head(score, metric, part, tuple(terms.removesuffix("]").split("; ")) if terms else ())
 
 
 def numbers_of(sheet):
@@ -113,6 +123,30 @@ def test_table_that_fits_is_shown_as_it_is():
         "────────  ─────────  ───────  ─────  ──────────────  ────────────────  ─────",
         "beta-vae  beta=4.0   by hand  3,000           0.763             0.574  0.167",
         "beta-vae  beta=16.0  by hand  3,000           0.743             0.512  0.188",
+    ]
+
+
+def test_metric_is_named_once_above_its_columns():
+    rows = [["a-model", "beta=4.0", "0.100", "0.200 ± 0.010", "0.300", "0.400"]]
+    texts = ["dci/completeness [disjoint]", "dci/informativeness", "mig", "mig [bins=10; sample]"]
+    heads = tuple(map(divided, texts))
+    sheet = sheet_of(rows, ["model", "settings", *texts], numbers=4, names=2, heads=heads)
+    assert lay_out(sheet, 90)[2:6] == [
+        "                   ───────────────── dci ──────────────────  ──────── mig ─────────",
+        "model    settings  completeness [disjoint]  informativeness    mig  bins=10; sample",
+        "───────  ────────  ───────────────────────  ───────────────  ─────  ───────────────",
+        "a-model  beta=4.0                    0.100    0.200 ± 0.010  0.300            0.400",
+    ]
+
+
+def test_name_of_a_metric_has_room_above_its_columns():
+    heads = tuple(Head(f"x/{part}", "extraordinarily-long", part) for part in "ab")
+    sheet = sheet_of([["m", "1", "2"]], ["model", "x/a", "x/b"], numbers=2, heads=heads)
+    assert lay_out(sheet, 30)[2:6] == [
+        "       extraordinarily-",
+        "       ───── long ─────",
+        "model  a              b",
+        "─────  ─  ─────────────",
     ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from disentangle.contracts.external_encoder import ExternalEncoder
 from disentangle.data.loading import load_dataset
 from disentangle.errors import (
     DisentangleError,
@@ -18,14 +19,18 @@ from disentangle.errors import (
 from disentangle.runs.score_records import ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.baselines import score_baselines
 from disentangle.scoring.codes import RunSource
-from disentangle.scoring.metric_spec import choose
+from disentangle.scoring.metric_spec import MetricSpec, choose, is_default
 from disentangle.scoring.request import ScoringRequest
-from disentangle.scoring.score_external import score_codes
+from disentangle.scoring.score_external import score_arrays, score_codes, score_function
 from disentangle.scoring.score_runs import score, time_needed
 from disentangle.training.train import train
 
 DEFAULT = {"beta-vae-score", "factor-vae-score", "mig", "modularity", "sap"}
+DEPENDENT = {
+    *("downstream", "explicitness", "fid", "minimality", "reconstruction", "sufficiency", "tad")
+}
 QUICK = "beta-vae-score:train=60,test=30,pairs=4"
 
 
@@ -411,12 +416,68 @@ def test_all_images_are_trained_on_only_if_asked_for(strangers, tmp_path):
 
 
 def test_metrics_of_independent_factors_say_why_not_and_run_if_named(dependent):
-    found = score(dependent)
-    assert set(found.unavailable) == DEFAULT
-    assert "assumes independent factors, but side goes with x" in found.unavailable["mig"]
+    with pytest.raises(Unavailable, match="assumes independent factors, but side goes with x"):
+        MetricSpec("mig", named=False).scores(RunSource(dependent), 0)
     assert set(score(dependent, ["mig"])) == {"mig"}
-    assert len([s for s in read_scores(dependent) if s.metric == "mig"]) == 1
-    assert "mig" in score(dependent)  # it is there now
+
+
+def test_default_metrics_of_dependent_factors_are_others_and_named_in_a_line(dependent):
+    lines = []
+    found = score(dependent, say=lines.append)
+    computed = {name.partition("/")[0] for name in [*found, *found.unavailable]}
+    assert computed == DEPENDENT
+    assert not DEFAULT & computed
+    names = ", ".join(sorted(DEPENDENT))
+    (line,) = [line for line in lines if "default" in line]
+    assert line.endswith(f": the default metrics are {names}, because side goes with x")
+    lines.clear()
+    assert score(dependent, say=lines.append) == found
+    assert lines == []
+    score(dependent, ["mig"], say=lines.append)
+    assert lines == []
+
+
+def test_a_protocol_that_names_metrics_has_no_other_defaults(dependent, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('about = "mine"\nmetrics = ["mig"]')
+    lines = []
+    assert set(score(dependent, protocol=file, say=lines.append)) == {"mig"}
+    assert lines == []
+
+
+def test_default_metrics_of_attributes_without_a_grid_are_those_of_dependent_factors():
+    v = np.random.default_rng(0).integers(0, 2, (200, 3))
+    lines, request = [], ScoringRequest()
+    found = score_arrays(request, v.astype(float), v, say=lines.append)
+    assert {name.partition("/")[0] for name in [*found, *found.unavailable]} == DEPENDENT
+    (line,) = lines
+    assert line.endswith("because all factors have two values")
+    assert set(score_arrays(request, v.astype(float), v + [0, 0, 1] * (v[:, :1] + 1))) == DEFAULT
+
+
+def test_default_metrics_of_an_encoder_and_of_baselines_are_said_too(strangers, tmp_path):
+    data, lines = make_dependent(), []
+    request = ScoringRequest(metrics=None, split="all")
+    score_function(
+        ExternalEncoder(lambda x: x.flatten(1)[:, ::500], {"reference": "pixels"}),
+        data,
+        request,
+        say=lines.append,
+    )
+    assert len([line for line in lines if "default" in line]) == 1
+    lines.clear()
+    score_baselines(data, request, only=["noise", "oracle"], results=tmp_path, say=lines.append)
+    assert len([line for line in lines if "default" in line]) == 1
+
+
+def test_another_authors_default_metric_is_left_out_only_if_it_assumes_independence():
+    class Mine:
+        by_default, by_default_if_dependent, assumes_independence = True, False, False
+
+    assert is_default(Mine, dependent=True)
+    assert is_default(Mine, dependent=False)
+    Mine.assumes_independence = True
+    assert not is_default(Mine, dependent=True)
 
 
 def test_factors_are_chosen_and_part_of_what_a_score_is(run):

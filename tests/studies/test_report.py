@@ -17,7 +17,7 @@ STUDY = 'runs_of = ["other.toml"]\n[[scores]]\nmetrics = ["mig"]\n'
 def own(run, tmp_path, monkeypatch):
     """A named run in the study `own` of `./results`; its pages are empty."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pages, "run_page", lambda run, bases=None: "a page")
+    monkeypatch.setattr(pages, "run_page", lambda run, bases, limit: "a page")
     path = shutil.copytree(run.path, run_folder(tmp_path / "results", "own", run.record))
     write_label(path, name="mine")
     return path

@@ -153,6 +153,10 @@ def scores_of(
         scores[f"downstream/{n}/factors"] = Detail(
             ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
         )
+    shares = [np.unique(values, return_counts=True)[1].max() / len(test_v) for values in test_v.T]
+    scores["downstream/prevalence"] = Detail(
+        ("factor",), np.array(shares), "accuracy of guessing the factor's most common value"
+    )
     for n in SIZES:
         if n not in mean:
             scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")
@@ -183,13 +187,7 @@ class Downstream(Metric[Labelled]):
             "downstream/efficiency": "Efficiency",
         }
     )
-    limitations = MappingProxyType(
-        {
-            "scaled": "the penalty weighs the sizes of codes",
-            "merged": "a linear classifier cannot tell values apart that lie between others",
-            "uneven grid, oracle": "a linear classifier can hardly tell 183 values apart",
-        }
-    )
+    limitations = MappingProxyType({"scaled": "the penalty weighs the sizes of codes"})
     claims = MappingProxyType(
         {
             "downstream/10": (),
@@ -199,6 +197,7 @@ class Downstream(Metric[Labelled]):
             "downstream/efficiency": (),
         }
     )
+    by_default_if_dependent = True
     version = 2
     seconds = 25.0
     growth = 0.2

@@ -72,6 +72,11 @@ def area(p: NDArray[np.float64], is_one: NDArray[np.bool_]) -> float:
     )
 
 
+def prevalence(v: Index) -> NDArray[np.float64]:
+    """Return the share of the most common value of each factor, [K]."""
+    return np.array([np.unique(values, return_counts=True)[1].max() for values in v.T]) / len(v)
+
+
 class Explicitness(Metric[Labelled]):
     """Mean over factors and their values of the area under the ROC curve, one value against all.
 
@@ -82,6 +87,7 @@ class Explicitness(Metric[Labelled]):
     about = "How well a linear classifier predicts factors, by ROC areas"
     display = "Explicitness"
     claims = MappingProxyType({"explicitness": ("informativeness",)})
+    by_default_if_dependent = True
     most_latents = 2048
     seconds = 0.8
     growth = 0.6
@@ -91,12 +97,16 @@ class Explicitness(Metric[Labelled]):
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""
-        areas = roc_areas(*source.train_test(self.train, self.test, rng))
+        z, v, test_z, test_v = source.train_test(self.train, self.test, rng)
+        areas = roc_areas(z, v, test_z, test_v)
         return {
             "explicitness": float(np.nanmean(areas)),
             "explicitness/areas": Detail(
                 ("factor",),
                 areas,
                 "area under the ROC curve, mean over the factor's values, 0.5 (chance) to 1",
+            ),
+            "explicitness/prevalence": Detail(
+                ("factor",), prevalence(test_v), "share of the factor's most common value"
             ),
         }

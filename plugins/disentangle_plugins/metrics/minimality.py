@@ -49,6 +49,7 @@ class Minimality(Metric[Labelled]):
 
     about = "How much of a latent's information is about one factor"
     display = "Minimality"
+    by_default_if_dependent = True
     most_latents = 2048
     seconds = 0.01
 

@@ -66,6 +66,7 @@ class Reconstruction(Metric[Dataset]):
             "reconstruction/ssim": "SSIM",
         }
     )
+    by_default_if_dependent = True
     of_model = True
     better = MappingProxyType({"reconstruction/error": "less"})
     most_latents = 20_000

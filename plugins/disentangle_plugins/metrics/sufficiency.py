@@ -49,6 +49,7 @@ class Sufficiency(Metric[Labelled]):
     about = "How much information about a factor is in its best latent"
     display = "Sufficiency"
     claims = MappingProxyType({"sufficiency": ()})
+    by_default_if_dependent = True
     most_latents = 2048
     seconds = 0.01
 

@@ -85,7 +85,7 @@ def roc_areas(z: Codes, y: Index) -> Areas:
     below = rankdata(z, axis=0).T @ y - ones * (ones + 1) / 2
     pairs = ones * zeros
     area = np.where(pairs > 0, below / np.maximum(pairs, 1), 0.5)
-    return np.maximum(area, 1 - area)
+    return np.asarray(np.maximum(area, 1 - area))
 
 
 def roc_areas_of_thresholds(z: Codes, y: Index) -> Areas:
@@ -142,6 +142,7 @@ class TAD(Metric[Labelled]):
     better = MappingProxyType({"tad/latents": "neither"})
     counts = frozenset({"tad/attributes", "tad/latents"})
     claims = MappingProxyType({"tad": (), "tad/attributes": (), "tad/latents": ()})
+    by_default_if_dependent = True
     most_latents = 2048
     seconds = 0.3
 

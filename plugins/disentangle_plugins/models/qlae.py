@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from disentangle import Batch, Code, Model, Terms, knob, weighted
+from disentangle.nn import Nearest
 
 
 class QLAE(Model[Code]):
@@ -59,6 +60,10 @@ class QLAE(Model[Code]):
         """
         c = self.encoder(x).float()
         return Code(self.quantise(c).detach() + (c - c.detach()), discrete=True)
+
+    def page_encoder(self) -> tuple[nn.Module, ...]:
+        """Return the encoder and the quantisation, for the page of a run."""
+        return self.encoder, Nearest(self.codebook)
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss."""
