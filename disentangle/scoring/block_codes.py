@@ -74,7 +74,7 @@ def block_codes(codes: ArrayLike, test_codes: ArrayLike | None) -> BlockCodes | 
 
 
 def axes_of(array: ArrayLike, name: str) -> int:
-    """The number of an array's axes.
+    """The number of an array's axes; 2 for what is no array, which `array_source` refuses.
 
     Raises:
         UsageError: its rows or blocks are of unequal length.
@@ -82,10 +82,13 @@ def axes_of(array: ArrayLike, name: str) -> int:
     array = detached(array)
     try:
         axes = np.ndim(array)
-        held = array.flat[0] if isinstance(array, np.ndarray) and array.dtype == object else 0
-    except (ValueError, IndexError):  # a list of lists of unequal length
-        axes, held = 0, []
-    if np.ndim(held) or isinstance(held, list | tuple):
+        objects = isinstance(array, np.ndarray) and array.dtype == object
+        ragged = any(np.ndim(row) for row in array.flat[:1]) if objects else False
+    except ValueError:  # lists of unequal length
+        ragged = True
+    except (TypeError, RuntimeError):  # such as a list of tensors on a GPU
+        return 2
+    if ragged:
         raise UsageError(
             f"{name} must have shape {SHAPES}, got rows or blocks of unequal length; pad them, or "
             "give one number a block"
@@ -99,7 +102,10 @@ def checked(array: ArrayLike, name: str) -> Real:
     Raises:
         UsageError: another shape, or numbers that cannot be scored.
     """
-    z = np.asarray(detached(array))
+    try:
+        z = np.asarray(detached(array))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} must be numbers {SHAPES}: {error}") from error
     if z.ndim != 3 or 0 in z.shape:
         raise UsageError(f"{name} must have shape {SHAPES}, got {list(z.shape)}")
     if z.dtype.kind not in "fiub":

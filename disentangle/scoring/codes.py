@@ -22,7 +22,7 @@ from disentangle.contracts.model import Posterior
 from disentangle.contracts.source import Codes, Source
 from disentangle.errors import DisentangleError, Unavailable
 from disentangle.runs.run import Run
-from disentangle.scoring.reduction import Blocks, Real, ordered_blocks, reduction_for
+from disentangle.scoring.reduction import Blocks, Real, ordered_blocks, without_reduction
 
 CONTRACT = 3
 """Version of the cache: increase it if the same weights and images give other codes."""
@@ -115,15 +115,15 @@ class Encoder(Source[Dataset]):
         """
         origin = self._encode(index)
         if self._blocks:
-            reduction_for("", self._blocks)  # raises
+            raise without_reduction(self._blocks)
         return self._mean[origin].astype(np.float64)
 
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
         """Mean and scale of q(z|x) at `index`, each [N, D]."""
-        mean = self.codes(index)
+        origin = self._encode(index)
         if self._scale is None:
             raise Unavailable("these codes have no posterior")
-        return mean, self._scale[self.dataset.origin(index)].astype(np.float64)
+        return self.codes(index), self._scale[origin].astype(np.float64)
 
     def seconds_to_encode(self) -> float:
         """Estimate the seconds left to encode, from a timed sample of images."""

@@ -85,12 +85,17 @@ def reduction_for(reduction: str, blocks: Blocks | None) -> str:
             )
         return reduction
     if not reduction:
-        ways = "; ".join(f"`{name}`, {about}" for name, about in (OF_BLOCKS | OF_DISCRETE).items())
-        raise UsageError(
-            f"codes in {blocks[0]} blocks of {blocks[1]} numbers need a reduction, "
-            f"`--reduce NAME`: {ways}"
-        )
+        raise without_reduction(blocks)
     return reduction.replace(":", "")
+
+
+def without_reduction(blocks: Blocks) -> UsageError:
+    """The error about codes in blocks that are to be scored as they are, with the reductions."""
+    ways = "; ".join(f"`{name}`, {about}" for name, about in (OF_BLOCKS | OF_DISCRETE).items())
+    return UsageError(
+        f"codes in {blocks[0]} blocks of {blocks[1]} numbers need a reduction, `--reduce NAME`: "
+        f"{ways}"
+    )
 
 
 def ordered_blocks(code: "Code") -> Blocks | None:

@@ -132,6 +132,8 @@ def constant():
         (constant(), {}, "pca1: block 2 of the codes is constant"),
         (TOKENS, {"reduce": "pca17"}, "pca17 needs at least 17 numbers in each block"),
         (TOKENS * 1e-30 * np.float64(1e-80), {}, "largest magnitude of codes is .*: rescale them"),
+        (torch.from_numpy(TOKENS).bfloat16(), {}, "codes must be numbers .*BFloat16"),
+        (np.array([], object), {"reduce": ""}, r"codes must have shape .* got \[0\]"),
         (TOKENS.astype(complex), {}, "codes must be numbers, got complex128"),
         ([[[1.0, 2], [3]]] * 300, {}, "got rows or blocks of unequal length"),
         ([[[1.0, 2], [3, 4]], [[1, 2]]], {}, "got rows or blocks of unequal length"),
