@@ -7,6 +7,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
+from disentangle._utils.callbacks import Say, silent
 from disentangle.errors import UsageError
 from disentangle.scoring.arrays import FARTHEST, SHAPES, ArraySource, array_source, detached
 from disentangle.scoring.block_reduction import fit_blocks
@@ -118,13 +119,21 @@ def checked(array: ArrayLike, name: str) -> Real:
     return z
 
 
-def reduced_arrays(source: ArraySource, reduction: str, seed: int) -> ArraySource:
-    """Reduce given codes. Components are fitted to the rows to fit on alone, without a test set."""
+def reduced_arrays(
+    source: ArraySource, reduction: str, seed: int, say: Say = silent
+) -> ArraySource:
+    """Reduce given codes, and say what the latents hold of them.
+
+    Components are fitted to the rows to fit on alone, without a test set.
+    """
     codes, test = source.given, source.test.given if source.test else None
     fitted = fit_rows(reduction, codes, test, seed)
+    if fitted.about:
+        say(f"{reduction}: {fitted.about}")
     second = source.test and ArraySource(fitted(source.test.given), source.test.dataset)
     reduced = ArraySource(fitted(codes), source.dataset, second)
     reduced.disjoint, reduced.takes_values = source.disjoint, fitted.discrete
+    reduced.reducible = codes.ndim == 2  # `pca:10` of blocks is ten components of each
     return reduced
 
 

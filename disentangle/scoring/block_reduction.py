@@ -32,7 +32,11 @@ class BlockSummary(Reduction):
 
     def __call__(self, codes: Real) -> Codes:
         """Reduce codes [n, B, M]."""
-        return np.concatenate([self._part(part) for part in in_parts(codes)])
+        reduced, start = np.empty((len(codes), self.latents)), 0
+        for part in in_parts(codes):
+            reduced[start : start + len(part)] = self._part(part)
+            start += len(part)
+        return reduced
 
     def _part(self, codes: Real) -> Codes:
         z = codes.astype(np.float64)
@@ -153,8 +157,8 @@ def fit_blocks(
     moments = Moments(blocks)
     for part in parts():
         moments.add(part)
-        precision = np.finfo(part.dtype).eps if part.dtype.kind == "f" else 0.0
-    return components(reduction, kept, moments, float(precision))
+        exact = part.dtype.kind != "f" or part.dtype.itemsize > 4
+    return components(reduction, kept, moments, float(np.finfo("f8" if exact else "f4").eps))
 
 
 def components(reduction: str, kept: int, moments: Moments, precision: float) -> BlockProjection:

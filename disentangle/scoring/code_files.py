@@ -96,9 +96,15 @@ def _named(arrays: Mapping[str, Any], alone: str) -> Arrays:
 
 def _npz_array(arrays: npz.Npz, key: str) -> NDArray[Any]:
     """An array of an npz file; large codes in blocks are memory-mapped."""
-    return (
-        arrays.mapped(key) if _large_blocks(*arrays.header(key, small=True)) else arrays.array(key)
-    )
+    shape, dtype = arrays.header(key, small=True)
+    if _large_blocks(shape, dtype):
+        return arrays.mapped(key)
+    try:
+        return arrays.array(key)
+    except ValueError as error:
+        ragged = "; if rows or blocks are of unequal length, pad them to one array of numbers"
+        hint = ragged if dtype.hasobject and "codes" in key else ""
+        raise ValueError(f"{error}{hint}") from None
 
 
 def _large_blocks(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

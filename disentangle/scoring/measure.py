@@ -102,6 +102,8 @@ class ScoreRequest:
     """The digest of the weights, or another name of the origin of the codes."""
     seed: int
     """The seed of the metric's sampling."""
+    of_blocks: str = ""
+    """The representation instead, if the protocol reduces codes in blocks and these are."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -122,7 +124,7 @@ class ScoreRequest:
 
     def among(self, scores: Iterable[Score]) -> list[Score]:
         """Select the scores that answer this request."""
-        return having(self.fields, scores)
+        return self._having(self.fields, scores)
 
     def among_older(self, scores: Iterable[Score]) -> list[Score]:
         """Select the scores that answered this request in the newest older version of its metric.
@@ -131,9 +133,17 @@ class ScoreRequest:
         """
         fields = {k: v for k, v in self.fields.items() if k not in ("version", "settings")}
         version = self.metric.kind.version
-        older = [score for score in having(fields, scores) if score.version < version]
+        older = [score for score in self._having(fields, scores) if score.version < version]
         newest = max((score.version for score in older), default=0)
         return [score for score in older if score.version == newest]
+
+    def _having(self, fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
+        """Select the scores with these fields, in either representation."""
+        scores = list(scores)
+        same = having(fields, scores)
+        if same or not self.of_blocks:
+            return same
+        return having({**fields, "representation": self.of_blocks}, scores)
 
 
 def having(fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
@@ -165,6 +175,7 @@ def score_requests(
         seed: seed of the metrics' sampling.
         reduction: the reduction of the codes; empty for none.
     """
+    of_blocks = "" if reduction else protocol.reduction.replace(":", "")
     return [
         ScoreRequest(
             metric=metric,
@@ -175,6 +186,7 @@ def score_requests(
             fingerprint=data.fingerprint,
             weights=weights,
             seed=seed,
+            of_blocks=f"{representation}, {of_blocks}" if of_blocks else "",
         )
         for representation in protocol.representations
         for metric in metrics

@@ -354,5 +354,5 @@ def score_arrays(
     if line := request.defaults_for(whole):
         say(line)
     if request.reduce and not (external and not lacking(external, requests)):
-        source = reduced_arrays(source, request.reduce, request.seed)
+        source = reduced_arrays(source, request.reduce, request.seed, say)
     return complete(external, requests, source) if external else measure_each(requests, source)

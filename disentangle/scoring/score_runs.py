@@ -110,7 +110,7 @@ def score_run(
         disjoint = request.rules.disjoint
         return RunSource(scored_run, part, torch_device, progress, disjoint=disjoint)
 
-    if request.reduce or request.rules.reduction:  # whose name depends on the codes
+    if request.reduce:  # whose name depends on the codes
         request = request.for_blocks(opened_source().blocks)
     requests = request.scores_of(data, scored_run.record.weights or "")
     scores = read_scores(scored_run)
@@ -121,7 +121,11 @@ def score_run(
         with locked_if_writable(scored_run):
             source: Encoder
             with weights_needed(scored_run, missing):
-                source = opened_source()
+                source = run_source = opened_source()
+            if request.rules.reduction and not request.reduce:
+                request = request.for_blocks(run_source.blocks)
+                requests = request.scores_of(data, scored_run.record.weights or "")
+                missing = [one for one in requests if not is_present(scores, one)]
             if request.reduce:
                 source = ReducedEncoder(source, request.reduce, request.seed)
             if request.takes_all or seconds_of(missing, len(source), source.latents) > LONG:

@@ -150,6 +150,21 @@ def test_blocks_of_objects_of_unequal_length_are_refused():
         block_codes(ragged, None)
 
 
+def test_file_of_blocks_of_unequal_length_is_refused(command, tmp_path):
+    ragged = np.empty(3, object)
+    ragged[:] = [np.zeros((2, 3)), np.zeros((2, 4)), np.zeros((1, 3))]
+    np.savez(tmp_path / "codes.npz", codes=ragged, factors=np.zeros((3, 1), int))
+    code, _, err = command("score", "--codes", "codes.npz", "--reduce", "pca1")
+    assert code == 1
+    assert "if rows or blocks are of unequal length, pad them" in err
+
+
+def test_half_precision_beside_an_offset_is_not_constant():
+    scores = score_codes(TOKENS.astype(np.float16), FACTORS, metrics=["mig"], reduce="pca1")
+    expected = score_codes(TOKENS, FACTORS, metrics=["mig"], reduce="pca1")
+    assert scores["mig"] == pytest.approx(expected["mig"], abs=0.02)
+
+
 def test_test_codes_of_other_blocks_are_refused():
     with pytest.raises(UsageError, match=r"expected \[5, 16\], got \[5, 8\]"):
         score_codes(
@@ -193,7 +208,8 @@ def test_command_scores_blocks_and_keeps_each_reduction_in_its_column(command, t
     assert code == 2
     assert "codes.npz: codes in 5 blocks of 16 numbers need a reduction" in err
     for name in ("pca1", "norm"):
-        code, out, _ = command("score", *options, "--reduce", name, "--name", "tokens")
+        code, out, err = command("score", *options, "--reduce", name, "--name", "tokens")
+        assert ("1 of 16 components of each of 5 blocks hold" in err) == (name == "pca1")
         value = score_codes(TOKENS, FACTORS, metrics=["mig"], reduce=name)["mig"]
         assert (code, out.split()[:2]) == (0, ["mig", f"{value:.4f}"])
     (kept,), _ = load_externals(tmp_path / "results")

@@ -139,6 +139,26 @@ def test_run_of_blocks_is_scored_by_a_reduction_from_the_cache_too(block_run, mo
     )
 
 
+def test_protocol_reduces_a_run_of_blocks_and_finds_its_scores_again(
+    block_run, monkeypatch, tmp_path
+):
+    protocol = tmp_path / "norms.toml"
+    protocol.write_text('about = "norms of blocks"\nreduction = "norm"\n')
+    first = score(block_run, ["dcimig"], protocol=protocol)
+    assert first.records[0].representation == "mean, norm"
+    assert first == score(block_run, ["dcimig"], reduce="norm")
+    monkeypatch.setattr("disentangle.scoring.codes.RunSource", None)  # it is not encoded again
+    assert score(block_run, ["dcimig"], protocol=protocol) == first
+
+
+def test_protocol_leaves_a_run_without_blocks_as_it_is(run, tmp_path):
+    protocol = tmp_path / "norms.toml"
+    protocol.write_text('about = "norms of blocks"\nreduction = "norm"\n')
+    scores = score(run, ["dcimig"], protocol=protocol)
+    assert scores.records[0].representation == "mean"
+    assert scores == score(run, ["dcimig"])
+
+
 def test_run_of_blocks_without_a_reduction_is_refused_once(block_run, command):
     with pytest.raises(ScoringFailed) as raised:
         score(block_run, ["mig", "modularity"])
