@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from disentangle.contracts import registry
+from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, OldSpelling, UsageError
 from disentangle.runs.layout import FILES
 from disentangle.runs.named import load_run
@@ -61,6 +62,18 @@ def test_whole_numbers_of_a_study_may_be_written_as_floats(plan):
     assert {job.record.recipe["steps"] for job in jobs} == {10}
     assert {job.order.asked[0].seed for job in jobs} == {3}
     assert {type(job.record.dataset.view["hold_out_seed"]) for job in jobs} == {int}
+
+
+def test_default_metrics_of_dependent_factors_are_planned_and_said_once(plan, monkeypatch):
+    monkeypatch.setattr(type(load_dataset("tiny")), "dependence", "side goes with x")
+    lines = []
+    jobs = plan(RUNS, say=lines.append).jobs
+    (line,) = [line for line in lines if "default metrics" in line]
+    assert line.startswith("tiny: the default metrics are downstream, ")
+    assert line.endswith(", because side goes with x")
+    names = {request.metric.name for job in jobs for request in job.missing(None)}
+    assert {"tad", "explicitness"} <= names
+    assert "mig" not in names
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
