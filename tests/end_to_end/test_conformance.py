@@ -4,6 +4,7 @@ import inspect
 import sys
 
 import pytest
+from helpers.image_features import random_features
 
 from disentangle._utils.files import data_folder
 from disentangle._utils.seeds import initialising
@@ -14,6 +15,14 @@ from disentangle.contracts.plugin import knobs
 from disentangle.data.status import about, state
 from disentangle.testing import conformance
 from disentangle.testing.trial import subject, values
+from disentangle_plugins.metrics import fid
+
+
+@pytest.fixture(autouse=True)
+def without_weights(monkeypatch):
+    """Let FID and KID compute features with a small network, as their weights are not here."""
+    monkeypatch.setattr(fid, "feature_network", random_features())
+
 
 HERE = data_folder()
 """The user's own data, looked up before the tests get a cache of their own."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.image_features import random_features
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 from torch import nn
@@ -162,20 +163,7 @@ class Made(Source):
 def stand_in(monkeypatch):
     """A small random network in place of Inception; returns the batches of images it was given."""
     given = []
-
-    def load(device):
-        generator = torch.Generator().manual_seed(0)
-        weight = torch.randn((5, 3, 4, 4), generator=generator)
-
-        def extract(images):
-            assert images.dtype == torch.uint8
-            assert images.shape[1] == 3
-            given.append(images)
-            return nn.functional.conv2d(images.float() / 255, weight, stride=4).relu().mean((2, 3))
-
-        return extract
-
-    monkeypatch.setattr(fid, "feature_network", load)
+    monkeypatch.setattr(fid, "feature_network", random_features(given))
     return given
 
 

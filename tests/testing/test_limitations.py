@@ -15,12 +15,14 @@ DECLARED = [
     ("modularity", "beside constants"),
     ("omes", "scaled"),
 ]
+OF_MANY_IMAGES = [("downstream", "scaled")]
+"""Limitations of a claim about 10,000 images, more than these checks have: the audit shows them."""
 
 
 def test_no_other_limitation_is_declared():
     kinds = {name: registry.metrics.load(name) for name in registry.metrics.entries}
     declared = {(name, case) for name, kind in kinds.items() for case in kind.limitations}
-    assert declared == {*DECLARED}
+    assert declared == {*DECLARED, *OF_MANY_IMAGES}
 
 
 @pytest.mark.parametrize(("metric", "case"), DECLARED)

@@ -253,7 +253,7 @@ class FID(Metric[Dataset]):
     as in an image file. The distance falls with the number of images, `fid/samples`.
     """
 
-    about = "Distance of generated images from the dataset's, by Inception features"
+    about = "Fréchet distance of generated and real images' features"
     display = "FID"
     displays = MappingProxyType(
         {
@@ -298,7 +298,7 @@ class KID(Metric[Dataset]):
     pairs of different images; a mean over subsets, as in most packages, estimates the same value.
     """
 
-    about = "Distance of generated images from the dataset's, without the bias of few images"
+    about = "Kernel distance of generated and real images' features"
     display = "KID"
     displays = MappingProxyType(
         {

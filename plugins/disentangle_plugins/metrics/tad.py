@@ -136,7 +136,7 @@ class TAD(Metric[Labelled]):
     https://arxiv.org/abs/2306.08757).
     """
 
-    about = "How much better an attribute's best latent predicts it than the second best"
+    about = "How far an attribute's best latent is above its second best"
     display = "TAD"
     displays = MappingProxyType({"tad/attributes": "Attributes captured", "tad/latents": "Latents"})
     better = MappingProxyType({"tad/latents": "neither"})
