@@ -82,8 +82,8 @@ def axes_of(array: ArrayLike, name: str) -> int:
     array = detached(array)
     try:
         axes = np.ndim(array)
-        objects = isinstance(array, np.ndarray) and array.dtype == object
-        ragged = any(np.ndim(row) for row in array.flat[:1]) if objects else False
+        first = array.ravel()[:1] if isinstance(array, np.ndarray) and array.dtype == object else ()
+        ragged = any(np.ndim(row) for row in first)
     except ValueError:  # lists of unequal length
         ragged = True
     except (TypeError, RuntimeError):  # such as a list of tensors on a GPU
