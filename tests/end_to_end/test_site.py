@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from helpers.doc_blocks import ROOT
 
+from disentangle.contracts import registry
+
 pytest.importorskip("zensical")
 pytestmark = pytest.mark.slow
 LOADS = {"img": "src", "script": "src", "iframe": "src", "source": "src", "video": "src"}
@@ -89,9 +91,12 @@ def test_nothing_is_loaded_from_another_host(site, pages):
 def test_every_definition_has_its_knobs(pages):
     (metrics,) = [file for file in pages if file.stem == "metrics"]
     text = metrics.read_text()
-    assert text.count('<span class="doc-section-title">Knobs</span>') == len(
-        list((ROOT / "plugins" / "disentangle_plugins" / "metrics").glob("[!_]*.py"))
-    )
+    built_in = [
+        name
+        for name in registry.metrics.entries
+        if registry.metrics.entry(name).distribution == "disentangle-bench"
+    ]
+    assert text.count('<span class="doc-section-title">Knobs</span>') == len(built_in)
     bins = r"equal-width bins for each latent \(default <code[^>]*>20</code>; at least 2\)"
     assert re.search(bins, text)
 
