@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from disentangle.maths.matching import information_in_equal_bins as information_in_equal_bins
     from disentangle.maths.matching import matched_latents as matched_latents
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
+    from disentangle.maths.probes import prevalence as prevalence
     from disentangle.maths.probes import small_fit as small_fit
     from disentangle.maths.probes import standardised as standardised
     from disentangle.maths.probes import threads as threads
@@ -63,6 +64,7 @@ _HOMES = {
     "matched_latents": "matching",
     "mutual_information": "information",
     "off_diagonal": "aggregate_posterior",
+    "prevalence": "probes",
     "small_fit": "probes",
     "standardised": "probes",
     "threads": "probes",

@@ -40,6 +40,11 @@ def standardised(z: Codes, test_z: Codes) -> tuple[Numbers, Numbers]:
     return (z - middle) / scale, (test_z - middle) / scale
 
 
+def prevalence(v: Index) -> NDArray[np.float64]:
+    """Return the share of the most common value of each factor of labels v [N, K], [K]."""
+    return np.array([np.unique(values, return_counts=True)[1].max() for values in v.T]) / len(v)
+
+
 def varying_factors(*labels: NDArray[Any]) -> Index:
     """Return the columns of the factors that vary in each of several arrays [N, K].
 

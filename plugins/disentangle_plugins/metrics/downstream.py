@@ -15,6 +15,7 @@ from disentangle.maths import (
     GradientBoosting,
     codes_and_labels,
     floats,
+    prevalence,
     small_fit,
     threads,
     varying_factors,
@@ -153,9 +154,8 @@ def scores_of(
         scores[f"downstream/{n}/factors"] = Detail(
             ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
         )
-    shares = [np.unique(values, return_counts=True)[1].max() / len(test_v) for values in test_v.T]
     scores["downstream/prevalence"] = Detail(
-        ("factor",), np.array(shares), "accuracy of guessing the factor's most common value"
+        ("factor",), prevalence(test_v), "accuracy of guessing the factor's most common value"
     )
     for n in SIZES:
         if n not in mean:

@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import codes_and_labels, each_varying_factor, small_fit, standardised
+from disentangle.maths import (
+    codes_and_labels,
+    each_varying_factor,
+    prevalence,
+    small_fit,
+    standardised,
+)
 
 
 def explicitness(z: ArrayLike, v: ArrayLike, test_z: ArrayLike, test_v: ArrayLike) -> float:
@@ -70,11 +76,6 @@ def area(p: NDArray[np.float64], is_one: NDArray[np.bool_]) -> float:
     return float(
         (pairs / 2 - len(positives) ** 2 / 2) / (len(positives) * (len(p) - len(positives)))
     )
-
-
-def prevalence(v: Index) -> NDArray[np.float64]:
-    """Return the share of the most common value of each factor, [K]."""
-    return np.array([np.unique(values, return_counts=True)[1].max() for values in v.T]) / len(v)
 
 
 class Explicitness(Metric[Labelled]):
