@@ -130,7 +130,9 @@ def recorded(*arguments):
     return RecordedSteps(*arguments, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adamw"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"clip": 1.0, "clip_value": 1.0}, {"optimizer": "adamw"}], ids=str
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_recorded_step_is_the_step(model, options):
     device = torch.device("cuda")

@@ -60,6 +60,12 @@ class Training(Plugin):
     clip: float = knob(
         default=0.0, min=0, added=True, help="maximum norm of the gradient; 0 disables clipping"
     )
+    clip_value: float = knob(
+        default=0.0,
+        min=0,
+        added=True,
+        help="maximum size of each entry of the gradient; 0 disables it",
+    )
     seed: int = knob(
         default=0, min=0, help="seed of the weights, the order of images and the noise"
     )

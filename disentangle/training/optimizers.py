@@ -61,6 +61,8 @@ def updating(
             if not loss.requires_grad:
                 raise BrokenContract("its terms have no gradient: something detaches them")
             torch.autograd.backward(loss, inputs=inputs)
+            if training.clip_value:
+                torch.nn.utils.clip_grad_value_(inputs, training.clip_value)
             if training.clip:
                 torch.nn.utils.clip_grad_norm_(inputs, training.clip)
         for optimizer in optimizers:
