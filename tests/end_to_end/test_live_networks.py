@@ -15,10 +15,11 @@ from disentangle.data import status
 from disentangle.data.image_files import centre_crop, flat, resized, square
 from disentangle.nn import Nearest, Residual
 from disentangle.nn.likelihoods import LIKELIHOODS, make
-from disentangle.reports import page_layers
+from disentangle.reports import page_functions
 from disentangle.reports.html import TEMPLATES
 from disentangle.reports.network_data import MEANS, live_networks, network
-from disentangle.reports.page_layers import Layer, layers_of
+from disentangle.reports.page_functions import Layer
+from disentangle.reports.page_layers import layers_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -133,7 +134,7 @@ def randomised(module, gain=1.0):
             values = torch.randn(tensor.shape, generator=rng)
             scale = gain * (2 / max(1, tensor[0].numel() if tensor.ndim > 1 else 1)) ** 0.5
             values = values.abs() + 0.5 if name.endswith("var") else values * scale
-            tensor.data.copy_(page_layers.tensor(values))
+            tensor.data.copy_(page_functions.tensor(values))
     return module.eval()
 
 
