@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from disentangle.data.image_files import resized as resized
     from disentangle.data.loading import load_dataset as load_dataset
     from disentangle.data.location import About as About
+    from disentangle.data.location import Crop as Crop
     from disentangle.data.location import Location as Location
     from disentangle.data.location import about as about
     from disentangle.data.manifest import Manifest as Manifest
@@ -47,6 +48,7 @@ _HOMES = {
     "About": "location",
     "COMPRESSED": "unpacking",
     "Content": "prepared",
+    "Crop": "location",
     "Example": "examples",
     "Examples": "examples",
     "FILE_BYTES": "archive",
