@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from disentangle.data.examples import Examples as Examples
     from disentangle.data.examples import prepare_examples as prepare_examples
     from disentangle.data.examples import shared_columns as shared_columns
+    from disentangle.data.factor_values import FactorValues as FactorValues
+    from disentangle.data.factor_values import read_factors as read_factors
     from disentangle.data.image_files import centre_crop as centre_crop
     from disentangle.data.image_files import decoded as decoded
     from disentangle.data.image_files import flat as flat
@@ -50,6 +52,7 @@ _HOMES = {
     "Example": "examples",
     "Examples": "examples",
     "FILE_BYTES": "archive",
+    "FactorValues": "factor_values",
     "LABEL_BYTES": "npz",
     "LabelledPixels": "array_datasets",
     "Location": "location",
@@ -71,6 +74,7 @@ _HOMES = {
     "open_npz": "npz",
     "pieces": "archive",
     "prepare_examples": "examples",
+    "read_factors": "factor_values",
     "read_state": "weight_files",
     "reason": "npz",
     "reordered": "prepared",
