@@ -16,7 +16,7 @@ WEIGHTS = torch.randn((D, UNITS), generator=torch_rng(0, "weights"), dtype=torch
 def of(function, penalty=None, z=Z):
     """The penalty of a function of latents [N, D]."""
     penalty = penalty or HessianPenalty()
-    return penalty([function(penalty.probes(z, SCALE, torch_rng(1, "draws")).flatten(0, 1))])
+    return penalty([function(penalty.probes(z, SCALE, torch_rng(1, "draws")))])
 
 
 def mixed(z):
@@ -102,21 +102,21 @@ def test_normalised_penalty_does_not_depend_on_the_size_of_a_function():
 
 def test_penalties_of_functions_are_added():
     penalty = HessianPenalty()
-    probes = penalty.probes(Z, SCALE, torch_rng(1, "draws")).flatten(0, 1)
+    probes = penalty.probes(Z, SCALE, torch_rng(1, "draws"))
     both = penalty([mixed(probes), product(probes)])
     torch.testing.assert_close(both, penalty([mixed(probes)]) + penalty([product(probes)]))
 
 
-def test_probes_are_one_batch_of_9_whose_first_is_the_latents():
-    """1 + 4 draws; without the whole Hessian, 1 + 2 draws."""
+def test_probes_are_steps_from_the_latents_both_ways():
+    """Of 4 per draw, those of random signs come first; 2 per draw without the whole Hessian."""
     probes = HessianPenalty().probes(Z, SCALE, torch_rng(1, "draws"))
-    assert probes.shape == (9, N, D)
-    assert torch.equal(probes[0], Z)
-    signs = (probes[1:3] - Z) / (0.1 * SCALE)
+    assert probes.shape == (8 * N, D)
+    steps = probes.unflatten(0, (2, 2, 2, N)) - Z
+    torch.testing.assert_close(steps[:, 0], -steps[:, 1])
+    signs = steps[0] / (0.1 * SCALE)
     torch.testing.assert_close(signs.abs(), torch.ones_like(signs))
-    torch.testing.assert_close(probes[1:3] - Z, Z - probes[3:5])
-    torch.testing.assert_close(probes[5:7] - Z, Z - probes[7:])
-    assert len(HessianPenalty(normalised=False).probes(Z, SCALE, torch_rng(1, "draws"))) == 5
+    few = HessianPenalty(normalised=False).probes(Z, SCALE, torch_rng(1, "draws"))
+    assert torch.equal(few, probes[: 4 * N])
 
 
 def test_gradient_is_that_of_the_formula():

@@ -225,6 +225,7 @@ def test_penalty_of_tripod_is_in_single_precision_in_a_training_of_half_precisio
     call = HessianPenalty.__call__
 
     def observed(self, values):
+        values = list(values)
         dtypes.update(value.dtype for value in values)
         return call(self, values)
 

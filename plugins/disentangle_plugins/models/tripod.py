@@ -80,9 +80,9 @@ class Tripod(Model[Code]):
         scale = c.std(0, correction=0) + 1e-6
         penalty = HessianPenalty(self.draws, normalised=self.normalised)
         with torch.autocast(z.device.type, enabled=False):
-            probes = penalty.probes(z, scale, batch.rng).flatten(0, 1)
-            decoded, activations = with_activations(self.decoder, probes)
-            interaction = penalty(activations).mean()
+            points = torch.cat([z, penalty.probes(z, scale, batch.rng)])
+            decoded, activations = with_activations(self.decoder, points)
+            interaction = penalty(a[len(z) :] for a in activations).mean()
         nll = self.observation.nll(decoded[: len(z)], batch.x)
         information = kernel_multi_information(z, scale).mean()
         return {
