@@ -41,7 +41,16 @@ compile = true
 steps = {steps}
 lr = {lr}
 """
-MODELS = ["beta-vae", "factor-vae", "beta-tcvae", "dip-vae-i", "dip-vae-ii", "ada-gvae", "qlae"]
+MODELS = [
+    "beta-vae",
+    "factor-vae",
+    "beta-tcvae",
+    "dip-vae-i",
+    "dip-vae-ii",
+    "ada-gvae",
+    "qlae",
+    "tripod",
+]
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)

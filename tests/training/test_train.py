@@ -41,6 +41,8 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         pytest.param("vae", {"optimizer": "adagrad", "precision": "bf16"}, marks=pytest.mark.slow),
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
+        ("tripod", {"latents": 4}),
+        ("bio-ae", {}),  # buffers
     ],
     ids=str,
 )
@@ -224,7 +226,7 @@ def test_decay_and_clipping_are_torchs():
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
 
 
-@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae"])
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae"])
 def test_decay_leaves_out_what_the_model_names(name):
     model = registry.models.load(name)(latents=2)
     model.build((1, 64, 64))
@@ -242,13 +244,15 @@ def test_decay_leaves_out_what_the_model_names(name):
     assert shrunk | kept == set(before)
     if name == "qlae":
         assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
+    elif name in ("ae", "bio-ae"):
+        assert kept == {k for k in before if k.endswith(".bias")}
     else:
         assert kept == {k for k in before if k.startswith("discriminator.")}
 
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2)],
+    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2), ("tripod", 2)],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
     with pytest.raises(UsageError) as caught:
