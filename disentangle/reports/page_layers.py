@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from disentangle.nn.blocks import Nearest, Residual
+from disentangle.nn.blocks import MostProbable, Nearest, Residual
 from disentangle.nn.layers import PLAIN
 from disentangle.nn.likelihoods import ContinuousBernoulli
 
@@ -305,6 +305,11 @@ def nearest(module: Nearest, shape: Shape) -> list[Layer]:
     return [Layer("nearest", {}, {"values": tensor(module.values)})]
 
 
+def probable(module: MostProbable, shape: Shape) -> list[Layer]:
+    """The walk of latents that take the value with the largest logit."""
+    return [Layer("most-probable", {}, {"values": tensor(module.values)})]
+
+
 def sequence(module: nn.Sequential, shape: Shape) -> list[Layer]:
     """The walk of modules in order."""
     return layers_of(module.children(), shape)[0]
@@ -347,6 +352,7 @@ WALKS: Mapping[type[nn.Module], Callable[[Any, Shape], Iterable[Layer]]] = {
     nn.Sigmoid: number("sigmoid"),
     nn.Softplus: number("softplus", beta="beta", threshold="threshold"),
     Nearest: nearest,
+    MostProbable: probable,
 }
 """Module class -> a function that returns the layers of such a module for inputs of a shape."""
 
@@ -424,6 +430,11 @@ def chosen(x: Tensor, layer: Layer) -> Tensor:
     return Nearest(layer.tensors["values"]).forward(x)
 
 
+def most_probable(x: Tensor, layer: Layer) -> Tensor:
+    """The value of each latent with the largest logit."""
+    return MostProbable(layer.tensors["values"]).forward(x)
+
+
 def with_deviations(x: Tensor, layer: Layer) -> Tensor:
     """Means and standard deviations, of means and log variances."""
     mean, log_variance = x.chunk(2, 1)
@@ -455,6 +466,7 @@ FUNCTIONS: Mapping[str, Callable[[Tensor, Layer], Tensor]] = {
     "softplus": lambda x, layer: F.softplus(x, layer["beta"], layer["threshold"]),
     "continuous-bernoulli": lambda x, layer: ContinuousBernoulli().mean(x.double()).float(),
     "nearest": chosen,
+    "most-probable": most_probable,
     "deviations": with_deviations,
 }
 """Kind of layer -> what it computes of inputs [N, ...]."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from disentangle.contracts import entry_points, registry
 from disentangle.data.image_files import flat, resized, square
-from disentangle.nn import Nearest, Residual
+from disentangle.nn import MostProbable, Nearest, Residual
 from disentangle.nn.likelihoods import LIKELIHOODS, make
 from disentangle.reports import page_layers
 from disentangle.reports.html import TEMPLATES
@@ -98,6 +98,7 @@ LAYERS = {
     "softplus": (nn.Softplus(2, 3), (9,)),
     "residual": (nn.Sequential(Residual(nn.Linear(5, 5), nn.ReLU()), nn.Linear(5, 2)), (5,)),
     "quantised": (Nearest(torch.randn(6, 4)), (6,)),
+    "most probable": (MostProbable(torch.randn(6, 4)), (24,)),
     "nested": (nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), nn.Sequential()), (4,)),
     "third party's": (Doubled(), (6,)),
 }
@@ -169,6 +170,8 @@ def cases():
     """A network and a shape of images, for the shapes that it accepts; few for a large network."""
     only = {"higgins-conv": (64,), "higgins-fc": (16,), "locatello": (64,)}
     for name in built_in(entry_points.networks):
+        if name == "dalle":  # its blocks are no layers of a page
+            continue
         for side in only.get(name, (32, 64, 128)):
             yield name, (3 if side > 64 else 1, side, side)
         if side > 16:
