@@ -43,6 +43,8 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
+        ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
+        pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -252,7 +254,15 @@ def test_decay_leaves_out_what_the_model_names(name):
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2), ("tripod", 2)],
+    [
+        ("factor-vae", 4),
+        ("factor-qvae", 4),
+        ("factor-dvae", 4),
+        ("beta-tcvae", 2),
+        ("dip-vae-i", 2),
+        ("dip-vae-ii", 2),
+        ("tripod", 2),
+    ],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
     with pytest.raises(UsageError) as caught:
