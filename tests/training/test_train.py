@@ -44,6 +44,10 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
         ("factor-vae", {"clip_value": 0.01}),
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
+        ("tripod", {"latents": 4}),
+        ("bio-ae", {}),  # buffers
+        ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
+        pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -254,7 +258,7 @@ def test_each_entry_of_the_gradient_is_clipped_before_the_step(limit):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae"])
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae"])
 def test_decay_leaves_out_what_the_model_names(name):
     model = registry.models.load(name)(latents=2)
     model.build((1, 64, 64))
@@ -272,13 +276,23 @@ def test_decay_leaves_out_what_the_model_names(name):
     assert shrunk | kept == set(before)
     if name == "qlae":
         assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
+    elif name in ("ae", "bio-ae"):
+        assert kept == {k for k in before if k.endswith(".bias")}
     else:
         assert kept == {k for k in before if k.startswith("discriminator.")}
 
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2)],
+    [
+        ("factor-vae", 4),
+        ("factor-qvae", 4),
+        ("factor-dvae", 4),
+        ("beta-tcvae", 2),
+        ("dip-vae-i", 2),
+        ("dip-vae-ii", 2),
+        ("tripod", 2),
+    ],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
     with pytest.raises(UsageError) as caught:
