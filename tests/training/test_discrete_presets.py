@@ -108,7 +108,7 @@ def test_discrete_vaes_are_trained_as_in_their_authors_code(model, dataset):
         0.5,
     )
     assert (values["optimizer"], values["lr"]) == ("adam", 1e-3)
-    assert (values["lr_schedule"], values["lr_steps"]) == ("cosine", 50_000)
+    assert (values["lr_schedule"], values["lr_steps"]) == ("cosine-cycles", 50_000)
     assert values["lr_end"] == 1.25e-6
     of_opponent = model.startswith("factor")
     assert values["batch_size"] == (512 if of_opponent else 256)
