@@ -163,6 +163,9 @@ class ModelRequest:
             raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
         self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
+        self.kind(**{name: setting.value for name, setting in settings.items()}).check_dataset(
+            dataset
+        )
         data = DatasetRecord.of(dataset, **opening)
         record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)
         return TrainingPlan(self.kind, record.model_copy(update={"midway": periodic}), dataset)

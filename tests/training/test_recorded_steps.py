@@ -73,6 +73,8 @@ def recorded(captures):
         ("beta-vae", {}),
         ("factor-vae", {}),
         ("ada-gvae", {}),
+        ("ml-vae", {}),
+        ("slow-vae", {}),
         ("annealed-vae", {"rise": 12}),
         ("factor-qvae", {}),
     ],
