@@ -10,7 +10,7 @@ from disentangle._utils.device import device_name
 from disentangle._utils.versions import commit, now, package_versions
 from disentangle.contracts import entry_points, registry
 from disentangle.contracts.common_options import Training
-from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.dataset import Dataset, Grid
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.settings import (
     NORMALISED,
@@ -151,10 +151,7 @@ class ModelRequest:
             UsageError: options that are inconsistent, or invalid for this dataset.
         """
         if not isinstance(dataset, self.kind.needs):
-            raise UsageError(
-                f"{self.kind.__name__} needs a dataset that is {self.kind.needs.strength}, but "
-                f"'{dataset.name}' is only {dataset.strength}"
-            )
+            raise UsageError(f"{self.name} {unmet(self.kind.needs, dataset)}")
         paper = self.paper(dataset.name)
         if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
             say(f"preset {self.preset}: {paper.note}")
@@ -262,6 +259,18 @@ def kl_weight(kind: "type[Model]", values: Mapping[str, Any]) -> float | None:
     """The weight of the KL term in nats per image; None for a model without exactly one."""
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
     return float(weights[0]) if len(weights) == 1 else kind.fixed_kl_weight
+
+
+def unmet(needs: type[Dataset], dataset: Dataset) -> str:
+    """Say that a model needs another class of dataset, and what to do."""
+    only = f"but '{dataset.name}' is only {dataset.strength}"
+    if not issubclass(needs, Grid):
+        return f"needs a dataset that is {needs.strength}, {only}"
+    remedy = "choose a dataset that has them all, such as dsprites"
+    if isinstance(dataset.whole, Grid):
+        only = f"of which this part of '{dataset.name}' lacks some"
+        remedy = "hold out whole values, as in `--hold-out shape=heart`, or nothing"
+    return f"needs a grid, an image for every combination of factors, {only}; {remedy}"
 
 
 def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:

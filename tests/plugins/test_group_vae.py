@@ -1,6 +1,7 @@
 """Group VAEs against closed forms, and one step of each recomputed with NumPy."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from disentangle._utils.seeds import initialising, torch_rng
+from disentangle.contracts.dataset import Dataset, Labelled
 from disentangle.contracts.model import Batch, Posterior
 from disentangle.contracts.settings import resolve
 from disentangle.data.pairs import draw_pairs
@@ -242,10 +244,48 @@ def test_unknown_categorical_factor_is_refused_before_a_run_begins(model, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+class Photos(Dataset):
+    """Nine images."""
+
+    name, source, fingerprint, image_shape = "photos", "memory", "0" * 64, (1, 32, 32)
+
+    def __len__(self):
+        return 9
+
+    def images(self, index):
+        return DATA.images(index)
+
+
+class Column(Photos, Labelled):
+    """Three images of each value of one factor."""
+
+    every_factor: ClassVar = {"a": 3}
+
+    def every_label(self, index):
+        return np.asarray(index)[:, None] % 3
+
+
+PART = DATA.view(hold_out=["a=3,b=2"], split="train")
+
+
 @pytest.mark.parametrize("model", ["ada-ml-vae", "gvae", "slow-vae"])
-def test_labelled_images_that_are_no_grid_are_refused(model, tmp_path):
-    part = DATA.view(hold_out=["a=3,b=2"], split="train")
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (PART, "lacks some; hold out whole values, as in `--hold-out shape=heart`, or nothing"),
+        (Column(), "is only labelled; choose a dataset that has them all"),
+        (Photos(), "is only images; choose a dataset that has them all"),
+    ],
+)
+def test_images_that_are_no_grid_are_refused_before_a_run_begins(model, data, message, tmp_path):
     options = {"results": tmp_path, "steps": 2, "figures": False, "device": "cpu"}
-    with pytest.raises(UsageError, match="needs a dataset that is grid, but 'speckle' is only"):
-        train(model, part, **options)
+    with pytest.raises(UsageError, match=f"{model} needs a grid, an image for .*{message}"):
+        train(model, data, **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", [["a=3"], ["a=3", "c=1"]])
+def test_part_of_a_grid_without_whole_values_is_trained_on(part, tmp_path):
+    data = DATA.view(hold_out=part, split="train")
+    options = {"results": tmp_path, "steps": 2, "batch_size": 4, "figures": False, "device": "cpu"}
+    assert train("ml-vae", data, pairs="uniform_fixed", **options).finished

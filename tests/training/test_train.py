@@ -46,6 +46,8 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
+        ("ml-vae", {"pairs": "locatello2020"}),  # which factors differ in pairs
+        ("slow-vae", {"kl_warmup": 9}),
         ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
         pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
     ],

@@ -141,7 +141,7 @@ class AdaMLVAE(GroupVAE):
     variance is doubled, v = 2 v_1 v_2 / (v_1 + v_2).
     """
 
-    about = "Ada-GVAE with the product of posteriors in place of their average"
+    about = "Ada-GVAE with the product of posteriors as the average"
     display = "Ada-ML-VAE"
     supervision = "pairs that share factors"
 
@@ -175,7 +175,7 @@ class MLVAE(GroupVAE):
     variance is doubled, v = 2 v_1 v_2 / (v_1 + v_2).
     """
 
-    about = "GVAE with the product of posteriors in place of their average"
+    about = "GVAE with the product of posteriors as the average"
     display = "ML-VAE"
     supervision = "pairs with the factors that differ"
     reads_changed = True

@@ -39,7 +39,7 @@ class SlowVAE(Model):
     )
     gamma: float = knob(default=10.0, min=0, help="weight of the KL from the Laplace transition")
     laplace_rate: float = knob(default=6.0, above=0, help="rate of the Laplace transition")
-    pairs: Pairs = knob(default="laplace", help="how pairs are drawn: as published")
+    pairs: Pairs = knob(default="laplace", help="how pairs are drawn, as in published experiments")
     rate: float = knob(
         default=1.0,
         above=0,
