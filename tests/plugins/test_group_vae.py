@@ -28,6 +28,7 @@ from disentangle_plugins.models.group_vae import (
     unchanged,
 )
 from disentangle_plugins.models.slow_vae import SlowVAE
+from disentangle_plugins.models.vae import VAE
 
 N, LATENTS, FACTORS = 8, 5, 3
 DATA = Speckle({"a": 10, "still": 2, "b": 9, "c": 8}, ("still",), (1, 32, 32))
@@ -174,6 +175,13 @@ def test_pair_of_the_same_image_is_averaged_with_itself(kind):
     x = torch.rand((N, 1, 32, 32), generator=torch_rng(0, "images"))
     kl = model.terms(batch(x=x, pair=x))["kl"].loss.item()
     assert kl == pytest.approx(3 * model.encode(x).kl().sum(1).mean().item(), rel=1e-5)
+
+
+def test_models_given_the_same_are_compared_with_one_another_alone():
+    classes = [kind.supervision for kind in (*ALL, SlowVAE)]
+    assert classes[0] == classes[1] == "pairs that share factors"  # as recorded in earlier runs
+    assert classes[2] == classes[3]
+    assert len({*classes, VAE.supervision}) == 4
 
 
 EARLIER = {

@@ -56,13 +56,13 @@ class GroupVAE(Model):
         above=0,
         added=True,
         only_if=("pairs", "laplace"),
-        help="the larger, the shorter and fewer are the steps of the factors",
+        help="rate of the steps of factors; the larger, the shorter and rarer",
     )
     categorical: str = knob(
         default="none",
         added=True,
         only_if=("pairs", "laplace"),
-        help="names of factors that never change, joined by +",
+        help="factors that never change, joined by +",
     )
 
     @abstractmethod

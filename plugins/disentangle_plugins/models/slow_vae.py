@@ -44,12 +44,12 @@ class SlowVAE(Model):
         default=1.0,
         above=0,
         only_if=("pairs", "laplace"),
-        help="the larger, the shorter and fewer are the steps of the factors",
+        help="rate of the steps of factors; the larger, the shorter and rarer",
     )
     categorical: str = knob(
         default="none",
         only_if=("pairs", "laplace"),
-        help="names of factors that never change, joined by +",
+        help="factors that never change, joined by +",
     )
     changes: int = knob(
         default=1,
