@@ -129,6 +129,14 @@ class ModelRequest:
                 f"use --batch-size {images} or less"
             )
 
+    def check_dataset(self, settings: Mapping[str, Setting], dataset: Dataset) -> None:
+        """Raise `UsageError` if the model refuses a dataset with these settings."""
+        try:
+            model = self.kind(**{name: setting.value for name, setting in settings.items()})
+        except (RuntimeError, TypeError, ValueError, OverflowError):
+            return  # such a model is reported when it is built
+        model.check_dataset(dataset)
+
     def on(
         self,
         dataset: Dataset,
@@ -160,9 +168,7 @@ class ModelRequest:
             raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
         self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
-        self.kind(**{name: setting.value for name, setting in settings.items()}).check_dataset(
-            dataset
-        )
+        self.check_dataset(settings, dataset)
         data = DatasetRecord.of(dataset, **opening)
         record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)
         return TrainingPlan(self.kind, record.model_copy(update={"midway": periodic}), dataset)

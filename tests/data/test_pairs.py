@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts.dataset import Dataset
 from disentangle.data.pairs import changed_factors, draw_pairs, moving_factors
 from disentangle.errors import UsageError
 from disentangle.testing.examples import Speckle
@@ -166,3 +167,20 @@ def test_some_factor_must_be_able_to_change():
     assert moving_factors(GRID, "a+c") == ["b", "d"]
     with pytest.raises(UsageError, match=r"no factor of speckle can change.*: a, b, c, d; leave"):
         moving_factors(GRID, "a+b+c+d+still")
+
+
+class Photos(Dataset):
+    """Images without labels."""
+
+    name = "photos"
+
+    def __len__(self):
+        return 9
+
+    def images(self, index):
+        raise NotImplementedError
+
+
+def test_factors_that_differ_need_labels():
+    with pytest.raises(UsageError, match="photos has no labels, so the changed factors"):
+        changed_factors(Photos(), np.array([0]), np.array([1]))
