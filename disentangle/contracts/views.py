@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts.correlation import lines_of
+from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled, ViewRecord
 from disentangle.errors import UsageError, suggestion
 
@@ -106,6 +108,7 @@ def take_over(view: Dataset, base: Dataset) -> None:
     """Copy the attributes that a view shares with its whole dataset."""
     view.image_shape, view.likelihood = base.image_shape, base.likelihood
     view.name, view.source, view.fingerprint = base.name, base.source, base.fingerprint
+    view.correlation = base.correlation
 
 
 def make_view(
@@ -158,6 +161,29 @@ def make_view(
     if prod(map(len, kept)) == len(index):
         return SubGrid(dataset, kept, record, nuisance)
     return LabelledSubset(dataset, index, record, nuisance)
+
+
+def correlated(view: Dataset, specs: Sequence[str]) -> Dataset:
+    """Correlate the factors of a new view; see `Dataset.view`.
+
+    Raises:
+        UsageError: the view's images have no labels or are correlated already, or a pair is
+            invalid.
+    """
+    if view.correlation:
+        raise UsageError(
+            f"this view of {view.name} already has correlated factors; correlate those of the "
+            "whole dataset"
+        )
+    whole = view.whole
+    if not isinstance(whole, Labelled):
+        raise UsageError(
+            f"--correlate {' '.join(specs)}: {view.name} has no labels, so no factors to correlate"
+        )
+    pairs = with_settings(specs, view.name)
+    texts, view.correlation = lines_of(pairs, whole.every_factor, view.name)
+    view.view_record = {**view.view_record, "correlate": texts}
+    return view
 
 
 def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]:

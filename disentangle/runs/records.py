@@ -258,6 +258,8 @@ def describe_view(view: Mapping[str, Any]) -> str:
         parts.append("held out " + " and ".join(view["hold_out"]))
     if "hold_out_seed" in view:
         parts.append(f"by seed {view['hold_out_seed']}")
+    if "correlate" in view:
+        parts.append("correlated " + " and ".join(view["correlate"]))
     return ", ".join(parts)
 
 

@@ -44,7 +44,8 @@ class Group:
 def images_scored(runs: Sequence[Run]) -> set[Images]:
     """The images that runs were scored on; those trained on, if there are no scores yet."""
     record = runs[0].record.dataset
-    view = tuple(sorted(item for item in record.view.items() if item[0] != "factors"))
+    own = ("factors", "correlate")  # which do not change what is scored
+    view = tuple(sorted(item for item in record.view.items() if item[0] not in own))
     return {images_of(column) for column in by_column(runs)} or {(record.fingerprint, view)}
 
 

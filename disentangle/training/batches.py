@@ -19,17 +19,27 @@ Shared = MutableMapping[str, ResidentImages]
 """Resident images by the dataset that they are of, for trainings in the same process."""
 
 
-def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
-    """Yield the index of each batch from step `start` on; each epoch is a new permutation.
+def batches(dataset: Dataset, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
+    """Yield the index of each batch from step `start` on; each epoch has a new order.
 
     An incomplete last batch of an epoch is dropped.
     """
-    per_epoch = images // size
+    per_epoch = len(dataset) // size
     for step in range(start, steps):
         epoch, offset = divmod(step, per_epoch)
         if step == start or offset == 0:
-            order = numpy_rng(seed, "order", epoch).permutation(images)
+            order = order_of(dataset, seed, epoch)
         yield order[offset * size : (offset + 1) * size]
+
+
+def order_of(dataset: Dataset, seed: int, epoch: int) -> Index:
+    """The images of an epoch: a permutation, or as many draws by weight if factors are correlated.
+
+    Draws are independent, so an image can occur several times in an epoch, or never.
+    """
+    if dataset.correlation:
+        return dataset.draw(len(dataset), numpy_rng(seed, "weighted order", epoch))
+    return numpy_rng(seed, "order", epoch).permutation(len(dataset))
 
 
 class BatchLoader:

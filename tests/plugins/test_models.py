@@ -245,6 +245,16 @@ def test_pair_of_the_same_image_is_a_beta_vae():
     assert found["reconstruction"] == pytest.approx(expected["reconstruction"], rel=0.01)
 
 
+def test_second_batch_follows_correlated_factors(strangers):
+    data = load_dataset("tiny")
+    index = np.arange(75)
+    rng = [np.random.default_rng(3) for _ in range(2)]
+    assert (FactorVAE().pair(data, index, rng[0]) == rng[1].integers(0, 75, 75)).all()
+    view = data.view(correlate=["side,x=0.00001"])
+    side, x, _ = data.labels(FactorVAE().pair(view, index, rng[0])).T
+    assert (x == 2 * side).all()
+
+
 @pytest.mark.parametrize(("changes", "most"), [(1, 1), (2, 2), (0, 2)])
 def test_pairs_differ_in_no_more_factors_than_asked_for(strangers, changes, most):
     data = load_dataset("tiny")

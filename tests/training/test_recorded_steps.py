@@ -52,7 +52,7 @@ def trained(make, model="beta-vae", *, resident=True, start=0, **knobs):
     update = updating(made, make_optimizers(made, TRAINING), TRAINING, CPU)
     history = History(EVERY, CPU)
     steps = make(update, history, BatchLoader(data, CPU, resident=resident), TRAINING)
-    read = BlockReader(made, data, batches(len(data), 4, 0, start, STEPS), 0)
+    read = BlockReader(made, data, batches(data, 4, 0, start, STEPS), 0)
     done = start
     while done < STEPS:
         block = read(done, steps.block_length(done, STEPS))
