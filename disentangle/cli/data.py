@@ -120,6 +120,41 @@ def verify(
         tell(line)
 
 
+@data.command(epilog=as_example("data show shapes3d"))
+def show(
+    name: DatasetName,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a dataset and its named settings; a published one is not prepared for this."""
+    from disentangle.data.loading import location
+    from disentangle.data.names import true_name
+    from disentangle.data.status import about, state, state_of
+
+    facts = about(name)
+    prepared = state_of(location(name, data_dir).folder).startswith("ready")
+    if prepared or not (facts.files or facts.drawn):
+        opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+        describe(open_dataset(name, **opening))
+    else:
+        typer.echo(f"{true_name(name)}: {facts.images:,} images, {state(name, facts, data_dir)}")
+    describe_correlations(true_name(name))
+    tell(f"\nContact sheet: `disentangle data sheet {name}`")
+
+
+def describe_correlations(name: str) -> None:
+    """Print the named correlations of a dataset, if it has any."""
+    from disentangle.contracts.correlation_settings import settings_of
+
+    source, settings = settings_of(name)
+    if settings:
+        typer.echo(
+            "\nCorrelated factors, for `--correlate NAME` (NAME=SIGMA for another width): " + source
+        )
+        print_beside([(setting, str(pairs)) for setting, pairs in settings.items()])
+
+
 SHOWN = 12
 """Values of a factor that are listed."""
 

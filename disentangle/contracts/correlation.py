@@ -144,7 +144,7 @@ def parse(spec: str, factors: Mapping[str, int], dataset: str) -> Line:
         UsageError: it is invalid, or the dataset has no such factor.
     """
     first, second, sigma = split(spec)
-    line = Line(*(parse_side(text, factors) for text in (first, second)), sigma)
+    line = Line(parse_side(first, factors), parse_side(second, factors), sigma)
     for side in (line.first, line.second):
         name = side.factor
         if name == OTHERS and side is line.second:
