@@ -88,7 +88,9 @@ def factor_view(run: Run, latents: Latents) -> dict[str, Any] | None:
         "count": len(images),
         "size": len(grid),
         "untrained": int((~trained).sum()),
-        "view": describe_view(run.record.dataset.view),
+        "view": describe_view(
+            {k: v for k, v in run.record.dataset.view.items() if k != "correlate"}
+        ),
         "factors": factors,
         "fixed": [
             f"{name} = {part.names(k)[0]}"
