@@ -263,6 +263,11 @@ def describe_view(view: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def uncorrelated(view: View) -> View:
+    """A view without its correlation, which changes how often images are drawn, but not which."""
+    return {name: choice for name, choice in view.items() if name != "correlate"}
+
+
 def read_record(cls: type[R], file: Path) -> R:
     """Read a record from a file.
 

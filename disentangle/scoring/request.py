@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from disentangle.contracts.dataset import Dataset
 from disentangle.errors import UsageError
-from disentangle.runs.records import DatasetRecord, Record
+from disentangle.runs.records import DatasetRecord, Record, uncorrelated
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.measure import ScoreRequest, score_requests
@@ -138,13 +138,13 @@ class ScoringRequest(Record):
             check_uncorrelated(dataset)
             restricted = self.split is not None or self.factors is not None
             return dataset.view(split=self.split, factors=self.factors) if restricted else dataset
-        view: dict[str, Any] = dict(run.record.dataset.view)
-        correlated = view.pop("correlate", ())
+        trained = run.record.dataset.view
+        view: dict[str, Any] = uncorrelated(trained)
         split = self.split
         if split is None and view.get("split") == "train":
             has_test = view.get("hold_out") or "test" in run.whole.splits
             split = "test" if has_test else None
-        if split is None and self.factors is None and not correlated:
+        if split is None and self.factors is None and view == trained:
             return None
         if split is not None:
             view["split"] = split

@@ -12,7 +12,7 @@ from disentangle._utils.tensors import to_device
 from disentangle.contracts import entry_points
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.errors import BrokenContract
-from disentangle.runs.records import DatasetRecord
+from disentangle.runs.records import DatasetRecord, uncorrelated
 from disentangle.training.resident import ResidentImages, free_bytes
 
 Shared = MutableMapping[str, ResidentImages]
@@ -74,7 +74,9 @@ class BatchLoader:
             resident = device.type == "cuda" and images >= len(dataset)
         if resident:
             shared = {} if shared is None else shared
-            key = DatasetRecord.of(dataset).model_dump_json()
+            record = DatasetRecord.of(dataset)
+            images = record.model_copy(update={"view": uncorrelated(record.view)})
+            key = images.model_dump_json()
             self.images = shared.get(key)
             if self.images is None:
                 with suppress(torch.OutOfMemoryError):

@@ -6,11 +6,15 @@ from math import exp, prod
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from disentangle.contracts.correlation import lines_of
 from disentangle.contracts.correlation_settings import files, settings_of
-from disentangle.contracts.dataset import Dataset, Grid
+from disentangle.contracts.dataset import Dataset, Grid, Labelled
 from disentangle.errors import UsageError
+from disentangle_plugins.datasets import chairs_parametric, dsprites, mpi3d, shapes3d
 
 SHAPES3D = {
     "floor_hue": 3,
@@ -167,6 +171,13 @@ PUBLISHED = {
 }
 
 
+def test_factors_are_those_of_the_datasets():
+    assert tuple(SHAPES3D) == shapes3d.FACTORS
+    assert tuple(MPI3D) == tuple(mpi3d.FACTORS) == tuple(mpi3d.COMPLEX)
+    assert tuple(DSPRITES) == tuple(dsprites.AXES)
+    assert tuple(CHAIRS) == tuple(chairs_parametric.AXES)
+
+
 def test_every_dataset_with_settings_is_checked():
     assert {name for file in files().values() for name in file.datasets} == PUBLISHED.keys()
 
@@ -298,6 +309,47 @@ def test_weights_of_the_images_that_remain_are_those_of_the_whole():
         later = whole.view(**options)
         assert later.view_record == part.view_record
         assert (later.weights == part.weights).all()
+
+
+class Photos(Labelled):
+    """Labelled images that are no grid: some combinations occur often, others never."""
+
+    image_shape = (1, 1, 1)
+    fingerprint = source = name = "photos"
+
+    def __init__(self):
+        self.every_factor = {"hat": 2, "age": 5}
+        rng = np.random.default_rng(0)
+        self.table = np.stack([rng.integers(0, 2, 40), rng.binomial(4, 0.3, 40)], 1)
+
+    def __len__(self):
+        return 40
+
+    def images(self, index):
+        return torch.zeros((len(index), 1, 1, 1), dtype=torch.uint8)
+
+    def every_label(self, index):
+        return self.table[index]
+
+
+def test_images_that_are_no_grid_are_weighted_by_their_labels():
+    photos = Photos()
+    expected = np.array([exp(-((hat - age / 4) ** 2) / 0.18) for hat, age in photos.table])
+    weights = photos.view(correlate=["hat,age=0.3"]).weights
+    np.testing.assert_allclose(weights, expected / expected.sum())
+
+
+@given(
+    st.sampled_from(["", "-"]),
+    st.floats(-0.99, 0.99),
+    st.sampled_from(["scale", "x", "*"]),
+    st.floats(1e-6, 1e6),
+)
+def test_recorded_pair_is_read_as_the_same_line(sign, shift, second, sigma):
+    typed = f"{sign}shape,{sign}{second}{shift:+.12f}={sigma!r}"
+    (text,), lines = lines_of([typed], SIZES, "numbers")
+    assert lines_of([text], SIZES, "numbers") == ((text,), lines)
+    assert all(line.sigma == sigma for line in lines)
 
 
 def test_view_of_a_correlated_view_stays_correlated():

@@ -42,9 +42,9 @@ class Captures:
         return replay
 
 
-def trained(make, model="beta-vae", *, resident=True, start=0, **knobs):
+def trained(make, model="beta-vae", *, resident=True, start=0, correlate=(), **knobs):
     """Take all steps; return the weights and the history."""
-    data = load_dataset("tiny")
+    data = load_dataset("tiny").view(correlate=correlate)
     made = registry.models.load(model)(latents=3, **knobs)
     with initialising(0):
         made.build(data.image_shape)
@@ -79,6 +79,16 @@ def test_recorded_steps_are_the_steps(model, knobs, resident):
     exact = {"rtol": 0, "atol": 0} if not knobs else {"rtol": 1e-3, "atol": 1e-5}
     torch.testing.assert_close(weights, dict(eager[0]), **exact)
     assert means["terms"] == pytest.approx(eager[1]["terms"], rel=1e-5 if knobs else 0, abs=0)
+
+
+@pytest.mark.usefixtures("strangers")
+def test_recorded_steps_of_correlated_factors_are_the_steps():
+    options = {"model": "factor-vae", "correlate": ["side,x=0.3"]}
+    eager = trained(EagerSteps, **options)[0]
+    weights = trained(recorded(Captures()), **options)[0]
+    assert all(torch.equal(w, eager[k]) for k, w in weights.items())
+    plain = trained(EagerSteps, model="factor-vae")[0]
+    assert any(not torch.equal(w, eager[k]) for k, w in plain.items())
 
 
 @pytest.mark.usefixtures("strangers")
