@@ -63,3 +63,22 @@ class Spread(nn.Module):
         """Take the latents [N, D] of a batch into account."""
         self.mean.lerp_(z.mean(0), self.rate)
         self.variance.lerp_((z - self.mean).square().mean(0), self.rate)
+
+
+class MostProbable(nn.Module):
+    """Maps the logits of each latent's values to the value with the largest logit.
+
+    Args:
+        values: the values of each latent, [D, V].
+    """
+
+    values: Tensor
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("values", values.detach(), persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Map logits [N, D V] to the values, [N, D]."""
+        best = logits.view(len(logits), *self.values.shape).argmax(2, keepdim=True)
+        return torch.gather(self.values.expand(len(logits), -1, -1), 2, best)[:, :, 0]
