@@ -41,7 +41,16 @@ compile = true
 steps = {steps}
 lr = {lr}
 """
-MODELS = ["beta-vae", "factor-vae", "beta-tcvae", "dip-vae-i", "dip-vae-ii", "ada-gvae", "qlae"]
+MODELS = [
+    "beta-vae",
+    "factor-vae",
+    "beta-tcvae",
+    "dip-vae-i",
+    "dip-vae-ii",
+    "ada-gvae",
+    "qlae",
+    "tripod",
+]
 MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
 
 
@@ -131,7 +140,9 @@ def recorded(*arguments):
     return RecordedSteps(*arguments, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adamw"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"clip": 1.0, "clip_value": 1.0}, {"optimizer": "adamw"}], ids=str
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_recorded_step_is_the_step(model, options):
     device = torch.device("cuda")

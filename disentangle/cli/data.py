@@ -1,7 +1,7 @@
 """`disentangle data`: list, prepare, draw and verify datasets."""
 
-import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,14 +124,18 @@ SHOWN = 12
 """Values of a factor that are listed."""
 
 
-def telling(names: Sequence[str]) -> bool:
-    """True if the names of a factor's values say more than their number: more than two words."""
-    return len(names) > 2 and not all(re.fullmatch(r"[-+.\de]+", name) for name in names)
+def listed(names: Sequence[str]) -> str:
+    """The first values of a factor, numbers in four significant digits if these differ.
 
-
-def some(names: Sequence[str]) -> str:
-    """The first names, and an ellipsis if there are more."""
-    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])
+    It is empty if the values say no more than their number: one or two, or the numbers from 0.
+    """
+    shown = list(names)
+    with suppress(ValueError):
+        short = [f"{float(name):.4g}" for name in names]
+        shown = short if len(set(short)) == len(names) else shown
+    if len(shown) < 3 or shown == [str(i) for i in range(len(shown))]:
+        return ""
+    return ", ".join([*shown[:SHOWN], *(["..."] if len(shown) > SHOWN else [])])
 
 
 def describe(dataset: "Dataset") -> None:
@@ -147,9 +151,8 @@ def describe(dataset: "Dataset") -> None:
             for factor, size in dataset.every_factor.items()
         ]
         rows.append((dataset.strength, ", ".join(sizes)))
-        rows += [
-            (factor, some(names)) for factor, names in dataset.values.items() if telling(names)
-        ]
+        values = {factor: listed(names) for factor, names in dataset.values.items()}
+        rows += [(factor, line) for factor, line in values.items() if line]
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))

@@ -251,17 +251,21 @@ def share_of(text: str, spec: str) -> float:
 
 
 def value_of(dataset: Labelled, factor: str, text: str) -> int:
-    """Return the index of a factor's value, given by its name or as a number close to it."""
+    """Return the index of a factor's value, given by its name or as a number close to it.
+
+    A number in four significant digits, as values are listed, is close enough to one value.
+    """
     size = dataset.every_factor[factor]
     names = [str(name) for name in dataset.values.get(factor, range(size))]
     if text in names:
         return names.index(text)
     try:
         close = [i for i, name in enumerate(names) if isclose(float(name), float(text))]
+        rounded = [i for i, name in enumerate(names) if f"{float(name):.4g}" == text]
     except ValueError:
-        close = []
-    if close:
-        return close[0]
+        close = rounded = []
+    if close or len(rounded) == 1:
+        return (close or rounded)[0]
     shown = names if size <= 12 else [*names[:6], "...", *names[-2:]]
     raise UsageError(
         f"{dataset.name}: {factor} has no value '{text}'; its values are {', '.join(shown)}"

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from disentangle.data.examples import Examples as Examples
     from disentangle.data.examples import prepare_examples as prepare_examples
     from disentangle.data.examples import shared_columns as shared_columns
+    from disentangle.data.factor_values import FactorValues as FactorValues
+    from disentangle.data.factor_values import read_factors as read_factors
     from disentangle.data.image_files import centre_crop as centre_crop
     from disentangle.data.image_files import decoded as decoded
     from disentangle.data.image_files import flat as flat
     from disentangle.data.image_files import resized as resized
     from disentangle.data.loading import load_dataset as load_dataset
     from disentangle.data.location import About as About
+    from disentangle.data.location import Crop as Crop
     from disentangle.data.location import Location as Location
     from disentangle.data.location import about as about
     from disentangle.data.manifest import Manifest as Manifest
@@ -45,9 +48,11 @@ _HOMES = {
     "About": "location",
     "COMPRESSED": "unpacking",
     "Content": "prepared",
+    "Crop": "location",
     "Example": "examples",
     "Examples": "examples",
     "FILE_BYTES": "archive",
+    "FactorValues": "factor_values",
     "LABEL_BYTES": "npz",
     "LabelledPixels": "array_datasets",
     "Location": "location",
@@ -69,6 +74,7 @@ _HOMES = {
     "open_npz": "npz",
     "pieces": "archive",
     "prepare_examples": "examples",
+    "read_factors": "factor_values",
     "read_state": "weight_files",
     "reason": "npz",
     "reordered": "prepared",

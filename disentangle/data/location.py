@@ -14,6 +14,28 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crop:
+    """The central square that preparation cuts out of each published image.
+
+    A run's page crops a reader's own image in the same way, if it has the size of these images.
+
+    Attributes:
+        side: the side of the square, in pixels.
+        width: the width of the published images, in pixels.
+        height: their height, in pixels.
+    """
+
+    side: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Check that the square is within the images."""
+        if not 0 < self.side <= min(self.width, self.height):
+            raise ValueError(f"{self.width} x {self.height} pixels have no square of {self.side}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class About:
     """Facts about a dataset before it is opened; `@about(...)` attaches them to its function.
 
@@ -25,6 +47,7 @@ class About:
         home: URL of the authors' page.
         files: the published files; a dataset that needs a file from the user lists it here.
         drawn: True if the images can be generated without any file.
+        crop: the part of a published image that is kept; None for all of it.
     """
 
     about: str = ""
@@ -34,6 +57,7 @@ class About:
     home: str = ""
     files: tuple[Remote, ...] = ()
     drawn: bool = False
+    crop: Crop | None = None
 
     @property
     def size(self) -> int | None:

@@ -34,6 +34,37 @@ class Nearest(nn.Module):
         return self.values.expand(len(c), -1, -1).gather(2, nearest[:, :, None])[:, :, 0]
 
 
+class Spread(nn.Module):
+    """The running mean and standard deviation of latents that have no prior, for traversals.
+
+    Call `update` in training.
+
+    Args:
+        latents: the number of latents, D.
+        rate: the weight of a new batch.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, latents: int, rate: float = 0.01) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latents))
+        self.register_buffer("variance", torch.ones(latents))
+        self.rate = rate
+
+    @property
+    def scale(self) -> Tensor:
+        """The standard deviations, [D]."""
+        return self.variance.sqrt()
+
+    @torch.no_grad()
+    def update(self, z: Tensor) -> None:
+        """Take the latents [N, D] of a batch into account."""
+        self.mean.lerp_(z.mean(0), self.rate)
+        self.variance.lerp_((z - self.mean).square().mean(0), self.rate)
+
+
 class MostProbable(nn.Module):
     """Maps the logits of each latent's values to the value with the largest logit.
 

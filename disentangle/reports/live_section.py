@@ -1,12 +1,15 @@
 """Data of the panel "Move the latents": its sliders, and the bases that they start from."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from disentangle.contracts.dataset import Index
+from disentangle.data import status
+from disentangle.errors import UsageError
 from disentangle.figures.bases import Base, find_bases
 from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents, has_prior
@@ -47,8 +50,21 @@ def live_panel(run: Run, latents: Latents, specs: Sequence[str], shown: Index) -
         ],
         "sheet": data_uri(torch.stack(images)[None], lossless=True) if images else None,
         "prior": prior,
+        "crop": crop_of(run.record.dataset.name),
         "zooms": {name: max(1, side // max(height, width)) for name, side in SIDES.items()},
     }
+
+
+def crop_of(dataset: str) -> dict[str, int] | None:
+    """How the dataset's published images are cropped: `side`, `width` and `height` in pixels.
+
+    None if they are not, or if the dataset has no registered name, as one made in Python.
+    """
+    try:
+        crop = status.about(dataset).crop
+    except UsageError:
+        return None
+    return asdict(crop) if crop else None
 
 
 def all_bases(run: Run, specs: Sequence[str], shown: Index, prior: bool) -> list[Base]:

@@ -19,13 +19,20 @@ PARTS: dict[str, Callable[[ColumnKey], str]] = {
     "version": lambda key: f"v{key.version}",
     "knobs": lambda key: describe(dict(key.knobs)) or "default",
     "protocol": lambda key: key.protocol,
-    "representation": lambda key: key.representation,
+    "representation": lambda key: representation_text(key.representation),
     "factors": lambda key: describe_factors(key.factors),
     "view": lambda key: describe_view(dict(key.view)) or "all images",
     "fingerprint": lambda key: f"dataset {key.fingerprint[:10]}",
     "seed": lambda key: f"metric seed {key.seed}",
 }
 """Part of a column's key -> its text, for the columns of one score that differ in it."""
+
+
+def representation_text(representation: str) -> str:
+    """A representation in words: `mean, block norm` for `mean, norm`, a norm of each block."""
+    code, _, reduction = representation.partition(", ")
+    of_block = "block " if reduction in ("mean", "norm") else ""
+    return f"{code}, {of_block}{reduction}" if reduction else code
 
 
 def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dict[ColumnKey, str]:

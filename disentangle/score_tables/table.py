@@ -10,6 +10,7 @@ from disentangle.runs.records import Value, describe
 from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
+from disentangle.score_tables.headings import representation_text
 from disentangle.score_tables.heads import Head, head_of, kind_of
 from disentangle.score_tables.parts import MOST, parts
 from disentangle.score_tables.published import Paper
@@ -311,7 +312,7 @@ def counts(row: Row) -> tuple[tuple[int, str], ...]:
 
 def codes_text(representations: Sequence[str]) -> str:
     """The codes that are scored: `means and samples of the posterior, some reduced by pca:10`."""
-    parts = [name.partition(", ") for name in representations]
+    parts = [representation_text(name).partition(", ") for name in representations]
     codes = " and ".join(f"{code}s" for code in dict.fromkeys(part[0] for part in parts))
     reductions = " and ".join(dict.fromkeys(part[2] for part in parts if part[2]))
     return f"{codes} of the posterior" + (f", some reduced by {reductions}" if reductions else "")

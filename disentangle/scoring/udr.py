@@ -168,8 +168,8 @@ def udr_of_runs(
 ) -> Ranking:
     """Score runs by UDR: how well each run's latents are matched in the other runs.
 
-    Runs without a posterior, or with all latents collapsed, have no score and are ignored in the
-    scores of the others.
+    Runs without a posterior, with codes in blocks, or with all latents collapsed, have no score
+    and are ignored in the scores of the others.
 
     Args:
         runs: runs on the same dataset, or their folders; they should differ only in their seed.
@@ -194,6 +194,8 @@ def udr_of_runs(
     for i, run in enumerate(loaded):
         source = RunSource(run, dataset, torch_device, progress)
         try:
+            if source.blocks:
+                raise Unavailable("UDR compares single latents, and its codes are in blocks")
             mean, scale = source.posterior(source.points(samples, numpy_rng(seed, "udr")))
         except Unavailable as error:
             reasons[i] = str(error)

@@ -52,15 +52,16 @@ class LearningRates:
 
     def __init__(self, optimizers: list[torch.optim.Optimizer], training: Training) -> None:
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        falls = training.lr_schedule == "cosine"
+        falls = training.lr_schedule != "constant"
         self.first = [(group, float(group["lr"])) for group in groups] if falls else []
         self.steps, self.end = training.lr_steps or training.steps, training.lr_end
+        self.last = 1.0 if training.lr_schedule == "cosine" else math.inf
 
     def set(self, step: int | Tensor) -> None:
         """Set the learning rates of a step, counted from 0; on the device if `step` is there."""
         if not self.first:
             return
-        share = (torch.as_tensor(step).double() / self.steps).clamp(max=1)
+        share = (torch.as_tensor(step).double() / self.steps).clamp(max=self.last)
         left = 0.5 * (1 + torch.cos(math.pi * share))
         for group, first in self.first:
             rate = self.end + (first - self.end) * left
@@ -88,6 +89,8 @@ def updating(
             if not loss.requires_grad:
                 raise BrokenContract("its terms have no gradient: something detaches them")
             torch.autograd.backward(loss, inputs=inputs)
+            if training.clip_value:
+                torch.nn.utils.clip_grad_value_(inputs, training.clip_value)
             if training.clip:
                 torch.nn.utils.clip_grad_norm_(inputs, training.clip)
         rates.set(batch.step)

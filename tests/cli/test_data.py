@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from disentangle.cli.data import listed
 from disentangle.data.prepared import Content, Preparation
 from disentangle.data.status import short_folder, short_source, state_of
 from disentangle.runs.named import load_run
@@ -140,6 +141,36 @@ def test_preparation_of_own_images_says_what_they_are(command, photos):
     code, out, _ = command("data", "prepare", "./photos")
     assert code == 0
     assert out.startswith("./photos: 9 images, 1 x 64 x 64")
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["square", "ellipse", "heart"], "square, ellipse, heart"),
+        (["0.0", "0.14285714285714285", "1e-05", "123456.7"], "0, 0.1429, 1e-05, 1.235e+05"),
+        (["1.00001", "1.00002", "1.00003"], "1.00001, 1.00002, 1.00003"),
+        (["11", "34", "104"], "11, 34, 104"),
+        (["0.0", "1.0", "2.0"], ""),
+        (["0", "1", "2", "3"], ""),
+        (["no", "yes"], ""),
+        (
+            [str(i / 10) for i in range(13)],
+            "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, ...",
+        ),
+    ],
+)
+def test_values_of_factors_are_listed_if_they_say_more_than_their_number(names, line):
+    assert listed(names) == line
+
+
+def test_preparation_lists_real_values_in_few_digits(command, tmp_path):
+    x = np.linspace(0, 1, 8).repeat(2)
+    images = np.random.default_rng(0).integers(0, 256, (16, 64, 64), np.uint8)
+    factors = np.stack([x, np.tile([0, 1], 8)], 1)
+    np.savez(tmp_path / "reals.npz", images=images, factors=factors, names=["x", "y"])
+    code, out, _ = command("data", "prepare", "./reals.npz")
+    assert code == 0
+    assert "x            0, 0.1429, 0.2857, 0.4286, 0.5714, 0.7143, 0.8571, 1\n" in out
 
 
 def test_own_images_are_verified(command, photos):

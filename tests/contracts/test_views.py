@@ -152,6 +152,17 @@ def test_values_are_numbers_where_they_look_like_numbers():
     assert grid().view(hold_out=["scale=.50"], split="test").values["scale"] == ["0.5"]
 
 
+def test_values_are_taken_as_they_are_listed():
+    """In four significant digits, if these mean one value."""
+    thirds = grid()
+    thirds.values = {**thirds.values, "x": ["0.0", "0.14285714285714285", "0.3", "0.30001", "1.0"]}
+    assert len(thirds.view(hold_out=["x=0.1429"], split="test")) == 12
+    for text in ("0.143", "0.14286", "0.30002"):
+        with pytest.raises(UsageError, match=f"x has no value '{text}'; its values are 0.0, 0.14"):
+            thirds.view(hold_out=[f"x={text}"])
+    assert thirds.view(hold_out=["x=0.3"], split="test").values["x"] == ["0.3"]
+
+
 def test_view_knows_the_whole_dataset():
     whole = grid()
     assert whole.view(factors=["x"]).view(hold_out=["shape=heart"]).whole is whole

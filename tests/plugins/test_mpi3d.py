@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from disentangle.contracts.dataset import Dataset, Grid
+from disentangle.data.download import checksum
 from disentangle.data.location import Location, about_of
+from disentangle.data.manifest import read_manifest
 from disentangle.errors import DisentangleError
 from disentangle.testing import check_dataset
 from disentangle_plugins.datasets import mpi3d
@@ -94,6 +96,88 @@ def test_each_version_has_a_file_of_its_own() -> None:
     files = [about_of(opener).files[0] for opener in VERSIONS.values()]
     assert [f.name for f in files] == [f"mpi3d_{version}.npz" for version in VERSIONS]
     assert len({f.checksum for f in files}) == len({f.urls for f in files}) == 3
+
+
+SHORT_COMPLEX = {
+    "object_color": ("yellow", "green", "olive", "red"),
+    "object_shape": ("coffee-cup", "tennis-ball"),
+    "object_size": ("small", "large"),
+    "camera_height": ("top",),
+    "background_color": ("purple", "sea-green"),
+    "horizontal_axis": range(2),
+    "vertical_axis": range(3),
+}
+
+
+def complex_at(folder: Path, **options: Any) -> Location:
+    return at(folder, "complex", **options)
+
+
+def test_the_complex_version_has_factors_of_its_own() -> None:
+    """As in the table of the authors' README, whose rows have this order."""
+    assert list(mpi3d.COMPLEX) == NAMES
+    assert [len(values) for values in mpi3d.COMPLEX.values()] == [4, 4, 2, 3, 3, 40, 40]
+    assert mpi3d.COMPLEX["object_color"] == ("yellow", "green", "olive", "red")
+    assert mpi3d.COMPLEX["object_shape"] == ("coffee-cup", "tennis-ball", "croissant", "beer-cup")
+    about = about_of(mpi3d.open_complex)
+    assert (about.images, about.licence) == (460_800, "CC BY 4.0")
+    assert about.files[0].name == "real3d_complicated_shapes_ordered.npz"
+
+
+def test_the_official_form_of_the_complex_version_has_named_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mpi3d, "COMPLEX", SHORT_COMPLEX)
+    sizes = [len(values) for values in SHORT_COMPLEX.values()]
+    labels = np.stack(np.unravel_index(np.arange(prod(sizes)), sizes), 1)
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 64, 64, 3), np.uint8)
+    images[:, 0, :7, 0] = labels
+    data = mpi3d.open_complex(complex_at(tmp_path, file=write(tmp_path / "flat.npz", images)))
+    assert isinstance(data, Grid)
+    assert data.values == {name: tuple(map(str, v)) for name, v in SHORT_COMPLEX.items()}
+    np.testing.assert_array_equal(data.images(data.index(labels))[:, 0, 0, :7], labels)
+    held = data.view(hold_out=["object_color=olive,object_shape=tennis-ball"], split="test")
+    assert set(held.images(np.arange(len(held)))[:, 0, 0, 0].tolist()) == {2}
+
+
+def test_the_published_values_name_only_axes_of_their_size(tmp_path: Path) -> None:
+    """A shorter axis leaves out values, and the array does not say which."""
+    data = mpi3d.open_complex(complex_at(tmp_path, file=write(tmp_path / "mine.npz")))
+    assert isinstance(data, Grid)
+    assert tuple(data.every_factor.values()) == SIZES
+    assert data.values["object_color"] == ("0", "1", "2")
+    assert data.values["object_size"] == ("small", "large")
+
+
+def test_another_version_in_place_of_the_complex_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mpi3d_real.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as member:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (1_036_800, 64, 64, 3)}
+        np.lib.format.write_array_header_1_0(member, header)
+    with pytest.raises(
+        DisentangleError, match=r"\(460800, 64, 64, 3\), got uint8 \(1036800, 64"
+    ) as e:
+        mpi3d.open_complex(complex_at(tmp_path, file=path))
+    assert "\n" not in str(e.value)
+    assert {left.name for left in tmp_path.glob("mpi3d-complex/*")} <= {".lock"}
+
+
+def test_the_complex_version_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(DisentangleError, match="is not prepared") as caught:
+        mpi3d.open_complex(complex_at(tmp_path))
+    message = str(caught.value)
+    assert "disentangle data prepare mpi3d-complex --file PATH" in message
+    assert "drive.usercontent.google.com" in message
+    assert "real3d_complicated_shapes_ordered.npz" in message
+
+
+def test_the_record_of_the_complex_version_holds_the_checksum_of_the_file(tmp_path: Path) -> None:
+    """None is published, so no file is called official or otherwise."""
+    path = write(tmp_path / "real3d_complicated_shapes_ordered.npz")
+    data = mpi3d.open_complex(complex_at(tmp_path, file=path))
+    assert data.source == "real3d_complicated_shapes_ordered.npz"
+    manifest = read_manifest(tmp_path / "mpi3d-complex")
+    assert manifest.files == {path.name: checksum(path, "sha256")}
 
 
 def test_prepared_images_do_not_need_the_file(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Data of the panel "Move the latents": sliders and bases."""
 
+import pytest
 import torch
 from helpers.figure_checks import opened
 
 from disentangle.figures.latents import measure_latents
-from disentangle.reports.live_section import all_bases, live_panel
+from disentangle.reports.live_section import all_bases, crop_of, live_panel
 from disentangle.runs.run import Run
 from disentangle.training.train import train
 
@@ -27,6 +28,20 @@ def test_bases_are_those_of_the_traversals_the_shown_images_and_the_mean_of_the_
     z = torch.tensor([panel["bases"][i]["z"] for i in (0, 2, 3)])
     torch.testing.assert_close(z, run.encode(run.dataset.images([0, 3, 5])), atol=1e-6, rtol=0)
     assert panel["bases"][-1]["z"] == [0] * 10
+
+
+@pytest.mark.parametrize(
+    ("dataset", "crop"),
+    [
+        ("celeba", {"side": 148, "width": 178, "height": 218}),
+        ("chairs", {"side": 400, "width": 600, "height": 600}),
+        ("dsprites", None),
+        ("./photos", None),
+        ("made in Python", None),
+    ],
+)
+def test_crop_is_that_of_the_datasets_published_images(dataset, crop):
+    assert crop_of(dataset) == crop
 
 
 def test_sheet_holds_the_images_of_the_bases_without_loss(run):

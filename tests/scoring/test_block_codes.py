@@ -219,7 +219,7 @@ def test_command_scores_blocks_and_keeps_each_reduction_in_its_column(command, t
     code, out, _ = command("table")
     assert code == 0
     assert "mig [mean, pca1]" in out.lower()
-    assert "mig [mean, norm]" in out.lower()
+    assert "mig [mean, block norm]" in out.lower()
 
 
 def test_tokens_of_a_dataset_stand_above_published_rows(command, strangers, tmp_path, monkeypatch):

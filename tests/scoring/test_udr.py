@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.linear_model import Lasso
 
+from disentangle import Code
 from disentangle._utils.seeds import numpy_rng
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.runs.run import Run
 from disentangle.scoring.codes import RunSource
 from disentangle.scoring.udr import (
     agreement,
@@ -229,3 +231,13 @@ def test_unfinished_run_is_refused(runs):
     runs[0].save_record(finished=None)
     with pytest.raises(DisentangleError, match=r"Run `disentangle resume .*` first"):
         udr_of_runs(runs)
+
+
+def test_runs_of_codes_in_blocks_have_a_reason(runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("DISENTANGLE_CACHE", str(tmp_path))
+    code = Run.code
+    blocks = lambda run, x: Code(code(run, x).mean.unflatten(1, (5, 2)))  # noqa: E731
+    monkeypatch.setattr(Run, "code", blocks)
+    found = udr_of_runs(runs[:2], samples=20)
+    assert found.scores == (None, None)
+    assert set(found.reasons) == {"UDR compares single latents, and its codes are in blocks"}

@@ -39,6 +39,20 @@ def test_learning_rates_are_those_of_torchs_cosine(as_step):
     assert seen == pytest.approx(expected, rel=1e-6)
 
 
+def test_learning_rates_of_cycles_are_those_of_torchs_cosine_beyond_its_end():
+    torchs = optimizer()
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(torchs, 50, eta_min=1.25e-6)
+    expected = []
+    for _ in range(170):
+        expected.append(torchs.param_groups[0]["lr"])
+        torchs.step()
+        scheduler.step()
+    cycles = Training(lr_schedule="cosine-cycles", lr_steps=50, lr_end=1.25e-6, steps=200)
+    seen = [rate for (rate,) in rates([optimizer()], cycles, range(170))]
+    assert seen == pytest.approx(expected, rel=1e-6)
+    assert seen[100] == pytest.approx(1e-3)
+
+
 def test_learning_rate_stays_at_its_end():
     assert rates([optimizer()], COSINE, [50, 51, 99]) == [[pytest.approx(1.25e-6)]] * 3
 

@@ -45,9 +45,11 @@ def record_of(model, dataset, preset, given):
 
 def test_presets_are_the_papers():
     assert sorted(PRESETS) == [
+        "baykal2024",
         "burgess2018",
         "higgins2017",
         "hsu2023",
+        "hsu2024",
         "locatello2019",
         "replication",
     ]
@@ -71,7 +73,7 @@ def test_preset_has_all_that_it_says_it_has(name, model, dataset):
 def test_entries_of_a_preset_are_for_its_own_models_and_datasets(name):
     preset = PRESETS[name]
     assert set(preset.models) <= set(registry.models.entries)
-    assert set(preset.datasets) & set(registry.datasets.entries)
+    assert set(preset.datasets) <= set(registry.datasets.entries)
     for settings in preset.settings:
         assert set(settings.models or preset.models) <= set(preset.models)
         assert set(settings.datasets or preset.datasets) <= set(preset.datasets)
@@ -251,13 +253,22 @@ def test_record_of_an_earlier_version_with_any_preset_is_read_and_resumed(run):
 def test_hsu2023_clips_nothing_and_decays_as_published():
     """Their element-wise clip at 1 is on a mean over pixels, where it never acts."""
     shapes = load_preset("hsu2023").choose("hsu2023", "qlae", "shapes3d")
-    complex_ = load_preset("hsu2023").choose("hsu2023", "qlae", "mpi3d-real-complex")
+    complex_ = load_preset("hsu2023").choose("hsu2023", "qlae", "mpi3d-complex")
     assert "clip" not in shapes.training
     assert (shapes.training["weight_decay"], shapes.model["latents"]) == (0.1, 12)
     assert (complex_.training["weight_decay"], complex_.model["latents"]) == (0.001, 14)
-    for other in ("dsprites", "chairs-parametric", "mpi3d-real"):
+    for other in ("dsprites", "chairs-parametric", "mpi3d-toy", "mpi3d-realistic", "mpi3d-real"):
         with pytest.raises(UsageError, match=f"no settings for qlae on {other}"):
             load_preset("hsu2023").choose("hsu2023", "qlae", other)
+
+
+def test_hsu2023_has_twice_as_many_latents_as_factors():
+    """Their `num_latents: twice_sources`, for the sizes of their four datasets."""
+    preset = load_preset("hsu2023")
+    sources = {"shapes3d": 6, "mpi3d-complex": 7, "falcor3d": 7, "isaac3d": 9}
+    assert set(preset.datasets) == set(sources)
+    for dataset, count in sources.items():
+        assert preset.choose("hsu2023", "qlae", dataset).model["latents"] == 2 * count
 
 
 def test_old_name_of_a_preset_is_taken_with_a_warning():

@@ -1,11 +1,11 @@
 "use strict";
-/* An image of the reader's as the input of a network, prepared as images of one's own are for
-   training: transparent parts on white, cropped to the centre, resized by Pillow's Lanczos filter. */
+/* An image of the reader's as the input of a network, prepared as the dataset's images are:
+   transparent parts on white, cropped to the centre, resized by Pillow's Lanczos filter. */
 
-/* The pixels [C, H, W] in [0, 1] of an ImageData, or of any { width, height, data } in RGBA. */
-function imageInput({ width, height, data }, [channels, rows, columns]) {
-  const scale = Math.min(width / columns, height / rows);
-  const crop = { width: Math.round(columns * scale), height: Math.round(rows * scale) };
+/* The pixels [C, H, W] in [0, 1] of an ImageData, or of any { width, height, data } in RGBA;
+   `published` is the crop { side, width, height } of the dataset's published images, or null. */
+function imageInput({ width, height, data }, [channels, rows, columns], published = null) {
+  const crop = croppedSize(width, height, columns / rows, published);
   crop.left = Math.floor((width - crop.width) / 2);
   crop.top = Math.floor((height - crop.height) / 2);
   const input = new Float32Array(channels * rows * columns);
@@ -16,6 +16,15 @@ function imageInput({ width, height, data }, [channels, rows, columns]) {
     for (let i = 0; i < small.length; i++) input[c * small.length + i] = small[i] / 255;
   }
   return input;
+}
+
+/* The crop of the published images for an image of their size, else the largest of this aspect. */
+function croppedSize(width, height, aspect, published) {
+  if (published && width === published.width && height === published.height) {
+    return { width: published.side, height: published.side };
+  }
+  const rows = Math.min(width / aspect, height);
+  return { width: Math.round(rows * aspect), height: Math.round(rows) };
 }
 
 function onWhite(data, at, c) {

@@ -11,10 +11,11 @@ function listed(parts) {
 
 /** The panel: latents `z` under sliders, and the picture that the decoder makes of them. */
 class LivePanel {
-  constructor(root, { latents, bases, sheet }, networks, sprites) {
+  constructor(root, { latents, bases, sheet, crop }, networks, sprites) {
     this.root = root;
     this.find = (selector) => root.querySelector(selector);
     this.shape = networks.image_shape;
+    this.crop = crop;
     this.decoder = new Network(networks.decoder);
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.rows = latents.map((latent) => this.makeRow(latent));

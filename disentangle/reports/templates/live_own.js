@@ -37,7 +37,7 @@ class OwnImage {
 
   show(name, image) {
     const { panel } = this;
-    const pixels = imageInput(image, panel.shape);
+    const pixels = imageInput(image, panel.shape, panel.crop);
     const original = make("canvas", {});
     paintImage(original, pixels, panel.shape);
     const z = [...this.encoder.run(pixels).slice(0, panel.z.length)];

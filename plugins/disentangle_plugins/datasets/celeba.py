@@ -16,6 +16,7 @@ from disentangle import Dataset, DisentangleError
 from disentangle.data import (
     About,
     Content,
+    Crop,
     LabelledPixels,
     Location,
     Preparation,
@@ -49,6 +50,7 @@ ARCHIVE, ATTRIBUTES, PARTITION = (
         size=2_836_386,
     ),
 )
+CROP = Crop(side=148, width=178, height=218)
 ABOUT = About(
     about="Photographs of faces, with 40 binary attributes",
     display="CelebA",
@@ -56,8 +58,9 @@ ABOUT = About(
     licence="for non-commercial research",
     home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
     files=(ARCHIVE, ATTRIBUTES, PARTITION),
+    crop=CROP,
 )
-SIZE, CROP, SIDE = (178, 218), 148, 64  # pixels
+SIDE = 64  # pixels
 SPLITS = ("train", "valid", "test")  # 0, 1 and 2 in the published list
 
 Table = dict[str, list[int]]
@@ -105,12 +108,14 @@ def _read(location: Location) -> Content:
             )
 
     def fit(image: Image.Image) -> Image.Image:
-        return resized(centre_crop(flat(image, 3), CROP), SIDE)
+        return resized(centre_crop(flat(image, 3), CROP.side), SIDE)
 
     provenance, sums = location.provenance(ABOUT, images, *texts)
     location.say(f"{location.name}: preparing {len(images_found):,} images")
     return Content(
-        blocks=decoded(images_found, fit, size=SIZE, progress=location.progress),
+        blocks=decoded(
+            images_found, fit, size=(CROP.width, CROP.height), progress=location.progress
+        ),
         shape=(len(images_found), SIDE, SIDE, 3),
         source=provenance,
         files=sums,

@@ -15,6 +15,7 @@ from disentangle import Dataset, DisentangleError
 from disentangle.data import (
     About,
     Content,
+    Crop,
     Location,
     Preparation,
     Remote,
@@ -29,6 +30,7 @@ from disentangle.data import (
     uncompressed,
 )
 
+CROP = Crop(side=400, width=600, height=600)
 ABOUT = About(
     about="Rendered chairs in colour, by identity and view",
     display="3D Chairs",
@@ -41,8 +43,9 @@ ABOUT = About(
             urls=("https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",),
         ),
     ),
+    crop=CROP,
 )
-SIZE, CROP, SIDE = 600, 400, 64  # pixels
+SIDE = 64  # pixels
 VIEW = re.compile(r"(?:^|/)([0-9a-f]{32})/renders/image_\d+_p(\d{1,4})_t(\d{1,4})_r\d+\.png$")
 
 
@@ -111,12 +114,12 @@ def _read(location: Location, channels: int, stack: ExitStack) -> Content:
         images = [images[i] for i in order]
 
     def fit(image: Image.Image) -> Image.Image:
-        return resized(centre_crop(flat(image, channels), CROP), SIDE)
+        return resized(centre_crop(flat(image, channels), CROP.side), SIDE)
 
     provenance, sums = location.provenance(ABOUT, source)
     location.say(f"{location.name}: preparing {len(images):,} images of {len(identities):,} chairs")
     return Content(
-        blocks=decoded(images, fit, size=(SIZE, SIZE), progress=location.progress),
+        blocks=decoded(images, fit, size=(CROP.width, CROP.height), progress=location.progress),
         shape=(len(images), SIDE, SIDE, channels),
         source=provenance,
         files=sums,
