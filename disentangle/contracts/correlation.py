@@ -73,7 +73,7 @@ class Line:
         return frozenset((self.first.factor, self.second.factor))
 
 
-def weights(labels: NDArray[np.int64], sizes: Mapping[str, int], lines: Sequence[Line]) -> Floats:
+def chances(labels: NDArray[np.int64], sizes: Mapping[str, int], lines: Sequence[Line]) -> Floats:
     """The chance of each image to be drawn, [N]; the sum is 1.
 
     It is proportional to the product over the lines of exp(-(side1 - side2)^2 / (2 sigma^2)), in
@@ -93,8 +93,8 @@ def weights(labels: NDArray[np.int64], sizes: Mapping[str, int], lines: Sequence
     for line in lines:
         total += line.log_weight(value(line.first.factor), value(line.second.factor))
     relative = np.exp(total - total.max())  # of the likeliest image, so that it is never all zeros
-    chances: Floats = relative / relative.sum()
-    return chances
+    shares: Floats = relative / relative.sum()
+    return shares
 
 
 def lines_of(

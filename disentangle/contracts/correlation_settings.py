@@ -85,6 +85,8 @@ def pairs_of(spec: str, dataset: str) -> Iterator[str]:
             )
         if name not in settings:
             hint = suggestion(name, settings)
+            if "did you mean" not in hint:
+                hint += ". Without a setting give two factors and a width, FACTOR,FACTOR=SIGMA"
             raise UsageError(f"--correlate {spec}: {dataset} has no setting '{name}'{hint}")
         pairs = settings[name].specs(name, sigma)
     for pair in pairs:

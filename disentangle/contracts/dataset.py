@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
-from disentangle.contracts.correlation import Floats, Line, weights
+from disentangle.contracts.correlation import Floats, Line, chances
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -135,23 +135,23 @@ class Dataset(ABC):
         return correlated(view, pairs) if pairs else view
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Draw the indices of `n` images independently: uniformly, or by their `weights`."""
+        """Draw the indices of `n` images independently: uniformly, or by their `chances`."""
         if not self.correlation:
             return rng.integers(0, len(self), n)
         if "_cumulative" not in self.__dict__:
-            cumulative = np.cumsum(self.weights)
+            cumulative = np.cumsum(self.chances)
             self._cumulative: Floats = cumulative / cumulative[-1]
         return np.searchsorted(self._cumulative, rng.random(n), side="right").astype(np.int64)
 
     @property
-    def weights(self) -> Floats:
+    def chances(self) -> Floats:
         """The chance of each image to be drawn in training, [N]; the sum is 1."""
         if not self.correlation:
             return np.full(len(self), 1 / len(self))
         whole = self.whole
         assert isinstance(whole, Labelled)
         labels = whole.every_label(self.origin(np.arange(len(self))))
-        return weights(labels, whole.every_factor, self.correlation)
+        return chances(labels, whole.every_factor, self.correlation)
 
     def _index(self, index: ArrayLike) -> Index:
         """Return `index` as int64 [N]; raise a UsageError if it is out of range."""

@@ -75,8 +75,8 @@ class BatchLoader:
         if resident:
             shared = {} if shared is None else shared
             record = DatasetRecord.of(dataset)
-            images = record.model_copy(update={"view": uncorrelated(record.view)})
-            key = images.model_dump_json()
+            record = record.model_copy(update={"view": uncorrelated(record.view)})
+            key = record.model_dump_json()
             self.images = shared.get(key)
             if self.images is None:
                 with suppress(torch.OutOfMemoryError):

@@ -397,7 +397,7 @@ def remarks(run: Run, kind: type[Model]) -> Iterator[str]:
 
 def correlation(pairs: Any, dataset: Dataset) -> str:
     """A line about correlated factors: how much the training sees of the images."""
-    varied = 1 / float((dataset.weights**2).sum())
+    varied = 1 / float((dataset.chances**2).sum())
     return (
         f"correlated factors {' and '.join(pairs)}: training draws images by weight, effectively "
         f"{varied:,.0f} of {len(dataset):,}; scores are of uncorrelated images"

@@ -199,7 +199,7 @@ def test_weights_of_a_setting_are_the_formula(dataset, setting):
     widths = PUBLISHED[dataset][setting]
     for sigma, pairs in widths.items():
         spec = f"{setting}={sigma}" if len(widths) > 1 else setting
-        weights = grid(dataset, sizes).view(correlate=spec).weights
+        weights = grid(dataset, sizes).view(correlate=spec).chances
         np.testing.assert_allclose(weights, formula(sizes, pairs), rtol=1e-9, atol=1e-300)
 
 
@@ -226,17 +226,17 @@ SIZES = dict(grid().every_factor)
 )
 def test_weights_are_the_product_of_the_pairs(specs, pairs):
     np.testing.assert_allclose(
-        grid().view(correlate=specs).weights, formula(SIZES, pairs), rtol=1e-9
+        grid().view(correlate=specs).chances, formula(SIZES, pairs), rtol=1e-9
     )
 
 
 def test_factors_may_be_named_like_a_term_of_the_grammar():
     sizes = {"pos-1": 3, "pos": 2, "-hue": 4}
     view = grid(factors=sizes).view(correlate=["pos-1,-hue=0.3"])
-    np.testing.assert_allclose(view.weights, formula(sizes, [("pos-1", "-hue", 0.3)]))
+    np.testing.assert_allclose(view.chances, formula(sizes, [("pos-1", "-hue", 0.3)]))
     view = grid(factors=sizes).view(correlate=["-pos-1,pos-0.5=0.3"])
     pairs = [(lambda c: 1 - c["pos-1"], lambda c: c["pos"] - 0.5, 0.3)]
-    np.testing.assert_allclose(view.weights, formula(sizes, pairs))
+    np.testing.assert_allclose(view.chances, formula(sizes, pairs))
 
 
 def test_record_holds_the_pairs_that_a_setting_stands_for():
@@ -251,7 +251,7 @@ def test_record_holds_the_pairs_that_a_setting_stands_for():
     }
     again = data.view(**view.view_record)
     assert again.view_record == view.view_record
-    assert (again.weights == view.weights).all()
+    assert (again.chances == view.chances).all()
     confounder = data.view(correlate=["confounder-1"])
     assert confounder.view_record == {"correlate": ("shape,*=0.2",)}
 
@@ -266,7 +266,7 @@ def test_images_and_labels_stay_what_they_are():
     assert (view.origin(index) == index).all()
     assert (view.images(index) == data.images(index)).all()
     assert data.correlation == ()
-    np.testing.assert_allclose(data.weights, 1 / 60)
+    np.testing.assert_allclose(data.chances, 1 / 60)
 
 
 def test_million_drawn_labels_follow_the_joint():
@@ -290,7 +290,7 @@ def test_uncorrelated_images_are_drawn_as_they_always_were():
 
 def test_image_of_no_weight_is_never_drawn():
     view = grid(factors={"a": 3, "b": 3}).view(correlate=["a,b=0.00001"])
-    assert view.weights.tolist() == pytest.approx([1 / 3, 0, 0, 0, 1 / 3, 0, 0, 0, 1 / 3])
+    assert view.chances.tolist() == pytest.approx([1 / 3, 0, 0, 0, 1 / 3, 0, 0, 0, 1 / 3])
     assert set(view.draw(2000, np.random.default_rng(0))) == {0, 4, 8}
 
 
@@ -303,12 +303,12 @@ def test_weights_of_the_images_that_remain_are_those_of_the_whole():
         {"hold_out": ["0.5"]},
     ):
         part = data.view(correlate=["shape,scale=0.2"], **options)
-        kept = whole.weights[part.origin(np.arange(len(part)))]
-        np.testing.assert_allclose(part.weights, kept / kept.sum())
+        kept = whole.chances[part.origin(np.arange(len(part)))]
+        np.testing.assert_allclose(part.chances, kept / kept.sum())
         assert part.view_record["hold_out"] == tuple(options["hold_out"])
         later = whole.view(**options)
         assert later.view_record == part.view_record
-        assert (later.weights == part.weights).all()
+        assert (later.chances == part.chances).all()
 
 
 class Photos(Labelled):
@@ -335,7 +335,7 @@ class Photos(Labelled):
 def test_images_that_are_no_grid_are_weighted_by_their_labels():
     photos = Photos()
     expected = np.array([exp(-((hat - age / 4) ** 2) / 0.18) for hat, age in photos.table])
-    weights = photos.view(correlate=["hat,age=0.3"]).weights
+    weights = photos.view(correlate=["hat,age=0.3"]).chances
     np.testing.assert_allclose(weights, expected / expected.sum())
 
 
@@ -356,7 +356,7 @@ def test_view_of_a_correlated_view_stays_correlated():
     view = grid().view(correlate=["shape,scale=0.2"])
     factors = view.view(factors=["x"])
     assert factors.view_record == {"correlate": ("shape,scale=0.2",), "factors": ("x",)}
-    assert (factors.weights == view.weights).all()
+    assert (factors.chances == view.chances).all()
 
 
 @pytest.mark.parametrize(
@@ -391,6 +391,7 @@ def test_pair_that_makes_no_sense_is_refused(spec, message):
     ("spec", "message"),
     [
         ("pair-11", r"shapes3d has no setting 'pair-11'; did you mean 'pair-1'\?"),
+        ("shape=0.2", r"no setting 'shape'; .* give two factors and a width, FACTOR,FACTOR=SIGMA"),
         ("two-pairs-1", r"two-pairs-1=0.4 or two-pairs-1=0.1 or two-pairs-1=0.04"),
         ("pair-1=0", r"--correlate floor_hue,wall_hue=0: expected a finite width"),
     ],

@@ -582,7 +582,7 @@ def test_correlated_training_and_its_record_agree(tmp_path):
     run = train("vae", "tiny", correlate=["side,x=0.3"], hold_out=["y=0"], **options)
     again = disentangle.load_run(run.path).dataset
     assert again.view_record == run.dataset.view_record
-    assert (again.weights == run.dataset.weights).all()
+    assert (again.chances == run.dataset.chances).all()
 
 
 def test_invalid_correlation_is_refused_before_the_dataset_is_opened(monkeypatch, tmp_path):
