@@ -101,8 +101,9 @@ HoldOut = Annotated[
         "--hold-out",
         "--holdout",
         metavar="SHARE|FACTOR=VALUE,...",
-        help="images to leave out of training: a share (0.2), a combination "
-        "(shape=heart,scale=0.5) or a share of a factor's values (identity=20%); repeatable",
+        help="images to leave out of training: a share (0.2), a combination (shape=heart|ellipse,"
+        "scale>=0.8; 'x in 0..9'; label scale#>3) or a share of a factor's values (identity=20%); "
+        "repeatable",
     ),
 ]
 HoldOutSeed = Annotated[int, typer.Option(min=0, help="seed for drawing a held-out share")]
