@@ -76,7 +76,7 @@ TrainingSplit = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="split to train on",
+        help="split to train on, of the dataset or of a paper (`disentangle data splits DATASET`)",
         show_default="train if there is one, else all",
     ),
 ]
@@ -85,7 +85,7 @@ ScoredSplit = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="split to score",
+        help="split to score, of the dataset or of a paper",
         show_default="the test images if there are any, else all",
     ),
 ]

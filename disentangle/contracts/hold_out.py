@@ -93,6 +93,23 @@ def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, 
     return splits
 
 
+def parts_line(view: Dataset) -> str:
+    """Describe the parts that the hold-out of a view makes of the whole dataset, in one line."""
+    whole, record = view.whole, view.view_record
+    specs, seed = record["hold_out"], record.get("hold_out_seed", 0)
+    assert isinstance(specs, tuple)
+    assert isinstance(seed, int)
+    splits = held_out(whole, specs, seed)
+    train, test = len(splits["train"]), len(splits["test"])
+    name = record.get("hold_out_name")
+    line = (
+        f"{whole.name}, {f'split {name}' if name else 'hold-out'}: train {train:,} images, "
+        f"test {test:,} ({100 * test / len(whole):.3g} % of all)"
+    )
+    rest = len(whole) - train - test
+    return f"{line}, {rest:,} in neither part" if rest else line
+
+
 def matches(dataset: Dataset, spec: str, seed: int) -> Mask:
     """Return the mask of the images that a specification holds out, [N]."""
     if not has_condition(spec):

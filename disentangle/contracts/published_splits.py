@@ -1,14 +1,19 @@
 """Published splits: hold-outs of papers by name, in small TOML files, one for each dataset."""
 
+import shlex
 from collections.abc import Mapping
 from functools import cache
 
 from disentangle._utils.strict import Strict, packaged_toml
 from disentangle._utils.text import joined
+from disentangle.contracts.dataset import Dataset, ViewRecord
 from disentangle.errors import UsageError, nearest, suggestion, true_name
 
 PARTS = ("train", "test", "all")
 """The parts of a published split, written after its name: `montero-shape2tx:test`."""
+
+HOLD_OUT = ("hold_out", "hold_out_seed", "hold_out_name")
+"""The fields of a view's record that hold images out."""
 
 
 class PublishedSplit(Strict):
@@ -34,13 +39,27 @@ class PublishedSplit(Strict):
     unavailable: str = ""
     """Why the split cannot be made here."""
 
+    @property
+    def options(self) -> str:
+        """The same hold-out as options of a command."""
+        return " ".join(f"--hold-out {shlex.quote(spec)}" for spec in self.hold_out)
+
+    def line(self, total: int) -> str:
+        """Describe the split in one line; `total` is the number of images of the dataset."""
+        rest = total - self.train - self.test
+        neither = f", {rest:,} in neither part" if rest else ""
+        return (
+            f"{self.about}: train {self.train:,} images, test {self.test:,} "
+            f"({100 * self.test / total:.3g} %){neither}; {self.options}"
+        )
+
     def check_sizes(self, dataset: str, train: int, test: int) -> None:
         """Raise a UsageError unless an opened dataset has the split's numbers of images."""
         if (train, test) != (self.train, self.test):
             raise UsageError(
                 f"{dataset}: split '{self.name}' has {self.train:,} training and {self.test:,} "
                 f"test images, but this copy of the dataset has {train:,} and {test:,}; for a part "
-                f"of your own use --hold-out {' '.join(map(repr, self.hold_out))}"
+                f"of your own use {self.options}"
             )
 
 
@@ -80,6 +99,31 @@ def find_split(dataset: str, text: str) -> tuple[PublishedSplit, str] | None:
         parts = ", ".join(f"{name}:{part}" for part in PARTS)
         raise UsageError(f"expected one of {parts} for --split, got '{text}'")
     return splits[name], part
+
+
+def scored_part(dataset: Dataset, split: str | None) -> str | None:
+    """The part `NAME:PART` of a published split that is scored: `test` if none is given.
+
+    Returns:
+        None if `split` is no published split of the dataset.
+    """
+    if split is None or split in dataset.splits:
+        return None
+    published = find_split(dataset.name, split)
+    return published and f"{published[0].name}:{published[1] or 'test'}"
+
+
+def is_scored_part(view: ViewRecord, split: str) -> bool:
+    """True if a score's view is of the split that was asked for, as `scored_part` reads it."""
+    name, _, part = split.partition(":")
+    published = str(view.get("hold_out_name", "")).casefold() == name.casefold()
+    return view.get("split") == ((part or "test") if published else split)
+
+
+def check_split(dataset: str, text: str) -> None:
+    """Raise for a split that a dataset with published splits cannot have, before it is opened."""
+    if splits_of(dataset) and find_split(dataset, text) is None:
+        check_dataset(dataset, text)
 
 
 def check_dataset(dataset: str, text: str) -> None:

@@ -1,6 +1,7 @@
 """Published splits: their images recomputed from the authors' conditions, and their names."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +130,13 @@ def test_every_split_is_of_datasets_that_are_here_and_have_as_many_images():
     assert {name for split in known_splits() for name in split.datasets} == {
         "dsprites", "shapes3d", "mpi3d-toy", "mpi3d-realistic", "mpi3d-real",
     }  # fmt: skip
+
+
+def test_page_of_the_datasets_has_every_split_with_its_number_of_test_images():
+    lines = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text().splitlines()
+    for split in AVAILABLE:
+        rows = [line for line in lines if line.startswith("|") and f"`{split.name}`" in line]
+        assert any(f"| {split.test:,}" in row for row in rows), split.name
 
 
 def test_value_1_of_dsprites_is_the_square_and_class_1_the_ellipse():
