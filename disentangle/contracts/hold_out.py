@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose, isfinite
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +95,9 @@ def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, 
 
 def parts_line(view: Dataset) -> str:
     """Describe the parts that the hold-out of a view makes of the whole dataset, in one line."""
-    whole, record = view.whole, view.view_record
-    specs, seed = record["hold_out"], record.get("hold_out_seed", 0)
-    assert isinstance(specs, tuple)
-    assert isinstance(seed, int)
-    splits = held_out(whole, specs, seed)
+    record: Mapping[str, Any] = view.view_record
+    whole = view.whole
+    splits = held_out(whole, record["hold_out"], record.get("hold_out_seed", 0))
     train, test = len(splits["train"]), len(splits["test"])
     name = record.get("hold_out_name")
     line = (
@@ -262,12 +260,14 @@ class FactorValues:
         return close[0] if close else rounded[0] if len(rounded) == 1 else None
 
     def number_of(self, text: str, spec: str) -> float:
-        """Return a number to compare with; one that means a value is exactly that value."""
+        """Return a number to compare with; the text of a value means exactly that value."""
         index = self.find(text)
+        if index is not None and self.numbers is not None:
+            return self.numbers[index]
         number = numbers_of([text])
         if number is None or not isfinite(number[0]):
             raise UsageError(f"--hold-out {spec}: expected a number, got '{text}'")
-        return number[0] if index is None or self.numbers is None else self.numbers[index]
+        return number[0]
 
     def as_numbers(self, option: str) -> NDArray[np.float64]:
         """Return the numbers behind the values.

@@ -67,7 +67,7 @@ def data_options(data: DatasetRecord) -> dict[str, Any]:
     """The options that open a dataset and choose the part to train on."""
     view: Mapping[str, Any] = data.view
     held_out, split = view.get("hold_out"), view.get("split")
-    name = view.get("hold_out_name")
+    name = view.get("hold_out_name", "")
     published = splits_of(data.name).get(name)
     if published and published.hold_out == held_out:  # the file still says what was held out
         split, held_out = name if split == "train" else f"{name}:{split}", None

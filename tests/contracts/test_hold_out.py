@@ -81,6 +81,13 @@ def test_condition_holds_out_the_images_that_it_says(spec, expected):
     assert (matches(shapes(), spec, 0) == expected).all()
 
 
+def test_words_with_numbers_behind_them_have_ranges():
+    data = shapes()
+    data.values = {**data.values, "size": ["small", "medium", "large"]}
+    for spec in ("size>small", "size>=10", "size>1", "size in medium..100"):
+        assert (matches(data, spec, 0) == (number("size") >= 10)).all()
+
+
 @pytest.mark.parametrize("exact", [4.2857, 4.285714285, 4.2861])
 def test_number_that_rounds_to_a_value_of_four_digits_means_it(exact):
     """The value's name, 4.286, may have been rounded: a strict comparison must not depend on it."""

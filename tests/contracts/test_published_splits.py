@@ -192,7 +192,7 @@ def test_view_reopens_from_its_record_after_the_file_was_edited(monkeypatch):
             "is a split of mpi3d-toy, mpi3d-realistic and mpi3d-real, not of dsprites",
         ),
         ("dsprites", "montero-shape2tx:valid", "expected one of montero-shape2tx:train, .*got"),
-        ("dsprites", "schott-extrapolation", "'schott-extrapolation' is unavailable: its authors"),
+        ("dsprites", "schott-extrapolation", "'schott-extrapolation' is unavailable: the code of"),
     ],
 )  # fmt: skip
 def test_name_that_is_no_split_of_the_dataset_is_refused(dataset, split, message):
