@@ -41,11 +41,21 @@ compile = true
 steps = {steps}
 lr = {lr}
 """
-MODELS = ["beta-vae", "factor-vae", "beta-tcvae", "dip-vae-i", "dip-vae-ii", "ada-gvae", "qlae"]
+MODELS = [
+    "beta-vae",
+    "factor-vae",
+    "beta-tcvae",
+    "dip-vae-i",
+    "dip-vae-ii",
+    "ada-gvae",
+    "qlae",
+    "tripod",
+]
+MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)
-@pytest.mark.parametrize("model", ["beta-vae", "factor-vae", "qlae"])
+@pytest.mark.parametrize("model", ["beta-vae", "factor-vae", "qlae", "factor-qvae"])
 def test_stopped_and_resumed_run_equals_one_that_was_not_stopped(model, options, tmp_path):
     whole = train(model, "tiny", results=tmp_path / "whole", **SMALL, **options)
     halves = {"results": tmp_path / "halves", **SMALL, **options}
@@ -130,7 +140,9 @@ def recorded(*arguments):
     return RecordedSteps(*arguments, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adamw"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"clip": 1.0, "clip_value": 1.0}, {"optimizer": "adamw"}], ids=str
+)
 @pytest.mark.parametrize("model", MODELS)
 def test_recorded_step_is_the_step(model, options):
     device = torch.device("cuda")

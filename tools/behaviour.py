@@ -39,6 +39,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "ada-gvae": ("ada-gvae", {"network": "burgess", "optimizer": "adamw"}),
     "annealed-vae": ("annealed-vae", {"likelihood": "continuous-bernoulli"}),
     "qlae": ("qlae", {"keep": "every:6"}),
+    "tripod": ("tripod", {"latents": 6}),
+    "bio-ae": ("bio-ae", {"optimizer": "adamw", "weight_decay": 1e-4}),
+    "factor-qvae": ("factor-qvae", {"lr_schedule": "cosine", "likelihood": "gaussian"}),
+    "dvae": ("dvae", {"kl_warmup": 5}),
 }
 """Short runs: name -> model and options."""
 SCORED = ("vae", "beta-vae, held out", "qlae")

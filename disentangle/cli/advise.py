@@ -61,8 +61,9 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         tell(
-            f"No prediction for '{model}': its loss has no KL term with a weight of its own. For "
-            f"a VAE, whose KL term has the weight 1, run `disentangle advise vae {dataset}`."
+            f"No prediction for '{model}': its loss has no KL term of Gaussian latents with a "
+            "weight of its own. For a VAE, whose KL term has the weight 1, run "
+            f"`disentangle advise vae {dataset}`."
         )
         return
     for line in predict(

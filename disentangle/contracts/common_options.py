@@ -44,6 +44,26 @@ class Training(Plugin):
     steps: int = knob(default=100_000, min=1, help="training steps")
     batch_size: int = knob(default=64, min=1, help="images per step")
     lr: float = knob(default=1e-4, above=0, help="learning rate")
+    lr_schedule: Literal["constant", "cosine", "cosine-cycles"] = knob(
+        default="constant",
+        added=True,
+        help="cosine: all learning rates fall to lr_end along half a cosine and stay there; "
+        "cosine-cycles: they then rise and fall in turn",
+    )
+    lr_steps: int = knob(
+        default=0,
+        min=0,
+        only_if=("lr_schedule", "cosine", "cosine-cycles"),
+        added=True,
+        help="step at which the learning rates have first fallen to lr_end; 0: the last",
+    )
+    lr_end: float = knob(
+        default=0.0,
+        min=0,
+        only_if=("lr_schedule", "cosine", "cosine-cycles"),
+        added=True,
+        help="learning rate at the end of the cosine",
+    )
     optimizer: Literal["adam", "adamw", "adagrad"] = knob(default="adam", help="optimiser")
     weight_decay: float = knob(
         default=0.01,
@@ -59,6 +79,12 @@ class Training(Plugin):
     )
     clip: float = knob(
         default=0.0, min=0, added=True, help="maximum norm of the gradient; 0 disables clipping"
+    )
+    clip_value: float = knob(
+        default=0.0,
+        min=0,
+        added=True,
+        help="maximum size of each entry of the gradient; 0 disables it",
     )
     seed: int = knob(
         default=0, min=0, help="seed of the weights, the order of images and the noise"

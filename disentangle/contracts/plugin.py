@@ -35,8 +35,14 @@ class Knob:
     names: Iterable[str] | Callable[[], Iterable[str]] = ()
     normalised: bool = False
     only_if: tuple[str, ...] | None = None
+    and_if: tuple[str, ...] | None = None
     added: bool = False
     rise: bool = False
+
+    @property
+    def conditions(self) -> tuple[tuple[str, ...], ...]:
+        """The conditions under which the knob has an effect: (other knob, value, ...), ..."""
+        return tuple(condition for condition in (self.only_if, self.and_if) if condition)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -109,6 +115,7 @@ def knob(
     choices: Callable[[], Iterable[str]] | None = None,
     normalised: bool = False,
     only_if: tuple[str, ...] | None = None,
+    and_if: tuple[str, ...] | None = None,
     added: bool = False,
     rise: bool = False,
 ) -> T:
@@ -128,6 +135,7 @@ def knob(
             another function of the KL, such as |KL - C|.
         only_if: (other knob, value, ...): the knob has an effect only if the other knob has one of
             these values; giving it otherwise is an error.
+        and_if: a second condition of this form, which must hold too.
         added: the knob was added after the plugin's first release and changes nothing at its
             default. The plugin then keeps its version, and a record without the knob implies its
             default.
@@ -142,6 +150,7 @@ def knob(
         "choices": choices,
         "normalised": normalised,
         "only_if": only_if,
+        "and_if": and_if,
         "added": added,
         "rise": rise,
     }

@@ -147,24 +147,24 @@ def _counterpart(name: str) -> str:
 def _used(knob: Knob, settings: Mapping[str, Setting]) -> Setting:
     """Return a knob's setting, or its default if a preset sets it without effect."""
     setting = settings[knob.name]
-    if setting.origin == "preset" and knob.only_if is not None:
-        other, *needed = knob.only_if
-        if settings[other].value not in needed:
-            return Setting(knob.default, knob.default, "default")
+    if setting.origin == "preset":
+        for other, *needed in knob.conditions:
+            if settings[other].value not in needed:
+                return Setting(knob.default, knob.default, "default")
     return setting
 
 
 def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -> None:
     """Raise for a given value that would have no effect."""
     for name, setting in settings.items():
-        if setting.origin != "given" or declared[name].only_if is None:
+        if setting.origin != "given":
             continue
-        other, *needed = declared[name].only_if or ("",)
-        if settings[other].value not in needed:
-            raise UsageError(
-                f"{name} has no effect while {other} is {settings[other].value}; "
-                f"omit {name} or set {other} to {' or '.join(needed)}"
-            )
+        for other, *needed in declared[name].conditions:
+            if settings[other].value not in needed:
+                raise UsageError(
+                    f"{name} has no effect while {other} is {settings[other].value}; "
+                    f"omit {name} or set {other} to {' or '.join(needed)}"
+                )
 
 
 def normalised_forms(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
+    from disentangle.maths.hessian_penalty import HessianPenalty as HessianPenalty
     from disentangle.maths.importance import Numbers as Numbers
     from disentangle.maths.importance import completeness as completeness
     from disentangle.maths.importance import dci_scores as dci_scores
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from disentangle.maths.inputs import codes_and_values as codes_and_values
     from disentangle.maths.inputs import finite_array as finite_array
     from disentangle.maths.inputs import floats as floats
+    from disentangle.maths.kernel_density import (
+        kernel_multi_information as kernel_multi_information,
+    )
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "GradientBoosting": "gradient_boosting",
+    "HessianPenalty": "hessian_penalty",
     "Numbers": "importance",
     "codes_and_labels": "inputs",
     "codes_and_values": "inputs",
@@ -57,6 +62,7 @@ _HOMES = {
     "gaps": "information",
     "highest_line": "linear_svm",
     "information_in_equal_bins": "matching",
+    "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",

@@ -56,6 +56,15 @@ def dense(*units: int) -> list[nn.Module]:
     return layers
 
 
+def normal_weights(module: nn.Module, deviation: float = 0.02) -> None:
+    """Draw weights of layers from a normal distribution of mean 0; set biases to 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, deviation)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
 def halvings(name: str, image_shape: Shape) -> int:
     """Return the number of halvings of images to 4x4.
 

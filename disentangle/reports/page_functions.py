@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from disentangle.nn.blocks import Nearest
+from disentangle.nn.blocks import MostProbable, Nearest
 from disentangle.nn.likelihoods import ContinuousBernoulli
 
 Shape: TypeAlias = tuple[int, ...]
@@ -157,6 +157,11 @@ def chosen(x: Tensor, layer: Layer) -> Tensor:
     return Nearest(layer.tensors["values"]).forward(x)
 
 
+def most_probable(x: Tensor, layer: Layer) -> Tensor:
+    """The value of each latent with the largest logit."""
+    return MostProbable(layer.tensors["values"]).forward(x)
+
+
 def with_deviations(x: Tensor, layer: Layer) -> Tensor:
     """Means and standard deviations, of means and log variances."""
     mean, log_variance = x.chunk(2, 1)
@@ -188,6 +193,7 @@ FUNCTIONS: Mapping[str, Callable[[Tensor, Layer], Tensor]] = {
     "softplus": lambda x, layer: F.softplus(x, layer["beta"], layer["threshold"]),
     "continuous-bernoulli": lambda x, layer: ContinuousBernoulli().mean(x.double()).float(),
     "nearest": chosen,
+    "most-probable": most_probable,
     "deviations": with_deviations,
 }
 """Kind of layer -> what it computes of inputs [N, ...]."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from disentangle.nn.blocks import Nearest, Residual
+from disentangle.nn.blocks import MostProbable, Nearest, Residual
 from disentangle.nn.layers import PLAIN
 from disentangle.reports.page_functions import (
     Layer,
@@ -237,6 +237,11 @@ def nearest(module: Nearest, shape: Shape) -> list[Layer]:
     return [Layer("nearest", {}, {"values": tensor(module.values)})]
 
 
+def probable(module: MostProbable, shape: Shape) -> list[Layer]:
+    """The walk of latents that take the value with the largest logit."""
+    return [Layer("most-probable", {}, {"values": tensor(module.values)})]
+
+
 def sequence(module: nn.Sequential, shape: Shape) -> list[Layer]:
     """The walk of modules in order."""
     return layers_of(module.children(), shape)[0]
@@ -279,5 +284,6 @@ WALKS: Mapping[type[nn.Module], Callable[[Any, Shape], Iterable[Layer]]] = {
     nn.Sigmoid: number("sigmoid"),
     nn.Softplus: number("softplus", beta="beta", threshold="threshold"),
     Nearest: nearest,
+    MostProbable: probable,
 }
 """Module class -> a function that returns the layers of such a module for inputs of a shape."""

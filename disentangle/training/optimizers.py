@@ -1,9 +1,10 @@
 """The optimisers of a model, and the function that takes one step with them."""
 
+import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Batch, Model
@@ -41,6 +42,32 @@ def decay_groups(
     return [group for group in groups if group["params"]]
 
 
+class LearningRates:
+    """The learning rates of optimisers as a function of the step, so that resuming is exact.
+
+    Args:
+        optimizers: the optimisers with their first learning rates; an opponent's falls too.
+        training: the options.
+    """
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer], training: Training) -> None:
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        falls = training.lr_schedule != "constant"
+        self.first = [(group, float(group["lr"])) for group in groups] if falls else []
+        self.steps, self.end = training.lr_steps or training.steps, training.lr_end
+        self.last = 1.0 if training.lr_schedule == "cosine" else math.inf
+
+    def set(self, step: int | Tensor) -> None:
+        """Set the learning rates of a step, counted from 0; on the device if `step` is there."""
+        if not self.first:
+            return
+        share = (torch.as_tensor(step).double() / self.steps).clamp(max=self.last)
+        left = 0.5 * (1 + torch.cos(math.pi * share))
+        for group, first in self.first:
+            rate = self.end + (first - self.end) * left
+            group["lr"] = rate.float() if isinstance(step, Tensor) else rate.item()
+
+
 def updating(
     model: Model,
     optimizers: list[torch.optim.Optimizer],
@@ -51,6 +78,7 @@ def updating(
     parameters = [
         [p for group in optimizer.param_groups for p in group["params"]] for optimizer in optimizers
     ]
+    rates = LearningRates(optimizers, training)
 
     def update(batch: Batch) -> TermSets:
         with torch.autocast(device.type, torch.bfloat16, training.precision == "bf16"):
@@ -61,8 +89,11 @@ def updating(
             if not loss.requires_grad:
                 raise BrokenContract("its terms have no gradient: something detaches them")
             torch.autograd.backward(loss, inputs=inputs)
+            if training.clip_value:
+                torch.nn.utils.clip_grad_value_(inputs, training.clip_value)
             if training.clip:
                 torch.nn.utils.clip_grad_norm_(inputs, training.clip)
+        rates.set(batch.step)
         for optimizer in optimizers:
             optimizer.step()
         return tuple({name: detached(term) for name, term in terms.items()} for terms in sets)

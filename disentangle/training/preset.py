@@ -117,7 +117,7 @@ class Preset(Strict):
         merged = self.merged(nearest, near)
         offered = merged.model if nearest == model else set(merged.model) & set(knobs(Common))
         values = {k: v for k, v in merged.model.items() if k in offered} | merged.training
-        options = " ".join(f"{option(k)} {v}" for k, v in values.items())
+        options = " ".join(option_with(k, v) for k, v in values.items())
         return f"to use its values for {nearest} on {near}, give them as options: `{options}`"
 
     def lines(self) -> Iterator[str]:
@@ -142,6 +142,13 @@ class Preset(Strict):
 def option(knob: str) -> str:
     """The command-line option of a knob."""
     return f"--{knob.replace('_', '-')}"
+
+
+def option_with(knob: str, value: Any) -> str:
+    """The command-line option that sets a knob to a value; a flag for true or false."""
+    if isinstance(value, bool):
+        return option(knob if value else f"no-{knob}")
+    return f"{option(knob)} {value}"
 
 
 @cache

@@ -1,11 +1,14 @@
 """Where the value of a knob comes from."""
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from disentangle.cli.train import model_command
 from disentangle.contracts import entry_points, registry
+from disentangle.contracts.plugin import Plugin, knob
 from disentangle.contracts.settings import normalised_forms, option_knobs, parse_spec, resolve
 from disentangle.errors import UsageError
 
@@ -65,6 +68,24 @@ def test_variance_without_gaussian_is_refused():
     with pytest.raises(UsageError, match="variance has no effect while likelihood is bernoulli"):
         values(variance=0.1)
     assert values(variance=0.1, likelihood="gaussian")["variance"] == (0.1, "given")
+
+
+class Twofold(Plugin):
+    """A knob with two conditions."""
+
+    kind: Literal["a", "b"] = knob(default="a", help="a kind")
+    size: Literal["s", "m"] = knob(default="s", help="a size")
+    depth: int = knob(default=2, help="a depth", only_if=("kind", "a"), and_if=("size", "s"))
+
+
+def test_both_conditions_of_a_knob_must_hold():
+    assert resolve(Twofold, {"depth": 3})["depth"].value == 3
+    for name, value, needed in (("kind", "b", "a"), ("size", "m", "s")):
+        message = f"no effect while {name} is {value}; omit depth or set {name} to {needed}"
+        with pytest.raises(UsageError, match=message):
+            resolve(Twofold, {"depth": 3, name: value})
+        left = resolve(Twofold, {name: value}, preset={"depth": 3})["depth"]
+        assert (left.value, left.origin) == (2, "default")
 
 
 def test_spec_of_a_metric():

@@ -89,6 +89,8 @@ def other_value(knob):
     """Return a value of a knob that is not its default."""
     if knob.choices:
         return next(c for c in reversed(knob.choices) if c != knob.default)
+    if knob.type is bool:
+        return not knob.default
     return knob.default * 2 + (10 if knob.type is int else 1)
 
 

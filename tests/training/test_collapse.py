@@ -136,7 +136,7 @@ def test_advise_command(strangers, command):
     assert "beta = 409.6 is the weight of the KL term" in out
     assert "warning: collapse is predicted" in out
     assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
-    for model in ("annealed-vae", "dip-vae-i", "qlae"):
+    for model in ("ae", "annealed-vae", "bio-ae", "dip-vae-i", "factor-qvae", "qlae", "tripod"):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
         assert "`disentangle advise vae tiny`" in out
@@ -167,6 +167,8 @@ def test_images_that_are_all_the_same_are_named(value, pixels):
         ("dip-vae-i", {}, None),
         ("dip-vae-ii", {}, None),
         ("qlae", {}, None),
+        ("tripod", {}, None),
+        ("qvae", {}, None),
     ],
 )
 def test_onset_is_told_only_of_a_weight_of_the_kl_term(strangers, tmp_path, model, options, line):

@@ -208,6 +208,7 @@ def test_file_with_an_opponent_lacks_nothing(strangers, tmp_path):
     ("model", "options", "tensor"),
     [
         ("qlae", {}, "codebook"),  # which no gradient reaches from a code
+        ("qvae", {}, "codebook"),
         ("beta-vae", {"likelihood": "gaussian-learned"}, "log_variance"),  # of p(x|z)
         ("factor-vae", {}, "decoder.0.weight"),
         ("vae", {}, "encoder.0.bias"),

@@ -45,9 +45,11 @@ def record_of(model, dataset, preset, given):
 
 def test_presets_are_the_papers():
     assert sorted(PRESETS) == [
+        "baykal2024",
         "burgess2018",
         "higgins2017",
         "hsu2023",
+        "hsu2024",
         "locatello2019",
         "replication",
     ]

@@ -42,16 +42,16 @@ class Captures:
         return replay
 
 
-def trained(make, model="beta-vae", *, resident=True, start=0, **knobs):
+def trained(make, model="beta-vae", *, resident=True, start=0, training=TRAINING, **knobs):
     """Take all steps; return the weights and the history."""
     data = load_dataset("tiny")
     made = registry.models.load(model)(latents=3, **knobs)
     with initialising(0):
         made.build(data.image_shape)
     made.train()
-    update = updating(made, make_optimizers(made, TRAINING), TRAINING, CPU)
+    update = updating(made, make_optimizers(made, training), training, CPU)
     history = History(EVERY, CPU)
-    steps = make(update, history, BatchLoader(data, CPU, resident=resident), TRAINING)
+    steps = make(update, history, BatchLoader(data, CPU, resident=resident), training)
     read = BlockReader(made, data, batches(len(data), 4, 0, start, STEPS), 0)
     done = start
     while done < STEPS:
@@ -69,7 +69,13 @@ def recorded(captures):
 @pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize(
     ("model", "knobs"),
-    [("beta-vae", {}), ("factor-vae", {}), ("ada-gvae", {}), ("annealed-vae", {"rise": 12})],
+    [
+        ("beta-vae", {}),
+        ("factor-vae", {}),
+        ("ada-gvae", {}),
+        ("annealed-vae", {"rise": 12}),
+        ("factor-qvae", {}),
+    ],
 )
 def test_recorded_steps_are_the_steps(model, knobs, resident):
     captures = Captures()
@@ -79,6 +85,19 @@ def test_recorded_steps_are_the_steps(model, knobs, resident):
     exact = {"rtol": 0, "atol": 0} if not knobs else {"rtol": 1e-3, "atol": 1e-5}
     torch.testing.assert_close(weights, dict(eager[0]), **exact)
     assert means["terms"] == pytest.approx(eager[1]["terms"], rel=1e-5 if knobs else 0, abs=0)
+
+
+@pytest.mark.usefixtures("strangers")
+def test_learning_rates_fall_in_recorded_steps_too():
+    falling = {"lr": 1e-2, "batch_size": 4, "steps": STEPS, "lr_schedule": "cosine"}
+    training = Training(**falling, lr_steps=16, lr_end=1e-3)
+    eager = trained(EagerSteps, "factor-vae", training=training)[0]
+    weights = trained(recorded(Captures()), "factor-vae", training=training)[0]
+    torch.testing.assert_close(weights, dict(eager), rtol=1e-3, atol=1e-5)
+    constant = trained(
+        EagerSteps, "factor-vae", training=Training(**{**falling, "lr_schedule": "constant"})
+    )
+    assert not torch.equal(constant[0]["encoder.0.weight"], eager["encoder.0.weight"])
 
 
 @pytest.mark.usefixtures("strangers")

@@ -20,12 +20,14 @@ import disentangle
 from disentangle._utils.device import choose_device
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
+from disentangle.contracts.model import Batch
 from disentangle.data.loading import load_dataset
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.figures.traversals import draw_traversals
 from disentangle.runs import checkpoint
 from disentangle.training.batches import batches
-from disentangle.training.optimizers import make_optimizers
+from disentangle.training.checks import checked, term_sets
+from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
 
@@ -40,7 +42,12 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         pytest.param("duel", {}, marks=pytest.mark.slow),
         pytest.param("vae", {"optimizer": "adagrad", "precision": "bf16"}, marks=pytest.mark.slow),
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
+        ("factor-vae", {"clip_value": 0.01}),
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
+        ("tripod", {"latents": 4}),
+        ("bio-ae", {}),  # buffers
+        ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
+        pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -155,6 +162,7 @@ def test_same_training_again_returns_the_finished_run(tmp_path):
         {"latents": 3},
         {"kl_warmup": 2},
         {"clip": 1.0},
+        {"clip_value": 1e-3},
         {"optimizer": "adamw", "weight_decay": 1.0},
     ],
     ids=str,
@@ -178,7 +186,7 @@ def test_options_that_came_later_leave_earlier_runs_what_they_were(tmp_path):
     record = json.loads((first.path / "run.json").read_text())
     for part, names in (
         ("settings", ["kl_warmup"]),
-        ("training", ["clip", "compile", "weight_decay"]),
+        ("training", ["clip", "clip_value", "compile", "weight_decay"]),
     ):
         for name in names:
             del record[part][name]
@@ -224,7 +232,33 @@ def test_decay_and_clipping_are_torchs():
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
 
 
-@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae"])
+@pytest.mark.parametrize("limit", [0.0, 1e-2, 1e9])
+def test_each_entry_of_the_gradient_is_clipped_before_the_step(limit):
+    torch.manual_seed(0)
+    model = registry.models.load("vae")(latents=2)
+    model.build((1, 64, 64))
+    training = Training(clip_value=limit)
+    update = updating(model, make_optimizers(model, training), training, torch.device("cpu"))
+    x = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+
+    def gradients(clip_value):
+        rng = torch.Generator().manual_seed(2)
+        batch = Batch(x=x, step=0, steps=1, dataset_size=4, rng=rng)
+        loss = sum(term.loss for term in checked(term_sets(model.terms(batch)))[0].values())
+        parts = torch.autograd.grad(loss, list(model.parameters()))
+        return [part.clamp(-clip_value, clip_value) if clip_value else part for part in parts]
+
+    expected = gradients(limit)
+    unclipped = gradients(0.0)
+    changed = any(not torch.equal(a, b) for a, b in zip(expected, unclipped, strict=True))
+    assert changed == (limit == 1e-2)
+    rng = torch.Generator().manual_seed(2)
+    update(Batch(x=x, step=0, steps=1, dataset_size=4, rng=rng))
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae"])
 def test_decay_leaves_out_what_the_model_names(name):
     model = registry.models.load(name)(latents=2)
     model.build((1, 64, 64))
@@ -242,13 +276,23 @@ def test_decay_leaves_out_what_the_model_names(name):
     assert shrunk | kept == set(before)
     if name == "qlae":
         assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
+    elif name in ("ae", "bio-ae"):
+        assert kept == {k for k in before if k.endswith(".bias")}
     else:
         assert kept == {k for k in before if k.startswith("discriminator.")}
 
 
 @pytest.mark.parametrize(
     ("model", "least"),
-    [("factor-vae", 4), ("beta-tcvae", 2), ("dip-vae-i", 2), ("dip-vae-ii", 2)],
+    [
+        ("factor-vae", 4),
+        ("factor-qvae", 4),
+        ("factor-dvae", 4),
+        ("beta-tcvae", 2),
+        ("dip-vae-i", 2),
+        ("dip-vae-ii", 2),
+        ("tripod", 2),
+    ],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
     with pytest.raises(UsageError) as caught:

@@ -90,6 +90,7 @@ const KINDS = {
   softplus: (x, { beta, threshold }) => x.map((v) => (v * beta > threshold ? v : Math.log1p(Math.exp(v * beta)) / beta)),
   "continuous-bernoulli": (x) => x.map(continuousMean),
   nearest,
+  "most-probable": mostProbable,
   deviations: (x) => x.map((v, i) => (i < x.length / 2 ? v : Math.exp(v / 2))),
 };
 
@@ -286,4 +287,11 @@ function shuffle(x, [channels, height, width], r, back) {
 function nearest(x, { dims: { values: [, count] }, weights: { values } }) {
   return x.map((v, d) => values.slice(d * count, (d + 1) * count)
     .reduce((best, value) => (Math.abs(value - v) < Math.abs(best - v) ? value : best)));
+}
+
+function mostProbable(x, { dims: { values: [latents, count] }, weights: { values } }) {
+  return Float32Array.from({ length: latents }, (_, d) => {
+    const logits = x.subarray(d * count, (d + 1) * count);
+    return values[d * count + logits.indexOf(Math.max(...logits))];
+  });
 }

@@ -1,13 +1,26 @@
 """InfoMEC: Hsu et al. (2023), https://arxiv.org/abs/2305.18378."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    UsageError,
+    knob,
+)
 from disentangle.maths import (
     codes_and_labels,
     entropies,
@@ -24,21 +37,102 @@ ROUNDING = 1e-5
 """Distance, relative to the largest code, up to which values of discrete codes are one value."""
 
 
-def modularity(nmi: Numbers) -> float:
-    """Return InfoM, (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K).
+Variant = Literal["custom", "hsu2023", "hsu2024", "baykal2024", "reference"]
+Uninformed = Literal["chance", "omitted", "undefined"]
+"""What a latent without information counts as in InfoM: as one with equal information about each
+factor, not at all, or 0 / 0, which leaves InfoM undefined."""
 
-    A latent without information counts the same as one with equal information about each factor.
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """The choices in which implementations differ; the defaults are those of `reference`.
+
+    Attributes:
+        neighbours: number of neighbours with the same label, for real codes.
+        quartiles: the spread of a latent is its interquartile range, not its range.
+        active: minimum spread of an active latent, as a share of the widest.
+        active_discrete: minimum spread of an active latent of a discrete code; None: as `active`.
+        uninformed: what a latent without information counts as in InfoM.
+        uninformed_factor: what a factor that no latent informs about counts as in InfoC.
+        inactive: all three scores if no latent is active; NaN: InfoM and InfoC are undefined.
+        one_hot: InfoE of a discrete code takes an input for each value; if not, only indices have
+            one, and other values are one number, standardised.
+        iterations: maximum number of iterations of the regressions of InfoE.
+        distinct: no image is drawn twice.
+    """
+
+    neighbours: int = 10
+    quartiles: bool = False
+    active: float = 1 / 20
+    active_discrete: float | None = 0.0
+    uninformed: Uninformed = "undefined"
+    uninformed_factor: Uninformed = "undefined"
+    inactive: float = math.nan
+    one_hot: bool = True
+    iterations: int = 100
+    distinct: bool = True
+
+    def active_latents(self, z: Codes, discrete: bool) -> NDArray[np.bool_]:
+        """Return whether each latent of z [N, D] is active, [D]."""
+        spread = np.ptp(z, axis=0)
+        if self.quartiles:
+            low, high = np.quantile(z, (0.25, 0.75), axis=0)
+            spread = high - low
+        if discrete and self.active_discrete is not None:
+            return np.asarray(spread > self.active_discrete)
+        return np.asarray(spread > self.active * spread.max())
+
+
+VARIANTS: Mapping[Variant, Procedure] = MappingProxyType(
+    {
+        "hsu2023": Procedure(
+            neighbours=3,
+            active=1 / 8,
+            active_discrete=None,
+            uninformed="omitted",
+            one_hot=False,
+        ),
+        "hsu2024": Procedure(quartiles=True, active=1 / 10, active_discrete=0.1, inactive=0.0),
+        "baykal2024": Procedure(neighbours=3, iterations=500, distinct=False),
+        "reference": Procedure(),
+    }
+)
+NEIGHBOURS, ACTIVE = 3, 0.125
+"""Neighbours and minimum range in the variant `custom`, if they are not given."""
+
+
+def custom(neighbours: int, active: float) -> Procedure:
+    """Make the procedure of the variant `custom`."""
+    return Procedure(
+        neighbours=neighbours,
+        active=active,
+        uninformed="chance",
+        uninformed_factor="chance",
+    )
+
+
+def modularity(nmi: Numbers, uninformed: Uninformed = "chance") -> float:
+    """Return InfoM, (mean_i max_k nmi_ik / sum_k nmi_ik - 1 / K) / (1 - 1 / K).
 
     Args:
         nmi: I(z_i; v_k) / H(v_k) of the active latents, [D, K], with K at least 2.
+        uninformed: what a latent without information counts as. If it is undefined, so is InfoM,
+            which is then NaN.
     """
     total = nmi.sum(axis=1)
     chance = 1 / nmi.shape[1]
-    share = np.where(total > 0, nmi.max(axis=1) / np.where(total > 0, total, 1.0), chance)
-    return float((share.mean() - chance) / (1 - chance))
+    has = total > 0
+    share = np.where(has, nmi.max(axis=1) / np.where(has, total, 1.0), math.nan)
+    if uninformed == "chance":
+        share[~has] = chance
+    elif uninformed == "omitted":
+        share = share[has]
+    return float((share.mean() - chance) / (1 - chance)) if len(share) else math.nan
 
 
-def explicitness(x: Numbers, v: Index, test_x: Numbers, test_v: Index) -> Numbers:
+def explicitness(
+    x: Numbers, v: Index, test_x: Numbers, test_v: Index, iterations: int = 100
+) -> Numbers:
     """Return 1 - CE_k / H_k of each factor's logistic regression, [K]; NaN for a constant factor.
 
     CE is the cross-entropy on the test points. H = ln(number of values) is the cross-entropy of the
@@ -50,13 +144,16 @@ def explicitness(x: Numbers, v: Index, test_x: Numbers, test_v: Index) -> Number
         v: labels to fit on, [N, K].
         test_x: inputs to test on, [M, P].
         test_v: labels to test on, [M, K].
+        iterations: maximum number of iterations of a regression.
     """
     from sklearn.linear_model import LogisticRegression
 
     shares = np.full(v.shape[1], np.nan)
     for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
         with small_fit():
-            classifier = LogisticRegression(C=np.inf, class_weight="balanced").fit(x, v[:, k])
+            classifier = LogisticRegression(
+                C=np.inf, class_weight="balanced", max_iter=iterations
+            ).fit(x, v[:, k])
         values = classifier.classes_
         fitted = np.isin(test_v[:, k], values)
         if fitted.any():
@@ -106,8 +203,9 @@ def infomec(
     v: ArrayLike,
     *,
     discrete: bool = False,
-    neighbours: int = 3,
-    active: float = 0.125,
+    variant: Variant = "custom",
+    neighbours: int | None = None,
+    active: float | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
     """Return InfoM, InfoC and InfoE by the names of scores, within the sample.
@@ -116,16 +214,26 @@ def infomec(
         z: codes, [N, D], with no image twice.
         v: labels, [N, K].
         discrete: True to count the values of `z`; False to estimate by nearest neighbours.
-        neighbours: number of neighbours with the same label.
-        active: minimum range of an active latent, as a share of the widest range.
+        variant: the procedure of a paper, see `InfoMEC`; `custom` takes the next two.
+        neighbours: number of neighbours with the same label [default: 3].
+        active: minimum range of an active latent, as a share of the widest range
+            [default: 0.125].
         seed: the seed of the noise that the estimate adds to break ties.
 
     Raises:
         Unavailable: every factor is constant.
+        UsageError: `neighbours` or `active` is given with a variant that sets it.
     """
+    if variant == "custom":
+        procedure = custom(
+            NEIGHBOURS if neighbours is None else neighbours, ACTIVE if active is None else active
+        )
+    elif neighbours is None and active is None:
+        procedure = VARIANTS[variant]
+    else:
+        raise UsageError(f"variant '{variant}' sets neighbours and active; omit them")
     z, v = codes_and_labels(z, v)
-    rng = np.random.default_rng(seed)
-    return floats(scores_of(z, v, z, v, rng, discrete, neighbours, active))
+    return floats(scores_of(z, v, z, v, np.random.default_rng(seed), discrete, procedure))
 
 
 def scores_of(
@@ -134,29 +242,28 @@ def scores_of(
     test_z: Codes,
     test_v: Index,
     rng: np.random.Generator,
-    integer: bool,
-    neighbours: int,
-    active_share: float,
+    discrete: bool,
+    procedure: Procedure,
 ) -> Scores:
     """Return the three scores with details; see `InfoMEC`."""
     varies = varying_factors(v)
-    if integer:
+    active = procedure.active_latents(z, discrete)
+    if discrete:
         values, test_values = indices(z, test_z)
         m = mutual_information(values, v[:, varies])
-        x, test_x = one_hot(values, test_values)
-        active = np.ptp(values, axis=0) > 0  # as in the authors' code
+        active &= np.ptp(values, axis=0) > 0  # rounding is no spread
     else:
-        m = knn_mutual_information(z, v[:, varies], rng, neighbours)
+        m = knn_mutual_information(z, v[:, varies], rng, procedure.neighbours)
+    if discrete and (procedure.one_hot or (z == np.rint(z)).all()):
+        x, test_x = one_hot(values, test_values)
+    else:
         x, test_x = standardised(z, test_z)
-        ranges = np.ptp(z, axis=0)
-        active = ranges > active_share * ranges.max()
     nmi = np.full((z.shape[1], v.shape[1]), np.nan)
     nmi[:, varies] = m / entropies(v[:, varies])
-    of_factor = explicitness(x, v, test_x, test_v)
-    scores: dict[str, float | Unavailable | Detail] = {
-        "infomec/infom": Unavailable("needs two varying factors and an active latent"),
-        "infomec/infoc": Unavailable("needs two active latents"),
-        "infomec/infoe": Unavailable("no test image has a value that occurs in training"),
+    of_factor = explicitness(x, v, test_x, test_v, procedure.iterations)
+    return {
+        **of_information(nmi[active][:, varies], procedure),
+        "infomec/infoe": of_explicitness(of_factor, bool(active.any()), procedure),
         "infomec/information": Detail(
             ("latent", "factor"), nmi, "mutual information / entropy of the factor"
         ),
@@ -165,14 +272,40 @@ def scores_of(
             ("factor",), of_factor, "1 - cross-entropy / ln(number of values), at most 1"
         ),
     }
-    pruned = nmi[active][:, varies]
-    if active.any() and len(varies) > 1:
-        scores["infomec/infom"] = modularity(pruned)
-    if active.sum() > 1:
-        scores["infomec/infoc"] = modularity(pruned.T)
-    if not np.isnan(of_factor).all():
-        scores["infomec/infoe"] = float(np.nanmean(of_factor))
-    return scores
+
+
+def of_information(nmi: Numbers, procedure: Procedure) -> dict[str, float | Unavailable]:
+    """Return InfoM and InfoC of nmi [D, K], of the active latents and the factors that vary."""
+    latents, factors = nmi.shape
+    infom: float | Unavailable = Unavailable("needs two varying factors and an active latent")
+    infoc: float | Unavailable = Unavailable("needs two active latents")
+    if not latents and not math.isnan(procedure.inactive):
+        infom = infoc = procedure.inactive
+    if latents and factors > 1:
+        infom = defined(
+            modularity(nmi, procedure.uninformed),
+            "is 0 / 0, as an active latent has no information about any factor",
+        )
+    if latents > 1:
+        infoc = defined(
+            modularity(nmi.T, procedure.uninformed_factor),
+            "is 0 / 0, as no active latent has information about some factor",
+        )
+    return {"infomec/infom": infom, "infomec/infoc": infoc}
+
+
+def of_explicitness(shares: Numbers, active: bool, procedure: Procedure) -> float | Unavailable:
+    """Return InfoE of each factor's explicitness [K]."""
+    if not active and not math.isnan(procedure.inactive):
+        return procedure.inactive
+    if np.isnan(shares).all():
+        return Unavailable("no test image has a value that occurs in training")
+    return float(np.nanmean(shares))
+
+
+def defined(score: float, reason: str) -> float | Unavailable:
+    """Return a score, or the reason why it is undefined if it is NaN."""
+    return Unavailable(reason) if math.isnan(score) else score
 
 
 class InfoMEC(Metric[Labelled]):
@@ -184,8 +317,13 @@ class InfoMEC(Metric[Labelled]):
     (H_k - CE_k) / H_k of logistic regressions. InfoM and InfoC are ratios, so they ignore how
     little information a code has: the InfoM of pure noise is far from 0, from 0.4 to 0.8.
 
-    No image is drawn twice, as in the authors' code, whatever the protocol: to an estimate by
-    nearest neighbours an image and its copy seem to know every factor.
+    No image is drawn twice, whatever the protocol: to an estimate by nearest neighbours an image
+    and its copy seem to know every factor.
+
+    Implementations differ, so `variant` names one, each in its own column: `hsu2023` is the code of
+    the paper's experiments, `reference` the authors' standalone file, `hsu2024` the code of Tripod
+    (https://arxiv.org/abs/2404.10282), and `baykal2024` that of FactorQVAE
+    (https://arxiv.org/abs/2409.14851). The default, `custom`, takes the other hyper-parameters.
     """
 
     about = "Modularity, compactness, explicitness by information"
@@ -222,21 +360,30 @@ class InfoMEC(Metric[Labelled]):
         help="type of the codes; real: estimates by nearest neighbours; integer: counts, one-hot; "
         "auto: integer if the model's code is discrete, else real",
     )
+    variant: Variant = knob(
+        default="custom",
+        added=True,
+        help="procedure of a paper, which sets neighbours, active and out_of_sample",
+    )
     neighbours: int = knob(
-        default=3,
+        default=NEIGHBOURS,
         min=1,
         only_if=("codes", "auto", "real"),
+        and_if=("variant", "custom"),
         help="number of neighbours with the same label",
     )
     active: float = knob(
-        default=0.125,
+        default=ACTIVE,
         min=0,
         max=1,
         only_if=("codes", "auto", "real"),
+        and_if=("variant", "custom"),
         help="minimum range of an active latent, as a share of the widest range",
     )
     out_of_sample: bool = knob(
-        default=False, help="evaluate InfoE on held-out images, half as many as it is fitted on"
+        default=False,
+        only_if=("variant", "custom"),
+        help="evaluate InfoE on held-out images, half as many as it is fitted on",
     )
 
     def resolve(self, source: Source[Labelled]) -> Mapping[str, str]:
@@ -249,11 +396,14 @@ class InfoMEC(Metric[Labelled]):
 
         InfoM needs two factors, and InfoC two active latents.
         """
-        integer = self.codes == "integer" or (self.codes == "auto" and source.discrete)
+        procedure = VARIANTS.get(self.variant) or custom(self.neighbours, self.active)
+        discrete = self.codes == "integer" or (self.codes == "auto" and source.discrete)
         test_images = self.samples // 2 if self.out_of_sample else 0
-        z, v, test_z, test_v = source.train_test(self.samples, test_images, rng, distinct=True)
+        z, v, test_z, test_v = source.train_test(
+            self.samples, test_images, rng, distinct=procedure.distinct
+        )
         if not self.out_of_sample:
             test_z, test_v = z, v
         if self.codes == "integer" and not source.discrete and not (z == np.rint(z)).all():
             raise Unavailable("the codes are not whole numbers; use codes=real")
-        return scores_of(z, v, test_z, test_v, rng, integer, self.neighbours, self.active)
+        return scores_of(z, v, test_z, test_v, rng, discrete, procedure)

@@ -4,18 +4,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from disentangle import Batch, Dataset, Index, Model, Terms, knob, weighted
-
-UNITS, LAYERS = 1000, 6
-
-
-def permute(z: Tensor, rng: torch.Generator) -> Tensor:
-    """Return z [N, D] with each column permuted independently, algorithm 1."""
-    order = torch.rand(z.shape, generator=rng, device=z.device).argsort(0)
-    return z.gather(0, order)
+from disentangle.nn import Discriminator, permute_latents
 
 
 class FactorVAE(Model):
@@ -43,10 +34,7 @@ class FactorVAE(Model):
     def build(self, image_shape: tuple[int, int, int]) -> None:
         """Make the networks and the discriminator; its two logits are of q(z) and of permuted z."""
         super().build(image_shape)
-        layers: list[nn.Module] = []
-        for before in (self.latents, *[UNITS] * (LAYERS - 1)):
-            layers += [nn.Linear(before, UNITS), nn.LeakyReLU(0.2)]
-        self.discriminator = nn.Sequential(*layers, nn.Linear(UNITS, 2))
+        self.discriminator = Discriminator(self.latents)
 
     def opponent(self) -> torch.optim.Optimizer:
         """Return the discriminator's optimiser."""
@@ -68,15 +56,10 @@ class FactorVAE(Model):
                 other = self.encode(batch.pair).sample(batch.rng)
         elif self.permuted == "half":
             true, other = true.chunk(2)
-        real, false = self.discriminator(true), self.discriminator(permute(other, batch.rng))
-        is_true = torch.zeros(len(real), dtype=torch.long, device=z.device)
-        is_other = torch.ones(len(false), dtype=torch.long, device=z.device)
-        true_loss = F.cross_entropy(real.float(), is_true)
-        other_loss = F.cross_entropy(false.float(), is_other)
-        logits = self.discriminator(z).float()
+        permuted = permute_latents(other, batch.rng)
         terms: Terms = {
             "reconstruction": self.reconstruction(batch.x, z),
             "kl": weighted(batch.risen(self.kl_warmup), q.kl().sum(1).mean()),
-            "total-correlation": weighted(self.gamma, (logits[:, 0] - logits[:, 1]).mean()),
+            "total-correlation": weighted(self.gamma, self.discriminator.total_correlation(z)),
         }
-        return terms, {"discriminator": 0.5 * (true_loss + other_loss)}
+        return terms, {"discriminator": self.discriminator.loss(true, permuted)}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from disentangle import Batch, Code, Model, Terms, knob, weighted
-from disentangle.nn import Nearest
+from disentangle.nn import Nearest, nearest_values, straight_through
 
 
 class QLAE(Model[Code]):
@@ -44,22 +44,13 @@ class QLAE(Model[Code]):
         return [self.codebook, *biases]
 
     def quantise(self, c: Tensor) -> Tensor:
-        """Return the codebook value nearest to each entry of c [N, D]; the gradient reaches it.
-
-        It is a sum over [n, d, value], as a GPU sums the gradient of indexing in no fixed order.
-        """
-        distance = (c.detach()[:, :, None] - self.codebook.detach()).abs()
-        nearest = distance.argmin(2, keepdim=True)
-        selected = nearest == torch.arange(self.values, device=c.device)
-        return torch.where(selected, self.codebook, 0.0).sum(2)
+        """Return the codebook value nearest to each entry of c [N, D]; the gradient reaches it."""
+        return nearest_values(c, self.codebook)
 
     def encode(self, x: Tensor) -> Code:
-        """Return the quantised code of images, with the gradient of the encoder's output.
-
-        Each latent is exactly a value of the codebook: c + (v - c) would leave rounding errors.
-        """
+        """Return the quantised code of images, with the gradient of the encoder's output."""
         c = self.encoder(x).float()
-        return Code(self.quantise(c).detach() + (c - c.detach()), discrete=True)
+        return Code(straight_through(c, self.quantise(c)), discrete=True)
 
     def page_encoder(self) -> tuple[nn.Module, ...]:
         """Return the encoder and the quantisation, for the page of a run."""
