@@ -176,10 +176,11 @@ class Condition:
 
     def chosen(self, dataset: Labelled, seed: int, spec: str) -> Mask:
         """Return the mask of the factor's values that fulfil the condition, [number of values]."""
-        values = FactorValues.of(dataset, self.factor, self.by_label)
+        factor = self.factor
+        values = FactorValues.of(dataset, factor, self.by_label)
         if self.relation == "=" and self.value.endswith("%"):
             count = round(share_of(self.value, spec) * values.size)
-            drawn = numpy_rng(seed, f"hold out {self.factor}").permutation(values.size)[:count]
+            drawn = numpy_rng(seed, f"hold out {factor}").permutation(values.size)[:count]
             return np.isin(np.arange(values.size), drawn)
         if self.relation in ("=", "!="):
             names = [self.value] if self.value in values.names else self.value.split("|")
@@ -190,7 +191,7 @@ class Condition:
             low, dots, high = self.value.partition("..")
             if not dots:
                 raise UsageError(
-                    f"--hold-out {spec}: expected {self.factor} in LOW..HIGH, got '{self.value}'"
+                    f"--hold-out {spec}: expected {factor} in LOW..HIGH, got '{self.value}'"
                 )
             first, last = (values.number_of(text.strip(), spec) for text in (low, high))
             return (numbers >= first) & (numbers <= last)
