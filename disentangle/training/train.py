@@ -105,7 +105,8 @@ def train(
         channels: the channels of the images of a path or reference: 1 (grey) or 3 (RGB).
         split: the split to train on [default: the dataset's choice]; see `Dataset.view`.
         factors: the factors to score, overriding the dataset's choice.
-        hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
+        hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`); see
+            `Dataset.view`.
         hold_out_seed: seed for a held-out share.
         preset: the name of a preset that has this model and dataset. It overrides the defaults of
             the dataset and the plugins; options given here override it.
@@ -158,7 +159,7 @@ def train(
     request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
     whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
-        data_request.training_part(whole),
+        data_request.training_part(whole, say),
         device=torch_device,
         periodic=periodic,
         opening=data_request.record_fields,
