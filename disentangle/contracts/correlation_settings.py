@@ -7,7 +7,7 @@ from pydantic import Field
 
 from disentangle._utils.strict import Strict, packaged_toml
 from disentangle.contracts.correlation import digits, split
-from disentangle.errors import UsageError, suggestion
+from disentangle.errors import UsageError, suggestion, true_name
 
 
 class Setting(Strict):
@@ -78,6 +78,7 @@ def pairs_of(spec: str, dataset: str) -> Iterator[str]:
     else:
         name, _, sigma = (text.strip() for text in spec.partition("="))
         _, settings = settings_of(dataset)
+        name = true_name(name, settings)
         if not settings:
             raise UsageError(
                 f"--correlate {spec}: {dataset} has no named settings; give two factors and a "

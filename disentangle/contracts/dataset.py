@@ -107,20 +107,24 @@ class Dataset(ABC):
         factors: Sequence[str] | None = None,
         hold_out: Sequence[str] = (),
         hold_out_seed: int = 0,
+        hold_out_name: str = "",
         correlate: str | Sequence[str] = (),
     ) -> "Dataset":
         """Return a view with some of the images or other scored factors; it records these choices.
 
         Args:
             split: the name of a split; by default all images, or with `hold_out` those not held
-                out.
+                out. The name of a published split of this dataset sets `hold_out`, and means the
+                part to train on; `"NAME:test"` and `"NAME:all"` are its other parts.
             factors: names of the factors to score instead of the dataset's own choice.
             hold_out: the images of the split `test`; the others are `train`. A share of all images
-                (`"0.2"`), combinations (`"shape=heart,scale=0.5"`; an image is held out if it
-                matches one of them), or a share of a factor's values (`"identity=20%"`). If the
-                dataset has its own splits, `train` stays within its training split and `test`
-                within its test split.
+                (`"0.2"`), combinations (`"shape=heart|ellipse,scale>=0.8"`; an image is held out if
+                it matches one of them), or a share of a factor's values (`"identity=20%"`); one
+                that begins with `drop` is in neither part. `scale#` is the label of a factor, from
+                0, in place of its value. If the dataset has its own splits, `train` stays within
+                its training split and `test` within its test split.
             hold_out_seed: the seed for drawing the shares.
+            hold_out_name: a name for the hold-out, for the record; a published split sets it.
             correlate: pairs of factors that are correlated in training, which draws images by their
                 weight (`"floor_hue,wall_hue=0.2"`), or names of the dataset's settings
                 (`"pair-1"`). The images and their labels stay the same.
@@ -130,7 +134,7 @@ class Dataset(ABC):
         """
         from disentangle.contracts.views import correlated, make_view
 
-        view = make_view(self, split, factors, tuple(hold_out), hold_out_seed)
+        view = make_view(self, split, factors, tuple(hold_out), hold_out_seed, hold_out_name)
         pairs = (correlate,) if isinstance(correlate, str) else tuple(correlate)
         return correlated(view, pairs) if pairs else view
 

@@ -9,6 +9,8 @@ from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle.contracts import registry
 from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.hold_out import parts_line
+from disentangle.contracts.published_splits import check_split
 from disentangle.data.loading import load_dataset
 from disentangle.data.names import path_of, true_name
 
@@ -89,9 +91,12 @@ class DatasetRequest:
             progress: called with the number of images prepared so far and the total.
 
         Raises:
-            UsageError: no dataset has this name, or it does not support an option.
+            UsageError: no dataset has this name, or it does not support an option, or the split is
+                one of another dataset.
             DisentangleError: its files are missing, damaged or those of another dataset.
         """
+        if self.split is not None and not self.hold_out:
+            check_split(self.name, self.split)
         return load_dataset(
             self.typed or self.name,
             data_dir=self.data_dir,
@@ -103,8 +108,12 @@ class DatasetRequest:
             progress=progress,
         )
 
-    def training_part(self, dataset: Dataset) -> Dataset:
+    def training_part(self, dataset: Dataset, say: Say = silent) -> Dataset:
         """Select the part to train on: as requested, or else the dataset's own training split.
+
+        Args:
+            dataset: the entire dataset, or a view of it.
+            say: called with the sizes of the parts, if some images are held out.
 
         Raises:
             UsageError: the dataset has no such split, factor or value.
@@ -114,10 +123,13 @@ class DatasetRequest:
             split = dataset.train_split if dataset.train_split != "all" else None
         if split is None and self.factors is None and not (self.hold_out or self.correlate):
             return dataset
-        return dataset.view(
+        part = dataset.view(
             split=split,
             factors=self.factors,
             hold_out=self.hold_out,
             hold_out_seed=self.hold_out_seed,
             correlate=self.correlate,
         )
+        if "hold_out" in part.view_record and "hold_out" not in dataset.view_record:
+            say(parts_line(part))
+        return part

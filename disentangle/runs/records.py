@@ -255,7 +255,9 @@ def describe_view(view: Mapping[str, Any]) -> str:
     if "split" in view:
         parts.append(f"split {view['split']}")
     if "hold_out" in view:
-        parts.append("held out " + " and ".join(view["hold_out"]))
+        held_out = " and ".join(view["hold_out"])
+        name = view.get("hold_out_name")
+        parts.append(f"held out {name} ({held_out})" if name else f"held out {held_out}")
     if "hold_out_seed" in view:
         parts.append(f"by seed {view['hold_out_seed']}")
     if "correlate" in view:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.published_splits import HOLD_OUT, scored_part
 from disentangle.errors import UsageError
 from disentangle.runs.records import DatasetRecord, Record, uncorrelated
 from disentangle.runs.run import Run
@@ -137,16 +138,22 @@ class ScoringRequest(Record):
         if dataset is not None:
             check_uncorrelated(dataset)
             restricted = self.split is not None or self.factors is not None
-            return dataset.view(split=self.split, factors=self.factors) if restricted else dataset
+            if not restricted:
+                return dataset
+            split = scored_part(dataset, self.split) or self.split
+            return dataset.view(split=split, factors=self.factors)
         trained = run.record.dataset.view
         view: dict[str, Any] = uncorrelated(trained)
-        split = self.split
+        published = scored_part(run.whole, self.split)
+        split = published or self.split
         if split is None and view.get("split") == "train":
             has_test = view.get("hold_out") or "test" in run.whole.splits
             split = "test" if has_test else None
         if split is None and self.factors is None and view == trained:
             return None
         if split is not None:
+            if published:  # it holds out images itself
+                view = {key: value for key, value in view.items() if key not in HOLD_OUT}
             view["split"] = split
         if self.factors is not None:
             view["factors"] = self.factors
@@ -159,7 +166,7 @@ class ScoringRequest(Record):
             UsageError: its factors are correlated.
         """
         check_uncorrelated(dataset)
-        split = self.split
+        split = scored_part(dataset, self.split) or self.split
         if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
             split = dataset.test_split
         if split is None and self.factors is None:

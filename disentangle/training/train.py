@@ -106,7 +106,8 @@ def train(
         channels: the channels of the images of a path or reference: 1 (grey) or 3 (RGB).
         split: the split to train on [default: the dataset's choice]; see `Dataset.view`.
         factors: the factors to score, overriding the dataset's choice.
-        hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`).
+        hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`); see
+            `Dataset.view`.
         hold_out_seed: seed for a held-out share.
         correlate: pairs of factors that are correlated in training (`"floor_hue,wall_hue=0.2"`), or
             names of the dataset's settings (`"pair-1"`); see `Dataset.view`.
@@ -162,7 +163,7 @@ def train(
     request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
     whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
     plan = request.on(
-        data_request.training_part(whole),
+        data_request.training_part(whole, say),
         device=torch_device,
         periodic=periodic,
         opening=data_request.record_fields,

@@ -262,6 +262,7 @@ def test_show_lists_the_settings_of_a_dataset_that_is_not_prepared(command, tmp_
     assert lines["pair-1"] == "floor_hue,wall_hue; sigma 0.1"
     assert lines["two-pairs-1"] == "scale,floor_hue and shape,wall_hue; sigma 0.4 or 0.1 or 0.04"
     assert "Roth et al. (2023)" in out
+    assert lines["montero-shape2fhue"] == "shape 3 with floor hues from 0.5"
     assert not (tmp_path / "data").exists()
 
 
