@@ -245,5 +245,5 @@ def describe(dataset: "Dataset") -> None:
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
     if names := names_for(dataset.name):
-        rows.append(("of papers", f"{', '.join(names)} (`disentangle data splits`)"))
+        rows.append(("papers' splits", f"{', '.join(names)} (`disentangle data splits`)"))
     print_beside(rows)
