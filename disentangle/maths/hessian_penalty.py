@@ -67,8 +67,9 @@ class HessianPenalty:
     def _of_one(self, values: Tensor) -> Tensor:
         """The penalty of one function, [N]."""
         # [kind of direction, +h or -h, draw, n, ...]; torch.var over few draws is very slow
-        parts = values.unflatten(0, (1 + self.normalised, 2, self.draws, -1))
+        kinds = 2 if self.normalised else 1
+        parts = values.reshape(kinds, 2, self.draws, -1, *values.shape[1:])
         sums = parts.sum(1)
         squares = (sums - sums.mean(1, keepdim=True)).square()
-        variance = squares.mean((1, *range(3, squares.ndim))) / self.epsilon**4
+        variance: Tensor = squares.mean((1, *range(3, squares.ndim))) / self.epsilon**4
         return variance[0] / (variance[1] + TINY) if self.normalised else variance[0]

@@ -125,20 +125,31 @@ class Conditioned(nn.Module):
         return y
 
 
+class ConditionedBlock(nn.Module):
+    """A residual block of two conditioned convolutions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = Conditioned(channels), Conditioned(channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Map x [N or 1, channels, H, W] and the condition [N, units] to [N, channels, H, W]."""
+        y: Tensor = x + self.second(self.first(x, condition), condition)
+        return y
+
+
 class Stage(nn.Module):
-    """Two conditioned residual blocks of two convolutions each, and upsampling."""
+    """Two conditioned residual blocks, and upsampling."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            nn.ModuleList([Conditioned(before), Conditioned(before)]) for _ in range(2)
-        )
+        self.blocks = nn.ModuleList([ConditionedBlock(before), ConditionedBlock(before)])
         self.upsampling = upsampling(before, after)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Map x [N or 1, before, H, W] to [N, after, 2H, 2W]."""
-        for first, second in self.blocks:  # type: ignore[misc]
-            x = x + second(first(x, condition), condition)
+        for block in self.blocks:
+            x = block(x, condition)
         y: Tensor = self.upsampling(x)
         return y
 

@@ -185,8 +185,27 @@ def test_code_of_tripod_is_discrete_and_its_traversal_shows_the_values():
     assert model.traversal(0, 2).tolist() == [-1, 1]
 
 
-def test_page_of_tripod_quantises_as_the_model():
-    model = built(Tripod)
+def test_standardised_latents_use_their_range_where_a_tanh_saturates():
+    """Outputs far from 0 that hardly differ, as of a network without norm layers."""
+    codes = {}
+    for standardised in (False, True):
+        model = built(Tripod, standardised=standardised)
+        with torch.no_grad():
+            model.encoder[1].bias.fill_(20)
+        z = model.encode(X).mean
+        codes[standardised] = z
+        c = model.bounded(X).atanh()
+        if standardised:
+            expected = model.encoder(X)
+            expected = (expected - expected.mean(0)) / expected.std(0, correction=0)
+            torch.testing.assert_close(c, expected, rtol=1e-3, atol=1e-3)
+    assert (codes[False] == 1).all()
+    assert codes[True].std(0).min() > 0.3
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_page_of_tripod_quantises_as_the_model(standardised):
+    model = built(Tripod, standardised=standardised).eval()
     x = X
     for module in model.page_encoder():
         x = module(x)

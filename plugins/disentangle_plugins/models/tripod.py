@@ -45,6 +45,11 @@ class Tripod(Model[Code]):
     normalised: bool = knob(
         default=True, help="divide the Hessian penalty by the size of the whole Hessian"
     )
+    standardised: bool = knob(
+        default=False,
+        help="standardise the encoder's outputs over the batch before the tanh; not in the paper, "
+        "for networks without norm layers, whose tanh saturates",
+    )
     draws: int = knob(default=2, min=2, help="random directions of each kind, per image and step")
 
     def build(self, image_shape: tuple[int, int, int]) -> None:
@@ -52,10 +57,17 @@ class Tripod(Model[Code]):
         network = self.make_network()
         self.encoder = network.encoder(image_shape, self.latents)
         self.decoder = network.decoder(self.latents, image_shape)
+        standardise = self.standardised
+        self.norm = nn.BatchNorm1d(self.latents, affine=False) if standardise else nn.Identity()
         self.make_observation()
         with torch.no_grad():
             with_activations(self.decoder, torch.zeros(2, self.latents))
         self.pixels = int(torch.Size(image_shape).numel())
+
+    def bounded(self, x: Tensor) -> Tensor:
+        """Return the latents of images before quantisation, in (-1, 1)."""
+        c: Tensor = self.norm(self.encoder(x).float())
+        return c.tanh()
 
     def quantise(self, c: Tensor) -> Tensor:
         """Round latents c in [-1, 1] to their values, with the gradient of c."""
@@ -63,19 +75,16 @@ class Tripod(Model[Code]):
 
     def encode(self, x: Tensor) -> Code:
         """Return the quantised code of images, with the gradient of the encoder's output."""
-        return Code(self.quantise(self.encoder(x).float().tanh()), discrete=True)
+        return Code(self.quantise(self.bounded(x)), discrete=True)
 
     def page_encoder(self) -> tuple[nn.Module, ...]:
         """Return the encoder and the quantisation, for the page of a run."""
-        return (
-            self.encoder,
-            nn.Tanh(),
-            Nearest(self.traversal(0, self.values).repeat(self.latents, 1)),
-        )
+        values = finite_scalar_values(self.values).repeat(self.latents, 1)
+        return self.encoder, self.norm, nn.Tanh(), Nearest(values)
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss; the first decodes what the third needs."""
-        c = self.encoder(batch.x).float().tanh()
+        c = self.bounded(batch.x)
         z = self.quantise(c)
         scale = c.std(0, correction=0) + 1e-6
         penalty = HessianPenalty(self.draws, normalised=self.normalised)
