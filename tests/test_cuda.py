@@ -52,6 +52,7 @@ MODELS = [
     "tripod",
 ]
 MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
+MODELS += ["hfs-vae", "jl1-vae", "nash-ae"]
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)

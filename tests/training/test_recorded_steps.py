@@ -75,6 +75,9 @@ def recorded(captures):
         ("ada-gvae", {}),
         ("annealed-vae", {"rise": 12}),
         ("factor-qvae", {}),
+        ("hfs-vae", {}),
+        ("jl1-vae", {"kl_warmup": 12}),
+        ("nash-ae", {}),
     ],
 )
 def test_recorded_steps_are_the_steps(model, knobs, resident):
