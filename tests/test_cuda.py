@@ -51,6 +51,7 @@ MODELS = [
     "qlae",
     "tripod",
 ]
+MODELS += ["ada-ml-vae", "gvae", "ml-vae", "slow-vae"]
 MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
 MODELS += ["hfs-vae", "jl1-vae", "nash-ae"]
 

@@ -37,6 +37,8 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "beta-tcvae": ("beta-tcvae", {"likelihood": "gaussian-learned"}),
     "dip-vae-ii": ("dip-vae-ii", {"likelihood": "gaussian", "variance": 0.1}),
     "ada-gvae": ("ada-gvae", {"network": "burgess", "optimizer": "adamw"}),
+    "ml-vae": ("ml-vae", {"pairs": "locatello2020"}),
+    "slow-vae": ("slow-vae", {"categorical": "side"}),
     "annealed-vae": ("annealed-vae", {"likelihood": "continuous-bernoulli"}),
     "qlae": ("qlae", {"keep": "every:6"}),
     "tripod": ("tripod", {"latents": 6}),

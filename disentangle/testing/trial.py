@@ -14,6 +14,7 @@ from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Index
 from disentangle.contracts.model import Batch, Model, Term, Terms
+from disentangle.data.pairs import changed_factors
 from disentangle.testing.check import require
 from disentangle.testing.examples import Speckle
 from disentangle.training.checks import term_sets
@@ -42,10 +43,20 @@ class Subject:
         """Return a batch of the same few images, repeated, with pairs if the model needs them."""
         index = np.tile(np.arange(images), copies)
         pair = model.pair(self.data, np.arange(images), numpy_rng(0, "pairs"))
-        second = None if pair is None else self.images(np.tile(pair, copies))
-        rng = torch_rng(0, "noise")
-        x = self.images(index)
-        return Batch(x=x, step=step, steps=10, dataset_size=len(self.data), rng=rng, pair=second)
+        second = changed = None
+        if pair is not None:
+            second = self.images(np.tile(pair, copies))
+            if model.reads_changed:
+                changed = torch.from_numpy(changed_factors(self.data, index, np.tile(pair, copies)))
+        return Batch(
+            x=self.images(index),
+            step=step,
+            steps=10,
+            dataset_size=len(self.data),
+            rng=torch_rng(0, "noise"),
+            pair=second,
+            changed=changed,
+        )
 
     def images(self, index: Index) -> Tensor:
         """Return images in [0, 1]."""

@@ -4,7 +4,9 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from math import inf
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng
@@ -91,6 +93,10 @@ class BatchLoader:
                 f"torch.uint8, got {len(images)} of {images.dtype}"
             )
         return self._pinned(images)
+
+    def moved(self, flags: NDArray[np.bool_]) -> Tensor:
+        """An array of truth values on the device."""
+        return self._pinned(torch.from_numpy(flags)).to(self.device, non_blocking=True)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         """The tensor in pinned memory, which a GPU copies asynchronously."""

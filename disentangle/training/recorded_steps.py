@@ -149,6 +149,7 @@ class RecordedSteps:
         self.training, self.length = training, steps_per_graph(every)
         self.first = StagedImages(feed, self.length, training.batch_size)
         self.second: StagedImages | None = None
+        self.changed: Tensor | None = None
         self.step = torch.zeros((), dtype=torch.int64, device=feed.device)
         self.position = torch.zeros((), dtype=torch.int64, device=feed.device)
         self.rngs = [torch.Generator(feed.device) for _ in range(self.length)]
@@ -183,6 +184,11 @@ class RecordedSteps:
             if self.second is None:
                 self.second = StagedImages(self.feed, self.length, self.training.batch_size)
             self.second.stage(block.pairs)
+        if block.changed is not None:
+            if self.changed is None:
+                shape = (self.length, *block.changed.shape[1:])
+                self.changed = torch.zeros(shape, dtype=torch.bool, device=self.feed.device)
+            self.changed[: len(block)].copy_(self.feed.moved(block.changed), non_blocking=True)
         for step, rng in enumerate(self.rngs[: len(block)], block.start):
             rng.manual_seed(derive(self.training.seed, "noise", step))
 
@@ -192,6 +198,9 @@ class RecordedSteps:
 
     def _one(self, rng: torch.Generator) -> None:
         """Take the step at the current position, and go on to the next."""
+        changed = self.changed
+        if changed is not None:
+            changed = changed.index_select(0, self.position.view(1)).squeeze(0)
         batch = Batch(
             x=self.first.batch(self.position),
             step=self.step,
@@ -199,6 +208,7 @@ class RecordedSteps:
             dataset_size=len(self.feed.dataset),
             rng=rng,
             pair=None if self.second is None else self.second.batch(self.position),
+            changed=changed,
         )
         self.sets = self.update(batch)
         self.history.add(self.step, self.sets)

@@ -12,6 +12,7 @@ from disentangle._utils.seeds import derive, numpy_rng
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.model import Batch, Model
+from disentangle.data.pairs import Flags, changed_factors
 from disentangle.training.batches import BatchLoader
 from disentangle.training.checks import TermSets
 from disentangle.training.history import History
@@ -27,12 +28,14 @@ class Block:
     Attributes:
         start: the first step, counted from 0.
         indices: the images of each step, [K, B].
-        pairs: the second image of each, for models that learn from pairs.
+        pairs: the second image of each, [K, B], for models that learn from pairs.
+        changed: which factors differ in each pair, [K, B, factors], for models that read it.
     """
 
     start: int
     indices: Index
     pairs: Index | None
+    changed: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -64,7 +67,8 @@ class BlockReader:
     def __call__(self, start: int, count: int) -> Block:
         """The next `count` steps, of which `start` is the first."""
         indices = list(islice(self.order, count))
-        return Block(start, np.stack(indices), self.pairs(start, indices))
+        pairs = self.pairs(start, indices)
+        return Block(start, np.stack(indices), pairs, self.changed(indices, pairs))
 
     def pairs(self, start: int, indices: list[Index]) -> Index | None:
         """The second images of steps, [K, B]."""
@@ -75,6 +79,13 @@ class BlockReader:
                 return None
             pairs.append(pair)
         return np.stack(pairs)
+
+    def changed(self, indices: list[Index], pairs: Index | None) -> Flags | None:
+        """Which factors differ in the pairs of steps, [K, B, factors]; None if not read."""
+        if pairs is None or not self.model.reads_changed:
+            return None
+        both = zip(indices, pairs, strict=True)
+        return np.stack([changed_factors(self.dataset, *index) for index in both])
 
 
 class EagerSteps:
@@ -108,6 +119,7 @@ class EagerSteps:
             dataset_size=len(self.feed.dataset),
             rng=self.rng,
             pair=None if block.pairs is None else self.feed(block.pairs[0]),
+            changed=None if block.changed is None else self.feed.moved(block.changed[0]),
         )
         sets = self.update(batch)
         self.history.add(block.start, sets)

@@ -77,12 +77,13 @@ def test_plugin_says_what_it_is_and_where_it_is_from(group, name):
         assert "http" in sys.modules[plugin.__module__].__doc__
 
 
+OF_OTHERS = {"discriminator_lr", "predictor_lr", "changes", "rate", "categorical"}
+"""Knobs for the optimiser, and for making pairs."""
 OWN_KNOBS = [
     (name, knob)
     for name in sorted(registry.models.entries)
     for knob in sorted(set(knobs(registry.models.load(name))) - set(knobs(Model)))
-    # for an opponent's optimiser, and for making pairs
-    if knob not in ("discriminator_lr", "predictor_lr", "changes")
+    if knob not in OF_OTHERS
 ]
 
 

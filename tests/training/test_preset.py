@@ -50,7 +50,9 @@ def test_presets_are_the_papers():
         "higgins2017",
         "hsu2023",
         "hsu2024",
+        "klindt2021",
         "locatello2019",
+        "locatello2020",
         "replication",
     ]
     assert all(preset.about for preset in PRESETS.values())

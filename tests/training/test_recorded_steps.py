@@ -1,5 +1,6 @@
 """Recorded steps are the steps: on a CPU, where a replay calls the recorded function."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +74,8 @@ def recorded(captures):
         ("beta-vae", {}),
         ("factor-vae", {}),
         ("ada-gvae", {}),
+        ("ml-vae", {}),
+        ("slow-vae", {}),
         ("annealed-vae", {"rise": 12}),
         ("factor-qvae", {}),
         ("hfs-vae", {}),
@@ -88,6 +91,38 @@ def test_recorded_steps_are_the_steps(model, knobs, resident):
     exact = {"rtol": 0, "atol": 0} if not knobs else {"rtol": 1e-3, "atol": 1e-5}
     torch.testing.assert_close(weights, dict(eager[0]), **exact)
     assert means["terms"] == pytest.approx(eager[1]["terms"], rel=1e-5 if knobs else 0, abs=0)
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("make", [EagerSteps, lambda *parts: recorded(Captures())(*parts)])
+def test_model_is_given_the_factors_that_differ_in_each_pair(make, resident):
+    data, seen = load_dataset("tiny"), []
+    model = registry.models.load("ml-vae")(changes=0)
+    steps = make(
+        lambda batch: seen.append(batch.changed.clone()) or (),
+        History(EVERY, CPU),
+        BatchLoader(data, CPU, resident=resident),
+        TRAINING,
+    )
+    read = BlockReader(model, data, batches(len(data), 4, 0, 0, STEPS), 0)
+    expected = []
+    while len(seen) < STEPS:
+        block = read(len(seen), steps.block_length(len(seen), STEPS))
+        for index, pair in zip(block.indices, block.pairs, strict=True):
+            expected.append(data.labels(index) != data.labels(pair))
+        steps.take(block)
+    assert torch.equal(torch.stack(seen), torch.from_numpy(np.stack(expected)))
+    assert 0 < np.mean(expected) < 1
+
+
+@pytest.mark.usefixtures("strangers")
+def test_only_models_that_read_them_are_given_the_factors_that_differ():
+    data = load_dataset("tiny")
+    model = registry.models.load("ada-ml-vae")()
+    block = BlockReader(model, data, batches(len(data), 4, 0, 0, STEPS), 0)(0, 2)
+    assert block.pairs is not None
+    assert block.changed is None
 
 
 @pytest.mark.usefixtures("strangers")

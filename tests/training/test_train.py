@@ -30,6 +30,7 @@ from disentangle.training.checks import checked, term_sets
 from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
+from disentangle_plugins.models.vae import VAE
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
@@ -47,6 +48,8 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
         ("nash-ae", {"latents": 4}),  # both of these, and an opponent
+        ("ml-vae", {"pairs": "locatello2020"}),  # which factors differ in pairs
+        ("slow-vae", {"kl_warmup": 9}),
         ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
         pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
         pytest.param("hfs-vae", {"scale_over": "batch"}, marks=pytest.mark.slow),
@@ -465,6 +468,21 @@ def test_checkpoint_of_another_run_is_refused(tmp_path):
 def test_model_that_cannot_be_built_leaves_nothing_behind(tmp_path):
     with pytest.raises(DisentangleError, match=r"built with .* and latents=1000000000000"):
         train("vae", "tiny", latents=10**12, results=tmp_path, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Picky(VAE):
+    """It cannot be created with fewer than four latents."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.latents < 4:
+            raise ValueError("too few")
+
+
+def test_model_that_cannot_be_created_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DisentangleError, match=r"built with .* and latents=3.*: too few"):
+        train(Picky, "tiny", latents=3, results=tmp_path, **SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
