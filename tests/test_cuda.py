@@ -134,7 +134,7 @@ def check_steps(model, options, device, record, knobs=NONE):
 def reader(model):
     """Return what reads the blocks of a training on the tiny dataset."""
     dataset = load_dataset("tiny")
-    return BlockReader(model, dataset, batches(len(dataset), 16, 0, 0, 60), 0)
+    return BlockReader(model, dataset, batches(dataset, 16, 0, 0, 60), 0)
 
 
 def recorded(*arguments):

@@ -17,6 +17,8 @@ from disentangle.cli.parameters import (
     DatasetName,
     Download,
     File,
+    HoldOut,
+    HoldOutSeed,
     ImageSize,
     as_example,
     print_json,
@@ -120,6 +122,91 @@ def verify(
         tell(line)
 
 
+@data.command(epilog=as_example("data splits dsprites --hold-out 'position_x>0.5'"))
+def splits(
+    name: DatasetName,
+    hold_out: HoldOut = None,
+    hold_out_seed: HoldOutSeed = 0,
+    as_json: AsJson = False,
+    file: File = None,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List the splits of a dataset, also those of papers, or the parts that a hold-out makes.
+
+    `--split NAME` trains on the training part of a paper's split, and scores its test part.
+    """
+    from disentangle.contracts.hold_out import held_out
+    from disentangle.contracts.published_splits import splits_of
+
+    opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+    dataset = open_dataset(name, file=file, **opening)
+    total = len(dataset)
+    published = [] if hold_out else list(splits_of(dataset.name).values())
+    parts = held_out(dataset, hold_out, hold_out_seed) if hold_out else dataset.splits
+    sizes = {part: len(index) for part, index in parts.items()}
+    if hold_out and sum(sizes.values()) < 2 * total:
+        sizes["neither"] = 2 * total - sum(sizes.values())  # `all` has every image
+    if as_json:
+        own = [{"name": part, "images": images} for part, images in sizes.items()]
+        print_json([*own, *(split.model_dump() for split in published)])
+        return
+    rows = [(part, f"{size:,} images ({100 * size / total:.3g} %)") for part, size in sizes.items()]
+    rows += [(split.name, split.line(total)) for split in published if not split.unavailable]
+    print_beside(rows)
+    for reason in dict.fromkeys(split.unavailable for split in published if split.unavailable):
+        names = ", ".join(split.name for split in published if split.unavailable == reason)
+        tell(f"\nunavailable: {names}: {reason}")
+    for source in dict.fromkeys(f"{split.source}: {split.link}" for split in published):
+        tell(f"\n{source}")
+
+
+@data.command(epilog=as_example("data show shapes3d"))
+def show(
+    name: DatasetName,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a dataset and its named settings; a published one is not prepared for this."""
+    from disentangle.data.loading import location
+    from disentangle.data.names import true_name
+    from disentangle.data.status import about, state, state_of
+
+    facts = about(name)
+    prepared = state_of(location(name, data_dir).folder).startswith("ready")
+    if prepared or not (facts.files or facts.drawn):
+        opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+        describe(open_dataset(name, **opening))
+    else:
+        typer.echo(f"{true_name(name)}: {facts.images:,} images, {state(name, facts, data_dir)}")
+        describe_published_splits(true_name(name))
+    describe_correlations(true_name(name))
+    tell(f"\nContact sheet: `disentangle data sheet {name}`")
+
+
+def describe_correlations(name: str) -> None:
+    """Print the named correlations of a dataset, if it has any."""
+    from disentangle.contracts.correlation_settings import settings_of
+
+    source, settings = settings_of(name)
+    if settings:
+        typer.echo(
+            "\nCorrelated factors, for `--correlate NAME` (NAME=SIGMA for another width): " + source
+        )
+        print_beside([(setting, str(pairs)) for setting, pairs in settings.items()])
+
+
+def describe_published_splits(name: str) -> None:
+    """Print the published splits of a dataset that is not prepared, if it has any."""
+    from disentangle.contracts.published_splits import splits_of
+
+    if rows := [(s.name, s.about) for s in splits_of(name).values() if not s.unavailable]:
+        typer.echo(f"\nPublished splits, for `--split NAME` (`disentangle data splits {name}`)")
+        print_beside(rows)
+
+
 SHOWN = 12
 """Values of a factor that are listed."""
 
@@ -141,6 +228,7 @@ def listed(names: Sequence[str]) -> str:
 def describe(dataset: "Dataset") -> None:
     """Print a dataset's shape, source, fingerprint, factors with their values, and splits."""
     from disentangle.contracts.dataset import Labelled
+    from disentangle.contracts.published_splits import names_for
 
     channels, height, width = dataset.image_shape
     typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
@@ -156,4 +244,6 @@ def describe(dataset: "Dataset") -> None:
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
+    if names := names_for(dataset.name):
+        rows.append(("papers' splits", f"{', '.join(names)} (`disentangle data splits`)"))
     print_beside(rows)

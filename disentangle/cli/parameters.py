@@ -76,7 +76,7 @@ TrainingSplit = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="split to train on",
+        help="split to train on, of the dataset or of a paper (`disentangle data splits DATASET`)",
         show_default="train if there is one, else all",
     ),
 ]
@@ -85,7 +85,7 @@ ScoredSplit = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="split to score",
+        help="split to score, of the dataset or of a paper",
         show_default="the test images if there are any, else all",
     ),
 ]
@@ -101,11 +101,21 @@ HoldOut = Annotated[
         "--hold-out",
         "--holdout",
         metavar="SHARE|FACTOR=VALUE,...",
-        help="images to leave out of training: a share (0.2), a combination "
-        "(shape=heart,scale=0.5) or a share of a factor's values (identity=20%); repeatable",
+        help="images to leave out of training: a share (0.2), a combination (shape=heart|ellipse,"
+        "scale>=0.8; 'x in 0..9'; label scale#>3) or a share of a factor's values (identity=20%); "
+        "repeatable",
     ),
 ]
 HoldOutSeed = Annotated[int, typer.Option(min=0, help="seed for drawing a held-out share")]
+Correlate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--correlate",
+        metavar="FACTOR,FACTOR=SIGMA|NAME",
+        help="factors that are correlated in training (floor_hue,wall_hue=0.2), or a setting that "
+        "`disentangle data show DATASET` lists; repeatable",
+    ),
+]
 
 
 def names(text: str | None) -> list[str] | None:

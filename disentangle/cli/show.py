@@ -129,6 +129,7 @@ def print_description(match: dict[str, Any]) -> None:
 def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
     """Describe a plugin: its distribution, documentation and hyper-parameters."""
     from disentangle.contracts.plugin import Plugin, documentation
+    from disentangle.contracts.published_splits import names_for
     from disentangle.contracts.settings import option_knobs
     from disentangle.data.location import about_of
     from disentangle.data.status import state
@@ -154,6 +155,8 @@ def about_plugin(group: entry_points.Group[Any], name: str) -> dict[str, Any]:
             **({"home": facts.home} if facts.home else {}),
             "state": state(name, facts),
         }
+        if splits := names_for(name):
+            description["says"]["splits of papers"] = splits
     return description
 
 

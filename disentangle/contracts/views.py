@@ -1,23 +1,23 @@
 """Views of datasets: some of their images or factors, with a record of the choice."""
 
 import copy
-import re
-from collections.abc import Mapping, Sequence
-from math import isclose, prod
+from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from disentangle._utils.seeds import numpy_rng
+from disentangle.contracts.correlation import lines_of
+from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled, ViewRecord
-from disentangle.errors import UsageError, suggestion
+from disentangle.contracts.hold_out import held_out, is_share
+from disentangle.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-Mask = NDArray[np.bool_]
+    from disentangle.contracts.published_splits import PublishedSplit
 
 
 class Subset(Dataset):
@@ -106,6 +106,7 @@ def take_over(view: Dataset, base: Dataset) -> None:
     """Copy the attributes that a view shares with its whole dataset."""
     view.image_shape, view.likelihood = base.image_shape, base.likelihood
     view.name, view.source, view.fingerprint = base.name, base.source, base.fingerprint
+    view.correlation = base.correlation
 
 
 def make_view(
@@ -114,10 +115,15 @@ def make_view(
     factors: Sequence[str] | None,
     hold_out: tuple[str, ...],
     seed: int,
+    hold_out_name: str = "",
 ) -> Dataset:
     """Return a view of a dataset; see `Dataset.view`."""
     record = dict(dataset.view_record)
     splits = dataset.splits
+    published = None
+    if split is not None and split not in splits and not hold_out:
+        published, split = published_split(dataset, split)
+        hold_out, hold_out_name = published.hold_out, published.name
     if hold_out:
         if record.keys() & {"split", "hold_out"}:
             raise UsageError(
@@ -128,11 +134,13 @@ def make_view(
         record["hold_out"] = hold_out
         if any(spec for spec in hold_out if is_share(spec)):
             record["hold_out_seed"] = seed
+        if hold_out_name:
+            record["hold_out_name"] = hold_out_name
+    if published:
+        published.check_sizes(dataset.name, len(splits["train"]), len(splits["test"]))
     name = split or ("train" if hold_out else "all")
     if hold_out and name not in splits:
         raise UsageError(f"with --hold-out, expected --split train, test or all, got '{name}'")
-    if name not in splits:
-        raise UsageError(f"{dataset.name} has no split '{name}'{suggestion(name, splits)}")
     index = splits[name]
     if not len(index):
         raise UsageError(f"the split '{name}' of {dataset.name} has no images")
@@ -160,6 +168,43 @@ def make_view(
     return LabelledSubset(dataset, index, record, nuisance)
 
 
+def published_split(dataset: Dataset, text: str) -> "tuple[PublishedSplit, str]":
+    """Return the published split, and its part, that a name that is no own split means.
+
+    Raises:
+        UsageError: the dataset has no such split.
+    """
+    from disentangle.contracts.published_splits import find_split, unknown_split
+
+    split = find_split(dataset.name, text)
+    if split is None:
+        raise unknown_split(dataset.name, text, dataset.splits)
+    return split[0], split[1] or "train"
+
+
+def correlated(view: Dataset, specs: Sequence[str]) -> Dataset:
+    """Correlate the factors of a new view; see `Dataset.view`.
+
+    Raises:
+        UsageError: the view's images have no labels or are correlated already, or a pair is
+            invalid.
+    """
+    if view.correlation:
+        raise UsageError(
+            f"this view of {view.name} already has correlated factors; correlate those of the "
+            "whole dataset"
+        )
+    whole = view.whole
+    if not isinstance(whole, Labelled):
+        raise UsageError(
+            f"--correlate {' '.join(specs)}: {view.name} has no labels, so no factors to correlate"
+        )
+    pairs = with_settings(specs, view.name)
+    texts, view.correlation = lines_of(pairs, whole.every_factor, view.name)
+    view.view_record = {**view.view_record, "correlate": texts}
+    return view
+
+
 def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]:
     """Return the factors that are not scored, if `factors` are."""
     if factors is None:
@@ -169,104 +214,3 @@ def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]
     for name in factors:
         dataset.column(name)
     return frozenset(dataset.every_factor) - frozenset(factors)
-
-
-def is_share(spec: str) -> bool:
-    """Return True if a hold-out is a random share, which depends on the seed."""
-    return "=" not in spec or spec.endswith("%")
-
-
-def held_out(dataset: Dataset, specs: Sequence[str], seed: int) -> Mapping[str, Index]:
-    """Return the splits `all`, `train` and `test` made by these hold-out specifications.
-
-    If the dataset has its own splits, `train` is the part of its training split that is not held
-    out, and `test` the held-out part of its test split.
-
-    Raises:
-        UsageError: a specification is invalid, or `train` or `test` is empty.
-    """
-    option = f"--hold-out {' '.join(specs)}"
-    if dataset.train_split != "all" and any("=" not in spec for spec in specs):
-        names = ", ".join(name for name in dataset.splits if name != "all")
-        raise UsageError(
-            f"{option}: {dataset.name} has its own splits ({names}): choose one with --split"
-        )
-    mask = np.zeros(len(dataset), bool)
-    for spec in specs:
-        mask |= matches(dataset, spec, seed)
-    train, test = (dataset.splits[name] for name in (dataset.train_split, dataset.test_split))
-    splits = {
-        "all": np.arange(len(dataset)),
-        "train": train[~mask[train]],
-        "test": test[mask[test]],
-    }
-    for name, what, split, remedy in (
-        ("train", "all images", dataset.train_split, "leave some to train on"),
-        ("test", "no image", dataset.test_split, "hold out some to test on"),
-    ):
-        if not len(splits[name]):
-            where = dataset.name if split == "all" else f"{dataset.name}'s split '{split}'"
-            raise UsageError(f"{option}: holds out {what} of {where}; {remedy}")
-    return splits
-
-
-def matches(dataset: Dataset, spec: str, seed: int) -> Mask:
-    """Return the mask of the images that a specification holds out, [N]."""
-    if "=" not in spec:
-        share = share_of(spec, spec)
-        drawn = numpy_rng(seed, "hold out").permutation(len(dataset))
-        mask = np.zeros(len(dataset), bool)
-        mask[drawn[: round(share * len(dataset))]] = True
-        return mask
-    if not isinstance(dataset, Labelled):
-        raise UsageError(
-            f"--hold-out {spec}: {dataset.name} has no labels; hold out a share of its images, for "
-            "example --hold-out 0.2"
-        )
-    labels = dataset.every_label(np.arange(len(dataset)))
-    mask = np.ones(len(dataset), bool)
-    for part in spec.split(","):
-        factor, _, value = (text.strip() for text in part.partition("="))
-        column = dataset.column(factor)
-        if value.endswith("%"):
-            size = dataset.every_factor[factor]
-            count = round(share_of(value, spec) * size)
-            drawn = numpy_rng(seed, f"hold out {factor}").permutation(size)[:count]
-            mask &= np.isin(labels[:, column], drawn)
-        else:
-            mask &= labels[:, column] == value_of(dataset, factor, value)
-    return mask
-
-
-def share_of(text: str, spec: str) -> float:
-    """Parse a share between 0 and 1, written as 0.2 or 20%."""
-    if re.fullmatch(r"\d*\.?\d+%?", text):
-        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-        if 0 < share < 1:
-            return share
-    raise UsageError(
-        f"--hold-out {spec}: expected a share between 0 and 1 (0.2 or 20%), or a combination "
-        "factor=value,factor=value"
-    )
-
-
-def value_of(dataset: Labelled, factor: str, text: str) -> int:
-    """Return the index of a factor's value, given by its name or as a number close to it.
-
-    A number in four significant digits, as values are listed, is close enough to one value.
-    """
-    size = dataset.every_factor[factor]
-    names = [str(name) for name in dataset.values.get(factor, range(size))]
-    if text in names:
-        return names.index(text)
-    try:
-        close = [i for i, name in enumerate(names) if isclose(float(name), float(text))]
-        rounded = [i for i, name in enumerate(names) if f"{float(name):.4g}" == text]
-    except ValueError:
-        close = rounded = []
-    if close or len(rounded) == 1:
-        return (close or rounded)[0]
-    shown = names if size <= 12 else [*names[:6], "...", *names[-2:]]
-    raise UsageError(
-        f"{dataset.name}: {factor} has no value '{text}'; its values are {', '.join(shown)}"
-    )

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from disentangle._utils.callbacks import Progress, Say, silent
+from disentangle.contracts import registry
+from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.hold_out import parts_line
+from disentangle.contracts.published_splits import check_split
 from disentangle.data.loading import load_dataset
 from disentangle.data.names import path_of, true_name
 
@@ -28,6 +32,7 @@ class DatasetRequest:
     factors: tuple[str, ...] | None = None
     hold_out: tuple[str, ...] = ()
     hold_out_seed: int = 0
+    correlate: tuple[str, ...] = ()
     typed: str = field(default="", compare=False)
     """The name as the user typed it, for messages."""
 
@@ -40,9 +45,17 @@ class DatasetRequest:
         file: str | Path | None = None,
         factors: Sequence[str] | None = None,
         hold_out: Sequence[str] = (),
+        correlate: str | Sequence[str] = (),
         **given: Any,
     ) -> Self:
-        """Create a request from a user's arguments; paths become absolute."""
+        """Create a request from a user's arguments; paths become absolute.
+
+        Raises:
+            UsageError: `correlate` is invalid, or the dataset has no such setting.
+        """
+        pairs = (correlate,) if isinstance(correlate, str) else tuple(correlate)
+        if true_name(name) in registry.datasets.entries:  # before it is prepared
+            pairs = with_settings(pairs, true_name(name))
         return cls(
             name=true_name(name),
             typed=name,
@@ -50,13 +63,14 @@ class DatasetRequest:
             file=Path(file).expanduser().resolve() if file else None,
             factors=None if factors is None else tuple(factors),
             hold_out=tuple(hold_out),
+            correlate=pairs,
             **given,
         )
 
     @property
     def whole(self) -> Self:
         """The same request for the entire dataset."""
-        return replace(self, split=None, factors=None, hold_out=(), hold_out_seed=0)
+        return replace(self, split=None, factors=None, hold_out=(), hold_out_seed=0, correlate=())
 
     @property
     def record_fields(self) -> dict[str, Any]:
@@ -77,9 +91,12 @@ class DatasetRequest:
             progress: called with the number of images prepared so far and the total.
 
         Raises:
-            UsageError: no dataset has this name, or it does not support an option.
+            UsageError: no dataset has this name, or it does not support an option, or the split is
+                one of another dataset.
             DisentangleError: its files are missing, damaged or those of another dataset.
         """
+        if self.split is not None and not self.hold_out:
+            check_split(self.name, self.split)
         return load_dataset(
             self.typed or self.name,
             data_dir=self.data_dir,
@@ -91,8 +108,12 @@ class DatasetRequest:
             progress=progress,
         )
 
-    def training_part(self, dataset: Dataset) -> Dataset:
+    def training_part(self, dataset: Dataset, say: Say = silent) -> Dataset:
         """Select the part to train on: as requested, or else the dataset's own training split.
+
+        Args:
+            dataset: the entire dataset, or a view of it.
+            say: called with the sizes of the parts, if some images are held out.
 
         Raises:
             UsageError: the dataset has no such split, factor or value.
@@ -100,11 +121,15 @@ class DatasetRequest:
         split = self.split
         if split is None and not self.hold_out and "split" not in dataset.view_record:
             split = dataset.train_split if dataset.train_split != "all" else None
-        if split is None and self.factors is None and not self.hold_out:
+        if split is None and self.factors is None and not (self.hold_out or self.correlate):
             return dataset
-        return dataset.view(
+        part = dataset.view(
             split=split,
             factors=self.factors,
             hold_out=self.hold_out,
             hold_out_seed=self.hold_out_seed,
+            correlate=self.correlate,
         )
+        if "hold_out" in part.view_record and "hold_out" not in dataset.view_record:
+            say(parts_line(part))
+        return part

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from disentangle.contracts.published_splits import splits_of
 from disentangle.data.names import is_path, reference_of, with_path
 from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord
 
@@ -65,13 +66,17 @@ def name_of(record: RunRecord) -> str | None:
 def data_options(data: DatasetRecord) -> dict[str, Any]:
     """The options that open a dataset and choose the part to train on."""
     view: Mapping[str, Any] = data.view
-    held_out = "hold_out" in view
-    split = view.get("split")
+    held_out, split = view.get("hold_out"), view.get("split")
+    name = view.get("hold_out_name", "")
+    published = splits_of(data.name).get(name)
+    if published and published.hold_out == held_out:  # the file still says what was held out
+        split, held_out = name if split == "train" else f"{name}:{split}", None
     return {
         "split": None if held_out and split == "train" else split,
         "factors": ",".join(view["factors"]) if "factors" in view else None,
-        "hold_out": view.get("hold_out"),
+        "hold_out": held_out,
         "hold_out_seed": view.get("hold_out_seed"),
+        "correlate": view.get("correlate"),
         "image_size": data.image_size,
         "channels": data.channels,
         "data_dir": data.data_dir,

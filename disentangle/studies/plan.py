@@ -232,7 +232,7 @@ class Planner:
             except DisentangleError as error:
                 self.absent[request.name] = str(error)
                 return None
-            self.opened[request] = request.training_part(self.whole[request.whole])
+            self.opened[request] = request.training_part(self.whole[request.whole], self.say)
         return self.opened.get(request)
 
     def part(self, run: Run, asked: ScoringRequest) -> DatasetRecord:

@@ -134,7 +134,7 @@ def plan_seeds(
     trackers = check_trackers(options["track"] or ())
     request = DatasetRequest.of(dataset, **{name: options[name] for name in OPENING})
     first.paper(dataset)  # before the dataset is prepared
-    part = request.training_part(request.open(say, progress))
+    part = request.training_part(request.open(say, progress), say)
     results = Path(options["results"]).expanduser().resolve()
     jobs: list[Job] = []
     for seed in seeds:

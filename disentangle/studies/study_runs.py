@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from disentangle.contracts.published_splits import is_scored_part
 from disentangle.errors import DisentangleError
 from disentangle.runs.collection import load_all
 from disentangle.runs.run import Run
@@ -81,11 +82,15 @@ def is_answer(score: Score, run: Run, request: "ScoringRequest", lasting: bool) 
     a metric are `lasting` answers.
     """
     split = request.split or ("test" if run.record.dataset.view.get("hold_out") else None)
-    if split is not None and score.view.get("split") != split:
+    if split is not None and not is_scored_part(score.view, split):
         return False
-    if score.factors != (request.factors or tuple(run.record.dataset.factors)):
+    # A factor that the scored part fixes is not scored, so what was chosen counts.
+    trained = run.record.dataset
+    chosen = request.factors or trained.view.get("factors", ())
+    whole = request.factors or tuple(trained.factors)
+    if score.view.get("factors", ()) != chosen and score.factors != whole:
         return False
-    part = run.record.dataset.model_copy(
+    part = trained.model_copy(
         update={"view": score.view, "factors": dict.fromkeys(score.factors, 0)}
     )
     requests = request.scores_of(part, score.weights)

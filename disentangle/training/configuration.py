@@ -275,7 +275,7 @@ def unmet(needs: type[Dataset], dataset: Dataset) -> str:
     remedy = "choose a dataset that has them all, such as dsprites"
     if isinstance(dataset.whole, Grid):
         only = f"of which this part of '{dataset.name}' lacks some"
-        remedy = "hold out whole values, as in `--hold-out shape=heart`, or nothing"
+        remedy = "hold out whole values of a factor, as by `--hold-out FACTOR=VALUE`"
     return f"needs a grid, an image for every combination of factors, {only}; {remedy}"
 
 

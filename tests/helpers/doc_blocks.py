@@ -21,7 +21,8 @@ from disentangle.training.configuration import ModelRequest
 
 ROOT = Path(__file__).parents[2]
 SHRINK = (
-    ("shape=heart,scale=0.5", "side=2,x=1"),
+    ("shape=heart,scale>=0.8", "side=2,x>=1"),
+    ("orientation in 0..1.6", "x in 0..1"),
     ("shape,scale", "side,x"),
     ("chairs-parametric", "tiny"),
     ("dsprites", "tiny"),

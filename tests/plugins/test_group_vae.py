@@ -280,7 +280,7 @@ PART = DATA.view(hold_out=["a=3,b=2"], split="train")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (PART, "lacks some; hold out whole values, as in `--hold-out shape=heart`, or nothing"),
+        (PART, "lacks some; hold out whole values of a factor, as by `--hold-out FACTOR=VALUE`"),
         (Column(), "is only labelled; choose a dataset that has them all"),
         (Photos(), "is only images; choose a dataset that has them all"),
     ],

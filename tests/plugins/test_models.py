@@ -10,6 +10,7 @@ from disentangle._utils.seeds import initialising, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.model import Batch, Posterior
 from disentangle.contracts.plugin import knobs
+from disentangle.data.loading import load_dataset
 from disentangle.maths.aggregate_posterior import (
     log_normal,
     log_prior,
@@ -217,6 +218,16 @@ def test_dip_penalties_are_the_squares_of_what_is_off():
     )
     assert found["off-diagonal"] == pytest.approx(5 * 2, rel=1e-5)
     assert found["diagonal"] == pytest.approx(10 * 2**2, rel=1e-5)
+
+
+def test_second_batch_follows_correlated_factors(strangers):
+    data = load_dataset("tiny")
+    index = np.arange(75)
+    rng = [np.random.default_rng(3) for _ in range(2)]
+    assert (FactorVAE().pair(data, index, rng[0]) == rng[1].integers(0, 75, 75)).all()
+    view = data.view(correlate=["side,x=0.00001"])
+    side, x, _ = data.labels(FactorVAE().pair(view, index, rng[0])).T
+    assert (x == 2 * side).all()
 
 
 def test_quantised_values_are_the_nearest():

@@ -43,9 +43,11 @@ class Captures:
         return replay
 
 
-def trained(make, model="beta-vae", *, resident=True, start=0, training=TRAINING, **knobs):
+def trained(
+    make, model="beta-vae", *, resident=True, start=0, training=TRAINING, correlate=(), **knobs
+):
     """Take all steps; return the weights and the history."""
-    data = load_dataset("tiny")
+    data = load_dataset("tiny").view(correlate=correlate)
     made = registry.models.load(model)(latents=3, **knobs)
     with initialising(0):
         made.build(data.image_shape)
@@ -53,7 +55,7 @@ def trained(make, model="beta-vae", *, resident=True, start=0, training=TRAINING
     update = updating(made, make_optimizers(made, training), training, CPU)
     history = History(EVERY, CPU)
     steps = make(update, history, BatchLoader(data, CPU, resident=resident), training)
-    read = BlockReader(made, data, batches(len(data), 4, 0, start, STEPS), 0)
+    read = BlockReader(made, data, batches(data, 4, 0, start, STEPS), 0)
     done = start
     while done < STEPS:
         block = read(done, steps.block_length(done, STEPS))
@@ -105,7 +107,7 @@ def test_model_is_given_the_factors_that_differ_in_each_pair(make, resident):
         BatchLoader(data, CPU, resident=resident),
         TRAINING,
     )
-    read = BlockReader(model, data, batches(len(data), 4, 0, 0, STEPS), 0)
+    read = BlockReader(model, data, batches(data, 4, 0, 0, STEPS), 0)
     expected = []
     while len(seen) < STEPS:
         block = read(len(seen), steps.block_length(len(seen), STEPS))
@@ -120,9 +122,19 @@ def test_model_is_given_the_factors_that_differ_in_each_pair(make, resident):
 def test_only_models_that_read_them_are_given_the_factors_that_differ():
     data = load_dataset("tiny")
     model = registry.models.load("ada-ml-vae")()
-    block = BlockReader(model, data, batches(len(data), 4, 0, 0, STEPS), 0)(0, 2)
+    block = BlockReader(model, data, batches(data, 4, 0, 0, STEPS), 0)(0, 2)
     assert block.pairs is not None
     assert block.changed is None
+
+
+@pytest.mark.usefixtures("strangers")
+def test_recorded_steps_of_correlated_factors_are_the_steps():
+    options = {"model": "factor-vae", "correlate": ["side,x=0.3"]}
+    eager = trained(EagerSteps, **options)[0]
+    weights = trained(recorded(Captures()), **options)[0]
+    assert all(torch.equal(w, eager[k]) for k, w in weights.items())
+    plain = trained(EagerSteps, model="factor-vae")[0]
+    assert any(not torch.equal(w, eager[k]) for k, w in plain.items())
 
 
 @pytest.mark.usefixtures("strangers")

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 import disentangle
 from disentangle._utils.device import choose_device
+from disentangle._utils.seeds import derive
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Batch
@@ -45,6 +46,8 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
         ("factor-vae", {"clip_value": 0.01}),
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
+        ("vae", {"correlate": ["side,x=0.3"]}),
+        pytest.param("factor-vae", {"correlate": ["side,x=0.3"]}, marks=pytest.mark.slow),
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
         ("nash-ae", {"latents": 4}),  # both of these, and an opponent
@@ -568,16 +571,59 @@ def test_absent_device_is_an_error(monkeypatch):
 
 
 def test_batches_of_an_epoch_hold_each_image_once():
-    first = np.concatenate(list(batches(75, 8, 0, 0, 9)))
-    second = np.concatenate(list(batches(75, 8, 0, 9, 18)))
+    first = np.concatenate(list(batches(load_dataset("tiny"), 8, 0, 0, 9)))
+    second = np.concatenate(list(batches(load_dataset("tiny"), 8, 0, 9, 18)))
     assert len(np.unique(first)) == len(first) == 72
     assert (first != second).any()
 
 
+def test_batches_of_correlated_factors_are_drawn_by_weight():
+    data = load_dataset("tiny").view(correlate=["side,x=0.00001"])
+    drawn = data.labels(np.concatenate(list(batches(data, 8, 0, 0, 9))))
+    assert {(int(side), int(x)) for side, x, _ in drawn} == {(0, 0), (1, 2), (2, 4)}
+
+
+def test_order_of_uncorrelated_images_is_what_it_was():
+    order = np.random.default_rng(derive(5, "order", 1)).permutation(75)
+    (batch,) = batches(load_dataset("tiny"), 8, 5, 10, 11)  # the second of the second epoch
+    assert (batch == order[8:16]).all()
+
+
+def test_training_says_what_it_sees_of_correlated_images(tmp_path):
+    lines = []
+    options = {"steps": 1, "results": tmp_path, "say": lines.append, **SMALL}
+    run = train("vae", "tiny", correlate="side,x=0.00001", **options)
+    assert run.record.dataset.view == {"correlate": ("side,x=0.00001",)}
+    assert (
+        "correlated factors side,x=0.00001: training draws images by weight, effectively 15 of 75; "
+        "scores are of uncorrelated images"
+    ) in lines
+    plain = train("vae", "tiny", **options)
+    assert plain.path != run.path
+
+
+def test_correlated_training_and_its_record_agree(tmp_path):
+    options = {"steps": 2, "results": tmp_path, **SMALL}
+    run = train("vae", "tiny", correlate=["side,x=0.3"], hold_out=["y=0"], **options)
+    again = disentangle.load_run(run.path).dataset
+    assert again.view_record == run.dataset.view_record
+    assert (again.chances == run.dataset.chances).all()
+
+
+def test_invalid_correlation_is_refused_before_the_dataset_is_opened(monkeypatch, tmp_path):
+    monkeypatch.setattr("disentangle.data.request.load_dataset", None)
+    for spec in ("pair-1", "side,x=0"):
+        with pytest.raises(UsageError, match=f"--correlate {spec}"):
+            train("vae", "tiny", correlate=[spec], results=tmp_path, **SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 def test_batches_from_a_step_on_are_those_of_the_whole():
-    whole = list(batches(75, 8, 3, 0, 25))
-    tail = list(batches(75, 8, 3, 11, 25))
-    assert all((a == b).all() for a, b in zip(whole[11:], tail, strict=True))
+    data = load_dataset("tiny")
+    for dataset in (data, data.view(correlate=["side,x=0.3"])):
+        whole = list(batches(dataset, 8, 3, 0, 25))
+        tail = list(batches(dataset, 8, 3, 11, 25))
+        assert all((a == b).all() for a, b in zip(whole[11:], tail, strict=True))
 
 
 def test_class_and_opened_dataset_train_without_being_registered(tmp_path):
