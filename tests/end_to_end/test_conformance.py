@@ -77,8 +77,8 @@ def test_plugin_says_what_it_is_and_where_it_is_from(group, name):
         assert "http" in sys.modules[plugin.__module__].__doc__
 
 
-OF_OTHERS = {"discriminator_lr", "predictor_lr", "changes", "rate", "categorical"}
-"""Knobs for the optimiser, and for making pairs."""
+OF_OTHERS = {"discriminator_lr", "predictor_lr", "labelled", "changes", "rate", "categorical"}
+"""Knobs for the optimiser, and for making pairs or drawing labelled images."""
 OWN_KNOBS = [
     (name, knob)
     for name in sorted(registry.models.entries)

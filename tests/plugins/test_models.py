@@ -30,12 +30,14 @@ from disentangle_plugins.models.jl1_vae import JL1VAE
 from disentangle_plugins.models.nash_ae import NashAE
 from disentangle_plugins.models.qlae import QLAE
 from disentangle_plugins.models.qvae import DVAE, QVAE, FactorDVAE, FactorQVAE
+from disentangle_plugins.models.s2_beta_vae import S2BetaVAE
 from disentangle_plugins.models.slow_vae import SlowVAE
 from disentangle_plugins.models.tripod import Tripod
 from disentangle_plugins.models.vae import VAE
 
 X, PAIR = torch.rand((2, 8, 1, 64, 64), generator=torch_rng(0, "images"))
 CHANGED = torch.rand((8, 3), generator=torch_rng(0, "changed")) < 0.5
+LABELS = torch.rand((8, 3), generator=torch_rng(0, "labels"))
 LATENTS = 4
 
 
@@ -48,8 +50,9 @@ def built(kind, **knobs):
 
 def batch(step=0, **fields):
     rng = torch_rng(0, "noise")
-    about = {"step": step, "steps": 10, "dataset_size": 500, "rng": rng, "changed": CHANGED}
-    return Batch(**{"x": X, **about, **fields})
+    about = {"step": step, "steps": 10, "dataset_size": 500, "rng": rng}
+    labels = {"changed": CHANGED, "labels": LABELS}
+    return Batch(**{"x": X, **about, **labels, **fields})
 
 
 def terms_of(model, **fields):
@@ -94,6 +97,7 @@ WEIGHTS = {
     HFSVAE: {"beta": 8.0, "gamma": 9.0},
     JL1VAE: {"beta": 8.0, "gamma": 9.0, "kl_warmup": 0},
     NashAE: {"adversarial": 0.8},
+    S2BetaVAE: {"beta": 8.0, "gamma_sup": 9.0},
 }
 
 

@@ -83,6 +83,7 @@ def recorded(captures):
         ("hfs-vae", {}),
         ("jl1-vae", {"kl_warmup": 12}),
         ("nash-ae", {}),
+        ("s2-beta-vae", {"labelled": 10}),
     ],
 )
 def test_recorded_steps_are_the_steps(model, knobs, resident):

@@ -55,6 +55,7 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("slow-vae", {"kl_warmup": 9}),
         ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
         pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
+        ("s2-beta-vae", {"labelled": 10}),  # turns of labelled images
         pytest.param("hfs-vae", {"scale_over": "batch"}, marks=pytest.mark.slow),
         pytest.param("jl1-vae", {"kl_warmup": 9, "latents": 4}, marks=pytest.mark.slow),
     ],
