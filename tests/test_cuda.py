@@ -53,6 +53,7 @@ MODELS = [
 ]
 MODELS += ["ada-ml-vae", "gvae", "ml-vae", "slow-vae"]
 MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
+MODELS += ["hfs-vae", "jl1-vae", "nash-ae"]
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)

@@ -45,6 +45,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "bio-ae": ("bio-ae", {"optimizer": "adamw", "weight_decay": 1e-4}),
     "factor-qvae": ("factor-qvae", {"lr_schedule": "cosine", "likelihood": "gaussian"}),
     "dvae": ("dvae", {"kl_warmup": 5}),
+    "hfs-vae": ("hfs-vae", {"scale_over": "batch"}),
+    "jl1-vae": ("jl1-vae", {"kl_warmup": 5}),
+    "nash-ae": ("nash-ae", {"latents": 4}),
+    "s2-beta-vae": ("s2-beta-vae", {"labelled": 20}),
 }
 """Short runs: name -> model and options."""
 SCORED = ("vae", "beta-vae, held out", "qlae")

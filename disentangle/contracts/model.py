@@ -67,6 +67,11 @@ class Batch:
     """A second image for each, for models that learn from pairs."""
     changed: Tensor | None = None
     """True where a scored factor differs within a pair, bool [N, K]; if `Model.reads_changed`."""
+    labels: Tensor | None = None
+    """The scored factors of the images of `pair`, float32 [N, K]; if `Model.labelled_images`.
+
+    The first value of a factor is 0, the last of m values (m - 1) / m.
+    """
 
     def risen(self, steps: int) -> float | Tensor:
         """Progress of a linear warm-up over the first `steps` steps, 0 to 1; 1 if `steps` is 0.
@@ -209,6 +214,15 @@ class Model(Common, nn.Module, Generic[C]):
         The core calls this before a run begins, on a model without networks. That the dataset is
         of the class `needs` has been checked.
         """
+
+    def labelled_images(self) -> int:
+        """The number of images of which the model is given the labels; 0 by default.
+
+        The core draws that many images with the seed of the run, distinct ones unless factors are
+        correlated. They take turns in `Batch.pair`, for which `pair` is then not called, and
+        `Batch.labels` has their labels. The dataset must be `Labelled`.
+        """
+        return 0
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
         """Choose a second image for each image of a batch, for `Batch.pair`; None if not needed.

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
+    from disentangle.maths.hausdorff import factorised_support as factorised_support
+    from disentangle.maths.hausdorff import latent_pairs as latent_pairs
     from disentangle.maths.hessian_penalty import HessianPenalty as HessianPenalty
     from disentangle.maths.importance import Numbers as Numbers
     from disentangle.maths.importance import completeness as completeness
@@ -56,6 +58,7 @@ _HOMES = {
     "entropies": "information",
     "entropy": "information",
     "equal_count_bins": "matching",
+    "factorised_support": "hausdorff",
     "finite_array": "inputs",
     "fit_svms": "linear_svm",
     "floats": "inputs",
@@ -64,6 +67,7 @@ _HOMES = {
     "information_in_equal_bins": "matching",
     "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
+    "latent_pairs": "hausdorff",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
     "log_weights": "aggregate_posterior",

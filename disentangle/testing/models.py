@@ -189,7 +189,7 @@ def batch_is_left_as_it_was(s: Subject) -> None:
     """No tensor of the batch is changed in place."""
     model = s.build()
     batch = s.batch(model)
-    tensors = {name: getattr(batch, name) for name in ("x", "pair", "changed")}
+    tensors = {name: getattr(batch, name) for name in ("x", "pair", "changed", "labels")}
     before = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
     model.terms(batch)
     for name, tensor in before.items():
@@ -261,6 +261,11 @@ def traversal_is_in_order(s: Subject) -> None:
 def pairs_are_images_of_the_dataset(s: Subject) -> None:
     """pair() returns an index for each image, drawn only from the given generator."""
     model, index = s.build(), np.arange(N)
+    require(
+        not model.labelled_images()
+        or (issubclass(s.kind.needs, Labelled) and s.kind.supervision != ""),
+        "labelled_images() uses labels: set `needs = Labelled`, and say so in `supervision`",
+    )
     first, second = (model.pair(s.data, index, numpy_rng(0, "pairs")) for _ in range(2))
     if first is None or second is None:
         require(not s.kind.reads_changed, "reads_changed needs pairs, but pair() returns none")

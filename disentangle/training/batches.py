@@ -106,9 +106,9 @@ class BatchLoader:
             )
         return self._pinned(images)
 
-    def moved(self, flags: NDArray[np.bool_]) -> Tensor:
-        """An array of truth values on the device."""
-        return self._pinned(torch.from_numpy(flags)).to(self.device, non_blocking=True)
+    def moved(self, values: NDArray[np.generic]) -> Tensor:
+        """An array of truth values or numbers on the device."""
+        return self._pinned(torch.from_numpy(values)).to(self.device, non_blocking=True)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         """The tensor in pinned memory, which a GPU copies asynchronously."""

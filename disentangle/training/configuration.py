@@ -136,6 +136,12 @@ class ModelRequest:
         except (RuntimeError, TypeError, ValueError, OverflowError):
             return  # such a model is reported when it is built
         model.check_dataset(dataset)
+        labelled = model.labelled_images()
+        if labelled > len(dataset):
+            raise UsageError(
+                f"{self.name} is given the labels of {labelled:,} images, but '{dataset.name}' has "
+                f"{len(dataset):,}"
+            )
 
     def on(
         self,

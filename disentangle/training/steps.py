@@ -16,6 +16,7 @@ from disentangle.data.pairs import Flags, changed_factors
 from disentangle.training.batches import BatchLoader
 from disentangle.training.checks import TermSets
 from disentangle.training.history import History
+from disentangle.training.labelled import Labels, draw_labelled, in_turn, scaled_labels
 
 Update: TypeAlias = Callable[[Batch], TermSets]
 """A function that takes one step on a batch; it returns the sets of terms before the step."""
@@ -30,12 +31,14 @@ class Block:
         indices: the images of each step, [K, B].
         pairs: the second image of each, [K, B], for models that learn from pairs.
         changed: which factors differ in each pair, [K, B, factors], for models that read it.
+        labels: of the second images, [K, B, factors], for models that are given some labels.
     """
 
     start: int
     indices: Index
     pairs: Index | None
     changed: Flags | None = None
+    labels: Labels | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -63,15 +66,20 @@ class BlockReader:
 
     def __init__(self, model: Model, dataset: Dataset, order: Iterator[Index], seed: int) -> None:
         self.model, self.dataset, self.order, self.seed = model, dataset, order, seed
+        self.labelled = draw_labelled(dataset, model.labelled_images(), seed)
 
     def __call__(self, start: int, count: int) -> Block:
         """The next `count` steps, of which `start` is the first."""
         indices = list(islice(self.order, count))
         pairs = self.pairs(start, indices)
-        return Block(start, np.stack(indices), pairs, self.changed(indices, pairs))
+        changed, labels = self.changed(indices, pairs), self.labels(pairs)
+        return Block(start, np.stack(indices), pairs, changed, labels)
 
     def pairs(self, start: int, indices: list[Index]) -> Index | None:
         """The second images of steps, [K, B]."""
+        if len(self.labelled):
+            steps = enumerate(indices, start)
+            return np.stack([in_turn(self.labelled, step, len(index)) for step, index in steps])
         pairs: list[Index] = []
         for step, index in enumerate(indices, start):
             pair = self.model.pair(self.dataset, index, numpy_rng(self.seed, "pair", step))
@@ -86,6 +94,12 @@ class BlockReader:
             return None
         both = zip(indices, pairs, strict=True)
         return np.stack([changed_factors(self.dataset, *index) for index in both])
+
+    def labels(self, pairs: Index | None) -> Labels | None:
+        """The labels of the second images of steps, [K, B, factors]; None if not given."""
+        if pairs is None or not len(self.labelled):
+            return None
+        return np.stack([scaled_labels(self.dataset, pair) for pair in pairs])
 
 
 class EagerSteps:
@@ -120,6 +134,7 @@ class EagerSteps:
             rng=self.rng,
             pair=None if block.pairs is None else self.feed(block.pairs[0]),
             changed=None if block.changed is None else self.feed.moved(block.changed[0]),
+            labels=None if block.labels is None else self.feed.moved(block.labels[0]),
         )
         sets = self.update(batch)
         self.history.add(block.start, sets)

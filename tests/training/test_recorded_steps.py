@@ -80,6 +80,10 @@ def recorded(captures):
         ("slow-vae", {}),
         ("annealed-vae", {"rise": 12}),
         ("factor-qvae", {}),
+        ("hfs-vae", {}),
+        ("jl1-vae", {"kl_warmup": 12}),
+        ("nash-ae", {}),
+        ("s2-beta-vae", {"labelled": 10}),
     ],
 )
 def test_recorded_steps_are_the_steps(model, knobs, resident):

@@ -50,10 +50,14 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         pytest.param("factor-vae", {"correlate": ["side,x=0.3"]}, marks=pytest.mark.slow),
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
+        ("nash-ae", {"latents": 4}),  # both of these, and an opponent
         ("ml-vae", {"pairs": "locatello2020"}),  # which factors differ in pairs
         ("slow-vae", {"kl_warmup": 9}),
         ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
         pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
+        ("s2-beta-vae", {"labelled": 10}),  # turns of labelled images
+        pytest.param("hfs-vae", {"scale_over": "batch"}, marks=pytest.mark.slow),
+        pytest.param("jl1-vae", {"kl_warmup": 9, "latents": 4}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -264,7 +268,7 @@ def test_each_entry_of_the_gradient_is_clipped_before_the_step(limit):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae"])
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae", "nash-ae"])
 def test_decay_leaves_out_what_the_model_names(name):
     model = registry.models.load(name)(latents=2)
     model.build((1, 64, 64))
@@ -284,6 +288,8 @@ def test_decay_leaves_out_what_the_model_names(name):
         assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
     elif name in ("ae", "bio-ae"):
         assert kept == {k for k in before if k.endswith(".bias")}
+    elif name == "nash-ae":
+        assert kept == {k for k in before if k.endswith(".bias") or k.startswith("predictors.")}
     else:
         assert kept == {k for k in before if k.startswith("discriminator.")}
 
@@ -298,6 +304,8 @@ def test_decay_leaves_out_what_the_model_names(name):
         ("dip-vae-i", 2),
         ("dip-vae-ii", 2),
         ("tripod", 2),
+        ("hfs-vae", 2),
+        ("nash-ae", 2),
     ],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
