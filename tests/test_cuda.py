@@ -153,9 +153,15 @@ def test_recorded_step_is_the_step(model, options):
 
 
 @pytest.mark.parametrize(
-    ("model", "knobs"), [("annealed-vae", {"rise": 10}), ("beta-vae", {"kl_warmup": 10})]
+    ("model", "knobs"),
+    [
+        ("annealed-vae", {"rise": 10}),
+        ("beta-vae", {"kl_warmup": 10}),
+        ("s2-beta-vae", {"labelled": 10}),
+        ("hfs-vae", {"combinations": 0, "scale_over": "batch"}),
+    ],
 )
-def test_loss_that_changes_with_the_step_is_recorded(model, knobs):
+def test_loss_that_changes_with_the_step_or_reads_more_is_recorded(model, knobs):
     device = torch.device("cuda")
     with own_stream(Training(compile=True), device):
         check_steps(model, {}, device, recorded, knobs)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
+    from disentangle.maths.hausdorff import draw_latent_pairs as draw_latent_pairs
     from disentangle.maths.hausdorff import factorised_support as factorised_support
-    from disentangle.maths.hausdorff import latent_pairs as latent_pairs
     from disentangle.maths.hessian_penalty import HessianPenalty as HessianPenalty
     from disentangle.maths.importance import Numbers as Numbers
     from disentangle.maths.importance import completeness as completeness
@@ -54,6 +54,7 @@ _HOMES = {
     "dci_scores": "importance",
     "discretise": "information",
     "disentanglement": "importance",
+    "draw_latent_pairs": "hausdorff",
     "each_varying_factor": "probes",
     "entropies": "information",
     "entropy": "information",
@@ -67,7 +68,6 @@ _HOMES = {
     "information_in_equal_bins": "matching",
     "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
-    "latent_pairs": "hausdorff",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
     "log_weights": "aggregate_posterior",

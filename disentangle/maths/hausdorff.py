@@ -10,9 +10,9 @@ AT_ONCE = 2**18
 """Distances that are computed at once: few enough for the cache of a processor."""
 
 
-def latent_pairs(latents: int, count: int, rng: torch.Generator) -> Tensor:
+def draw_latent_pairs(latents: int, count: int, rng: torch.Generator) -> Tensor:
     """Draw `count` distinct pairs of latents, or all if there are fewer, [P, 2]."""
-    every = torch.combinations(torch.arange(latents, device=rng.device))
+    every = torch.triu_indices(latents, latents, 1, device=rng.device).T
     return every[torch.rand(len(every), generator=rng, device=rng.device).argsort()[:count]]
 
 

@@ -140,7 +140,7 @@ class ModelRequest:
         if labelled > len(dataset):
             raise UsageError(
                 f"{self.name} is given the labels of {labelled:,} images, but '{dataset.name}' has "
-                f"{len(dataset):,}"
+                f"only {len(dataset):,}: set a lower number"
             )
 
     def on(

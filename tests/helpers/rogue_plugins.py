@@ -231,6 +231,13 @@ class AsksWithoutLabels(Right):
         return index
 
 
+class KnowsLabels(Right):
+    """It is given the labels of images that need not have any, and does not say so."""
+
+    def labelled_images(self):
+        return 5
+
+
 class ComparesImages(Right):
     """Its KL term has the spread of means over the batch, which is 0 for one image."""
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from disentangle._utils.seeds import torch_rng
-from disentangle.maths import factorised_support, latent_pairs
+from disentangle.maths import draw_latent_pairs, factorised_support
 
 EVERY = torch.combinations(torch.arange(4))
 
@@ -71,7 +71,7 @@ def test_gradient_is_that_of_the_combination_and_of_its_nearest_point():
 
 def test_pairs_are_distinct_and_each_is_drawn_as_often():
     rng = torch_rng(0, "test")
-    drawn = [frozenset(map(tuple, latent_pairs(5, 4, rng).tolist())) for _ in range(2000)]
+    drawn = [frozenset(map(tuple, draw_latent_pairs(5, 4, rng).tolist())) for _ in range(2000)]
     assert all(len(pairs) == 4 for pairs in drawn)
     counts = {pair: sum(pair in pairs for pairs in drawn) for pair in combinations(range(5), 2)}
     assert sum(counts.values()) == 8000
@@ -79,5 +79,5 @@ def test_pairs_are_distinct_and_each_is_drawn_as_often():
 
 
 def test_all_pairs_are_drawn_if_there_are_fewer_than_asked_for():
-    pairs = latent_pairs(4, 25, torch_rng(0, "test"))
+    pairs = draw_latent_pairs(4, 25, torch_rng(0, "test"))
     assert sorted(pairs.tolist()) == EVERY.tolist()

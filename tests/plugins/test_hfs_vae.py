@@ -34,7 +34,7 @@ def hausdorff(mean, i, j, rows):
 @pytest.mark.parametrize("pairs", [2, 25])
 @pytest.mark.parametrize("combinations", [0, 5, 100])
 def test_loss_is_the_papers(combinations, pairs):
-    model = built(HFSVAE, beta=2.0, gamma=30.0, combinations=combinations, pairs=pairs)
+    model = built(HFSVAE, beta=2.0, gamma=30.0, combinations=combinations, latent_pairs=pairs)
     mean, scale = posterior(model)
     z, rng = sampled(mean, scale)
     every = [(0, 1), (0, 2), (1, 2)]

@@ -73,9 +73,8 @@ def test_more_labelled_images_than_there_are_images_are_refused(command, strange
     options = ["--labelled", "76", "--results", tmp_path / "results"]
     code, _, err = command("train", "s2-beta-vae", "tiny", *options)
     assert code == 2
-    assert "s2-beta-vae is given the labels of 76 images, but 'tiny' has 75" in " ".join(
-        err.split()
-    )
+    words = "s2-beta-vae is given the labels of 76 images, but 'tiny' has only 75: set a lower"
+    assert words in " ".join(err.split())
     assert not (tmp_path / "results").exists()
 
 

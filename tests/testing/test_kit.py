@@ -137,6 +137,11 @@ WRONG = [
         "pairs are images of the dataset",
         "reads_changed needs the labels of both images: set `needs = Grid`",
     ),
+    (
+        rogue.KnowsLabels,
+        "pairs are images of the dataset",
+        "labelled_images() uses labels: set `needs = Labelled`",
+    ),
 ]
 # What keeps a plugin from being tried at all: rules that build on it are skipped or fail as well.
 UNTRIABLE = [

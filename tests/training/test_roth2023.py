@@ -42,7 +42,7 @@ def test_sweeps_are_the_authors(model, dataset):
 def test_hfs_is_trained_as_in_the_authors_grids(dataset):
     values = chosen("hfs-vae", dataset, {"gamma": 400.0})
     assert (values["beta"], values["gamma"], values["kl_warmup"]) == (0, 400, 0)
-    assert (values["pairs"], values["combinations"], values["scale_over"]) == (25, 0, "none")
+    assert (values["latent_pairs"], values["combinations"], values["scale_over"]) == (25, 0, "none")
     assert (values["network"], values["latents"]) == ("locatello", 10)
     assert (values["likelihood"], values["optimizer"]) == ("bernoulli", "adam")
     assert (values["lr"], values["batch_size"], values["steps"]) == (1e-4, 64, 300_000)

@@ -7,17 +7,17 @@ from torch import Tensor
 
 from disentangle import Batch, Model, Terms, knob, weighted
 from disentangle.errors import UsageError
-from disentangle.maths import factorised_support, latent_pairs
+from disentangle.maths import draw_latent_pairs, factorised_support
 
 
 class HFSVAE(Model):
     """-E_q[log p(x|z)] + beta KL(q(z|x) || p(z)) + gamma sum_(i,j) H_ij + scale S.
 
     H_ij is the squared Hausdorff distance between the means of latents i and j in a batch and all
-    combinations of their values, max_c min_n |c - mean_n|^2: 0 if the support of the two latents is
-    the product of their supports, which correlated factors allow and independent latents do not.
-    It is summed over `pairs` pairs of latents, drawn for each batch, and c runs over `combinations`
-    that are drawn for each of them, or over all. The experiments of the authors' code have all.
+    combinations of their values, max_c min_n |c - mean_n|^2: 0 if every combination occurs, however
+    rarely, so latents of correlated factors may remain correlated. It is summed over `latent_pairs`
+    pairs, drawn for each batch, and c runs over `combinations` that are drawn for each of them, or
+    over all. The experiments of the authors' code have all.
 
     S keeps the latents from shrinking: sum_d max(0, 1 - max_n mean_nd) + max(0, min_n mean_nd) is 0
     if each latent reaches from 0 to 1 in the batch (`batch`). The authors' code takes the extremes
@@ -31,7 +31,7 @@ class HFSVAE(Model):
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
     gamma: float = knob(default=100.0, min=0, help="weight of the Hausdorff distances")
-    pairs: int = knob(default=25, min=1, help="maximum number of pairs of latents per step")
+    latent_pairs: int = knob(default=25, min=1, help="maximum number of pairs of latents per step")
     combinations: int = knob(
         default=100,
         min=0,
@@ -72,7 +72,7 @@ class HFSVAE(Model):
 
     def distances(self, z: Tensor, rng: torch.Generator) -> Tensor:
         """Return the squared Hausdorff distance of each pair of latents, [P]."""
-        pairs = latent_pairs(self.latents, self.pairs, rng)
+        pairs = draw_latent_pairs(self.latents, self.latent_pairs, rng)
         shape = (self.combinations, *pairs.shape)
         rows = torch.randint(len(z), shape, generator=rng, device=z.device)
         return factorised_support(z, pairs, rows if self.combinations else None)

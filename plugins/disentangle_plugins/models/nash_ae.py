@@ -70,9 +70,8 @@ class NashAE(Model[Code]):
 
     def traversal(self, latent: int, n: int) -> Tensor:
         """Return values up to three standard deviations from the latent's mean, within 0 to 1."""
-        reach = self.spread.scale[latent] * torch.tensor([-3.0, 3.0])
-        low, high = (self.spread.mean[latent] + reach).clamp(0, 1).tolist()
-        return torch.linspace(low, high, n)
+        mean, reach = float(self.spread.mean[latent]), 3 * float(self.spread.scale[latent])
+        return torch.linspace(max(0, mean - reach), min(1, mean + reach), n)
 
 
 def covariances(a: Tensor, b: Tensor) -> Tensor:
