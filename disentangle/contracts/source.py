@@ -126,15 +126,16 @@ class Source(ABC, Generic[D_co]):
         """Return the images to train on and the held-out ones, as parts of a source of both.
 
         Raises:
-            Unavailable: the source is not of both parts of a hold-out.
+            Unavailable: the source is not of both parts of a hold-out, or of a dataset's splits.
         """
-        view = self.dataset.view_record
+        view, splits = self.dataset.view_record, self.dataset.splits
         specs, seed = view.get("hold_out"), view.get("hold_out_seed", 0)
-        if not isinstance(specs, tuple) or view.get("split") != "all":
+        if isinstance(specs, tuple) and view.get("split") == "all":
+            splits = held_out(self.dataset.whole, specs, int(str(seed)))
+        if not {"train", "test"} <= splits.keys():
             raise Unavailable(
                 "needs both parts of a hold-out: train with `--hold-out`, score with `--split all`"
             )
-        splits = held_out(self.dataset.whole, specs, int(str(seed)))
         return Part(self, splits["train"]), Part(self, splits["test"])
 
     def train_test(
