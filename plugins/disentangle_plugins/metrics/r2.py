@@ -102,15 +102,16 @@ class R2(Metric[Labelled]):
     """mean_k 1 - E (v_k - f_k(z))^2 / Var v_k, over images that are tested on.
 
     f_k is a regression of factor k on all latents: least squares, or gradient-boosted trees.
-    Guessing the mean scores 0, and a readout that errs by more is below 0 without a bound. Values
-    are numbers, so their order must mean something. Var v_k is that of the images tested on, or
-    with `variance=values`, as in Schott et al., that of the factor's values, each once: a part of
-    the data that holds few of them then does not count its errors many times over.
+    Guessing the mean scores 0, and a readout that errs by more is below 0 without a bound, so the
+    score claims no property, as such a claim is on a scale from 0 to 1. Values are numbers, so
+    their order must mean something. Var v_k is that of the images tested on, or with
+    `variance=values`, as in Schott et al., that of the factor's values, each once: a part of the
+    data that holds few of them then does not count its errors many times over.
     """
 
     about = "How well factors are predicted as numbers, in R²"
     display = "R²"
-    claims = MappingProxyType({"r2": ("informativeness",)})
+    claims = MappingProxyType({"r2": ()})
     most_latents = 2048
     seconds = 0.1
 
