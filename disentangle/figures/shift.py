@@ -76,6 +76,8 @@ def plot_shift(runs: Runs, score: str, *, caption: bool = True) -> "Picture":
     axes.plot(ends, ends, color=FAINT, lw=0.6, zorder=0)
     axes.set_xlim(ends)
     axes.set_ylim(ends)
+    axes.set_box_aspect(1)
+    axes.locator_params(nbins=5)
     axes.tick_params(labelsize=SMALL)
     axes.set_xlabel(f"{inside.score}, images trained on", fontsize=SMALL, labelpad=1)
     axes.set_ylabel(f"{inside.score}, held-out images", fontsize=SMALL)

@@ -117,7 +117,7 @@ def test_across_fits_on_the_images_trained_on_and_tests_on_those_held_out():
     assert found[1] == pytest.approx(1 - np.mean([4.0**2, 2.0**2]) / np.var([0, 1]), abs=0.2)
 
 
-def test_across_uses_no_image_of_the_other_part(monkeypatch):
+def test_parts_of_a_source_are_those_of_the_hold_out():
     source = Viewed(hold_out=("0.3",), split="all")
     parts = source.held_out_parts()
     assert all(isinstance(part, Part) for part in parts)
@@ -134,7 +134,17 @@ def test_across_needs_both_parts(view):
         R2(across=True).score(Viewed(**view), rng())
 
 
-def test_held_out_rows_are_scored_by_the_protocol():
+def test_no_image_is_drawn_twice():
+    source, drawn = Viewed(), []
+    read = source.codes
+    source.codes = lambda index: drawn.append(index) or read(index)
+    R2().score(source, rng())
+    fitted, tested = drawn
+    assert sorted([*fitted, *tested]) == list(range(len(source)))
+    assert source.overlap == 0
+
+
+def test_held_out_rows_are_scored():
     z, v, test_z, test_v = arrays()
     given = {"test_codes": test_z, "test_factors": test_v}
     found = disentangle.score_codes(z, v, **given, metrics=["r2:train=300,test=300"])

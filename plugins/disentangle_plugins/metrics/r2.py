@@ -106,7 +106,8 @@ class R2(Metric[Labelled]):
     score claims no property, as such a claim is on a scale from 0 to 1. Values are numbers, so
     their order must mean something. Var v_k is that of the images tested on, or with
     `variance=values`, as in Schott et al., that of the factor's values, each once: a part of the
-    data that holds few of them then does not count its errors many times over.
+    data that holds few of them then does not count its errors many times over. No image is drawn
+    twice, as trees would know by heart most images of a small part.
     """
 
     about = "How well factors are predicted as numbers, in R²"
@@ -132,10 +133,12 @@ class R2(Metric[Labelled]):
         """Return `r2`, 0 (guessing the mean) to 1."""
         if self.across:
             inside, outside = source.held_out_parts()
-            z, labels, _, _ = inside.train_test(self.train, 0, rng)
-            test_z, test_labels, _, _ = outside.train_test(self.test, 0, rng)
+            z, labels, _, _ = inside.train_test(self.train, 0, rng, distinct=True)
+            test_z, test_labels, _, _ = outside.train_test(self.test, 0, rng, distinct=True)
         else:
-            z, labels, test_z, test_labels = source.train_test(self.train, self.test, rng)
+            z, labels, test_z, test_labels = source.train_test(
+                self.train, self.test, rng, distinct=True
+            )
         v, test_v = as_numbers(source.dataset, labels), as_numbers(source.dataset, test_labels)
         variances = None if self.variance == "test" else variances_of_values(source.dataset)
         seed = int(rng.integers(2**31))
