@@ -51,7 +51,9 @@ MODELS = [
     "qlae",
     "tripod",
 ]
+MODELS += ["ada-ml-vae", "gvae", "ml-vae", "slow-vae"]
 MODELS += ["qvae", "dvae", "factor-qvae", "factor-dvae"]
+MODELS += ["hfs-vae", "jl1-vae", "nash-ae"]
 
 
 @pytest.mark.parametrize("options", [{}, {"compile": True}, {"precision": "bf16"}], ids=str)
@@ -132,7 +134,7 @@ def check_steps(model, options, device, record, knobs=NONE):
 def reader(model):
     """Return what reads the blocks of a training on the tiny dataset."""
     dataset = load_dataset("tiny")
-    return BlockReader(model, dataset, batches(len(dataset), 16, 0, 0, 60), 0)
+    return BlockReader(model, dataset, batches(dataset, 16, 0, 0, 60), 0)
 
 
 def recorded(*arguments):
@@ -151,9 +153,15 @@ def test_recorded_step_is_the_step(model, options):
 
 
 @pytest.mark.parametrize(
-    ("model", "knobs"), [("annealed-vae", {"rise": 10}), ("beta-vae", {"kl_warmup": 10})]
+    ("model", "knobs"),
+    [
+        ("annealed-vae", {"rise": 10}),
+        ("beta-vae", {"kl_warmup": 10}),
+        ("s2-beta-vae", {"labelled": 10}),
+        ("hfs-vae", {"combinations": 0, "scale_over": "batch"}),
+    ],
 )
-def test_loss_that_changes_with_the_step_is_recorded(model, knobs):
+def test_loss_that_changes_with_the_step_or_reads_more_is_recorded(model, knobs):
     device = torch.device("cuda")
     with own_stream(Training(compile=True), device):
         check_steps(model, {}, device, recorded, knobs)

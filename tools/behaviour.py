@@ -37,12 +37,18 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "beta-tcvae": ("beta-tcvae", {"likelihood": "gaussian-learned"}),
     "dip-vae-ii": ("dip-vae-ii", {"likelihood": "gaussian", "variance": 0.1}),
     "ada-gvae": ("ada-gvae", {"network": "burgess", "optimizer": "adamw"}),
+    "ml-vae": ("ml-vae", {"pairs": "locatello2020"}),
+    "slow-vae": ("slow-vae", {"categorical": "side"}),
     "annealed-vae": ("annealed-vae", {"likelihood": "continuous-bernoulli"}),
     "qlae": ("qlae", {"keep": "every:6"}),
     "tripod": ("tripod", {"latents": 6}),
     "bio-ae": ("bio-ae", {"optimizer": "adamw", "weight_decay": 1e-4}),
     "factor-qvae": ("factor-qvae", {"lr_schedule": "cosine", "likelihood": "gaussian"}),
     "dvae": ("dvae", {"kl_warmup": 5}),
+    "hfs-vae": ("hfs-vae", {"scale_over": "batch"}),
+    "jl1-vae": ("jl1-vae", {"kl_warmup": 5}),
+    "nash-ae": ("nash-ae", {"latents": 4}),
+    "s2-beta-vae": ("s2-beta-vae", {"labelled": 20}),
 }
 """Short runs: name -> model and options."""
 SCORED = ("vae", "beta-vae, held out", "qlae")

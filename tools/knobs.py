@@ -16,9 +16,9 @@ class Knobs(Extension):
 
     def on_class_members(self, *, cls: Class, **kwargs: Any) -> None:
         """Extend the docstring of a class that Griffe has read."""
-        calls = {name: call for name, member in cls.members.items() if (call := knob_of(member))}
+        knobs = knobs_of(cls)
         of_plugin = cls.module.path.startswith("disentangle_plugins.")
-        if cls.docstring is None or not (calls or of_plugin):
+        if cls.docstring is None or not (knobs or of_plugin):
             return
         texts = [cls.docstring.value]
         if of_plugin and cls.module.docstring:
@@ -28,10 +28,18 @@ class Knobs(Extension):
             texts.append(score.docstring.value.replace("Return", "**Returns**", 1))
         if cls.module.path.startswith("disentangle_plugins.metrics."):
             texts.append(paragraph(cls.module.name.replace("_", "-")))
-        if calls:
-            lines = [row(name, cls.members[name], call) for name, call in calls.items()]
+        if knobs:
+            lines = [row(name, member) for name, member in knobs.items()]
             texts.append("\n".join(["Attributes: Knobs", *lines]))
         cls.docstring.value = "\n\n".join(texts)
+
+
+def knobs_of(cls: Class) -> dict[str, Any]:
+    """The members of a class that are knobs, and first those of its bases in the same module."""
+    bases = [cls.module.members.get(str(base)) for base in reversed(cls.bases)]
+    inherited = [knobs_of(base) for base in bases if isinstance(base, Class)]
+    own = {name: member for name, member in cls.members.items() if knob_of(member)}
+    return {name: member for knobs in [*inherited, own] for name, member in knobs.items()}
 
 
 def knob_of(member: Any) -> ExprCall | None:
@@ -40,8 +48,10 @@ def knob_of(member: Any) -> ExprCall | None:
     return call if isinstance(call, ExprCall) and str(call.function) == "knob" else None
 
 
-def row(name: str, member: Any, call: ExprCall) -> str:
+def row(name: str, member: Any) -> str:
     """One row of the table of knobs: name, type, help, default and bounds."""
+    call = knob_of(member)
+    assert call is not None
     keywords = [argument for argument in call.arguments if isinstance(argument, ExprKeyword)]
     values = {argument.name: str(argument.value) for argument in keywords}
     bounds = [

@@ -36,7 +36,9 @@ def stepper(name: str, network: str, channels: int) -> Callable[[], None]:
     update = updating(model, make_optimizers(model, training), training, torch.device("cpu"))
     x, pair = torch.rand((2, BATCH, channels, SIDE, SIDE), generator=torch_rng(0, "images"))
     rng = torch_rng(0, "noise")
-    batch = Batch(x=x, pair=pair, step=0, steps=100, dataset_size=100_000, rng=rng)
+    labels = {"changed": torch.zeros((BATCH, 5), dtype=torch.bool), "labels": torch.zeros(BATCH, 5)}
+    about = {"step": 0, "steps": 100, "dataset_size": 100_000, "rng": rng}
+    batch = Batch(x=x, pair=pair, **labels, **about)
     return lambda: update(batch) and None
 
 

@@ -61,8 +61,8 @@ def advise(
     weight = kl_weight(request.kind, values)
     if weight is None:
         tell(
-            f"No prediction for '{model}': its loss has no KL term of Gaussian latents with a "
-            "weight of its own. For a VAE, whose KL term has the weight 1, run "
+            f"No prediction for '{model}': its loss is not a reconstruction and a KL term of "
+            "Gaussian latents with a weight. For a VAE, whose KL term has the weight 1, run "
             f"`disentangle advise vae {dataset}`."
         )
         return

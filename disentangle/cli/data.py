@@ -162,6 +162,51 @@ def splits(
         tell(f"\n{source}")
 
 
+@data.command(epilog=as_example("data show shapes3d"))
+def show(
+    name: DatasetName,
+    image_size: ImageSize = None,
+    channels: Channels = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a dataset and its named settings; a published one is not prepared for this."""
+    from disentangle.data.loading import location
+    from disentangle.data.names import true_name
+    from disentangle.data.status import about, state, state_of
+
+    facts = about(name)
+    prepared = state_of(location(name, data_dir).folder).startswith("ready")
+    if prepared or not (facts.files or facts.drawn):
+        opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
+        describe(open_dataset(name, **opening))
+    else:
+        typer.echo(f"{true_name(name)}: {facts.images:,} images, {state(name, facts, data_dir)}")
+        describe_published_splits(true_name(name))
+    describe_correlations(true_name(name))
+    tell(f"\nContact sheet: `disentangle data sheet {name}`")
+
+
+def describe_correlations(name: str) -> None:
+    """Print the named correlations of a dataset, if it has any."""
+    from disentangle.contracts.correlation_settings import settings_of
+
+    source, settings = settings_of(name)
+    if settings:
+        typer.echo(
+            "\nCorrelated factors, for `--correlate NAME` (NAME=SIGMA for another width): " + source
+        )
+        print_beside([(setting, str(pairs)) for setting, pairs in settings.items()])
+
+
+def describe_published_splits(name: str) -> None:
+    """Print the published splits of a dataset that is not prepared, if it has any."""
+    from disentangle.contracts.published_splits import splits_of
+
+    if rows := [(s.name, s.about) for s in splits_of(name).values() if not s.unavailable]:
+        typer.echo(f"\nPublished splits, for `--split NAME` (`disentangle data splits {name}`)")
+        print_beside(rows)
+
+
 SHOWN = 12
 """Values of a factor that are listed."""
 
@@ -200,5 +245,5 @@ def describe(dataset: "Dataset") -> None:
     if parts:
         rows.append(("splits", ", ".join(f"{k} {n:,}" for k, n in parts.items())))
     if names := names_for(dataset.name):
-        rows.append(("of papers", f"{', '.join(names)} (`disentangle data splits`)"))
+        rows.append(("papers' splits", f"{', '.join(names)} (`disentangle data splits`)"))
     print_beside(rows)

@@ -116,6 +116,15 @@ HoldOut = Annotated[
     ),
 ]
 HoldOutSeed = Annotated[int, typer.Option(min=0, help="seed for drawing a held-out share")]
+Correlate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--correlate",
+        metavar="FACTOR,FACTOR=SIGMA|NAME",
+        help="factors that are correlated in training (floor_hue,wall_hue=0.2), or a setting that "
+        "`disentangle data show DATASET` lists; repeatable",
+    ),
+]
 
 
 def names(text: str | None) -> list[str] | None:

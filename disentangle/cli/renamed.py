@@ -6,7 +6,7 @@ They go in 0.3, together with this module.
 from disentangle._utils.console import say
 from disentangle._utils.text import WARNING
 
-COMMANDS = {("data", "show"): "sheet", ("figure", "sweep"): "effect"}
+COMMANDS = {("figure", "sweep"): "effect"}
 """(group, old name) -> name."""
 OPTIONS = {
     ("prepare", "--from"): "--file",

@@ -7,7 +7,7 @@ from disentangle.contracts.plugin import Plugin, knob
 
 TAKEN = frozenset(
     "dataset preset device checkpoint_every results study name note data_dir file download "
-    "image_size channels split factors hold_out hold_out_seed keep score_every metric "
+    "image_size channels split factors hold_out hold_out_seed correlate keep score_every metric "
     "figures track time_limit seeds jobs".split()
 )
 """Names of the other parameters of `disentangle train`, which no knob may have."""

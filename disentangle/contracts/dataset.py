@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
+from disentangle.contracts.correlation import Floats, Line, chances
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ SHOWN = 10
 Index: TypeAlias = NDArray[np.int64]
 """Indices of images, [N], or labels, [N, K]: int64."""
 ViewRecord: TypeAlias = Mapping[str, str | int | tuple[str, ...]]
-"""The choices of a view: split and factors, unless they are the default, and the hold-out."""
+"""The choices of a view: split and factors, unless they are the default, the hold-out, and the
+correlated factors."""
 
 
 class Dataset(ABC):
@@ -40,6 +42,7 @@ class Dataset(ABC):
         train_split: the default split to train on.
         test_split: the default split to score.
         view_record: the choices made by `view`; empty for the whole dataset.
+        correlation: the lines near which training draws more images; see `correlate` in `view`.
         whole: the dataset that this one is a view of, or itself.
     """
 
@@ -52,6 +55,7 @@ class Dataset(ABC):
     test_split: str = "all"
     strength: ClassVar[str] = "images"
     view_record: ViewRecord = MappingProxyType({})
+    correlation: tuple[Line, ...] = ()
     base: "Dataset | None" = None
 
     @abstractmethod
@@ -104,6 +108,7 @@ class Dataset(ABC):
         hold_out: Sequence[str] = (),
         hold_out_seed: int = 0,
         hold_out_name: str = "",
+        correlate: str | Sequence[str] = (),
     ) -> "Dataset":
         """Return a view with some of the images or other scored factors; it records these choices.
 
@@ -120,13 +125,37 @@ class Dataset(ABC):
                 its training split and `test` within its test split.
             hold_out_seed: the seed for drawing the shares.
             hold_out_name: a name for the hold-out, for the record; a published split sets it.
+            correlate: pairs of factors that are correlated in training, which draws images by their
+                weight (`"floor_hue,wall_hue=0.2"`), or names of the dataset's settings
+                (`"pair-1"`). The images and their labels stay the same.
 
         Raises:
             UsageError: the dataset has no such split, factor or value.
         """
-        from disentangle.contracts.views import make_view
+        from disentangle.contracts.views import correlated, make_view
 
-        return make_view(self, split, factors, tuple(hold_out), hold_out_seed, hold_out_name)
+        view = make_view(self, split, factors, tuple(hold_out), hold_out_seed, hold_out_name)
+        pairs = (correlate,) if isinstance(correlate, str) else tuple(correlate)
+        return correlated(view, pairs) if pairs else view
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        """Draw the indices of `n` images independently: uniformly, or by their `chances`."""
+        if not self.correlation:
+            return rng.integers(0, len(self), n)
+        if "_cumulative" not in self.__dict__:
+            cumulative = np.cumsum(self.chances)
+            self._cumulative: Floats = cumulative / cumulative[-1]
+        return np.searchsorted(self._cumulative, rng.random(n), side="right").astype(np.int64)
+
+    @property
+    def chances(self) -> Floats:
+        """The chance of each image to be drawn in training, [N]; the sum is 1."""
+        if not self.correlation:
+            return np.full(len(self), 1 / len(self))
+        whole = self.whole
+        assert isinstance(whole, Labelled)
+        labels = whole.every_label(self.origin(np.arange(len(self))))
+        return chances(labels, whole.every_factor, self.correlation)
 
     def _index(self, index: ArrayLike) -> Index:
         """Return `index` as int64 [N]; raise a UsageError if it is out of range."""

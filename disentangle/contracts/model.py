@@ -65,6 +65,13 @@ class Batch:
     """The source of noise, on the device of `x`."""
     pair: Tensor | None = None
     """A second image for each, for models that learn from pairs."""
+    changed: Tensor | None = None
+    """True where a scored factor differs within a pair, bool [N, K]; if `Model.reads_changed`."""
+    labels: Tensor | None = None
+    """The scored factors of the images of `pair`, float32 [N, K]; if `Model.labelled_images`.
+
+    The first value of a factor is 0, the last of m values (m - 1) / m.
+    """
 
     def risen(self, steps: int) -> float | Tensor:
         """Progress of a linear warm-up over the first `steps` steps, 0 to 1; 1 if `steps` is 0.
@@ -145,6 +152,8 @@ class Model(Common, nn.Module, Generic[C]):
     """How training uses labels, in words; empty for an unsupervised model."""
     fixed_kl_weight: ClassVar[float | None] = None
     """The weight of the KL term in nats per image where no hyper-parameter sets it: 1 in a VAE."""
+    reads_changed: ClassVar[bool] = False
+    """True if `terms` reads `Batch.changed`: the model is given which factors differ in a pair."""
     min_batch: ClassVar[int] = 1
     """The fewest images in a batch; more than 1 if the loss is a statistic of the batch."""
 
@@ -199,8 +208,28 @@ class Model(Common, nn.Module, Generic[C]):
         learnt: Tensor | None = getattr(self, "log_variance", None)
         return likelihoods.make(self.likelihood, self.variance, learnt)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise `UsageError` if the model, with its settings, cannot be trained on a dataset.
+
+        The core calls this before a run begins, on a model without networks. That the dataset is
+        of the class `needs` has been checked.
+        """
+
+    def labelled_images(self) -> int:
+        """The number of images of which the model is given the labels; 0 by default.
+
+        The core draws that many images with the seed of the run, distinct ones unless factors are
+        correlated. They take turns in `Batch.pair`, for which `pair` is then not called, and
+        `Batch.labels` has their labels. The dataset must be `Labelled`.
+        """
+        return 0
+
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
-        """Choose a second image for each image of a batch, for `Batch.pair`; None if not needed."""
+        """Choose a second image for each image of a batch, for `Batch.pair`; None if not needed.
+
+        `disentangle.data.draw_pairs` draws the pairs of published experiments. If `reads_changed`,
+        the core also compares the labels of both images, for `Batch.changed`.
+        """
         return None
 
     @abstractmethod

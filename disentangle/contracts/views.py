@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from disentangle.contracts.correlation import lines_of
+from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled, ViewRecord
 from disentangle.contracts.hold_out import held_out, is_share
 from disentangle.errors import UsageError
@@ -118,6 +120,7 @@ def take_over(view: Dataset, base: Dataset) -> None:
     """Copy the attributes that a view shares with its whole dataset."""
     view.image_shape, view.likelihood = base.image_shape, base.likelihood
     view.name, view.source, view.fingerprint = base.name, base.source, base.fingerprint
+    view.correlation = base.correlation
 
 
 def make_view(
@@ -191,6 +194,29 @@ def published_split(dataset: Dataset, text: str) -> "tuple[PublishedSplit, str]"
     if split is None:
         raise unknown_split(dataset.name, text, dataset.splits)
     return split[0], split[1] or "train"
+
+
+def correlated(view: Dataset, specs: Sequence[str]) -> Dataset:
+    """Correlate the factors of a new view; see `Dataset.view`.
+
+    Raises:
+        UsageError: the view's images have no labels or are correlated already, or a pair is
+            invalid.
+    """
+    if view.correlation:
+        raise UsageError(
+            f"this view of {view.name} already has correlated factors; correlate those of the "
+            "whole dataset"
+        )
+    whole = view.whole
+    if not isinstance(whole, Labelled):
+        raise UsageError(
+            f"--correlate {' '.join(specs)}: {view.name} has no labels, so no factors to correlate"
+        )
+    pairs = with_settings(specs, view.name)
+    texts, view.correlation = lines_of(pairs, whole.every_factor, view.name)
+    view.view_record = {**view.view_record, "correlate": texts}
+    return view
 
 
 def left_out(dataset: Labelled, factors: Sequence[str] | None) -> frozenset[str]:

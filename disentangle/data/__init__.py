@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from disentangle.data.npz import counted as counted
     from disentangle.data.npz import open_npz as open_npz
     from disentangle.data.npz import reason as reason
+    from disentangle.data.pairs import Pairs as Pairs
+    from disentangle.data.pairs import changed_factors as changed_factors
+    from disentangle.data.pairs import draw_pairs as draw_pairs
+    from disentangle.data.pairs import moving_factors as moving_factors
     from disentangle.data.prepared import Content as Content
     from disentangle.data.prepared import Preparation as Preparation
     from disentangle.data.prepared import Rows as Rows
@@ -57,6 +61,7 @@ _HOMES = {
     "LabelledPixels": "array_datasets",
     "Location": "location",
     "Manifest": "manifest",
+    "Pairs": "pairs",
     "Piece": "archive",
     "Preparation": "prepared",
     "Remote": "download",
@@ -64,13 +69,16 @@ _HOMES = {
     "about": "location",
     "as_dataset": "array_datasets",
     "centre_crop": "image_files",
+    "changed_factors": "pairs",
     "counted": "npz",
     "decoded": "image_files",
     "downloaded": "download",
+    "draw_pairs": "pairs",
     "flat": "image_files",
     "given_folder": "unpacking",
     "grid_order": "array_datasets",
     "load_dataset": "loading",
+    "moving_factors": "pairs",
     "open_npz": "npz",
     "pieces": "archive",
     "prepare_examples": "examples",

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from disentangle._utils.callbacks import Progress, Say, silent
+from disentangle.contracts import registry
+from disentangle.contracts.correlation_settings import with_settings
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.hold_out import parts_line
 from disentangle.contracts.published_splits import check_split
@@ -30,6 +32,7 @@ class DatasetRequest:
     factors: tuple[str, ...] | None = None
     hold_out: tuple[str, ...] = ()
     hold_out_seed: int = 0
+    correlate: tuple[str, ...] = ()
     typed: str = field(default="", compare=False)
     """The name as the user typed it, for messages."""
 
@@ -42,9 +45,17 @@ class DatasetRequest:
         file: str | Path | None = None,
         factors: Sequence[str] | None = None,
         hold_out: Sequence[str] = (),
+        correlate: str | Sequence[str] = (),
         **given: Any,
     ) -> Self:
-        """Create a request from a user's arguments; paths become absolute."""
+        """Create a request from a user's arguments; paths become absolute.
+
+        Raises:
+            UsageError: `correlate` is invalid, or the dataset has no such setting.
+        """
+        pairs = (correlate,) if isinstance(correlate, str) else tuple(correlate)
+        if true_name(name) in registry.datasets.entries:  # before it is prepared
+            pairs = with_settings(pairs, true_name(name))
         return cls(
             name=true_name(name),
             typed=name,
@@ -52,13 +63,14 @@ class DatasetRequest:
             file=Path(file).expanduser().resolve() if file else None,
             factors=None if factors is None else tuple(factors),
             hold_out=tuple(hold_out),
+            correlate=pairs,
             **given,
         )
 
     @property
     def whole(self) -> Self:
         """The same request for the entire dataset."""
-        return replace(self, split=None, factors=None, hold_out=(), hold_out_seed=0)
+        return replace(self, split=None, factors=None, hold_out=(), hold_out_seed=0, correlate=())
 
     @property
     def record_fields(self) -> dict[str, Any]:
@@ -109,13 +121,14 @@ class DatasetRequest:
         split = self.split
         if split is None and not self.hold_out and "split" not in dataset.view_record:
             split = dataset.train_split if dataset.train_split != "all" else None
-        if split is None and self.factors is None and not self.hold_out:
+        if split is None and self.factors is None and not (self.hold_out or self.correlate):
             return dataset
         part = dataset.view(
             split=split,
             factors=self.factors,
             hold_out=self.hold_out,
             hold_out_seed=self.hold_out_seed,
+            correlate=self.correlate,
         )
         if "hold_out" in part.view_record and "hold_out" not in dataset.view_record:
             say(parts_line(part))

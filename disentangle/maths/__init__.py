@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
+    from disentangle.maths.hausdorff import draw_latent_pairs as draw_latent_pairs
+    from disentangle.maths.hausdorff import factorised_support as factorised_support
     from disentangle.maths.hessian_penalty import HessianPenalty as HessianPenalty
     from disentangle.maths.importance import Numbers as Numbers
     from disentangle.maths.importance import completeness as completeness
@@ -52,10 +54,12 @@ _HOMES = {
     "dci_scores": "importance",
     "discretise": "information",
     "disentanglement": "importance",
+    "draw_latent_pairs": "hausdorff",
     "each_varying_factor": "probes",
     "entropies": "information",
     "entropy": "information",
     "equal_count_bins": "matching",
+    "factorised_support": "hausdorff",
     "finite_array": "inputs",
     "fit_svms": "linear_svm",
     "floats": "inputs",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from disentangle.nn.networks import Locatello as Locatello
     from disentangle.nn.networks import Network as Network
     from disentangle.nn.networks import normal_weights as normal_weights
+    from disentangle.nn.predictors import LatentPredictors as LatentPredictors
     from disentangle.nn.quantisers import finite_scalar as finite_scalar
     from disentangle.nn.quantisers import finite_scalar_values as finite_scalar_values
     from disentangle.nn.quantisers import nearest_values as nearest_values
@@ -51,6 +52,7 @@ _HOMES = {
     "HigginsFC": "networks",
     "Hsu2024": "hsu2024",
     "IMAGENET": "frozen",
+    "LatentPredictors": "predictors",
     "LearnedGaussian": "likelihoods",
     "Likelihood": "likelihoods",
     "Locatello": "networks",

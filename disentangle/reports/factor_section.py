@@ -15,7 +15,7 @@ from disentangle.figures.image_grids import as_float
 from disentangle.figures.latents import Latents
 from disentangle.reports.scores_section import cells
 from disentangle.reports.sprites import data_uri, sprite_sheet, webp
-from disentangle.runs.records import describe_view
+from disentangle.runs.records import describe_view, uncorrelated
 from disentangle.runs.run import Run
 from disentangle.score_tables.cells import number
 
@@ -88,7 +88,7 @@ def factor_view(run: Run, latents: Latents) -> dict[str, Any] | None:
         "count": len(images),
         "size": len(grid),
         "untrained": int((~trained).sum()),
-        "view": describe_view(run.record.dataset.view),
+        "view": describe_view(uncorrelated(run.record.dataset.view)),
         "factors": factors,
         "fixed": [
             f"{name} = {part.names(k)[0]}"

@@ -260,7 +260,14 @@ def describe_view(view: Mapping[str, Any]) -> str:
         parts.append(f"held out {name} ({held_out})" if name else f"held out {held_out}")
     if "hold_out_seed" in view:
         parts.append(f"by seed {view['hold_out_seed']}")
+    if "correlate" in view:
+        parts.append("correlated " + " and ".join(view["correlate"]))
     return ", ".join(parts)
+
+
+def uncorrelated(view: View) -> View:
+    """A view without its correlation, which changes how often images are drawn, but not which."""
+    return {name: choice for name, choice in view.items() if name != "correlate"}
 
 
 def read_record(cls: type[R], file: Path) -> R:

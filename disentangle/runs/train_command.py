@@ -76,6 +76,7 @@ def data_options(data: DatasetRecord) -> dict[str, Any]:
         "factors": ",".join(view["factors"]) if "factors" in view else None,
         "hold_out": held_out,
         "hold_out_seed": view.get("hold_out_seed"),
+        "correlate": view.get("correlate"),
         "image_size": data.image_size,
         "channels": data.channels,
         "data_dir": data.data_dir,

@@ -152,6 +152,8 @@ def format_of(path: Path) -> str:
 def as_long_csv(runs: Sequence[Run | External], columns: Container[ColumnKey] | None = None) -> str:
     """The scores of runs as CSV, one line per score and run.
 
+    `view` is what was scored, and `part` what the run was trained on; empty for all images.
+
     Args:
         runs: runs on any datasets, and external encoders, which have no steps.
         columns: the columns whose scores to write [default: all].
@@ -165,7 +167,7 @@ def as_long_csv(runs: Sequence[Run | External], columns: Container[ColumnKey] | 
             "score" if f == "name" else f"metric_{f}" if f in ("version", "seed") else f
             for f in fields
         ]
-        + ["metric_knobs", "factors", "view", "made_by"]
+        + ["metric_knobs", "factors", "view", "made_by", "part"]
     )
     source = made_by()
     trained = deduplicated(run for run in runs if isinstance(run, Run))[0]
@@ -174,6 +176,7 @@ def as_long_csv(runs: Sequence[Run | External], columns: Container[ColumnKey] | 
     for run in every:
         data = run.record.dataset
         run_values = [run.path.name, data.name, data.fingerprint, *words_of(run)]
+        part = "" if isinstance(run, External) else run.record.data[1]
         for score in current_scores(run):
             if columns is not None and score.key not in columns:
                 continue
@@ -181,6 +184,7 @@ def as_long_csv(runs: Sequence[Run | External], columns: Container[ColumnKey] | 
             view = describe_view(score.view)
             values = ["" if getattr(score, f) is None else getattr(score, f) for f in fields]
             row = [*run_values, *values, knobs, " ".join(score.factors), view, source]
+            row.append(part)
             writer.writerow(row)
     return out.getvalue()
 

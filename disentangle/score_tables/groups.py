@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from disentangle.runs.external import External, without_copies
+from disentangle.runs.records import uncorrelated
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.runs.scores import current_scores
@@ -44,7 +45,7 @@ class Group:
 def images_scored(runs: Sequence[Run]) -> set[Images]:
     """The images that runs were scored on; those trained on, if there are no scores yet."""
     record = runs[0].record.dataset
-    view = tuple(sorted(item for item in record.view.items() if item[0] != "factors"))
+    view = tuple(sorted(item for item in uncorrelated(record.view).items() if item[0] != "factors"))
     return {images_of(column) for column in by_column(runs)} or {(record.fingerprint, view)}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.published_splits import HOLD_OUT, scored_part
 from disentangle.errors import UsageError
-from disentangle.runs.records import DatasetRecord, Record
+from disentangle.runs.records import DatasetRecord, Record, uncorrelated
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import DEFAULT_PROTOCOL
 from disentangle.scoring.measure import ScoreRequest, score_requests
@@ -126,23 +126,30 @@ class ScoringRequest(Record):
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """The dataset or view on which a run is scored; None for the one it was trained on.
 
+        Correlated factors are for training only: all images count alike.
+
         Args:
             run: the run.
             dataset: a dataset that overrides the run's own.
+
+        Raises:
+            UsageError: the factors of the given dataset are correlated.
         """
         if dataset is not None:
+            check_uncorrelated(dataset)
             restricted = self.split is not None or self.factors is not None
             if not restricted:
                 return dataset
             split = scored_part(dataset, self.split) or self.split
             return dataset.view(split=split, factors=self.factors)
-        view: dict[str, Any] = dict(run.record.dataset.view)
+        trained = run.record.dataset.view
+        view: dict[str, Any] = uncorrelated(trained)
         published = scored_part(run.whole, self.split)
         split = published or self.split
         if split is None and view.get("split") == "train":
             has_test = view.get("hold_out") or "test" in run.whole.splits
             split = "test" if has_test else None
-        if split is None and self.factors is None:
+        if split is None and self.factors is None and view == trained:
             return None
         if split is not None:
             if published:  # it holds out images itself
@@ -153,13 +160,27 @@ class ScoringRequest(Record):
         return run.whole.view(**view)
 
     def part_of(self, dataset: Dataset) -> Dataset:
-        """The view of a dataset to score: as requested, else its test split."""
+        """The view of a dataset to score: as requested, else its test split.
+
+        Raises:
+            UsageError: its factors are correlated.
+        """
+        check_uncorrelated(dataset)
         split = scored_part(dataset, self.split) or self.split
         if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
             split = dataset.test_split
         if split is None and self.factors is None:
             return dataset
         return dataset.view(split=split, factors=self.factors)
+
+
+def check_uncorrelated(dataset: Dataset) -> None:
+    """Raise a UsageError if factors are correlated, as metrics draw all images alike."""
+    if dataset.correlation:
+        raise UsageError(
+            f"this view of {dataset.name} has correlated factors, which are for training only; "
+            "score the images without them (`dataset.whole`, or a view without `correlate`)"
+        )
 
 
 def check_seed(seed: Any) -> int:

@@ -151,9 +151,7 @@ def time_steps(run: Run, device: torch.device) -> float:
         every = log_interval(training)
         steps = steps_of(update, optimizers, History(every, device), feed, training)
         length = steps.block_length(0, training.steps)
-        order = batches(
-            len(dataset), training.batch_size, training.seed, 0, (WARM + TRIAL) * length
-        )
+        order = batches(dataset, training.batch_size, training.seed, 0, (WARM + TRIAL) * length)
         read = BlockReader(model, dataset, order, training.seed)
         began = 0.0
         for number in range(WARM + TRIAL):

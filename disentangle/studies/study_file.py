@@ -20,7 +20,7 @@ OPENING = ("file", "image_size", "channels")
 """Keys of a dataset that set how it is opened."""
 SEEDS = 1_000_000
 """Maximum number of seeds; more is taken for a mistake."""
-VIEW = ("split", "factors", "hold_out", "hold_out_seed")
+VIEW = ("split", "factors", "hold_out", "hold_out_seed", "correlate")
 """Keys of a dataset besides `name` and `OPENING`: the part to use."""
 
 
@@ -35,6 +35,7 @@ class DatasetAsked(Strict):
     factors: tuple[StrictStr, ...] | None = Field(default=None, min_length=1)
     hold_out: tuple[StrictStr, ...] = ()
     hold_out_seed: Whole = Field(default=0, ge=0)
+    correlate: tuple[StrictStr, ...] = ()
 
 
 class ScoresAsked(Strict):

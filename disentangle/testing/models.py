@@ -11,6 +11,7 @@ from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.tensors import digest
 from disentangle.cli.train import model_command
 from disentangle.contracts.common_options import Training
+from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.model import Code, Posterior
 from disentangle.runs import checkpoint
 from disentangle.testing import knobs as knob_rules
@@ -188,11 +189,12 @@ def batch_is_left_as_it_was(s: Subject) -> None:
     """No tensor of the batch is changed in place."""
     model = s.build()
     batch = s.batch(model)
-    before = {"x": batch.x.clone(), "pair": None if batch.pair is None else batch.pair.clone()}
+    tensors = {name: getattr(batch, name) for name in ("x", "pair", "changed", "labels")}
+    before = {name: tensor.clone() for name, tensor in tensors.items() if tensor is not None}
     model.terms(batch)
     for name, tensor in before.items():
         require(
-            tensor is None or torch.equal(tensor, getattr(batch, name)),
+            torch.equal(tensor, tensors[name]),
             f"terms() changes batch.{name} in place: work on a copy. Operations whose name ends "
             "with _ and layers with inplace=True overwrite their input",
         )
@@ -259,9 +261,19 @@ def traversal_is_in_order(s: Subject) -> None:
 def pairs_are_images_of_the_dataset(s: Subject) -> None:
     """pair() returns an index for each image, drawn only from the given generator."""
     model, index = s.build(), np.arange(N)
+    require(
+        not model.labelled_images()
+        or (issubclass(s.kind.needs, Labelled) and s.kind.supervision != ""),
+        "labelled_images() uses labels: set `needs = Labelled`, and say so in `supervision`",
+    )
     first, second = (model.pair(s.data, index, numpy_rng(0, "pairs")) for _ in range(2))
     if first is None or second is None:
+        require(not s.kind.reads_changed, "reads_changed needs pairs, but pair() returns none")
         return
+    require(
+        not s.kind.reads_changed or issubclass(s.kind.needs, Labelled),
+        "reads_changed needs the labels of both images: set `needs = Grid` or `needs = Labelled`",
+    )
     inside = first.shape == (N,) and bool(((first >= 0) & (first < len(s.data))).all())
     require(
         inside,

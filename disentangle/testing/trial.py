@@ -14,9 +14,11 @@ from disentangle._utils.seeds import initialising, numpy_rng, torch_rng
 from disentangle.contracts import registry
 from disentangle.contracts.dataset import Index
 from disentangle.contracts.model import Batch, Model, Term, Terms
+from disentangle.data.pairs import changed_factors
 from disentangle.testing.check import require
 from disentangle.testing.examples import Speckle
 from disentangle.training.checks import term_sets
+from disentangle.training.labelled import draw_labelled, in_turn, scaled_labels
 
 Shape = tuple[int, int, int]
 N = 6
@@ -41,11 +43,28 @@ class Subject:
     def batch(self, model: Model, copies: int = 1, step: int = 3, images: int = N) -> Batch:
         """Return a batch of the same few images, repeated, with pairs if the model needs them."""
         index = np.tile(np.arange(images), copies)
-        pair = model.pair(self.data, np.arange(images), numpy_rng(0, "pairs"))
-        second = None if pair is None else self.images(np.tile(pair, copies))
-        rng = torch_rng(0, "noise")
-        x = self.images(index)
-        return Batch(x=x, step=step, steps=10, dataset_size=len(self.data), rng=rng, pair=second)
+        labelled = draw_labelled(self.data, min(model.labelled_images(), len(self.data)), seed=0)
+        if len(labelled):
+            pair: Index | None = in_turn(labelled, 0, images)
+        else:
+            pair = model.pair(self.data, np.arange(images), numpy_rng(0, "pairs"))
+        second = changed = labels = None
+        if pair is not None:
+            second = self.images(np.tile(pair, copies))
+            if model.reads_changed:
+                changed = torch.from_numpy(changed_factors(self.data, index, np.tile(pair, copies)))
+            if len(labelled):
+                labels = torch.from_numpy(scaled_labels(self.data, np.tile(pair, copies)))
+        return Batch(
+            x=self.images(index),
+            step=step,
+            steps=10,
+            dataset_size=len(self.data),
+            rng=torch_rng(0, "noise"),
+            pair=second,
+            changed=changed,
+            labels=labels,
+        )
 
     def images(self, index: Index) -> Tensor:
         """Return images in [0, 1]."""

@@ -4,7 +4,9 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from math import inf
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from disentangle._utils.seeds import numpy_rng
@@ -12,24 +14,34 @@ from disentangle._utils.tensors import to_device
 from disentangle.contracts import entry_points
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.errors import BrokenContract
-from disentangle.runs.records import DatasetRecord
+from disentangle.runs.records import DatasetRecord, uncorrelated
 from disentangle.training.resident import ResidentImages, free_bytes
 
 Shared = MutableMapping[str, ResidentImages]
 """Resident images by the dataset that they are of, for trainings in the same process."""
 
 
-def batches(images: int, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
-    """Yield the index of each batch from step `start` on; each epoch is a new permutation.
+def batches(dataset: Dataset, size: int, seed: int, start: int, steps: int) -> Iterator[Index]:
+    """Yield the index of each batch from step `start` on; each epoch has a new order.
 
     An incomplete last batch of an epoch is dropped.
     """
-    per_epoch = images // size
+    per_epoch = len(dataset) // size
     for step in range(start, steps):
         epoch, offset = divmod(step, per_epoch)
         if step == start or offset == 0:
-            order = numpy_rng(seed, "order", epoch).permutation(images)
+            order = order_of(dataset, seed, epoch)
         yield order[offset * size : (offset + 1) * size]
+
+
+def order_of(dataset: Dataset, seed: int, epoch: int) -> Index:
+    """The images of an epoch: a permutation, or as many draws by weight if factors are correlated.
+
+    Draws are independent, so an image can occur several times in an epoch, or never.
+    """
+    if dataset.correlation:
+        return dataset.draw(len(dataset), numpy_rng(seed, "weighted order", epoch))
+    return numpy_rng(seed, "order", epoch).permutation(len(dataset))
 
 
 class BatchLoader:
@@ -64,7 +76,9 @@ class BatchLoader:
             resident = device.type == "cuda" and images >= len(dataset)
         if resident:
             shared = {} if shared is None else shared
-            key = DatasetRecord.of(dataset).model_dump_json()
+            record = DatasetRecord.of(dataset)
+            record = record.model_copy(update={"view": uncorrelated(record.view)})
+            key = record.model_dump_json()
             self.images = shared.get(key)
             if self.images is None:
                 with suppress(torch.OutOfMemoryError):
@@ -91,6 +105,10 @@ class BatchLoader:
                 f"torch.uint8, got {len(images)} of {images.dtype}"
             )
         return self._pinned(images)
+
+    def moved(self, values: NDArray[np.generic]) -> Tensor:
+        """An array of truth values or numbers on the device."""
+        return self._pinned(torch.from_numpy(values)).to(self.device, non_blocking=True)
 
     def _pinned(self, tensor: Tensor) -> Tensor:
         """The tensor in pinned memory, which a GPU copies asynchronously."""

@@ -153,7 +153,7 @@ def predict(
     """Predict collapse from the spectrum of a sample of images.
 
     Args:
-        dataset: any images.
+        dataset: any images; they are drawn as in training if factors are correlated.
         likelihood: `gaussian` or `bernoulli`.
         variance: variance of a pixel in the Gaussian likelihood.
         beta: weight of the KL term, in nats per image.
@@ -162,7 +162,10 @@ def predict(
         seed: seed for sampling the images.
     """
     rng = numpy_rng(seed, "spectrum")
-    index = np.sort(rng.permutation(len(dataset))[:sample])
+    if dataset.correlation:
+        index = np.sort(dataset.draw(min(sample, len(dataset)), rng))
+    else:
+        index = np.sort(rng.permutation(len(dataset))[:sample])
     images = dataset.images(index).contiguous().numpy()
     x = images.reshape(len(index), prod(dataset.image_shape)).astype(np.float64) / 255
     halves = [rng.permutation(len(x))[: max(2, len(x) // 2)] for _ in range(HALVES)]

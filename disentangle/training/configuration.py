@@ -10,7 +10,7 @@ from disentangle._utils.device import device_name
 from disentangle._utils.versions import commit, now, package_versions
 from disentangle.contracts import entry_points, registry
 from disentangle.contracts.common_options import Training
-from disentangle.contracts.dataset import Dataset
+from disentangle.contracts.dataset import Dataset, Grid
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.settings import (
     NORMALISED,
@@ -129,6 +129,20 @@ class ModelRequest:
                 f"use --batch-size {images} or less"
             )
 
+    def check_dataset(self, settings: Mapping[str, Setting], dataset: Dataset) -> None:
+        """Raise `UsageError` if the model refuses a dataset with these settings."""
+        try:
+            model = self.kind(**{name: setting.value for name, setting in settings.items()})
+        except (RuntimeError, TypeError, ValueError, OverflowError):
+            return  # such a model is reported when it is built
+        model.check_dataset(dataset)
+        labelled = model.labelled_images()
+        if labelled > len(dataset):
+            raise UsageError(
+                f"{self.name} is given the labels of {labelled:,} images, but '{dataset.name}' has "
+                f"only {len(dataset):,}: set a lower number"
+            )
+
     def on(
         self,
         dataset: Dataset,
@@ -151,10 +165,7 @@ class ModelRequest:
             UsageError: options that are inconsistent, or invalid for this dataset.
         """
         if not isinstance(dataset, self.kind.needs):
-            raise UsageError(
-                f"{self.kind.__name__} needs a dataset that is {self.kind.needs.strength}, but "
-                f"'{dataset.name}' is only {dataset.strength}"
-            )
+            raise UsageError(f"{self.name} {unmet(self.kind.needs, dataset)}")
         paper = self.paper(dataset.name)
         if paper.note and not set(self.settings) & {"beta", "beta_norm", "variance"}:
             say(f"preset {self.preset}: {paper.note}")
@@ -163,6 +174,7 @@ class ModelRequest:
             raise UsageError(f"'{dataset.name}' has one image; training needs at least two")
         self.check_batch_size(recipe["batch_size"].value, dataset)
         settings = self.settings_on(dataset, paper.model)
+        self.check_dataset(settings, dataset)
         data = DatasetRecord.of(dataset, **opening)
         record = make_record(self.name, self.kind, settings, recipe, data, device, self.preset)
         return TrainingPlan(self.kind, record.model_copy(update={"midway": periodic}), dataset)
@@ -259,6 +271,18 @@ def kl_weight(kind: "type[Model]", values: Mapping[str, Any]) -> float | None:
     """The weight of the KL term in nats per image; None for a model without exactly one."""
     weights = [values[name] for name, knob in knobs(kind).items() if knob.normalised]
     return float(weights[0]) if len(weights) == 1 else kind.fixed_kl_weight
+
+
+def unmet(needs: type[Dataset], dataset: Dataset) -> str:
+    """Say that a model needs another class of dataset, and what to do."""
+    only = f"but '{dataset.name}' is only {dataset.strength}"
+    if not issubclass(needs, Grid):
+        return f"needs a dataset that is {needs.strength}, {only}"
+    remedy = "choose a dataset that has them all, such as dsprites"
+    if isinstance(dataset.whole, Grid):
+        only = f"of which this part of '{dataset.name}' lacks some"
+        remedy = "hold out whole values of a factor, as by `--hold-out FACTOR=VALUE`"
+    return f"needs a grid, an image for every combination of factors, {only}; {remedy}"
 
 
 def dataset_defaults(kind: "type[Model]", dataset: Dataset) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def fit(
     ).to(device)
     with named(plugin):
         check_networks(model, probe[:2])
-    order = batches(len(dataset), training.batch_size, training.seed, state.done, steps)
+    order = batches(dataset, training.batch_size, training.seed, state.done, steps)
     read = BlockReader(model, dataset, order, training.seed)
     taker = taker_of(state, dataset, plugin)
     intervals = [state.history.every, checkpoint_every, *midway.intervals]

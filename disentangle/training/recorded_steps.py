@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from disentangle._utils.seeds import derive
@@ -124,6 +126,34 @@ class StagedImages:
         return self.resident(chosen) if self.resident else to_device(chosen, chosen.device)
 
 
+class StagedValues:
+    """What a block of steps has besides images, an array for each step, on the device.
+
+    Args:
+        feed: the dataset.
+        steps: the maximum number of steps in a block.
+    """
+
+    def __init__(self, feed: BatchLoader, steps: int) -> None:
+        self.feed, self.steps = feed, steps
+        self.staged: Tensor | None = None
+
+    def stage(self, values: NDArray[np.generic] | None) -> None:
+        """Bring the arrays of steps [K, ...] to the device, if there are any."""
+        if values is None:
+            return
+        moved = self.feed.moved(values)
+        if self.staged is None:
+            self.staged = moved.new_zeros((self.steps, *moved.shape[1:]))
+        self.staged[: len(moved)].copy_(moved, non_blocking=True)
+
+    def batch(self, position: Tensor) -> Tensor | None:
+        """The array of the step at a position of the block, a tensor on the device."""
+        if self.staged is None:
+            return None
+        return self.staged.index_select(0, position.view(1)).squeeze(0)
+
+
 class RecordedSteps:
     """Takes blocks of steps; whole blocks are replayed.
 
@@ -149,6 +179,7 @@ class RecordedSteps:
         self.training, self.length = training, steps_per_graph(every)
         self.first = StagedImages(feed, self.length, training.batch_size)
         self.second: StagedImages | None = None
+        self.changed, self.labels = (StagedValues(feed, self.length) for _ in range(2))
         self.step = torch.zeros((), dtype=torch.int64, device=feed.device)
         self.position = torch.zeros((), dtype=torch.int64, device=feed.device)
         self.rngs = [torch.Generator(feed.device) for _ in range(self.length)]
@@ -183,6 +214,8 @@ class RecordedSteps:
             if self.second is None:
                 self.second = StagedImages(self.feed, self.length, self.training.batch_size)
             self.second.stage(block.pairs)
+        self.changed.stage(block.changed)
+        self.labels.stage(block.labels)
         for step, rng in enumerate(self.rngs[: len(block)], block.start):
             rng.manual_seed(derive(self.training.seed, "noise", step))
 
@@ -199,6 +232,8 @@ class RecordedSteps:
             dataset_size=len(self.feed.dataset),
             rng=rng,
             pair=None if self.second is None else self.second.batch(self.position),
+            changed=self.changed.batch(self.position),
+            labels=self.labels.batch(self.position),
         )
         self.sets = self.update(batch)
         self.history.add(self.step, self.sets)

@@ -73,6 +73,7 @@ def train(
     factors: Sequence[str] | None = None,
     hold_out: Sequence[str] = (),
     hold_out_seed: int = 0,
+    correlate: str | Sequence[str] = (),
     preset: str | None = None,
     keep: str | None = None,
     score_every: int | None = None,
@@ -108,6 +109,8 @@ def train(
         hold_out: images to hold out: a share (`"0.2"`) or combinations (`"shape=heart"`); see
             `Dataset.view`.
         hold_out_seed: seed for a held-out share.
+        correlate: pairs of factors that are correlated in training (`"floor_hue,wall_hue=0.2"`), or
+            names of the dataset's settings (`"pair-1"`); see `Dataset.view`.
         preset: the name of a preset that has this model and dataset. It overrides the defaults of
             the dataset and the plugins; options given here override it.
         keep: `every:N`, to keep a permanent checkpoint every N steps, in `history`.
@@ -155,6 +158,7 @@ def train(
         factors=factors,
         hold_out=hold_out,
         hold_out_seed=hold_out_seed,
+        correlate=correlate,
     )
     request.paper(dataset if isinstance(dataset, str) else dataset.name)  # before it is prepared
     whole = opened(dataset) if isinstance(dataset, Dataset) else data_request.open(say, progress)
@@ -370,8 +374,10 @@ def fit_and_record(
 
 
 def remarks(run: Run, kind: type[Model]) -> Iterator[str]:
-    """What its settings let expect of a training, as lines of text: collapse, cut warm-ups."""
+    """What its settings let expect of a training, in lines: correlation, collapse, warm-ups."""
     values, steps = run.record.knobs, int(run.record.recipe["steps"])
+    if pairs := run.record.dataset.view.get("correlate"):
+        yield correlation(pairs, run.dataset)
     weight = kl_weight(kind, values)
     if weight is not None:
         arguments = (weight, values["latents"], values["likelihood"], values["variance"])
@@ -388,6 +394,15 @@ def remarks(run: Run, kind: type[Model]) -> Iterator[str]:
                 f"{WARNING}training ends after {steps:,} steps, before the end of "
                 f"the {rise:,} steps of `--{name.replace('_', '-')}`"
             )
+
+
+def correlation(pairs: Any, dataset: Dataset) -> str:
+    """A line about correlated factors: how much the training sees of the images."""
+    varied = 1 / float((dataset.chances**2).sum())
+    return (
+        f"correlated factors {' and '.join(pairs)}: training draws images by weight, effectively "
+        f"{varied:,.0f} of {len(dataset):,}; scores are of uncorrelated images"
+    )
 
 
 @contextmanager

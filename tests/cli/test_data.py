@@ -181,7 +181,7 @@ def test_own_images_are_verified(command, photos):
 
 
 def test_own_images_are_shown_in_one_picture(command, photos, tmp_path):
-    code, out, _ = command("data", "show", "./photos")
+    code, out, _ = command("data", "sheet", "./photos")
     assert (code, last(out)) == (0, "photos.png")
     with Image.open(tmp_path / "photos.png") as picture:
         assert picture.width > 500
@@ -254,6 +254,33 @@ def test_verify_of_what_is_not_prepared_says_how_to(command, tmp_path):
     assert "disentangle data prepare chairs" in err
 
 
+def test_show_lists_the_settings_of_a_dataset_that_is_not_prepared(command, tmp_path):
+    code, out, _ = command("data", "show", "Shapes3D", "--data-dir", tmp_path / "data")
+    assert code == 0
+    assert out.splitlines()[0].startswith("shapes3d: 480,000 images, not available; run `")
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines() if line}
+    assert lines["pair-1"] == "floor_hue,wall_hue; sigma 0.1"
+    assert lines["two-pairs-1"] == "scale,floor_hue and shape,wall_hue; sigma 0.4 or 0.1 or 0.04"
+    assert "Roth et al. (2023)" in out
+    assert lines["montero-shape2fhue"] == "shape 3 with floor hues from 0.5"
+    assert not (tmp_path / "data").exists()
+
+
+def test_show_says_which_settings_are_our_own(command):
+    _, out, _ = command("data", "show", "chairs-parametric")
+    assert "disentangle's own" in out
+
+
+def test_show_describes_a_dataset_that_is_ready_or_needs_no_files(command, npz):
+    code, out, err = command("data", "show", "tiny")
+    assert code == 0
+    assert "tiny: 75 images, 1 x 64 x 64" in out
+    assert "colour 1 (not scored), side 3, x 5, y 5" in out
+    assert "Correlated factors" not in out
+    assert "`disentangle data sheet tiny`" in out + err
+    assert "own.npz: 12 images" in command("data", "show", npz)[1]
+
+
 @pytest.fixture
 def held_out(command, npz, tmp_path):
     """A run that two combinations were held out of."""
@@ -285,6 +312,56 @@ def test_score_records_what_it_was_computed_on(command, held_out):
         "hold_out": ["x=a,y=2", "x=c,y=4"],
         "factors": ["y"],
     }
+
+
+def test_correlated_run_is_scored_on_uncorrelated_images_and_named_in_its_own_table(
+    command, tmp_path
+):
+    code, out, err = command("train", "vae", "tiny", *QUICK, "--correlate", "side,x=0.1")
+    assert code == 0, err
+    assert "correlated factors side,x=0.1: training draws images by weight" in err
+    run = load_run(tmp_path / last(out))
+    assert run.record.dataset.view == {"correlate": ("side,x=0.1",)}
+    plain = last(command("train", "vae", "tiny", *QUICK)[1])
+    code, out, _ = command("score", "--metric", "mig")
+    assert code == 0
+    assert out.count("Trained on: tiny (") == 1
+    assert out.count("Trained on: tiny, correlated side,x=0.1 (") == 1
+    assert out.count("Scored on: all images.") == 1
+    (score,) = json.loads((run.path / "scores.json").read_text())["scores"]
+    assert score["view"] == {}
+    code, _, err = command("udr", run.path, plain)
+    assert code == 2
+    assert "UDR needs runs that were trained on the same images" in err
+
+
+def test_correlated_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_path):
+    words = ["--hold-out", "0.5", "--correlate", "x,-y=0.5"]
+    _, out, _ = command("train", "vae", npz, *QUICK, *words)
+    run = load_run(tmp_path / last(out))
+    assert command("score", run.path, "--metric", "mig")[0] == 0
+    (score,) = json.loads((run.path / "scores.json").read_text())["scores"]
+    assert score["view"] == {"split": "test", "hold_out": ["0.5"], "hold_out_seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "spec", "message"),
+    [
+        ("shapes3d", "pair-9", "shapes3d has no setting 'pair-9'; did you mean 'pair-"),
+        ("shapes3d", "floor_hue,wall_hue=0", "expected a finite width above 0"),
+        ("tiny", "side,z=0.1", "tiny has no factor 'z'"),
+        ("tiny", "side,side=0.1", "expected two factors, got 'side' twice"),
+        ("tiny-photos", "a,b=0.1", "tiny-photos has no labels, so no factors to correlate"),
+    ],
+)
+def test_correlation_that_makes_no_sense_is_one_line(command, dataset, spec, message, tmp_path):
+    code, out, err = command("train", "vae", dataset, *QUICK, "--correlate", spec)
+    assert code == 2
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (tmp_path / "results").exists()
 
 
 def test_run_that_holds_out_is_scored_on_what_it_did_not_see(command, npz, tmp_path):
@@ -323,6 +400,6 @@ def test_file_that_a_dataset_does_not_take_is_refused(command, words, what):
 
 
 def test_grid_and_labels_are_shown_one_row_a_factor(command, npz, tmp_path):
-    code, out, _ = command("data", "show", "tiny", "--output", "deep/tiny.png")
+    code, out, _ = command("data", "sheet", "tiny", "--output", "deep/tiny.png")
     assert (code, last(out)) == (0, "deep/tiny.png")
     assert (tmp_path / "deep" / "tiny.png").exists()

@@ -13,7 +13,6 @@ from disentangle.cli.app import app
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["data", "show", "nosuch"], "`disentangle data show` is now `disentangle data sheet`"),
         (["data", "prepare", "nosuch", "--from", "x"], "the option --from of `prepare`"),
         (["data", "prepare", "nosuch", "--from=x"], "the option --from of `prepare`"),
         (
@@ -54,6 +53,6 @@ def test_pages_and_messages_use_the_new_spellings():
     root = Path(__file__).parents[2]
     sources = (root / "disentangle").rglob("*.py")
     files = [root / "README.md", *(root / "docs").glob("*.md"), *sources]
-    old = re.compile(r"data show\b|figure sweep\b|data prepare .*--from|--(base|preset) seed\b")
+    old = re.compile(r"figure sweep\b|data prepare .*--from|--(base|preset) seed\b")
     places = {file.name for file in files if old.search(file.read_text())}
     assert places == {"bases.py"}  # which takes one of them

@@ -83,6 +83,7 @@ def test_purposes_of_streams_are_what_they_were():
         "'udr'",
         "f'hold out {factor}'",
         "f'metric {self.name}'",
+        "'weighted order'",
         "purpose",
     }
     assert {p for name in ("disentangle", "plugins") for p in purposes(ROOT / name)} == known

@@ -216,6 +216,28 @@ class PairsOutside(Right):
         return np.asarray(index) + len(dataset) - 1
 
 
+class AsksWithoutPairs(Right):
+    """It reads which factors differ in pairs, but makes no pairs."""
+
+    reads_changed = True
+
+
+class AsksWithoutLabels(Right):
+    """It reads which factors differ in pairs of images that need not have labels."""
+
+    reads_changed = True
+
+    def pair(self, dataset, index, rng):
+        return index
+
+
+class KnowsLabels(Right):
+    """It is given the labels of images that need not have any, and does not say so."""
+
+    def labelled_images(self):
+        return 5
+
+
 class ComparesImages(Right):
     """Its KL term has the spread of means over the batch, which is 0 for one image."""
 

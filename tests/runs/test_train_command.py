@@ -26,6 +26,7 @@ def trained(command, *words):
         ["beta-vae", "tiny", "--beta-norm", "0.01", "--latents", "3"],
         ["vae", "tiny", "--hold-out", "0.25", "--hold-out-seed", "4"],
         ["vae", "tiny", "--hold-out", "side=1,x=2", "--factors", "x,y"],
+        ["vae", "tiny", "--correlate", "side,-x+0.25=0.3", "--correlate", "side,y=0.2"],
         ["vae", "tiny-photos"],
         ["vae", "tiny", "--keep", "every:1", "--score-every", "1", "--metric", "mig:bins=5"],
         ["vae", "tiny", "--score-every", "2"],

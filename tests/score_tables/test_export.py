@@ -140,6 +140,14 @@ def test_one_heading_of_the_wide_csv_means_one_thing(variant):
     assert len(names) == 2
 
 
+def test_long_csv_says_what_each_run_was_trained_on(variant):
+    view = {"correlate": ("side,x=0.2",)}
+    runs = [variant("a", values=[{"value": 0.1}]), variant("b", values=[{"value": 0.2}], view=view)]
+    rows = list(csv.DictReader(io.StringIO(as_long_csv(runs))))
+    assert [row["part"] for row in rows] == ["", "correlated side,x=0.2"]
+    assert {row["view"] for row in rows} == {""}
+
+
 def test_long_csv_has_the_runs_own_scores_once(variant):
     scores = [{"value": 0.1}, {"value": 9.0, "weights": "0" * 64}]
     run = variant("a", values=scores)

@@ -210,6 +210,14 @@ def test_shipped_study_asks_for_what_there_is(file):
             r"runs\.1: dataset\.hold_out: expected a list \[...\], got '0.2'",
         ),
         ('model = "vae"\ndataset = { name = "tiny", hold_out_seed = true }', "hold_out_seed: "),
+        (
+            'model = "vae"\ndataset = { name = "tiny", correlate = "side,x=0.2" }',
+            r"runs\.1: dataset\.correlate: expected a list \[...\], got 'side,x=0.2'",
+        ),
+        (
+            'model = "vae"\ndataset = { name = "tiny", correlate = ["side,z=0.2"] }',
+            r"runs\.1: --correlate side,z=0.2: tiny has no factor 'z'",
+        ),
         ('model = "vae"\nbatch_size = 100000', r"runs\.1: batch size 100000 exceeds"),
     ],
     ids=str,
@@ -227,7 +235,7 @@ def test_metric_that_makes_no_sense_is_refused_before_anything_runs(plan):
 def test_planned_run_is_the_one_that_is_trained(plan, tmp_path):
     text = SMALL + (
         '[[runs]]\nmodel = "beta-vae"\nbeta-norm = 0.01\nseed = 3\n'
-        'dataset = { name = "tiny", hold_out = ["0.2"] }\n'
+        'dataset = { name = "tiny", hold_out = ["0.2"], correlate = ["side,x=0.2"] }\n'
     )
     job = plan(text).jobs[0]
     order = job.order

@@ -27,6 +27,7 @@ ARGUMENTS = {
     "factors": None,
     "hold_out": (),
     "hold_out_seed": 0,
+    "correlate": (),
     "keep": None,
     "score_every": None,
     "metrics": None,
@@ -109,6 +110,7 @@ def test_order_survives_its_way_to_the_worker(plan, tmp_path):
         "data_dir": str(tmp_path),
         "hold_out": ["0.2"],
         "hold_out_seed": 0,
+        "correlate": [],
         "keep": "every:2",
     }
 

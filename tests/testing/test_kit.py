@@ -127,6 +127,21 @@ WRONG = [
         "with each row 5 times (case 'repeated rows'",
     ),
     (rogue.ShortDetail, "details have the sizes of their axes", "got (2,)"),
+    (
+        rogue.AsksWithoutPairs,
+        "pairs are images of the dataset",
+        "reads_changed needs pairs, but pair() returns none",
+    ),
+    (
+        rogue.AsksWithoutLabels,
+        "pairs are images of the dataset",
+        "reads_changed needs the labels of both images: set `needs = Grid`",
+    ),
+    (
+        rogue.KnowsLabels,
+        "pairs are images of the dataset",
+        "labelled_images() uses labels: set `needs = Labelled`",
+    ),
 ]
 # What keeps a plugin from being tried at all: rules that build on it are skipped or fail as well.
 UNTRIABLE = [

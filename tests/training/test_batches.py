@@ -43,5 +43,14 @@ def test_view_lies_whole_in_its_own_order(data, monkeypatch):
     )
 
 
+def test_correlated_trainings_of_a_process_share_their_images(data):
+    shared = {}
+    views = [data, data.view(correlate=["side,x=0.2"]), data.view(correlate=["side,y=0.2"])]
+    loaders = [BatchLoader(view, CPU, resident=True, shared=shared) for view in views]
+    assert len({id(loader.images) for loader in loaders}) == len(shared) == 1
+    part = data.view(correlate=["side,x=0.2"], hold_out=["side=0"])
+    assert BatchLoader(part, CPU, resident=True, shared=shared).images is not loaders[0].images
+
+
 def test_images_on_a_cpu_stay_where_they_are(data):
     assert BatchLoader(data, CPU).images is None

@@ -136,7 +136,10 @@ def test_advise_command(strangers, command):
     assert "beta = 409.6 is the weight of the KL term" in out
     assert "warning: collapse is predicted" in out
     assert command("advise", "beta-vae", "tiny", "--beta", 1, "--beta-norm", 1)[0] == 2
-    for model in ("ae", "annealed-vae", "bio-ae", "dip-vae-i", "factor-qvae", "qlae", "tripod"):
+    for model in (
+        *("ae", "annealed-vae", "bio-ae", "dip-vae-i", "factor-qvae", "nash-ae", "qlae"),
+        "tripod",
+    ):
         out = command("advise", model, "tiny")[1]
         assert f"No prediction for '{model}'" in out
         assert "`disentangle advise vae tiny`" in out

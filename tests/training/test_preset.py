@@ -50,7 +50,10 @@ def test_presets_are_the_papers():
         "higgins2017",
         "hsu2023",
         "hsu2024",
+        "klindt2021",
         "locatello2019",
+        "locatello2020",
+        "montero2021",
         "replication",
     ]
     assert all(preset.about for preset in PRESETS.values())
@@ -274,3 +277,18 @@ def test_hsu2023_has_twice_as_many_latents_as_factors():
 def test_old_name_of_a_preset_is_taken_with_a_warning():
     with pytest.warns(OldSpelling, match="preset 'Seed' is now 'replication'"):
         assert load_preset("Seed").name == "replication"
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "batch", "steps"),
+    [
+        ("beta-vae", "dsprites", 64, 345_600),
+        ("vae", "mpi3d-real", 64, 486_000),
+        ("factor-vae", "shapes3d", 128, 112_500),
+    ],
+)
+def test_montero2021_trains_for_thirty_epochs_of_all_images(model, dataset, batch, steps):
+    settings = load_preset("montero2021").merged(model, dataset)
+    assert (settings.training["batch_size"], settings.training["steps"]) == (batch, steps)
+    images = {"dsprites": 737_280, "mpi3d-real": 1_036_800, "shapes3d": 480_000}
+    assert steps * batch == 30 * images[dataset]

@@ -1,5 +1,6 @@
 """Recorded steps are the steps: on a CPU, where a replay calls the recorded function."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -42,9 +43,11 @@ class Captures:
         return replay
 
 
-def trained(make, model="beta-vae", *, resident=True, start=0, training=TRAINING, **knobs):
+def trained(
+    make, model="beta-vae", *, resident=True, start=0, training=TRAINING, correlate=(), **knobs
+):
     """Take all steps; return the weights and the history."""
-    data = load_dataset("tiny")
+    data = load_dataset("tiny").view(correlate=correlate)
     made = registry.models.load(model)(latents=3, **knobs)
     with initialising(0):
         made.build(data.image_shape)
@@ -52,7 +55,7 @@ def trained(make, model="beta-vae", *, resident=True, start=0, training=TRAINING
     update = updating(made, make_optimizers(made, training), training, CPU)
     history = History(EVERY, CPU)
     steps = make(update, history, BatchLoader(data, CPU, resident=resident), training)
-    read = BlockReader(made, data, batches(len(data), 4, 0, start, STEPS), 0)
+    read = BlockReader(made, data, batches(data, 4, 0, start, STEPS), 0)
     done = start
     while done < STEPS:
         block = read(done, steps.block_length(done, STEPS))
@@ -73,8 +76,14 @@ def recorded(captures):
         ("beta-vae", {}),
         ("factor-vae", {}),
         ("ada-gvae", {}),
+        ("ml-vae", {}),
+        ("slow-vae", {}),
         ("annealed-vae", {"rise": 12}),
         ("factor-qvae", {}),
+        ("hfs-vae", {}),
+        ("jl1-vae", {"kl_warmup": 12}),
+        ("nash-ae", {}),
+        ("s2-beta-vae", {"labelled": 10}),
     ],
 )
 def test_recorded_steps_are_the_steps(model, knobs, resident):
@@ -85,6 +94,48 @@ def test_recorded_steps_are_the_steps(model, knobs, resident):
     exact = {"rtol": 0, "atol": 0} if not knobs else {"rtol": 1e-3, "atol": 1e-5}
     torch.testing.assert_close(weights, dict(eager[0]), **exact)
     assert means["terms"] == pytest.approx(eager[1]["terms"], rel=1e-5 if knobs else 0, abs=0)
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("make", [EagerSteps, lambda *parts: recorded(Captures())(*parts)])
+def test_model_is_given_the_factors_that_differ_in_each_pair(make, resident):
+    data, seen = load_dataset("tiny"), []
+    model = registry.models.load("ml-vae")(changes=0)
+    steps = make(
+        lambda batch: seen.append(batch.changed.clone()) or (),
+        History(EVERY, CPU),
+        BatchLoader(data, CPU, resident=resident),
+        TRAINING,
+    )
+    read = BlockReader(model, data, batches(data, 4, 0, 0, STEPS), 0)
+    expected = []
+    while len(seen) < STEPS:
+        block = read(len(seen), steps.block_length(len(seen), STEPS))
+        for index, pair in zip(block.indices, block.pairs, strict=True):
+            expected.append(data.labels(index) != data.labels(pair))
+        steps.take(block)
+    assert torch.equal(torch.stack(seen), torch.from_numpy(np.stack(expected)))
+    assert 0 < np.mean(expected) < 1
+
+
+@pytest.mark.usefixtures("strangers")
+def test_only_models_that_read_them_are_given_the_factors_that_differ():
+    data = load_dataset("tiny")
+    model = registry.models.load("ada-ml-vae")()
+    block = BlockReader(model, data, batches(data, 4, 0, 0, STEPS), 0)(0, 2)
+    assert block.pairs is not None
+    assert block.changed is None
+
+
+@pytest.mark.usefixtures("strangers")
+def test_recorded_steps_of_correlated_factors_are_the_steps():
+    options = {"model": "factor-vae", "correlate": ["side,x=0.3"]}
+    eager = trained(EagerSteps, **options)[0]
+    weights = trained(recorded(Captures()), **options)[0]
+    assert all(torch.equal(w, eager[k]) for k, w in weights.items())
+    plain = trained(EagerSteps, model="factor-vae")[0]
+    assert any(not torch.equal(w, eager[k]) for k, w in plain.items())
 
 
 @pytest.mark.usefixtures("strangers")

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 import disentangle
 from disentangle._utils.device import choose_device
+from disentangle._utils.seeds import derive
 from disentangle.contracts import registry
 from disentangle.contracts.common_options import Training
 from disentangle.contracts.model import Batch
@@ -30,6 +31,7 @@ from disentangle.training.checks import checked, term_sets
 from disentangle.training.optimizers import make_optimizers, updating
 from disentangle.training.stopping import Interrupted
 from disentangle.training.train import train
+from disentangle_plugins.models.vae import VAE
 
 pytestmark = pytest.mark.usefixtures("strangers")
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
@@ -44,10 +46,18 @@ SMALL = {"batch_size": 8, "figures": False, "device": "cpu"}
         ("vae", {"optimizer": "adamw", "clip": 0.5}),
         ("factor-vae", {"clip_value": 0.01}),
         ("qlae", {"optimizer": "adamw", "weight_decay": 1.0}),  # two groups of parameters
+        ("vae", {"correlate": ["side,x=0.3"]}),
+        pytest.param("factor-vae", {"correlate": ["side,x=0.3"]}, marks=pytest.mark.slow),
         ("tripod", {"latents": 4}),
         ("bio-ae", {}),  # buffers
+        ("nash-ae", {"latents": 4}),  # both of these, and an opponent
+        ("ml-vae", {"pairs": "locatello2020"}),  # which factors differ in pairs
+        ("slow-vae", {"kl_warmup": 9}),
         ("factor-qvae", {"lr_schedule": "cosine", "lr_steps": 19, "kl_warmup": 9}),
         pytest.param("dvae", {"cooling": 0.1}, marks=pytest.mark.slow),
+        ("s2-beta-vae", {"labelled": 10}),  # turns of labelled images
+        pytest.param("hfs-vae", {"scale_over": "batch"}, marks=pytest.mark.slow),
+        pytest.param("jl1-vae", {"kl_warmup": 9, "latents": 4}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -258,7 +268,7 @@ def test_each_entry_of_the_gradient_is_clipped_before_the_step(limit):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae"])
+@pytest.mark.parametrize("name", ["beta-vae", "factor-vae", "qlae", "ae", "bio-ae", "nash-ae"])
 def test_decay_leaves_out_what_the_model_names(name):
     model = registry.models.load(name)(latents=2)
     model.build((1, 64, 64))
@@ -278,6 +288,8 @@ def test_decay_leaves_out_what_the_model_names(name):
         assert kept == {k for k in before if k == "codebook" or k.endswith(".bias")}
     elif name in ("ae", "bio-ae"):
         assert kept == {k for k in before if k.endswith(".bias")}
+    elif name == "nash-ae":
+        assert kept == {k for k in before if k.endswith(".bias") or k.startswith("predictors.")}
     else:
         assert kept == {k for k in before if k.startswith("discriminator.")}
 
@@ -292,6 +304,8 @@ def test_decay_leaves_out_what_the_model_names(name):
         ("dip-vae-i", 2),
         ("dip-vae-ii", 2),
         ("tripod", 2),
+        ("hfs-vae", 2),
+        ("nash-ae", 2),
     ],
 )
 def test_batch_too_small_for_a_models_loss_is_refused(model, least, tmp_path):
@@ -461,6 +475,21 @@ def test_model_that_cannot_be_built_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+class Picky(VAE):
+    """It cannot be created with fewer than four latents."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.latents < 4:
+            raise ValueError("too few")
+
+
+def test_model_that_cannot_be_created_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DisentangleError, match=r"built with .* and latents=3.*: too few"):
+        train(Picky, "tiny", latents=3, results=tmp_path, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_pictures_of_an_unfinished_model_are_drawn_again_at_the_end(tmp_path):
     options = {"steps": 9, "results": tmp_path, **SMALL, "figures": True}
@@ -543,16 +572,59 @@ def test_absent_device_is_an_error(monkeypatch):
 
 
 def test_batches_of_an_epoch_hold_each_image_once():
-    first = np.concatenate(list(batches(75, 8, 0, 0, 9)))
-    second = np.concatenate(list(batches(75, 8, 0, 9, 18)))
+    first = np.concatenate(list(batches(load_dataset("tiny"), 8, 0, 0, 9)))
+    second = np.concatenate(list(batches(load_dataset("tiny"), 8, 0, 9, 18)))
     assert len(np.unique(first)) == len(first) == 72
     assert (first != second).any()
 
 
+def test_batches_of_correlated_factors_are_drawn_by_weight():
+    data = load_dataset("tiny").view(correlate=["side,x=0.00001"])
+    drawn = data.labels(np.concatenate(list(batches(data, 8, 0, 0, 9))))
+    assert {(int(side), int(x)) for side, x, _ in drawn} == {(0, 0), (1, 2), (2, 4)}
+
+
+def test_order_of_uncorrelated_images_is_what_it_was():
+    order = np.random.default_rng(derive(5, "order", 1)).permutation(75)
+    (batch,) = batches(load_dataset("tiny"), 8, 5, 10, 11)  # the second of the second epoch
+    assert (batch == order[8:16]).all()
+
+
+def test_training_says_what_it_sees_of_correlated_images(tmp_path):
+    lines = []
+    options = {"steps": 1, "results": tmp_path, "say": lines.append, **SMALL}
+    run = train("vae", "tiny", correlate="side,x=0.00001", **options)
+    assert run.record.dataset.view == {"correlate": ("side,x=0.00001",)}
+    assert (
+        "correlated factors side,x=0.00001: training draws images by weight, effectively 15 of 75; "
+        "scores are of uncorrelated images"
+    ) in lines
+    plain = train("vae", "tiny", **options)
+    assert plain.path != run.path
+
+
+def test_correlated_training_and_its_record_agree(tmp_path):
+    options = {"steps": 2, "results": tmp_path, **SMALL}
+    run = train("vae", "tiny", correlate=["side,x=0.3"], hold_out=["y=0"], **options)
+    again = disentangle.load_run(run.path).dataset
+    assert again.view_record == run.dataset.view_record
+    assert (again.chances == run.dataset.chances).all()
+
+
+def test_invalid_correlation_is_refused_before_the_dataset_is_opened(monkeypatch, tmp_path):
+    monkeypatch.setattr("disentangle.data.request.load_dataset", None)
+    for spec in ("pair-1", "side,x=0"):
+        with pytest.raises(UsageError, match=f"--correlate {spec}"):
+            train("vae", "tiny", correlate=[spec], results=tmp_path, **SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 def test_batches_from_a_step_on_are_those_of_the_whole():
-    whole = list(batches(75, 8, 3, 0, 25))
-    tail = list(batches(75, 8, 3, 11, 25))
-    assert all((a == b).all() for a, b in zip(whole[11:], tail, strict=True))
+    data = load_dataset("tiny")
+    for dataset in (data, data.view(correlate=["side,x=0.3"])):
+        whole = list(batches(dataset, 8, 3, 0, 25))
+        tail = list(batches(dataset, 8, 3, 11, 25))
+        assert all((a == b).all() for a, b in zip(whole[11:], tail, strict=True))
 
 
 def test_class_and_opened_dataset_train_without_being_registered(tmp_path):

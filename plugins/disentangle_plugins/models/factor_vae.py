@@ -42,8 +42,8 @@ class FactorVAE(Model):
         return torch.optim.Adam(parameters, lr=self.discriminator_lr, betas=(0.5, 0.9), fused=True)
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index | None:
-        """Draw the second batch, if its codes are permuted."""
-        return rng.integers(0, len(dataset), len(index)) if self.permuted == "two" else None
+        """Draw the second batch, as the first one, if its codes are permuted."""
+        return dataset.draw(len(index), rng) if self.permuted == "two" else None
 
     def terms(self, batch: Batch) -> tuple[Terms, Terms]:
         """Return the three terms of the model and the one term of the discriminator."""
