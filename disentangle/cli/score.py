@@ -171,6 +171,7 @@ def score(
             "give only one of --json and --detail; a run's scores.json and the file of "
             "--output contain the details"
         )
+    parts: list[str | None] = [*dict.fromkeys(names(split) or ())] or [None]
     requests = [
         ScoringRequest.of(
             metric,
@@ -180,7 +181,7 @@ def score(
             factors=names(factors),
             reduce=reduce,
         )
-        for part in dict.fromkeys(names(split) or [None])
+        for part in parts
     ]
     request = requests[0]
     choose_device(device)

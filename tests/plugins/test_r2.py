@@ -12,7 +12,7 @@ from disentangle import Unavailable
 from disentangle.contracts.source import Part
 from disentangle_plugins.metrics.r2 import R2, as_numbers, r2
 
-SIZES = {"a": 4, "b": 6, "c": 5}
+SIZES = {"a": 4, "b": 6, "c": 5, "d": 40}
 
 
 def rng(seed=0):
@@ -132,6 +132,23 @@ def test_parts_of_a_source_are_those_of_the_hold_out():
 def test_across_needs_both_parts(view):
     with pytest.raises(Unavailable, match="--split all"):
         R2(across=True).score(Viewed(**view), rng())
+
+
+def test_splits_of_a_dataset_are_parts_too():
+    source = Viewed()
+
+    class Split(type(source.dataset)):
+        @property
+        def splits(self):
+            every = np.arange(len(self))
+            return {"all": every, "train": every[:50], "test": every[50:70]}
+
+    source.dataset = Split(SIZES)
+    inside, outside = source.held_out_parts()
+    assert (inside.index.tolist(), outside.index.tolist()) == (
+        list(range(50)),
+        list(range(50, 70)),
+    )
 
 
 def test_no_image_is_drawn_twice():
