@@ -27,7 +27,7 @@ def factorised_support(z: Tensor, pairs: Tensor, rows: Tensor | None = None) -> 
     Args:
         z: latents, [N, D].
         pairs: the two latents of each pair, [P, 2].
-        rows: of z, whose values are combined, [C, P, 2] [default: every row with every row].
+        rows: of z, whose values are combined, [C, P, 2]; None for every row with every row.
     """
     points = z[:, pairs]  # [N, P, 2]
     if rows is None:
