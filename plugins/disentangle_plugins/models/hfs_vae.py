@@ -22,7 +22,7 @@ class HFSVAE(Model):
     S keeps the latents from shrinking: sum_d max(0, 1 - max_n mean_nd) + max(0, min_n mean_nd) is 0
     if each latent reaches from 0 to 1 in the batch (`batch`). The authors' code takes the extremes
     over the latents of each image instead, and sums over images (`latents`); its experiments have
-    no such term.
+    no such term. The default weights are a point of their grid.
     """
 
     about = "A VAE whose latents take all combinations of their values"
@@ -30,7 +30,7 @@ class HFSVAE(Model):
     min_batch = 2  # points to combine
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
-    gamma: float = knob(default=100.0, min=0, help="weight of the Hausdorff distances")
+    gamma: float = knob(default=10.0, min=0, help="weight of the Hausdorff distances")
     latent_pairs: int = knob(default=25, min=1, help="maximum number of pairs of latents per step")
     combinations: int = knob(
         default=100,
