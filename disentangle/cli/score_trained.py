@@ -100,6 +100,8 @@ def score_runs(
     for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
+                for request in requests[1:]:  # a typo in a later split is found before any work
+                    request.part_of_run(run)
                 scores = joined(
                     score_run(run, request, device=device, progress=progress, say=say_once)
                     for request in requests

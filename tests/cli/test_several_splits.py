@@ -31,6 +31,14 @@ def test_each_split_is_scored_and_shown_by_its_name(held, command):
     assert len(kept) == 2
 
 
+def test_a_typo_in_a_later_split_is_found_before_any_work(held, command):
+    words = ["score", "--metric", "mig:samples=50", "--results", "results"]
+    code, _, err = command(*words, "--split", "train,tset")
+    assert code != 0
+    assert "expected --split train, test or all, got 'tset'" in err
+    assert read_scores(held) == ()
+
+
 def test_one_split_has_no_name(held, command):
     code, _, err = command(
         *("score", "--metric", "mig:samples=50", "--split", "train", "--results", "results")
