@@ -121,8 +121,8 @@ def values_of(measurements: Sequence[Measurement], score: str) -> dict[str, Valu
 
 def claims_of(kind: type[Metric[Any]], score: str) -> tuple[Property, ...]:
     """The properties that a score claims to measure; see `Metric.claims`."""
-    if score in kind.claims:
-        return kind.claims[score]
+    if kind.claims:
+        return kind.claims.get(score, ())
     if not issubclass(kind.needs, Labelled) or kind.better.get(score, "more") != "more":
         return ()
     named = [each for each in PROPERTIES if score.endswith(f"/{each}")]

@@ -392,6 +392,24 @@ def protocols(
     return draw_protocols(observations, score, target("protocols", [score]), caption=not no_caption)
 
 
+@figure.command(rich_help_panel=MANY, epilog=as_example("figure shift --score r2"))
+@of_runs
+def shift(
+    observations: "Observations",
+    target: NameFile,
+    score: Score = None,
+    no_caption: NoCaption = False,
+) -> Path:
+    """Draw a score of held-out images against that of images trained on, a point per run.
+
+    The runs need the score of both, for example by `score --metric r2 --split train,test`.
+    """
+    from disentangle.figures.shift import draw_shift, scores_of_both
+
+    score = given(score, "--score", scores_of_both(observations))
+    return draw_shift(observations, score, target("shift", [score]), caption=not no_caption)
+
+
 @figure.command(
     rich_help_panel=MANY,
     epilog=as_example("figure variance --score mig --score dci/disentanglement"),

@@ -89,6 +89,15 @@ ScoredSplit = Annotated[
         show_default="the test images if there are any, else all",
     ),
 ]
+ScoredSplits = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME,...",
+        help="split to score, of the dataset or of a paper; of runs several, such as train,test",
+        show_default="the test images if there are any, else all",
+    ),
+]
 Factors = Annotated[
     str | None,
     typer.Option(

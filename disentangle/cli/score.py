@@ -22,7 +22,7 @@ from disentangle.cli.parameters import (
     ProtocolName,
     Results,
     RunPaths,
-    ScoredSplit,
+    ScoredSplits,
     ScoreSeed,
     names,
 )
@@ -75,7 +75,7 @@ def score(
     metric: MetricNames = None,
     protocol: ProtocolName = "locatello2019",
     seed: ScoreSeed = 0,
-    split: ScoredSplit = None,
+    split: ScoredSplits = None,
     factors: Factors = None,
     detail: Annotated[
         bool,
@@ -171,14 +171,19 @@ def score(
             "give only one of --json and --detail; a run's scores.json and the file of "
             "--output contain the details"
         )
-    request = ScoringRequest.of(
-        metric,
-        protocol=protocol,
-        seed=seed,
-        split=split,
-        factors=names(factors),
-        reduce=reduce,
-    )
+    parts: list[str | None] = [*dict.fromkeys(names(split) or ())] or [None]
+    requests = [
+        ScoringRequest.of(
+            metric,
+            protocol=protocol,
+            seed=seed,
+            split=part,
+            factors=names(factors),
+            reduce=reduce,
+        )
+        for part in parts
+    ]
+    request = requests[0]
     choose_device(device)
     outside = codes is not None or encoder is not None
     of_runs = [("RUN", runs), ("--study", study and not (outside and name)), ("--where", where)]
@@ -198,6 +203,8 @@ def score(
             ", whose images it encodes",
         ),
     )
+    if outside and len(requests) > 1:
+        raise UsageError(f"--split {split}: several splits are for runs; score one at a time")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UsageError(f"--output {output}: expected a file name in an existing folder")
     keep = kept(name, encoder_seed, results, study) if name is not None else None
@@ -228,7 +235,7 @@ def score(
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
         score_trained(
             ready,
-            request,
+            requests,
             results,
             problems,
             output=output,

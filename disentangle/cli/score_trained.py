@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def score_trained(
     runs: Sequence["Run"],
-    request: "ScoringRequest",
+    requests: "Sequence[ScoringRequest]",
     results: Path,
     problems: Sequence[str],
     *,
@@ -39,7 +39,7 @@ def score_trained(
 
     Args:
         runs: the runs.
-        request: the scores.
+        requests: the scores, one request for each split.
         results: the results folder.
         problems: what went wrong before, which is reported at the end.
         output: a file for the records, if any.
@@ -52,7 +52,7 @@ def score_trained(
     """
     from disentangle._utils.console import say
 
-    scored, failures = score_runs(runs, request, output, device, detail, as_json)
+    scored, failures = score_runs(runs, requests, output, device, detail, as_json)
     written, unwritten = write_tables(results, scored)
     unstored = any(run.unwritten for run in scored)
     if not written and not unwritten and scored:
@@ -71,7 +71,7 @@ def score_trained(
 
 def score_runs(
     runs: Sequence["Run"],
-    request: "ScoringRequest",
+    requests: "Sequence[ScoringRequest]",
     output: Path | None,
     device: str,
     detail: bool,
@@ -89,6 +89,7 @@ def score_runs(
     from disentangle.contracts.isolation import refusal
     from disentangle.runs.score_records import ScoreFile
     from disentangle.score_tables.build import make_tables
+    from disentangle.scoring.measure import joined
     from disentangle.scoring.score_runs import score_run
 
     say_once = once(say)
@@ -99,7 +100,10 @@ def score_runs(
     for run in runs:
         with counting(f"encoding {run.record.dataset.name}") as progress:
             try:
-                scores = score_run(run, request, device=device, progress=progress, say=say_once)
+                scores = joined(
+                    score_run(run, request, device=device, progress=progress, say=say_once)
+                    for request in requests
+                )
             except DisentangleError as error:
                 problems.append(str(error))
                 if isinstance(error, ScoringFailed):  # its other scores are kept

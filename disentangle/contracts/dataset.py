@@ -199,6 +199,17 @@ class Labelled(Dataset):
         """Return the labels of all factors, scored or not, [N, len(every_factor)]."""
 
     @property
+    def every_number(self) -> dict[str, Sequence[float]]:
+        """The number behind each label of all factors, as in the whole dataset.
+
+        A view may number the values that it has from 0; these are their numbers in the dataset that
+        it is a view of.
+        """
+        return {
+            name: self.numbers.get(name, range(size)) for name, size in self.every_factor.items()
+        }
+
+    @property
     def factors(self) -> dict[str, int]:
         """The scored factors: name -> number of values."""
         return {

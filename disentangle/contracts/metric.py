@@ -68,8 +68,9 @@ class Metric(Plugin, ABC, Generic[D]):
     roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
     """Score -> its role in a figure of rate and distortion."""
     claims: ClassVar[Mapping[str, tuple[Property, ...]]] = MappingProxyType({})
-    """Score -> the properties that it claims to measure, which `disentangle audit` checks [default:
-    the property that its name ends with, else disentanglement; none if no labels are needed]."""
+    """Score -> the properties that it claims to measure, which `disentangle audit` checks; other
+    scores of the metric claim none [default: the property that a score's name ends with, else
+    disentanglement; none if no labels are needed]."""
     limitations: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Case of the audit -> why the metric fails it by its definition; the checks for authors leave
     it out, and `disentangle audit` shows the reason."""

@@ -11,6 +11,7 @@ from disentangle._utils.device import CHUNK
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts import entry_points
 from disentangle.contracts.dataset import Dataset, Index, Labelled, check_labels
+from disentangle.contracts.hold_out import held_out
 from disentangle.contracts.views import LabelledSubset, Subset
 from disentangle.errors import BrokenContract, Unavailable
 
@@ -120,6 +121,22 @@ class Source(ABC, Generic[D_co]):
         if not 0 < cut < len(order):
             raise Unavailable(f"{len(order)} images are too few to split into fit and test")
         return Part(self, np.sort(order[:cut])), Part(self, np.sort(order[cut:]))
+
+    def held_out_parts(self) -> "tuple[Source[D_co], Source[D_co]]":
+        """Return the images to train on and the held-out ones, as parts of a source of both.
+
+        Raises:
+            Unavailable: the source is not of both parts of a hold-out, or of a dataset's splits.
+        """
+        view, splits = self.dataset.view_record, self.dataset.splits
+        specs, seed = view.get("hold_out"), view.get("hold_out_seed", 0)
+        if isinstance(specs, tuple) and view.get("split") == "all":
+            splits = held_out(self.dataset.whole, specs, int(str(seed)))
+        if not {"train", "test"} <= splits.keys():
+            raise Unavailable(
+                "needs both parts of a hold-out: train with `--hold-out`, score with `--split all`"
+            )
+        return Part(self, splits["train"]), Part(self, splits["test"])
 
     def train_test(
         self: "Source[Labelled]",

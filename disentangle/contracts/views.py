@@ -61,6 +61,11 @@ class LabelledSubset(Subset, Labelled):
             if is_constant
         }
 
+    @property
+    def every_number(self) -> dict[str, Sequence[float]]:
+        """The number behind each label of all factors, which are those of the whole dataset."""
+        return self.base.every_number
+
     def every_label(self, index: ArrayLike) -> Index:
         """Return the labels of all factors, [N, len(every_factor)]."""
         return self.base.every_label(self.chosen[self._index(index)])
@@ -87,6 +92,15 @@ class SubGrid(Grid):
             for table in (base.values, base.numbers)
         )
         take_over(self, base)
+
+    @property
+    def every_number(self) -> dict[str, Sequence[float]]:
+        """The numbers of the values that are kept."""
+        numbers = self.base.every_number
+        return {
+            name: [numbers[name][i] for i in kept]
+            for name, kept in zip(self.every_factor, self.kept, strict=True)
+        }
 
     def images(self, index: ArrayLike) -> "Tensor":
         """Return the images at `index`, uint8 [N, C, H, W]."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from disentangle.figures.reconstructions import plot_reconstructions as plot_reconstructions
     from disentangle.figures.reconstructions import plot_samples as plot_samples
     from disentangle.figures.run_rows import plot_rows as plot_rows
+    from disentangle.figures.shift import plot_shift as plot_shift
     from disentangle.figures.sweeps import plot_effect as plot_effect
     from disentangle.figures.sweeps import plot_rate_distortion as plot_rate_distortion
     from disentangle.figures.traversals import plot_traversals as plot_traversals
@@ -37,6 +38,7 @@ _HOMES = {
     "plot_reconstructions": "reconstructions",
     "plot_rows": "run_rows",
     "plot_samples": "reconstructions",
+    "plot_shift": "shift",
     "plot_traversals": "traversals",
     "plot_variance": "agreement",
 }

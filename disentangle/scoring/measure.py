@@ -30,7 +30,8 @@ class ScoreMapping(dict[str, float]):
     """Scores by name.
 
     If a protocol scores means and samples, names of scores of samples end with `(sample)`. If a
-    metric runs with several settings, the name includes them, as in `mig [bins=40]`.
+    metric runs with several settings, the name includes them, as in `mig [bins=40]`, and if several
+    splits are scored, the name includes the split, as in `mig [split=test]`.
 
     Attributes:
         unavailable: score -> the reason why it is missing.
@@ -49,6 +50,7 @@ class ScoreMapping(dict[str, float]):
         def in_words(s: Score) -> str:
             return describe(dict(s.key.knobs))
 
+        splits = len({record.view.get("split") for record in records}) > 1
         both = len({record.representation for record in records}) > 1
 
         def sampled(s: Score) -> bool:
@@ -59,8 +61,11 @@ class ScoreMapping(dict[str, float]):
             forms.setdefault(s.name, set()).add(in_words(s))
 
         def name_of(s: Score) -> str:
-            knobs = f" [{in_words(s)}]" if len(forms[s.name]) > 1 and s.key.knobs else ""
-            return s.name + knobs + (" (sample)" if sampled(s) else "")
+            knobs = in_words(s) if len(forms[s.name]) > 1 else ""
+            split = f"split={s.view.get('split', 'all')}" if splits else ""
+            told_apart = ", ".join(filter(None, [knobs, split]))
+            bracket = f" [{told_apart}]" if told_apart else ""
+            return s.name + bracket + (" (sample)" if sampled(s) else "")
 
         named = [(name_of(s), s) for s in records]
         super().__init__({name: s.value for name, s in named if s.value is not None})
@@ -79,6 +84,14 @@ class ScoreMapping(dict[str, float]):
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """The scores and the reasons for missing ones, as plain values."""
         return {"scores": dict(self), "unavailable": self.unavailable}
+
+
+def joined(mappings: Iterable[ScoreMapping]) -> ScoreMapping:
+    """The scores of several splits of one run."""
+    parts = list(mappings)
+    failed = {name: why for part in parts for name, why in part.failed.items()}
+    unwritten = next((part.unwritten for part in parts if part.unwritten), "")
+    return ScoreMapping([r for part in parts for r in part.records], failed, unwritten)
 
 
 def as_text(name: str, value: float) -> str:

@@ -7,6 +7,7 @@ from disentangle._utils.callbacks import Say
 from disentangle.errors import DisentangleError
 from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_variance
 from disentangle.figures.figure_names import figure_name
+from disentangle.figures.shift import draw_shift
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
 from disentangle.runs.external import External
 from disentangle.runs.filters import where
@@ -55,6 +56,8 @@ def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
         return draw_agreement(observations, scores, path)
     if figure.kind == "protocols":
         return draw_protocols(observations, scores[0], path)
+    if figure.kind == "shift":
+        return draw_shift(observations, scores[0], path)
     return draw_sweep(observations, scores[0], figure.knob or "", path)
 
 

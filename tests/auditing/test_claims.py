@@ -17,6 +17,9 @@ CLAIMS = {
     "dcimig": (D, C, I),
     "sap": (D, C),
     "sap-r2": (D, C),
+    "r2": (),
+    "fairness": (),
+    "fairness/max": (),
     "modularity": (D,),
     "explicitness": (I,),
     "dci/disentanglement": (D,),
@@ -80,6 +83,11 @@ class Plain(Metric[disentangle.Labelled]):
 )
 def test_a_metric_that_declares_nothing_claims_by_the_name_of_its_score(score, claims):
     assert claims_of(Plain, score) == claims
+
+
+def test_scores_that_a_declaration_leaves_out_claim_nothing():
+    kind = registry.metrics.load("downstream")
+    assert claims_of(kind, "downstream/500") == ()  # of `downstream:labels=500`
 
 
 def test_every_built_in_metric_that_needs_labels_has_its_claims_here():

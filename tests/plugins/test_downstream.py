@@ -64,12 +64,29 @@ def test_sizes_that_are_not_there_say_why():
     z, v = small(n=300)  # 200 of them to fit on
     found = score(z, v[:, :1])
     missing = {name for name, value in found.items() if isinstance(value, Unavailable)}
-    assert missing == {"downstream/1000", "downstream/10000", "downstream/efficiency"}
+    ratios = {f"downstream/efficiency{n}" for n in ("", "-10", "-1000")}
+    assert missing == {"downstream/1000", "downstream/10000", *ratios}
     assert str(found["downstream/1000"]) == "only 200 images to fit on"
     values = {name for name, value in found.items() if isinstance(value, float)}
     assert values == {"downstream/10", "downstream/100"}
     with pytest.raises(Unavailable, match="needs at least 10 images to fit on, got 7"):
         score(z[:10], v[:10])
+
+
+def test_largest_number_of_labels_is_what_others_are_compared_with():
+    z, v = small(n=900)  # 250 of them to fit on at most
+    found = score(z, v[:, :1], labels=250, test=650)
+    values = {name: value for name, value in found.items() if isinstance(value, float)}
+    accuracy = [values[f"downstream/{n}"] for n in (10, 100, 250)]
+    ratios = {"downstream/efficiency-10": 0, "downstream/efficiency": 1}
+    assert values.keys() == {*(f"downstream/{n}" for n in (10, 100, 250)), *ratios}
+    for name, place in ratios.items():
+        assert values[name] == accuracy[place] / accuracy[-1]
+
+
+def test_a_power_of_ten_is_the_largest_number_once():
+    found = score(*small(n=900), labels=100, test=800)
+    assert {n for n in found if n.startswith("downstream/e")} == {"downstream/efficiency-10"}
 
 
 def test_factor_that_is_constant_among_few_labels_is_predicted_to_stay_so():

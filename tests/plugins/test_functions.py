@@ -17,12 +17,13 @@ PAIR = (
     *("minimality", "sufficiency"),
 )
 """Metrics of codes and factors, without a second draw."""
-SPLIT = ("sap", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream", "snc", "nk")
+SPLIT = ("sap", "r2", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream", "snc", "nk")
 """Metrics that fit on codes and factors and test on others."""
 OTHERS = {
     "infomec": "infomec",
     "omes": "omes",
     "tad": "tad",
+    "fairness": "unfairness",
     "total-correlation": "total_correlation",
     "beta-vae-score": "beta_vae_score",
     "factor-vae-score": "factor_vae_score",
@@ -68,7 +69,9 @@ def test_function_of_drawn_pairs_is_the_score_up_to_the_draw():
     assert function("omes")(z, v) == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("name", [*PAIR, "omes", "infomec", "sap", "explicitness", "snc", "nk"])
+@pytest.mark.parametrize(
+    "name", [*PAIR, "omes", "infomec", "sap", "r2", "explicitness", "snc", "nk"]
+)
 def test_labels_may_be_any_whole_numbers(name):
     arrays = halves(*small()) if name in SPLIT else small()
     other = [7 * array - 5 if place % 2 else array for place, array in enumerate(arrays)]
@@ -95,7 +98,7 @@ def test_function_is_the_score_of_the_two_parts(name):
     )
 
 
-@pytest.mark.parametrize("name", [*PAIR, "sap", "infomec", "downstream", "omes", "snc"])
+@pytest.mark.parametrize("name", [*PAIR, "sap", "r2", "infomec", "downstream", "omes", "snc"])
 def test_function_takes_tensors(name):
     arrays = halves(*small()) if name in SPLIT else small()
     tensors = [torch.tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]

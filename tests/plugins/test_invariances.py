@@ -33,6 +33,7 @@ from disentangle_plugins.metrics.minimality import minimality
 from disentangle_plugins.metrics.modularity import Modularity
 from disentangle_plugins.metrics.nk import nk
 from disentangle_plugins.metrics.omes import omes
+from disentangle_plugins.metrics.r2 import r2
 from disentangle_plugins.metrics.sap import accuracies
 from disentangle_plugins.metrics.sap_r2 import squared_correlations
 from disentangle_plugins.metrics.snc import snc
@@ -69,6 +70,10 @@ def sap_r2(z, v):
 
 def sap(*arrays):
     return np.nanmean(gaps(accuracies(*arrays)))
+
+
+def boosted_r2(*arrays):
+    return r2(*arrays, readout="boosting")
 
 
 def total_correlation(z, v):
@@ -138,6 +143,8 @@ TURNED = {
     "infomec": Turned(infomec, 1e-3, 5),
     "total-correlation": Turned(total_correlation, 1e-9, arrays=correlated()),
     "sap": Turned(sap, 1e-12, arrays=halves(*small()), rows=False),
+    "r2": Turned(r2, 1e-9, arrays=halves(*small())),
+    "r2-boosting": Turned(boosted_r2, 0.02, 3, arrays=halves(*small(n=600))),
     "explicitness": Turned(roc_areas, 1e-3, 5, arrays=halves(*small())),
     "dci": Turned(
         importance_and_accuracy(dci.probe), 0.02, 4, arrays=halves(*small(n=600)), by_latent=True
@@ -177,6 +184,7 @@ def test_order_sign_and_rows_change_nothing(case):
 SCALED = {
     "mig-sup": (mig_sup, small(), (1e-300, 1e200), 0, 1e-9),
     "mcc": (mcc, small(), (1e-90, 1e-8, 1e8, 1e90), 3, 1e-9),
+    "r2": (r2, halves(*small()), (1e-90, 1e-8, 1e8, 1e90), 3, 1e-9),
     "infomec": (infomec, small(), (1e-8, 1e8), 3, 1e-3),
     "explicitness": (roc_areas, halves(*small()), (1e-8, 1e8), 3, 1e-6),
     "dci": (lambda *a: dci.probe(*a, rng())[0], halves(*small()), (1e-8, 1e8), 0, 0.02),
@@ -312,6 +320,8 @@ NOISY = {
     "irs": (irs_score, 3000, (0, 0.2, 0.5, 1, 2, 5)),
     "sap-r2": (sap_r2, 3000, (0, 0.2, 0.5, 1, 2, 5, 20)),
     "mcc": (mcc, 3000, (0, 0.3, 1, 3, 9)),
+    "r2": (lambda z, v: r2(*halves(z, v)), 3000, (0, 0.2, 0.5, 1, 2, 5)),
+    "r2-boosting": (lambda z, v: boosted_r2(*halves(z, v)), 2000, (0, 0.5, 1, 2, 5)),
     "infoe": (scores_of(InfoMEC(), "infomec/infoe"), 2000, (0.2, 0.5, 1, 3)),
     "explicitness": (
         lambda z, v: roc_areas(*halves(z, v)).mean(),

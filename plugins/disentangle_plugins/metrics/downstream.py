@@ -3,14 +3,24 @@
 https://arxiv.org/abs/1811.12359.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    knob,
+)
 from disentangle.maths import (
     GradientBoosting,
     codes_and_labels,
@@ -21,8 +31,10 @@ from disentangle.maths import (
     varying_factors,
 )
 
-SIZES = (10, 100, 1_000, 10_000)
-"""Numbers of labelled images to fit on."""
+POWERS = tuple(10**k for k in range(1, 9))
+"""Numbers of labelled images below the largest."""
+SIZES = POWERS[:4]
+"""Numbers of labelled images to fit on by default."""
 STRENGTHS = np.logspace(-4, 4, 10)
 """Values of C, the inverse of the penalty: scikit-learn's Cs=10."""
 
@@ -79,8 +91,9 @@ def accuracies(
     test_v: Index,
     rng: np.random.Generator,
     classifier: str = "logistic",
+    sizes: Sequence[int] = SIZES,
 ) -> dict[int, NDArray[np.float64]]:
-    """Return the test accuracy for each factor, [K], by number of labelled images: SIZES up to N.
+    """Return the test accuracy for each factor, [K], by number of labelled images up to N.
 
     Each size is a subset of the next. A factor that is constant in `v` is NaN.
 
@@ -91,9 +104,10 @@ def accuracies(
         test_v: labels to test on, [M, K].
         rng: draws the images and seeds the trees.
         classifier: "logistic" or "boosting".
+        sizes: the numbers of labelled images.
     """
     order, seeds = rng.permutation(len(z)), rng.integers(2**31, size=len(v.T))
-    accuracy = {n: np.full(v.shape[1], np.nan) for n in SIZES if n <= len(z)}
+    accuracy = {n: np.full(v.shape[1], np.nan) for n in sizes if n <= len(z)}
     varying = varying_factors(v)
     values = {int(k): len(np.unique(v[:, k])) for k in varying}
 
@@ -121,6 +135,7 @@ def downstream(
     test_v: ArrayLike,
     classifier: str = "logistic",
     seed: int = 0,
+    sizes: Sequence[int] = SIZES,
 ) -> dict[str, float]:
     """Return the mean test accuracy by number of labels, and the efficiency, by names of scores.
 
@@ -131,22 +146,30 @@ def downstream(
         test_v: labels to test on, [M, K].
         classifier: "logistic" or "boosting".
         seed: draws the images and seeds the trees.
+        sizes: the numbers of labelled images, ascending, at least 5 each.
 
     Raises:
-        Unavailable: every factor is constant, or there are fewer than 10 images to fit on.
+        Unavailable: every factor is constant, or there are fewer images to fit on than the smallest
+            of the numbers.
     """
     arrays = codes_and_labels(z, v, test_z, test_v)
-    return floats(scores_of(*arrays, np.random.default_rng(seed), classifier))
+    return floats(scores_of(*arrays, np.random.default_rng(seed), classifier, sizes))
 
 
 def scores_of(
-    z: Codes, v: Index, test_z: Codes, test_v: Index, rng: np.random.Generator, classifier: str
+    z: Codes,
+    v: Index,
+    test_z: Codes,
+    test_v: Index,
+    rng: np.random.Generator,
+    classifier: str,
+    sizes: Sequence[int] = SIZES,
 ) -> Scores:
     """Return the scores with details; see `Downstream`."""
-    if len(z) < min(SIZES):
-        raise Unavailable(f"needs at least {min(SIZES)} images to fit on, got {len(z)}")
+    if len(z) < sizes[0]:
+        raise Unavailable(f"needs at least {sizes[0]} images to fit on, got {len(z)}")
     with small_fit():
-        of_factor = accuracies(z, v, test_z, test_v, rng, classifier)
+        of_factor = accuracies(z, v, test_z, test_v, rng, classifier, sizes)
     scores: dict[str, float | Detail | Unavailable] = {}
     mean = {n: float(np.nanmean(accuracy)) for n, accuracy in of_factor.items()}
     for n, accuracy in of_factor.items():
@@ -157,23 +180,32 @@ def scores_of(
     scores["downstream/prevalence"] = Detail(
         ("factor",), prevalence(test_v), "accuracy of guessing the factor's most common value"
     )
-    for n in SIZES:
+    for n in sizes:
         if n not in mean:
             scores[f"downstream/{n}"] = Unavailable(f"only {len(z)} images to fit on")
-    if mean.get(10_000):
-        scores["downstream/efficiency"] = mean[100] / mean[10_000]
-    else:
-        scores["downstream/efficiency"] = Unavailable("needs an accuracy with 10,000 labels")
+    largest = sizes[-1]
+    for n in sizes[:-1]:
+        if mean.get(largest):
+            scores[efficiency(n)] = mean[n] / mean[largest]
+        else:
+            reason = f"needs an accuracy with {largest:,} labels"
+            scores[efficiency(n)] = Unavailable(reason)
     return scores
+
+
+def efficiency(n: int) -> str:
+    """Return the name of the efficiency of n labels; that of 100 is the paper's."""
+    return "downstream/efficiency" if n == 100 else f"downstream/efficiency-{n}"
 
 
 class Downstream(Metric[Labelled]):
     """Mean over factors of the accuracy of a classifier fitted to the codes of n labelled images.
 
-    The statistical efficiency is the accuracy with 100 labels divided by the accuracy with 10,000.
-    It is also 1 for codes without any information. Sizes above the number of available images are
-    left out. Only the accuracy with 10,000 labels claims informativeness: with fewer it shows how
-    many labels are needed, which is low even for the factors themselves.
+    The statistical efficiency is the accuracy with 100 labels divided by the accuracy with 10,000,
+    or with the largest number, `labels`; `efficiency-N` is the same for N labels. It is also 1 for
+    codes without any information. Sizes above the number of available images are left out. Only the
+    accuracy with 10,000 labels claims informativeness: with fewer it shows how many labels are
+    needed, which is low even for the factors themselves.
     """
 
     about = "Accuracy of predicting factors from few labels"
@@ -185,6 +217,8 @@ class Downstream(Metric[Labelled]):
             "downstream/1000": "Accuracy (1,000 labels)",
             "downstream/10000": "Accuracy (10,000 labels)",
             "downstream/efficiency": "Efficiency",
+            "downstream/efficiency-10": "Efficiency (10 labels)",
+            "downstream/efficiency-1000": "Efficiency (1,000 labels)",
         }
     )
     limitations = MappingProxyType({"scaled": "the penalty weighs the sizes of codes"})
@@ -195,6 +229,8 @@ class Downstream(Metric[Labelled]):
             "downstream/1000": (),
             "downstream/10000": ("informativeness",),
             "downstream/efficiency": (),
+            "downstream/efficiency-10": (),
+            "downstream/efficiency-1000": (),
         }
     )
     by_default_if_dependent = True
@@ -207,7 +243,14 @@ class Downstream(Metric[Labelled]):
     )
     test: int = knob(default=5_000, min=1, help="images to test on")
 
+    labels: int = knob(
+        default=max(SIZES),
+        min=10,
+        help="largest number of labelled images, with 10, 100, ... below",
+    )
+
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
-        """Return `downstream/10` to `downstream/10000` and `downstream/efficiency`."""
-        z, v, test_z, test_v = source.train_test(max(SIZES), self.test, rng)
-        return scores_of(z, v, test_z, test_v, rng, self.classifier)
+        """Return `downstream/10` to `downstream/10000`, and `downstream/efficiency` of each."""
+        sizes = (*(n for n in POWERS if n < self.labels), self.labels)
+        z, v, test_z, test_v = source.train_test(self.labels, self.test, rng)
+        return scores_of(z, v, test_z, test_v, rng, self.classifier, sizes)

@@ -1,0 +1,28 @@
+"""The figures of a study file."""
+
+import pytest
+
+from disentangle.studies.study_figures import draw_figures
+from disentangle.studies.study_file import FigureAsked
+
+
+@pytest.fixture
+def runs(variant):
+    held = {"hold_out": ("shape=heart",)}
+    values = [{"value": 0.5, "view": {**held, "split": part}} for part in ("train", "test")]
+    return [variant("a", 0, values), variant("b", 1, values)]
+
+
+def test_shift_is_drawn_from_the_scores_of_both_parts(runs, tmp_path):
+    figure = FigureAsked(kind="shift", score="mig")
+    (path,) = draw_figures([figure], runs, [], tmp_path, lambda line: None)
+    assert path == tmp_path / "shift-mig.png"
+    assert path.stat().st_size
+
+
+def test_a_figure_that_cannot_be_drawn_yet_is_a_line(variant, tmp_path):
+    lines = []
+    figure = FigureAsked(kind="shift", score="mig")
+    run = variant("a", 0, [{"value": 0.5}])
+    assert draw_figures([figure], [run], [], tmp_path, lines.append) == []
+    assert "not drawn: shift-mig: no run has 'mig' of both" in lines[0]
