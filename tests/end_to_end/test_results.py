@@ -66,6 +66,7 @@ def test_purposes_of_streams_are_what_they_were():
         "'export'",
         "'figures'",
         "'hold out'",
+        "'labelled'",
         "'images of a reduction'",
         "'networks in a page'",
         "'noise in a page'",
