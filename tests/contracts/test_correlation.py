@@ -222,7 +222,7 @@ SIZES = dict(grid().every_factor)
         (["x,-*=0.3"], [("x", lambda c, k=k: 1 - c[k], 0.3) for k in ("shape", "scale")]),
         (["shape,scale=0.3", "scale,x=0.1"], [("shape", "scale", 0.3), ("scale", "x", 0.1)]),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value[0], str) else "",
 )
 def test_weights_are_the_product_of_the_pairs(specs, pairs):
     np.testing.assert_allclose(
