@@ -55,6 +55,7 @@ def test_presets_are_the_papers():
         "locatello2020",
         "montero2021",
         "replication",
+        "roth2023",
     ]
     assert all(preset.about for preset in PRESETS.values())
 

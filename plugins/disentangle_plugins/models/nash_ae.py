@@ -21,7 +21,7 @@ class NashAE(Model[Code]):
     five steps on each batch, here one.
     """
 
-    about = "An autoencoder whose latents cannot be predicted from one another"
+    about = "An autoencoder whose latents do not predict one another"
     display = "NashAE"
     min_batch = 2  # a covariance
 

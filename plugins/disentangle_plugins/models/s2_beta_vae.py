@@ -22,7 +22,7 @@ class S2BetaVAE(Model):
     its example, both 4, with batches of 64.
     """
 
-    about = "A semi-supervised beta-VAE that is given the labels of a few images"
+    about = "A beta-VAE that is given the labels of a few images"
     display = "S2-β-VAE"
     needs = Labelled
     supervision = "labels of n images"
