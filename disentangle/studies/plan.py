@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from disentangle._utils.callbacks import Progress, Say, silent
 from disentangle._utils.device import choose_device
@@ -32,8 +32,20 @@ from disentangle.studies.study_file import (
 from disentangle.training.configuration import ModelRequest
 from disentangle.training.tracking import check_trackers
 
-Which: TypeAlias = tuple[tuple[str, ...] | None, ScoringRequest]
-"""The datasets whose runs get these scores (None: all), and the scores."""
+
+class BlockScores(NamedTuple):
+    """The scores that one block of a study requests, under one protocol."""
+
+    request: ScoringRequest
+    datasets: tuple[str, ...] | None
+    """The datasets whose runs get these scores; None for all."""
+    held_out: bool
+    """True if only runs get them that hold out images."""
+
+    def of(self, data: DatasetRecord) -> bool:
+        """True if a run that was trained on these data gets the scores."""
+        named = self.datasets is None or data.name in self.datasets
+        return named and (not self.held_out or "hold_out" in data.view)
 
 
 @dataclass
@@ -141,9 +153,9 @@ class Planner:
         study = parse_study(text, file)
         check_outputs(study, file)
         asked = score_requests(study.scores, file)
-        for _, request in asked:
+        for each in asked:
             try:
-                request.load()
+                each.request.load()
             except UsageError as error:
                 raise UsageError(f"{file}: scores: {error}") from error
         plan = Plan(file.stem, file, text, study, self.results / file.stem)
@@ -165,11 +177,14 @@ class Planner:
                         f"{file.name}: scores.{number}: no run uses dataset '{name}'"
                         f"{suggestion(name, self.named)}"
                     )
+        asks = any(block.held_out for block in study.scores) and not self.datasets
+        if asks and not any("hold_out" in job.record.dataset.view for job in plan.jobs):
+            raise UsageError(f"{file.name}: scores: held_out: no run holds out images")
         plan.absent, plan.opened = self.absent, self.opened
         return plan
 
     def job(
-        self, settings: dict[str, Any], plan: Plan, asked: Sequence[Which], where: str
+        self, settings: dict[str, Any], plan: Plan, asked: Sequence[BlockScores], where: str
     ) -> Job | None:
         """Make the job of one combination; None if its dataset is excluded or unavailable."""
         model, dataset = settings.pop("model"), settings.pop("dataset")
@@ -212,7 +227,7 @@ class Planner:
                 dataset=name,
                 device=self.device,
                 options={**options, **settings, **({} if preset is None else {"preset": preset})},
-                asked=scores_for(opened.name, asked),
+                asked=scores_for(record.dataset, asked),
                 pictures=plan.study.pictures,
             )
             run = Run(path, record, opened)
@@ -245,11 +260,11 @@ class Planner:
             self.say_once(line)
         return self.scored[key]
 
-    def with_scores(self, job: Job, asked: Sequence[Which]) -> Job:
+    def with_scores(self, job: Job, asked: Sequence[BlockScores]) -> Job:
         """Copy a job of another study, with the scores that this study requests."""
         opened = self.opened[job.request]
         run = Run(job.path, job.record, opened)
-        requests = scores_for(job.record.dataset.name, asked)
+        requests = scores_for(job.record.dataset, asked)
         order = job.order.model_copy(update={"asked": requests})
         scored = tuple(self.part(run, request) for request in requests)
         return Job(order, job.record, scored, job.request)
@@ -275,19 +290,19 @@ def check_outputs(study: StudyFile, file: Path) -> None:
         raise UsageError(f"{file}: {error}") from error
 
 
-def score_requests(blocks: Sequence[ScoresAsked], file: Path) -> list[Which]:
+def score_requests(blocks: Sequence[ScoresAsked], file: Path) -> list[BlockScores]:
     """The requested scores, one request for each protocol of each block."""
     requests = []
     for block in blocks:
         for name in block.protocols:
-            fields = block.model_dump(exclude={"protocols", "datasets"})
+            fields = block.model_dump(exclude={"protocols", "datasets", "held_out"})
             protocol = str(file.parent / name) if name.endswith(".toml") else name
             request = ScoringRequest(protocol=protocol, **fields)
             datasets = block.datasets and tuple(map(true_name, block.datasets))
-            requests.append((datasets, request))
+            requests.append(BlockScores(request, datasets, block.held_out))
     return requests
 
 
-def scores_for(dataset: str, asked: Sequence[Which]) -> tuple[ScoringRequest, ...]:
-    """The requested scores of runs on a dataset."""
-    return tuple(one for names, one in asked if names is None or dataset in names)
+def scores_for(data: DatasetRecord, asked: Sequence[BlockScores]) -> tuple[ScoringRequest, ...]:
+    """The requested scores of runs that were trained on these data."""
+    return tuple(each.request for each in asked if each.of(data))

@@ -47,6 +47,8 @@ class ScoresAsked(Strict):
     seed: Whole = Field(default=0, ge=0)
     datasets: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The datasets whose runs get these scores; all by default."""
+    held_out: bool = False
+    """Whether only runs get these scores that hold out images."""
     split: str | None = None
     factors: tuple[str, ...] | None = Field(default=None, min_length=1)
 

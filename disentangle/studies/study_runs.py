@@ -38,8 +38,8 @@ def load_study(folder: Path, above: tuple[Path, ...] = ()) -> tuple[list[Run], l
     try:
         study = parse_study(text, file)
         asked = score_requests(study.scores, file)
-        for _, request in asked:
-            request.load()
+        for each in asked:
+            each.request.load()
     except DisentangleError as error:
         return runs, [*problems, f"runs of other studies are not shown: {error}"]
     answers: dict[tuple[Any, ...], bool] = {}
@@ -51,7 +51,7 @@ def load_study(folder: Path, above: tuple[Path, ...] = ()) -> tuple[list[Run], l
             continue
         included, unread = load_study(other, (*above, folder))
         for run in included:
-            show_only(run, scores_for(run.record.dataset.name, asked), answers)
+            show_only(run, scores_for(run.record.dataset, asked), answers)
         runs, problems = [*runs, *included], [*problems, *unread]
     return runs, problems
 

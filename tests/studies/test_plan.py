@@ -181,7 +181,7 @@ def test_shipped_study_asks_for_what_there_is(file):
             request = ModelRequest.of(model, run, preset)
             assert request.name == model
             assert bool(request.paper(dataset).training) == (preset is not None)
-    for _, asked in score_requests(said.scores, file):
+    for asked in (each.request for each in score_requests(said.scores, file)):
         assert asked.specs
 
 
@@ -306,6 +306,19 @@ def test_dataset_that_is_not_here_is_said_with_its_remedy(plan):
     found = plan(SMALL + '[[runs]]\nmodel = "vae"\ndataset = ["tiny", "celeba"]\n')
     assert [job.order.dataset for job in found.jobs] == ["tiny"]
     assert "data prepare celeba" in found.absent["celeba"]
+
+
+def test_scores_of_held_out_runs_are_not_asked_of_others(plan):
+    text = RUNS.replace('"tiny"', '["tiny", { name = "tiny", hold_out = ["0.2"] }]')
+    text += '[[scores]]\nmetrics = ["mig"]\n'
+    block = '[[scores]]\nmetrics = ["mig"]\nsplit = "train"\nheld_out = true\n'
+    asked = {
+        bool(job.record.dataset.view): [one.split for one in job.order.asked]
+        for job in plan(text + block).jobs
+    }
+    assert asked == {False: [None], True: [None, "train"]}
+    with pytest.raises(UsageError, match="held_out: no run holds out images"):
+        plan(RUNS + block)
 
 
 def test_datasets_can_be_left_out(plan):
