@@ -104,7 +104,9 @@ def conflicts(paper: Paper, dataset: str, others: Iterable[Paper]) -> Iterator[s
                         f"{name} {row.scores[name]} here, {one.scores[name]} there"
                         for name in differing
                     )
-                    yield f"Other values of {row.model} in '{other.source}': {values}."
+                    yield (
+                        f"Other values of {row.model} on {dataset} in '{other.source}': {values}."
+                    )
         if plain(other.named) != plain(paper.named):
             same = [row.model for row, one in pairs if equal(row, one)]
             if same:

@@ -61,7 +61,7 @@ def test_first_row_of_repeated_runs_is_their_mean(dataset):
 
 
 def test_misprint_is_a_conflict_on_both_sides():
-    assert "Other values of FDAE in 'DyGA" in notes("FDAE", "cars3d")
+    assert "Other values of FDAE on cars3d in 'DyGA" in notes("FDAE", "cars3d")
     assert "DCI 0.232 ± 0.418 here, .418 ± .036 there" in notes("DyGA", "cars3d")
     assert "two cells were run together" in table("DyGA", "cars3d").sheet("cars3d").caption
 

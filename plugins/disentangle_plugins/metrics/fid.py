@@ -243,7 +243,22 @@ def features(extract: Extract, batches: "Iterator[Tensor]") -> NDArray[np.float3
     return np.concatenate(of_batches)
 
 
-class FID(Metric[Dataset]):
+class ImageDistance(Metric[Dataset]):
+    """A distance of a model's images from those of the dataset, by features of both."""
+
+    of_model = True
+    most_latents = 20_000
+    seconds = 3_000.0
+    growth = 0.0
+
+    samples: int = knob(default=10_000, min=2, help="images of each set; papers use this or 50000")
+
+    def seconds_for(self, images: int) -> float:
+        """Estimate the seconds, 0 without the weights; `seconds` are for 10,000 images."""
+        return self.seconds * min(self.samples, images) / 10_000 if is_weighted() else 0.0
+
+
+class FID(ImageDistance):
     """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), equation 6.
 
     m and S are mean and covariance of the 2,048 features that Inception-v3 computes of images of
@@ -264,7 +279,6 @@ class FID(Metric[Dataset]):
         }
     )
     by_default_if_dependent = True
-    of_model = True
     better = MappingProxyType(
         {
             "fid/prior": "less",
@@ -274,23 +288,14 @@ class FID(Metric[Dataset]):
         }
     )
     counts = frozenset({"fid/samples"})
-    most_latents = 20_000
-    seconds = 3_000.0
-    growth = 0.0
     faster = "fid:samples=2000"
-
-    samples: int = knob(default=10_000, min=2, help="images of each set; papers use this or 50000")
-
-    def seconds_for(self, images: int) -> float:
-        """Estimate the seconds, 0 without the weights; `seconds` are for 10,000 images."""
-        return self.seconds * min(self.samples, images) / 10_000 if is_weighted() else 0.0
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return `fid/prior`, `fid/posterior`, `fid/reconstruction` and the number of images."""
         return distances(source, rng, self.samples, "fid", frechet_distance)
 
 
-class KID(Metric[Dataset]):
+class KID(ImageDistance):
     """mean k(x, x') + mean k(y, y') - 2 mean k(x, y), with k(x, y) = (x y / 2048 + 1)^3.
 
     x and y are the features and images of `fid`, in sets of the same names. The estimate is
@@ -308,7 +313,6 @@ class KID(Metric[Dataset]):
             "kid/samples": "KID (images)",
         }
     )
-    of_model = True
     better = MappingProxyType(
         {
             "kid/prior": "less",
@@ -318,16 +322,7 @@ class KID(Metric[Dataset]):
         }
     )
     counts = frozenset({"kid/samples"})
-    most_latents = 20_000
-    seconds = 3_000.0
-    growth = 0.0
     faster = "kid:samples=2000"
-
-    samples: int = knob(default=10_000, min=2, help="images of each set")
-
-    def seconds_for(self, images: int) -> float:
-        """Estimate the seconds, 0 without the weights; `seconds` are for 10,000 images."""
-        return self.seconds * min(self.samples, images) / 10_000 if is_weighted() else 0.0
 
     def score(self, source: Source[Dataset], rng: np.random.Generator) -> Scores:
         """Return `kid/prior`, `kid/posterior`, `kid/reconstruction` and the number of images."""
