@@ -35,6 +35,8 @@ CLAIMS = {
     "infomec/infoe": (I,),
     "irs": (D,),
     "mcc": (D,),
+    "mcc/corrected": (D,),
+    "mcc/null": (),
     "minimality": (D,),
     "sufficiency": (),
     "tad": (),
