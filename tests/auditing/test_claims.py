@@ -43,6 +43,8 @@ CLAIMS = {
     "tad/attributes": (),
     "tad/latents": (),
     "omes": (D, C),
+    "orthogonality/error": (),
+    "orthogonality/procrustes": (),
     "snc": (D,),
     "nk": (C,),
     "downstream/10": (),

@@ -44,6 +44,7 @@ SPECS = [
     "minimality",
     "sufficiency",
     "omes:pairs=50",
+    "orthogonality",
     "snc",
     "nk:epochs=2",
 ]
