@@ -214,6 +214,8 @@ class MCC(Metric[Labelled]):
         {"mcc": ("disentanglement",), "mcc/corrected": ("disentanglement",), "mcc/null": ()}
     )
     assumes_independence = True
+    real_factors = "numbers"
+    by_default_if_real = True
     most_latents = 2048
     seconds = 0.01
 
