@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,9 +46,16 @@ class LabelledPixels(Pixels, Labelled):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         super().__init__(prepared)
-        self.values = prepared.manifest.factors
-        self.numbers = prepared.manifest.numbers
-        self.every_factor = {name: len(values) for name, values in self.values.items()}
+        manifest = prepared.manifest
+        self.values = {k: names for k, names in manifest.factors.items() if k not in manifest.real}
+        self.numbers = {
+            **manifest.numbers,
+            **cast("Mapping[str, Sequence[float]]", prepared.numbers),
+        }
+        self.kinds, self.real = manifest.kinds, frozenset(manifest.real)
+        self.every_factor = {
+            name: manifest.real.get(name, len(names)) for name, names in manifest.factors.items()
+        }
         self.nuisance = frozenset(nuisance)
         if prepared.labels is None:
             raise ValueError("labelled images without labels")
@@ -64,6 +71,7 @@ class GridPixels(Pixels, Grid):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         self.values, self.numbers = prepared.manifest.factors, prepared.manifest.numbers
+        self.kinds = prepared.manifest.kinds
         Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
         Pixels.__init__(self, prepared)
 
