@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.metric import Detail as Detail
     from disentangle.contracts.metric import Metric as Metric
     from disentangle.contracts.metric import Scores as Scores
+    from disentangle.contracts.metric import factor_bins as factor_bins
     from disentangle.contracts.model import Batch as Batch
     from disentangle.contracts.model import Code as Code
     from disentangle.contracts.model import Model as Model
@@ -91,6 +92,7 @@ _HOMES = {
     "baselines": "scoring.baselines",
     "encode": "scoring.encode",
     "export": "exports.export",
+    "factor_bins": "contracts.metric",
     "import_runs": "exports.import_runs",
     "import_weights": "training.import_weights",
     "knob": "contracts.plugin",

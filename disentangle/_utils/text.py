@@ -1,7 +1,7 @@
 """Text for people: durations, counts, lines broken between words alone, and names of files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,11 @@ def count(number: int, noun: str) -> str:
 def joined(names: Sequence[str]) -> str:
     """Join names: "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def have(names: Collection[str]) -> str:
+    """The verb for these names: "has" for one, else "have"."""
+    return "has" if len(names) == 1 else "have"
 
 
 def as_whole(text: str) -> int | None:

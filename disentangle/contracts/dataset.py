@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
 from disentangle.contracts.correlation import Floats, Line, chances
+from disentangle.contracts.kinds import Kind
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -183,6 +184,10 @@ class Labelled(Dataset):
         values: factor -> names of its values, in order, for factors whose values have names.
         numbers: factor -> the number behind each of its values, in order, for factors of unevenly
             spaced numbers; the labels serve as the numbers of all others.
+        kinds: factor -> what its values mean, such as `"ordinal"` or `"cyclic=360"`, with the
+            period in the unit of the factor's numbers; all others are `"categorical"`. See `Kind`.
+        real: cyclic factors of real numbers, of which most images have one of their own, as of
+            continuous ones.
         dependence: why the factors are not independent of one another; empty if they are. If not
             empty, metrics that assume independent factors run only if named explicitly.
     """
@@ -191,6 +196,8 @@ class Labelled(Dataset):
     nuisance: frozenset[str] = frozenset()
     values: Mapping[str, Sequence[str]] = MappingProxyType({})
     numbers: Mapping[str, Sequence[float]] = MappingProxyType({})
+    kinds: Mapping[str, str] = MappingProxyType({})
+    real: frozenset[str] = frozenset()
     dependence: str = ""
     strength: ClassVar[str] = "labelled"
 
@@ -208,6 +215,37 @@ class Labelled(Dataset):
         return {
             name: self.numbers.get(name, range(size)) for name, size in self.every_factor.items()
         }
+
+    def kind(self, factor: str) -> Kind:
+        """Return what the values of a factor mean."""
+        self.column(factor)
+        return Kind.parse(self.kinds.get(factor, "categorical"))
+
+    @property
+    def real_factors(self) -> tuple[str, ...]:
+        """The scored factors of real numbers, of which most images have one of their own.
+
+        These are the continuous ones, and those in `real`. Their label is the rank of the number
+        among all numbers of the factor.
+        """
+        return tuple(
+            name
+            for name in self.factors
+            if self.kinds.get(name) == "continuous" or name in self.real
+        )
+
+    def angles(self, factor: str) -> Floats:
+        """Return the angle of each value of a cyclic factor, in radians, [number of values].
+
+        Raises:
+            UsageError: the factor is not cyclic.
+        """
+        kind = self.kind(factor)
+        if kind.name != "cyclic":
+            raise UsageError(f"{self.name}: expected a cyclic factor, '{factor}' is {kind}")
+        numbers = np.asarray(self.every_number[factor], np.float64)
+        angles: Floats = 2 * np.pi * numbers / kind.period
+        return angles
 
     @property
     def factors(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.contracts.dataset import Dataset
-from disentangle.contracts.plugin import Plugin
+from disentangle.contracts.plugin import Plugin, knob
 from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
 
@@ -45,6 +45,10 @@ Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
 """Scores by name, or the reason why one is undefined; and details by name."""
 
 
+RealFactors: TypeAlias = Literal["", "bins", "numbers"]
+"""How a metric takes factors of real numbers: not at all, in bins, or as the numbers."""
+
+
 class Metric(Plugin, ABC, Generic[D]):
     """A metric of codes. `Metric[Labelled]` needs a labelled dataset, `Metric[Grid]` a grid."""
 
@@ -57,6 +61,13 @@ class Metric(Plugin, ABC, Generic[D]):
     """True if it is meaningful only for factors that are independent of one another."""
     of_model: ClassVar[bool] = False
     """True if it evaluates the model itself, so that every representation has the same score."""
+    real_factors: ClassVar[RealFactors] = ""
+    """How it takes factors of real numbers, such as continuous ones. `bins`: their labels are bins
+    of equal width, as many as its hyper-parameter `factor_bins`, declared by `factor_bins()`.
+    `numbers`: it reads `Source.values`, as their labels are only ranks. Otherwise its scores of
+    such factors are n/a."""
+    by_default_if_real: ClassVar[bool] = False
+    """True if `disentangle score` also computes it if a factor has real numbers."""
     ordered: ClassVar[bool] = False
     """True if it depends on the order of the latents."""
     displays: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -119,3 +130,10 @@ class Metric(Plugin, ABC, Generic[D]):
         Raises:
             Unavailable: the score is undefined for this source; the message is the reason.
         """
+
+
+def factor_bins() -> int:
+    """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers."""
+    return knob(
+        default=20, min=2, added=True, help="equal-width bins of each factor of real numbers"
+    )

@@ -105,6 +105,12 @@ class Source(ABC, Generic[D_co]):
             Unavailable: the encoder has no posterior.
         """
 
+    def relabelled(
+        self: "Source[Labelled]", view: Callable[[Labelled], Labelled]
+    ) -> "Source[Labelled]":
+        """Return the same codes with the labels of a view of all images of the dataset."""
+        return Relabelled(self, view(self.dataset))
+
     def fit_test(
         self, n: int, m: int, rng: np.random.Generator, *, distinct: bool = False
     ) -> "tuple[Source[D_co], Source[D_co]]":
@@ -268,6 +274,32 @@ class Part(Source[Any]):
     def posterior(self, index: Index) -> tuple[Codes, Codes]:
         """Return mean and scale of q(z|x) at `index`, each [N, D]."""
         return self.base.posterior(self.index[index])
+
+
+class Relabelled(Source[Any]):
+    """The codes of another source, with other labels of its images."""
+
+    def __init__(self, base: Source[Any], dataset: Labelled) -> None:
+        self.base, self.dataset, self.model = base, dataset, base.model
+        self.disjoint = base.disjoint
+
+    @property
+    def latents(self) -> int:
+        """The number of latents."""
+        return self.base.latents
+
+    @property
+    def discrete(self) -> bool:
+        """True if the codes are discrete."""
+        return self.base.discrete
+
+    def codes(self, index: Index) -> Codes:
+        """Return the codes at `index`, [N, D]."""
+        return self.base.codes(index)
+
+    def posterior(self, index: Index) -> tuple[Codes, Codes]:
+        """Return mean and scale of q(z|x) at `index`, each [N, D]."""
+        return self.base.posterior(index)
 
 
 class Sampled(Source[Any]):

@@ -59,6 +59,7 @@ class LabelledSubset(Subset, Labelled):
         super().__init__(base, index, record)
         self.every_factor, self.dependence = base.every_factor, base.dependence
         self.values, self.numbers = base.values, base.numbers
+        self.kinds, self.real = base.kinds, base.real
         labels = base.every_label(index)
         constant = (labels == labels[:1]).all(0)
         # A factor that does not vary among these images is a nuisance, like any constant factor.
@@ -89,7 +90,7 @@ class SubGrid(Grid):
         axes = dict(zip(base.every_factor, map(len, kept), strict=True))
         super().__init__(axes, tuple(nuisance))
         self.base, self.kept, self.view_record = base, kept, record
-        self.dependence = base.dependence
+        self.dependence, self.kinds = base.dependence, base.kinds
         self.values, self.numbers = (
             {
                 name: [table[name][i] for i in kept[k]]

@@ -1,19 +1,23 @@
 """Factors as users store them, columns of numbers or words, made into labels by one rule.
 
 A column of text is a column of numbers if every entry is one. Real numbers that differ by rounding
-alone are one value. A factor with too few rows per value is continuous, and is refused.
+alone are one value. Numbers with too few rows per value are a continuous factor, whose labels are
+ranks; words with too few rows are refused, and so are numbers where labels are needed.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.contracts.dataset import Index
+from disentangle.contracts.kinds import Kind
 from disentangle.data.array_datasets import grid_order
+from disentangle.errors import UsageError, suggestion
 
 Column = NDArray[Any]
 """One factor: a value for each row, [N]."""
@@ -55,26 +59,48 @@ class FactorValues:
 
     Attributes:
         labels: the position of each row's value among the sorted values, [N, K].
-        values: factor -> the names of its values, in order.
-        numbers: factor -> its values, for factors of unevenly spaced numbers; see `Labelled`.
+        values: factor -> the names of its values, in order; none for factors of real numbers.
+        numbers: factor -> its values, for factors of unevenly spaced or real numbers; see
+            `Labelled`.
         words: the factors with words as values, of which there are more than two.
+        kinds: factor -> what its values mean, if not `categorical`; see `Labelled`.
+        real: the factors of real numbers, of which there are too few rows per value.
+        guessed: those of `real` whose kind was not given, although they are whole numbers.
     """
 
     labels: Index
     values: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, tuple[float, ...]]
     words: Sequence[str]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    real: frozenset[str] = frozenset()
+    guessed: Sequence[str] = ()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The factors, in the order of the labels: name -> number of values."""
+        return {
+            name: len(self.numbers[name] if name in self.real else values)
+            for name, values in self.values.items()
+        }
 
     @property
     def remark(self) -> str:
-        """What to tell the user about the order of words; empty if there are none."""
-        if not self.words:
-            return ""
-        listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
-        return (
-            f"text values are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this "
-            "order; if a factor has another order, store its values as numbers"
-        )
+        """What to tell the user about the order of words and about kinds; empty if nothing."""
+        remarks = []
+        if self.words:
+            listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
+            remarks.append(
+                f"text values are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this "
+                "order; if a factor has another order, store its values as numbers"
+            )
+        if self.guessed:
+            remarks.append(
+                f"the whole numbers of {', '.join(self.guessed)} have too few rows per value for "
+                "labels, so they are taken as continuous; `kinds` says otherwise, as in "
+                f"{{'{self.guessed[0]}': 'categorical'}}"
+            )
+        return ". ".join(remarks)
 
 
 def read_factors(
@@ -83,6 +109,8 @@ def read_factors(
     classes: Collection[str] = (),
     *,
     numbered: bool = True,
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    real: bool = False,
 ) -> FactorValues:
     """Make labels of factors [N, K], one column per name.
 
@@ -91,26 +119,78 @@ def read_factors(
         names: the names of the factors.
         classes: names of factors that are known to be discrete, however few rows there are.
         numbered: whether messages give a column's number too, as the user's own array has it.
+        kinds: name -> the kind of the factor, such as `"cyclic=360"`, for those that are known.
+        real: whether numbers with too few rows per value are a continuous factor; otherwise only
+            those whose kind says so are.
 
     Raises:
-        ValueError: a value is missing or neither number nor text, or a factor is continuous.
+        ValueError: a value is missing or neither number nor text, a factor is continuous or a word
+            where it must not be, or a kind is none or of no factor.
     """
+    known = known_kinds(kinds, names)
     labels = np.empty(array.shape, np.int64)
     columns: dict[str, Column] = {}
     places = [place(k, name) if numbered else f"column '{name}'" for k, name in enumerate(names)]
     for k, name in enumerate(names):
-        columns[name], labels[:, k] = distinct_values(typed(array[:, k], places[k]))
-    check_discrete(columns, labels, places, classes)
+        column = of_kind(typed(array[:, k], places[k]), known.get(name), places[k])
+        columns[name], labels[:, k] = distinct_values(column)
+    many = with_few_rows(columns, labels)
+    guessed = [name for name in many if name not in known and name not in classes]
+    for k, name in enumerate(names):
+        if name in guessed and not (real and columns[name].dtype.kind in "iuf"):
+            raise ContinuousFactor(places[k], many[name])
+    given = {name: str(kind) for name, kind in known.items() if kind.name != "categorical"}
+    continuous = {name for name, kind in known.items() if kind.name == "continuous"}
+    cyclic = {name for name, kind in known.items() if kind.name == "cyclic" and name in many}
+    of_ranks = continuous | cyclic | set(guessed)
     return FactorValues(
         labels,
-        values={name: tuple(map(str, v.tolist())) for name, v in columns.items()},
+        values={
+            name: () if name in of_ranks else tuple(map(str, v.tolist()))
+            for name, v in columns.items()
+        },
         numbers={
             name: tuple(map(float, v))
             for name, v in columns.items()
-            if v.dtype.kind in "iuf" and not evenly_spaced(v)
+            if v.dtype.kind in "iuf" and (name in known or name in of_ranks or not evenly_spaced(v))
         },
         words=[name for name, v in columns.items() if v.dtype.kind == "U" and len(v) > 2],
+        kinds=given | dict.fromkeys(guessed, "continuous"),
+        real=frozenset(of_ranks),
+        guessed=[name for name in guessed if columns[name].dtype.kind in "iu"],
     )
+
+
+def known_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> dict[str, Kind]:
+    """Return the given kinds of factors.
+
+    Raises:
+        ValueError: there is no such kind or factor.
+    """
+    known = {}
+    for name, text in kinds.items():
+        if name not in names:
+            raise ValueError(f"kinds: no factor '{name}'{suggestion(name, names)}")
+        try:
+            known[name] = Kind.parse(text)
+        except UsageError as error:
+            raise ValueError(f"kinds: '{name}': {error}") from None
+    return known
+
+
+def of_kind(column: Column, kind: Kind | None, where: str) -> Column:
+    """Return a column as a kind takes it: a cyclic one within its period.
+
+    Raises:
+        ValueError: the kind is of numbers, and the column is not.
+    """
+    if kind is None or kind.name == "categorical":
+        return column
+    if column.dtype.kind not in "iuf":
+        raise ValueError(f"{where}: expected numbers of a factor that is {kind}, got words")
+    if kind.name != "cyclic":
+        return column
+    return column % (int(kind.period) if kind.period.is_integer() else kind.period)
 
 
 def place(column: int, name: str) -> str:
@@ -202,13 +282,8 @@ def _equal_but_for_rounding(values: Column) -> Index:
     return np.arange(len(x)) if (x - first > allowed).any() else group
 
 
-def check_discrete(
-    columns: Mapping[str, Column],
-    labels: Index,
-    places: Sequence[str],
-    classes: Collection[str] = (),
-) -> None:
-    """Raise if a factor has too few rows per value; see the constants at the top.
+def with_few_rows(columns: Mapping[str, Column], labels: Index) -> dict[str, str]:
+    """Return the factors with too few rows per value, and why; see the constants at the top.
 
     Whole numbers and words may have few rows if these are a grid of two factors or more: each
     combination of values exactly once.
@@ -216,30 +291,24 @@ def check_discrete(
     Args:
         columns: factor -> its distinct values.
         labels: the labels of all rows, [N, K].
-        places: the columns of the factors, for messages.
-        classes: factors that are known to be discrete.
-
-    Raises:
-        ValueError: a factor is continuous; the message says how to bin it.
     """
     rows, sizes = len(labels), [len(values) for values in columns.values()]
     grid = sum(size > 1 for size in sizes) > 1 and grid_order(labels, sizes) is not None
-    for k, (name, values) in enumerate(columns.items()):
+    few = {}
+    for size, (name, values) in zip(sizes, columns.items(), strict=True):
         real = values.dtype.kind == "f" and not (values == np.rint(values)).all()
-        if name in classes or (grid and not real):
+        if grid and not real:
             continue
-        if sizes[k] > MANY and rows < ROWS_OF_MANY * sizes[k]:
+        if size > MANY and rows < ROWS_OF_MANY * size:
             rule = f"with more than {MANY} values needs {ROWS_OF_MANY} rows per value"
-        elif real and sizes[k] > FEW and rows < ROWS_OF_REAL * sizes[k]:
+        elif real and size > FEW and rows < ROWS_OF_REAL * size:
             rule = (
                 f"of real numbers with more than {FEW} values needs {ROWS_OF_REAL} rows per value"
             )
         else:
             continue
-        raise ContinuousFactor(
-            places[k],
-            f"{sizes[k]:,} values in {rows:,} rows. A factor {rule}, on average",
-        )
+        few[name] = f"{size:,} values in {rows:,} rows. A factor {rule}, on average"
+    return few
 
 
 def evenly_spaced(values: Column) -> bool:

@@ -46,6 +46,8 @@ class DatasetRecord(Record):
     images: int
     image_shape: tuple[int, int, int]
     factors: dict[str, int] = Field(default={})
+    kinds: dict[str, str] = Field(default={})
+    """The kinds of the scored factors of real numbers; see `Labelled.kinds`."""
     view: View = Field(default={})
     data_dir: str | None = None
     file: str | None = None
@@ -65,10 +67,18 @@ class DatasetRecord(Record):
             images=len(dataset),
             image_shape=dataset.image_shape,
             factors=dataset.factors if isinstance(dataset, Labelled) else {},
+            kinds=real_kinds(dataset),
             view=dict(dataset.view_record),
             dependence=dependence_of(dataset.whole),
             **opening,
         )
+
+
+def real_kinds(dataset: Dataset) -> dict[str, str]:
+    """The kinds of a dataset's scored factors of real numbers."""
+    if not isinstance(dataset, Labelled):
+        return {}
+    return {name: dataset.kinds[name] for name in dataset.real_factors}
 
 
 def dependence_of(dataset: Dataset) -> str:

@@ -1,8 +1,10 @@
 """A source for metrics made of plain arrays of codes and factors, from any origin."""
 
+import copy
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +35,9 @@ class ArrayDataset(Labelled):
     def __init__(self, factors: FactorValues, rows: slice = slice(None)) -> None:
         self._labels = factors.labels[rows]
         self.fingerprint = digest_of(factors, rows)
-        self.values, self.numbers = factors.values, factors.numbers
-        self.every_factor = {name: len(values) for name, values in factors.values.items()}
+        self.values = {name: names for name, names in factors.values.items() if names}
+        self.numbers, self.kinds, self.real = factors.numbers, factors.kinds, factors.real
+        self.every_factor = factors.sizes
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -52,6 +55,8 @@ def digest_of(factors: FactorValues, rows: slice) -> str:
     """A digest of all rows of the factors, and of which rows are the dataset's."""
     sha256 = hashlib.sha256(repr((factors.labels.shape, rows)).encode())
     sha256.update(repr((dict(factors.values), dict(factors.numbers))).encode())
+    if factors.kinds:
+        sha256.update(repr(sorted(factors.kinds.items())).encode())
     sha256.update(np.ascontiguousarray(factors.labels).data)
     return sha256.hexdigest()
 
@@ -59,16 +64,21 @@ def digest_of(factors: FactorValues, rows: slice) -> str:
 class ArraySource(Source[Labelled]):
     """Plain arrays of codes and factors, with an optional test set."""
 
-    dataset: ArrayDataset
+    dataset: Labelled
     reducible = True
 
-    def __init__(
-        self, codes: Codes, dataset: ArrayDataset, test: "ArraySource | None" = None
-    ) -> None:
+    def __init__(self, codes: Codes, dataset: Labelled, test: "ArraySource | None" = None) -> None:
         self._codes, self.dataset, self.test = codes, dataset, test
         self.given: NDArray[Any] = codes
         """The codes before they were reduced, by which they are recognised."""
         self.takes_values = False
+
+    def relabelled(self: Any, view: Callable[[Labelled], Labelled]) -> "ArraySource":
+        """The same codes with the labels of a view of all rows, also of the test set."""
+        source: ArraySource = copy.copy(self)
+        source.dataset = view(self.dataset)
+        source.test = None if self.test is None else self.test.relabelled(view)
+        return source
 
     @property
     def discrete(self) -> bool:
@@ -89,13 +99,16 @@ class ArraySource(Source[Labelled]):
     def digest(self) -> str:
         """A digest of the arrays, which identifies them in records."""
         sha256 = hashlib.sha256()
-        rows = [self, *([self.test] if self.test else [])]
-        for array in [a for source in rows for a in (source.given, source.dataset._labels)]:
+        sources = [self, *([self.test] if self.test else [])]
+        arrays = [(s.given, s.dataset.every_label(np.arange(len(s)))) for s in sources]
+        for array in [array for pair in arrays for array in pair]:
             sha256.update(f"{array.shape} {array.dtype}".encode())
             for part in in_parts(array):
                 sha256.update(np.ascontiguousarray(part).data)
         if self.dataset.numbers:
             sha256.update(repr(sorted(self.dataset.numbers.items())).encode())
+        if self.dataset.kinds:
+            sha256.update(repr(sorted(self.dataset.kinds.items())).encode())
         return f"codes {sha256.hexdigest()[:16]}"
 
     def codes(self, index: Index) -> Codes:
@@ -177,13 +190,16 @@ def array_source(
     test_codes: ArrayLike | None = None,
     test_factors: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    kinds: Mapping[str, str] = MappingProxyType({}),
 ) -> ArraySource:
-    """Validate arrays and make a source of them: finite codes [N, D], discrete factors [N, K].
+    """Validate arrays and make a source of them: finite codes [N, D], factors [N, K].
 
-    Warns with `InputWarning` if words are values of a factor, as their order is the alphabet's.
+    Warns with `InputWarning` if words are values of a factor, as their order is the alphabet's, and
+    if numbers are taken as continuous.
 
     Raises:
-        UsageError: shapes do not match, codes are not finite, or a factor is continuous.
+        UsageError: shapes do not match, codes are not finite, words have too few rows per value, or
+            a kind is none or of no factor.
     """
     z = _codes(codes, "codes")
     every = _factors(factors, "factors", len(z))
@@ -204,7 +220,7 @@ def array_source(
     if len(names) != columns or len(set(names)) != len(names):
         raise UsageError(f"expected {columns} different names of factors, got {list(names)}")
     try:
-        values = read_factors(every, names)
+        values = read_factors(every, names, kinds=kinds, real=True)
     except ValueError as error:
         raise UsageError(f"factors: {error}") from None
     if values.remark:

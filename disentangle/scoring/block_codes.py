@@ -1,8 +1,9 @@
 """Given codes in blocks [N, B, M]: checked, and reduced to [N, D] without a copy of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,10 +43,12 @@ class BlockCodes:
         factors: ArrayLike,
         test_factors: ArrayLike | None,
         names: Sequence[str] | None,
+        kinds: Mapping[str, str] = MappingProxyType({}),
     ) -> ArraySource:
         """A source with these codes given but not reduced yet, so that its codes are zeros."""
         test = None if self.test is None else np.zeros((len(self.test), 1))
-        source = array_source(np.zeros((len(self.codes), 1)), factors, test, test_factors, names)
+        codes = np.zeros((len(self.codes), 1))
+        source = array_source(codes, factors, test, test_factors, names, kinds)
         source.given = self.codes
         if source.test and self.test is not None:
             source.test.given = self.test

@@ -13,6 +13,7 @@ from disentangle._utils.html import never_failing, paragraph, table
 from disentangle._utils.text import count
 from disentangle.contracts import registry
 from disentangle.contracts.metric import Detail
+from disentangle.contracts.plugin import knobs
 from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import InputWarning, MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
@@ -152,16 +153,31 @@ class ScoreRequest:
 
     def _having(self, fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
         """Select the scores with these fields, in either representation."""
+        later = {name: k.default for name, k in knobs(self.metric.kind).items() if k.added}
         scores = list(scores)
-        same = having(fields, scores)
+        same = having(fields, scores, later)
         if same or not self.of_blocks:
             return same
-        return having({**fields, "representation": self.of_blocks}, scores)
+        return having({**fields, "representation": self.of_blocks}, scores, later)
 
 
-def having(fields: Mapping[str, Any], scores: Iterable[Score]) -> list[Score]:
-    """Select the scores with these values of fields."""
-    return [s for s in scores if all(getattr(s, k) == v for k, v in fields.items())]
+def having(
+    fields: Mapping[str, Any], scores: Iterable[Score], later: Mapping[str, Any]
+) -> list[Score]:
+    """Select the scores with these values of fields.
+
+    Args:
+        fields: the names of fields and their values.
+        scores: the scores to select from.
+        later: the defaults of knobs that were added to the metric after its first release, which
+            the settings of older scores lack.
+    """
+
+    def value(score: Score, field: str) -> Any:
+        content = getattr(score, field)
+        return {**later, **content} if field == "settings" else content
+
+    return [s for s in scores if all(value(s, k) == v for k, v in fields.items())]
 
 
 def code_of(representation: str) -> str:

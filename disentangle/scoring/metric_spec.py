@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
+from disentangle._utils.text import have, joined
 from disentangle.contracts import entry_points, registry
+from disentangle.contracts.binned_factors import BinnedFactors
+from disentangle.contracts.dataset import Labelled
 from disentangle.contracts.isolation import watched
 from disentangle.contracts.metric import Detail, Metric
 from disentangle.contracts.settings import parse_given, parse_spec, resolve
@@ -86,14 +89,17 @@ class MetricSpec:
             raise Unavailable(
                 f"{source.latents} latents exceed the maximum of {self.kind.most_latents}{remedy}"
             )
+        taken, bins = self.with_real_factors(source)
         rng = numpy_rng(seed, f"metric {self.name}")
         result = MetricResult({}, {}, {}, {})
         plugin = entry_points.who("metric", self.name)
         try:
             with watched(plugin, "draw from the rng that score() is given", restore=True):
-                result.resolved.update(self.metric.resolve(source))
-                scores = self.metric.score(source, rng)
-            check_scores(self.name, scores, source)
+                result.resolved.update(bins)
+                result.resolved.update(self.metric.resolve(taken))
+                scores = self.metric.score(taken, rng)
+            check_scores(self.name, scores, taken)
+            source.overlap, source.drawn = taken.overlap, taken.drawn
         except BrokenContract as error:
             raise MetricFailed(f"{plugin}: {error}") from error
         except Unavailable as error:
@@ -112,6 +118,26 @@ class MetricSpec:
             else:
                 result.unavailable[name] = f"the metric returned {value}"
         return result
+
+    def with_real_factors(self, source: Source[Any]) -> tuple[Source[Any], dict[str, int]]:
+        """The source as the metric takes factors of real numbers, and the number of bins if any.
+
+        Raises:
+            Unavailable: the metric takes no such factors.
+        """
+        dataset = source.dataset
+        real = dataset.real_factors if isinstance(dataset, Labelled) else ()
+        if not real or not issubclass(self.kind.needs, Labelled):
+            return source, {}
+        if self.kind.real_factors == "numbers":
+            return source, {}
+        if self.kind.real_factors != "bins":
+            raise Unavailable(
+                f"it needs factors with a few values, but {joined(real)} {have(real)} real "
+                "numbers; `mcc` and `r2` read them"
+            )
+        bins = int(self.settings["factor_bins"])
+        return source.relabelled(lambda d: BinnedFactors(d, bins)), {"factor_bins": bins}
 
 
 def check_scores(metric: str, scores: object, source: Source[Any]) -> None:
@@ -172,15 +198,21 @@ def true_spec(spec: str) -> str:
     return true_name(name, [*registry.metrics.entries, "all"]) + colon + knobs
 
 
-def is_default(kind: type[Metric[Any]], *, dependent: bool) -> bool:
-    """True if a metric is computed when none is named, for dependent factors or for others."""
+def is_default(kind: type[Metric[Any]], *, dependent: bool, real: bool) -> bool:
+    """True if a metric is computed when none is named, for dependent or real factors or others."""
+    if real and kind.by_default_if_real:
+        return True
     if dependent:
         return kind.by_default_if_dependent or (kind.by_default and not kind.assumes_independence)
     return kind.by_default
 
 
 def choose(
-    metrics: Iterable[str] | None, protocol: Protocol | None = None, *, dependent: bool = False
+    metrics: Iterable[str] | None,
+    protocol: Protocol | None = None,
+    *,
+    dependent: bool = False,
+    real: bool = False,
 ) -> list[MetricSpec]:
     """Load the requested metrics, `all` metrics, or the default ones.
 
@@ -189,6 +221,7 @@ def choose(
             else the default metrics.
         protocol: the protocol [default: `locatello2019`].
         dependent: take the default metrics for dependent factors.
+        real: add the default metrics for factors of real numbers.
 
     Raises:
         UsageError: an unknown metric or knob.
@@ -214,6 +247,6 @@ def choose(
         # Skip a broken or ambiguous plugin that was not requested; `list --check` reports it.
         with suppress(DisentangleError):
             candidate = MetricSpec(name, knobs_of.get(name, {}), named=False)
-            if specs is not None or is_default(candidate.kind, dependent=dependent):
+            if specs is not None or is_default(candidate.kind, dependent=dependent, real=real):
                 selected.setdefault(name, candidate)
     return list(selected.values())

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from disentangle._utils.text import have, joined
 from disentangle.contracts.dataset import Dataset
 from disentangle.contracts.published_splits import HOLD_OUT, scored_part
 from disentangle.errors import UsageError
@@ -79,17 +80,25 @@ class ScoringRequest(Record):
         """The loaded metrics."""
         return choose(self.metrics, self.rules)
 
-    @cached_property
-    def specs_if_dependent(self) -> list[MetricSpec]:
-        """The loaded metrics for a dataset of dependent factors."""
-        return choose(self.metrics, self.rules, dependent=True)
+    def specs_for(self, data: DatasetRecord) -> list[MetricSpec]:
+        """The loaded metrics for a dataset, whose factors may be dependent or real numbers."""
+        if not (data.dependence or data.kinds):
+            return self.specs
+        return choose(
+            self.metrics, self.rules, dependent=bool(data.dependence), real=bool(data.kinds)
+        )
 
     def defaults_for(self, data: DatasetRecord) -> str:
-        """A line that names the default metrics if they are those for dependent factors."""
-        if self.metrics is not None or self.rules.metrics is not None or not data.dependence:
+        """A line that names the default metrics if they are not those of most datasets."""
+        if self.metrics is not None or self.rules.metrics is not None:
             return ""
-        names = ", ".join(spec.name for spec in self.specs_if_dependent)
-        return f"{data.name}: the default metrics are {names}, because {data.dependence}"
+        reasons = [data.dependence] if data.dependence else []
+        if data.kinds:
+            reasons.append(f"{joined(list(data.kinds))} {have(data.kinds)} real numbers")
+        if not reasons:
+            return ""
+        names = ", ".join(spec.name for spec in self.specs_for(data))
+        return f"{data.name}: the default metrics are {names}, because {joined(reasons)}"
 
     @property
     def takes_all(self) -> bool:
@@ -120,8 +129,9 @@ class ScoringRequest(Record):
             data: the dataset or view.
             weights: the digest of the weights, or another name of the origin of the codes.
         """
-        specs = self.specs_if_dependent if data.dependence else self.specs
-        return score_requests(specs, self.rules, data, weights, self.seed, reduction=self.reduce)
+        return score_requests(
+            self.specs_for(data), self.rules, data, weights, self.seed, reduction=self.reduce
+        )
 
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """The dataset or view on which a run is scored; None for the one it was trained on.

@@ -27,7 +27,7 @@ from disentangle.scoring.codes import Encoder
 from disentangle.scoring.encoder_loading import load_encoder
 from disentangle.scoring.encoder_origin import described, full_origin
 from disentangle.scoring.encoders import Function, FunctionSource, Input, ReducedEncoder, evaluating
-from disentangle.scoring.given_codes import check_sizes, of_dataset
+from disentangle.scoring.given_codes import check_sizes, kinds_of, of_dataset, unframed
 from disentangle.scoring.keep_external import Keep, complete, lacking, signature_of
 from disentangle.scoring.measure import ScoreMapping, ScoreRequest, measure_each, seconds_of
 from disentangle.scoring.request import ScoringRequest
@@ -253,14 +253,15 @@ def reduced_time(requests: Sequence[ScoreRequest], source: Encoder) -> str:
 
 def score_codes(
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | Mapping[str, ArrayLike],
     *,
     test_codes: ArrayLike | None = None,
-    test_factors: ArrayLike | None = None,
+    test_factors: ArrayLike | Mapping[str, ArrayLike] | None = None,
     metrics: Iterable[str] | None = None,
     seed: int = 0,
     protocol: str | Path = DEFAULT_PROTOCOL,
     names: Sequence[str] | None = None,
+    kinds: Mapping[str, str] = MappingProxyType({}),
     dataset: Dataset | str | None = None,
     name: str = "",
     encoder_seed: int | None = None,
@@ -276,13 +277,16 @@ def score_codes(
 
     Args:
         codes: representations, [N, D], or [N, B, M] in blocks, which need a `reduce`.
-        factors: discrete values of the factors, numbers or words, [N, K].
+        factors: values of the factors, numbers or words: an array [N, K], a data frame, or a
+            mapping of names to columns [N]. Numbers with too few rows per value are continuous.
         test_codes: test set of such codes, for metrics that fit; needs `test_factors`.
         test_factors: see `test_codes`.
         metrics: names with optional hyper-parameters, or `"all"` [default: the default metrics].
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
-        names: names of the factors.
+        names: names of the factors, if the columns have none.
+        kinds: factor -> what its values mean, if it is not to be guessed: `"categorical"`,
+            `"ordinal"`, `"continuous"`, or `"cyclic=360"` with the period of its numbers.
         dataset: the dataset or view that the codes are of, if they are to be compared with those of
             runs; the factors must fit it, but the images cannot be checked.
         name: the name of the codes' row in tables; without one nothing is kept.
@@ -308,6 +312,7 @@ def score_codes(
         test_codes,
         test_factors,
         names,
+        kinds,
         dataset=None if dataset is None else opened(dataset),
         keep=keep,
     )
@@ -320,10 +325,11 @@ def score_codes(
 def score_arrays(
     request: ScoringRequest,
     codes: ArrayLike,
-    factors: ArrayLike,
+    factors: ArrayLike | Mapping[str, ArrayLike],
     test_codes: ArrayLike | None = None,
-    test_factors: ArrayLike | None = None,
+    test_factors: ArrayLike | Mapping[str, ArrayLike] | None = None,
     names: Sequence[str] | None = None,
+    kinds: Mapping[str, str] = MappingProxyType({}),
     *,
     dataset: Dataset | None = None,
     keep: Keep | None = None,
@@ -332,14 +338,16 @@ def score_arrays(
 ) -> ScoreMapping:
     """Score codes as a request asks, without warnings; see `score_codes`."""
     part = None if dataset is None else request.part_of(dataset)
+    factors, test_factors, names = unframed(factors, test_factors, names)
     if part is not None:
         factors, test_factors, names = of_dataset(part, factors, test_factors, names)
+        kinds = kinds or kinds_of(part)
     given = block_codes(codes, test_codes)
     request = request.for_blocks(given.blocks if given else None)
     if given:
-        source, latents = given.source(factors, test_factors, names), prod(given.blocks)
+        source, latents = given.source(factors, test_factors, names, kinds), prod(given.blocks)
     else:
-        source = array_source(codes, factors, test_codes, test_factors, names)
+        source = array_source(codes, factors, test_codes, test_factors, names, kinds)
         latents = source.latents
     source.disjoint = request.rules.disjoint
     if part is not None:

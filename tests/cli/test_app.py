@@ -470,10 +470,10 @@ def test_factors_come_from_a_file_of_their_own(command, codes_file, tmp_path):
 
 
 def test_wrong_arrays_are_named_with_their_file(command, tmp_path):
-    np.savez(tmp_path / "c.npz", codes=np.zeros((90, 1)), factors=np.arange(90.0)[:, None])
+    np.savez(tmp_path / "c.npz", codes=np.zeros((90, 1)), factors=np.full((90, 1), np.nan))
     code, _, err = command("score", "--codes", "c.npz")
     assert code == 2
-    assert "error: c.npz: factors: column 0 ('factor 1') is continuous" in err
+    assert "error: c.npz: factors: column 0 ('factor 1'): expected finite numbers or text" in err
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

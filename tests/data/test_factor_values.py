@@ -140,3 +140,48 @@ def test_whole_numbers_of_a_grid_may_have_few_rows():
         read_factors(grid(80, 3)[:-1], ["who", "view"])
     with pytest.raises(ValueError, match=r"'who'.* is continuous"):
         read_factors(grid(80, 3) + np.array([0.25, 0]), ["who", "view"])
+
+
+def test_numbers_with_few_rows_are_continuous_where_that_is_allowed():
+    x = angles(500, 1)
+    found = read_factors(np.stack([np.arange(500) % 2, x], 1), ["half", "x"], real=True)
+    assert (found.kinds, found.real, found.sizes) == (
+        {"x": "continuous"},
+        {"x"},
+        {"half": 2, "x": 500},
+    )
+    assert (np.array(found.numbers["x"])[found.labels[:, 1]] == x).all()
+    assert (found.values["x"], found.remark) == ((), "")
+
+
+def test_whole_numbers_taken_as_continuous_are_remarked():
+    found = read_factors(np.arange(90)[:, None], ["id"], real=True)
+    assert "the whole numbers of id have too few rows" in found.remark
+    same = read_factors(np.arange(90)[:, None], ["id"], real=True, kinds={"id": "categorical"})
+    assert (same.remark, same.kinds, same.sizes) == ("", {}, {"id": 90})
+
+
+def test_words_with_few_rows_are_refused_also_where_numbers_are_continuous():
+    words = np.array([f"{i}a" for i in range(90)])[:, None]
+    with pytest.raises(ValueError, match=r"'id'.* is continuous"):
+        read_factors(words, ["id"], real=True)
+
+
+def test_cyclic_numbers_are_within_their_period():
+    found = read_factors(np.array([[0], [90], [360], [-90]]), ["a"], kinds={"a": "cyclic=360"})
+    assert found.values == {"a": ("0", "90", "270")}
+    assert found.labels[:, 0].tolist() == [0, 1, 0, 2]
+    assert (found.kinds, found.real) == ({"a": "cyclic=360"}, set())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ({"b": "ordinal"}, "kinds: no factor 'b'"),
+        ({"a": "round"}, "kinds: 'a': expected a kind of factor"),
+        ({"a": "ordinal"}, "expected numbers of a factor that is ordinal, got words"),
+    ],
+)
+def test_kinds_that_do_not_fit_are_refused(kinds, message):
+    with pytest.raises(ValueError, match=message):
+        read_factors(np.array([["x"], ["y"]]), ["a"], kinds=kinds)

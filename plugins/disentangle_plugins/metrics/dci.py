@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from disentangle import Codes, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     GradientBoosting,
     Numbers,
@@ -81,12 +81,14 @@ class DCI(Metric[Labelled]):
         }
     )
     version = 2  # since then codes far from 0 are moved to 0, where trees tell them apart
+    real_factors = "bins"
     assumes_independence = True
     most_latents = 64
     seconds = 80.0
 
     train: int = knob(default=10_000, min=2, help="images to fit the trees on")
     test: int = knob(default=5_000, min=1, help="images to test the trees on")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci/disentanglement`, `dci/completeness` and `dci/informativeness`, 0 to 1."""

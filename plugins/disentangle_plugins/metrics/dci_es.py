@@ -6,7 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import trapezoid
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 from disentangle.maths import codes_and_labels, floats, small_fit, threads, varying_factors
 
 Numbers = NDArray[np.float64]
@@ -170,6 +181,7 @@ class DCIES(Metric[Labelled]):
     )
     claims = MappingProxyType({"dci-es/explicitness": ()})
     version = 2
+    real_factors = "bins"
     seconds = 15.0
     growth = 0.5
     better = MappingProxyType({"dci-es/size": "neither"})
@@ -177,6 +189,7 @@ class DCIES(Metric[Labelled]):
     train: int = knob(default=10_000, min=2, help="images to fit the forests on")
     test: int = knob(default=5_000, min=1, help="images to test the forests on")
     trees: int = knob(default=100, min=1, help="trees in each forest")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `dci-es/explicitness`, at most 1, and `dci-es/size`, ideally 1."""

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     codes_and_labels,
     each_varying_factor,
@@ -89,12 +89,14 @@ class Explicitness(Metric[Labelled]):
     display = "Explicitness"
     claims = MappingProxyType({"explicitness": ("informativeness",)})
     by_default_if_dependent = True
+    real_factors = "bins"
     most_latents = 2048
     seconds = 0.8
     growth = 0.6
 
     train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")
     test: int = knob(default=5_000, min=1, help="images to test the classifiers on")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""

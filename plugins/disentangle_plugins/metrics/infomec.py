@@ -19,6 +19,7 @@ from disentangle import (
     Source,
     Unavailable,
     UsageError,
+    factor_bins,
     knob,
 )
 from disentangle.maths import (
@@ -349,6 +350,7 @@ class InfoMEC(Metric[Labelled]):
         }
     )
     version = 2
+    real_factors = "bins"
     assumes_independence = True
     most_latents = 2048
     seconds = 1.0
@@ -385,6 +387,7 @@ class InfoMEC(Metric[Labelled]):
         only_if=("variant", "custom"),
         help="evaluate InfoE on held-out images, half as many as it is fitted on",
     )
+    factor_bins: int = factor_bins()
 
     def resolve(self, source: Source[Labelled]) -> Mapping[str, str]:
         """Return codes=integer where `auto` counts the values of a discrete code."""

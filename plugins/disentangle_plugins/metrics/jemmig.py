@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     codes_and_labels,
     discretise,
@@ -56,12 +56,14 @@ class JEMMIG(Metric[Labelled]):
     about = "MIG with a penalty on all other information in the best latent"
     display = "JEMMIG"
     claims = MappingProxyType({"jemmig": ("disentanglement", "completeness")})
+    real_factors = "bins"
     assumes_independence = True
     most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `jemmig`, 0 to 1. Details: each factor's term of the mean."""

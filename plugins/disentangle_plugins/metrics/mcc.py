@@ -85,6 +85,8 @@ class MCC(Metric[Labelled]):
     about = "Mean correlation of factors with latents, matched one to one"
     display = "MCC"
     assumes_independence = True
+    real_factors = "numbers"
+    by_default_if_real = True
     most_latents = 2048
     seconds = 0.01
 

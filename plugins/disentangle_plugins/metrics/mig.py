@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     codes_and_labels,
     discretise,
@@ -50,6 +50,7 @@ class MIG(Metric[Labelled]):
     about = "Gap in information between a factor's two best latents"
     display = "MIG"
     claims = MappingProxyType({"mig": ("disentanglement", "completeness")})
+    real_factors = "bins"
     by_default = True
     assumes_independence = True
     most_latents = 2048
@@ -57,6 +58,7 @@ class MIG(Metric[Labelled]):
 
     samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `mig`, 0 to 1. Details: I(z_i; v_k) / H(v_k), and each factor's gap."""

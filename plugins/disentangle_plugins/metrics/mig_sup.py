@@ -5,7 +5,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 from disentangle.maths import (
     codes_and_labels,
     discretise,
@@ -67,6 +78,7 @@ class MIGSup(Metric[Labelled]):
 
     about = "Gap in information between a latent's two best factors"
     display = "MIG-sup"
+    real_factors = "bins"
     assumes_independence = True
     most_latents = 2048
     seconds = 0.01
@@ -75,6 +87,7 @@ class MIGSup(Metric[Labelled]):
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
     entropy: Entropy = knob(default="latent", help="entropy that divides the information")
     variance: float = knob(default=0.0, min=0, help="minimum variance of latents that count")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `mig-sup`, 0 to 1. Details: the normalised information, and each latent's gap."""

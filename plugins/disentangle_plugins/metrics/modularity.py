@@ -5,7 +5,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 from disentangle.maths import codes_and_labels, discretise, mutual_information
 
 ROUNDING = 1e-12
@@ -57,6 +68,7 @@ class Modularity(Metric[Labelled]):
     about = "Whether each latent informs about one factor only"
     display = "Modularity"
     limitations = MappingProxyType({"beside constants": "a latent without information counts 0"})
+    real_factors = "bins"
     by_default = True
     assumes_independence = True
     most_latents = 2048
@@ -64,6 +76,7 @@ class Modularity(Metric[Labelled]):
 
     samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=20, min=2, help="equal-width bins for each latent")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `modularity`, 0 to 1."""

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     codes_and_labels,
     each_varying_factor,
@@ -120,6 +120,7 @@ class NK(Metric[Labelled]):
     about = "Accuracy lost without the latent of each factor"
     display = "NK"
     claims = MappingProxyType({"nk": ("completeness",)})
+    real_factors = "bins"
     assumes_independence = True
     most_latents = 2048
     seconds = 5.0
@@ -128,6 +129,7 @@ class NK(Metric[Labelled]):
     train: int = knob(default=10_000, min=2, help="images to fit the networks on")
     test: int = knob(default=5_000, min=1, help="images to test the networks on")
     epochs: int = knob(default=20, min=1, help="most epochs of each network")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `nk`, at most 1. Details: accuracies with and without the latent, and the latent.

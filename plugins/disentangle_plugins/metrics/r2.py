@@ -113,6 +113,8 @@ class R2(Metric[Labelled]):
     about = "How well factors are predicted as numbers, in R²"
     display = "R²"
     claims = MappingProxyType({"r2": ()})
+    real_factors = "numbers"
+    by_default_if_real = True
     most_latents = 2048
     seconds = 0.1
 

@@ -5,7 +5,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 from disentangle.maths import codes_and_labels, fit_svms, gaps, highest_line, varying_factors
 
 
@@ -85,6 +96,7 @@ class SAP(Metric[Labelled]):
     display = "SAP"
     claims = MappingProxyType({"sap": ("disentanglement", "completeness")})
     version = 2  # since then one latent has no score
+    real_factors = "bins"
     by_default = True
     assumes_independence = True
     most_latents = 2048
@@ -93,6 +105,7 @@ class SAP(Metric[Labelled]):
     train: int = knob(default=10_000, min=1, help="images to fit the SVMs on")
     test: int = knob(default=5_000, min=1, help="images to test the SVMs on")
     c: float = knob(default=0.01, above=0, help="weight of the SVM's losses, liblinear's C")
+    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap`, 0 to 1. Details: S, and each factor's gap."""

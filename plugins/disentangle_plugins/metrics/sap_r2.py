@@ -60,6 +60,7 @@ class SAPR2(Metric[Labelled]):
     display = "SAP (R²)"
     claims = MappingProxyType({"sap-r2": ("disentanglement", "completeness")})
     assumes_independence = True
+    real_factors = "numbers"
     most_latents = 2048
     seconds = 0.01
 

@@ -1,0 +1,52 @@
+"""Factors of real numbers in bins, for metrics that need labels."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from disentangle.contracts.dataset import Index, Labelled
+from disentangle.contracts.views import LabelledSubset
+
+
+class BinnedFactors(LabelledSubset):
+    """All images of a dataset; the labels of its scored factors of real numbers are bins.
+
+    The bins have equal width, from the least to the largest number of the factor, or over a period.
+    """
+
+    def __init__(self, base: Labelled, bins: int) -> None:
+        self.bins: Mapping[str, Index] = {
+            name: bin_of_value(base, name, bins) for name in base.real_factors
+        }
+        super().__init__(base, np.arange(len(base)), base.view_record, base.nuisance)
+        sizes = dict.fromkeys(self.bins, bins)
+        self.every_factor = {**base.every_factor, **sizes}
+        self.kinds = {**base.kinds, **dict.fromkeys(self.bins, "ordinal")}
+        self.nuisance, self.real = base.nuisance, base.real - self.bins.keys()
+        self.values = {name: v for name, v in base.values.items() if name not in self.bins}
+        self.numbers = {name: v for name, v in base.numbers.items() if name not in self.bins}
+
+    def every_label(self, index: Index) -> Index:  # type: ignore[override]
+        """Return the labels of all factors, [N, number of factors]."""
+        labels = super().every_label(index)
+        for name, table in self.bins.items():
+            column = self.column(name)
+            labels[:, column] = table[labels[:, column]]
+        return labels
+
+
+def binned(dataset: Labelled, bins: int) -> Labelled:
+    """Return a dataset with the factors of real numbers in bins; itself if it has none."""
+    return BinnedFactors(dataset, bins) if dataset.real_factors else dataset
+
+
+def bin_of_value(dataset: Labelled, factor: str, bins: int) -> Index:
+    """Return the bin of each value of a factor, 0 to `bins` - 1, [number of values]."""
+    kind = dataset.kind(factor)
+    numbers = np.asarray(dataset.every_number[factor], np.float64)
+    ends = (numbers.min(), numbers.max())
+    if kind.name == "cyclic":
+        numbers, ends = numbers % kind.period, (0.0, kind.period)
+    edges = np.linspace(*ends, bins + 1)
+    index: Index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, bins - 1)
+    return index.astype(np.int64)
