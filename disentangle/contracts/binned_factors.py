@@ -35,6 +35,11 @@ class BinnedFactors(LabelledSubset):
         return labels
 
 
+def binned(dataset: Labelled, bins: int) -> Labelled:
+    """Return a dataset with the factors of real numbers in bins; itself if it has none."""
+    return BinnedFactors(dataset, bins) if dataset.real_factors else dataset
+
+
 def bin_of_value(dataset: Labelled, factor: str, bins: int) -> Index:
     """Return the bin of each value of a factor, 0 to `bins` - 1, [number of values]."""
     kind = dataset.kind(factor)

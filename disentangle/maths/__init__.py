@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_prior as log_prior
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
+    from disentangle.maths.correlation import angular_correlation as angular_correlation
+    from disentangle.maths.correlation import canonical_correlations as canonical_correlations
+    from disentangle.maths.correlation import circular_correlation as circular_correlation
+    from disentangle.maths.correlation import largest_correlations as largest_correlations
+    from disentangle.maths.correlation import (
+        randomised_dependence as randomised_dependence,
+    )
+    from disentangle.maths.correlation import sine_bases as sine_bases
+    from disentangle.maths.correlation import unit_columns as unit_columns
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
     from disentangle.maths.hausdorff import draw_latent_pairs as draw_latent_pairs
     from disentangle.maths.hausdorff import factorised_support as factorised_support
@@ -47,6 +56,9 @@ _HOMES = {
     "GradientBoosting": "gradient_boosting",
     "HessianPenalty": "hessian_penalty",
     "Numbers": "importance",
+    "angular_correlation": "correlation",
+    "canonical_correlations": "correlation",
+    "circular_correlation": "correlation",
     "codes_and_labels": "inputs",
     "codes_and_values": "inputs",
     "completeness": "importance",
@@ -68,6 +80,7 @@ _HOMES = {
     "information_in_equal_bins": "matching",
     "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
+    "largest_correlations": "correlation",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
     "log_weights": "aggregate_posterior",
@@ -75,9 +88,12 @@ _HOMES = {
     "mutual_information": "information",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
+    "randomised_dependence": "correlation",
+    "sine_bases": "correlation",
     "small_fit": "probes",
     "standardised": "probes",
     "threads": "probes",
+    "unit_columns": "correlation",
     "varying_factors": "probes",
 }
 """Public name -> the module that defines it."""
