@@ -27,7 +27,7 @@ from disentangle.contracts import registry
 from disentangle.errors import DisentangleError
 
 if TYPE_CHECKING:
-    from disentangle.contracts.dataset import Dataset
+    from disentangle.contracts.dataset import Dataset, Labelled
 
 
 data = App(help="List, prepare, draw and verify datasets.")
@@ -225,6 +225,15 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join([*shown[:SHOWN], *(["..."] if len(shown) > SHOWN else [])])
 
 
+def values_line(dataset: "Labelled", factor: str) -> str:
+    """The kind of a factor, unless it is categorical, and its first values or their range."""
+    line = listed(dataset.values.get(factor, ()))
+    kind = dataset.kind(factor).name
+    if kind == "categorical":
+        return line
+    return f"{kind}: {line}" if line else dataset.values_of(factor).range
+
+
 def describe(dataset: "Dataset") -> None:
     """Print a dataset's shape, source, fingerprint, factors with their values, and splits."""
     from disentangle.contracts.dataset import Labelled
@@ -235,11 +244,12 @@ def describe(dataset: "Dataset") -> None:
     rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [
-            f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
+            (factor if dataset.is_real(factor) else f"{factor} {size}")
+            + ("" if factor in dataset.factors else " (not scored)")
             for factor, size in dataset.every_factor.items()
         ]
         rows.append((dataset.strength, ", ".join(sizes)))
-        values = {factor: listed(names) for factor, names in dataset.values.items()}
+        values = {factor: values_line(dataset, factor) for factor in dataset.every_factor}
         rows += [(factor, line) for factor, line in values.items() if line]
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:

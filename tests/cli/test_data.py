@@ -281,6 +281,20 @@ def test_show_describes_a_dataset_that_is_ready_or_needs_no_files(command, npz):
     assert "own.npz: 12 images" in command("data", "show", npz)[1]
 
 
+def test_show_says_kinds_and_the_range_of_real_numbers(command, tmp_path):
+    images = np.arange(90, dtype=np.uint8)[:, None, None] * np.ones((1, 32, 32), np.uint8)
+    about = {"names": ["height", "azimuth", "size"], "kinds": ["", "cyclic=360", "ordinal"]}
+    factors = np.stack([np.linspace(-1.5, 2, 90), np.arange(90) * 4, 2.0 ** (np.arange(90) % 3)], 1)
+    np.savez(tmp_path / "real.npz", images=images, factors=factors, **about)
+    code, out, err = command("data", "show", "./real.npz")
+    assert code == 0, err
+    lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    assert ["labelled", "height, azimuth, size 3"] in lines
+    assert ["height", "continuous, -1.5 to 2"] in lines
+    assert ["azimuth", "cyclic, period 360, 0 to 356"] in lines
+    assert ["size", "ordinal: 1, 2, 4"] in lines
+
+
 @pytest.fixture
 def held_out(command, npz, tmp_path):
     """A run that two combinations were held out of."""
