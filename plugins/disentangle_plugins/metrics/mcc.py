@@ -209,6 +209,7 @@ class MCC(Metric[Labelled]):
 
     about = "Mean correlation of factors with latents, matched one to one"
     display = "MCC"
+    displays = MappingProxyType({"mcc/null": "MCC null", "mcc/corrected": "MCC corrected"})
     better = MappingProxyType({"mcc/null": "neither"})
     claims = MappingProxyType(
         {"mcc": ("disentanglement",), "mcc/corrected": ("disentanglement",), "mcc/null": ()}
