@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
+from disentangle.contracts.kinds import Kind
 from disentangle.data.prepared import Prepared, Rows
 
 if TYPE_CHECKING:
@@ -46,9 +48,16 @@ class LabelledPixels(Pixels, Labelled):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         super().__init__(prepared)
-        self.values = prepared.manifest.factors
-        self.numbers = prepared.manifest.numbers
-        self.every_factor = {name: len(values) for name, values in self.values.items()}
+        manifest = prepared.manifest
+        self.values = {k: names for k, names in manifest.factors.items() if k not in manifest.real}
+        self.numbers = {
+            **manifest.numbers,
+            **cast("Mapping[str, Sequence[float]]", prepared.numbers),
+        }
+        self.kinds, self.real = manifest.kinds, frozenset(manifest.real)
+        self.every_factor = {
+            name: manifest.real.get(name, len(names)) for name, names in manifest.factors.items()
+        }
         self.nuisance = frozenset(nuisance)
         if prepared.labels is None:
             raise ValueError("labelled images without labels")
@@ -64,16 +73,35 @@ class GridPixels(Pixels, Grid):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         self.values, self.numbers = prepared.manifest.factors, prepared.manifest.numbers
+        self.kinds = prepared.manifest.kinds
         Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
         Pixels.__init__(self, prepared)
 
 
-def as_dataset(prepared: Prepared, nuisance: Sequence[str] = ()) -> Pixels:
-    """Return prepared images as a grid if possible, else as labelled images, else as images."""
+def as_dataset(
+    prepared: Prepared,
+    nuisance: Sequence[str] = (),
+    kinds: Mapping[str, str] = MappingProxyType({}),
+) -> Pixels:
+    """Return prepared images as a grid if possible, else as labelled images, else as images.
+
+    Args:
+        prepared: the prepared images.
+        nuisance: factors that are not scored.
+        kinds: factor -> what its values mean; see `Labelled`. The labels are the numbers of a
+            cyclic factor, so it needs all values of a period; with fewer it stays categorical.
+    """
     if not prepared.manifest.factors:
         return Pixels(prepared)
     cls = GridPixels if prepared.manifest.grid else LabelledPixels
-    return cls(prepared, nuisance)
+    dataset = cls(prepared, nuisance)
+    if kinds:
+        dataset.kinds = {
+            name: kind
+            for name, kind in kinds.items()
+            if Kind.parse(kind).period in (0, dataset.every_factor[name])
+        }
+    return dataset
 
 
 def grid_order(labels: NDArray[np.integer[Any]], sizes: Sequence[int]) -> Index | None:

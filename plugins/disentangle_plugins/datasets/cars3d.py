@@ -1,7 +1,8 @@
 """Cars3D: Reed et al. (2015), https://papers.nips.cc/paper/5845-deep-visual-analogy-making.
 
 Rendered cars, 128 x 128 in colour, resized to 64 x 64 (LANCZOS): 183 cars, each from 24 azimuths
-and 4 elevations.
+and 4 elevations. Azimuth, in steps of 15 degrees, is cyclic; elevation is ordinal, identity
+categorical.
 """
 
 import io
@@ -49,6 +50,7 @@ ABOUT = About(
 )
 MESH = re.compile(r"(?:^|/)cars/[^/]+\.mat$")
 SIDE = 64  # pixels
+KINDS = {"azimuth": "cyclic=24", "elevation": "ordinal"}
 PACKED = 15  # the type of compressed data in a MAT file
 
 
@@ -66,7 +68,7 @@ def open(location: Location) -> Dataset:
     def make(stack: ExitStack) -> Content:
         return _read(location, stack)
 
-    return as_dataset(preparation.get(make))
+    return as_dataset(preparation.get(make), kinds=KINDS)
 
 
 def _read(location: Location, stack: ExitStack) -> Content:

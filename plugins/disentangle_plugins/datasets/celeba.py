@@ -1,7 +1,8 @@
 """CelebA: Liu et al. (2015), https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html.
 
 Aligned faces, 178 x 218, cropped to the central 148 x 148 and resized to 64 x 64 (LANCZOS), with 40
-binary attributes and the official split: train on `train`, score on `test`.
+binary attributes and the official split: train on `train`, score on `test`. All attributes are
+categorical.
 """
 
 import re

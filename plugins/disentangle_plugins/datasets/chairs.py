@@ -2,7 +2,8 @@
 
 Computer models of chairs, rendered on white at 600 x 600, cropped to the central 400 x 400 and
 resized to 64 x 64 (LANCZOS), in colour, or in grey as in Higgins et al. (2017). File names hold the
-chair and the view, which are the labels for metrics.
+chair and the view, which are the labels for metrics: azimuth, of 31 views around the chair, is
+cyclic, elevation is ordinal, and identity is categorical.
 """
 
 import re
@@ -46,6 +47,7 @@ ABOUT = About(
     crop=CROP,
 )
 SIDE = 64  # pixels
+KINDS = {"azimuth": "cyclic=31", "elevation": "ordinal"}
 VIEW = re.compile(r"(?:^|/)([0-9a-f]{32})/renders/image_\d+_p(\d{1,4})_t(\d{1,4})_r\d+\.png$")
 
 
@@ -76,7 +78,7 @@ def _open(location: Location, channels: int) -> Dataset:
     def make(stack: ExitStack) -> Content:
         return _read(location, channels, stack)
 
-    return as_dataset(preparation.get(make), nuisance=["identity"])
+    return as_dataset(preparation.get(make), nuisance=["identity"], kinds=KINDS)
 
 
 def _read(location: Location, channels: int, stack: ExitStack) -> Content:

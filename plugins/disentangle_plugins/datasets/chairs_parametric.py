@@ -10,6 +10,9 @@ https://www.di.ens.fr/willow/research/seeing3Dchairs/, where only the view is a 
     elevation  of the camera: 8, 22 and 36 degrees
     azimuth    of the camera: 0 to 345 degrees in steps of 15; 0 is in front of the chair
 
+Azimuth is cyclic, with a period of 24 labels; legs and style are categorical, and the others
+ordinal.
+
 The seat is always red and everything else is wood, so colour does not reveal the legs or the back.
 
 A chair is a union of convex prisms; a ray shows the first prism that it meets. Lengths are in
@@ -36,6 +39,7 @@ AXES: Mapping[str, Sequence[Any]] = {
     "elevation": (8, 22, 36),  # degrees
     "azimuth": range(0, 360, 15),  # degrees
 }
+KINDS = {"width": "ordinal", "height": "ordinal", "elevation": "ordinal", "azimuth": "cyclic=24"}
 ABOUT = About(
     about="Chairs in colour, every combination of six factors; drawn here",
     display="Parametric chairs",
@@ -83,7 +87,8 @@ def open(location: Location) -> Dataset:
             factors=AXES,
         )
 
-    return as_dataset(Preparation(folder=location.folder, version=1, say=location.say).get(make))
+    preparation = Preparation(folder=location.folder, version=1, say=location.say)
+    return as_dataset(preparation.get(make), kinds=KINDS)
 
 
 def render(labels: ArrayLike) -> Images:

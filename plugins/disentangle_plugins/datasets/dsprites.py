@@ -40,6 +40,12 @@ VALUES = (
 )
 COUNT = 737_280
 SHAPES = ("square", "ellipse", "heart")
+KINDS = {
+    "scale": "ordinal",
+    "orientation": "cyclic=39",  # labels: 0 and 39 are the same angle
+    "position_x": "ordinal",
+    "position_y": "ordinal",
+}
 BLOCK = 32 * 32  # images of one shape, scale and orientation, which are consecutive
 IMAGE_BYTES = 64 * 64 // 8  # bit-packed
 
@@ -62,8 +68,10 @@ Packed = NDArray[np.uint8]
 class DSprites(Grid):
     """Every combination of shape, scale, orientation and position: 737,280 white-on-black images.
 
-    Orientations 0 and 39 give the same images; a square repeats every 90 degrees, an ellipse every
-    180. There is only one colour, so it is never scored.
+    Orientation is cyclic: values 0 and 39 give the same images, so that its period is 39 labels for
+    a heart. By its symmetry a square repeats every 90 degrees, and an ellipse every 180; the factor
+    is the angle all the same. Scale and positions are ordinal, the shape is categorical. There is
+    only one colour, so it is never scored.
     """
 
     image_shape = (1, 64, 64)
@@ -74,6 +82,7 @@ class DSprites(Grid):
             name: SHAPES if name == "shape" else [f"{v:.4g}" for v in values]
             for name, values in zip(AXES, VALUES, strict=True)
         }
+        self.kinds = KINDS
         self.packed, self.source, self.fingerprint = packed, source, fingerprint
 
     def images(self, index: ArrayLike) -> "Tensor":

@@ -3,7 +3,8 @@
 Rendered rooms in colour, every combination of their factors: a robot arm in a kitchen (Isaac3D)
 and a living room under moving light (Falcor3D). Read from the authors' version of 128 x 128, and
 resized to 64 x 64 by antialiased bicubic resampling, as in the papers that train on them: Hsu et
-al. (2023, 2024), Baykal et al. (2024).
+al. (2023, 2024), Baykal et al. (2024). Shapes and colours are categorical; all other factors are
+ordinal, as neither the robot, the camera nor the light goes around a full circle.
 """
 
 import io
@@ -60,6 +61,12 @@ class Scene:
     def folder(self) -> str:
         """The folder in the archive."""
         return f"{self.name}_down{SIDE}"
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What the values of its factors mean."""
+        unordered = ("shape", "color")
+        return {name: "ordinal" for name in self.factors if not name.endswith(unordered)}
 
     @property
     def about(self) -> About:
@@ -143,7 +150,7 @@ def _open(location: Location, scene: Scene, side: int) -> Dataset:
     def make(stack: ExitStack) -> Content:
         return _read(location, scene, side, stack)
 
-    return as_dataset(preparation.get(make))
+    return as_dataset(preparation.get(make), kinds=scene.kinds)
 
 
 def _read(location: Location, scene: Scene, side: int, stack: ExitStack) -> Content:

@@ -2,7 +2,9 @@
 
 A robot arm holds an object: images of 64 x 64 in colour, every combination of seven factors. Three
 versions show the same 1,036,800 combinations: a simple rendering (toy), a realistic one, and
-photographs (real). The fourth (complex) are 460,800 photographs of everyday objects.
+photographs (real). The fourth (complex) are 460,800 photographs of everyday objects. Colours and
+shapes are categorical; size, height of the camera and both axes of the arm are ordinal, as neither
+axis turns full circle.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +38,9 @@ FACTORS = {
     "horizontal_axis": 40,
     "vertical_axis": 40,
 }
+KINDS = dict.fromkeys(
+    ["object_size", "camera_height", "horizontal_axis", "vertical_axis"], "ordinal"
+)
 Values = Mapping[str, Sequence[str | int]]
 """Factor -> its values, in order."""
 COMPLEX: Values = {
@@ -136,7 +141,7 @@ def _open(location: Location, details: About, values: Values | None = None) -> D
     def make(stack: ExitStack) -> Content:
         return _read(location, details, published)
 
-    return as_dataset(preparation.get(make))
+    return as_dataset(preparation.get(make), kinds=KINDS)
 
 
 def _read(location: Location, details: About, published: Values) -> Content:

@@ -1,6 +1,8 @@
 """3D Shapes: Burgess & Kim (2018), https://github.com/google-deepmind/3d-shapes, Apache-2.0.
 
-A shape in a room, 64 x 64 in colour: 480,000 images, every combination of six factors.
+A shape in a room, 64 x 64 in colour: 480,000 images, every combination of six factors. The three
+hues are cyclic: ten values evenly spaced around the circle of colours. Scale is ordinal, and so is
+orientation, as -30 to 30 degrees is no circle. The shape is categorical.
 """
 
 from collections.abc import Iterator
@@ -43,6 +45,11 @@ ABOUT = About(
     ),
 )
 FACTORS = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+KINDS = {
+    **dict.fromkeys(["floor_hue", "wall_hue", "object_hue"], "cyclic=10"),
+    "scale": "ordinal",
+    "orientation": "ordinal",
+}
 LIMIT = 1_000_000  # images
 BLOCK = 64 * 2**20  # bytes read at once
 CHUNK = 2**28  # maximum bytes of a chunk of the file
@@ -64,7 +71,7 @@ def open(location: Location) -> Dataset:
     def make(stack: ExitStack) -> Content:
         return _read(location)
 
-    return as_dataset(preparation.get(make))
+    return as_dataset(preparation.get(make), kinds=KINDS)
 
 
 def _read(location: Location) -> Content:

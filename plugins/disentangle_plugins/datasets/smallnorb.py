@@ -1,7 +1,9 @@
 """smallNORB: LeCun et al. (2004), https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/.
 
 Toys of five categories, photographed in grey at 96 x 96, resized to 64 x 64 (LANCZOS). Images of
-the first camera from both halves of the set: every combination of five factors once.
+the first camera from both halves of the set: every combination of five factors once. Azimuth, 18
+values in steps of 20 degrees, is cyclic; elevation is ordinal; category, instance and lighting are
+categorical.
 """
 
 import gzip
@@ -67,6 +69,7 @@ BLOCK = 256  # images
 FACTORS = ("category", "instance", "elevation", "azimuth", "lighting")
 CATEGORIES = ("animal", "human", "airplane", "truck", "car")
 SIDE = 64  # pixels
+KINDS = {"elevation": "ordinal", "azimuth": "cyclic=18"}
 
 
 @about(ABOUT)
@@ -83,7 +86,7 @@ def open(location: Location) -> Dataset:
     def make(stack: ExitStack) -> Content:
         return _read(location)
 
-    return as_dataset(preparation.get(make), nuisance=["instance"])
+    return as_dataset(preparation.get(make), nuisance=["instance"], kinds=KINDS)
 
 
 def _read(location: Location) -> Content:
