@@ -66,7 +66,8 @@ def angular_correlations(z: ArrayLike, angles: ArrayLike) -> Numbers:
     x = unit_columns(z)
     bases = [orthonormal_basis(circle(angle)) for angle in np.asarray(angles, np.float64).T]
     squares = np.stack([np.square(x.T @ basis).sum(axis=1) for basis in bases], axis=1)
-    return np.minimum(squares, 1.0)
+    correlations: Numbers = np.minimum(squares, 1.0)
+    return correlations
 
 
 def circular_correlation(angle: ArrayLike, other: ArrayLike) -> float:
