@@ -116,6 +116,7 @@ def published_mpi3d():
         "three-pairs-2": named([color, x, background], [shape, y, camera], 0.1),
         "confounder-1": to_all(shape, MPI3D, 0.2),
         "confounder-2": to_all(x, MPI3D, 0.2),
+        "traeuble-c": named([x], [y], 0.2, 0.4, 0.7),
     }
 
 
@@ -136,6 +137,9 @@ PUBLISHED = {
         ),
         "confounder-1": to_all("shape", SHAPES3D, 0.2),
         "confounder-2": to_all("wall_hue", SHAPES3D, 0.2),
+        "traeuble-a": named(["scale"], ["orientation"], 0.2, 0.4, 0.7),
+        "traeuble-d": named(["object_hue"], ["scale"], 0.2, 0.4, 0.7),
+        "traeuble-e": named(["object_hue"], ["orientation"], 0.2, 0.4, 0.7),
     },
     "mpi3d-toy": published_mpi3d(),
     "mpi3d-realistic": published_mpi3d(),
@@ -149,6 +153,7 @@ PUBLISHED = {
         "two-pairs-2": named(["shape", "position_x"], ["scale", "position_y"], 0.4, 0.1, 0.04),
         "confounder-1": to_all("shape", DSPRITES, 0.2),
         "confounder-2": to_all("position_x", DSPRITES, 0.2),
+        "traeuble-b": named(["orientation"], ["position_x"], 0.2, 0.4, 0.7),
     },
     "cars3d": {
         "pair-1": named(["elevation"], ["azimuth"], 0.2, 0.1),
