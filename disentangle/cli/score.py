@@ -98,7 +98,7 @@ def score(
             metavar="FILE",
             rich_help_panel=OTHER,
             help="file with arrays codes and factors (npz, HDF5, saved by torch), with columns "
-            "code_0, code_1, ... and factors (CSV), or with codes alone (npy)",
+            "code_0, code_1, ... and factors (CSV, Parquet), or with codes alone (npy)",
         ),
     ] = None,
     labels: Annotated[
@@ -106,7 +106,18 @@ def score(
         typer.Option(
             metavar="FILE",
             rich_help_panel=OTHER,
-            help="file with the factors of --codes, if they are in another file: npy or CSV",
+            help="file with the factors of --codes, if they are in another file: npy, CSV or "
+            "Parquet",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR:KIND",
+            rich_help_panel=OTHER,
+            help="what the values of a factor of --codes mean: categorical, ordinal, continuous or "
+            "cyclic=PERIOD, as in angle:cyclic=360; repeatable",
+            show_default="guessed from the values",
         ),
     ] = None,
     encoder: Annotated[
@@ -209,6 +220,7 @@ def score(
         ("--encoder-seed", encoder_seed is not None, "--name", name is not None),
         ("--download", download, "--encoder", encoder is not None, ", whose weights it downloads"),
         ("--labels", labels is not None, "--codes", codes is not None),
+        ("--kind", kind, "--codes", codes is not None, "; a dataset states the kinds itself"),
         (
             "--encoder",
             encoder is not None,
@@ -227,7 +239,8 @@ def score(
         if dataset is None and (split is not None or factors is not None):
             raise UsageError("--split and --factors require --dataset, got arrays (--codes)")
         opened = None if dataset is None else open_dataset(dataset, **opening)
-        scores = score_file(codes, labels, request, dataset=opened, keep=keep, say=say)
+        kinds = kinds_given(kind or ())
+        scores = score_file(codes, labels, kinds, request, dataset=opened, keep=keep, say=say)
         show_scores(scores, output, detail, as_json, keep)
     elif encoder is not None:
         assert dataset is not None
@@ -346,18 +359,41 @@ def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep
     return Keep(name, seed, results, study)
 
 
+def kinds_given(texts: Sequence[str]) -> dict[str, str]:
+    """The kinds of factors, as in `angle:cyclic=360`; a factor's name may have a colon itself."""
+    from disentangle.contracts.kinds import Kind
+
+    kinds = {}
+    for text in texts:
+        factor, _, kind = text.rpartition(":")
+        if not factor:
+            raise UsageError(
+                f"--kind {text}: expected a factor and its kind, such as `--kind angle:cyclic=360`"
+            )
+        try:
+            kinds[factor] = str(Kind.parse(kind))
+        except UsageError as error:
+            raise UsageError(f"--kind {text}: {error}") from None
+    return kinds
+
+
 def score_file(
-    path: Path, labels: Path | None, request: "ScoringRequest", **options: Any
+    path: Path,
+    labels: Path | None,
+    kinds: Mapping[str, str],
+    request: "ScoringRequest",
+    **options: Any,
 ) -> "ScoreMapping":
     """Score the codes in a file, with the factors in it or in the file `labels`.
 
-    `options` are those of `score_arrays`.
+    The given kinds take precedence over those in the file; `options` are those of `score_arrays`.
     """
     from disentangle.scoring.code_files import read_codes
     from disentangle.scoring.encoders import file_name
     from disentangle.scoring.score_external import score_arrays
 
     inputs = read_codes(path, labels)
+    inputs["kinds"] = {**inputs.get("kinds", {}), **kinds}
     origin = {"file": file_name(path)} | ({"labels": file_name(labels)} if labels else {})
     try:
         return score_arrays(request, **inputs, origin=origin, **options)

@@ -348,8 +348,8 @@ def score_arrays(
     part = None if dataset is None else request.part_of(dataset)
     factors, test_factors, names = unframed(factors, test_factors, names)
     if part is not None:
+        kinds = kinds_of(part, kinds, names)
         factors, test_factors, names = of_dataset(part, factors, test_factors, names)
-        kinds = kinds or kinds_of(part)
     given = block_codes(codes, test_codes)
     request = request.for_blocks(given.blocks if given else None)
     if given:
