@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from disentangle._utils.files import data_folder
+from disentangle.contracts import registry
 from disentangle.data import npz
 from disentangle.data.download import verify as check_file
 from disentangle.data.loading import location, opener
@@ -126,7 +127,12 @@ def verify(
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)
     except FileNotFoundError:
-        raise DisentangleError(f"'{name}' is not prepared in {folder}. Run {command}.") from None
+        reference = reference_of(name)
+        if reference and about_of(registry.collections.load(reference.prefix)).drawn:
+            problem = f"'{name}' is drawn whenever it is opened, so nothing is kept to verify"
+        else:
+            problem = f"'{name}' is not prepared in {folder}. Run {command}."
+        raise DisentangleError(problem) from None
     except (OSError, ValueError) as error:
         raise DisentangleError(
             f"{folder}: {npz.reason(error)}. Delete this folder, then run {command}."
