@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,9 +48,16 @@ class LabelledPixels(Pixels, Labelled):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         super().__init__(prepared)
-        self.values = prepared.manifest.factors
-        self.numbers = prepared.manifest.numbers
-        self.every_factor = {name: len(values) for name, values in self.values.items()}
+        manifest = prepared.manifest
+        self.values = {k: names for k, names in manifest.factors.items() if k not in manifest.real}
+        self.numbers = {
+            **manifest.numbers,
+            **cast("Mapping[str, Sequence[float]]", prepared.numbers),
+        }
+        self.kinds, self.real = manifest.kinds, frozenset(manifest.real)
+        self.every_factor = {
+            name: manifest.real.get(name, len(names)) for name, names in manifest.factors.items()
+        }
         self.nuisance = frozenset(nuisance)
         if prepared.labels is None:
             raise ValueError("labelled images without labels")
@@ -66,6 +73,7 @@ class GridPixels(Pixels, Grid):
 
     def __init__(self, prepared: Prepared, nuisance: Sequence[str] = ()) -> None:
         self.values, self.numbers = prepared.manifest.factors, prepared.manifest.numbers
+        self.kinds = prepared.manifest.kinds
         Grid.__init__(self, {name: len(values) for name, values in self.values.items()}, nuisance)
         Pixels.__init__(self, prepared)
 
@@ -87,7 +95,7 @@ def as_dataset(
         return Pixels(prepared)
     cls = GridPixels if prepared.manifest.grid else LabelledPixels
     dataset = cls(prepared, nuisance)
-    dataset.kinds = {
+    dataset.kinds = dict(dataset.kinds) | {
         name: kind
         for name, kind in kinds.items()
         if Kind.parse(kind).period in (0, dataset.every_factor[name])

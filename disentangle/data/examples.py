@@ -139,6 +139,8 @@ def content_of(examples: Examples, location: Location) -> Content:
         source=examples.source + done,
         factors=factors.values,
         numbers=factors.numbers,
+        kinds=factors.kinds,
+        real=factors.real,
         labels=labels if factors.values else None,
         splits=tuple(examples.parts) if several else (),
         part=part if several else None,

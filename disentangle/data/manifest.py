@@ -28,9 +28,15 @@ class Manifest(Strict):
     stamp: str | None = None
     """Path, size and time of the user's file or folder."""
     factors: dict[str, tuple[str, ...]] = Field(default={})
-    """The factors and the names of their values."""
+    """The factors and the names of their values; none for factors of real numbers."""
     numbers: dict[str, tuple[float, ...]] = Field(default={})
     """The numbers behind the values of factors, if these are unevenly spaced."""
+    kinds: dict[str, str] = Field(default={})
+    """The kinds of factors that are not categorical."""
+    real: dict[str, int] = Field(default={})
+    """The factors of real numbers, and how many numbers each has in the file `numbers`."""
+    real_numbers: str | None = None
+    """The digest of these numbers."""
     grid: bool = False
     """True if there is one image for every combination of the factors, in row-major order."""
     splits: tuple[str, ...] = ()
@@ -41,7 +47,7 @@ class Manifest(Strict):
     """A suffix of the array files' names, so that new files can be written beside the old ones."""
 
     def file(self, array: str) -> str:
-        """Return the name of the file of an array, `images` or `labels`."""
+        """Return the name of the file of an array, `images`, `labels` or `numbers`."""
         return f"{array}{self.mark}.npy"
 
     @property
@@ -52,6 +58,8 @@ class Manifest(Strict):
         content: list[object] = [self.sha256, self.labels, self.factors, self.splits]
         if self.numbers:
             content.append(self.numbers)
+        if self.kinds:
+            content.append([self.kinds, self.real, self.real_numbers])
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

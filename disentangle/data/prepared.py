@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,11 +24,13 @@ from disentangle.errors import DisentangleError
 Rows = NDArray[np.uint8]
 """Images as bytes, uint8 [n, ...]."""
 Labels = NDArray[np.int32]
+Numbers = NDArray[np.float64]
 
 BLOCK = 64 * 2**20
 """Bytes read at once when images are reordered."""
 UNFINISHED = (".*.tmp", ".*.unpacked")
-WRITTEN = ("images*.npy", "labels*.npy")
+ARRAYS = ("images", "labels", "numbers")
+"""The arrays of prepared images, each a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,11 @@ class Content:
         shape: the shape of all images, [N, ...].
         source: where the images came from, for a run's record.
         files: name -> checksum of the files that were read.
-        factors: factor -> names of its values.
-        numbers: factor -> the numbers behind its values, if these are unevenly spaced.
+        factors: factor -> names of its values; none for a factor of real numbers.
+        numbers: factor -> the numbers behind its values, if these are unevenly spaced or real.
+        kinds: factor -> what its values mean, if not `"categorical"`; see `Labelled.kinds`.
+        real: the factors of real numbers; their labels are the positions among their `numbers`,
+            which are sorted. `read_factors(table, names, real=True)` makes all this of a table.
         labels: int [N, number of factors], or None for a grid, whose order implies the labels.
         splits: the names of the splits.
         part: int [N], the split of each image.
@@ -53,18 +58,28 @@ class Content:
     files: Mapping[str, str] = field(default_factory=dict)
     factors: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    real: Collection[str] = ()
     labels: NDArray[np.integer[Any]] | None = None
     splits: Sequence[str] = ()
     part: NDArray[np.integer[Any]] | None = None
 
+    def __post_init__(self) -> None:
+        if self.real and self.labels is None:
+            raise ValueError("expected labels of factors of real numbers, which make no grid")
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """Prepared images: memory-mapped rows [N, ...] of bytes, labels and manifest."""
+    """Prepared images: memory-mapped rows [N, ...] of bytes, labels and manifest.
+
+    The `numbers` are those of the factors of real numbers.
+    """
 
     rows: Rows
     manifest: Manifest
     labels: Labels | None = None
+    numbers: Mapping[str, Numbers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +186,8 @@ class Preparation:
         unfinished = chain.from_iterable(map(self.folder.glob, UNFINISHED))
         if manifest is None:  # it may be from another version, so its files are unknown
             return list(unfinished)
-        written = chain.from_iterable(map(self.folder.glob, WRITTEN))
-        names = manifest.file("images"), manifest.file("labels")
+        written = chain.from_iterable(self.folder.glob(f"{array}*.npy") for array in ARRAYS)
+        names = set(map(manifest.file, ARRAYS))
         return [*unfinished, *(path for path in written if path.name not in names)]
 
     def _write(self, content: Content, stamp: str | None) -> None:
@@ -185,7 +200,7 @@ class Preparation:
         sha256, written = hashlib.sha256(), 0
         header = {"descr": "|u1", "fortran_order": False, "shape": content.shape}
         mark = f"-{uuid.uuid4().hex[:8]}"
-        images, kept = self.folder / f"images{mark}.npy", None
+        images, kept, real_numbers = self.folder / f"images{mark}.npy", None, None
         with atomic(images) as path, path.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for block in content.blocks:
@@ -199,10 +214,16 @@ class Preparation:
                 )
         columns = [part for part in (content.labels, content.part) if part is not None]
         if columns:
-            table = np.column_stack(columns).astype(np.int32)
-            kept = hashlib.sha256(table.data).hexdigest()
-            with atomic(self.folder / f"labels{mark}.npy") as path, path.open("wb") as file:
-                np.save(file, table)
+            labels = np.column_stack(columns).astype(np.int32)
+            kept = save_array(self.folder / f"labels{mark}.npy", labels)
+        real = {
+            name: np.asarray(content.numbers[name], np.float64)
+            for name in content.factors
+            if name in content.real
+        }
+        if real:
+            together = np.concatenate(list(real.values()))
+            real_numbers = save_array(self.folder / f"numbers{mark}.npy", together)
         manifest = Manifest(
             version=self.version,
             source=content.source,
@@ -212,7 +233,10 @@ class Preparation:
             files=dict(content.files),
             stamp=stamp,
             factors={name: tuple(map(str, v)) for name, v in content.factors.items()},
-            numbers={name: tuple(v) for name, v in content.numbers.items()},
+            numbers={k: tuple(v) for k, v in content.numbers.items() if k not in content.real},
+            kinds=dict(content.kinds),
+            real={name: len(numbers) for name, numbers in real.items()},
+            real_numbers=real_numbers,
             grid=bool(content.factors) and content.labels is None,
             splits=tuple(content.splits),
             labels=kept,
@@ -257,10 +281,33 @@ def read_prepared(folder: Path, manifest: Manifest, *, thorough: bool = False) -
             raise ValueError("the images have changed")
     labels = None
     if manifest.labels is not None:
-        labels = np.load(folder / manifest.file("labels"), allow_pickle=False)
-        if hashlib.sha256(labels.data).hexdigest() != manifest.labels:
-            raise ValueError("the labels have changed")
-    return Prepared(rows, manifest, labels)
+        labels = load_array(folder / manifest.file("labels"), manifest.labels, "labels")
+    numbers = {}
+    if manifest.real_numbers is not None:
+        file = folder / manifest.file("numbers")
+        together = load_array(file, manifest.real_numbers, "numbers of factors")
+        parts = np.split(together, np.cumsum(list(manifest.real.values())))
+        numbers = dict(zip(manifest.real, parts, strict=False))
+    return Prepared(rows, manifest, labels, numbers)
+
+
+def save_array(file: Path, array: NDArray[Any]) -> str:
+    """Write an array, and return the digest by which it is checked when it is read."""
+    with atomic(file) as path, path.open("wb") as stream:
+        np.save(stream, array)
+    return hashlib.sha256(array.data).hexdigest()
+
+
+def load_array(file: Path, digest: str, what: str) -> NDArray[Any]:
+    """Read an array that `save_array` wrote.
+
+    Raises:
+        FileNotFoundError, ValueError: it is missing, or has another digest.
+    """
+    array: NDArray[Any] = np.load(file, allow_pickle=False)
+    if hashlib.sha256(array.data).hexdigest() != digest:
+        raise ValueError(f"the {what} have changed")
+    return array
 
 
 def reordered(

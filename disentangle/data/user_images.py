@@ -213,6 +213,8 @@ def from_npz(
         source=path.name,
         factors=factors.values,
         numbers=factors.numbers,
+        kinds=factors.kinds,
+        real=factors.real,
         labels=labels,
     )
 
@@ -270,10 +272,13 @@ def labels_or_place(factors: FactorValues) -> tuple[Index | None, Index | None]:
     """Return the labels [N, K], or if the images make a grid each image's place in it.
 
     In a grid every combination occurs exactly once, so that its row-major order implies the labels.
-    The place is None if the images already have this order, or are not a grid.
+    The place is None if the images already have this order, or are not a grid. Factors of real
+    numbers make no grid.
     """
     if not factors.values:
         return None, None
+    if factors.real:
+        return factors.labels, None
     order = grid_order(factors.labels, [len(values) for values in factors.values.values()])
     if order is None:
         return factors.labels, None

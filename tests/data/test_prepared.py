@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from disentangle.data.array_datasets import as_dataset
+from disentangle.data.factor_values import read_factors
 from disentangle.data.manifest import stamp_of
 from disentangle.data.prepared import Content, Preparation, reordered
 from disentangle.errors import DisentangleError
@@ -145,6 +147,62 @@ def test_labels_are_kept_checked_and_part_of_the_fingerprint(tmp_path):
     assert first.manifest.fingerprint != other.manifest.fingerprint
     np.save(tmp_path / "first" / first.manifest.file("labels"), other.labels)
     assert Preparation(folder=tmp_path / "first", version=1).load() is None
+
+
+def real_content(values, kind="continuous"):
+    """The content of images with a factor of real numbers and one of words."""
+    columns = np.array([["x", value] for value in values], object)
+    factors = read_factors(columns, ["word", "number"], kinds={"number": kind}, real=True)
+    return {
+        "factors": factors.values,
+        "numbers": factors.numbers,
+        "kinds": factors.kinds,
+        "real": factors.real,
+        "labels": factors.labels,
+    }
+
+
+VALUES = [0.5, -1.5, 2.5, 0.5, 9.0, 3.25]
+
+
+def test_real_numbers_are_kept_in_a_file_and_come_back_as_a_factor(tmp_path):
+    shape = {"blocks": [ROWS.reshape(6, 2, 2, 1)], "shape": (6, 2, 2, 1)}
+    prepared = get(tmp_path / "set", **shape, **real_content(VALUES))
+    assert prepared.manifest.factors == {"word": ("x",), "number": ()}
+    assert prepared.manifest.numbers == {}
+    dataset = as_dataset(prepared)
+    assert dataset.every_factor == {"word": 1, "number": 5}
+    assert (dataset.kinds, dataset.real_factors) == ({"number": "continuous"}, ("number",))
+    assert (dataset.values, set(dataset.numbers)) == ({"word": ("x",)}, {"number"})
+    assert dataset.numbers["number"][dataset.every_label(range(6))[:, 1]].tolist() == VALUES
+
+
+def test_real_numbers_and_kinds_are_part_of_the_fingerprint(tmp_path):
+    prints = {
+        get(tmp_path / str(k), **content).manifest.fingerprint
+        for k, content in enumerate(
+            [
+                real_content(VALUES),
+                real_content([0.25, *VALUES[1:3], 0.25, *VALUES[4:]]),
+                real_content(VALUES, "cyclic=10"),
+            ]
+        )
+    }
+    assert len(prints) == 3
+
+
+def test_real_numbers_that_changed_are_prepared_again(tmp_path):
+    prepared = get(tmp_path / "set", **real_content(VALUES))
+    np.save(tmp_path / "set" / prepared.manifest.file("numbers"), np.zeros(5))
+    assert Preparation(folder=tmp_path / "set", version=1).load() is None
+    get(tmp_path / "set", **real_content(VALUES))
+    assert left_in(tmp_path / "set").count("numbers.npy") == 1
+
+
+def test_real_numbers_without_labels_are_refused():
+    content = {**real_content(VALUES), "labels": None}
+    with pytest.raises(ValueError, match="expected labels of factors of real numbers"):
+        Content(blocks=[ROWS], shape=SHAPE, source="drawn", **content)
 
 
 def test_another_file_of_the_user_is_prepared_anew_and_the_same_is_not(tmp_path):
