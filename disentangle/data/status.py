@@ -35,7 +35,8 @@ def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
         return f"downloaded, not prepared; run `disentangle data prepare {name}`"
     if known.drawn or not known.files:
         return "generated on first use"
-    return f"not available; run `disentangle data prepare {name} --file PATH` or `--download`"
+    other = " or `--download`" if known.downloadable else ""
+    return f"not available; run `disentangle data prepare {name} --file PATH`{other}"
 
 
 def state_of(folder: Path) -> str:
