@@ -55,6 +55,7 @@ class Dataset(ABC):
     train_split: str = "all"
     test_split: str = "all"
     strength: ClassVar[str] = "images"
+    noun: ClassVar[str] = "images"
     view_record: ViewRecord = MappingProxyType({})
     correlation: tuple[Line, ...] = ()
     base: "Dataset | None" = None
@@ -71,7 +72,7 @@ class Dataset(ABC):
         """The dataset in a notebook: its size, its factors and a few images."""
         title = self.name or type(self).__name__
         shape = " x ".join(map(str, self.image_shape))
-        rows: list[tuple[str, str]] = [("images", f"{len(self):,} of {shape}, {self.strength}")]
+        rows: list[tuple[str, str]] = [(self.noun, f"{len(self):,} of {shape}, {self.strength}")]
         rows += [(name, str(value)) for name, value in self.view_record.items()]
         if isinstance(self, Labelled):
             factors = ", ".join(f"{name} ({size:,})" for name, size in self.factors.items())

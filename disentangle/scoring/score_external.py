@@ -67,9 +67,10 @@ def score_encoder(
     are not a function of the image alone.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], or [N, B, M] in blocks, as tensors,
-            arrays or a `Code`, which can say that it is discrete; a module is put into evaluation
-            mode while it is scored. Or a reference to one, such as `torchvision:resnet18`.
+        encoder: maps images [N, C, H, W], or vectors [N, L] of a dataset of vectors, to codes
+            [N, D], or [N, B, M] in blocks, as tensors, arrays or a `Code`, which can say that it is
+            discrete; a module is put into evaluation mode while it is scored. Or a reference to
+            one, such as `torchvision:resnet18`.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
