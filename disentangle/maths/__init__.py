@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         kernel_multi_information as kernel_multi_information,
     )
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
+    from disentangle.maths.knn_information import ksg_mutual_information as ksg_mutual_information
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
     from disentangle.maths.matching import equal_count_bins as equal_count_bins
@@ -80,6 +81,7 @@ _HOMES = {
     "information_in_equal_bins": "matching",
     "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
+    "ksg_mutual_information": "knn_information",
     "largest_correlations": "correlation",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
