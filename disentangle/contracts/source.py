@@ -223,7 +223,11 @@ class Source(ABC, Generic[D_co]):
 
         These are the dataset's `numbers`, or for a factor without any its labels.
         """
-        values = self.labels(index).astype(np.float64)
+        return self.values_of(self.labels(index))
+
+    def values_of(self: "Source[Labelled]", labels: Index) -> Values:
+        """Return the values of the scored factors with these labels [N, K] as numbers, [N, K]."""
+        values = labels.astype(np.float64)
         for k, name in enumerate(self.dataset.factors):
             if name in self.dataset.numbers:
                 table = np.asarray(self.dataset.numbers[name], np.float64)

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees, identical to scikit-learn's `GradientBoostingClassifier` but faster.
+"""Gradient-boosted trees, identical to scikit-learn's, but classifiers are faster.
 
 scikit-learn spends most of its time sorting every latent again at every node. The codes are the
 same for all trees, so here they are sorted once, and splits are found from cumulative sums in that
@@ -41,7 +41,7 @@ class Unclear(Exception):
 
 
 class GradientBoosting:
-    """Classifiers on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
+    """Trees on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
         offset = _far_offset(x)
@@ -93,6 +93,20 @@ class GradientBoosting:
             trying = unclear < max(50, 0.9 * numbers.stop)
         predicted = test_scores[0] >= 0 if binary else test_scores.argmax(axis=0)
         return gains / (gains.sum() or 1.0), classes[predicted.astype(np.intp)]
+
+    def regress(self, y: Floats, seed: int) -> tuple[Floats, Floats]:
+        """Return the result of scikit-learn's `GradientBoostingRegressor(random_state=seed)`.
+
+        This is the importance of each latent, [D], and the prediction for each test point, [M].
+
+        Args:
+            y: numbers, [N], not all the same.
+            seed: scikit-learn's `random_state`.
+        """
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        fitted = GradientBoostingRegressor(random_state=seed).fit(self.x, y)
+        return fitted.feature_importances_, fitted.predict(self.test)
 
     def _sklearn_tree(self, g: Floats, seed: int, number: int) -> Tree:
         """Fit scikit-learn's tree number `number` (from 0) to `g` [N]."""
