@@ -9,6 +9,7 @@ which scikit-learn converts to, would merge their values: they are moved to 0 fi
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ class GradientBoosting:
     def __init__(self, x: Codes, test: Codes) -> None:
         offset = _far_offset(x)
         x, test = x - offset, test - offset
+        self.centred = x, test
         exponent = int(np.frexp(np.abs(x).max())[1])
         if not -10 < exponent < 100:  # out of reach of GAP, or of single precision
             x, test = np.ldexp(x, -exponent), np.ldexp(test, -exponent)
@@ -105,8 +107,19 @@ class GradientBoosting:
         """
         from sklearn.ensemble import GradientBoostingRegressor
 
-        fitted = GradientBoostingRegressor(random_state=seed).fit(self.x, y)
-        return fitted.feature_importances_, fitted.predict(self.test)
+        x, test = self.columns_in_reach
+        fitted = GradientBoostingRegressor(random_state=seed).fit(x, y)
+        return fitted.feature_importances_, fitted.predict(test)
+
+    @cached_property
+    def columns_in_reach(self) -> tuple[Floats, Floats]:
+        """The codes, with each latent out of reach of GAP or of single precision near 1."""
+        x, test = self.centred
+        exponents = np.frexp(np.abs(x).max(axis=0))[1]
+        exponents = np.where((exponents > -10) & (exponents < 128), 0, exponents)
+        largest = float(np.finfo(np.float32).max)
+        x, test = (np.ldexp(a, -exponents) for a in (x, test))
+        return x, np.clip(test, -largest, largest)
 
     def _sklearn_tree(self, g: Floats, seed: int, number: int) -> Tree:
         """Fit scikit-learn's tree number `number` (from 0) to `g` [N]."""

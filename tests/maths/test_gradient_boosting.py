@@ -157,3 +157,11 @@ def test_a_regression_is_scikit_learns():
     theirs = GradientBoostingRegressor(random_state=5).fit(x, y)
     assert importance == pytest.approx(theirs.feature_importances_)
     assert predicted == pytest.approx(theirs.predict(test))
+
+
+def test_a_regression_reads_small_latents_beside_a_huge_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    importance, predicted = GradientBoosting(x * [1e30, 1], x).regress(x[:, 1], 0)
+    assert importance == pytest.approx([0, 1], abs=0.01)
+    assert np.corrcoef(predicted, x[:, 1])[0, 1] > 0.99
