@@ -241,7 +241,7 @@ class Source(ABC, Generic[D_co]):
         return self.values_of(self.labels(index))
 
     def values_of(self: "Source[Labelled]", labels: Index) -> Values:
-        """Return the values of labels of the scored factors [N, K] as numbers; see `values`."""
+        """Return the values of the scored factors with these labels [N, K] as numbers, [N, K]."""
         values = labels.astype(np.float64)
         for k, name in enumerate(self.dataset.factors):
             if name in self.dataset.numbers:

@@ -53,11 +53,15 @@ if TYPE_CHECKING:
     from disentangle.maths.probes import standardised as standardised
     from disentangle.maths.probes import threads as threads
     from disentangle.maths.probes import varying_factors as varying_factors
+    from disentangle.maths.targets import Targets as Targets
+    from disentangle.maths.targets import numeric_targets as numeric_targets
+    from disentangle.maths.targets import regression as regression
 
 _HOMES = {
     "GradientBoosting": "gradient_boosting",
     "HessianPenalty": "hessian_penalty",
     "Numbers": "importance",
+    "Targets": "targets",
     "angular_correlation": "correlation",
     "angular_correlations": "correlation",
     "canonical_correlations": "correlation",
@@ -90,9 +94,11 @@ _HOMES = {
     "log_weights": "aggregate_posterior",
     "matched_latents": "matching",
     "mutual_information": "information",
+    "numeric_targets": "targets",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
     "randomised_dependence": "correlation",
+    "regression": "targets",
     "sine_bases": "correlation",
     "small_fit": "probes",
     "standardised": "probes",

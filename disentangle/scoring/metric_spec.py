@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -130,15 +130,17 @@ class MetricSpec:
         real = dataset.real_factors if isinstance(dataset, Labelled) else ()
         if not real or not issubclass(self.kind.needs, Labelled):
             return source, {}
-        if self.kind.real_factors == "numbers":
+        reads = self.metric.reads_real_factors()
+        if reads == "numbers":
             return source, {}
-        if self.kind.real_factors != "bins":
+        if not reads:
             raise Unavailable(
                 f"it needs factors with a few values, but {joined(real)} {have(real)} real "
-                "numbers; `mcc` and `r2` read them"
+                "numbers; `mcc`, `r2` and `sap-r2` read them"
             )
         bins = int(self.settings["factor_bins"])
-        return source.relabelled(lambda d: BinnedFactors(d, bins)), {"factor_bins": bins}
+        equal: Literal["width", "count"] = "count" if reads == "quantiles" else "width"
+        return source.relabelled(lambda d: BinnedFactors(d, bins, equal)), {"factor_bins": bins}
 
 
 def check_scores(metric: str, scores: object, source: Source[Any]) -> None:

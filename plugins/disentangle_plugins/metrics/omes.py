@@ -163,6 +163,8 @@ class OMES(Metric[Labelled]):
     Two different values drawn from n have a correlation of -1 / (n - 1), so the score of a perfect
     code is below 1 for factors of few values: a factor of two values counts as not encoded, and of
     three as half encoded. The authors' code rounds correlations to four digits; this does not.
+
+    Factors of real numbers are n/a: no two images differ in one factor alone.
     """
 
     about = "Overlap and multiple encoding, from changes of one factor"
