@@ -32,6 +32,7 @@ from disentangle.cli.show_scores import show_scores
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.runs.run import Run
     from disentangle.scoring.keep_external import Keep
     from disentangle.scoring.measure import ScoreMapping
     from disentangle.scoring.request import ScoringRequest
@@ -77,6 +78,14 @@ def score(
     seed: ScoreSeed = 0,
     split: ScoredSplits = None,
     factors: Factors = None,
+    correlated: Annotated[
+        bool,
+        typer.Option(
+            "--correlated",
+            help="draw images by the correlated factors of the run's training (--correlate), in "
+            "columns of their own; without RUN, score the runs that have some",
+        ),
+    ] = False,
     detail: Annotated[
         bool,
         typer.Option("--detail", help="also print the details of each score, by latent and factor"),
@@ -190,6 +199,7 @@ def score(
             seed=seed,
             split=part,
             factors=names(factors),
+            correlated=correlated,
             reduce=reduce,
         )
         for part in parts
@@ -199,6 +209,10 @@ def score(
     outside = codes is not None or encoder is not None
     of_runs = [("RUN", runs), ("--study", study and not (outside and name)), ("--where", where)]
     check_inputs(codes, encoder, [option for option, value in of_runs if value])
+    if outside and correlated:
+        raise UsageError(
+            f"--correlated requires RUN, whose training has correlated factors, got {OUTSIDE}"
+        )
     check_needs(
         ("--takes", takes != "float", "--encoder", encoder is not None),
         ("--dataset", dataset, OUTSIDE, outside, "; a run has its own dataset"),
@@ -246,6 +260,8 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
+        if correlated:
+            ready = with_correlation(ready, named=bool(runs))
         score_trained(
             ready,
             requests,
@@ -265,6 +281,30 @@ def check_inputs(codes: Path | None, encoder: str | None, of_runs: Sequence[str]
     if len(inputs) > 1:
         hint = "; --study requires --name" if [*of_runs] == ["--study"] and outside else ""
         raise UsageError(f"give only one of {' and '.join(inputs)}{hint}")
+
+
+def with_correlation(runs: "Sequence[Run]", *, named: bool) -> "list[Run]":
+    """The runs that were trained with correlated factors.
+
+    Raises:
+        UsageError: there are none, or one that was named has none.
+    """
+    from disentangle._utils.console import say
+    from disentangle.scoring.request import correlation_of
+
+    if named:
+        for run in runs:
+            correlation_of(run)
+        return list(runs)
+    chosen = [run for run in runs if "correlate" in run.record.dataset.view]
+    if runs and not chosen:
+        raise UsageError(
+            "--correlated: none of these runs was trained with correlated factors, as by "
+            "`disentangle train --correlate`"
+        )
+    if len(chosen) < len(runs):
+        say(f"skipping runs trained without correlated factors: {len(runs) - len(chosen)}")
+    return chosen
 
 
 def check_needs(*needs: tuple[Any, ...]) -> None:

@@ -84,6 +84,7 @@ class Orthogonality(Metric[Labelled]):
     )
     better = MappingProxyType({"orthogonality/error": "less", "orthogonality/procrustes": "less"})
     claims = MappingProxyType({"orthogonality/error": (), "orthogonality/procrustes": ()})
+    real_factors = "numbers"
     most_latents = 2048
     seconds = 0.02
 
