@@ -95,9 +95,11 @@ def test_kind_of_a_factor_is_given(command, angles, tmp_path):
 
 def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_path):
     (tmp_path / "codes.csv.json").write_text('{"kinds": {"id": "continuous"}}')
-    assert command("score", "--codes", angles, "--metric", "fairness")[0] == 1
+    words = ("score", "--codes", angles, "--metric", "mig", "--output", tmp_path / "out.json")
     kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
-    assert command("score", "--codes", angles, "--metric", "fairness", *kinds)[0] == 0
+    for given, binned in ((), True), (kinds, False):
+        assert command(*words, *given)[0] == 0
+        assert ("factor_bins" in (tmp_path / "out.json").read_text()) == binned
 
 
 def test_kind_of_no_factor_is_a_usage_error(command, angles):
