@@ -1,5 +1,7 @@
 """`disentangle score`: files in place of runs, and runs that cannot be scored."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -99,7 +101,8 @@ def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_
     kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
     for given, binned in ((), True), (kinds, False):
         assert command(*words, *given)[0] == 0
-        assert ("factor_bins" in (tmp_path / "out.json").read_text()) == binned
+        (score,) = json.loads((tmp_path / "out.json").read_text())["scores"][:1]
+        assert score["knobs"] == ({"factor_bins": 20} if binned else {})
 
 
 def test_kind_of_no_factor_is_a_usage_error(command, angles):
