@@ -97,7 +97,15 @@ def test_kind_of_a_factor_is_given(command, angles, tmp_path):
 
 def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_path):
     (tmp_path / "codes.csv.json").write_text('{"kinds": {"id": "continuous"}}')
-    words = ("score", "--codes", angles, "--metric", "mig", "--output", tmp_path / "out.json")
+    words = (
+        "score",
+        "--codes",
+        angles,
+        "--metric",
+        "modularity",
+        "--output",
+        tmp_path / "out.json",
+    )
     kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
     for given, binned in ((), True), (kinds, False):
         assert command(*words, *given)[0] == 0
