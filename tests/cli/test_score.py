@@ -110,7 +110,7 @@ def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_
     for given, binned in ((), True), (kinds, False):
         assert command(*words, *given)[0] == 0
         (score,) = json.loads((tmp_path / "out.json").read_text())["scores"][:1]
-        assert score["knobs"] == ({"factor_bins": 20} if binned else {})
+        assert score.get("resolved", {}) == ({"factor_bins": 20} if binned else {})
 
 
 def test_kind_of_no_factor_is_a_usage_error(command, angles):
