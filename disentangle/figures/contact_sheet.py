@@ -161,7 +161,7 @@ def _evenly(numbers: Floats, period: float) -> Index:
 
     The last one of a full period is before its end, which is its beginning.
     """
-    step = np.ptp(numbers) / (COLUMNS - 1)
+    step = float(np.ptp(numbers)) / (COLUMNS - 1)
     if period:
         step = min(step, period / COLUMNS)
     even = numbers.min() + step * np.arange(COLUMNS)
