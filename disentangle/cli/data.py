@@ -235,7 +235,7 @@ def values_line(dataset: "Labelled", factor: str) -> str:
     kind = dataset.kind(factor).name
     if kind == "categorical":
         return line
-    return f"{kind}: {line}" if line else dataset.values_of(factor).range
+    return f"{kind}: {line}" if line else dataset.value_texts(factor).range
 
 
 def describe(dataset: "Dataset") -> None:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
 from disentangle.contracts.correlation import Floats, Line, chances, draw_distinct
 from disentangle.contracts.kinds import Kind
-from disentangle.contracts.value_texts import Values
+from disentangle.contracts.value_texts import ValueTexts
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -259,15 +259,15 @@ class Labelled(Dataset):
         angles: Floats = 2 * np.pi * numbers / kind.period
         return angles
 
-    def values_of(self, factor: str) -> Values:
-        """Return the values of a factor, which can be written as text."""
+    def value_texts(self, factor: str) -> ValueTexts:
+        """Return the values of a factor as text: degrees, short numbers or names."""
         names = self.values.get(factor, ())
-        return Values(factor, self.kind(factor), names, self.every_number[factor])
+        return ValueTexts(factor, self.kind(factor), names, self.every_number[factor])
 
     def _values_in_words(self, factor: str) -> str:
         """The number of values of a factor, or the range of its real numbers."""
         size = self.every_factor[factor]
-        return self.values_of(factor).range if self.is_real(factor) else f"{size:,}"
+        return self.value_texts(factor).range if self.is_real(factor) else f"{size:,}"
 
     @property
     def factors(self) -> dict[str, int]:

@@ -14,8 +14,8 @@ ANGLES = ("angle", "azimuth", "elevation", "orientation", "rotation")
 
 
 @dataclass(frozen=True)
-class Values:
-    """The values of a factor, in order of their labels.
+class ValueTexts:
+    """The values of a factor as text; the fields are in order of their labels.
 
     Attributes:
         factor: the factor's name.
@@ -29,7 +29,7 @@ class Values:
     names: Sequence[str]
     numbers: Sequence[float]
 
-    def texts(self, labels: Iterable[int]) -> list[str]:
+    def of(self, labels: Iterable[int]) -> list[str]:
         """Return the values that have these labels as text.
 
         Those of a cyclic factor are degrees, 360 of which are its period; other numbers are short.

@@ -176,5 +176,5 @@ def _label(dataset: Labelled, name: str) -> str:
 
 
 def _heads(dataset: Labelled, name: str, labels: Iterable[int]) -> list[str]:
-    headings = dataset.values_of(name).texts(labels)
+    headings = dataset.value_texts(name).of(labels)
     return [text if len(text) <= 10 else f"{text[:8]}.." for text in headings]

@@ -53,7 +53,7 @@ class Part:
     def names(self, column: int) -> list[str]:
         """The chosen values of a factor in words."""
         factor = list(self.grid.every_factor)[column]
-        return self.grid.values_of(factor).texts(self.chosen[column])
+        return self.grid.value_texts(factor).of(self.chosen[column])
 
 
 def factor_view(run: Run, latents: Latents) -> dict[str, Any] | None:

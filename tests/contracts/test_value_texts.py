@@ -3,11 +3,11 @@
 import pytest
 
 from disentangle.contracts.kinds import Kind
-from disentangle.contracts.value_texts import Values, short
+from disentangle.contracts.value_texts import ValueTexts, short
 
 
 def values(kind, names=(), numbers=()):
-    return Values("angle", Kind.parse(kind), names, numbers)
+    return ValueTexts("angle", Kind.parse(kind), names, numbers)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def values(kind, names=(), numbers=()):
 )
 def test_values_are_degrees_of_circles_names_and_short_numbers(kind, names, numbers, texts, extent):
     found = values(kind, names, numbers)
-    assert found.texts(range(len(numbers))) == texts
+    assert found.of(range(len(numbers))) == texts
     assert found.range == extent
 
 

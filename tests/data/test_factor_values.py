@@ -187,3 +187,11 @@ def test_cyclic_numbers_are_within_their_period():
 def test_kinds_that_do_not_fit_are_refused(kinds, message):
     with pytest.raises(ValueError, match=message):
         read_factors(np.array([["x"], ["y"]]), ["a"], kinds=kinds)
+
+
+@pytest.mark.parametrize("values", [[1, None, 2], [1.5, float("nan"), 2], ["a", None, "b"]])
+def test_missing_value_of_a_data_frame_is_named(values):
+    pandas = pytest.importorskip("pandas")
+    column = np.asarray(pandas.Series(values).convert_dtypes(), object)
+    with pytest.raises(ValueError, match=r"'x'\): row 1 has no value; leave out such rows"):
+        read_factors(column[:, None], ["x"], real=True)
