@@ -175,7 +175,8 @@ def correlated(size: Size, correlation: float, rng: np.random.Generator) -> Floa
 
 def standard(sources: Floats) -> Floats:
     """The sources with mean 0 and variance 1 in these rows."""
-    return (sources - sources.mean(axis=0)) / sources.std(axis=0)
+    scaled: Floats = (sources - sources.mean(axis=0)) / sources.std(axis=0)
+    return scaled
 
 
 def mixed(sources: Floats, layers: int, rng: np.random.Generator) -> Floats:
