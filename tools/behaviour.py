@@ -55,7 +55,7 @@ SCORED = ("vae", "beta-vae, held out", "qlae")
 """The runs that are scored with all metrics."""
 SIZES = {
     ("samples",): "dcimig fid infomec irs jemmig kid mcc mig mig-sup minimality modularity "
-    "reconstruction sap-r2 sufficiency tad total-correlation",
+    "orthogonality reconstruction sap-r2 sufficiency tad total-correlation",
     ("train", "test"): "beta-vae-score dci dci-es dci-lgbm explicitness fairness nk r2 sap snc",
     ("pairs",): "omes",
     ("train", "test", "variances"): "factor-vae-score",

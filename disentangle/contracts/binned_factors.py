@@ -1,6 +1,7 @@
 """Factors of real numbers in bins, for metrics that need labels."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -11,12 +12,21 @@ from disentangle.contracts.views import LabelledSubset
 class BinnedFactors(LabelledSubset):
     """All images of a dataset; the labels of its scored factors of real numbers are bins.
 
-    The bins have equal width, from the least to the largest number of the factor, or over a period.
+    The bins have equal width, from the least to the largest number of the factor, or over a period;
+    or equally many images each.
+
+    Args:
+        base: the dataset.
+        bins: the number of bins.
+        equal: what is equal in all bins of a factor.
     """
 
-    def __init__(self, base: Labelled, bins: int) -> None:
+    def __init__(
+        self, base: Labelled, bins: int, equal: Literal["width", "count"] = "width"
+    ) -> None:
+        bin_of = bin_of_value if equal == "width" else quantile_of_value
         self.bins: Mapping[str, Index] = {
-            name: bin_of_value(base, name, bins) for name in base.real_factors
+            name: bin_of(base, name, bins) for name in base.real_factors
         }
         super().__init__(base, np.arange(len(base)), base.view_record, base.nuisance)
         sizes = dict.fromkeys(self.bins, bins)
@@ -35,8 +45,13 @@ class BinnedFactors(LabelledSubset):
         return labels
 
 
+def binned(dataset: Labelled, bins: int) -> Labelled:
+    """Return a dataset with the factors of real numbers in bins; itself if it has none."""
+    return BinnedFactors(dataset, bins) if dataset.real_factors else dataset
+
+
 def bin_of_value(dataset: Labelled, factor: str, bins: int) -> Index:
-    """Return the bin of each value of a factor, 0 to `bins` - 1, [number of values]."""
+    """Return the bin of equal width of each value of a factor, 0 to `bins` - 1, [values]."""
     kind = dataset.kind(factor)
     numbers = np.asarray(dataset.every_number[factor], np.float64)
     ends = (numbers.min(), numbers.max())
@@ -44,4 +59,20 @@ def bin_of_value(dataset: Labelled, factor: str, bins: int) -> Index:
         numbers, ends = numbers % kind.period, (0.0, kind.period)
     edges = np.linspace(*ends, bins + 1)
     index: Index = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, bins - 1)
+    return index.astype(np.int64)
+
+
+def quantile_of_value(dataset: Labelled, factor: str, bins: int) -> Index:
+    """Return the bin of equally many images of each value of a factor, 0 to `bins` - 1, [values].
+
+    Images of the same number share a bin. Those of a cyclic factor are counted from 0 on.
+    """
+    kind = dataset.kind(factor)
+    numbers = np.asarray(dataset.every_number[factor], np.float64)
+    if kind.name == "cyclic":
+        numbers = numbers % kind.period
+    labels = dataset.every_label(np.arange(len(dataset)))[:, dataset.column(factor)]
+    of_images = np.sort(numbers[labels])
+    below = np.searchsorted(of_images, numbers)
+    index: Index = np.minimum(below * bins // len(of_images), bins - 1)
     return index.astype(np.int64)

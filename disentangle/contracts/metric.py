@@ -45,8 +45,9 @@ Scores: TypeAlias = Mapping[str, float | Unavailable | Detail]
 """Scores by name, or the reason why one is undefined; and details by name."""
 
 
-RealFactors: TypeAlias = Literal["", "bins", "numbers"]
-"""How a metric takes factors of real numbers: not at all, in bins, or as the numbers."""
+RealFactors: TypeAlias = Literal["", "bins", "quantiles", "numbers"]
+"""How a metric takes factors of real numbers: not at all, in bins of equal width or equal count, or
+as the numbers."""
 
 
 class Metric(Plugin, ABC, Generic[D]):
@@ -64,14 +65,16 @@ class Metric(Plugin, ABC, Generic[D]):
     real_factors: ClassVar[RealFactors] = ""
     """How it takes factors of real numbers, such as continuous ones. `bins`: their labels are bins
     of equal width, as many as its hyper-parameter `factor_bins`, declared by `factor_bins()`.
-    `numbers`: it reads `Source.values`, as their labels are only ranks. Otherwise its scores of
-    such factors are n/a."""
+    `quantiles`: the same with bins of equally many images, for metrics that need images of each
+    value. `numbers`: it reads `Source.values`, as their labels are only ranks. Otherwise its scores
+    of such factors are n/a."""
     by_default_if_real: ClassVar[bool] = False
     """True if `disentangle score` also computes it if a factor has real numbers."""
     ordered: ClassVar[bool] = False
     """True if it depends on the order of the latents."""
     displays: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`."""
+    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`. A
+    score that `better` or `claims` names, but only other hyper-parameters give, must be in it."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """Score -> its better direction, if not "more"."""
     counts: ClassVar[frozenset[str]] = frozenset()
@@ -100,6 +103,10 @@ class Metric(Plugin, ABC, Generic[D]):
         for base in getattr(cls, "__orig_bases__", ()):
             if get_origin(base) is Metric and isinstance(get_args(base)[0], type):
                 cls.needs = get_args(base)[0]
+
+    def reads_real_factors(self) -> RealFactors:
+        """How it takes factors of real numbers with its hyper-parameters."""
+        return self.real_factors
 
     def seconds_for(self, images: int) -> float:
         """Estimate the seconds that the scores of this many images take, as for `seconds`."""
@@ -132,8 +139,16 @@ class Metric(Plugin, ABC, Generic[D]):
         """
 
 
-def factor_bins() -> int:
-    """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers."""
+def factor_bins(default: int = 20, *, equal: Literal["width", "count"] = "width") -> int:
+    """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers.
+
+    Args:
+        default: the default number of bins.
+        equal: `width` for a metric of `bins`, `count` for one of `quantiles`.
+    """
     return knob(
-        default=20, min=2, added=True, help="equal-width bins of each factor of real numbers"
+        default=default,
+        min=2,
+        added=True,
+        help=f"equal-{equal} bins of each factor of real numbers",
     )

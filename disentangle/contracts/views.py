@@ -40,6 +40,13 @@ class Subset(Dataset):
         """Return the indices of the images in the whole dataset."""
         return self.base.origin(self.chosen[self._index(index)])
 
+    def position(self, index: ArrayLike) -> Index:
+        """Return the indices in this view of the whole dataset's images; -1 for those not in it."""
+        if "_positions" not in self.__dict__:
+            self._positions: Index = np.full(len(self.whole), -1)
+            self._positions[self.origin(np.arange(len(self)))] = np.arange(len(self))
+        return self._positions[self.whole._index(index)]
+
 
 class LabelledSubset(Subset, Labelled):
     """Some images of a labelled dataset, or some of its factors, or both."""

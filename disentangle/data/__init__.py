@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from disentangle.data.npz import reason as reason
     from disentangle.data.pairs import Pairs as Pairs
     from disentangle.data.pairs import changed_factors as changed_factors
+    from disentangle.data.pairs import check_pairs as check_pairs
     from disentangle.data.pairs import draw_pairs as draw_pairs
     from disentangle.data.pairs import moving_factors as moving_factors
+    from disentangle.data.pairs import pair_knobs as pair_knobs
     from disentangle.data.prepared import Content as Content
     from disentangle.data.prepared import Preparation as Preparation
     from disentangle.data.prepared import Rows as Rows
@@ -72,6 +74,7 @@ _HOMES = {
     "as_dataset": "array_datasets",
     "centre_crop": "image_files",
     "changed_factors": "pairs",
+    "check_pairs": "pairs",
     "counted": "npz",
     "decoded": "image_files",
     "downloaded": "download",
@@ -82,6 +85,7 @@ _HOMES = {
     "load_dataset": "loading",
     "moving_factors": "pairs",
     "open_npz": "npz",
+    "pair_knobs": "pairs",
     "pieces": "archive",
     "prepare_examples": "examples",
     "read_factors": "factor_values",

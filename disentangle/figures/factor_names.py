@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from disentangle.contracts.binned_factors import binned
 from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.source import Codes
 from disentangle.figures.latents import Latents, probe
@@ -44,8 +45,8 @@ def measure_factors(run: Run) -> Informed | None:
     factors = tuple(dataset.factors) if isinstance(dataset, Labelled) else ()
     if not isinstance(dataset, Labelled) or not factors:
         return None
-    index = probe(run)
-    codes, labels = run.encode(dataset.images(index)).double().numpy(), dataset.labels(index)
+    index, few = probe(run), binned(dataset, BINS)
+    codes, labels = run.encode(dataset.images(index)).double().numpy(), few.labels(index)
     return Informed(factors, shares_of(discretise(codes, BINS), labels), codes, labels)
 
 

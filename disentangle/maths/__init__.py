@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_prior as log_prior
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
+    from disentangle.maths.correlation import angular_correlation as angular_correlation
+    from disentangle.maths.correlation import angular_correlations as angular_correlations
+    from disentangle.maths.correlation import canonical_correlations as canonical_correlations
+    from disentangle.maths.correlation import circular_correlation as circular_correlation
+    from disentangle.maths.correlation import largest_correlations as largest_correlations
+    from disentangle.maths.correlation import (
+        randomised_dependence as randomised_dependence,
+    )
+    from disentangle.maths.correlation import sine_bases as sine_bases
+    from disentangle.maths.correlation import unit_columns as unit_columns
     from disentangle.maths.gradient_boosting import GradientBoosting as GradientBoosting
     from disentangle.maths.hausdorff import draw_latent_pairs as draw_latent_pairs
     from disentangle.maths.hausdorff import factorised_support as factorised_support
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
         kernel_multi_information as kernel_multi_information,
     )
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
+    from disentangle.maths.knn_information import ksg_mutual_information as ksg_mutual_information
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
     from disentangle.maths.matching import equal_count_bins as equal_count_bins
@@ -42,11 +53,19 @@ if TYPE_CHECKING:
     from disentangle.maths.probes import standardised as standardised
     from disentangle.maths.probes import threads as threads
     from disentangle.maths.probes import varying_factors as varying_factors
+    from disentangle.maths.targets import Targets as Targets
+    from disentangle.maths.targets import numeric_targets as numeric_targets
+    from disentangle.maths.targets import regression as regression
 
 _HOMES = {
     "GradientBoosting": "gradient_boosting",
     "HessianPenalty": "hessian_penalty",
     "Numbers": "importance",
+    "Targets": "targets",
+    "angular_correlation": "correlation",
+    "angular_correlations": "correlation",
+    "canonical_correlations": "correlation",
+    "circular_correlation": "correlation",
     "codes_and_labels": "inputs",
     "codes_and_values": "inputs",
     "completeness": "importance",
@@ -68,16 +87,23 @@ _HOMES = {
     "information_in_equal_bins": "matching",
     "kernel_multi_information": "kernel_density",
     "knn_mutual_information": "knn_information",
+    "ksg_mutual_information": "knn_information",
+    "largest_correlations": "correlation",
     "log_densities": "aggregate_posterior",
     "log_prior": "aggregate_posterior",
     "log_weights": "aggregate_posterior",
     "matched_latents": "matching",
     "mutual_information": "information",
+    "numeric_targets": "targets",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
+    "randomised_dependence": "correlation",
+    "regression": "targets",
+    "sine_bases": "correlation",
     "small_fit": "probes",
     "standardised": "probes",
     "threads": "probes",
+    "unit_columns": "correlation",
     "varying_factors": "probes",
 }
 """Public name -> the module that defines it."""

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees, identical to scikit-learn's `GradientBoostingClassifier` but faster.
+"""Gradient-boosted trees, identical to scikit-learn's, but classifiers are faster.
 
 scikit-learn spends most of its time sorting every latent again at every node. The codes are the
 same for all trees, so here they are sorted once, and splits are found from cumulative sums in that
@@ -9,6 +9,7 @@ which scikit-learn converts to, would merge their values: they are moved to 0 fi
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,11 +42,12 @@ class Unclear(Exception):
 
 
 class GradientBoosting:
-    """Classifiers on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
+    """Trees on the same codes: [N, D] to fit on and [M, D] to test on, sorted once."""
 
     def __init__(self, x: Codes, test: Codes) -> None:
         offset = _far_offset(x)
         x, test = x - offset, test - offset
+        self.centred = x, test
         exponent = int(np.frexp(np.abs(x).max())[1])
         if not -10 < exponent < 100:  # out of reach of GAP, or of single precision
             x, test = np.ldexp(x, -exponent), np.ldexp(test, -exponent)
@@ -93,6 +95,31 @@ class GradientBoosting:
             trying = unclear < max(50, 0.9 * numbers.stop)
         predicted = test_scores[0] >= 0 if binary else test_scores.argmax(axis=0)
         return gains / (gains.sum() or 1.0), classes[predicted.astype(np.intp)]
+
+    def regress(self, y: Floats, seed: int) -> tuple[Floats, Floats]:
+        """Return the result of scikit-learn's `GradientBoostingRegressor(random_state=seed)`.
+
+        This is the importance of each latent, [D], and the prediction for each test point, [M].
+
+        Args:
+            y: numbers, [N], not all the same.
+            seed: scikit-learn's `random_state`.
+        """
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        x, test = self.columns_in_reach
+        fitted = GradientBoostingRegressor(random_state=seed).fit(x, y)
+        return fitted.feature_importances_, fitted.predict(test)
+
+    @cached_property
+    def columns_in_reach(self) -> tuple[Floats, Floats]:
+        """The codes, with each latent out of reach of GAP or of single precision near 1."""
+        x, test = self.centred
+        exponents = np.frexp(np.abs(x).max(axis=0))[1]
+        exponents = np.where((exponents > -10) & (exponents < 128), 0, exponents)
+        largest = float(np.finfo(np.float32).max)
+        x, test = (np.ldexp(a, -exponents) for a in (x, test))
+        return x, np.clip(test, -largest, largest)
 
     def _sklearn_tree(self, g: Floats, seed: int, number: int) -> Tree:
         """Fit scikit-learn's tree number `number` (from 0) to `g` [N]."""

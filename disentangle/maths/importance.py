@@ -49,7 +49,8 @@ def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
     Args:
         name: the metric's name.
         importance: importance of latents for factors, [D, K]; NaN for constant factors.
-        accuracy: accuracy of predicting each factor, [K]; NaN for constant factors.
+        accuracy: accuracy of predicting each factor, or R2 for a factor of real numbers, [K]; NaN
+            for constant factors.
 
     Raises:
         Unavailable: every factor is constant.
@@ -81,6 +82,6 @@ def dci_scores(name: str, importance: Numbers, accuracy: Numbers) -> Scores:
         "importance in predicting the factor; the importances of all latents sum to 1",
     )
     scores[f"{name}/accuracy"] = Detail(
-        ("factor",), accuracy, "accuracy of predicting the factor, 0 to 1"
+        ("factor",), accuracy, "accuracy of predicting the factor, or R², 0 to 1"
     )
     return scores

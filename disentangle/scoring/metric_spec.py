@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from disentangle.errors import (
     suggestion,
     true_name,
 )
-from disentangle.runs.records import Value
+from disentangle.runs.records import Value, correlated_draws
 from disentangle.scoring.protocol import Protocol, load_protocol
 
 UNSAID = "the metric gives no reason"
@@ -77,7 +77,8 @@ class MetricSpec:
                 f"needs a dataset that is {self.kind.needs.strength}, "
                 f"but '{source.dataset.name}' is only {source.dataset.strength}"
             )
-        dependence = getattr(source.dataset, "dependence", "")
+        dataset = source.dataset
+        dependence = getattr(dataset, "dependence", "") or correlated_draws(dataset.view_record)
         if self.kind.assumes_independence and dependence and not self.named:
             raise Unavailable(
                 f"it assumes independent factors, but {dependence}; request the metric by name to "
@@ -129,15 +130,17 @@ class MetricSpec:
         real = dataset.real_factors if isinstance(dataset, Labelled) else ()
         if not real or not issubclass(self.kind.needs, Labelled):
             return source, {}
-        if self.kind.real_factors == "numbers":
+        reads = self.metric.reads_real_factors()
+        if reads == "numbers":
             return source, {}
-        if self.kind.real_factors != "bins":
+        if not reads:
             raise Unavailable(
                 f"it needs factors with a few values, but {joined(real)} {have(real)} real "
-                "numbers; `mcc` and `r2` read them"
+                "numbers; `mcc`, `r2` and `sap-r2` read them"
             )
         bins = int(self.settings["factor_bins"])
-        return source.relabelled(lambda d: BinnedFactors(d, bins)), {"factor_bins": bins}
+        equal: Literal["width", "count"] = "count" if reads == "quantiles" else "width"
+        return source.relabelled(lambda d: BinnedFactors(d, bins, equal)), {"factor_bins": bins}
 
 
 def check_scores(metric: str, scores: object, source: Source[Any]) -> None:

@@ -17,8 +17,8 @@ from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.vectors import Vectors, check_vectors, encoder_inputs
 from disentangle.data import loading, status
+from disentangle.data.label_columns import check_names
 from disentangle.data.location import about_of
-from disentangle.data.user_images import check_names
 from disentangle.errors import Unavailable
 from disentangle.testing.check import (
     Rules,

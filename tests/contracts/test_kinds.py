@@ -59,6 +59,23 @@ def test_bins_of_a_cyclic_factor_divide_its_period():
     assert np.allclose(angles, np.radians(v % 360))
 
 
+@pytest.mark.parametrize("kind", ["continuous", "cyclic=360"])
+def test_quantiles_have_equally_many_images_in_the_order_of_their_numbers(kind):
+    v = np.random.default_rng(1).normal(size=600)
+    source = array_source(v[:, None], v[:, None], names=["a"], kinds={"a": kind})
+    labels = BinnedFactors(source.dataset, 12, "count").labels(np.arange(len(v)))[:, 0]
+    assert (np.bincount(labels) == 50).all()
+    in_order = v % 360 if kind == "cyclic=360" else v
+    assert (np.diff(labels[np.argsort(in_order)]) >= 0).all()
+
+
+def test_equal_numbers_share_a_quantile():
+    v = np.repeat(np.random.default_rng(1).normal(size=90), 3)
+    source = array_source(v[:, None], v[:, None], names=["a"], kinds={"a": "continuous"})
+    labels = BinnedFactors(source.dataset, 7, "count").labels(np.arange(len(v)))[:, 0]
+    assert (labels.reshape(90, 3) == labels[::3, None]).all()
+
+
 def test_a_test_set_has_the_bins_of_both_sets():
     v, w = numbers(), 2 * numbers(200)
     source = array_source(v[:, None], v[:, None], w[:, None], w[:, None])
@@ -87,11 +104,9 @@ def test_a_metric_of_labels_names_its_bins():
 
 def test_a_metric_that_takes_no_real_numbers_says_so():
     v = numbers()[:, None]
-    with pytest.warns(match="fairness: n/a"):
-        scores = score_codes(v, v, metrics=["fairness", "mcc"])
-    assert (
-        "needs factors with a few values, but factor 1 has real" in scores.unavailable["fairness"]
-    )
+    with pytest.warns(match="omes: n/a"):
+        scores = score_codes(v, v, metrics=["omes", "mcc"])
+    assert "needs factors with a few values, but factor 1 has real" in scores.unavailable["omes"]
     assert scores["mcc"] == pytest.approx(1)
 
 

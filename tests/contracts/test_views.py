@@ -70,6 +70,15 @@ def test_what_is_left_of_a_grid_is_a_grid_where_it_can_be():
     assert not isinstance(grid().view(hold_out=["shape=heart,x=1"]), Grid)
 
 
+def test_position_in_a_part_is_the_inverse_of_the_origin():
+    part = grid().view(hold_out=["shape=heart,x=1", "scale=1,x=2"]).view(factors=["x"])
+    index = np.arange(len(part))
+    assert (part.position(part.origin(index)) == index).all()
+    others = np.setdiff1d(np.arange(60), part.origin(index))
+    assert len(others) == 7
+    assert (part.position(others) == -1).all()
+
+
 def test_factor_that_a_split_fixes_is_not_scored_there():
     assert grid().view(hold_out=["shape=heart"], split="test").factors == {"scale": 4}
     share = grid().view(hold_out=["shape=heart,scale=0.5", "shape=heart,scale=1"], split="test")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from disentangle._utils.seeds import numpy_rng
-from disentangle.contracts.dataset import Dataset
-from disentangle.data.pairs import changed_factors, draw_pairs, moving_factors
+from disentangle.contracts.dataset import Dataset, Grid
+from disentangle.data.pairs import changed_factors, check_pairs, draw_pairs, moving_factors
 from disentangle.errors import UsageError
 from disentangle.testing.examples import Speckle
 
@@ -142,6 +142,135 @@ def test_pairs_are_drawn_within_a_part_of_a_grid():
         assert set(second[:, 0]) == set(range(10)) - {3}
         assert set(second[:, 2]) == set(range(1, 9))
         assert (first[:, 1] == second[:, 1]).all()
+
+
+FULL_GRID = {
+    "changes": [3, 1814, 3602, 5120, 7186, 4968],
+    "changes_fixed": [3, 1842, 3604, 5232, 7179, 6984],
+    "uniform": [8238, 6896, 8661, 5400, 7088, 8979],
+    "uniform_fixed": [8517, 624, 569, 1368, 7368, 9007],
+    "locatello2020": [28, 3844, 3770, 5400, 5184, 8999],
+    "laplace": [2093, 1849, 637, 463, 8334, 9616],
+}
+"""Pairs as drawn before parts that are no grids could be trained on."""
+
+
+@pytest.mark.parametrize(("name", "expected"), FULL_GRID.items())
+def test_pairs_of_a_full_grid_are_those_of_earlier_versions(name, expected):
+    index = np.arange(0, len(GRID), 1800)
+    assert draw_pairs(GRID, index, np.random.default_rng(0), name).tolist() == expected
+
+
+HOLES = {"combination": ["a=3,b=0", "c>4,d<3"], "share": ["0.5"], "most": ["0.9"]}
+"""Hold-outs that leave no grid."""
+
+
+@pytest.mark.parametrize("hold_out", HOLES.values(), ids=HOLES)
+@pytest.mark.parametrize("name", NAMES)
+def test_pairs_of_a_part_with_holes_are_in_the_part(name, hold_out):
+    part = GRID.view(hold_out=hold_out)
+    assert not isinstance(part, Grid)
+    check_pairs(part, name, changes=2)
+    index = np.arange(len(part))
+    pair = draw_pairs(part, index, numpy_rng(0, "pair", 3), name, changes=2)
+    assert pair.min() >= 0
+    assert pair.max() < len(part)
+    assert len(np.unique(pair)) > len(part) / 4
+    first, second = part.every_label(index), part.every_label(pair)
+    assert (first[:, 1] == second[:, 1]).all()
+    again = draw_pairs(part, index, numpy_rng(0, "pair", 3), name, changes=2)
+    assert (again == pair).all()
+    differ = changed_factors(part, index, pair)
+    assert differ.tolist() == (first != second)[:, [0, 2, 3, 4]].tolist()
+    if name == "changes_fixed":
+        assert (differ.sum(1) == 2).all()
+    if name == "changes":
+        assert differ.sum(1).max() == 2
+    if name == "laplace":
+        assert differ.any(1).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pairs_of_a_part_are_those_of_the_grid_that_are_in_it(name):
+    """Independent: pairs of the whole grid, of which those outside are left out."""
+    grid = Speckle({"a": 4, "b": 3, "c": 2}, (), (1, 1, 1))
+    part = grid.view(hold_out=["a>1,b>0", "a=1,c=1"])
+    inside = part.origin(np.arange(len(part)))
+    for first in (0, len(part) - 1):
+        rng = np.random.default_rng(1)
+        whole = draw_pairs(grid, np.full(6 * DRAWS, inside[first]), rng, name, changes=2)
+        whole = whole[np.isin(whole, inside)][:DRAWS]
+        pair = part.origin(draw_pairs(part, np.full(DRAWS, first), rng, name, changes=2))
+        counts = [np.bincount(each, minlength=len(grid)) / DRAWS for each in (pair, whole)]
+        assert len(whole) == DRAWS
+        within(counts[0], counts[1], DRAWS / 2)
+
+
+def test_partner_is_found_where_few_are_left():
+    grid = Speckle({"a": 60, "b": 60}, (), (1, 1, 1))
+    part = grid.view(hold_out=["a in 1..58", "b in 1..58", "a=0,b=59", "a=59,b=0"])
+    check_pairs(part, "changes_fixed", changes=2)
+    index = np.tile([0, 1], 32)
+    pair = draw_pairs(part, index, np.random.default_rng(0), "changes_fixed", changes=2)
+    assert (pair == 1 - index).all()
+
+
+CUBE = Speckle({"a": 4, "b": 4, "c": 4}, (), (1, 1, 1))
+LONE = CUBE.view(hold_out=["a=0,b!=0", "a=0,c!=0", "a!=0,b=0", "a!=0,c=0"])
+"""27 images of a cube, and one that differs from each of them in all factors."""
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("changes", {"changes": 2}),
+        ("changes_fixed", {"changes": 2}),
+        ("uniform", {}),
+        ("uniform_fixed", {}),
+        ("locatello2020", {}),
+        ("laplace", {"categorical": "b"}),
+    ],
+)
+def test_part_in_which_an_image_has_no_partner_is_refused(name, options):
+    with pytest.raises(UsageError, match=f"'speckle' lacks partners for 1 of its 28.*{name}"):
+        check_pairs(LONE, name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("changes", {"changes": 3}), ("changes_fixed", {"changes": 9}), ("laplace", {})],
+)
+def test_part_in_which_each_image_has_a_partner_is_accepted(name, options):
+    check_pairs(LONE, name, **options)
+    index = np.zeros(9, np.int64)
+    assert (draw_pairs(LONE, index, np.random.default_rng(0), name, **options) >= 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_check_counts_partners_as_a_comparison_of_all_images_does(name):
+    grid = Speckle({"a": 4, "still": 2, "b": 3, "c": 4}, ("still",), (1, 1, 1))
+    refused = 0
+    for seed in range(12):
+        part = grid.view(hold_out=["0.9"], hold_out_seed=seed)
+        labels = part.every_label(np.arange(len(part)))
+        differ = (labels[:, None] != labels).sum(2)
+        same = labels[:, None, 1] == labels[:, 1]
+        allowed = {"laplace": [1, 2, 3], "changes": [1], "changes_fixed": [1]}.get(name, [1, 2])
+        alone = (~(np.isin(differ, allowed) & same).any(1)).sum()
+        refused += alone > 0
+        if alone:
+            with pytest.raises(UsageError, match=f"for {alone} of its {len(part)} images"):
+                check_pairs(part, name)
+        else:
+            check_pairs(part, name)
+    assert refused or name == "laplace"  # which reaches every image
+
+
+def test_labelled_images_that_are_no_grid_have_no_pairs():
+    with pytest.raises(UsageError, match=r"need a grid.*'photos' is only images"):
+        check_pairs(Photos(), "changes")
+    with pytest.raises(UsageError, match=r"need a grid.*'photos' is only images"):
+        draw_pairs(Photos(), np.array([0]), np.random.default_rng(0), "changes")
 
 
 def test_pairs_of_a_single_factor_change_it():

@@ -44,3 +44,11 @@ def test_factors_of_a_run_are_those_of_its_dataset(run):
     informed = factor_names.measure_factors(run)
     assert informed.factors == tuple(run.dataset.factors)
     assert informed.shares.shape == (10, len(informed.factors))
+
+
+def test_factor_of_real_numbers_is_measured_in_bins(run, monkeypatch):
+    monkeypatch.setattr(run.dataset, "kinds", {"x": "continuous"})
+    monkeypatch.setattr(factor_names, "BINS", 2)
+    informed = factor_names.measure_factors(run)
+    assert set(informed.labels[:, informed.factors.index("x")]) == {0, 1}
+    assert informed.labels[:, informed.factors.index("y")].max() > 1

@@ -9,7 +9,7 @@ from helpers.golden_metrics import ARRAYS, case_arrays, golden, name_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from disentangle.maths import gradient_boosting as boosting
 from disentangle.maths.gradient_boosting import GradientBoosting, Unclear
@@ -147,3 +147,21 @@ def test_scale_changes_nothing(exponent):
     found, plain = (GradientBoosting(a, a).classify(y, 0) for a in (x * 2.0**exponent, x))
     np.testing.assert_allclose(found[0], plain[0], atol=1e-9)
     np.testing.assert_array_equal(found[1], plain[1])
+
+
+def test_a_regression_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    x, test = rng.normal(size=(300, 4)), rng.normal(size=(80, 4))
+    y = x[:, 0] + np.sin(2 * x[:, 1])
+    importance, predicted = GradientBoosting(x, test).regress(y, 5)
+    theirs = GradientBoostingRegressor(random_state=5).fit(x, y)
+    assert importance == pytest.approx(theirs.feature_importances_)
+    assert predicted == pytest.approx(theirs.predict(test))
+
+
+def test_a_regression_reads_small_latents_beside_a_huge_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    importance, predicted = GradientBoosting(x * [1e30, 1], x).regress(x[:, 1], 0)
+    assert importance == pytest.approx([0, 1], abs=0.01)
+    assert np.corrcoef(predicted, x[:, 1])[0, 1] > 0.99

@@ -22,6 +22,7 @@ SPLIT = ("sap", "r2", "explicitness", "dci", "dci-lgbm", "dci-es", "downstream",
 OTHERS = {
     "infomec": "infomec",
     "omes": "omes",
+    "orthogonality": "orthogonality",
     "tad": "tad",
     "fairness": "unfairness",
     "total-correlation": "total_correlation",
@@ -70,12 +71,18 @@ def test_function_of_drawn_pairs_is_the_score_up_to_the_draw():
 
 
 @pytest.mark.parametrize(
-    "name", [*PAIR, "omes", "infomec", "sap", "r2", "explicitness", "snc", "nk"]
+    "name", [*PAIR, "omes", "orthogonality", "infomec", "sap", "r2", "explicitness", "snc", "nk"]
 )
 def test_labels_may_be_any_whole_numbers(name):
     arrays = halves(*small()) if name in SPLIT else small()
     other = [7 * array - 5 if place % 2 else array for place, array in enumerate(arrays)]
     assert function(name)(*other) == pytest.approx(function(name)(*arrays), abs=1e-9)
+
+
+def test_orthogonality_is_the_score():
+    z, v = small()
+    expected = disentangle.score_codes(z, v, metrics=["orthogonality"])
+    assert function("orthogonality")(z, v) == pytest.approx(dict(expected), abs=1e-9)
 
 
 def test_total_correlation_is_the_score():
@@ -98,7 +105,9 @@ def test_function_is_the_score_of_the_two_parts(name):
     )
 
 
-@pytest.mark.parametrize("name", [*PAIR, "sap", "r2", "infomec", "downstream", "omes", "snc"])
+@pytest.mark.parametrize(
+    "name", [*PAIR, "sap", "r2", "infomec", "downstream", "omes", "orthogonality", "snc"]
+)
 def test_function_takes_tensors(name):
     arrays = halves(*small()) if name in SPLIT else small()
     tensors = [torch.tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]

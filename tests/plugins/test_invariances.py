@@ -102,6 +102,7 @@ def correlated():
 
 
 mcc = scores_of(MCC(), "mcc")
+mcc_rdc = scores_of(MCC(correlation="rdc"), "mcc")
 modularity = scores_of(Modularity(), "modularity")
 infomec = scores_of(InfoMEC(), "infomec/infom", "infomec/infoc", "infomec/infoe")
 SIGNS = (-1, 1)
@@ -140,6 +141,7 @@ TURNED = {
     "irs": Turned(irs_score, 1e-9),
     "sap-r2": Turned(sap_r2, 1e-12),
     "mcc": Turned(mcc, 1e-12),
+    "mcc-rdc": Turned(mcc_rdc, 0.01),  # a rank that is turned meets other sines
     "infomec": Turned(infomec, 1e-3, 5),
     "total-correlation": Turned(total_correlation, 1e-9, arrays=correlated()),
     "sap": Turned(sap, 1e-12, arrays=halves(*small()), rows=False),
@@ -320,6 +322,7 @@ NOISY = {
     "irs": (irs_score, 3000, (0, 0.2, 0.5, 1, 2, 5)),
     "sap-r2": (sap_r2, 3000, (0, 0.2, 0.5, 1, 2, 5, 20)),
     "mcc": (mcc, 3000, (0, 0.3, 1, 3, 9)),
+    "mcc-rdc": (mcc_rdc, 3000, (0, 0.3, 1, 3, 9)),
     "r2": (lambda z, v: r2(*halves(z, v)), 3000, (0, 0.2, 0.5, 1, 2, 5)),
     "r2-boosting": (lambda z, v: boosted_r2(*halves(z, v)), 2000, (0, 0.5, 1, 2, 5)),
     "infoe": (scores_of(InfoMEC(), "infomec/infoe"), 2000, (0.2, 0.5, 1, 3)),

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from disentangle.errors import Unavailable
+from disentangle import score_codes
+from disentangle.errors import Unavailable, UnavailableWarning, UsageError
 from disentangle.scoring.arrays import ArraySource, array_source
-from disentangle_plugins.metrics.mcc import MCC, correlations, matched, mcc
+from disentangle.scoring.metric_spec import MetricSpec
+from disentangle_plugins.metrics.mcc import MCC, correlations, matched, mcc, mcc_null
 
 
 def score(z, v, **knobs):
@@ -173,3 +175,164 @@ def test_other_codes_have_about_the_published_mcc_of_five_seeds(codes, value, to
 )
 def test_noise_has_an_mcc_within_the_published_interval(rows, low, high):
     assert low <= published(lambda v, made: made.normal(size=v.shape), rows) <= high
+
+
+def unrelated(n=200, latents=10):
+    """Codes that know nothing of the factors, and the factors."""
+    made = np.random.default_rng(3)
+    return made.normal(size=(n, latents)), made.integers(0, 9, (n, 4))
+
+
+def by_folds(z, v, statistic, seed, folds=5):
+    """Cross-fitting by its definition, with the correlations of SciPy and brute force."""
+    scores = []
+    for part in np.array_split(np.random.default_rng(seed).permutation(len(z)), folds):
+        others = np.delete(np.arange(len(z)), part)
+        learned, tested = (
+            np.array([[statistic(a[r], b[r]).statistic for b in v.T] for a in z.T])
+            for r in (others, part)
+        )
+        k = np.arange(v.shape[1])
+        best = max(
+            permutations(range(z.shape[1]), v.shape[1]), key=lambda a: abs(learned[a, k]).sum()
+        )
+        scores += [(np.sign(learned[best, k]) * tested[best, k]).mean()] * len(part)
+    return np.mean(scores)
+
+
+@pytest.mark.parametrize(("kind", "statistic"), [("pearson", pearsonr), ("spearman", spearmanr)])
+def test_crossfit_is_its_definition(kind, statistic):
+    z, v = small(n=103)
+    z = z + 5 * np.random.default_rng(1).normal(size=z.shape)
+    expected = by_folds(z, v, statistic, seed=7)
+    assert mcc(z, v, kind, crossfit=True, seed=7) == pytest.approx(expected)
+
+
+def test_crossfit_of_the_factors_is_1_and_of_unrelated_codes_0_on_average():
+    z, v = unrelated(2_000)
+    assert score(-v.astype(float), v, crossfit=True)["mcc"] == pytest.approx(1)
+    assert abs(score(z, v, crossfit=True)["mcc"]) < 0.02 < score(z, v)["mcc"]
+
+
+def test_crossfit_counts_a_factor_without_a_latent_as_0():
+    _, v = small()
+    v = v.astype(float)
+    assert score(v[:, :2], v, crossfit=True)["mcc"] == pytest.approx(2 / 3, abs=1e-9)
+
+
+def test_crossfit_draws_no_image_twice():
+    source, drawn = Coded(identity, {"a": 4, "b": 5, "c": 8}), []
+    read = source.codes
+    source.codes = lambda index: drawn.append(index) or read(index)
+    noise = np.random.default_rng(0).normal(size=(160, 3))
+    source.encoder = lambda u, index: noise[index]
+    got = MCC(crossfit=True).score(source, np.random.default_rng(0))
+    assert sorted(drawn[0]) == list(range(160))
+    assert source.drawn == 160
+    assert abs(got["mcc"]) < 0.2
+
+
+def test_crossfit_needs_three_images_a_part():
+    z, v = small()
+    with pytest.raises(Unavailable, match="crossfit needs at least 15 images, got 14"):
+        score(z[:14], v[:14], crossfit=True)
+
+
+def test_crossfit_counts_a_factor_that_is_constant_in_a_part_as_0_there():
+    z, v = small()
+    rare = (np.arange(len(v)) == 3).astype(float)[:, None]
+    got = score(np.hstack([z, rare]), np.hstack([v, rare]), crossfit=True)
+    assert np.isfinite(got["mcc"])
+    assert got["mcc"] < score(z, v, crossfit=True)["mcc"]
+
+
+@pytest.mark.parametrize("kind", ["pearson", "spearman", "rdc"])
+def test_null_is_the_mean_of_permuted_rows_and_corrects_the_score(kind):
+    z, v = unrelated()
+    got = score(z, v, correlation=kind, permutations=20)
+    made = np.random.default_rng(9)
+    apart = [mcc(z, v[made.permutation(len(v))], kind, seed=s) for s in range(20)]
+    spread = np.std(apart) / np.sqrt(10)
+    assert got["mcc/null"] == pytest.approx(np.mean(apart), abs=4 * spread)
+    expected = (got["mcc"] - got["mcc/null"]) / (1 - got["mcc/null"])
+    assert got["mcc/corrected"] == pytest.approx(expected)
+    assert abs(got["mcc/corrected"]) < 0.05 < got["mcc"]
+    assert mcc_null(z, v, kind, permutations=20) == pytest.approx(np.mean(apart), abs=4 * spread)
+
+
+def test_perfect_codes_stay_perfect_when_corrected():
+    _, v = small()
+    got = score(v.astype(float), v, permutations=3)
+    assert got["mcc/corrected"] == pytest.approx(1)
+    assert 0 < got["mcc/null"] < 0.5
+
+
+def test_null_of_crossfit_is_near_0():
+    z, v = unrelated(1_000)
+    got = score(z, v, crossfit=True, permutations=10)
+    assert abs(got["mcc/null"]) < 0.03 < score(z, v, permutations=10)["mcc/null"]
+
+
+@pytest.mark.parametrize("knobs", [{}, {"correlation": "rdc"}, {"crossfit": True}])
+def test_permutations_change_no_score_and_add_none_unless_asked_for(knobs):
+    z, v = small()
+    plain, more = score(z, v, **knobs), score(z, v, **knobs, permutations=2)
+    assert more["mcc"] == plain["mcc"]
+    assert more.keys() - plain.keys() == {"mcc/null", "mcc/corrected"}
+
+
+def test_dependence_coefficient_sees_periodic_codes():
+    made = np.random.default_rng(0)
+    v = made.integers(0, 40, (2_000, 2))
+    z = np.cos(2 * np.pi * v / 40)
+    got = score(z, v, correlation="rdc")
+    assert got["mcc"] > 0.99
+    assert score(z, v)["mcc"] < 0.2
+    np.testing.assert_array_equal(got["mcc/serving"].values, [0, 1])
+
+
+def test_dependence_coefficient_leaves_constant_columns_out():
+    z, v = small()
+    still = np.full((len(z), 1), 0.7)
+    more = score(np.hstack([z, still]), np.hstack([v, np.ones_like(v[:, :1])]), correlation="rdc")
+    assert more["mcc"] == score(z, v, correlation="rdc")["mcc"]
+
+
+def test_dependence_coefficient_has_no_sign_to_cross_fit():
+    with pytest.raises(UsageError, match="crossfit has no effect while correlation is rdc"):
+        MetricSpec("mcc:correlation=rdc,crossfit=true")
+
+
+def of_an_angle(codes, degrees, **knobs):
+    factors = {"angle": degrees, "size": np.arange(len(degrees)) % 5}
+    metric = ",".join(["mcc:cyclic=angles", *(f"{k}={v}" for k, v in knobs.items())])
+    codes = np.column_stack([codes, factors["size"]])
+    return score_codes(codes, factors, kinds={"angle": "cyclic=360"}, metrics=[metric])
+
+
+@pytest.mark.parametrize("degrees", [np.arange(0, 7200, 9), np.linspace(0, 359.9, 800)])
+def test_a_latent_that_is_linear_in_cosine_and_sine_is_the_angle(degrees):
+    angle = np.radians(degrees)
+    both = of_an_angle(np.column_stack([np.cos(angle + 1), np.sin(angle)]), degrees)
+    alone = of_an_angle(np.cos(angle), degrees)
+    assert both["mcc"] == pytest.approx(1)
+    assert alone["mcc"] == pytest.approx(1)
+
+
+def test_the_angle_itself_jumps_after_a_turn():
+    degrees = np.linspace(0, 360, 4000, endpoint=False)
+    assert of_an_angle(degrees, degrees)["mcc"] == pytest.approx((1 + np.sqrt(6) / np.pi) / 2, 1e-3)
+    assert score_codes(degrees[:, None], degrees[:, None], metrics=["mcc"])["mcc"] == 1
+
+
+def test_angles_have_no_sign_to_cross_fit():
+    degrees = np.linspace(0, 350, 400)
+    with pytest.warns(UnavailableWarning, match="needs signs of correlations"):
+        assert not of_an_angle(degrees, degrees, crossfit="true")
+
+
+def test_permuted_angles_are_the_null():
+    degrees = np.random.default_rng(0).uniform(0, 360, 2000)
+    got = of_an_angle(np.cos(np.radians(degrees)), degrees, permutations=5)
+    assert got["mcc/corrected"] == pytest.approx(1)
+    assert 0 < got["mcc/null"] < 0.1

@@ -4,13 +4,26 @@ import numpy as np
 import pytest
 from helpers.golden_metrics import Coded, identity
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from sklearn.neural_network import MLPRegressor
 
 import disentangle
 from disentangle import Unavailable
 from disentangle.contracts.source import Part
-from disentangle_plugins.metrics.r2 import R2, as_numbers, r2
+from disentangle.errors import UsageError
+from disentangle.maths import standardised
+from disentangle.scoring.arrays import array_source
+from disentangle.scoring.metric_spec import MetricSpec
+from disentangle_plugins.metrics.r2 import (
+    KERNEL_IMAGES,
+    PENALTIES,
+    R2,
+    as_numbers,
+    kernel_ridge,
+    r2,
+)
 
 SIZES = {"a": 4, "b": 6, "c": 5, "d": 40}
 
@@ -54,6 +67,133 @@ def test_boosted_readout_is_that_of_scikit_learn():
         expected.append(r2_score(test_v[:, k], trees.fit(z, v[:, k]).predict(test_z)))
     found = r2(z, v, test_z, test_v, readout="boosting")
     assert found == pytest.approx(np.mean(expected), abs=0.02)  # codes are standardised for bins
+
+
+def waves(n=400):
+    """Two codes, and factors that no linear readout reads: to fit on, and to test on."""
+    made = rng(4)
+    z = made.normal(size=(2 * n, 2))
+    v = np.column_stack([np.sin(2 * z[:, 0]), np.cos(z[:, 1]), z[:, 0] * z[:, 1]])
+    v += 0.1 * made.normal(size=v.shape)
+    return z[:n], v[:n], z[n:], v[n:]
+
+
+def test_kernel_ridge_is_that_of_scikit_learn_with_the_penalty_of_the_least_error():
+    z, v, test_z, _ = waves(60)
+    distances = np.linalg.norm(z[:, None] - z, axis=2)
+    gamma = 1 / (2 * np.median(distances[distances > 0]) ** 2)
+    expected = []
+    for y in (v - v.mean(axis=0)).T:
+        errors = []
+        for alpha in PENALTIES:
+            ridge = KernelRidge(alpha=alpha, kernel="rbf", gamma=gamma)
+            others = [np.delete(np.arange(60), i) for i in range(60)]
+            errors.append(
+                np.mean(
+                    [
+                        (ridge.fit(z[o], y[o]).predict(z[[i]])[0] - y[i]) ** 2
+                        for i, o in enumerate(others)
+                    ]
+                )
+            )
+        best = KernelRidge(alpha=PENALTIES[np.argmin(errors)], kernel="rbf", gamma=gamma)
+        expected.append(best.fit(z, y).predict(test_z))
+    got = kernel_ridge(z, v, test_z, seed=0)
+    np.testing.assert_allclose(got - v.mean(axis=0), np.transpose(expected), atol=1e-8)
+
+
+def test_kernel_ridge_fits_on_so_many_images_at_most(monkeypatch):
+    z, v, test_z, _ = waves(200)
+    monkeypatch.setattr("disentangle_plugins.metrics.r2.KERNEL_IMAGES", 50)
+    got = kernel_ridge(z, v, test_z, seed=3)
+    monkeypatch.undo()
+    rows = rng(3).permutation(200)[:50]
+    np.testing.assert_allclose(got, kernel_ridge(z[rows], v[rows], test_z, seed=0))
+    assert KERNEL_IMAGES == 2_000
+
+
+def test_neural_network_is_that_of_scikit_learn():
+    z, v, test_z, test_v = waves(150)
+    x, test_x = standardised(z, test_z)
+    y = (v - v.mean(axis=0)) / v.std(axis=0)
+    mlp = MLPRegressor(hidden_layer_sizes=(100, 100), early_stopping=True, random_state=5)
+    predicted = mlp.fit(x, y).predict(test_x) * v.std(axis=0) + v.mean(axis=0)
+    got = r2(z, v, test_z, test_v, readout="mlp", seed=5)
+    assert got == pytest.approx(r2_score(test_v, predicted))
+
+
+@pytest.mark.parametrize("readout", ["kernel-ridge", "mlp", "boosting"])
+def test_readouts_that_are_not_linear_read_waves(readout):
+    arrays = waves(1_000)
+    assert r2(*arrays, readout=readout) > 0.85
+    assert r2(*arrays) < 0.3
+
+
+@pytest.mark.parametrize("readout", ["kernel-ridge", "mlp"])
+@pytest.mark.parametrize("direction", ["codes-to-factors", "both"])
+def test_noise_is_read_about_as_well_as_by_guessing(readout, direction):
+    made = rng(2)
+    z, v = made.normal(size=(1_200, 3)), made.integers(0, 9, (1_200, 2))
+    got = r2(z[:600], v[:600], z[600:], v[600:], readout=readout, direction=direction)
+    assert got == pytest.approx(0, abs=0.06)
+
+
+def test_codes_are_read_from_factors_as_factors_from_codes():
+    z, v, test_z, test_v = arrays()
+    there, back = r2(z, v, test_z, test_v), r2(v, z, test_v, test_z)
+    given = (z, v, test_z, test_v)
+    assert r2(*given, direction="factors-to-codes") == pytest.approx(back)
+    assert r2(*given, direction="both") == pytest.approx((there + back) / 2)
+    assert abs(there - back) > 0.05
+
+
+def test_both_directions_are_scores_with_their_details():
+    z, v, test_z, test_v = arrays()
+    given = {"test_codes": test_z, "test_factors": test_v}
+    sizes = "train=300,test=300"
+    both = disentangle.score_codes(z, v, **given, metrics=[f"r2:direction=both,{sizes}"])
+    assert both["r2/codes-to-factors"] == pytest.approx(r2(z, v, test_z, test_v))
+    assert both["r2/factors-to-codes"] == pytest.approx(r2(v, z, test_v, test_z))
+    assert both["r2"] == pytest.approx(
+        np.mean([score for name, score in both.items() if "/" in name])
+    )
+    found = R2(direction="factors-to-codes").score(array_source(z, v), rng())
+    assert found.keys() == {"r2", "r2/latents"}
+    assert found["r2/latents"].values.shape == (4,)
+    assert found["r2"] == pytest.approx(found["r2/latents"].values.mean())
+
+
+def test_a_latent_that_is_constant_is_not_read():
+    z, v, test_z, test_v = arrays()
+    more = [np.hstack([part, np.full((300, 1), 0.3)]) for part in (z, test_z)]
+    backwards = {"direction": "factors-to-codes"}
+    got = r2(more[0], v, more[1], test_v, **backwards)
+    assert got == pytest.approx(r2(z, v, test_z, test_v, **backwards))
+    with pytest.raises(Unavailable, match="every latent is constant"):
+        r2(0 * z, v, 0 * test_z, test_v, **backwards)
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e90])
+def test_scale_of_latents_changes_nothing_when_they_are_read(scale):
+    z, v, test_z, test_v = arrays()
+    backwards = {"direction": "factors-to-codes"}
+    got = r2(scale * z, v, scale * test_z, test_v, **backwards)
+    assert got == pytest.approx(r2(z, v, test_z, test_v, **backwards))
+
+
+def test_variance_of_values_is_one_of_factors_read_from_codes():
+    with pytest.raises(UsageError, match="variance has no effect while direction is both"):
+        MetricSpec("r2:direction=both,variance=values")
+
+
+@pytest.mark.parametrize("readout", ["linear", "boosting", "kernel-ridge", "mlp"])
+@pytest.mark.parametrize("direction", ["codes-to-factors", "factors-to-codes", "both"])
+def test_same_seed_gives_the_same_numbers(readout, direction):
+    z, v, test_z, test_v = arrays(120)
+    first, second = (
+        r2(z, v, test_z, test_v, readout=readout, direction=direction, seed=3) for _ in range(2)
+    )
+    assert first == second
 
 
 def test_given_variances_are_the_denominators():

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from disentangle import Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import Index, Labelled, Metric, Scores, Source, Unavailable, factor_bins, knob
 from disentangle.maths import small_fit
 
 BLOCK = 2**19
@@ -38,6 +38,8 @@ class BetaVAEScore(Metric[Labelled]):
 
     For each point, draw a factor k uniformly, then `pairs` pairs of images that share v_k, with a
     new value of v_k for each pair. The feature is mean |z_1 - z_2| over the pairs. Chance is 1 / K.
+    No two images share a real number, so of factors of real numbers they share one of `factor_bins`
+    quantiles.
     """
 
     about = "Accuracy in telling which factor pairs of images share"
@@ -45,12 +47,14 @@ class BetaVAEScore(Metric[Labelled]):
     version = 2
     by_default = True
     assumes_independence = True
+    real_factors = "quantiles"
     most_latents = 20_000
     seconds = 0.3
 
     train: int = knob(default=10_000, min=2, help="points to fit the classifier on")
     test: int = knob(default=5_000, min=1, help="points to test the classifier on")
     pairs: int = knob(default=64, min=1, help="pairs of images per point")
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `beta-vae-score`, 1 / K (chance) to 1."""

@@ -19,6 +19,7 @@ from disentangle import (
     Scores,
     Source,
     Unavailable,
+    factor_bins,
     knob,
 )
 from disentangle.maths import (
@@ -205,7 +206,8 @@ class Downstream(Metric[Labelled]):
     or with the largest number, `labels`; `efficiency-N` is the same for N labels. It is also 1 for
     codes without any information. Sizes above the number of available images are left out. Only the
     accuracy with 10,000 labels claims informativeness: with fewer it shows how many labels are
-    needed, which is low even for the factors themselves.
+    needed, which is low even for the factors themselves. Of factors of real numbers the classifier
+    predicts the quantile; `r2` predicts the number.
     """
 
     about = "Accuracy of predicting factors from few labels"
@@ -234,6 +236,7 @@ class Downstream(Metric[Labelled]):
         }
     )
     by_default_if_dependent = True
+    real_factors = "quantiles"
     version = 2
     seconds = 25.0
     growth = 0.2
@@ -248,6 +251,7 @@ class Downstream(Metric[Labelled]):
         min=10,
         help="largest number of labelled images, with 10, 100, ... below",
     )
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `downstream/10` to `downstream/10000`, and `downstream/efficiency` of each."""

@@ -82,21 +82,22 @@ class Explicitness(Metric[Labelled]):
     """Mean over factors and their values of the area under the ROC curve, one value against all.
 
     It measures how well a logistic regression predicts v_k from z, on a second draw of images.
-    Chance is 1/2.
+    Chance is 1/2. The values of factors of real numbers are quantiles, as Ridgeway and Mozer need
+    classes, and rare ones at the ends of bins of equal width would count as much as common ones.
     """
 
     about = "How well a linear classifier predicts factors, by ROC areas"
     display = "Explicitness"
     claims = MappingProxyType({"explicitness": ("informativeness",)})
     by_default_if_dependent = True
-    real_factors = "bins"
+    real_factors = "quantiles"
     most_latents = 2048
     seconds = 0.8
     growth = 0.6
 
     train: int = knob(default=10_000, min=1, help="images to fit the classifiers on")
     test: int = knob(default=5_000, min=1, help="images to test the classifiers on")
-    factor_bins: int = factor_bins()
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `explicitness`, 0.5 (chance) to 1."""

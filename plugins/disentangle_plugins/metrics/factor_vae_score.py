@@ -4,7 +4,18 @@ from types import MappingProxyType
 
 import numpy as np
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 
 BLOCK = 2**19
 """Codes processed at once, in float64 values: 4 MiB."""
@@ -52,7 +63,8 @@ class FactorVAEScore(Metric[Labelled]):
     For each vote, draw a factor k uniformly, then `images` images that share v_k. The vote goes to
     the latent with the least variance among them, relative to its variance in the dataset. Each
     latent predicts the factor with most of its votes. Chance is 1 / K. If no latent is active the
-    score is 0, as in the reference implementation.
+    score is 0, as in the reference implementation. No two images share a real number, so of factors
+    of real numbers they share one of `factor_bins` quantiles.
     """
 
     about = "Accuracy in telling the fixed factor from the quietest latent"
@@ -64,6 +76,7 @@ class FactorVAEScore(Metric[Labelled]):
     )
     by_default = True
     assumes_independence = True
+    real_factors = "quantiles"
     most_latents = 20_000
     seconds = 0.25
 
@@ -74,6 +87,7 @@ class FactorVAEScore(Metric[Labelled]):
     threshold: float = knob(
         default=0.05, above=0, help="minimum standard deviation of active latents"
     )
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `factor-vae-score`, 1 / K (chance) to 1, or 0 if no latent is active."""

@@ -15,6 +15,7 @@ from disentangle import (
     Scores,
     Source,
     Unavailable,
+    factor_bins,
     knob,
 )
 from disentangle.maths import GradientBoosting, each_varying_factor, threads
@@ -95,7 +96,7 @@ def interventions(dataset: Grid, count: int, rng: np.random.Generator) -> tuple[
     """
     images, factors = [], []
     for number, (name, size) in enumerate(dataset.factors.items()):
-        labels = np.tile(dataset.every_label(rng.integers(0, len(dataset), count)), (size, 1))
+        labels = np.tile(dataset.every_label(dataset.draw(count, rng)), (size, 1))
         labels[:, dataset.column(name)] = np.repeat(np.arange(size), count)
         images.append(dataset.index(labels))
         factors.append(np.full(size * count, number))
@@ -110,6 +111,7 @@ class Fairness(Metric[Labelled]):
     is fair and 1 is the most unfair. On a grid, s is set to each of its values while the other
     factors stay, so that a predictor that does not read s scores 0. Other data have images with
     the values of s that they have: their factors may depend on s, and chance adds to the score.
+    The values of factors of real numbers are quantiles; fewer of them leave less to chance.
     """
 
     about = "How far predictions of a factor depend on another, sensitive one"
@@ -118,6 +120,7 @@ class Fairness(Metric[Labelled]):
     better = MappingProxyType({"fairness": "less", "fairness/max": "less"})
     claims = MappingProxyType({"fairness": (), "fairness/max": ()})
     assumes_independence = True
+    real_factors = "quantiles"
     most_latents = 64
     seconds = 80.0
 
@@ -127,6 +130,7 @@ class Fairness(Metric[Labelled]):
     test: int = knob(
         default=100, min=1, help="images to test on, for each value of a factor of a grid"
     )
+    factor_bins: int = factor_bins(5, equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `fairness`, the mean over pairs, and `fairness/max`, the largest."""

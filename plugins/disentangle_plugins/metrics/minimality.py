@@ -3,7 +3,18 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
+from disentangle import (
+    Codes,
+    Detail,
+    Index,
+    Labelled,
+    Metric,
+    Scores,
+    Source,
+    Unavailable,
+    factor_bins,
+    knob,
+)
 from disentangle.maths import (
     codes_and_labels,
     discretise,
@@ -44,17 +55,20 @@ class Minimality(Metric[Labelled]):
     A latent is minimal if all that it varies with is one factor. Nothing is subtracted for a second
     factor, so the score is defined for factors that depend on one another. Every latent counts the
     same: one of noise lowers the mean, and a copy of a latent changes it only as another such
-    latent. Constant latents, for which the authors' code divides by 0, are left out.
+    latent. Constant latents, for which the authors' code divides by 0, are left out. Factors of
+    real numbers are binned like latents: with fewer bins than `bins`, a latent cannot be minimal.
     """
 
     about = "How much of a latent's information is about one factor"
     display = "Minimality"
     by_default_if_dependent = True
+    real_factors = "bins"
     most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=15, min=2, help="equal-width bins for each latent")
+    factor_bins: int = factor_bins(15)
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `minimality`, 0 to 1. Details: I(z_i; v_k) / H(z_i)."""

@@ -120,7 +120,7 @@ class NK(Metric[Labelled]):
     about = "Accuracy lost without the latent of each factor"
     display = "NK"
     claims = MappingProxyType({"nk": ("completeness",)})
-    real_factors = "bins"
+    real_factors = "quantiles"
     assumes_independence = True
     most_latents = 2048
     seconds = 5.0
@@ -129,7 +129,7 @@ class NK(Metric[Labelled]):
     train: int = knob(default=10_000, min=2, help="images to fit the networks on")
     test: int = knob(default=5_000, min=1, help="images to test the networks on")
     epochs: int = knob(default=20, min=1, help="most epochs of each network")
-    factor_bins: int = factor_bins()
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `nk`, at most 1. Details: accuracies with and without the latent, and the latent.

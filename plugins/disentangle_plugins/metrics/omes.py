@@ -163,6 +163,8 @@ class OMES(Metric[Labelled]):
     Two different values drawn from n have a correlation of -1 / (n - 1), so the score of a perfect
     code is below 1 for factors of few values: a factor of two values counts as not encoded, and of
     three as half encoded. The authors' code rounds correlations to four digits; this does not.
+
+    Factors of real numbers are n/a: no two images differ in one factor alone.
     """
 
     about = "Overlap and multiple encoding, from changes of one factor"
@@ -194,7 +196,7 @@ class OMES(Metric[Labelled]):
         one.
         """
         data, names = source.dataset, list(source.factors)
-        labels = data.every_label(np.arange(len(source)))
+        labels = data.every_label(source.every_image())
         c = np.full((source.latents, len(names)), np.nan)
         varying = varying_factors(labels[:, [data.column(name) for name in names]])
         for k in varying:

@@ -5,18 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import (
-    Codes,
-    Detail,
-    Index,
-    Labelled,
-    Metric,
-    Scores,
-    Source,
-    Unavailable,
-    factor_bins,
-    knob,
-)
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 from disentangle.maths import codes_and_labels, fit_svms, gaps, highest_line, varying_factors
 
 
@@ -90,13 +79,15 @@ class SAP(Metric[Labelled]):
 
     The SVMs are at the exact minimum. If codes are far from 0 or badly scaled, liblinear stops
     before the minimum, and the reference implementation's scores differ.
+
+    Factors of real numbers are n/a: of their bins, a line separates the first and the last from all
+    others, so that perfect codes have 0.02 to 0.06. `sap-r2` is the paper's score for them.
     """
 
     about = "Gap in accuracy between a factor's two best latents"
     display = "SAP"
     claims = MappingProxyType({"sap": ("disentanglement", "completeness")})
     version = 2  # since then one latent has no score
-    real_factors = "bins"
     by_default = True
     assumes_independence = True
     most_latents = 2048
@@ -105,7 +96,6 @@ class SAP(Metric[Labelled]):
     train: int = knob(default=10_000, min=1, help="images to fit the SVMs on")
     test: int = knob(default=5_000, min=1, help="images to test the SVMs on")
     c: float = knob(default=0.01, above=0, help="weight of the SVM's losses, liblinear's C")
-    factor_bins: int = factor_bins()
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap`, 0 to 1. Details: S, and each factor's gap."""

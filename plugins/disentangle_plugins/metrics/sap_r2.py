@@ -1,12 +1,13 @@
 """SAP for numeric factors: Kumar et al. (2018), https://arxiv.org/abs/1711.00848."""
 
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Labelled, Metric, Scores, Source, knob
-from disentangle.maths import codes_and_values, gaps, varying_factors
+from disentangle.maths import Targets, codes_and_values, gaps, numeric_targets, varying_factors
 
 LEAST_VARIANCE = 1e-12
 """Variance up to which a latent counts as uninformative, as in the reference implementation."""
@@ -33,6 +34,23 @@ def squared_correlations(z: Codes, v: ArrayLike) -> NDArray[np.float64]:
     return r2
 
 
+def with_angles(r2: NDArray[np.float64], z: Codes, targets: Targets) -> NDArray[np.float64]:
+    """Return R^2 [D, K], for factors with angles that of their cosine and sine together.
+
+    R^2_ik = (Cov(z_i, cos)^2 + Cov(z_i, sin)^2) / (Var z_i (Var cos + Var sin)).
+
+    Args:
+        r2: R^2 of the numbers of all factors, [D, K].
+        z: codes, [N, D].
+        targets: column of a factor -> the cosine and sine of its angle, [N, 2].
+    """
+    r2 = r2.copy()
+    for k, target in targets.items():
+        parts = np.nan_to_num(squared_correlations(z, target))
+        r2[:, k] = np.average(parts, axis=1, weights=target.var(axis=0))
+    return r2
+
+
 def sap_r2(z: ArrayLike, v: ArrayLike) -> float:
     """Return mean_k (R^2_(1)k - R^2_(2)k), the gap between the two largest R^2 for a factor.
 
@@ -54,6 +72,10 @@ class SAPR2(Metric[Labelled]):
     This is SAP for numeric factors, whose values must have a meaningful order. With one latent, the
     second term is 0, as for a latent that knows nothing. Like SAP, it is proposed as a measure of
     disentanglement, and measures completeness.
+
+    A cyclic factor of real numbers counts by the cosine and sine of its angle together, of which
+    one latent explains about half at most. A code of both has a gap of 0, as two latents explain
+    as much.
     """
 
     about = "SAP for numeric factors, by linear regression"
@@ -65,11 +87,18 @@ class SAPR2(Metric[Labelled]):
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
+    cyclic: Literal["labels", "angles"] = knob(
+        default="labels",
+        added=True,
+        help="what is regressed of cyclic factors of a few values: the number, or its angle",
+    )
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sap-r2`, 0 to 1. Details: R^2, and each factor's gap."""
-        z, v = source.codes_and_values(self.samples, rng)
-        matrix = squared_correlations(z, v)
+        z, v, _, _ = source.train_test(self.samples, 0, rng)
+        targets = numeric_targets(source, v, angles=self.cyclic == "angles")
+        angles = {k: target for k, target in targets.items() if target.shape[1] == 2}
+        matrix = with_angles(squared_correlations(z, source.values_of(v)), z, angles)
         gap = gaps(matrix)
         return {
             "sap-r2": float(np.nanmean(gap)),

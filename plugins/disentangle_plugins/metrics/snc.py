@@ -84,14 +84,14 @@ class SNC(Metric[Labelled]):
     about = "Accuracy of reading each factor from its own latent"
     display = "SNC"
     claims = MappingProxyType({"snc": ("disentanglement",)})
-    real_factors = "bins"
+    real_factors = "quantiles"
     assumes_independence = True
     most_latents = 2048
     seconds = 0.02
 
     train: int = knob(default=10_000, min=1, help="images to match and bin the latents on")
     test: int = knob(default=5_000, min=1, help="images to test the predictions on")
-    factor_bins: int = factor_bins()
+    factor_bins: int = factor_bins(equal="count")
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `snc`, 0 to 1. Details: each factor's accuracy and latent."""

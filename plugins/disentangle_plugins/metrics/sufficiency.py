@@ -5,7 +5,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, knob
+from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, factor_bins, knob
 from disentangle.maths import (
     codes_and_labels,
     discretise,
@@ -44,17 +44,20 @@ class Sufficiency(Metric[Labelled]):
     for a second latent, so the score is defined for factors that depend on one another. It does not
     see copies of a latent, nor what else a latent encodes: one latent may be the best for all
     factors. So it claims none of DCI's three properties. The counterpart is `minimality`.
+    Factors of real numbers are binned like latents: with more bins than `bins`, no latent suffices.
     """
 
     about = "How much information about a factor is in its best latent"
     display = "Sufficiency"
     claims = MappingProxyType({"sufficiency": ()})
     by_default_if_dependent = True
+    real_factors = "bins"
     most_latents = 2048
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
     bins: int = knob(default=15, min=2, help="equal-width bins for each latent")
+    factor_bins: int = factor_bins(15)
 
     def score(self, source: Source[Labelled], rng: np.random.Generator) -> Scores:
         """Return `sufficiency`, 0 to 1. Details: I(z_i; v_k) / H(v_k)."""

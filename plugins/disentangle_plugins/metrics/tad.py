@@ -133,7 +133,8 @@ class TAD(Metric[Labelled]):
     models of as many, `tad/latents`. Two variants are in use: `nashae`, of 1,000 images, with areas
     from 101 thresholds and without latents of a range up to 0.2; and `infodiffusion`, of 10,000
     images, as the mean over five parts of 8,000 of them (Wang et al. 2023,
-    https://arxiv.org/abs/2306.08757).
+    https://arxiv.org/abs/2306.08757). Factors of more than two values, such as real numbers, are
+    left out.
     """
 
     about = "How far an attribute's best latent is above its second best"
@@ -143,6 +144,7 @@ class TAD(Metric[Labelled]):
     counts = frozenset({"tad/attributes", "tad/latents"})
     claims = MappingProxyType({"tad": (), "tad/attributes": (), "tad/latents": ()})
     by_default_if_dependent = True
+    real_factors = "numbers"
     most_latents = 2048
     seconds = 0.3
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from disentangle import (
     Batch,
     Dataset,
-    Grid,
     Index,
+    Labelled,
     Model,
     Posterior,
     Terms,
@@ -24,7 +24,7 @@ from disentangle import (
     knob,
     weighted,
 )
-from disentangle.data import Pairs, draw_pairs, moving_factors
+from disentangle.data import Pairs, check_pairs, draw_pairs, pair_knobs
 
 
 class GroupVAE(Model):
@@ -34,7 +34,7 @@ class GroupVAE(Model):
     and, by `reads_changed`, which latents are shared.
     """
 
-    needs = Grid
+    needs = Labelled
 
     beta: float = knob(default=1.0, min=0, normalised=True, help="weight of the KL term")
     changes: int = knob(
@@ -78,9 +78,8 @@ class GroupVAE(Model):
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Raise unless some factor can change, and there is a latent for each that is given."""
-        assert isinstance(dataset, Grid)
-        if self.pairs == "laplace":
-            moving_factors(dataset, self.categorical)
+        check_pairs(dataset, **pair_knobs(self))
+        assert isinstance(dataset, Labelled)
         least = len(dataset.factors)
         if self.reads_changed and self.latents < least:
             raise UsageError(
@@ -91,16 +90,7 @@ class GroupVAE(Model):
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
         """Return the second image of each pair."""
-        assert isinstance(dataset, Grid)
-        return draw_pairs(
-            dataset,
-            index,
-            rng,
-            self.pairs,
-            changes=self.changes,
-            rate=self.rate,
-            categorical=self.categorical,
-        )
+        return draw_pairs(dataset, index, rng, **pair_knobs(self))
 
     def terms(self, batch: Batch) -> Terms:
         """Return the two terms of the loss."""

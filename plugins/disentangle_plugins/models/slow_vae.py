@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disentangle import Batch, Dataset, Grid, Index, Model, Terms, knob, weighted
-from disentangle.data import Pairs, draw_pairs, moving_factors
+from disentangle import Batch, Dataset, Index, Labelled, Model, Terms, knob, weighted
+from disentangle.data import Pairs, check_pairs, draw_pairs, pair_knobs
 
 NARROWEST = 1e-12
 """The least standard deviation that a mean is divided by."""
@@ -31,7 +31,7 @@ class SlowVAE(Model):
 
     about = "A VAE on pairs whose latents change rarely, as in natural videos"
     display = "SlowVAE"
-    needs = Grid
+    needs = Labelled
     supervision = "pairs of neighbouring images"
 
     beta: float = knob(
@@ -63,22 +63,11 @@ class SlowVAE(Model):
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Raise unless some factor can change."""
-        assert isinstance(dataset, Grid)
-        if self.pairs == "laplace":
-            moving_factors(dataset, self.categorical)
+        check_pairs(dataset, **pair_knobs(self))
 
     def pair(self, dataset: Dataset, index: Index, rng: np.random.Generator) -> Index:
         """Return the second image of each pair."""
-        assert isinstance(dataset, Grid)
-        return draw_pairs(
-            dataset,
-            index,
-            rng,
-            self.pairs,
-            changes=self.changes,
-            rate=self.rate,
-            categorical=self.categorical,
-        )
+        return draw_pairs(dataset, index, rng, **pair_knobs(self))
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss."""

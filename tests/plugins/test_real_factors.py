@@ -1,0 +1,129 @@
+"""Metrics on factors of real numbers: perfect codes score as perfect, and noise low."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from disentangle import Labelled, score_codes
+from disentangle.contracts import registry
+from disentangle.scoring.measure import ScoreMapping
+from disentangle_plugins.metrics.sap_r2 import with_angles
+
+LIMITS = {
+    "beta-vae-score": (0.99, 0.4),
+    "factor-vae-score": (0.99, 0.45),
+    "mig": (0.95, 0.05),
+    "mig-sup": (0.95, 0.05),
+    "jemmig": (0.95, 0.2),
+    "dcimig": (0.93, 0.05),
+    "minimality": (0.97, 0.12),
+    "sufficiency": (0.97, 0.12),
+    "modularity": (0.99, 0.6),
+    "irs": (0.94, 0.45),
+    "explicitness": (0.95, 0.55),
+    "infomec/infom": (0.97, 0.9),
+    "infomec/infoc": (0.97, 0.9),
+    "infomec/infoe": (0.99, 0.2),
+    "dci/disentanglement": (0.98, 0.1),
+    "dci/completeness": (0.98, 0.1),
+    "dci/informativeness": (0.98, 0.05),
+    "dci-lgbm/disentanglement": (0.98, 0.1),
+    "dci-lgbm/completeness": (0.98, 0.1),
+    "dci-lgbm/informativeness": (0.98, 0.05),
+    "dci-es/explicitness": (0.7, 0.1),
+    "snc": (0.7, 0.12),
+    "nk": (0.4, 0.05),
+    "mcc": (0.999, 0.1),
+    "r2": (0.99, 0.05),
+    "sap-r2": (0.98, 0.05),
+    "downstream/100": (0.3, 0.12),
+}
+"""Score -> the least of perfect codes of independent continuous factors, and the most of noise."""
+NEITHER = {"omes", "sap", "tad", "fairness"}
+"""Metrics that have no score of continuous factors, or none that is 0 for noise."""
+SPECS = {"downstream": "downstream:labels=100", "nk": "nk:epochs=10"}
+
+
+def scored(codes: str, metric: str, kind: str = "continuous") -> ScoreMapping:
+    """Score perfect codes or noise of three factors, with a test set."""
+    rng = np.random.default_rng(0)
+    v, w = rng.uniform(size=(1500, 3)), rng.uniform(size=(700, 3))
+    z, x = v, w
+    if codes == "noise":
+        z, x = rng.normal(size=(1500, 5)), rng.normal(size=(700, 5))
+    if codes == "circles":
+        z, x = (np.hstack([np.cos(2 * np.pi * a), np.sin(2 * np.pi * a)]) for a in (v, w))
+    names = ["a", "b", "c"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return score_codes(
+            z,
+            v,
+            test_codes=x,
+            test_factors=w,
+            names=names,
+            kinds=dict.fromkeys(names, kind),
+            metrics=[SPECS.get(metric, metric)],
+        )
+
+
+def test_each_metric_of_labels_is_here():
+    of_labels = {
+        name
+        for name in registry.metrics.entries
+        if issubclass(registry.metrics.load(name).needs, Labelled)
+    }
+    assert {score.partition("/")[0] for score in LIMITS} | NEITHER >= of_labels
+
+
+@pytest.mark.parametrize("metric", sorted({score.partition("/")[0] for score in LIMITS}))
+def test_perfect_codes_score_as_perfect_and_noise_low(metric):
+    perfect, noise = scored("oracle", metric), scored("noise", metric)
+    for score, (least, most) in LIMITS.items():
+        if score.partition("/")[0] == metric:
+            assert perfect[score] >= least, score
+            assert noise[score] <= most, score
+
+
+@pytest.mark.parametrize("metric", ["omes", "sap"])
+def test_metrics_of_values_that_images_share_are_not_available(metric):
+    reason = scored("oracle", metric).unavailable[metric]
+    assert "needs factors with a few values, but a, b and c have real numbers" in reason
+
+
+def test_tad_leaves_real_numbers_out():
+    assert "factors of two values" in scored("oracle", "tad").unavailable["tad"]
+
+
+@pytest.mark.parametrize("metric", ["dci", "dci-lgbm"])
+def test_dci_sees_a_cosine_and_a_sine_as_one_angle(metric):
+    scores = scored("circles", metric, "cyclic=1")
+    assert scores[f"{metric}/disentanglement"] > 0.98
+    assert scores[f"{metric}/informativeness"] > 0.98
+    # Of six latents each factor needs two.
+    assert scores[f"{metric}/completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
+
+
+def test_r2_of_an_angle_is_that_of_cosine_and_sine_together():
+    angle = 2 * np.pi * np.arange(60) / 60
+    z = np.stack([np.cos(angle), np.sin(angle), angle], 1)
+    target = np.stack([np.cos(angle), np.sin(angle)], 1)
+    # Of a sawtooth, the first harmonic has 6 / pi^2 of the variance, half of that of each target.
+    assert with_angles(np.zeros((3, 1)), z, {0: target})[:, 0] == pytest.approx(
+        [0.5, 0.5, 3 / np.pi**2], abs=0.001
+    )
+
+
+def test_sap_r2_takes_the_angles_of_grids_if_asked():
+    grid = np.indices((12, 5)).reshape(2, -1).T
+    z = np.stack([np.cos(np.pi * grid[:, 0] / 6), np.sin(np.pi * grid[:, 0] / 6), grid[:, 1]], 1)
+    labels, angles = (
+        score_codes(
+            z, grid, names=["turn", "size"], kinds={"turn": "cyclic=12"}, metrics=[f"sap-r2{knobs}"]
+        )["sap-r2"]
+        for knobs in ("", ":cyclic=angles")
+    )
+    # The sine falls with most numbers of the turn, and the cosine with as many as it rises with.
+    assert labels > 0.7
+    assert angles == pytest.approx(0.5)
