@@ -231,11 +231,14 @@ def listed(names: Sequence[str]) -> str:
 
 def values_line(dataset: "Labelled", factor: str) -> str:
     """The kind of a factor, unless it is categorical, and its first values or their range."""
-    line = listed(dataset.values.get(factor, ()))
-    kind = dataset.kind(factor).name
-    if kind == "categorical":
+    line, kind = listed(dataset.values.get(factor, ())), dataset.kind(factor)
+    if kind.name == "categorical":
         return line
-    return f"{kind}: {line}" if line else dataset.value_texts(factor).range
+    if not line:
+        return dataset.value_texts(factor).range
+    unit = "" if factor in dataset.numbers else " labels"
+    period = f", period {kind.period:g}{unit}" if kind.period else ""
+    return f"{kind.name}{period}: {line}"
 
 
 def describe(dataset: "Dataset") -> None:
