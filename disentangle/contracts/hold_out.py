@@ -4,7 +4,8 @@ A specification is a share of all images (`0.2`, `20%`) or a combination of cond
 hold (`shape=heart,scale>=0.8`). Each condition is one of
 
 - a value or several: `shape=heart`, `shape=heart|ellipse`, and `!=` for all others;
-- numbers: `scale>0.7`, `>=`, `<`, `<=`, `orientation in 0..90` (both ends included);
+- numbers: `scale>0.7`, `>=`, `<`, `<=`, `orientation in 0..90` (both ends included; `350..10` of a
+  cyclic factor goes through its end);
 - a random share of the factor's values: `identity=20%`.
 
 `scale#` in place of `scale` means the factor's label, the position of a value from 0: `scale#>=3`.
@@ -199,6 +200,8 @@ class Condition:
                     f"--hold-out {spec}: expected {factor} in LOW..HIGH, got '{self.value}'"
                 )
             first, last = (values.number_of(text.strip(), spec) for text in (low, high))
+            if first > last and dataset.kind(factor).name == "cyclic":
+                return (numbers >= first) | (numbers <= last)
             return (numbers >= first) & (numbers <= last)
         compared: Mask = ORDER[self.relation](numbers, values.number_of(self.value, spec))
         return compared

@@ -237,6 +237,7 @@ def real():
         ("height>0.5", lambda height, _: height > 0.5),
         ("height>1", lambda height, _: height > 1),  # the number, not a label
         ("height in -1..1", lambda height, _: abs(height) <= 1),
+        ("azimuth in 270..0", lambda _, azimuth: (azimuth == 270) | (azimuth == 0)),
         ("height<0,azimuth=90", lambda height, azimuth: (height < 0) & (azimuth == 90)),
     ],
 )
