@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-from disentangle import Labelled, score_codes
+from disentangle import Labelled, UsageError, score_codes
 from disentangle.contracts import registry
 from disentangle.scoring.measure import ScoreMapping
+from disentangle_plugins.metrics.infomec import explicitness_regression
 from disentangle_plugins.metrics.sap_r2 import with_angles
 
 LIMITS = {
@@ -40,8 +41,9 @@ LIMITS = {
     "downstream/100": (0.3, 0.12),
 }
 """Score -> the least of perfect codes of independent continuous factors, and the most of noise."""
-NEITHER = {"omes", "sap", "tad", "fairness"}
-"""Metrics that have no score of continuous factors, or none that is 0 for noise."""
+NEITHER = {"omes", "sap", "tad", "fairness", "orthogonality"}
+"""Metrics that have no score of continuous factors, or none of which more is better."""
+CONTINUOUS = {"a": "continuous", "b": "continuous"}
 SPECS = {"downstream": "downstream:labels=100", "nk": "nk:epochs=10"}
 
 
@@ -90,6 +92,62 @@ def test_perfect_codes_score_as_perfect_and_noise_low(metric):
 def test_metrics_of_values_that_images_share_are_not_available(metric):
     reason = scored("oracle", metric).unavailable[metric]
     assert "needs factors with a few values, but a, b and c have real numbers" in reason
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("mig", "mig"),
+        ("dcimig", "dcimig"),
+        ("infomec", "infomec/infom"),
+        ("infomec", "infomec/infoc"),
+    ],
+)
+def test_nearest_neighbours_read_the_numbers_of_perfect_codes(metric, score):
+    assert scored("oracle", f"{metric}:information=neighbours")[score] > 0.97
+
+
+@pytest.mark.parametrize("metric", ["mig", "dcimig"])
+def test_nearest_neighbours_find_little_in_noise(metric):
+    assert scored("noise", f"{metric}:information=neighbours")[metric] < 0.1
+
+
+def test_mig_by_neighbours_is_r2_of_gaussian_variables():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(4000, 2))
+    z = np.stack([v[:, 0], 0.6 * v[:, 1] + 0.8 * rng.normal(size=4000)], 1)
+    mig = score_codes(
+        z, v, names=["a", "b"], kinds=CONTINUOUS, metrics=["mig:information=neighbours"]
+    )["mig"]
+    assert mig == pytest.approx((1 + 0.36) / 2, abs=0.05)
+
+
+def test_infoe_of_numbers_is_the_r2_of_a_regression():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(500, 2))
+    z = v + rng.normal(size=v.shape)
+    infoe = score_codes(
+        z, v, names=["a", "b"], kinds=CONTINUOUS, metrics=["infomec:information=neighbours"]
+    )["infomec/infoe"]
+    assert infoe == pytest.approx(explicitness_regression(z, v))
+
+
+def test_neighbours_of_a_discrete_code_need_bins():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(200, 2))
+    with pytest.warns(match="real codes; use information=bins"):
+        score_codes(
+            np.sign(v),
+            v,
+            names=["a", "b"],
+            kinds=CONTINUOUS,
+            metrics=["infomec:codes=integer,information=neighbours"],
+        )
+
+
+def test_bins_of_a_metric_by_neighbours_are_refused():
+    with pytest.raises(UsageError, match=r"factor_bins.*information"):
+        score_codes([[0.0]], [[0]], metrics=["mig:information=neighbours,factor_bins=3"])
 
 
 def test_tad_leaves_real_numbers_out():
