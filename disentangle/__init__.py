@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.tracker import TrackedRun as TrackedRun
     from disentangle.contracts.tracker import Tracker as Tracker
     from disentangle.contracts.tracker import TrackerEntry as TrackerEntry
+    from disentangle.contracts.vectors import Vectors as Vectors
     from disentangle.data.loading import load_dataset as load_dataset
     from disentangle.errors import DisentangleError as DisentangleError
     from disentangle.errors import Unavailable as Unavailable
@@ -89,6 +90,7 @@ _HOMES = {
     "TrackerEntry": "contracts.tracker",
     "Unavailable": "errors",
     "UsageError": "errors",
+    "Vectors": "contracts.vectors",
     "audit": "auditing.audit",
     "audit_run": "auditing.training_order",
     "baselines": "scoring.baselines",

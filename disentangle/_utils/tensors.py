@@ -12,8 +12,10 @@ from disentangle.errors import DisentangleError
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:
-    """Convert uint8 images to float32 in [0, 1] on the device, channels last."""
+    """Convert uint8 images to float32 in [0, 1] on the device, channels last; leave vectors."""
     moved = images.to(device, non_blocking=True)
+    if moved.ndim == 2:
+        return moved
     return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

@@ -170,6 +170,7 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Show a dataset and its named settings; a published one is not prepared for this."""
+    from disentangle.contracts.vectors import has_vectors
     from disentangle.data.loading import location
     from disentangle.data.names import true_name
     from disentangle.data.status import about, state, state_of
@@ -178,7 +179,10 @@ def show(
     prepared = state_of(location(name, data_dir).folder).startswith("ready")
     if prepared or not (facts.files or facts.drawn):
         opening = {"image_size": image_size, "channels": channels, "data_dir": data_dir}
-        describe(open_dataset(name, **opening))
+        dataset = open_dataset(name, **opening)
+        describe(dataset)
+        if has_vectors(dataset):
+            return
     else:
         typer.echo(f"{true_name(name)}: {facts.images:,} images, {state(name, facts, data_dir)}")
         describe_published_splits(true_name(name))
@@ -231,7 +235,7 @@ def describe(dataset: "Dataset") -> None:
     from disentangle.contracts.published_splits import names_for
 
     channels, height, width = dataset.image_shape
-    typer.echo(f"{dataset.name}: {len(dataset):,} images, {channels} x {height} x {width}")
+    typer.echo(f"{dataset.name}: {len(dataset):,} {dataset.noun}, {channels} x {height} x {width}")
     rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [

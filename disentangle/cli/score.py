@@ -32,6 +32,7 @@ from disentangle.cli.show_scores import show_scores
 from disentangle.errors import DisentangleError, UsageError
 
 if TYPE_CHECKING:
+    from disentangle.runs.run import Run
     from disentangle.scoring.keep_external import Keep
     from disentangle.scoring.measure import ScoreMapping
     from disentangle.scoring.request import ScoringRequest
@@ -77,6 +78,14 @@ def score(
     seed: ScoreSeed = 0,
     split: ScoredSplits = None,
     factors: Factors = None,
+    correlated: Annotated[
+        bool,
+        typer.Option(
+            "--correlated",
+            help="draw images by the correlated factors of the run's training (--correlate), in "
+            "columns of their own; without RUN, score the runs that have some",
+        ),
+    ] = False,
     detail: Annotated[
         bool,
         typer.Option("--detail", help="also print the details of each score, by latent and factor"),
@@ -89,7 +98,7 @@ def score(
             metavar="FILE",
             rich_help_panel=OTHER,
             help="file with arrays codes and factors (npz, HDF5, saved by torch), with columns "
-            "code_0, code_1, ... and factors (CSV), or with codes alone (npy)",
+            "code_0, code_1, ... and factors (CSV, Parquet), or with codes alone (npy)",
         ),
     ] = None,
     labels: Annotated[
@@ -97,7 +106,18 @@ def score(
         typer.Option(
             metavar="FILE",
             rich_help_panel=OTHER,
-            help="file with the factors of --codes, if they are in another file: npy or CSV",
+            help="file with the factors of --codes, if they are in another file: npy, CSV or "
+            "Parquet",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR:KIND",
+            rich_help_panel=OTHER,
+            help="what the values of a factor of --codes mean: categorical, ordinal, continuous or "
+            "cyclic=PERIOD, as in angle:cyclic=360; repeatable",
+            show_default="guessed from the values",
         ),
     ] = None,
     encoder: Annotated[
@@ -179,6 +199,7 @@ def score(
             seed=seed,
             split=part,
             factors=names(factors),
+            correlated=correlated,
             reduce=reduce,
         )
         for part in parts
@@ -188,6 +209,10 @@ def score(
     outside = codes is not None or encoder is not None
     of_runs = [("RUN", runs), ("--study", study and not (outside and name)), ("--where", where)]
     check_inputs(codes, encoder, [option for option, value in of_runs if value])
+    if outside and correlated:
+        raise UsageError(
+            f"--correlated requires RUN, whose training has correlated factors, got {OUTSIDE}"
+        )
     check_needs(
         ("--takes", takes != "float", "--encoder", encoder is not None),
         ("--dataset", dataset, OUTSIDE, outside, "; a run has its own dataset"),
@@ -195,6 +220,7 @@ def score(
         ("--encoder-seed", encoder_seed is not None, "--name", name is not None),
         ("--download", download, "--encoder", encoder is not None, ", whose weights it downloads"),
         ("--labels", labels is not None, "--codes", codes is not None),
+        ("--kind", kind, "--codes", codes is not None, "; a dataset states the kinds itself"),
         (
             "--encoder",
             encoder is not None,
@@ -213,7 +239,8 @@ def score(
         if dataset is None and (split is not None or factors is not None):
             raise UsageError("--split and --factors require --dataset, got arrays (--codes)")
         opened = None if dataset is None else open_dataset(dataset, **opening)
-        scores = score_file(codes, labels, request, dataset=opened, keep=keep, say=say)
+        kinds = kinds_given(kind or ())
+        scores = score_file(codes, labels, kinds, request, dataset=opened, keep=keep, say=say)
         show_scores(scores, output, detail, as_json, keep)
     elif encoder is not None:
         assert dataset is not None
@@ -233,6 +260,8 @@ def score(
             say(f"skipping unfinished runs: {len(loaded) - len(ready)}")
         if not ready and not problems:
             raise DisentangleError(f"{results}: no finished runs. {TRAIN_FIRST}")
+        if correlated:
+            ready = with_correlation(ready, named=bool(runs))
         score_trained(
             ready,
             requests,
@@ -252,6 +281,30 @@ def check_inputs(codes: Path | None, encoder: str | None, of_runs: Sequence[str]
     if len(inputs) > 1:
         hint = "; --study requires --name" if [*of_runs] == ["--study"] and outside else ""
         raise UsageError(f"give only one of {' and '.join(inputs)}{hint}")
+
+
+def with_correlation(runs: "Sequence[Run]", *, named: bool) -> "list[Run]":
+    """The runs that were trained with correlated factors.
+
+    Raises:
+        UsageError: there are none, or one that was named has none.
+    """
+    from disentangle._utils.console import say
+    from disentangle.scoring.request import correlation_of
+
+    if named:
+        for run in runs:
+            correlation_of(run)
+        return list(runs)
+    chosen = [run for run in runs if "correlate" in run.record.dataset.view]
+    if runs and not chosen:
+        raise UsageError(
+            "--correlated: none of these runs was trained with correlated factors, as by "
+            "`disentangle train --correlate`"
+        )
+    if len(chosen) < len(runs):
+        say(f"skipping runs trained without correlated factors: {len(runs) - len(chosen)}")
+    return chosen
 
 
 def check_needs(*needs: tuple[Any, ...]) -> None:
@@ -306,18 +359,41 @@ def kept(name: str, seed: int | None, results: Path, study: str | None) -> "Keep
     return Keep(name, seed, results, study)
 
 
+def kinds_given(texts: Sequence[str]) -> dict[str, str]:
+    """The kinds of factors, as in `angle:cyclic=360`; a factor's name may have a colon itself."""
+    from disentangle.contracts.kinds import Kind
+
+    kinds = {}
+    for text in texts:
+        factor, _, kind = text.rpartition(":")
+        if not factor:
+            raise UsageError(
+                f"--kind {text}: expected a factor and its kind, such as `--kind angle:cyclic=360`"
+            )
+        try:
+            kinds[factor] = str(Kind.parse(kind))
+        except UsageError as error:
+            raise UsageError(f"--kind {text}: {error}") from None
+    return kinds
+
+
 def score_file(
-    path: Path, labels: Path | None, request: "ScoringRequest", **options: Any
+    path: Path,
+    labels: Path | None,
+    kinds: Mapping[str, str],
+    request: "ScoringRequest",
+    **options: Any,
 ) -> "ScoreMapping":
     """Score the codes in a file, with the factors in it or in the file `labels`.
 
-    `options` are those of `score_arrays`.
+    The given kinds take precedence over those in the file; `options` are those of `score_arrays`.
     """
     from disentangle.scoring.code_files import read_codes
     from disentangle.scoring.encoders import file_name
     from disentangle.scoring.score_external import score_arrays
 
     inputs = read_codes(path, labels)
+    inputs["kinds"] = {**inputs.get("kinds", {}), **kinds}
     origin = {"file": file_name(path)} | ({"labels": file_name(labels)} if labels else {})
     try:
         return score_arrays(request, **inputs, origin=origin, **options)

@@ -97,6 +97,26 @@ def chances(labels: NDArray[np.int64], sizes: Mapping[str, int], lines: Sequence
     return shares
 
 
+def draw_distinct(chances: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `n` different images, in order of their index: image i with the probability n p_i.
+
+    So a point of the sample is image i with the chance p_i, as in independent draws. That takes
+    n p_i of at most 1: if n is larger, fewer images are drawn. This is systematic sampling, from
+    the images in a random order.
+
+    Args:
+        chances: the chance p_i of each image, [N]; the sum is 1.
+        n: the number of images.
+        rng: the source of randomness.
+    """
+    n = min(n, int(1 / chances.max() * (1 + 1e-9)))  # all images, if their chances are equal
+    order = rng.permutation(len(chances))
+    ends = np.cumsum(chances[order])
+    points = (rng.random() + np.arange(n)) / n
+    drawn = np.searchsorted(ends / ends[-1], points, side="right")
+    return np.unique(order[np.minimum(drawn, len(order) - 1)])
+
+
 def lines_of(
     specs: Sequence[str], factors: Mapping[str, int], dataset: str
 ) -> tuple[tuple[str, ...], tuple[Line, ...]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
-from disentangle.contracts.correlation import Floats, Line, chances
+from disentangle.contracts.correlation import Floats, Line, chances, draw_distinct
 from disentangle.contracts.kinds import Kind
 from disentangle.errors import Unavailable, UsageError, suggestion
 
@@ -55,6 +55,7 @@ class Dataset(ABC):
     train_split: str = "all"
     test_split: str = "all"
     strength: ClassVar[str] = "images"
+    noun: ClassVar[str] = "images"
     view_record: ViewRecord = MappingProxyType({})
     correlation: tuple[Line, ...] = ()
     base: "Dataset | None" = None
@@ -71,7 +72,7 @@ class Dataset(ABC):
         """The dataset in a notebook: its size, its factors and a few images."""
         title = self.name or type(self).__name__
         shape = " x ".join(map(str, self.image_shape))
-        rows: list[tuple[str, str]] = [("images", f"{len(self):,} of {shape}, {self.strength}")]
+        rows: list[tuple[str, str]] = [(self.noun, f"{len(self):,} of {shape}, {self.strength}")]
         rows += [(name, str(value)) for name, value in self.view_record.items()]
         if isinstance(self, Labelled):
             factors = ", ".join(f"{name} ({size:,})" for name, size in self.factors.items())
@@ -147,6 +148,16 @@ class Dataset(ABC):
             cumulative = np.cumsum(self.chances)
             self._cumulative: Floats = cumulative / cumulative[-1]
         return np.searchsorted(self._cumulative, rng.random(n), side="right").astype(np.int64)
+
+    def draw_distinct(self, n: int, rng: np.random.Generator) -> Index:
+        """Draw the indices of `n` different images, sorted: uniformly, or by their `chances`.
+
+        There are fewer if the dataset is smaller, or if an image would have to be drawn twice for
+        its share of them.
+        """
+        if not self.correlation:
+            return np.sort(rng.permutation(len(self))[:n])
+        return draw_distinct(self.chances, n, rng)
 
     @property
     def chances(self) -> Floats:
@@ -264,9 +275,14 @@ class Labelled(Dataset):
     def sharing(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
         """Draw for each image another image with the same value of `factor`, uniformly.
 
+        If factors are correlated, an image with this value is drawn by its `chances`; it may be the
+        same one.
+
         Raises:
             Unavailable: an image is the only one with its value.
         """
+        if self.correlation:
+            return self._sharing_by_chance(factor, index, rng)
         order, rank, start, count = self._by_value(factor)
         index = self._index(index)
         first, size = start[index], count[index]
@@ -275,6 +291,16 @@ class Labelled(Dataset):
         # An offset of 1 to size - 1 from the image's own rank never returns to it.
         offset = 1 + (rng.random(len(index)) * (size - 1)).astype(np.int64)
         return order[first + (rank[index] - first + offset) % size]
+
+    def _sharing_by_chance(self, factor: str, index: ArrayLike, rng: np.random.Generator) -> Index:
+        order, _, start, count = self._by_value(factor)
+        index = self._index(index)
+        first, last = start[index], start[index] + count[index]
+        ends = np.concatenate([[0.0], np.cumsum(self.chances[order])])
+        points = ends[first] + rng.random(len(index)) * (ends[last] - ends[first])
+        drawn = np.searchsorted(ends, points, side="right") - 1
+        sharing: Index = order[np.clip(drawn, first, last - 1)]
+        return sharing
 
     def column(self, factor: str) -> int:
         """Return the column of a factor among all labels."""
@@ -339,8 +365,11 @@ class Grid(Labelled):
         """Draw for each image an image with the same value of `factor`.
 
         All other factors are drawn independently, as in the reference protocols. An image can thus
-        be paired with itself, with probability one over the number of combinations of these.
+        be paired with itself, with probability one over the number of combinations of these. If
+        factors are correlated, an image with this value is drawn by its `chances`.
         """
+        if self.correlation:
+            return self._sharing_by_chance(factor, index, rng)
         axis = self.column(factor)
         stride, size = self._strides[axis], self._sizes[axis]
         index = self._index(index)

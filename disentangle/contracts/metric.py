@@ -73,7 +73,8 @@ class Metric(Plugin, ABC, Generic[D]):
     ordered: ClassVar[bool] = False
     """True if it depends on the order of the latents."""
     displays: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`."""
+    """Score -> its name as papers write it, if not that of the metric; a literal, as `display`. A
+    score that `better` or `claims` names, but only other hyper-parameters give, must be in it."""
     better: ClassVar[Mapping[str, Direction]] = MappingProxyType({})
     """Score -> its better direction, if not "more"."""
     counts: ClassVar[frozenset[str]] = frozenset()

@@ -189,15 +189,30 @@ class Source(ABC, Generic[D_co]):
     def points(self, n: int, rng: np.random.Generator, *, distinct: bool = False) -> Index:
         """Return the indices of `n` images: as `draw`, or without repetition.
 
-        No image is repeated if the source is `disjoint`, or if `distinct`.
+        No image is repeated if the source is `disjoint`, or if `distinct`. If factors are
+        correlated, images are drawn by their chances; see `Dataset.draw_distinct`.
         """
         if not (self.disjoint or distinct):
             return self.draw(n, rng)
-        return np.sort(rng.permutation(len(self))[:n])
+        return self.dataset.draw_distinct(n, rng)
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Draw the indices of `n` images uniformly and independently."""
-        return rng.integers(0, len(self.dataset), n)
+        """Draw the indices of `n` images independently: uniformly, or by their chances."""
+        return self.dataset.draw(n, rng)
+
+    def every_image(self, instead: str = "") -> Index:
+        """Return the indices of all images, for a metric in which each counts once.
+
+        Args:
+            instead: what the user can do if factors are correlated, for the message.
+
+        Raises:
+            Unavailable: factors are correlated, so images do not count alike.
+        """
+        if self.dataset.correlation:
+            reason = "it takes all images alike, but they are drawn by correlated factors"
+            raise Unavailable("; ".join(filter(None, [reason, instead])))
+        return np.arange(len(self))
 
     @property
     def factors(self: "Source[Labelled]") -> dict[str, int]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from disentangle.data.unpacking import given_folder as given_folder
     from disentangle.data.unpacking import temporary_folder as temporary_folder
     from disentangle.data.unpacking import unpack_file as unpack_file
+    from disentangle.data.vector_table import VectorTable as VectorTable
     from disentangle.data.weight_files import read_state as read_state
 
 _HOMES = {
@@ -68,6 +69,7 @@ _HOMES = {
     "Preparation": "prepared",
     "Remote": "download",
     "Rows": "prepared",
+    "VectorTable": "vector_table",
     "about": "location",
     "as_dataset": "array_datasets",
     "centre_crop": "image_files",

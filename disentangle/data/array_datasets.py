@@ -95,12 +95,11 @@ def as_dataset(
         return Pixels(prepared)
     cls = GridPixels if prepared.manifest.grid else LabelledPixels
     dataset = cls(prepared, nuisance)
-    if kinds:
-        dataset.kinds = {
-            name: kind
-            for name, kind in kinds.items()
-            if Kind.parse(kind).period in (0, dataset.every_factor[name])
-        }
+    dataset.kinds = dict(dataset.kinds) | {
+        name: kind
+        for name, kind in kinds.items()
+        if Kind.parse(kind).period in (0, dataset.every_factor[name])
+    }
     return dataset
 
 

@@ -31,7 +31,7 @@ class Remote:
     """A file that a dataset's authors publish."""
 
     name: str  # its name on disk
-    urls: tuple[str, ...]  # http or https, tried in this order
+    urls: tuple[str, ...]  # http or https, tried in this order; none if it has no fixed address
     checksum: str | None = None  # "md5:..." or "sha256:..."; None if none is published
     size: int | None = None  # bytes, if known
 

@@ -4,10 +4,10 @@ They are read twice: for their sizes and labels, then, a few at a time, for thei
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -18,11 +18,12 @@ from disentangle._utils.device import cores
 from disentangle._utils.files import remove_empty
 from disentangle.contracts.dataset import Dataset
 from disentangle.data.array_datasets import as_dataset
-from disentangle.data.factor_values import ContinuousFactor, FactorValues, read_factors
+from disentangle.data.factor_values import FactorValues
 from disentangle.data.image_files import BLOCK, flat, problem_of, quiet, resized, square
+from disentangle.data.label_columns import of_usable, together
 from disentangle.data.location import Location
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
-from disentangle.data.user_images import SIDES, check_names, fitting, kept_side, labels_or_place
+from disentangle.data.user_images import SIDES, fitting, kept_side, labels_or_place
 from disentangle.data.user_images import upright as set_upright
 from disentangle.errors import DisentangleError, UsageError
 
@@ -245,52 +246,22 @@ def factors_of(
     """
     named = {column: names for column, names in examples.columns.items() if names}
     try:
-        factors = together(labels, count, named)
+        if examples.optional:
+            factors = of_usable(labels, count, named, where=location.name, say=location.say)
+        else:
+            factors = together(labels, count, named)
     except ValueError as error:
-        if not examples.optional:
-            raise DisentangleError(f"'{location.name}': {error}") from None
-        factors = together(usable_columns(labels, count, named, location), count, named)
-    if factors.remark:
-        location.say(f"{location.name}: {factors.remark}")
-    return FactorValues(
-        factors.labels,
+        raise DisentangleError(f"'{location.name}': {error}") from None
+    if remark := factors.remark_with(""):
+        location.say(f"{location.name}: {remark}")
+    return replace(
+        factors,
         values={
             name: class_names(values, named[name]) if name in named else values
             for name, values in factors.values.items()
         },
         numbers={k: v for k, v in factors.numbers.items() if k not in named},
-        words=factors.words,
     )
-
-
-def together(
-    labels: Mapping[str, Sequence[Any]], count: int, classes: Collection[str]
-) -> FactorValues:
-    """Make factors of all columns; those of classes are discrete, however few images there are."""
-    check_names(list(labels))
-    table = np.empty((count, len(labels)), object)
-    for k, column in enumerate(labels.values()):
-        table[:, k] = column
-    return read_factors(table, list(labels), classes, numbered=False)
-
-
-def usable_columns(
-    labels: Mapping[str, Sequence[Any]], count: int, classes: Collection[str], location: Location
-) -> dict[str, Sequence[Any]]:
-    """The columns that are factors; the others are left out with a message."""
-    usable = {}
-    for name, column in labels.items():
-        try:
-            together({name: column}, count, classes)
-            usable[name] = column
-        except ContinuousFactor as error:
-            location.say(
-                f"{location.name}: column '{name}' is left out, as it is continuous: {error.reason}"
-            )
-        except ValueError as error:
-            why = str(error).removeprefix(f"column '{name}': ")
-            location.say(f"{location.name}: column '{name}' is left out: {why}")
-    return usable
 
 
 def class_names(numbers: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -34,23 +34,30 @@ EVEN = 1e-6
 """Relative deviation up to which the steps between values are equal."""
 WHOLE = re.compile(r"[+-]?\d{1,18}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+KIND_OF_CODES = "`--kind {name}:categorical`, or in Python `kinds={{'{name}': 'categorical'}}`"
+KIND_OF_IMAGES = "'categorical' for '{name}' in the file's `kinds`"
+"""How to give the kind of a factor."""
 MISSING = frozenset({"", "nan", "none", "null", "na", "n/a", "<na>"})
 """Text that stands for a missing number."""
 
 
-class ContinuousFactor(ValueError):
-    """A factor has too few rows per value.
+class FewRows(ValueError):
+    """A factor of words, or of numbers where labels are needed, has too few rows per value.
 
     Attributes:
         reason: the numbers of values and rows, and the rule.
     """
 
-    def __init__(self, where: str, reason: str) -> None:
+    def __init__(self, where: str, reason: str, *, words: bool) -> None:
         self.reason = reason
-        super().__init__(
-            f"{where} is continuous: {reason}. Leave this factor out, or bin it, for example into "
-            "20 bins of equal width: `np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
+        problem = "has too few rows per value" if words else "is continuous"
+        remedy = (
+            "say that it is 'categorical'"
+            if words
+            else "bin it, for example into 20 bins of equal width: "
+            "`np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
         )
+        super().__init__(f"{where} {problem}: {reason}. Leave this factor out, or {remedy}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,15 @@ class FactorValues:
 
     @property
     def remark(self) -> str:
-        """What to tell the user about the order of words and about kinds; empty if nothing."""
+        """What to tell the user about codes' factors; see `remark_with`."""
+        return self.remark_with(KIND_OF_CODES)
+
+    def remark_with(self, remedy: str) -> str:
+        """What to tell the user about the order of words and about kinds; empty if nothing.
+
+        Args:
+            remedy: how to give the kind of the factor `{name}`; empty if that cannot be given.
+        """
         remarks = []
         if self.words:
             listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
@@ -97,8 +112,10 @@ class FactorValues:
         if self.guessed:
             remarks.append(
                 f"the whole numbers of {', '.join(self.guessed)} have too few rows per value for "
-                "labels, so they are taken as continuous; `kinds` says otherwise, as in "
-                f"{{'{self.guessed[0]}': 'categorical'}}"
+                "labels, so they are taken as continuous"
+                + (f"; if they are not, give their kind: {remedy}" if remedy else "").format(
+                    name=self.guessed[0]
+                )
             )
         return ". ".join(remarks)
 
@@ -138,7 +155,7 @@ def read_factors(
     guessed = [name for name in many if name not in known and name not in classes]
     for k, name in enumerate(names):
         if name in guessed and not (real and columns[name].dtype.kind in "iuf"):
-            raise ContinuousFactor(places[k], many[name])
+            raise FewRows(places[k], many[name], words=columns[name].dtype.kind not in "iuf")
     given = {name: str(kind) for name, kind in known.items() if kind.name != "categorical"}
     continuous = {name for name, kind in known.items() if kind.name == "continuous"}
     cyclic = {name for name, kind in known.items() if kind.name == "cyclic" and name in many}
@@ -152,7 +169,7 @@ def read_factors(
         numbers={
             name: tuple(map(float, v))
             for name, v in columns.items()
-            if v.dtype.kind in "iuf" and (name in known or name in of_ranks or not evenly_spaced(v))
+            if v.dtype.kind in "iuf" and (name in given or name in of_ranks or not evenly_spaced(v))
         },
         words=[name for name, v in columns.items() if v.dtype.kind == "U" and len(v) > 2],
         kinds=given | dict.fromkeys(guessed, "continuous"),
@@ -176,6 +193,21 @@ def known_kinds(kinds: Mapping[str, str], names: Sequence[str]) -> dict[str, Kin
         except UsageError as error:
             raise ValueError(f"kinds: '{name}': {error}") from None
     return known
+
+
+def kinds_by_name(array: NDArray[Any], names: Sequence[str]) -> dict[str, str]:
+    """The kinds of factors in a file's array `kinds`: a text for each factor, empty if not given.
+
+    Raises:
+        ValueError: it has another number of texts than there are factors.
+    """
+    texts = [str(kind) for kind in np.ravel(array)]
+    if len(texts) != len(names):
+        raise ValueError(
+            f"expected {len(names)} 'kinds', one per factor (empty for one to be guessed), got "
+            f"{texts}"
+        )
+    return {name: kind for name, kind in zip(names, texts, strict=True) if kind}
 
 
 def of_kind(column: Column, kind: Kind | None, where: str) -> Column:
@@ -224,7 +256,7 @@ def _of_objects(column: Column, where: str) -> Column:
     """A column of Python objects as numbers, or as text if there is any text."""
     entries = column.tolist()
     for row, entry in enumerate(entries):
-        if entry is None or (isinstance(entry, float) and entry != entry):
+        if is_missing(entry):
             raise ValueError(f"{where}: row {row} has no value; leave out such rows")
         if not isinstance(entry, str | bytes | bool | int | float | np.generic):
             raise ValueError(
@@ -234,6 +266,13 @@ def _of_objects(column: Column, where: str) -> Column:
         text = [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in entries]
         return np.array(text, dtype=np.str_)
     return np.array(entries)
+
+
+def is_missing(entry: Any) -> bool:
+    """True if an object stands for no value, as None, NaN and those of pandas do."""
+    if entry is None or (isinstance(entry, float) and entry != entry):
+        return True
+    return type(entry).__name__ in ("NAType", "NaTType")
 
 
 def _of_text(column: Column, where: str) -> Column:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.contracts.dataset import Dataset, Index
+from disentangle.contracts.vectors import has_vectors
 from disentangle.errors import DisentangleError, InputWarning
 
 SOME = 32
@@ -23,10 +24,14 @@ WHITE = (
 def check_pixels(dataset: Dataset) -> None:
     """Check on a sample of a dataset's images that they differ, and use the range 0 to 255.
 
+    A dataset of vectors has none.
+
     Raises:
         DisentangleError: all images are the same, or their pixel values differ by at most 1, as if
             they were stored as 0 and 1.
     """
+    if has_vectors(dataset):
+        return
     if problem := all_the_same(dataset):
         raise DisentangleError(problem)
     images = _examined(dataset)

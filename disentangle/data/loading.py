@@ -16,6 +16,7 @@ from disentangle.contracts import entry_points, registry
 from disentangle.contracts.dataset import Dataset, Grid, Labelled, check_labels
 from disentangle.contracts.entry_points import by_reference
 from disentangle.contracts.isolation import watched
+from disentangle.contracts.vectors import Vectors, check_vectors
 from disentangle.data.image_checks import check_pixels, read_images
 from disentangle.data.location import About, Location, about_of
 from disentangle.data.names import is_path, path_of, reference_of, shown_name, true_name
@@ -107,10 +108,10 @@ def opened(dataset: str | Dataset, say: Say = silent, progress: Progress = silen
 
 
 def check_some(dataset: Dataset) -> None:
-    """Check a few images and labels of a dataset against its contract.
+    """Check a few images, or vectors, and labels of a dataset against its contract.
 
     Raises:
-        TypeError: the images are not uint8.
+        TypeError: the images are not uint8, or the vectors not float32.
         ValueError: the dataset is empty, its images have another shape, a label is outside its
             factor's range, or the fingerprint is invalid.
     """
@@ -124,7 +125,10 @@ def check_some(dataset: Dataset) -> None:
             f"factors, got {len(dataset)}"
         )
     index = np.unique(np.linspace(0, len(dataset) - 1, SOME, dtype=np.int64))
-    read_images(dataset, index)
+    if isinstance(dataset, Vectors):
+        check_vectors(dataset, index)
+    else:
+        read_images(dataset, index)
     if isinstance(dataset, Labelled):
         check_labels(dataset.every_label(index), dataset.every_factor)
 
@@ -208,6 +212,11 @@ def opener(name: str) -> Any:
     if ":" in name:
         return by_reference(name, registry.collections.entries)
     if true_name(name) not in registry.datasets.entries:
+        if name in registry.collections.entries:
+            raise UsageError(
+                f"'{name}' is a collection of datasets: write {name}:NAME; see "
+                f"`disentangle show {name}`"
+            )
         hint = suggestion(name, registry.datasets.entries)
         if "did you mean" not in hint:
             hint += ELSEWHERE

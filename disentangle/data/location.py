@@ -60,6 +60,11 @@ class About:
     crop: Crop | None = None
 
     @property
+    def downloadable(self) -> bool:
+        """True if all published files have an address."""
+        return all(remote.urls for remote in self.files)
+
+    @property
     def size(self) -> int | None:
         """The total size of the files in bytes; None unless each size is known."""
         sizes = [remote.size for remote in self.files]
@@ -134,7 +139,7 @@ class Location:
             inside = path / known.files[0].name if len(known.files) == 1 else path
             return inside if inside.is_file() else path
         if not self.present(known):
-            if not self.download:
+            if not (self.download and known.downloadable):
                 raise DisentangleError(self.missing(known))
             for remote in known.files:
                 fetch(remote, self.downloads, say=self.say, progress=self.progress)
@@ -168,13 +173,19 @@ class Location:
 
     def missing(self, known: About) -> str:
         """Return a message for a missing dataset, with commands, URLs and licence."""
+        problem = f"dataset '{self.name}' is not prepared, and no substitute is used. "
+        command = f"\n  disentangle data prepare {self.name} --file PATH\n"
+        if not known.downloadable:
+            return (
+                f"{problem}Get it from {known.home}, and prepare it with{command}"
+                "where PATH is the folder of the published or of the extracted files"
+            )
         names = ", ".join(remote.name for remote in known.files)
         them = "it" if len(known.files) == 1 else "them"
         size = f" ({known.size / 1e6:,.0f} MB)" if known.size else ""
         urls = "\n    ".join(url for remote in known.files for url in remote.urls)
         return (
-            f"dataset '{self.name}' is not prepared, and no substitute is used. Prepare it with "
-            f"either\n  disentangle data prepare {self.name} --file PATH\n"
+            f"{problem}Prepare it with either{command}"
             f"where PATH is {names}, or a folder with {them} or the extracted files, or\n"
             f"  disentangle data prepare {self.name} --download{size}\n    {urls}\n"
             f"Licence: {known.licence}. {known.home}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from disentangle._utils.files import data_folder
+from disentangle.contracts import registry
 from disentangle.data import npz
 from disentangle.data.download import verify as check_file
 from disentangle.data.loading import location, opener
@@ -34,7 +35,8 @@ def state(name: str, known: About, data_dir: str | Path | None = None) -> str:
         return f"downloaded, not prepared; run `disentangle data prepare {name}`"
     if known.drawn or not known.files:
         return "generated on first use"
-    return f"not available; run `disentangle data prepare {name} --file PATH` or `--download`"
+    other = " or `--download`" if known.downloadable else ""
+    return f"not available; run `disentangle data prepare {name} --file PATH`{other}"
 
 
 def state_of(folder: Path) -> str:
@@ -126,7 +128,12 @@ def verify(
         manifest = read_manifest(folder)
         read_prepared(folder, manifest, thorough=True)
     except FileNotFoundError:
-        raise DisentangleError(f"'{name}' is not prepared in {folder}. Run {command}.") from None
+        reference = reference_of(name)
+        if reference and about_of(registry.collections.load(reference.prefix)).drawn:
+            problem = f"'{name}' is drawn whenever it is opened, so nothing is kept to verify"
+        else:
+            problem = f"'{name}' is not prepared in {folder}. Run {command}."
+        raise DisentangleError(problem) from None
     except (OSError, ValueError) as error:
         raise DisentangleError(
             f"{folder}: {npz.reason(error)}. Delete this folder, then run {command}."

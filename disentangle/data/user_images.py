@@ -1,4 +1,4 @@
-"""A user's own images: a folder or archive of image files, or an npz with or without factors."""
+"""A user's own images: a folder or archive of image files, or an npz; both perhaps with labels."""
 
 import warnings
 from collections import Counter
@@ -14,8 +14,15 @@ from disentangle.contracts.dataset import Dataset, Index
 from disentangle.data import npz
 from disentangle.data.archive import Piece, pieces, uncompressed
 from disentangle.data.array_datasets import as_dataset, grid_order
-from disentangle.data.factor_values import FactorValues, read_factors
+from disentangle.data.factor_values import (
+    KIND_OF_IMAGES,
+    FactorValues,
+    kinds_by_name,
+    read_factors,
+)
 from disentangle.data.image_files import PIXELS, decoded, flat, header, resized, square
+from disentangle.data.image_labels import is_table, labels_beside
+from disentangle.data.label_columns import check_names
 from disentangle.data.location import Location, usable
 from disentangle.data.prepared import Content, Preparation, Rows, reordered
 from disentangle.errors import DisentangleError, InputWarning, UsageError
@@ -93,7 +100,9 @@ def check_shape(image_size: int | None, channels: int | None) -> None:
 def from_files(
     path: Path, plain: Path, side: int | None, channels: int | None, location: Location
 ) -> Content:
-    """Return the content of a folder, tar or zip of image files, sorted by name.
+    """Return the content of a folder, tar or zip of image files, with a table of labels if any.
+
+    Images are sorted by name, or if they make a grid into its order.
 
     Args:
         path: the path that the user named.
@@ -102,11 +111,14 @@ def from_files(
         channels: number of channels; see `open_own`.
         location: for messages and progress.
     """
-    files = pieces(
-        plain, lambda name: PurePosixPath(name).suffix.lower() in SUFFIXES, path, location.say
-    )
+    every = pieces(plain, lambda name: is_image(name) or is_table(name), path, location.say)
+    files = [piece for piece in every if is_image(piece.name)]
     if not files:
         raise DisentangleError(f"{path}: no images found; expected {', '.join(sorted(SUFFIXES))}")
+    factors = labels_beside(files, [piece for piece in every if piece not in files], path, location)
+    labels, place = labels_or_place(factors) if factors else (None, None)
+    if place is not None:
+        files = [files[k] for k in np.argsort(place)]
     done = ", cropped to the central square and resized where needed"
     if side is None or channels is None:
         location.say(f"{path}: reading the sizes of {len(files):,} images")
@@ -126,7 +138,17 @@ def from_files(
         blocks=decoded(files, fit, progress=location.progress),
         shape=(len(files), side, side, channels),
         source=f"{len(files)} image files",
+        factors=factors.values if factors else {},
+        numbers=factors.numbers if factors else {},
+        kinds=factors.kinds if factors else {},
+        real=factors.real if factors else (),
+        labels=labels,
     )
+
+
+def is_image(name: str) -> bool:
+    """True if a file of this name is an image."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def survey(found: list[Piece]) -> tuple[Counter[tuple[int, int]], bool]:
@@ -169,7 +191,9 @@ def fitting(sizes: Counter[tuple[int, int]], side: int) -> str:
 def from_npz(
     path: Path, side: int | None, channels: int | None, location: Location, folder: Path
 ) -> Content:
-    """Return the content of an npz: `images` [N, H, W(, C)], `factors` [N, K] and their `names`.
+    """Return the content of an npz: `images` [N, H, W(, C)], and perhaps labels.
+
+    The labels are `factors` [N, K], and their `names` and `kinds` [K].
 
     Args:
         path: the file.
@@ -189,8 +213,8 @@ def from_npz(
         channels = channels or depth
         factors = factors_in(arrays, shape[0])
     labels, place = labels_or_place(factors)
-    if factors.remark:
-        location.say(f"{path}: {factors.remark}")
+    if remark := factors.remark_with(KIND_OF_IMAGES):
+        location.say(f"{path}: {remark}")
     unchanged = (height, width, depth) == (side, side, channels)
     target = (shape[0], side, side, channels)
     if done := fitting(Counter({(width, height): 1}), side):
@@ -263,9 +287,17 @@ def factors_in(arrays: npz.Npz, count: int) -> FactorValues:
             raise ValueError(f"{expected}, got {names}")
         check_names(names)
     try:
-        return read_factors(factors, names)
+        kinds = kinds_in(arrays, names)
+        return read_factors(factors, names, kinds=kinds, real=True)
     except ValueError as error:
         raise ValueError(f"'factors': {error}") from None
+
+
+def kinds_in(arrays: npz.Npz, names: list[str]) -> dict[str, str]:
+    """Return the kinds of factors that an npz says, by name."""
+    if "kinds" not in arrays.keys:
+        return {}
+    return kinds_by_name(npz.words(arrays.array("kinds", NAMES)), names)
 
 
 def labels_or_place(factors: FactorValues) -> tuple[Index | None, Index | None]:
@@ -283,13 +315,3 @@ def labels_or_place(factors: FactorValues) -> tuple[Index | None, Index | None]:
     if order is None:
         return factors.labels, None
     return None, None if (order == np.arange(len(order))).all() else np.argsort(order)
-
-
-def check_names(names: list[str]) -> None:
-    """Raise if a factor's name cannot be used on the command line or in a table."""
-    for name in names:
-        if not name or name != name.strip() or not name.isprintable() or set(name) & set("=,"):
-            raise ValueError(
-                f"'names' has {name!r}; a factor's name must be one line of text without '=', "
-                "',' or surrounding spaces"
-            )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from disentangle.maths.aggregate_posterior import log_weights as log_weights
     from disentangle.maths.aggregate_posterior import off_diagonal as off_diagonal
     from disentangle.maths.correlation import angular_correlation as angular_correlation
+    from disentangle.maths.correlation import angular_correlations as angular_correlations
     from disentangle.maths.correlation import canonical_correlations as canonical_correlations
     from disentangle.maths.correlation import circular_correlation as circular_correlation
     from disentangle.maths.correlation import largest_correlations as largest_correlations
@@ -64,6 +65,7 @@ _HOMES = {
     "Numbers": "importance",
     "Targets": "targets",
     "angular_correlation": "correlation",
+    "angular_correlations": "correlation",
     "canonical_correlations": "correlation",
     "circular_correlation": "correlation",
     "codes_and_labels": "inputs",

@@ -56,6 +56,20 @@ def angular_correlation(x: ArrayLike, angle: ArrayLike) -> float:
     return float(squares.mean()) if len(squares) else 0.0
 
 
+def angular_correlations(z: ArrayLike, angles: ArrayLike) -> Numbers:
+    """Return `angular_correlation` of each single latent with each angle, [D, K], 0 to 1.
+
+    Args:
+        z: codes, [N, D].
+        angles: angles in radians, [N, K].
+    """
+    x = unit_columns(z)
+    bases = [orthonormal_basis(circle(angle)) for angle in np.asarray(angles, np.float64).T]
+    squares = np.stack([np.square(x.T @ basis).sum(axis=1) for basis in bases], axis=1)
+    correlations: Numbers = np.minimum(squares, 1.0)
+    return correlations
+
+
 def circular_correlation(angle: ArrayLike, other: ArrayLike) -> float:
     """Return the correlation of two angles in radians [N], r^2 / 2 of Jupp and Mardia (1980).
 

@@ -56,6 +56,11 @@ class DatasetRecord(Record):
     dependence: str = ""
     """Why the default metrics are those for dependent factors; empty if they are not."""
 
+    @property
+    def scored_dependence(self) -> str:
+        """Why metrics of independent factors are not among the defaults on this view, if scored."""
+        return self.dependence or correlated_draws(self.view)
+
     @classmethod
     def of(cls, dataset: Dataset, **opening: Any) -> Self:
         """Make the record of an opened dataset; `opening` says where and how it was opened."""
@@ -273,6 +278,12 @@ def describe_view(view: Mapping[str, Any]) -> str:
     if "correlate" in view:
         parts.append("correlated " + " and ".join(view["correlate"]))
     return ", ".join(parts)
+
+
+def correlated_draws(view: Mapping[str, Any]) -> str:
+    """A view's correlation, as a reason why factors are not independent; empty if it has none."""
+    pairs = view.get("correlate")
+    return f"images are drawn by correlated factors ({' and '.join(pairs)})" if pairs else ""
 
 
 def uncorrelated(view: View) -> View:

@@ -57,6 +57,7 @@ def headings(columns: Iterable[ColumnKey], factors: tuple[str, ...] = ()) -> dic
             "protocol": several,
             "representation": key.representation != "mean",
             "factors": bool(factors) and key.factors != factors,
+            "view": "correlate" in dict(key.view),
             "seed": key.seed != 0,
         }
         texts = [

@@ -214,9 +214,7 @@ def array_source(
                 "test_codes and test_factors must have as many columns as codes and factors"
             )
         every = _joined(every, test_v)
-    names = (
-        list(map(str, names)) if names is not None else [f"factor {k + 1}" for k in range(columns)]
-    )
+    names = list(map(str, names)) if names is not None else factor_names(columns)
     if len(names) != columns or len(set(names)) != len(names):
         raise UsageError(f"expected {columns} different names of factors, got {list(names)}")
     try:
@@ -229,6 +227,11 @@ def array_source(
     if test_z is not None:
         test = ArraySource(test_z, ArrayDataset(values, slice(len(z), None)))
     return ArraySource(z, ArrayDataset(values, slice(len(z))), test)
+
+
+def factor_names(columns: int) -> list[str]:
+    """The names of factors without names."""
+    return [f"factor {k + 1}" for k in range(columns)]
 
 
 def _codes(array: ArrayLike, name: str) -> Codes:

@@ -37,6 +37,7 @@ def baselines(
     protocol: str | Path = DEFAULT_PROTOCOL,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    correlated: bool = False,
     results: str | Path = "results",
     device: str = "auto",
     progress: Progress | None = None,
@@ -52,6 +53,7 @@ def baselines(
         protocol: the name of a protocol, or the path of a TOML file.
         split: the split to score [default: `test`, if the dataset has one].
         factors: the factors to score, overriding the dataset's choice.
+        correlated: whether images are drawn by the correlated factors of the view `dataset`.
         results: the results folder.
         device: the device that encodes images.
         progress: called while images are encoded [default: a line in a notebook].
@@ -64,7 +66,14 @@ def baselines(
     Raises:
         UsageError: an unknown baseline, metric or knob.
     """
-    request = ScoringRequest.of(metrics, protocol=protocol, seed=seed, split=split, factors=factors)
+    request = ScoringRequest.of(
+        metrics,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=factors,
+        correlated=correlated,
+    )
     choose_device(device)  # a typo shows before the dataset is opened
     known_baselines(only)
     part = request.part_of(opened(dataset, say, preparing_line(progress)))

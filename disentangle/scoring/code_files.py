@@ -3,7 +3,7 @@
 | form | codes and factors |
 | --- | --- |
 | npz, HDF5, or a dictionary saved by torch | arrays of the names in `KEYS` |
-| CSV or TSV with a header | columns `code_0`, `code_1`, ...; all others are factors |
+| CSV or TSV with a header, Parquet | columns `code_0`, `code_1`, ...; all others are factors |
 | npy, or a tensor saved by torch | codes alone; the factors are in a second file |
 """
 
@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.data import npz
+from disentangle.data.factor_values import kinds_by_name
 from disentangle.data.file_kinds import kind_of
+from disentangle.data.tables import SUFFIXES as TABLES
 from disentangle.errors import DisentangleError, UsageError
+from disentangle.scoring.arrays import factor_names
 from disentangle.scoring.code_tables import read_table
 
-KEYS = ("codes", "factors", "names", "test_codes", "test_factors")
-SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".h5", ".hdf5", ".pt", ".pth")
+KEYS = ("codes", "factors", "names", "kinds", "test_codes", "test_factors")
+SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".parquet", ".h5", ".hdf5", ".pt", ".pth")
 FORMS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 WHAT = "codes and factors"
 Arrays = dict[str, Any]
@@ -32,7 +35,8 @@ def read_codes(path: Path, labels: Path | None = None) -> Arrays:
 
     Args:
         path: the file with codes, and with factors unless `labels` is given.
-        labels: a file with the factors: a CSV of factors alone, an array, or the array `factors`.
+        labels: a file with the factors: a table of factors alone, an array, or the array
+            `factors`.
 
     Raises:
         DisentangleError: a file cannot be read, or lacks codes or factors.
@@ -53,6 +57,13 @@ def read_codes(path: Path, labels: Path | None = None) -> Arrays:
     if "names" in arrays:
         names = npz.words(np.asarray(arrays["names"]))
         arrays["names"] = [str(name) for name in names.ravel()]
+    if "kinds" in arrays and not isinstance(arrays["kinds"], dict):
+        try:
+            columns = np.shape(arrays["factors"])[1:]
+            columns_named = arrays.get("names") or factor_names(columns[0] if columns else 1)
+            arrays["kinds"] = kinds_by_name(npz.words(np.asarray(arrays["kinds"])), columns_named)
+        except ValueError as error:
+            raise DisentangleError(f"cannot use {labels or path} as {WHAT}: {error}") from None
     return arrays
 
 
@@ -62,7 +73,8 @@ def _read(path: Path, alone: str) -> Arrays:
     if suffix == ".npz":
         with npz.open_npz(path, WHAT) as arrays:
             return {key: _npz_array(arrays, key) for key in _chosen(arrays.keys, alone)}
-    readers = {".npy": _npy, ".csv": read_table, ".tsv": read_table, ".h5": _hdf5, ".hdf5": _hdf5}
+    readers = {".npy": _npy, ".h5": _hdf5, ".hdf5": _hdf5}
+    readers |= dict.fromkeys(TABLES, read_table)
     readers |= {".pt": _tensors, ".pth": _tensors}
     if suffix not in readers:
         raise UsageError(

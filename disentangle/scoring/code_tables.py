@@ -1,9 +1,10 @@
-"""Codes and factors in a CSV file, read in blocks of rows: the text is never all in memory."""
+"""Codes and factors in a table: CSV, read in blocks of rows, or Parquet, read by columns.
 
-import csv
+The text of a CSV is never all in memory.
+"""
+
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ from numpy.typing import NDArray
 
 from disentangle.data import npz
 from disentangle.data.factor_values import NUMBER
-from disentangle.data.file_kinds import kind_of
+from disentangle.data.tables import (
+    Row,
+    blocks,
+    kinds_beside,
+    named_columns,
+    open_csv,
+    open_parquet,
+    stacked,
+    words,
+)
 
 CODE = re.compile(r"(codes?|latents?|z)[ _.-]?\d+", re.IGNORECASE)
-"""A column of codes in a CSV file."""
-BLOCK = 4096
-"""Rows that are held as text."""
-LONGEST = npz.ENTRY // np.dtype("U1").itemsize
-"""Maximum characters of a factor's value; longer text is not a name."""
-Row = tuple[int, list[str]]
-"""A row of the file, with its line."""
+"""A column of codes in a table."""
 
 
 def read_table(path: Path, alone: str) -> dict[str, Any]:
@@ -31,30 +35,20 @@ def read_table(path: Path, alone: str) -> dict[str, Any]:
     columns `scale_0` beside `code_0` and so on, are not read.
 
     Args:
-        path: the file.
+        path: the file, CSV, TSV or Parquet.
         alone: `codes` if columns named as codes are codes, `factors` if all columns are factors.
 
     Raises:
-        ValueError: the file is no such table; the message names the line and the column.
+        ValueError: the file is no such table; the message names the column, and of a CSV the line.
     """
-    if kind := kind_of(path).removeprefix("a text file"):
-        raise ValueError(f"expected a table in text, got {kind}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-        delimiter = max(",;\t", key=first.count)
-        file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter)
-        rows = ((reader.line_num, row) for row in reader if row)
-        head = [name.strip() for name in next(rows, (0, []))[1]]
-        if all(NUMBER.fullmatch(name) for name in head):
-            raise ValueError(
-                "its first row must name the columns: code_0, code_1 and so on for codes, and the "
-                "factors' names"
-            )
-        named = [k for k, name in enumerate(head) if name or k]
-        of_codes = [k for k in named if alone == "codes" and CODE.fullmatch(head[k])]
-        scales = scales_beside([head[k] for k in of_codes], head)
-        of_factors = [k for k in named if k not in of_codes and head[k] not in scales]
+    read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
+    return read(path, alone)
+
+
+def read_csv(path: Path, alone: str) -> dict[str, Any]:
+    """Return the arrays of a CSV or TSV file; see `read_table`."""
+    with open_csv(path) as (head, rows):
+        of_codes, of_factors = divided(head, named_columns(head), alone)
         codes = [np.empty((0, len(of_codes)))]
         factors = [np.empty((0, len(of_factors)), np.str_)]
         for block in blocks(rows, len(head)):
@@ -64,33 +58,54 @@ def read_table(path: Path, alone: str) -> dict[str, Any]:
                 factors.append(words(block, head, of_factors))
             check_size("codes", codes)
             check_size("factors", factors)
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     if of_codes:
-        found["codes"] = np.concatenate(codes)
+        arrays["codes"] = np.concatenate(codes)
     if of_factors:
-        found |= {"factors": np.concatenate(factors), "names": [head[k] for k in of_factors]}
-    return found
+        arrays |= {"factors": np.concatenate(factors), "names": [head[k] for k in of_factors]}
+        arrays["kinds"] = kinds_beside(path)
+    return arrays
 
 
-def scales_beside(codes: list[str], head: list[str]) -> set[str]:
+def read_parquet(path: Path, alone: str) -> dict[str, Any]:
+    """Return the arrays of a Parquet file, of which no other column is read; see `read_table`."""
+    with open_parquet(path) as table:
+        head = table.names
+        of_codes, of_factors = divided(head, range(len(head)), alone)
+        check_bytes("codes", 8 * table.rows * len(of_codes))
+        check_bytes("factors", 8 * table.rows * len(of_factors))
+        codes = np.empty((table.rows, len(of_codes)))
+        for d, k in enumerate(of_codes):
+            column = table.column(head[k])
+            if column.dtype.kind not in "iuf":
+                raise ValueError(f"column '{head[k]}' holds codes: expected numbers, got text")
+            codes[:, d] = column
+        factors = {head[k]: table.column(head[k]) for k in of_factors}
+        inside = table.about.get("kinds", {})
+    arrays: dict[str, Any] = {"codes": codes} if of_codes else {}
+    if factors:
+        names = list(factors)
+        # Those of columns that were deleted from the file since it was written mean nothing.
+        kinds = {name: kind for name, kind in inside.items() if name in names}
+        arrays |= {"factors": stacked(factors, table.rows), "names": names}
+        arrays["kinds"] = kinds | kinds_beside(path)
+    return arrays
+
+
+def divided(head: Sequence[str], columns: Sequence[int], alone: str) -> tuple[list[int], list[int]]:
+    """The columns of codes, and those of factors."""
+    of_codes = [k for k in columns if alone == "codes" and CODE.fullmatch(head[k])]
+    scales = scales_beside([head[k] for k in of_codes], head)
+    return of_codes, [k for k in columns if k not in of_codes and head[k] not in scales]
+
+
+def scales_beside(codes: Sequence[str], head: Sequence[str]) -> set[str]:
     """The headings of the standard deviations that `disentangle encode` writes for each code."""
     scales = {f"scale_{name.removeprefix('code_')}" for name in codes}
     return scales if scales <= set(head) else set()
 
 
-def blocks(rows: Iterable[Row], columns: int) -> Iterator[list[Row]]:
-    """Yield rows in blocks of at most `BLOCK`; raise if one has another number of columns."""
-    rows = iter(rows)
-    while block := list(islice(rows, BLOCK)):
-        for line, row in block:
-            if len(row) != columns:
-                raise ValueError(
-                    f"line {line} has {len(row)} columns, but the header has {columns}"
-                )
-        yield block
-
-
-def numbers(block: list[Row], head: list[str], columns: list[int]) -> NDArray[np.float64]:
+def numbers(block: list[Row], head: Sequence[str], columns: Sequence[int]) -> NDArray[np.float64]:
     """The codes in a block of rows, [N, D]."""
     values = np.empty((len(block), len(columns)))
     for d, k in enumerate(columns):
@@ -104,21 +119,13 @@ def numbers(block: list[Row], head: list[str], columns: list[int]) -> NDArray[np
     return values
 
 
-def words(block: list[Row], head: list[str], columns: list[int]) -> NDArray[np.str_]:
-    """The factors' values in a block of rows as text, [N, K]."""
-    values = np.array([[row[k] for k in columns] for _, row in block], dtype=np.str_)
-    if values.itemsize > npz.ENTRY:
-        line, k = next((n, k) for n, row in block for k in columns if len(row[k]) > LONGEST)
-        raise ValueError(
-            f"column '{head[k]}' holds a factor: expected a value of at most {LONGEST:,} "
-            f"characters in line {line}"
-        )
-    return values
-
-
 def check_size(what: str, parts: list[NDArray[Any]]) -> None:
     """Raise if arrays take too much memory once they are one."""
-    size = max(part.itemsize for part in parts) * sum(part.size for part in parts)
+    check_bytes(what, max(part.itemsize for part in parts) * sum(part.size for part in parts))
+
+
+def check_bytes(what: str, size: int) -> None:
+    """Raise if an array of this size takes too much memory."""
     if size > npz.SMALL:
         raise ValueError(
             f"its {what} take more than {npz.SMALL:,} bytes of memory; score fewer rows"

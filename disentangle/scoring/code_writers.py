@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle._utils.files import atomic, write_json
-from disentangle.errors import DisentangleError, UsageError
+from disentangle.data.tables import ABOUT, import_pyarrow
+from disentangle.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class CodeTable:
         rows: the number of images.
         names: the names of the factors.
         whole: the factors whose values are whole numbers.
+        kinds: factor -> what its values mean, if that can be said; see `Labelled.kinds`.
         about: what made the codes, as JSON.
         blocks: makes the blocks of rows, in order; they can be read several times.
     """
@@ -44,6 +46,7 @@ class CodeTable:
     rows: int
     names: tuple[str, ...]
     whole: frozenset[str]
+    kinds: Mapping[str, str]
     about: Mapping[str, Any]
     blocks: Callable[[], Iterator[Block]]
 
@@ -52,7 +55,10 @@ Writer: TypeAlias = Callable[[Path, CodeTable], None]
 
 
 def write_npz(path: Path, table: CodeTable) -> None:
-    """Write arrays: `codes`, `scales` if there are any, `factors`, `names`, `index` and `about`."""
+    """Write arrays: `codes`, `scales`, `factors`, `names`, `kinds`, `index` and `about`.
+
+    There are no `scales` of codes without a posterior, and no `kinds` without factors.
+    """
     first = next(table.blocks())
     fields = [name for name in ("codes", "scales", "factors") if getattr(first, name) is not None]
     if not table.names:
@@ -69,7 +75,10 @@ def write_npz(path: Path, table: CodeTable) -> None:
                 np.lib.format.write_array_header_1_0(file, header)
                 for block in table.blocks():
                     file.write(np.ascontiguousarray(getattr(block, name)).tobytes())
-        for name, text in (("names", list(table.names)), ("about", json.dumps(table.about))):
+        texts: dict[str, Any] = {"names": list(table.names), "about": json.dumps(table.about)}
+        if table.names:
+            texts["kinds"] = [table.kinds.get(name, "") for name in table.names]
+        for name, text in texts.items():
             with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, np.array(text, np.str_), allow_pickle=False)
 
@@ -91,8 +100,8 @@ def write_csv(path: Path, table: CodeTable) -> None:
 
 def write_parquet(path: Path, table: CodeTable) -> None:
     """Write the columns of `write_csv`, the first of them called `image`."""
-    pyarrow, parquet = import_pyarrow()
-    about = {"disentangle": json.dumps(table.about)}
+    pyarrow, parquet = import_pyarrow(INSTEAD)
+    about = {ABOUT: json.dumps(table.about)}
     writer = None
     try:
         for block in table.blocks():
@@ -126,23 +135,7 @@ def columns_of(block: Block, table: CodeTable) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def import_pyarrow() -> tuple[Any, Any]:
-    """Import pyarrow and its module for Parquet.
-
-    Raises:
-        DisentangleError: it is not installed.
-    """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise DisentangleError(
-            "a Parquet file needs the package pyarrow. Run `pip install pyarrow`, or write .npz "
-            "or .csv."
-        ) from error
-    return pyarrow, parquet
-
-
+INSTEAD = "write .npz or .csv"
 WRITERS: dict[str, Writer] = {".npz": write_npz, ".csv": write_csv, ".parquet": write_parquet}
 
 
@@ -158,7 +151,7 @@ def check_format(path: Path) -> None:
         *others, last = WRITERS
         raise UsageError(f"{path}: expected a file that ends with {', '.join(others)} or {last}")
     if suffix == ".parquet":
-        import_pyarrow()
+        import_pyarrow(INSTEAD)
 
 
 def files_of(path: Path) -> list[Path]:

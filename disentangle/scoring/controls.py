@@ -16,6 +16,7 @@ from disentangle._utils.callbacks import Progress
 from disentangle._utils.seeds import initialising, numpy_rng
 from disentangle.contracts.dataset import Dataset, Index, Labelled
 from disentangle.contracts.source import Codes, Source, part_of
+from disentangle.contracts.vectors import encoder_inputs, has_vectors
 from disentangle.errors import Unavailable, UsageError
 
 LATENTS = 10
@@ -106,10 +107,10 @@ def noise(at: BaselineContext) -> Source[Any]:
 
 
 def pixels(at: BaselineContext) -> Source[Any]:
-    """The pixels of a sample of 10,000 images, each pixel a latent."""
+    """The pixels of a sample of 10,000 images, each pixel a latent; of vectors, their numbers."""
     index = np.sort(numpy_rng(at.seed, "pixels").permutation(len(at.dataset))[:SAMPLE])
-    images = at.dataset.images(index).numpy()
-    return TableSource(part_of(at.dataset, index), images, at.disjoint)
+    inputs = encoder_inputs(at.dataset, index).numpy()
+    return TableSource(part_of(at.dataset, index), inputs, at.disjoint)
 
 
 def pca(at: BaselineContext) -> Source[Any]:
@@ -135,6 +136,8 @@ def untrained(at: BaselineContext) -> Source[Any]:
     """The ten means of the untrained network `conv`."""
     from disentangle.nn.networks import Conv
 
+    if has_vectors(at.dataset):
+        raise Unavailable(f"the network conv takes images, and {at.dataset.name} has vectors")
     try:
         with initialising(at.seed):
             encoder = Conv().encoder(at.dataset.image_shape, 2 * LATENTS).eval().to(at.device)
@@ -162,16 +165,22 @@ def labelled(dataset: Dataset) -> Labelled:
 
 
 def principal(at: BaselineContext) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Fit PCA to a sample of images: mean [P], components [P, 10] and their codes [N, 10]."""
+    """Fit PCA to a sample of images: mean [P], components [P, 10] and their codes [N, 10].
+
+    Vectors with fewer than 10 numbers have as many components as numbers.
+    """
     from sklearn.decomposition import PCA
 
     size = int(np.prod(at.dataset.image_shape))
     count = min(SAMPLE, BYTES // (4 * size), len(at.dataset))
     index = np.sort(numpy_rng(at.seed, "pca").permutation(len(at.dataset))[:count])
-    x = at.dataset.images(index).contiguous().numpy().reshape(count, -1).astype(np.float32) / 255
-    if min(x.shape) < LATENTS:
-        raise Unavailable(f"{count} images of {size} pixels are too few for {LATENTS} components")
-    fitted = PCA(LATENTS, svd_solver="randomized", random_state=at.seed % 2**32).fit(x)
+    inputs = encoder_inputs(at.dataset, index)
+    x = inputs.contiguous().numpy().reshape(count, -1).astype(np.float32)
+    x /= 255 if inputs.ndim > 2 else 1
+    latents = LATENTS if inputs.ndim > 2 else min(LATENTS, size)
+    if min(x.shape) < latents:
+        raise Unavailable(f"{count} images of {size} pixels are too few for {latents} components")
+    fitted = PCA(latents, svd_solver="randomized", random_state=at.seed % 2**32).fit(x)
     return fitted.mean_, fitted.components_.T, fitted.transform(x)
 
 

@@ -41,11 +41,10 @@ def encode(
     """Write the codes of images, with their factors, to a file; return the files.
 
     An npz file holds `codes` (the means, [N, D] or in blocks [N, B, M]), `scales` (standard
-    deviations; not for blocks or for a model without a posterior), `factors` [N, K], their `names`,
-    `index` (each image's number in the dataset) and `about`, a JSON text that says what made them.
-    CSV and Parquet have a column for
-    each latent, scale and factor. `score_codes` takes the arrays of the npz, and
-    `disentangle score --codes` the npz or the CSV.
+    deviations; not for blocks or for a model without a posterior), `factors` [N, K], their `names`
+    and `kinds`, `index` (each image's number in the dataset) and `about`, a JSON text that says
+    what made them. CSV and Parquet have a column for each latent, scale and factor. `score_codes`
+    takes the arrays of the npz, and `disentangle score --codes` any of the files.
 
     Images are read in blocks, so that memory holds the codes, but never all images.
 
@@ -122,13 +121,13 @@ def table_of(source: RunSource) -> CodeTable:
     """The codes of a source, with the factors of its dataset if it has labels."""
     dataset: Any = source.dataset
     names = tuple(dataset.factors) if isinstance(dataset, Labelled) else ()
-    real = [name for name in names if name in dataset.numbers]
+    numbered = [name for name in names if name in dataset.numbers]
 
     def blocks() -> Iterator[Block]:
         for start in range(0, len(dataset), BLOCK):
             index = np.arange(start, min(start + BLOCK, len(dataset)))
             codes, scales = codes_of(source, index)
-            if real:
+            if numbered:
                 factors: NDArray[Any] = cast(Any, source).values(index)
             else:
                 factors = dataset.labels(index) if names else np.empty((len(index), 0), np.int64)
@@ -137,10 +136,32 @@ def table_of(source: RunSource) -> CodeTable:
     return CodeTable(
         rows=len(dataset),
         names=names,
-        whole=frozenset(names) - set(real),
+        whole=frozenset(names) - set(numbered),
+        kinds=kept_kinds(dataset, names),
         about=about(source, names),
         blocks=blocks,
     )
+
+
+def kept_kinds(dataset: Any, names: Sequence[str]) -> dict[str, str]:
+    """The kinds of factors, with which the file's factors have the labels of the dataset.
+
+    A cyclic factor whose values are equal to one another up to its period, as the first and last
+    orientation of dSprites are, has labels of its own for these, so its kind is left out.
+    """
+    kinds = {name: dataset.kinds.get(name, "categorical") for name in names}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if name in dataset.real_factors or not repeats(dataset, name)
+    }
+
+
+def repeats(dataset: Labelled, name: str) -> bool:
+    """True if values of a cyclic factor are equal up to its period."""
+    kind = dataset.kind(name)
+    numbers = np.asarray(dataset.every_number[name], np.float64)
+    return kind.name == "cyclic" and len(np.unique(numbers % kind.period)) < len(numbers)
 
 
 def codes_of(source: RunSource, index: Index) -> tuple[Real, Real | None]:
@@ -169,5 +190,6 @@ def about(source: RunSource, names: Sequence[str]) -> dict[str, Any]:
         "view": data.view,
         "fingerprint": data.fingerprint,
         "images": data.images,
+        "kinds": kept_kinds(dataset, names),
         "values": {name: list(values[name]) for name in names if name in values},
     }

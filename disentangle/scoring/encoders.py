@@ -17,6 +17,7 @@ from disentangle._utils.tensors import to_device
 from disentangle.contracts.dataset import Dataset, Index
 from disentangle.contracts.entry_points import explained
 from disentangle.contracts.model import Code
+from disentangle.contracts.vectors import encoder_inputs, has_vectors
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.nn.frozen import entries, listed
 from disentangle.runs.modules import Encoding
@@ -33,8 +34,8 @@ from disentangle.scoring.reduction import (
 )
 
 Function = Callable[[Any], Any]
-"""A function from images [N, C, H, W] to codes [N, D], or [N, B, M] in blocks, as tensors, NumPy
-arrays or a `Code`."""
+"""A function from images [N, C, H, W], or from vectors of a dataset of vectors, to codes [N, D], or
+[N, B, M] in blocks, as tensors, NumPy arrays or a `Code`."""
 Input = Literal["float", "uint8"]
 """The function's input: float32 in [0, 1], or uint8 from 0 to 255."""
 FEW = 16
@@ -61,6 +62,8 @@ class FunctionSource(Encoder):
     ) -> None:
         if takes not in ("float", "uint8"):
             raise UsageError(f"takes must be 'float' or 'uint8', got {takes!r}")
+        if takes == "uint8" and has_vectors(dataset):
+            raise UsageError(f"'{dataset.name}' has vectors, which are float32: omit takes='uint8'")
         if isinstance(function, type) or not callable(function):
             kind = "the class " if isinstance(function, type) else ""
             name = getattr(function, "__name__", type(function).__name__)
@@ -83,8 +86,8 @@ class FunctionSource(Encoder):
 
     def encode(self, index: Index) -> Encoded:
         """Encode images, given by their indices in the whole dataset."""
-        images = self.whole.images(index)
-        x = images.to(self.device) if self.takes == "uint8" else to_device(images, self.device)
+        inputs = encoder_inputs(self.whole, index)
+        x = inputs.to(self.device) if self.takes == "uint8" else to_device(inputs, self.device)
         try:
             with torch.no_grad():
                 output = self.function(x)
@@ -92,12 +95,13 @@ class FunctionSource(Encoder):
             raise
         except (Exception, SystemExit) as error:  # the user's function may raise anything
             why, hint = explained(error), ""
+            what = "vectors" if x.ndim == 2 else "images"
             if x.shape[1] == 1 and "channels" in why:
                 hint = (
                     ". For an encoder of RGB images: `lambda x: encoder(x.expand(-1, 3, -1, -1))`"
                 )
             raise DisentangleError(
-                f"the encoder failed on images {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
+                f"the encoder failed on {what} {list(x.shape)}, {x.dtype}, {x.device}: {why}{hint}"
             ) from error
         blocks = None
         if isinstance(output, Code):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle.contracts.dataset import Dataset, Labelled
+from disentangle.data.factor_values import known_kinds
 from disentangle.errors import UsageError
 from disentangle.scoring.arrays import ArraySource, detached
 
@@ -56,13 +57,29 @@ def of_dataset(
     return array[:, order], None if test is None else test[:, order], expected
 
 
-def kinds_of(dataset: Dataset) -> dict[str, str]:
-    """The kinds of a dataset's scored factors that are not categorical.
+def kinds_of(
+    dataset: Dataset, kinds: Mapping[str, str], names: Sequence[str] | None
+) -> dict[str, str]:
+    """The kinds of a dataset's scored factors: those given, else those of its real numbers.
 
     Given codes may be of few of the images, so a factor of real numbers is one for these too.
+
+    Args:
+        dataset: the dataset or view that the codes are of.
+        kinds: the given kinds, also of factors that are not scored.
+        names: the names of all given factors; None if they are the scored ones in order.
+
+    Raises:
+        UsageError: a kind is none or of no factor.
     """
-    assert isinstance(dataset, Labelled)
-    return {name: kind for name, kind in dataset.kinds.items() if name in dataset.real_factors}
+    if not isinstance(dataset, Labelled):
+        return {}  # `of_dataset` refuses it
+    try:
+        known_kinds(kinds, names or list(dataset.factors))
+    except ValueError as error:
+        raise UsageError(f"factors: {error}") from None
+    own = {name: dataset.kinds[name] for name in dataset.real_factors}
+    return own | {name: kind for name, kind in kinds.items() if name in dataset.factors}
 
 
 def unframed(

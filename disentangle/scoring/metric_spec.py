@@ -26,7 +26,7 @@ from disentangle.errors import (
     suggestion,
     true_name,
 )
-from disentangle.runs.records import Value
+from disentangle.runs.records import Value, correlated_draws
 from disentangle.scoring.protocol import Protocol, load_protocol
 
 UNSAID = "the metric gives no reason"
@@ -77,7 +77,8 @@ class MetricSpec:
                 f"needs a dataset that is {self.kind.needs.strength}, "
                 f"but '{source.dataset.name}' is only {source.dataset.strength}"
             )
-        dependence = getattr(source.dataset, "dependence", "")
+        dataset = source.dataset
+        dependence = getattr(dataset, "dependence", "") or correlated_draws(dataset.view_record)
         if self.kind.assumes_independence and dependence and not self.named:
             raise Unavailable(
                 f"it assumes independent factors, but {dependence}; request the metric by name to "

@@ -35,6 +35,8 @@ class ScoringRequest(Record):
     """The seed of the metrics' sampling."""
     split: str | None = None
     factors: tuple[str, ...] | None = None
+    correlated: bool = False
+    """Whether images are drawn by the correlated factors of the run's training."""
     reduce: str = ""
     """The reduction of the codes before they are scored, such as `pca:10`; empty for none, or for
     that of the protocol if they are in blocks."""
@@ -48,6 +50,7 @@ class ScoringRequest(Record):
         seed: int = 0,
         split: str | None = None,
         factors: Sequence[str] | None = None,
+        correlated: bool = False,
         reduce: str = "",
     ) -> Self:
         """Make a request from a verb's arguments; load its metrics and protocol.
@@ -65,6 +68,7 @@ class ScoringRequest(Record):
             seed=check_seed(seed),
             split=split,
             factors=None if factors is None else tuple(factors),
+            correlated=correlated,
             reduce=true_reduction(reduce),
         )
         request.load()
@@ -82,17 +86,17 @@ class ScoringRequest(Record):
 
     def specs_for(self, data: DatasetRecord) -> list[MetricSpec]:
         """The loaded metrics for a dataset, whose factors may be dependent or real numbers."""
-        if not (data.dependence or data.kinds):
+        if not (data.scored_dependence or data.kinds):
             return self.specs
         return choose(
-            self.metrics, self.rules, dependent=bool(data.dependence), real=bool(data.kinds)
+            self.metrics, self.rules, dependent=bool(data.scored_dependence), real=bool(data.kinds)
         )
 
     def defaults_for(self, data: DatasetRecord) -> str:
         """A line that names the default metrics if they are not those of most datasets."""
         if self.metrics is not None or self.rules.metrics is not None:
             return ""
-        reasons = [data.dependence] if data.dependence else []
+        reasons = [data.scored_dependence] if data.scored_dependence else []
         if data.kinds:
             reasons.append(f"{joined(list(data.kinds))} {have(data.kinds)} real numbers")
         if not reasons:
@@ -136,24 +140,26 @@ class ScoringRequest(Record):
     def part_of_run(self, run: Run, dataset: Dataset | None = None) -> Dataset | None:
         """The dataset or view on which a run is scored; None for the one it was trained on.
 
-        Correlated factors are for training only: all images count alike.
+        All images count alike, unless the request is for `correlated` ones.
 
         Args:
             run: the run.
             dataset: a dataset that overrides the run's own.
 
         Raises:
-            UsageError: the factors of the given dataset are correlated.
+            UsageError: the factors of the given dataset are correlated, or correlated scores of a
+                run that was trained without correlated factors.
         """
+        trained = run.record.dataset.view
+        pairs = correlation_of(run) if self.correlated else ()
         if dataset is not None:
-            check_uncorrelated(dataset)
-            restricted = self.split is not None or self.factors is not None
-            if not restricted:
+            if not self.correlated:
+                check_uncorrelated(dataset)
+            if self.split is None and self.factors is None and not pairs:
                 return dataset
             split = scored_part(dataset, self.split) or self.split
-            return dataset.view(split=split, factors=self.factors)
-        trained = run.record.dataset.view
-        view: dict[str, Any] = uncorrelated(trained)
+            return dataset.view(split=split, factors=self.factors, correlate=pairs)
+        view: dict[str, Any] = dict(trained) if self.correlated else uncorrelated(trained)
         published = scored_part(run.whole, self.split)
         split = published or self.split
         if split is None and view.get("split") == "train":
@@ -173,9 +179,15 @@ class ScoringRequest(Record):
         """The view of a dataset to score: as requested, else its test split.
 
         Raises:
-            UsageError: its factors are correlated.
+            UsageError: its factors are correlated, or are not although the request asks for it.
         """
-        check_uncorrelated(dataset)
+        if not self.correlated:
+            check_uncorrelated(dataset)
+        elif not dataset.correlation:
+            raise UsageError(
+                f"expected a view of {dataset.name} with correlated factors, for correlated "
+                "scores; give `dataset.view(correlate=...)`"
+            )
         split = scored_part(dataset, self.split) or self.split
         if split is None and dataset.test_split != "all" and "split" not in dataset.view_record:
             split = dataset.test_split
@@ -185,12 +197,28 @@ class ScoringRequest(Record):
 
 
 def check_uncorrelated(dataset: Dataset) -> None:
-    """Raise a UsageError if factors are correlated, as metrics draw all images alike."""
+    """Raise a UsageError if factors are correlated, unless scores of correlated ones are meant."""
     if dataset.correlation:
         raise UsageError(
-            f"this view of {dataset.name} has correlated factors, which are for training only; "
-            "score the images without them (`dataset.whole`, or a view without `correlate`)"
+            f"this view of {dataset.name} has correlated factors, which are for training; score "
+            "the images without them (`dataset.whole`, or a view without `correlate`), or a run or "
+            "encoder with `correlated=True`"
         )
+
+
+def correlation_of(run: Run) -> tuple[str, ...]:
+    """The pairs of factors that were correlated in the training of a run.
+
+    Raises:
+        UsageError: there are none.
+    """
+    pairs: Any = run.record.dataset.view.get("correlate", ())
+    if not pairs:
+        raise UsageError(
+            f"{run.path}: trained without correlated factors, so there are none to score it by; "
+            "expected a run of `disentangle train --correlate`"
+        )
+    return tuple(pairs)
 
 
 def check_seed(seed: Any) -> int:

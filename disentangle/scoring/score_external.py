@@ -48,6 +48,7 @@ def score_encoder(
     protocol: str | Path = DEFAULT_PROTOCOL,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    correlated: bool = False,
     reduce: str = "",
     takes: Input = "float",
     device: str = "auto",
@@ -66,15 +67,17 @@ def score_encoder(
     are not a function of the image alone.
 
     Args:
-        encoder: maps images [N, C, H, W] to codes [N, D], or [N, B, M] in blocks, as tensors,
-            arrays or a `Code`, which can say that it is discrete; a module is put into evaluation
-            mode while it is scored. Or a reference to one, such as `torchvision:resnet18`.
+        encoder: maps images [N, C, H, W], or vectors [N, L] of a dataset of vectors, to codes
+            [N, D], or [N, B, M] in blocks, as tensors, arrays or a `Code`, which can say that it is
+            discrete; a module is put into evaluation mode while it is scored. Or a reference to
+            one, such as `torchvision:resnet18`.
         dataset: a registered name, or an opened dataset or view.
         metrics: see `score` (also for `seed`, `protocol`, `split` and `factors`).
         seed: seed of the metrics' sampling.
         protocol: the name of a protocol, or the path of a TOML file.
         split: the split to score [default: `test`, if the dataset has one].
         factors: the factors to score, overriding the dataset's choice.
+        correlated: whether images are drawn by the correlated factors of the view `dataset`.
         reduce: the reduction that is scored in place of the codes, named in the scores' records and
             columns. `pca:K` keeps the first K principal components, fitted to 10,000 images. Of
             codes in blocks [N, B, M], `pca1` (or `pcaK`) keeps those of each block, fitted to all
@@ -101,7 +104,13 @@ def score_encoder(
         DisentangleError: the encoder failed.
     """
     request = ScoringRequest.of(
-        metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
+        metrics,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=factors,
+        correlated=correlated,
+        reduce=reduce,
     )
     keep = kept_as(name, encoder_seed, results, study)
     if isinstance(encoder, str):
@@ -340,8 +349,8 @@ def score_arrays(
     part = None if dataset is None else request.part_of(dataset)
     factors, test_factors, names = unframed(factors, test_factors, names)
     if part is not None:
+        kinds = kinds_of(part, kinds, names)
         factors, test_factors, names = of_dataset(part, factors, test_factors, names)
-        kinds = kinds or kinds_of(part)
     given = block_codes(codes, test_codes)
     request = request.for_blocks(given.blocks if given else None)
     if given:

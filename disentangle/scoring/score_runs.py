@@ -45,6 +45,7 @@ def score(
     dataset: Dataset | None = None,
     split: str | None = None,
     factors: Sequence[str] | None = None,
+    correlated: bool = False,
     reduce: str = "",
     device: str = "auto",
     progress: Progress | None = None,
@@ -65,6 +66,8 @@ def score(
         dataset: a dataset or view that overrides the run's own.
         split: the split to score [default: the one trained on, or `test` if that is `train`].
         factors: the factors to score, overriding the run's.
+        correlated: whether images are drawn by the correlated factors of the run's training, with
+            and without repetition as each metric draws them [default: all images alike].
         reduce: the reduction of the codes, for a model of codes in blocks or of discrete codes; see
             `score_encoder`.
         device: the device that encodes images; see `train`.
@@ -77,7 +80,13 @@ def score(
         DisentangleError: training has not finished.
     """
     request = ScoringRequest.of(
-        metrics, protocol=protocol, seed=seed, split=split, factors=factors, reduce=reduce
+        metrics,
+        protocol=protocol,
+        seed=seed,
+        split=split,
+        factors=factors,
+        correlated=correlated,
+        reduce=reduce,
     )
     with encoding_line(progress) as shown:
         scores = score_run(run, request, dataset=dataset, device=device, progress=shown, say=say)

@@ -196,7 +196,9 @@ def udr_of_runs(
         try:
             if source.blocks:
                 raise Unavailable("UDR compares single latents, and its codes are in blocks")
-            mean, scale = source.posterior(source.points(samples, numpy_rng(seed, "udr")))
+            # All images count alike, also where training drew them by correlated factors.
+            index = numpy_rng(seed, "udr").integers(0, len(source), samples)
+            mean, scale = source.posterior(index)
         except Unavailable as error:
             reasons[i] = str(error)
             continue

@@ -45,7 +45,8 @@ class BlockScores(NamedTuple):
     def of(self, data: DatasetRecord) -> bool:
         """True if a run that was trained on these data gets the scores."""
         named = self.datasets is None or data.name in self.datasets
-        return named and (not self.held_out or "hold_out" in data.view)
+        needed = {"hold_out": self.held_out, "correlate": self.request.correlated}
+        return named and all(key in data.view for key, needs in needed.items() if needs)
 
 
 @dataclass
@@ -177,9 +178,13 @@ class Planner:
                         f"{file.name}: scores.{number}: no run uses dataset '{name}'"
                         f"{suggestion(name, self.named)}"
                     )
-        asks = any(block.held_out for block in study.scores) and not self.datasets
-        if asks and not any("hold_out" in job.record.dataset.view for job in plan.jobs):
-            raise UsageError(f"{file.name}: scores: held_out: no run holds out images")
+        for key, choice, lacking in (
+            ("held_out", "hold_out", "no run holds out images"),
+            ("correlated", "correlate", "no run is trained with correlated factors"),
+        ):
+            asks = any(getattr(block, key) for block in study.scores) and not self.datasets
+            if asks and not any(choice in job.record.dataset.view for job in plan.jobs):
+                raise UsageError(f"{file.name}: scores: {key}: {lacking}")
         plan.absent, plan.opened = self.absent, self.opened
         return plan
 
@@ -252,7 +257,7 @@ class Planner:
 
     def part(self, run: Run, asked: ScoringRequest) -> DatasetRecord:
         """The record of the part of the dataset that is scored for a run."""
-        key = str((run.record.data, asked.split, asked.factors))
+        key = str((run.record.data, asked.split, asked.factors, asked.correlated))
         if key not in self.scored:
             part = asked.part_of_run(run)
             self.scored[key] = run.record.dataset if part is None else DatasetRecord.of(part)

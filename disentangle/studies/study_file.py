@@ -49,6 +49,9 @@ class ScoresAsked(Strict):
     """The datasets whose runs get these scores; all by default."""
     held_out: bool = False
     """Whether only runs get these scores that hold out images."""
+    correlated: bool = False
+    """Whether images are drawn by the correlated factors of the training, for the runs that have
+    some; the others do not get these scores."""
     split: str | None = None
     factors: tuple[str, ...] | None = Field(default=None, min_length=1)
 

@@ -84,6 +84,8 @@ def is_answer(score: Score, run: Run, request: "ScoringRequest", lasting: bool) 
     split = request.split or ("test" if run.record.dataset.view.get("hold_out") else None)
     if split is not None and not is_scored_part(score.view, split):
         return False
+    if request.correlated != ("correlate" in score.view):
+        return False
     # A factor that the scored part fixes is not scored, so what was chosen counts.
     trained = run.record.dataset
     chosen = request.factors or trained.view.get("factors", ())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest import SkipTest
@@ -14,9 +15,10 @@ from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.common_options import Common
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.contracts.plugin import knobs
+from disentangle.contracts.vectors import Vectors, check_vectors, encoder_inputs
 from disentangle.data import loading, status
+from disentangle.data.label_columns import check_names
 from disentangle.data.location import about_of
-from disentangle.data.user_images import check_names
 from disentangle.errors import Unavailable
 from disentangle.testing.check import (
     Rules,
@@ -78,6 +80,16 @@ def lacks_grid(s: Subject) -> str:
     return "" if isinstance(s.dataset, Grid) else "is not a grid"
 
 
+def lacks_images(s: Subject) -> str:
+    """Return why rules about images do not apply to a dataset; empty if they do."""
+    return "has vectors" if isinstance(s.dataset, Vectors) else ""
+
+
+def lacks_vectors(s: Subject) -> str:
+    """Return why rules about vectors do not apply to a dataset; empty if they do."""
+    return "" if isinstance(s.dataset, Vectors) else "has images"
+
+
 rules = Rules[Subject]()
 
 
@@ -116,7 +128,16 @@ def record_of_it_is_complete(s: Subject) -> None:
     )
 
 
-@rules
+@rules.unless(lacks_vectors)
+def vectors_are_finite_floats(s: Subject) -> None:
+    """vectors(index) is a float32 tensor [N, D] of finite numbers, with D in image_shape."""
+    try:
+        check_vectors(cast(Vectors, s.dataset), s.some())
+    except (TypeError, ValueError) as error:
+        require(False, f"vectors(): {error}")
+
+
+@rules.unless(lacks_images)
 def images_are_bytes_of_their_shape(s: Subject) -> None:
     """images(index) is a uint8 tensor [N, C, H, W], 0 to 255."""
     index = s.some()
@@ -146,12 +167,13 @@ def images_are_bytes_of_their_shape(s: Subject) -> None:
 
 @rules
 def images_together_are_those_one_by_one(s: Subject) -> None:
-    """Images of several indices equal those of each index, in the same order."""
+    """Images, or vectors, of several indices equal those of each index, in the same order."""
     index = np.concatenate([s.some(8), s.some(8)[::-1]])  # each twice, unordered
-    together = s.dataset.images(index)
+    read = partial(encoder_inputs, s.dataset)
+    together = read(index)
     for position, (i, image) in enumerate(zip(index, together, strict=True)):
         require(
-            torch.equal(s.dataset.images(np.array([i]))[0], image),
+            torch.equal(read(np.array([i]))[0], image),
             f"images([{i}]) differs from image {position} of images({index.tolist()}): return one "
             "image for each entry of the index, in its order",
         )
@@ -162,7 +184,7 @@ def index_outside_is_refused(s: Subject) -> None:
     """An index below 0 or beyond the last image is an error."""
     for i in (-1, len(s.dataset)):
         try:
-            s.dataset.images(np.array([i]))
+            encoder_inputs(s.dataset, np.array([i]))
         except Exception:
             continue
         require(
@@ -192,7 +214,7 @@ def opening_and_reading_disturb_nobody(s: Subject) -> None:
     """The dataset prints nothing and does not use global generators."""
     remedy = "draw from your own np.random.default_rng(...)"
     with undisturbed("images()", remedy):  # first, as opening may read images too
-        s.dataset.images(s.some(4))
+        encoder_inputs(s.dataset, s.some(4))
     with undisturbed("opening it", remedy):
         s.again()
 

@@ -185,10 +185,11 @@ def scores_are_finite_numbers(s: Subject) -> None:
         if s.name:
             check_names(s.name, returned)
     named = {*s.kind.better, *s.kind.roles, *s.kind.counts, *s.kind.claims}
-    unknown = named - set(s.oracle)
+    unknown = named - set(s.oracle) - set(s.kind.displays)  # those of other hyper-parameters
     require(
         not unknown,
-        f"better, roles, counts and claims name {sorted(unknown)}, but there is no such score",
+        f"better, roles, counts and claims name {sorted(unknown)}, but there is no such score; if "
+        "other hyper-parameters give it, name it in `displays` too",
     )
 
 

@@ -20,6 +20,7 @@ from disentangle.contracts.settings import (
     normalised_forms,
     option_knobs,
 )
+from disentangle.contracts.vectors import has_vectors
 from disentangle.errors import UsageError, suggestion
 from disentangle.runs.records import DatasetRecord, PeriodicRecord, RunRecord, SettingRecord
 from disentangle.runs.run import Run, build_model
@@ -164,6 +165,11 @@ class ModelRequest:
         Raises:
             UsageError: options that are inconsistent, or invalid for this dataset.
         """
+        if has_vectors(dataset):
+            raise UsageError(
+                f"'{dataset.name}' has vectors, and models are trained on images. Train an encoder "
+                "of vectors yourself, and score it by `disentangle score --encoder FILE:FUNCTION`"
+            )
         if not isinstance(dataset, self.kind.needs):
             raise UsageError(f"{self.name} {unmet(self.kind.needs, dataset)}")
         paper = self.paper(dataset.name)

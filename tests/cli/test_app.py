@@ -453,6 +453,10 @@ def test_score_of_an_encoder_by_name(command, tmp_path):
         (["--codes", "a.npz", "--study", "b"], "--study requires --name"),
         (["--protocol", "nope"], "no protocol 'nope'"),
         (["--labels", "factors.npy"], "--labels requires --codes"),
+        (["--kind", "a:ordinal"], "--kind requires --codes; a dataset states the kinds itself"),
+        (["--codes", "a.npz", "--kind", "ordinal"], "expected a factor and its kind, such as"),
+        (["--codes", "a.npz", "--kind", "a:ordinl"], "got 'ordinl'; did you mean 'ordinal'"),
+        (["--codes", "a.npz", "--kind", "a:cyclic"], "--kind a:cyclic: expected the period of a"),
     ],
 )
 def test_options_of_score_that_do_not_go_together(command, words, message):

@@ -403,3 +403,17 @@ def test_grid_and_labels_are_shown_one_row_a_factor(command, npz, tmp_path):
     code, out, _ = command("data", "sheet", "tiny", "--output", "deep/tiny.png")
     assert (code, last(out)) == (0, "deep/tiny.png")
     assert (tmp_path / "deep" / "tiny.png").exists()
+
+
+def test_vectors_are_shown_without_a_sheet_and_there_is_nothing_to_verify(command, tmp_path):
+    name = "ica-mixing:laplace:images=200"
+    code, out, err = command("data", "show", name, "--data-dir", tmp_path)
+    assert code == 0
+    assert f"{name}: 200 vectors, 5 x 1 x 1" in out
+    assert "sheet" not in out + err
+    code, _, err = command("data", "sheet", name, "--data-dir", tmp_path)
+    assert (code, "has vectors, not images" in err) == (1, True)
+    code, _, err = command("data", "verify", name, "--data-dir", tmp_path)
+    assert (code, "nothing is kept to verify" in err) == (1, True)
+    code, _, err = command("train", "vae", name, "--data-dir", tmp_path, *QUICK)
+    assert (code, "has vectors, and models are trained on images" in err) == (2, True)

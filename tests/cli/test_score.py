@@ -70,3 +70,37 @@ def test_details_of_codes_say_what_they_are(command, tmp_path):
     assert "mig/information (mean representation), by latent and factor\n" in out
     assert "\nmutual information / entropy of the factor, 0 to 1\n" in out
     assert any(line.split() == ["z0", "1", "0"] for line in out.splitlines())
+
+
+@pytest.fixture
+def angles(tmp_path):
+    """A table of codes with an angle in degrees, a number of each row and a word."""
+    angle = np.random.default_rng(0).uniform(0, 360, 400)
+    rows = [f"{a},{a},{i // 2},{'ab'[i % 2]}" for i, a in enumerate(angle)]
+    (tmp_path / "codes.csv").write_text("\n".join(["z0,angle,id,word", *rows]))
+    return "codes.csv"
+
+
+@pytest.mark.filterwarnings("default::disentangle.errors.InputWarning")
+def test_kind_of_a_factor_is_given(command, angles, tmp_path):
+    metric = ("--metric", "mig", "--output", tmp_path / "out.json")
+    code, _, guessed = command("score", "--codes", angles, *metric)
+    assert code == 0
+    assert "give their kind: `--kind id:categorical`" in " ".join(guessed.split())
+    kinds = ("--kind", "angle:cyclic=360", "--kind", "id:categorical")
+    code, _, err = command("score", "--codes", angles, *metric, *kinds)
+    assert code == 0
+    assert "continuous" not in err
+
+
+def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_path):
+    (tmp_path / "codes.csv.json").write_text('{"kinds": {"id": "continuous"}}')
+    assert command("score", "--codes", angles, "--metric", "fairness")[0] == 1
+    kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
+    assert command("score", "--codes", angles, "--metric", "fairness", *kinds)[0] == 0
+
+
+def test_kind_of_no_factor_is_a_usage_error(command, angles):
+    code, _, err = command("score", "--codes", angles, "--kind", "angel:cyclic=360")
+    assert code == 2
+    assert "codes.csv: factors: kinds: no factor 'angel'; did you mean 'angle'" in err

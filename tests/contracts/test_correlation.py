@@ -116,6 +116,7 @@ def published_mpi3d():
         "three-pairs-2": named([color, x, background], [shape, y, camera], 0.1),
         "confounder-1": to_all(shape, MPI3D, 0.2),
         "confounder-2": to_all(x, MPI3D, 0.2),
+        "traeuble-c": named([x], [y], 0.2, 0.4, 0.7),
     }
 
 
@@ -136,6 +137,9 @@ PUBLISHED = {
         ),
         "confounder-1": to_all("shape", SHAPES3D, 0.2),
         "confounder-2": to_all("wall_hue", SHAPES3D, 0.2),
+        "traeuble-a": named(["scale"], ["orientation"], 0.2, 0.4, 0.7),
+        "traeuble-d": named(["object_hue"], ["scale"], 0.2, 0.4, 0.7),
+        "traeuble-e": named(["object_hue"], ["orientation"], 0.2, 0.4, 0.7),
     },
     "mpi3d-toy": published_mpi3d(),
     "mpi3d-realistic": published_mpi3d(),
@@ -149,6 +153,7 @@ PUBLISHED = {
         "two-pairs-2": named(["shape", "position_x"], ["scale", "position_y"], 0.4, 0.1, 0.04),
         "confounder-1": to_all("shape", DSPRITES, 0.2),
         "confounder-2": to_all("position_x", DSPRITES, 0.2),
+        "traeuble-b": named(["orientation"], ["position_x"], 0.2, 0.4, 0.7),
     },
     "cars3d": {
         "pair-1": named(["elevation"], ["azimuth"], 0.2, 0.1),
@@ -413,3 +418,62 @@ def test_images_without_labels_and_correlated_views_have_nothing_to_correlate():
     view = grid().view(correlate=["shape,scale=0.2"])
     with pytest.raises(UsageError, match="already has correlated factors"):
         view.view(correlate=["shape,x=0.2"])
+
+
+def strong(n=4):
+    """A grid of two factors, correlated by a narrow line, and another factor."""
+    made = Numbers({"a": n, "b": n, "c": 2})
+    return made.view(correlate="a,b=0.3")
+
+
+def test_different_images_are_drawn_by_their_chances():
+    """Independent: an image is in a sample of n with the probability n p."""
+    view, rng, n, draws = strong(), np.random.default_rng(0), 6, 4000
+    drawn = [view.draw_distinct(n, rng) for _ in range(draws)]
+    assert all(len(set(index)) == n for index in drawn)
+    assert all((np.diff(index) > 0).all() for index in drawn)
+    seen = np.bincount(np.concatenate(drawn), minlength=len(view)) / draws
+    expected = n * view.chances
+    assert expected.max() <= 1
+    assert np.abs(seen - expected).max() < 5 * 0.5 / np.sqrt(draws)
+
+
+def test_fewer_images_are_drawn_where_one_would_be_drawn_twice():
+    view, rng = strong(), np.random.default_rng(0)
+    most = int(1 / view.chances.max())
+    assert 0 < most < len(view)
+    for n in (most, most + 1, 10 * len(view)):
+        assert len(view.draw_distinct(n, rng)) == most
+
+
+def test_images_on_a_line_alone_are_all_drawn():
+    view = Numbers({"a": 7, "b": 7}).view(correlate="a,b=0.000001")
+    index = view.draw_distinct(100, np.random.default_rng(0))
+    assert index.tolist() == [8 * i for i in range(7)]
+
+
+def test_different_images_of_uncorrelated_factors_are_those_of_earlier_versions():
+    index = grid().draw_distinct(7, np.random.default_rng(3))
+    assert index.tolist() == np.sort(np.random.default_rng(3).permutation(60)[:7]).tolist()
+
+
+@pytest.mark.parametrize("hold_out", [(), ("a=0,c=1",)], ids=["grid", "part"])
+def test_image_with_the_same_value_is_drawn_by_its_chance(hold_out):
+    view = Numbers({"a": 4, "b": 4, "c": 2}).view(hold_out=hold_out, correlate="a,b=0.3")
+    labels = view.every_label(np.arange(len(view)))
+    for factor, column in (("a", 0), ("c", 2)):
+        first = int(np.flatnonzero(labels[:, column] == 1)[0])
+        index = np.full(20_000, first)
+        drawn = view.sharing(factor, index, np.random.default_rng(0))
+        assert (labels[drawn, column] == 1).all()
+        expected = np.where(labels[:, column] == 1, view.chances, 0)
+        seen = np.bincount(drawn, minlength=len(view))[expected > 0]
+        assert chisquare(seen, 20_000 * expected[expected > 0] / expected.sum()).pvalue > 1e-4
+
+
+def test_image_drawn_by_chance_keeps_each_value():
+    view = strong()
+    index = np.arange(len(view)).repeat(50)
+    for factor, column in (("a", 0), ("b", 1), ("c", 2)):
+        drawn = view.sharing(factor, index, np.random.default_rng(1))
+        assert (view.every_label(drawn) == view.every_label(index))[:, column].all()

@@ -120,21 +120,39 @@ def test_full_grid_becomes_a_grid_in_row_major_order(prepare):
 
 
 def test_column_that_is_no_factor_is_left_out_with_a_message_if_it_was_not_named(prepare):
-    labels = {"kind": [i % 2 for i in range(30)], "age": [i / 7 for i in range(30)]}
-    labels["comment"] = [None, *"b" * 29]
+    labels = {"kind": [i % 2 for i in range(60)], "number": list(range(60))}
+    labels |= {"name": [f"cat {i}" for i in range(60)], "comment": [None, *"b" * 59]}
     said = []
-    dataset = prepare([picture(i) for i in range(30)], labels, optional=True, say=said.append)
+    dataset = prepare([picture(i) for i in range(60)], labels, optional=True, say=said.append)
     assert dataset.factors == {"kind": 2}
-    assert any(
-        "column 'age' is left out, as it is continuous: " in text and "bin it" not in text
-        for text in said
-    )
-    assert any("column 'comment' is left out: row 0 has no value" in text for text in said)
+    for column, why in (
+        ("number", ": its whole numbers are different for each of 60 images"),
+        ("name", ", as it has too few images per value: 60 values in 60 rows"),
+        ("comment", ": row 0 has no value"),
+    ):
+        assert any(f"column '{column}' is left out{why}" in text for text in said)
+    assert not any("bin it" in text for text in said)
+
+
+def test_column_of_real_numbers_becomes_a_continuous_factor(prepare):
+    age = [i / 7 for i in range(30)]
+    dataset = prepare([picture(i) for i in range(30)], {"age": age}, optional=True)
+    assert (dataset.strength, dataset.real_factors) == ("labelled", ("age",))
+    assert list(dataset.numbers["age"]) == age
+
+
+def test_column_of_whole_numbers_that_repeat_becomes_a_continuous_factor_and_is_said(prepare):
+    said, grams = [], [i // 2 for i in range(120)]
+    images = [picture(i) for i in range(120)]
+    dataset = prepare(images, {"grams": grams}, optional=True, say=said.append)
+    assert dataset.real_factors == ("grams",)
+    assert any(line.endswith("labels, so they are taken as continuous") for line in said)
 
 
 def test_column_that_is_no_factor_is_an_error_if_it_was_named(prepare):
-    with pytest.raises(DisentangleError, match="'lab:x': column 'age' is continuous"):
-        prepare([picture(i) for i in range(30)], {"age": [i / 7 for i in range(30)]})
+    names = [f"cat {i}" for i in range(60)]
+    with pytest.raises(DisentangleError, match=r"'lab:x': column 'name' has too few rows"):
+        prepare([picture(i) for i in range(60)], {"name": names})
 
 
 def test_without_labels_there_are_images_alone(prepare):

@@ -163,8 +163,10 @@ def test_whole_numbers_taken_as_continuous_are_remarked():
 
 def test_words_with_few_rows_are_refused_also_where_numbers_are_continuous():
     words = np.array([f"{i}a" for i in range(90)])[:, None]
-    with pytest.raises(ValueError, match=r"'id'.* is continuous"):
+    with pytest.raises(ValueError, match=r"'id'.* too few rows .* say that it is 'categorical'"):
         read_factors(words, ["id"], real=True)
+    same = read_factors(words, ["id"], real=True, kinds={"id": "categorical"})
+    assert same.sizes == {"id": 90}
 
 
 def test_cyclic_numbers_are_within_their_period():

@@ -534,12 +534,40 @@ def test_order_of_words_is_said(npz, tmp_path):
     assert any("ordered alphabetically (hue: blue, green, red)" in line for line in said)
 
 
-def test_continuous_factor_is_refused(npz):
-    angle = np.linspace(0, 360, 60)
-    with pytest.raises(
-        DisentangleError, match=r"own\.npz .*'factors': column 0 \('angle'\) is con"
-    ):
-        npz(images=noise(60, 32, 32), factors=angle, names=["angle"])
+def test_continuous_factor_keeps_its_numbers(npz):
+    angle = np.linspace(0, 360, 60)[::-1]
+    data = npz(images=noise(60, 32, 32), factors=angle, names=["angle"])
+    assert (data.strength, data.real_factors) == ("labelled", ("angle",))
+    np.testing.assert_array_equal(data.numbers["angle"], angle[::-1])
+    np.testing.assert_array_equal(data.labels(np.arange(60))[:, 0], np.arange(60)[::-1])
+
+
+def test_words_with_few_images_per_value_are_refused(npz):
+    names = np.array([f"cat {i}" for i in range(60)])
+    message = r"own\.npz .*'factors': column 0 \('name'\) has too few rows per value"
+    with pytest.raises(DisentangleError, match=message):
+        npz(images=noise(60, 32, 32), factors=names, names=["name"])
+
+
+def test_kinds_of_factors_are_those_that_the_file_says(npz):
+    factors = np.stack([np.arange(60) % 4 * 90, np.arange(60) // 2], 1)
+    names = {"names": ["angle", "identity"], "kinds": ["cyclic=360", "categorical"]}
+    data = npz(images=noise(60, 32, 32), factors=factors, **names)
+    assert (data.kinds, data.real_factors) == ({"angle": "cyclic=360"}, ())
+    assert data.factors == {"angle": 4, "identity": 30}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (["ordinal"], "expected 2 'kinds', one per factor"),
+        (["ordinl", ""], r"kinds: 'a': expected a kind of factor.*did you mean 'ordinal'"),
+    ],
+)
+def test_kinds_that_do_not_fit_are_refused(npz, kinds, message):
+    about = {"factors": every(2, 2), "names": ["a", "b"], "kinds": kinds}
+    with pytest.raises(DisentangleError, match=message):
+        npz(images=noise(4, 32, 32), **about)
 
 
 def test_factors_may_be_in_fortran_order(npz):

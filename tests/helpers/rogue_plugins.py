@@ -483,6 +483,13 @@ class Misspelt(Told):
     better = MappingProxyType({"tolld": "more"})
 
 
+class DeclaredOnRequest(Told):
+    """It declares a direction for a score that it returns with other knobs, and displays it."""
+
+    better = MappingProxyType({"told/null": "neither"})
+    displays = MappingProxyType({"told/null": "Told null"})
+
+
 class ClaimsMore(Told):
     """It claims a property that there is not."""
 

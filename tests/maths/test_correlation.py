@@ -7,6 +7,7 @@ from scipy.stats import pearsonr, rankdata
 
 from disentangle.maths.correlation import (
     angular_correlation,
+    angular_correlations,
     canonical_correlations,
     circular_correlation,
     orthonormal_basis,
@@ -87,6 +88,18 @@ def test_correlation_with_an_angle_is_the_formula_of_mardia():
     expected = (r_xc**2 + r_xs**2 - 2 * r_xc * r_xs * r_cs) / (1 - r_cs**2)
     assert abs(r_cs) > 0.1
     assert angular_correlation(x, angle) == pytest.approx(expected)
+
+
+def test_correlations_of_latents_with_angles_are_those_of_each_pair():
+    made = rng()
+    angles = np.column_stack([made.uniform(0, 2, 300), made.vonmises(0, 1, 300), np.ones(300)])
+    z = np.column_stack([np.cos(angles[:, 0]), angles[:, 1], made.normal(size=300), np.ones(300)])
+    expected = [[angular_correlation(x, angle) for angle in angles.T] for x in z.T]
+    got = angular_correlations(z, angles)
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+    assert got[0, 0] == pytest.approx(1)
+    assert not got[3].any()
+    assert not got[:, 2].any()
 
 
 def test_one_coordinate_beside_noise_is_half_of_a_circle():

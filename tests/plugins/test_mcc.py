@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
-from disentangle.errors import Unavailable, UsageError
+from disentangle import score_codes
+from disentangle.errors import Unavailable, UnavailableWarning, UsageError
 from disentangle.scoring.arrays import ArraySource, array_source
 from disentangle.scoring.metric_spec import MetricSpec
 from disentangle_plugins.metrics.mcc import MCC, correlations, matched, mcc, mcc_null
@@ -300,3 +301,38 @@ def test_dependence_coefficient_leaves_constant_columns_out():
 def test_dependence_coefficient_has_no_sign_to_cross_fit():
     with pytest.raises(UsageError, match="crossfit has no effect while correlation is rdc"):
         MetricSpec("mcc:correlation=rdc,crossfit=true")
+
+
+def of_an_angle(codes, degrees, **knobs):
+    factors = {"angle": degrees, "size": np.arange(len(degrees)) % 5}
+    metric = ",".join(["mcc:cyclic=angles", *(f"{k}={v}" for k, v in knobs.items())])
+    codes = np.column_stack([codes, factors["size"]])
+    return score_codes(codes, factors, kinds={"angle": "cyclic=360"}, metrics=[metric])
+
+
+@pytest.mark.parametrize("degrees", [np.arange(0, 7200, 9), np.linspace(0, 359.9, 800)])
+def test_a_latent_that_is_linear_in_cosine_and_sine_is_the_angle(degrees):
+    angle = np.radians(degrees)
+    both = of_an_angle(np.column_stack([np.cos(angle + 1), np.sin(angle)]), degrees)
+    alone = of_an_angle(np.cos(angle), degrees)
+    assert both["mcc"] == pytest.approx(1)
+    assert alone["mcc"] == pytest.approx(1)
+
+
+def test_the_angle_itself_jumps_after_a_turn():
+    degrees = np.linspace(0, 360, 4000, endpoint=False)
+    assert of_an_angle(degrees, degrees)["mcc"] == pytest.approx((1 + np.sqrt(6) / np.pi) / 2, 1e-3)
+    assert score_codes(degrees[:, None], degrees[:, None], metrics=["mcc"])["mcc"] == 1
+
+
+def test_angles_have_no_sign_to_cross_fit():
+    degrees = np.linspace(0, 350, 400)
+    with pytest.warns(UnavailableWarning, match="needs signs of correlations"):
+        assert not of_an_angle(degrees, degrees, crossfit="true")
+
+
+def test_permuted_angles_are_the_null():
+    degrees = np.random.default_rng(0).uniform(0, 360, 2000)
+    got = of_an_angle(np.cos(np.radians(degrees)), degrees, permutations=5)
+    assert got["mcc/corrected"] == pytest.approx(1)
+    assert 0 < got["mcc/null"] < 0.1

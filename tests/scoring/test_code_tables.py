@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from disentangle.data import tables
 from disentangle.scoring import code_tables
 from disentangle.scoring.code_tables import read_table
 
@@ -16,7 +17,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(code_tables, "BLOCK", 3)
+    monkeypatch.setattr(tables, "BLOCK", 3)
 
 
 def test_blocks_are_put_together_in_order(path, small_blocks):
@@ -43,7 +44,7 @@ def test_message_names_the_line_of_the_file_in_any_block(path, small_blocks, row
 
 
 def test_memory_is_that_of_the_arrays_and_not_of_the_text(path, monkeypatch):
-    monkeypatch.setattr(code_tables, "BLOCK", 256)
+    monkeypatch.setattr(tables, "BLOCK", 256)
     line = ",".join(["0.12345678901234567"] * 10) + ",3\n"
     path.write_text(",".join(f"z{d}" for d in range(10)) + ",size\n" + line * 30_000)
     tracemalloc.start()

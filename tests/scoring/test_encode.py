@@ -10,6 +10,7 @@ import pytest
 import disentangle
 from disentangle.errors import DisentangleError, UsageError
 from disentangle.scoring import encode as encoding
+from disentangle.scoring.arrays import array_source
 from disentangle.scoring.code_files import read_codes
 from disentangle.scoring.codes import RunSource
 
@@ -100,6 +101,51 @@ def test_uneven_numbers_of_a_factor_are_written(run, tmp_path, monkeypatch):
     rows = read_codes(path)["factors"]
     assert set(rows[:, 0]) == {"0", "1", "2"}
     assert set(rows[:, 1]) == {"0.5", "1.0", "2.0", "4.0", "8.0"}
+
+
+@pytest.fixture
+def real_images(run, tmp_path):
+    """Images with a continuous factor, a cyclic one, and one of few images per value."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 40, 40, 3), dtype=np.uint8)
+    values = np.stack([rng.normal(size=120), rng.uniform(-180, 180, 120), np.arange(120) // 2], 1)
+    about = {"names": ["height", "azimuth", "identity"]}
+    about["kinds"] = ["", "cyclic=360", "categorical"]
+    np.savez(tmp_path / "real.npz", images=images, factors=values, **about)
+    options = {"image_size": 64, "channels": 1, "data_dir": tmp_path / "d"}
+    return disentangle.load_dataset(str(tmp_path / "real.npz"), **options)
+
+
+@pytest.mark.parametrize("form", ["npz", "csv", "parquet"])
+def test_real_factors_are_written_as_numbers_with_their_kinds(run, real_images, tmp_path, form):
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"codes.{form}"
+    disentangle.encode(run, path, dataset=real_images, device="cpu")
+    arrays = read_codes(path)
+    assert arrays["kinds"] == {
+        "height": "continuous",
+        "azimuth": "cyclic=360",
+        "identity": "categorical",
+    }
+    source, index = array_source(**arrays), np.arange(120)
+    own = real_images.every_label(index)
+    np.testing.assert_array_equal(source.labels(index), own)
+    for name in ("height", "azimuth"):
+        np.testing.assert_array_equal(source.dataset.numbers[name], real_images.numbers[name])
+    assert (source.dataset.kinds, set(source.dataset.real_factors)) == (
+        {"height": "continuous", "azimuth": "cyclic=360"},
+        {"height", "azimuth"},
+    )
+
+
+def test_kind_that_would_merge_values_is_not_written(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run.dataset, "kinds", {"x": "cyclic=4", "y": "cyclic=5"})
+    (path,) = disentangle.encode(run, tmp_path / "codes.npz", device="cpu")
+    arrays = read_codes(path)
+    assert arrays["kinds"] == {"side": "categorical", "y": "cyclic=5"}
+    labels = array_source(**arrays).labels(np.arange(75))
+    np.testing.assert_array_equal(labels, run.dataset.labels(np.arange(75)))
 
 
 def test_dataset_without_labels_has_codes_alone(command, run, tmp_path):

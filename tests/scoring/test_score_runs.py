@@ -349,7 +349,7 @@ def test_unavailable_score_is_left_out_with_a_warning_and_a_reason():
         (np.zeros((5, 2)), np.zeros((4, 1), int), "factors must have 5 rows, .*got 4"),
         (np.zeros((5, 2)), np.zeros(5, int), r"factors must have shape \[N, K\], got \[5\]"),
         (np.array([[0.0], [np.nan]]), np.zeros((2, 1), int), "not finite in 1 rows, .* 1"),
-        (np.zeros((60, 2)), np.array([f"{i}a" for i in range(60)])[:, None], "is continuous"),
+        (np.zeros((60, 2)), np.array([f"{i}a" for i in range(60)])[:, None], "too few rows"),
         (np.zeros((5, 2)), np.full((5, 1), np.nan), "expected finite numbers or text, got nan"),
         (np.array([["a"]]), np.zeros((1, 1), int), "codes must be numbers"),
     ],

@@ -321,6 +321,21 @@ def test_scores_of_held_out_runs_are_not_asked_of_others(plan):
         plan(RUNS + block)
 
 
+def test_correlated_scores_are_asked_of_runs_with_correlated_factors(plan):
+    text = RUNS.replace('"tiny"', '["tiny", { name = "tiny", correlate = ["side,x=0.3"] }]')
+    text += '[[scores]]\nmetrics = ["mig"]\n'
+    block = '[[scores]]\nmetrics = ["mig"]\ncorrelated = true\n'
+    jobs = plan(text + block).jobs
+    asked = {
+        bool(job.record.dataset.view): [one.correlated for one in job.order.asked] for job in jobs
+    }
+    assert asked == {False: [False], True: [False, True]}
+    views = [[part.view for part in job.scored] for job in jobs if len(job.scored) > 1]
+    assert all(each == [{}, {"correlate": ("side,x=0.3",)}] for each in views)
+    with pytest.raises(UsageError, match="correlated: no run is trained with correlated factors"):
+        plan(RUNS + block)
+
+
 def test_datasets_can_be_left_out(plan):
     text = SMALL + '[[runs]]\nmodel = "vae"\ndataset = ["tiny", "celeba"]\n'
     found = plan(text, datasets=["tiny"])

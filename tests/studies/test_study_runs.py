@@ -49,6 +49,12 @@ def test_factors_that_are_asked_for_select_among_the_scores(results):
     assert values(load_study(results / "own")[0])["b"] == []
 
 
+def test_correlated_scores_are_no_answer_to_others(results, variant):
+    weighted = {"value": 0.5, "view": {"correlate": ("side,x=0.3",)}}
+    variant("other/e", seed=4, values=[{"value": 0.4}, weighted])
+    assert values(load_study(results / "own")[0])["e"] == [0.4]
+
+
 def test_studies_may_not_include_themselves_forever(results):
     (results / "other" / "study.toml").write_text(STUDY.replace("other", "own"))
     assert set(values(load_study(results / "own")[0])) == {"a", "b"}

@@ -54,6 +54,7 @@ RIGHT = [
     rogue.Told,
     rogue.DeclaredLess,
     rogue.DeclaredInUnits,
+    rogue.DeclaredOnRequest,
 ]
 WRONG = [
     (rogue.Unused, "gradient reaches every parameter", "spare.bias, spare.weight: use it in a"),

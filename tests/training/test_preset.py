@@ -56,6 +56,7 @@ def test_presets_are_the_papers():
         "montero2021",
         "replication",
         "roth2023",
+        "traeuble2021",
     ]
     assert all(preset.about for preset in PRESETS.values())
 

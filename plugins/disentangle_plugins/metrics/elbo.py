@@ -76,7 +76,8 @@ class ELBO(Metric[Dataset]):
         if not isinstance(model, Model):
             raise Unavailable("needs a model with a decoder; only codes are available")
         drawn = self.samples > 0
-        index = np.sort(source.points(self.samples, rng)) if drawn else np.arange(len(source))
+        some = "`--metric elbo:samples=10000` draws some"
+        index = np.sort(source.points(self.samples, rng)) if drawn else source.every_image(some)
         centre, _ = source.posterior(index[:1])  # also moves the model to its device
         device = next(model.parameters()).device
         nll, sums = 0.0, np.zeros((3, source.latents))

@@ -96,7 +96,7 @@ def interventions(dataset: Grid, count: int, rng: np.random.Generator) -> tuple[
     """
     images, factors = [], []
     for number, (name, size) in enumerate(dataset.factors.items()):
-        labels = np.tile(dataset.every_label(rng.integers(0, len(dataset), count)), (size, 1))
+        labels = np.tile(dataset.every_label(dataset.draw(count, rng)), (size, 1))
         labels[:, dataset.column(name)] = np.repeat(np.arange(size), count)
         images.append(dataset.index(labels))
         factors.append(np.full(size * count, number))

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
 from disentangle.maths import (
+    angular_correlations,
     codes_and_values,
     largest_correlations,
     sine_bases,
@@ -205,10 +206,16 @@ class MCC(Metric[Labelled]):
     averaged over the five fifths: unrelated codes have 0 on average, and may be below. With
     `permutations`, `mcc/null` is the mean of the score over that many random permutations of the
     factors' rows, and `mcc/corrected` is (mcc - null) / (1 - null).
+
+    With `cyclic=angles`, the correlation of a latent with a cyclic factor of angle a is R of Mardia
+    (1976), https://doi.org/10.1093/biomet/63.2.403: 1 if the latent is a linear function of cos a
+    and sin a, and sqrt(6) / pi = 0.78 if it is the angle itself, which jumps after a turn. One
+    latent, such as cos a, then counts as the factor, although it leaves two angles possible.
     """
 
     about = "Mean correlation of factors with latents, matched one to one"
     display = "MCC"
+    displays = MappingProxyType({"mcc/null": "MCC null", "mcc/corrected": "MCC corrected"})
     better = MappingProxyType({"mcc/null": "neither"})
     claims = MappingProxyType(
         {"mcc": ("disentanglement",), "mcc/corrected": ("disentanglement",), "mcc/null": ()}
@@ -224,6 +231,13 @@ class MCC(Metric[Labelled]):
         default="pearson",
         help="correlation of the values (pearson) or of their ranks (spearman), or the randomised "
         "dependence coefficient (rdc)",
+    )
+    cyclic: Literal["numbers", "angles"] = knob(
+        default="numbers",
+        added=True,
+        only_if=("correlation", "pearson"),
+        help="cyclic factors as numbers, or as angles: the multiple correlation of a latent with "
+        "their cosine and sine",
     )
     crossfit: bool = knob(
         default=False,
@@ -249,7 +263,7 @@ class MCC(Metric[Labelled]):
 
         Details, of all images: all correlations, and each factor's latent.
         """
-        z, v = self._codes_and_values(source, rng)
+        z, v, angles = self._codes_and_values(source, rng)
         varies = varying_factors(v)
         own = rng.spawn(1)[0]  # so that permutations do not change the score
         orders: list[Rows] = [AS_THEY_ARE]
@@ -257,6 +271,10 @@ class MCC(Metric[Labelled]):
         parts = parts_of(len(z), rng) if self.crossfit else []
         read = orders[:1] if parts else orders
         matrices = list(coefficients(z, v, self.correlation, rng, read))
+        if angles:
+            for matrix, rows in zip(matrices, read, strict=True):
+                of_angles = angular_correlations(z, np.stack(list(angles.values()), 1)[rows])
+                matrix[:, list(angles)] = np.sqrt(of_angles)
         scores = [matched(matrix[:, varies])[0] for matrix in matrices]
         if parts:
             scores = [crossfitted(z, v[o][:, varies], self.correlation, parts) for o in orders]
@@ -272,13 +290,25 @@ class MCC(Metric[Labelled]):
 
     def _codes_and_values(
         self, source: Source[Labelled], rng: np.random.Generator
-    ) -> tuple[Codes, Numbers]:
-        """Draw codes and values; to cross-fit, of different images."""
+    ) -> tuple[Codes, Numbers, dict[int, Numbers]]:
+        """Draw codes and values, and the angles of cyclic factors if they are read, by column.
+
+        To cross-fit, the images are different ones.
+        """
+        dataset = source.dataset
+        cyclic = [k for k, name in enumerate(dataset.factors) if dataset.kind(name).period]
+        if self.cyclic == "angles" and cyclic:
+            if self.crossfit:
+                raise Unavailable("crossfit needs signs of correlations, which angles do not have")
+            z, labels, _, _ = source.train_test(self.samples, 0, rng)
+            names = list(dataset.factors)
+            angles = {k: dataset.angles(names[k])[labels[:, k]] for k in cyclic}
+            return z, source.values_of(labels), angles
         if not self.crossfit:
-            return source.codes_and_values(self.samples, rng)
+            return *source.codes_and_values(self.samples, rng), {}
         index = source.points(self.samples, rng, distinct=True)
         source.drawn = len(index)
-        return source.codes(index), source.values(index)
+        return source.codes(index), source.values(index), {}
 
 
 def of_null(scores: Sequence[float]) -> dict[str, float]:

@@ -196,7 +196,7 @@ class OMES(Metric[Labelled]):
         one.
         """
         data, names = source.dataset, list(source.factors)
-        labels = data.every_label(np.arange(len(source)))
+        labels = data.every_label(source.every_image())
         c = np.full((source.latents, len(names)), np.nan)
         varying = varying_factors(labels[:, [data.column(name) for name in names]])
         for k in varying:

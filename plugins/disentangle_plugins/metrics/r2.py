@@ -194,6 +194,12 @@ class R2(Metric[Labelled]):
 
     about = "How well factors are predicted as numbers, in R²"
     display = "R²"
+    displays = MappingProxyType(
+        {
+            "r2/codes-to-factors": "R² (codes to factors)",
+            "r2/factors-to-codes": "R² (factors to codes)",
+        }
+    )
     claims = MappingProxyType({"r2": ()})
     real_factors = "numbers"
     by_default_if_real = True
