@@ -1,6 +1,9 @@
 """Metrics on factors of real numbers: perfect codes score as perfect, and noise low."""
 
+import re
 import warnings
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from disentangle.scoring.measure import ScoreMapping
 from disentangle_plugins.metrics.infomec import explicitness_regression
 from disentangle_plugins.metrics.sap_r2 import with_angles
 
+ROOT = Path(__file__).parents[2]
 LIMITS = {
     "beta-vae-score": (0.99, 0.4),
     "factor-vae-score": (0.99, 0.45),
@@ -47,8 +51,9 @@ CONTINUOUS = {"a": "continuous", "b": "continuous"}
 SPECS = {"downstream": "downstream:labels=100", "nk": "nk:epochs=10"}
 
 
+@cache
 def scored(codes: str, metric: str, kind: str = "continuous") -> ScoreMapping:
-    """Score perfect codes or noise of three factors, with a test set."""
+    """Score codes of three factors, 1,500 rows and 700 to test: the factors, circles, or noise."""
     rng = np.random.default_rng(0)
     v, w = rng.uniform(size=(1500, 3)), rng.uniform(size=(700, 3))
     z, x = v, w
@@ -185,3 +190,80 @@ def test_sap_r2_takes_the_angles_of_grids_if_asked():
     # The sine falls with most numbers of the turn, and the cosine with as many as it rises with.
     assert labels > 0.7
     assert angles == pytest.approx(0.5)
+
+
+TABLE_COLUMNS = {
+    "perfect": ("oracle", "continuous"),
+    "noise": ("noise", "continuous"),
+    "the angle": ("oracle", "cyclic=1"),
+    "cosine and sine": ("circles", "cyclic=1"),
+}
+"""Heading of a column in docs/concepts.md -> codes and kind of factors."""
+
+
+def section_of_kinds() -> str:
+    """The section of docs/concepts.md on kinds of factors."""
+    return (
+        (ROOT / "docs" / "concepts.md").read_text().partition("{ #kinds }")[2].partition("\n## ")[0]
+    )
+
+
+def table_after(heading: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the table of the section whose first heading is this."""
+    lines = section_of_kinds().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows[0], rows[2:]
+
+
+@pytest.mark.parametrize("row", table_after("score")[1], ids=lambda row: row[0].strip("`"))
+def test_the_page_has_the_scores_of_kinds(row):
+    headings, _ = table_after("score")
+    spec = row[0].strip("`")
+    name, colon, knobs = spec.partition(":")
+    metric = name.partition("/")[0] + colon + knobs
+    for heading, cell in zip(headings[1:], row[1:], strict=True):
+        codes, kind = TABLE_COLUMNS[heading]
+        assert scored(codes, metric, kind)[name] == pytest.approx(float(cell), abs=0.011), heading
+
+
+def test_the_page_says_how_each_metric_reads_real_numbers():
+    _, rows = table_after("metrics")
+    said = {metric: row[3] for row in rows for metric in re.findall(r"`([a-z0-9-]+)`", row[0])}
+    for name in registry.metrics.entries:
+        kind = registry.metrics.load(name)
+        if issubclass(kind.needs, Labelled):
+            reads = {"": "n/a"}.get(kind.real_factors, kind.real_factors)
+            assert said[name].startswith("left out" if name == "tad" else reads), name
+
+
+def test_a_component_of_cosine_and_sine_is_an_angle_to_mcc():
+    angle = np.random.default_rng(0).uniform(0, 1, (400, 3))
+    blocks = np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], 2)
+    scores = score_codes(
+        blocks,
+        angle,
+        names=["a", "b", "c"],
+        kinds=dict.fromkeys("abc", "cyclic=1"),
+        reduce="pca1",
+        metrics=["mcc:cyclic=angles"],
+    )
+    assert scores["mcc"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "rows", "least", "most"),
+    [
+        ("", 2000, 0.96, 0.98),
+        (":samples=1000", 2000, 0.72, 0.74),
+        (":information=neighbours", 1000, 0.995, 1),
+    ],
+)
+def test_mig_of_normal_factors_is_limited_by_bins(knobs, rows, least, most):
+    v = np.random.default_rng(0).normal(size=(rows, 2))
+    mig = score_codes(v, v, names=["a", "b"], kinds=CONTINUOUS, metrics=[f"mig{knobs}"])["mig"]
+    assert least < mig < most

@@ -70,7 +70,8 @@ class DCIMIG(Metric[Labelled]):
     informativeness.
 
     With `information=neighbours` information is estimated by three nearest neighbours as for `mig`,
-    and each factor's is on a scale of 0 to 1: the score is the mean over factors of max_i G_ik.
+    and each factor's is on a scale of 0 to 1: the score is the mean over factors of the largest
+    G_ik.
     """
 
     about = "Largest gap in information among the latents of each factor"
