@@ -35,7 +35,7 @@ def neighbour_shares(
         neighbours: number of neighbours.
     """
     shares = np.full((z.shape[1], v.shape[1]), np.nan)
-    for k in np.flatnonzero(np.ptp(v, axis=0) > 0):
+    for k in map(int, np.flatnonzero(np.ptp(v, axis=0) > 0)):
         if k in numbers:
             information = ksg_mutual_information(z, numbers[k][:, None], rng, neighbours)
             shares[:, k] = 1 - np.exp(-2 * information[:, 0])

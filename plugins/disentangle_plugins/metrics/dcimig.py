@@ -52,7 +52,8 @@ def given_gaps(z: Codes, v: Index, bins: int = 20) -> NDArray[np.float64]:
     h = entropies(v)
     varying_factors(v)
     m = mutual_information(discretise(z, bins), v)  # [i, k] = I(z_i; v_k)
-    return in_column_of_best(m) / h.sum()
+    given: NDArray[np.float64] = in_column_of_best(m) / h.sum()
+    return given
 
 
 def in_column_of_best(m: NDArray[np.float64]) -> NDArray[np.float64]:
