@@ -325,26 +325,26 @@ ALL_CASES = (
         quick=False,
     ),
     Case(
-        "continuous factors",
+        "normal factors",
         oracle,
         "The best code of normal factors: each score is at its maximum.",
         rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
     ),
     Case(
-        "continuous factors, mixed",
+        "normal factors, mixed",
         mixed,
         "Every latent holds a part of every normal factor, and all information stays.",
         rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
         quick=False,
     ),
     Case(
-        "continuous factors, noise",
+        "normal factors, noise",
         noise,
         "Nothing is known of any normal factor: each score is 0.",
         rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
     ),
     Case(
-        "correlated continuous factors",
+        "correlated normals",
         oracle,
         "The best code of normal factors that correlate: the scores are those of independent ones.",
         (0.0, 0.3, 0.6, 0.9),
@@ -353,7 +353,7 @@ ALL_CASES = (
         quick=False,
     ),
     Case(
-        "copied continuous factor",
+        "copied normal factor",
         oracle,
         "The best code where one normal factor nearly copies another: still at the maximum.",
         (0.0, 0.5, 0.9, 0.99),
@@ -362,7 +362,7 @@ ALL_CASES = (
         quick=False,
     ),
     Case(
-        "sum of two continuous factors",
+        "sum of two normals",
         oracle,
         "The best code where one normal factor follows from two others: still at the maximum.",
         rows=lambda rng, amount: continuous_function(ROWS, rng),
