@@ -1,6 +1,6 @@
 """`disentangle data`: list, prepare, draw and verify datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -229,6 +229,14 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join([*shown[:SHOWN], *(["..."] if len(shown) > SHOWN else [])])
 
 
+def listed_kinds(kinds: Mapping[str, str]) -> str:
+    """The kinds of factors, each with its factors."""
+    by_kind: dict[str, list[str]] = {}
+    for factor, kind in kinds.items():
+        by_kind.setdefault(kind, []).append(factor)
+    return "; ".join(f"{kind}: {', '.join(factors)}" for kind, factors in by_kind.items())
+
+
 def describe(dataset: "Dataset") -> None:
     """Print a dataset's shape, source, fingerprint, factors with their values, and splits."""
     from disentangle.contracts.dataset import Labelled
@@ -243,6 +251,8 @@ def describe(dataset: "Dataset") -> None:
             for factor, size in dataset.every_factor.items()
         ]
         rows.append((dataset.strength, ", ".join(sizes)))
+        if dataset.kinds:
+            rows.append(("kinds", listed_kinds(dataset.kinds)))
         values = {factor: listed(names) for factor, names in dataset.values.items()}
         rows += [(factor, line) for factor, line in values.items() if line]
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}

@@ -124,12 +124,20 @@ def show_baselines(baselines: Mapping[str, "ScoreMapping"]) -> None:
             [name, *(score_text(s, mapping[s]) if s in mapping else "n/a" for s in scores)]
         )
     print_aligned(lines, numbers=len(scores))
-    reasons: dict[str, list[str]] = {}
+    for names, metrics, reason in missing(baselines):
+        tell(f"{', '.join(names)}: {', '.join(metrics)}: n/a: {reason}")
+
+
+def missing(baselines: Mapping[str, "ScoreMapping"]) -> list[tuple[list[str], list[str], str]]:
+    """The baselines and metrics without a score, and why; those of the same reason together."""
+    by_score: dict[tuple[str, str], list[str]] = {}
     for name, mapping in baselines.items():
         for metric, reason in mapping.unavailable.items():
-            reasons.setdefault(f"{metric}: n/a: {reason}", []).append(name)
-    for reason, names in reasons.items():
-        tell(f"{', '.join(names)}: {reason}")
+            by_score.setdefault((metric, reason), []).append(name)
+    by_names: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for (metric, reason), names in by_score.items():
+        by_names.setdefault((tuple(names), reason), []).append(metric)
+    return [(list(names), metrics, reason) for (names, reason), metrics in by_names.items()]
 
 
 def score_text(name: str, value: float, decimals: int = 3) -> str:

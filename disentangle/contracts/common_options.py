@@ -33,7 +33,7 @@ class Common(Plugin):
     variance: float = knob(
         default=0.5,
         above=0,
-        only_if=("likelihood", "gaussian"),
+        only_if=[("likelihood", "gaussian")],
         help="variance of the Gaussian likelihood, per pixel; 0.5 gives the summed squared error",
     )
 
@@ -53,14 +53,14 @@ class Training(Plugin):
     lr_steps: int = knob(
         default=0,
         min=0,
-        only_if=("lr_schedule", "cosine", "cosine-cycles"),
+        only_if=[("lr_schedule", "cosine", "cosine-cycles")],
         added=True,
         help="step at which the learning rates have first fallen to lr_end; 0: the last",
     )
     lr_end: float = knob(
         default=0.0,
         min=0,
-        only_if=("lr_schedule", "cosine", "cosine-cycles"),
+        only_if=[("lr_schedule", "cosine", "cosine-cycles")],
         added=True,
         help="learning rate at the end of the cosine",
     )
@@ -68,7 +68,7 @@ class Training(Plugin):
     weight_decay: float = knob(
         default=0.01,
         min=0,
-        only_if=("optimizer", "adamw"),
+        only_if=[("optimizer", "adamw")],
         added=True,
         help="weight decay of AdamW",
     )

@@ -45,6 +45,7 @@ class Dataset(ABC):
         view_record: the choices made by `view`; empty for the whole dataset.
         correlation: the lines near which training draws more images; see `correlate` in `view`.
         whole: the dataset that this one is a view of, or itself.
+        noun: what it is made of, in messages: `images` or `vectors`.
     """
 
     image_shape: tuple[int, int, int]

@@ -10,8 +10,8 @@ import inspect
 import math
 import sys
 import typing
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast, dataclass_transform
 
 from disentangle._utils.text import as_whole, whole
 from disentangle.errors import UsageError, true_name
@@ -19,6 +19,9 @@ from disentangle.errors import UsageError, true_name
 T = TypeVar("T")
 
 LARGEST = 2**63 - 1
+
+Condition: TypeAlias = tuple[str, ...]
+"""(other knob, value, ...): the other knob has one of these values."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,15 +37,10 @@ class Knob:
     max: float | None = None
     names: Iterable[str] | Callable[[], Iterable[str]] = ()
     normalised: bool = False
-    only_if: tuple[str, ...] | None = None
-    and_if: tuple[str, ...] | None = None
+    conditions: tuple[Condition, ...] = ()
+    """All of them must hold for the knob to have an effect."""
     added: bool = False
     rise: bool = False
-
-    @property
-    def conditions(self) -> tuple[tuple[str, ...], ...]:
-        """The conditions under which the knob has an effect: (other knob, value, ...), ..."""
-        return tuple(condition for condition in (self.only_if, self.and_if) if condition)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -114,8 +112,7 @@ def knob(
     max: float | None = None,
     choices: Callable[[], Iterable[str]] | None = None,
     normalised: bool = False,
-    only_if: tuple[str, ...] | None = None,
-    and_if: tuple[str, ...] | None = None,
+    only_if: Sequence[Condition] | Condition = (),
     added: bool = False,
     rise: bool = False,
 ) -> T:
@@ -133,9 +130,9 @@ def knob(
             its normalised form, beta_norm = beta M / N (Higgins et al. 2017), and reports before
             training whether it is large enough for collapse. Do not set it for the weight of
             another function of the KL, such as |KL - C|.
-        only_if: (other knob, value, ...): the knob has an effect only if the other knob has one of
-            these values; giving it otherwise is an error.
-        and_if: a second condition of this form, which must hold too.
+        only_if: conditions [(other knob, value, ...), ...]: the knob has an effect only if each of
+            these other knobs has one of its values; giving it otherwise is an error. A single
+            condition need not be in a list.
         added: the knob was added after the plugin's first release and changes nothing at its
             default. The plugin then keeps its version, and a record without the knob implies its
             default.
@@ -149,12 +146,17 @@ def knob(
         "max": max,
         "choices": choices,
         "normalised": normalised,
-        "only_if": only_if,
-        "and_if": and_if,
+        "conditions": conditions_of(only_if),
         "added": added,
         "rise": rise,
     }
     return dataclasses.field(default=default, metadata={"knob": metadata})
+
+
+def conditions_of(only_if: Sequence[Condition] | Condition) -> tuple[Condition, ...]:
+    """The conditions that `only_if` of `knob` stands for; a tuple of words is one of them."""
+    alone = bool(only_if) and isinstance(only_if[0], str)
+    return cast("tuple[Condition, ...]", (only_if,) if alone else tuple(only_if))
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(knob,))

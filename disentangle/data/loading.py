@@ -135,6 +135,11 @@ def check_some(dataset: Dataset) -> None:
 
 def check_obeys(dataset: Dataset, image_size: int | None, channels: int | None) -> None:
     """Raise a UsageError if the images do not have the size that the user asked for."""
+    if isinstance(dataset, Vectors) and (image_size is not None or channels is not None):
+        raise UsageError(
+            f"'{dataset.name}' has vectors, not images: runs encode images alone, and --image-size "
+            "and --channels are for images too"
+        )
     depth, height, width = dataset.image_shape
     for option, asked, sizes in (
         ("--image-size", image_size, {height, width}),

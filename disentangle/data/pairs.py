@@ -23,8 +23,6 @@ Pairs: TypeAlias = Literal[
     "changes", "changes_fixed", "uniform", "uniform_fixed", "locatello2020", "laplace"
 ]
 """How pairs are drawn; see `draw_pairs`."""
-
-
 DrawLabels: TypeAlias = Callable[[Index, np.random.Generator], Index]
 """Draws the labels of the second images on the whole grid, from those of the first, [N, all]."""
 TRIES = 1_000_000
@@ -112,13 +110,13 @@ def check_pairs(
     Raises:
         UsageError: `draw_pairs` would fail, or would pair an image with nothing but itself.
     """
-    grid = _grid_of(dataset)
-    _distribution(grid, dataset, pairs, changes, rate, categorical)
+    _grid_of(dataset)
+    assert isinstance(dataset, Labelled)
+    laplace = pairs == "laplace"
+    names = moving_factors(dataset, categorical) if laplace else list(dataset.factors)
     if isinstance(dataset, Grid):
         return
     assert isinstance(dataset, LabelledSubset)
-    laplace = pairs == "laplace"
-    names = moving_factors(dataset, categorical) if laplace else list(dataset.factors)
     numbers = _numbers_of_changes(pairs, changes, len(names))
     partners = _images_by_changes(dataset, names)[numbers].sum(0)
     if not partners.all():

@@ -203,7 +203,7 @@ def true_spec(spec: str) -> str:
 
 def is_default(kind: type[Metric[Any]], *, dependent: bool, real: bool) -> bool:
     """True if a metric is computed when none is named, for dependent or real factors or others."""
-    if real and kind.by_default_if_real:
+    if real and kind.by_default_if_real and not (dependent and kind.assumes_independence):
         return True
     if dependent:
         return kind.by_default_if_dependent or (kind.by_default and not kind.assumes_independence)

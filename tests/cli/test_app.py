@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -392,7 +393,7 @@ def test_train_without_a_dataset_lists_the_datasets(command):
     code, out, err = command("train", "Beta-VAE")
     assert (code, out) == (2, "")
     assert "Run `disentangle train beta-vae DATASET`" in err
-    assert "  dsprites           Squares, ellipses and hearts" in err
+    assert re.search("  dsprites +Squares, ellipses and hearts", err)
 
 
 def test_train_of_an_unknown_model_suggests_one_or_lists_them(command):

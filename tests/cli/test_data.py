@@ -1,6 +1,7 @@
 """The command line's datasets: listed, prepared, shown, verified, held out, and one's own."""
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -410,7 +411,10 @@ def test_vectors_are_shown_without_a_sheet_and_there_is_nothing_to_verify(comman
     code, out, err = command("data", "show", name, "--data-dir", tmp_path)
     assert code == 0
     assert f"{name}: 200 vectors, 5 x 1 x 1" in out
+    assert re.search("kinds +continuous: source_1, source_2, source_3, source_4, source_5", out)
     assert "sheet" not in out + err
+    code, _, err = command("data", "show", name, "--image-size", 32, "--data-dir", tmp_path)
+    assert (code, "has vectors, not images" in err) == (2, True)
     code, _, err = command("data", "sheet", name, "--data-dir", tmp_path)
     assert (code, "has vectors, not images" in err) == (1, True)
     code, _, err = command("data", "verify", name, "--data-dir", tmp_path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from disentangle.cli.output import print_aligned, show_baselines
+from disentangle.cli.output import missing, print_aligned, show_baselines
 from disentangle.cli.show_scores import show_details
 from disentangle.runs.score_records import DetailRecord
 from disentangle.runs.scores import read_scores
@@ -113,3 +113,15 @@ def test_table_in_a_terminal_has_every_number_whole(terminal, width):
     assert "|" not in text
     for i in range(1, 6):
         assert text.count(f"{i / 7:.3f}") == 2
+
+
+def test_reasons_for_missing_scores_name_what_they_are_of_once():
+    baselines = {
+        "oracle": ScoreMapping([]),
+        "pixels": ScoreMapping([], {"sap": "too slow"}),
+        "noise": ScoreMapping([], {"sap": "too slow", "mig": "none", "mcc": "none"}),
+    }
+    assert missing(baselines) == [
+        (["pixels", "noise"], ["sap"], "too slow"),
+        (["noise"], ["mig", "mcc"], "none"),
+    ]

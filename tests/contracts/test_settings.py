@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from disentangle.cli.train import model_command
 from disentangle.contracts import entry_points, registry
-from disentangle.contracts.plugin import Plugin, knob
+from disentangle.contracts.plugin import Plugin, knob, knobs
 from disentangle.contracts.settings import normalised_forms, option_knobs, parse_spec, resolve
 from disentangle.errors import UsageError
 
@@ -75,7 +75,7 @@ class Twofold(Plugin):
 
     kind: Literal["a", "b"] = knob(default="a", help="a kind")
     size: Literal["s", "m"] = knob(default="s", help="a size")
-    depth: int = knob(default=2, help="a depth", only_if=("kind", "a"), and_if=("size", "s"))
+    depth: int = knob(default=2, help="a depth", only_if=[("kind", "a"), ("size", "s")])
 
 
 def test_both_conditions_of_a_knob_must_hold():
@@ -86,6 +86,23 @@ def test_both_conditions_of_a_knob_must_hold():
             resolve(Twofold, {"depth": 3, name: value})
         left = resolve(Twofold, {name: value}, preset={"depth": 3})["depth"]
         assert (left.value, left.origin) == (2, "default")
+
+
+class Single(Plugin):
+    """A knob with one condition, in a list and alone."""
+
+    kind: Literal["a", "b", "c"] = knob(default="a", help="a kind")
+    depth: int = knob(default=2, help="a depth", only_if=("kind", "a", "b"))
+    width: int = knob(default=2, help="a width", only_if=[("kind", "a", "b")])
+
+
+@pytest.mark.parametrize("name", ["depth", "width"])
+def test_a_single_condition_need_not_be_in_a_list(name):
+    assert knobs(Single)[name].conditions == (("kind", "a", "b"),)
+    assert resolve(Single, {name: 3, "kind": "b"})[name].value == 3
+    with pytest.raises(UsageError, match=f"{name} has no effect while kind is c"):
+        resolve(Single, {name: 3, "kind": "c"})
+    assert knobs(Single)["kind"].conditions == ()
 
 
 def test_spec_of_a_metric():

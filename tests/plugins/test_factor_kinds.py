@@ -10,6 +10,7 @@ from disentangle.contracts.dataset import Grid, Index
 from disentangle.data.array_datasets import as_dataset
 from disentangle.data.location import Location
 from disentangle.data.prepared import Content, Preparation
+from disentangle.runs.records import DatasetRecord
 from disentangle_plugins.datasets import (
     cars3d,
     chairs,
@@ -99,3 +100,4 @@ def test_kinds_are_no_part_of_the_fingerprint(tmp_path) -> None:
         Preparation(folder=tmp_path, version=1).get(lambda stack: pytest.fail("prepared again"))
     )
     assert plain.fingerprint == data.fingerprint
+    assert DatasetRecord.of(data) == DatasetRecord.of(plain)

@@ -98,6 +98,16 @@ def test_interventions_set_one_factor_and_keep_the_others():
         assert (group == second[:6, :2]).all()
 
 
+def test_interventions_are_on_images_drawn_by_correlated_factors():
+    view = Factors({"a": 5, "b": 5, "c": 2}).view(correlate="a,b=0.000001")
+    index, factors = interventions(view, 40, rng())
+    labels = view.every_label(index)
+    set_c = labels[factors == 2]
+    assert (set_c[:, 0] == set_c[:, 1]).all()
+    assert len(np.unique(set_c[:, 0])) == 5
+    assert (labels[factors == 0][:, 0] != labels[factors == 0][:, 1]).any()
+
+
 def test_trees_that_do_not_read_the_sensitive_factor_are_fair():
     result = Fairness(train=500, test=20).score(coded(lambda u: u), rng())
     assert result["fairness"] == result["fairness/max"] == 0

@@ -480,6 +480,18 @@ def test_another_authors_default_metric_is_left_out_only_if_it_assumes_independe
     assert not is_default(Mine, dependent=True, real=False)
 
 
+@pytest.mark.parametrize(("assumes", "dependent"), [(True, True), (True, False), (False, True)])
+def test_default_metric_for_real_numbers_is_left_out_only_if_it_assumes_independence(
+    assumes, dependent
+):
+    class Mine:
+        by_default, by_default_if_dependent, by_default_if_real = False, False, True
+        assumes_independence = assumes
+
+    assert is_default(Mine, dependent=dependent, real=True) == (not (assumes and dependent))
+    assert not is_default(Mine, dependent=dependent, real=False)
+
+
 def test_factors_are_chosen_and_part_of_what_a_score_is(run):
     score(run, ["mig:samples=50"], factors=["x", "y"])
     score(run, ["mig:samples=50"])

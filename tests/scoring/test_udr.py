@@ -183,6 +183,19 @@ def test_runs_are_compared_by_their_posteriors(runs):
     np.testing.assert_allclose(found.scores, np.nanmedian(found.pairs, axis=0))
 
 
+def test_all_images_count_alike_where_training_drew_them_by_correlated_factors(strangers, tmp_path):
+    pair = {"correlate": ["side,x=0.1"], "results": tmp_path, **QUICK}
+    runs = [train("vae", "tiny", seed=seed, **pair) for seed in (1, 2)]
+    alike, dataset = [], runs[0].dataset.whole
+    index = numpy_rng(0, "udr").integers(0, len(dataset), 60)
+    for run in runs:
+        code = run.code(dataset.images(index))
+        alike.append((code.mean.double().numpy(), code.kl().mean(0).numpy()))
+    expected = udr(*zip(*alike, strict=True), threshold=1e-5, alpha=1e-3)
+    found = udr_of_runs(runs, samples=60, threshold=1e-5, alpha=1e-3)
+    assert found.scores == pytest.approx(list(expected), abs=1e-3)
+
+
 def test_latents_count_from_a_kl_on(runs):
     _, kl = posteriors(runs[1:], 60)
     first, second = sorted(float(nats.max()) for nats in kl)

@@ -51,7 +51,7 @@ LAWS: Mapping[str, Callable[[Floats], Floats]] = {
 }
 """Law -> its quantile function, of variance 1."""
 SEGMENTS = 40
-MEANS, VARIANCES = (-3, 3), (0.1, 1)  # of a source in a segment, drawn uniformly from these
+MEAN, LEAST = 1.0, 0.1  # largest mean, and least standard deviation, of a source in a segment
 INERTIA = 0.7  # of autoregressive sources
 ORDERED = ("segments", "autoregressive")  # laws of rows in an order
 FORMS = {"gaussian": 2, "copies": 2, "functions": 3}
@@ -151,9 +151,11 @@ def uniform(rng: np.random.Generator, size: Size) -> Floats:
 def segmented(size: Size, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
     """Draw the segment of each row, in order, and the sources within the segments."""
     segment = np.arange(size.images) * SEGMENTS // size.images
-    mean = rng.uniform(*MEANS, (SEGMENTS, size.sources))[segment]
-    variance = rng.uniform(*VARIANCES, (SEGMENTS, size.sources))[segment]
-    return segment, mean + np.sqrt(variance) * rng.standard_normal(mean.shape)
+    shape = (SEGMENTS, size.sources)
+    mean, deviation = rng.uniform(-MEAN, MEAN, shape), LEAST ** rng.random(shape)
+    return segment, mean[segment] + deviation[segment] * rng.standard_normal(
+        (size.images, size.sources)
+    )
 
 
 def autoregressive(size: Size, rng: np.random.Generator) -> Floats:
@@ -173,7 +175,8 @@ def correlated(size: Size, correlation: float, rng: np.random.Generator) -> Floa
 
 def standard(sources: Floats) -> Floats:
     """The sources with mean 0 and variance 1 in these rows."""
-    return (sources - sources.mean(axis=0)) / sources.std(axis=0)
+    scaled: Floats = (sources - sources.mean(axis=0)) / sources.std(axis=0)
+    return scaled
 
 
 def mixed(sources: Floats, layers: int, rng: np.random.Generator) -> Floats:
@@ -189,7 +192,8 @@ def mixed(sources: Floats, layers: int, rng: np.random.Generator) -> Floats:
 
 def squared_steps(column: Floats) -> Floats:
     """The squared differences of all pairs, [N, N]."""
-    return np.subtract.outer(column, column) ** 2
+    steps: Floats = np.subtract.outer(column, column)
+    return steps**2
 
 
 def dependence(sources: Floats, rng: np.random.Generator) -> tuple[float, int]:

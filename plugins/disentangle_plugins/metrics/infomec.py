@@ -414,21 +414,19 @@ class InfoMEC(Metric[Labelled]):
     neighbours: int = knob(
         default=NEIGHBOURS,
         min=1,
-        only_if=("codes", "auto", "real"),
-        and_if=("variant", "custom"),
+        only_if=[("codes", "auto", "real"), ("variant", "custom")],
         help="number of neighbours with the same label",
     )
     active: float = knob(
         default=ACTIVE,
         min=0,
         max=1,
-        only_if=("codes", "auto", "real"),
-        and_if=("variant", "custom"),
+        only_if=[("codes", "auto", "real"), ("variant", "custom")],
         help="minimum range of an active latent, as a share of the widest range",
     )
     out_of_sample: bool = knob(
         default=False,
-        only_if=("variant", "custom"),
+        only_if=[("variant", "custom")],
         help="evaluate InfoE on held-out images, half as many as it is fitted on",
     )
     factor_bins: int = factor_bins(only_if=("information", "bins"))

@@ -235,14 +235,14 @@ class MCC(Metric[Labelled]):
     cyclic: Literal["numbers", "angles"] = knob(
         default="numbers",
         added=True,
-        only_if=("correlation", "pearson"),
+        only_if=[("correlation", "pearson")],
         help="cyclic factors as numbers, or as angles: the multiple correlation of a latent with "
         "their cosine and sine",
     )
     crossfit: bool = knob(
         default=False,
         added=True,
-        only_if=("correlation", "pearson", "spearman"),
+        only_if=[("correlation", "pearson", "spearman")],
         help="learn assignment and signs on four fifths of the images, correlate on the other",
     )
     permutations: int = knob(

@@ -218,7 +218,7 @@ class R2(Metric[Labelled]):
     )
     variance: Literal["test", "values"] = knob(
         default="test",
-        only_if=("direction", "codes-to-factors"),
+        only_if=[("direction", "codes-to-factors")],
         help="denominator: variance of the test images, or of the factor's values",
     )
     across: bool = knob(

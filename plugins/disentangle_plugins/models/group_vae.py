@@ -40,7 +40,7 @@ class GroupVAE(Model):
     changes: int = knob(
         default=1,
         min=0,
-        only_if=("pairs", "changes", "changes_fixed"),
+        only_if=[("pairs", "changes", "changes_fixed")],
         help="maximum number of factors changed in a pair; 0: drawn from 1 to K - 1",
     )
     pairs: Pairs = knob(
@@ -55,13 +55,13 @@ class GroupVAE(Model):
         default=1.0,
         above=0,
         added=True,
-        only_if=("pairs", "laplace"),
+        only_if=[("pairs", "laplace")],
         help="rate of the steps of factors; the larger, the shorter and rarer",
     )
     categorical: str = knob(
         default="none",
         added=True,
-        only_if=("pairs", "laplace"),
+        only_if=[("pairs", "laplace")],
         help="factors that never change, joined by +",
     )
 

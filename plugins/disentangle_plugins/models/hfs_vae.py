@@ -45,7 +45,7 @@ class HFSVAE(Model):
     scale: float = knob(
         default=1.0,
         min=0,
-        only_if=("scale_over", "batch", "latents"),
+        only_if=[("scale_over", "batch", "latents")],
         help="weight of the scale term",
     )
     kl_warmup: int = knob(

@@ -43,18 +43,18 @@ class SlowVAE(Model):
     rate: float = knob(
         default=1.0,
         above=0,
-        only_if=("pairs", "laplace"),
+        only_if=[("pairs", "laplace")],
         help="rate of the steps of factors; the larger, the shorter and rarer",
     )
     categorical: str = knob(
         default="none",
-        only_if=("pairs", "laplace"),
+        only_if=[("pairs", "laplace")],
         help="factors that never change, joined by +",
     )
     changes: int = knob(
         default=1,
         min=0,
-        only_if=("pairs", "changes", "changes_fixed"),
+        only_if=[("pairs", "changes", "changes_fixed")],
         help="maximum number of factors changed in a pair; 0: drawn from 1 to K - 1",
     )
     kl_warmup: int = knob(
