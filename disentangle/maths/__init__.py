@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from disentangle.maths.matching import equal_count_bins as equal_count_bins
     from disentangle.maths.matching import information_in_equal_bins as information_in_equal_bins
     from disentangle.maths.matching import matched_latents as matched_latents
+    from disentangle.maths.neighbour_shares import neighbour_shares as neighbour_shares
+    from disentangle.maths.neighbour_shares import real_numbers as real_numbers
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
     from disentangle.maths.probes import prevalence as prevalence
     from disentangle.maths.probes import small_fit as small_fit
@@ -94,10 +96,12 @@ _HOMES = {
     "log_weights": "aggregate_posterior",
     "matched_latents": "matching",
     "mutual_information": "information",
+    "neighbour_shares": "neighbour_shares",
     "numeric_targets": "targets",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
     "randomised_dependence": "correlation",
+    "real_numbers": "neighbour_shares",
     "regression": "targets",
     "sine_bases": "correlation",
     "small_fit": "probes",
