@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from disentangle.contracts.external_encoder import ExternalEncoder as ExternalEncoder
     from disentangle.contracts.metric import Detail as Detail
     from disentangle.contracts.metric import Metric as Metric
+    from disentangle.contracts.metric import RealFactors as RealFactors
     from disentangle.contracts.metric import Scores as Scores
     from disentangle.contracts.metric import factor_bins as factor_bins
     from disentangle.contracts.model import Batch as Batch
@@ -76,6 +77,7 @@ _HOMES = {
     "Model": "contracts.model",
     "Plugin": "contracts.plugin",
     "Posterior": "contracts.model",
+    "RealFactors": "contracts.metric",
     "Reference": "contracts.references",
     "Run": "runs.run",
     "RunAudit": "auditing.training_order",

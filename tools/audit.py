@@ -4,7 +4,8 @@ Run `python -m tools.audit` after a change of one of these, and after
 
     disentangle audit -o results/audit
 
-which audits all metrics; a test compares the page with them.
+which audits all metrics; a test compares the page with them. `results/audit-continuous/` has one
+seed of the cases of continuous factors.
 """
 
 import json
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from disentangle.auditing.cases import CASES
@@ -21,6 +23,7 @@ from disentangle.auditing.tables import factors_of, ratio_text
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "audit.md"
 RESULT = ROOT / "results" / "audit"
+CONTINUOUS = ROOT / "results" / "audit-continuous" / "audit.json"
 COPY = ROOT / "docs" / "audit-page.html"
 
 GUARD = (
@@ -52,6 +55,7 @@ def page(text: str) -> str:
     """The page with its tables as they should be."""
     tables = {"cases": cases(), "expectations": expectations(), "scores": scores()}
     tables["comparison"] = comparison()
+    tables["dependent"] = dependent()
     for name, rows in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
@@ -109,6 +113,30 @@ def comparison() -> list[str]:
         for codes, case, score, theirs in GUARD
     ]
     return table(("codes", "score", "theirs", "ours"), rows, numbers=2)
+
+
+DEPENDENT = (
+    ("independent", "normal factors"),
+    ("correlated, 0.9", "correlated normals"),
+    ("a copy, 0.99", "copied normal factor"),
+    ("a sum", "sum of two normals"),
+)
+"""Heading of a column, and the case of its scores at the last amount."""
+
+
+def dependent() -> list[str]:
+    """The table of perfect codes of continuous factors, and whether the score stays."""
+    cells = {(c["score"], c["case"]): c for c in json.loads(CONTINUOUS.read_text())["cells"]}
+    rows = []
+    for name in dict.fromkeys(score for score, _ in cells):
+        own = [cells[name, case] for _, case in DEPENDENT]
+        if not own[0]["values"]:
+            continue
+        last = [fmean(cell["values"][-1]["scores"]) for cell in own]
+        judged = {cell["verdict"] for cell in own[1:]}
+        said = "fall" if "fails" in judged else "stay" if "holds" in judged else "not judged"
+        rows.append((f"`{name}`", *(f"{value:.2f}" for value in last), said))
+    return table(("score", *(heading for heading, _ in DEPENDENT), "perfect codes"), rows)
 
 
 def failures() -> dict[str, list[str]]:

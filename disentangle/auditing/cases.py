@@ -12,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.auditing.factor_sets import (
+    ContinuousRows,
     FactorSet,
+    continuous,
+    continuous_copy,
+    continuous_function,
     correlated,
     function_of_two,
     grid,
@@ -45,7 +49,7 @@ class Factors:
     def of(cls, data: FactorSet) -> "Factors":
         """The factors of a set."""
         labels = data.labels(np.arange(len(data)))
-        return cls(labels, standardised(labels))
+        return cls(labels, standardised(data.reals if isinstance(data, ContinuousRows) else labels))
 
 
 def oracle(factors: Factors, rng: np.random.Generator, amount: float) -> Numbers:
@@ -318,6 +322,50 @@ ALL_CASES = (
         oracle,
         "The best code where one factor follows from two others: still at the maximum.",
         rows=lambda rng, amount: function_of_two(ROWS, rng),
+        quick=False,
+    ),
+    Case(
+        "normal factors",
+        oracle,
+        "The best code of normal factors: each score is at its maximum.",
+        rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
+    ),
+    Case(
+        "normal factors, mixed",
+        mixed,
+        "Every latent holds a part of every normal factor, and all information stays.",
+        rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
+        quick=False,
+    ),
+    Case(
+        "normal factors, noise",
+        noise,
+        "Nothing is known of any normal factor: each score is 0.",
+        rows=lambda rng, amount: continuous(ROWS, 0.0, rng),
+    ),
+    Case(
+        "correlated normals",
+        oracle,
+        "The best code of normal factors that correlate: the scores are those of independent ones.",
+        (0.0, 0.3, 0.6, 0.9),
+        "correlation",
+        rows=lambda rng, amount: continuous(ROWS, amount, rng),
+        quick=False,
+    ),
+    Case(
+        "copied normal factor",
+        oracle,
+        "The best code where one normal factor nearly copies another: still at the maximum.",
+        (0.0, 0.5, 0.9, 0.99),
+        "correlation",
+        rows=lambda rng, amount: continuous_copy(ROWS, amount, rng),
+        quick=False,
+    ),
+    Case(
+        "sum of two normals",
+        oracle,
+        "The best code where one normal factor follows from two others: still at the maximum.",
+        rows=lambda rng, amount: continuous_function(ROWS, rng),
         quick=False,
     ),
     Case(

@@ -78,6 +78,25 @@ class FactorRows(NoImages, Labelled):
         return FactorRows(self._labels[order], self.dependence)
 
 
+class ContinuousRows(FactorRows):
+    """Rows of continuous factors, whose labels are the ranks of their numbers.
+
+    Args:
+        reals: the numbers, [N, K].
+        dependence: how the factors depend on one another, in words; empty if they do not.
+    """
+
+    def __init__(self, reals: NDArray[np.float64], dependence: str = "") -> None:
+        super().__init__(reals.argsort(axis=0).argsort(axis=0), dependence)
+        self.reals = reals
+        self.name = f"{len(reals):,} rows of real numbers"
+        self.kinds = dict.fromkeys(self.every_factor, "continuous")
+        self.numbers = {
+            name: tuple(np.sort(column).tolist())
+            for name, column in zip(self.every_factor, reals.T, strict=True)
+        }
+
+
 def grid(name: str) -> FactorGrid:
     """A grid by name; see `GRIDS`."""
     return FactorGrid(GRIDS[name])
@@ -91,10 +110,16 @@ def correlated(rows: int, rho: float, rng: np.random.Generator) -> FactorRows:
         rho: the correlation of each pair of the underlying normal numbers, 0 to 1.
         rng: draws the rows.
     """
+    words = f"every pair of factors is correlated with {rho:g}" if rho else ""
+    return FactorRows(in_bins(correlated_numbers(rows, rho, rng)), words)
+
+
+def correlated_numbers(rows: int, rho: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Normal numbers, all pairs of whose columns are correlated with `rho`, [rows, FACTORS]."""
     common = rng.standard_normal((rows, 1))
     own = rng.standard_normal((rows, FACTORS))
-    words = f"every pair of factors is correlated with {rho:g}" if rho else ""
-    return FactorRows(in_bins(np.sqrt(rho) * common + np.sqrt(1 - rho) * own), words)
+    numbers: NDArray[np.float64] = np.sqrt(rho) * common + np.sqrt(1 - rho) * own
+    return numbers
 
 
 def noisy_copy(rows: int, share: float, rng: np.random.Generator) -> FactorRows:
@@ -110,6 +135,26 @@ def function_of_two(rows: int, rng: np.random.Generator) -> FactorRows:
     labels = independent_labels(rows, rng)
     labels[:, -1] = (labels[:, 0] + labels[:, 1]) // 2
     return FactorRows(labels, "the last factor is a function of the first two")
+
+
+def continuous(rows: int, rho: float, rng: np.random.Generator) -> ContinuousRows:
+    """Normal factors, all pairs of which are correlated with `rho`, 0 to 1."""
+    words = f"every pair of factors is correlated with {rho:g}" if rho else ""
+    return ContinuousRows(correlated_numbers(rows, rho, rng), words)
+
+
+def continuous_copy(rows: int, rho: float, rng: np.random.Generator) -> ContinuousRows:
+    """Independent normal factors, but for the last, which is correlated with the first."""
+    reals = rng.standard_normal((rows, FACTORS))
+    reals[:, -1] = rho * reals[:, 0] + np.sqrt(1 - rho**2) * reals[:, -1]
+    return ContinuousRows(reals, f"the last factor is correlated with the first with {rho:g}")
+
+
+def continuous_function(rows: int, rng: np.random.Generator) -> ContinuousRows:
+    """Independent normal factors, but for the last, which is the sum of the first two."""
+    reals = rng.standard_normal((rows, FACTORS))
+    reals[:, -1] = reals[:, 0] + reals[:, 1]
+    return ContinuousRows(reals, "the last factor is the sum of the first two")
 
 
 def repeated(rows: int, times: int, rng: np.random.Generator) -> FactorRows:
@@ -128,7 +173,7 @@ def in_bins(numbers: NDArray[np.float64]) -> Index:
     return (ranks * VALUES // len(numbers)).astype(np.int64)
 
 
-def standardised(labels: Index) -> NDArray[np.float64]:
+def standardised(labels: Index | NDArray[np.float64]) -> NDArray[np.float64]:
     """The factors with mean 0 and standard deviation 1, [N, K]."""
     numbers: NDArray[np.float64] = labels - labels.mean(axis=0)
     spread = numbers.std(axis=0)

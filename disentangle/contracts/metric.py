@@ -139,16 +139,23 @@ class Metric(Plugin, ABC, Generic[D]):
         """
 
 
-def factor_bins(default: int = 20, *, equal: Literal["width", "count"] = "width") -> int:
+def factor_bins(
+    default: int = 20,
+    *,
+    equal: Literal["width", "count"] = "width",
+    only_if: tuple[str, ...] | None = None,
+) -> int:
     """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers.
 
     Args:
         default: the default number of bins.
         equal: `width` for a metric of `bins`, `count` for one of `quantiles`.
+        only_if: (other knob, value, ...) if it bins only then; see `knob`.
     """
     return knob(
         default=default,
         min=2,
         added=True,
+        only_if=only_if,
         help=f"equal-{equal} bins of each factor of real numbers",
     )

@@ -14,7 +14,7 @@ from disentangle.figures.palette import INK
 if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
 
-WIDTH, CELL, ROW = 6.9, 0.145, 0.135  # inches
+WIDTH, CELL, ROW = 6.9, 0.13, 0.135  # inches
 FILLS: Mapping[Verdict, str] = {
     "holds": "#BFE3D6",
     "fails": "#B34700",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from disentangle.maths.correlation import angular_correlation as angular_correlation
     from disentangle.maths.correlation import angular_correlations as angular_correlations
     from disentangle.maths.correlation import canonical_correlations as canonical_correlations
+    from disentangle.maths.correlation import circle as circle
     from disentangle.maths.correlation import circular_correlation as circular_correlation
     from disentangle.maths.correlation import largest_correlations as largest_correlations
     from disentangle.maths.correlation import (
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from disentangle.maths.matching import equal_count_bins as equal_count_bins
     from disentangle.maths.matching import information_in_equal_bins as information_in_equal_bins
     from disentangle.maths.matching import matched_latents as matched_latents
+    from disentangle.maths.neighbour_shares import neighbour_shares as neighbour_shares
+    from disentangle.maths.neighbour_shares import real_numbers as real_numbers
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
     from disentangle.maths.probes import prevalence as prevalence
     from disentangle.maths.probes import small_fit as small_fit
@@ -65,6 +68,7 @@ _HOMES = {
     "angular_correlation": "correlation",
     "angular_correlations": "correlation",
     "canonical_correlations": "correlation",
+    "circle": "correlation",
     "circular_correlation": "correlation",
     "codes_and_labels": "inputs",
     "codes_and_values": "inputs",
@@ -94,10 +98,12 @@ _HOMES = {
     "log_weights": "aggregate_posterior",
     "matched_latents": "matching",
     "mutual_information": "information",
+    "neighbour_shares": "neighbour_shares",
     "numeric_targets": "targets",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
     "randomised_dependence": "correlation",
+    "real_numbers": "neighbour_shares",
     "regression": "targets",
     "sine_bases": "correlation",
     "small_fit": "probes",

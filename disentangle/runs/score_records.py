@@ -66,6 +66,14 @@ class DetailRecord(Record):
     """What a value is, with its unit; empty if the metric does not say it, and in older records."""
 
 
+class FactorDependence(Record):
+    """Two scored factors that depend on each other."""
+
+    factors: tuple[str, str]
+    v: float
+    """Cramer's V of the two, corrected for chance, 0 to 1."""
+
+
 class Score(Record):
     """A number and everything that defines its meaning; a missing score has a reason."""
 
@@ -95,6 +103,9 @@ class Score(Record):
     packages: dict[str, str]
     overlap: float | None = None
     """The share of test images that are also fitted on, for a metric that does both."""
+    dependence: FactorDependence | None = None
+    """The two scored factors that depend most on each other, for a metric that assumes that none
+    do; none if none do, and in older records."""
     detail: dict[str, DetailRecord] = Field(default_factory=dict)
     """The details of the metric's scores, stored with the first of them."""
 

@@ -147,6 +147,12 @@ def make_table(
     name, part, fingerprint = group.data
     trained = describe_view(group.runs[0].record.dataset.view) if group.runs else part
     absent = [model for data, model in selection.absent if data == group.data]
+    shown = [
+        score
+        for by_key in (*scores.values(), *outside.values())
+        for kept in by_key.values()
+        for score in kept
+    ]
     return Table(
         title,
         (name, part),
@@ -157,14 +163,11 @@ def make_table(
         scored="".join(views) or "all images" if len(views) == 1 and views != {trained} else "",
         warnings=warnings,
         representations=tuple(sorted({score.representation for score in every.values()})),
-        overlap=max(
-            (
-                s.overlap or 0.0
-                for by_key in (*scores.values(), *outside.values())
-                for kept in by_key.values()
-                for s in kept
-            ),
-            default=0.0,
+        overlap=max((score.overlap or 0.0 for score in shown), default=0.0),
+        dependence=max(
+            (score.dependence for score in shown if score.dependence),
+            key=lambda dependence: dependence.v,
+            default=None,
         ),
         statistic=statistic,
         ranking=ranking,

@@ -7,7 +7,7 @@ from typing import Any
 from disentangle._utils.html import never_failing
 from disentangle.errors import UsageError
 from disentangle.runs.records import Value, describe
-from disentangle.runs.score_records import ColumnKey
+from disentangle.runs.score_records import ColumnKey, FactorDependence
 from disentangle.score_tables.baseline_rows import CORRECTED
 from disentangle.score_tables.cells import Cell, Row
 from disentangle.score_tables.headings import representation_text
@@ -41,6 +41,8 @@ class Table:
     representations: tuple[str, ...] = ("mean",)
     overlap: float = 0.0
     """The largest share, over all scores, of a metric's test images that it was also fitted on."""
+    dependence: FactorDependence | None = None
+    """The largest dependence, over all scores, of two scored factors on each other."""
     statistic: Statistic = "mean"
     every_seed: bool = False
     """True to show the value of each seed."""
@@ -150,6 +152,13 @@ class Table:
         if self.overlap:
             part = f"Up to {share(self.overlap)} % of a metric's test images"
             notes.append(f"{part} were also in its training sample.")
+        if self.dependence:
+            first, second = self.dependence.factors
+            notes.append(
+                f"Factors depend on each other (Cramér's V of {first} and {second}: "
+                f"{self.dependence.v:.2f}), so that even perfect codes may score below 1; the "
+                "baseline `oracle` shows by how much."
+            )
         controls = [row.model for row in self.rows if row.baseline]
         if controls:
             notes.append(f"Baselines: {', '.join(controls)}.")

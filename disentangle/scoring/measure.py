@@ -18,6 +18,7 @@ from disentangle.contracts.source import Sampled, Source
 from disentangle.errors import InputWarning, MetricFailed, Unavailable
 from disentangle.runs.records import DatasetRecord, View, describe
 from disentangle.runs.score_records import DetailRecord, Score
+from disentangle.scoring.dependence import largest_dependence
 from disentangle.scoring.metric_spec import MetricResult, MetricSpec
 from disentangle.scoring.metric_traits import counts
 from disentangle.scoring.protocol import Protocol
@@ -235,7 +236,7 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
         MetricFailed: the metric raised an exception or returned something invalid.
     """
     began = time.perf_counter()
-    result, overlap = MetricResult({}, {}, {}, {}), None
+    result, overlap, dependence = MetricResult({}, {}, {}, {}), None, None
     try:
         if isinstance(source, str):
             raise Unavailable(source)
@@ -244,6 +245,8 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
         source.overlap = source.drawn = None
         result = request.metric.scores(source, request.seed)
         overlap = source.overlap
+        if request.metric.kind.assumes_independence:
+            dependence = largest_dependence(source.dataset)
         if not request.metric.kind.of_model:
             warn_of_few(min(len(source), source.drawn or len(source)))
     except Unavailable as error:
@@ -262,6 +265,7 @@ def measure(request: ScoreRequest, source: Source[Any] | str) -> list[Score]:
             seconds=seconds,
             packages=packages,
             overlap=overlap,
+            dependence=dependence,
             resolved=result.resolved,
             detail=details if number == 0 else {},
             **request.fields,

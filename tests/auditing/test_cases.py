@@ -7,7 +7,16 @@ from disentangle._utils.seeds import numpy_rng
 from disentangle.auditing import cases
 from disentangle.auditing.cases import CASES, Factors
 from disentangle.auditing.expectations import EXPECTATIONS
-from disentangle.auditing.factor_sets import correlated, function_of_two, grid, noisy_copy, repeated
+from disentangle.auditing.factor_sets import (
+    continuous,
+    continuous_copy,
+    continuous_function,
+    correlated,
+    function_of_two,
+    grid,
+    noisy_copy,
+    repeated,
+)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +206,27 @@ def test_a_function_of_two_factors_follows_from_both_and_from_neither():
     assert determines(labels[:, :2], labels[:, -1])
     assert not determines(labels[:, 0], labels[:, -1])
     assert not determines(labels[:, 1], labels[:, -1])
+
+
+def test_continuous_factors_correlate_as_they_say():
+    for data, pairs in (
+        (continuous(20_000, 0.6, rng()), [(0, 1, 0.6), (2, 4, 0.6)]),
+        (continuous_copy(20_000, 0.9, rng()), [(0, 4, 0.9), (0, 1, 0.0), (1, 4, 0.0)]),
+        (continuous_function(20_000, rng()), [(0, 4, 0.707), (1, 4, 0.707), (0, 1, 0.0)]),
+    ):
+        correlation = np.corrcoef(data.reals.T)
+        for i, k, expected in pairs:
+            assert correlation[i, k] == pytest.approx(expected, abs=0.03)
+
+
+def test_continuous_factors_are_their_numbers_beside_ranks():
+    data = continuous(300, 0.0, rng())
+    labels, factors = data.labels(np.arange(300)), Factors.of(data)
+    assert data.real_factors == tuple(data.factors)
+    assert (np.sort(labels, axis=0) == np.arange(300)[:, None]).all()
+    numbers = [np.asarray(data.numbers[name])[labels[:, k]] for k, name in enumerate(data.factors)]
+    assert (np.stack(numbers, axis=1) == data.reals).all()
+    assert factors.numbers == pytest.approx((data.reals - data.reals.mean(0)) / data.reals.std(0))
 
 
 def test_repeated_rows_repeat_in_factors_and_codes():

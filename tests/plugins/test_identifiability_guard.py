@@ -1,6 +1,7 @@
 """Scores of the arrays of identifiability-guard (Joshi et al. 2026), beside its own scores."""
 
 import json
+import re
 import warnings
 from functools import cache
 from statistics import fmean
@@ -78,3 +79,18 @@ def test_means_are_within_the_published_intervals(case, score):
     low, high = GUARD["published"][case][score]
     mean = fmean(each[score] for each in scores(case, score.partition("/")[0]))
     assert low - 1e-9 <= mean <= high + 1e-9
+
+
+def test_the_page_has_these_means():
+    section = (GOLDEN.parents[1] / "docs" / "metrics.md").read_text().partition("{ #guard }")[2]
+    rows = re.findall(r"^\| (D\d x E\d) \| (.+) \|$", section, re.MULTILINE)
+    headings = re.findall(r"`([a-z0-9/]+)`", section.partition("\n| --- ")[0].splitlines()[-1])
+    assert [case for case, _ in rows] == list(GUARD["values"])
+    for case, cells in rows:
+        for score, cell in zip(headings, cells.split(" | "), strict=True):
+            ours = fmean(each[score] for each in scores(case, score.partition("/")[0]))
+            theirs = fmean(each[score] for each in GUARD["values"][case])
+            mine, other = re.fullmatch(r"([\d.]+) \(([\d.]+)\)", cell).groups()
+            assert float(other) == pytest.approx(theirs, abs=0.0006)
+            # Of chance and rounding, see above.
+            assert float(mine) == pytest.approx(ours, abs=max(0.006, TOLERANCES[score] / 3)), case

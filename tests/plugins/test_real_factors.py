@@ -1,15 +1,20 @@
 """Metrics on factors of real numbers: perfect codes score as perfect, and noise low."""
 
+import re
 import warnings
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from disentangle import Labelled, score_codes
+from disentangle import Labelled, UsageError, score_codes
 from disentangle.contracts import registry
 from disentangle.scoring.measure import ScoreMapping
+from disentangle_plugins.metrics.infomec import explicitness_regression
 from disentangle_plugins.metrics.sap_r2 import with_angles
 
+ROOT = Path(__file__).parents[2]
 LIMITS = {
     "beta-vae-score": (0.99, 0.4),
     "factor-vae-score": (0.99, 0.45),
@@ -40,13 +45,15 @@ LIMITS = {
     "downstream/100": (0.3, 0.12),
 }
 """Score -> the least of perfect codes of independent continuous factors, and the most of noise."""
-NEITHER = {"omes", "sap", "tad", "fairness"}
-"""Metrics that have no score of continuous factors, or none that is 0 for noise."""
+NEITHER = {"omes", "sap", "tad", "fairness", "orthogonality"}
+"""Metrics that have no score of continuous factors, or none of which more is better."""
+CONTINUOUS = {"a": "continuous", "b": "continuous"}
 SPECS = {"downstream": "downstream:labels=100", "nk": "nk:epochs=10"}
 
 
+@cache
 def scored(codes: str, metric: str, kind: str = "continuous") -> ScoreMapping:
-    """Score perfect codes or noise of three factors, with a test set."""
+    """Score codes of three factors, 1,500 rows and 700 to test: the factors, circles, or noise."""
     rng = np.random.default_rng(0)
     v, w = rng.uniform(size=(1500, 3)), rng.uniform(size=(700, 3))
     z, x = v, w
@@ -92,6 +99,62 @@ def test_metrics_of_values_that_images_share_are_not_available(metric):
     assert "needs factors with a few values, but a, b and c have real numbers" in reason
 
 
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("mig", "mig"),
+        ("dcimig", "dcimig"),
+        ("infomec", "infomec/infom"),
+        ("infomec", "infomec/infoc"),
+    ],
+)
+def test_nearest_neighbours_read_the_numbers_of_perfect_codes(metric, score):
+    assert scored("oracle", f"{metric}:information=neighbours")[score] > 0.97
+
+
+@pytest.mark.parametrize("metric", ["mig", "dcimig"])
+def test_nearest_neighbours_find_little_in_noise(metric):
+    assert scored("noise", f"{metric}:information=neighbours")[metric] < 0.1
+
+
+def test_mig_by_neighbours_is_r2_of_gaussian_variables():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(4000, 2))
+    z = np.stack([v[:, 0], 0.6 * v[:, 1] + 0.8 * rng.normal(size=4000)], 1)
+    mig = score_codes(
+        z, v, names=["a", "b"], kinds=CONTINUOUS, metrics=["mig:information=neighbours"]
+    )["mig"]
+    assert mig == pytest.approx((1 + 0.36) / 2, abs=0.05)
+
+
+def test_infoe_of_numbers_is_the_r2_of_a_regression():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(500, 2))
+    z = v + rng.normal(size=v.shape)
+    infoe = score_codes(
+        z, v, names=["a", "b"], kinds=CONTINUOUS, metrics=["infomec:information=neighbours"]
+    )["infomec/infoe"]
+    assert infoe == pytest.approx(explicitness_regression(z, v))
+
+
+def test_neighbours_of_a_discrete_code_need_bins():
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(200, 2))
+    with pytest.warns(match="real codes; use information=bins"):
+        score_codes(
+            np.sign(v),
+            v,
+            names=["a", "b"],
+            kinds=CONTINUOUS,
+            metrics=["infomec:codes=integer,information=neighbours"],
+        )
+
+
+def test_bins_of_a_metric_by_neighbours_are_refused():
+    with pytest.raises(UsageError, match=r"factor_bins.*information"):
+        score_codes([[0.0]], [[0]], metrics=["mig:information=neighbours,factor_bins=3"])
+
+
 def test_tad_leaves_real_numbers_out():
     assert "factors of two values" in scored("oracle", "tad").unavailable["tad"]
 
@@ -127,3 +190,80 @@ def test_sap_r2_takes_the_angles_of_grids_if_asked():
     # The sine falls with most numbers of the turn, and the cosine with as many as it rises with.
     assert labels > 0.7
     assert angles == pytest.approx(0.5)
+
+
+TABLE_COLUMNS = {
+    "perfect": ("oracle", "continuous"),
+    "noise": ("noise", "continuous"),
+    "the angle": ("oracle", "cyclic=1"),
+    "cosine and sine": ("circles", "cyclic=1"),
+}
+"""Heading of a column in docs/concepts.md -> codes and kind of factors."""
+
+
+def section_of_kinds() -> str:
+    """The section of docs/concepts.md on kinds of factors."""
+    return (
+        (ROOT / "docs" / "concepts.md").read_text().partition("{ #kinds }")[2].partition("\n## ")[0]
+    )
+
+
+def table_after(heading: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the table of the section whose first heading is this."""
+    lines = section_of_kinds().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows[0], rows[2:]
+
+
+@pytest.mark.parametrize("row", table_after("score")[1], ids=lambda row: row[0].strip("`"))
+def test_the_page_has_the_scores_of_kinds(row):
+    headings, _ = table_after("score")
+    spec = row[0].strip("`")
+    name, colon, knobs = spec.partition(":")
+    metric = name.partition("/")[0] + colon + knobs
+    for heading, cell in zip(headings[1:], row[1:], strict=True):
+        codes, kind = TABLE_COLUMNS[heading]
+        assert scored(codes, metric, kind)[name] == pytest.approx(float(cell), abs=0.011), heading
+
+
+def test_the_page_says_how_each_metric_reads_real_numbers():
+    _, rows = table_after("metrics")
+    said = {metric: row[3] for row in rows for metric in re.findall(r"`([a-z0-9-]+)`", row[0])}
+    for name in registry.metrics.entries:
+        kind = registry.metrics.load(name)
+        if issubclass(kind.needs, Labelled):
+            reads = {"": "n/a"}.get(kind.real_factors, kind.real_factors)
+            assert said[name].startswith("left out" if name == "tad" else reads), name
+
+
+def test_a_component_of_cosine_and_sine_is_an_angle_to_mcc():
+    angle = np.random.default_rng(0).uniform(0, 1, (400, 3))
+    blocks = np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], 2)
+    scores = score_codes(
+        blocks,
+        angle,
+        names=["a", "b", "c"],
+        kinds=dict.fromkeys("abc", "cyclic=1"),
+        reduce="pca1",
+        metrics=["mcc:cyclic=angles"],
+    )
+    assert scores["mcc"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "rows", "least", "most"),
+    [
+        ("", 2000, 0.96, 0.98),
+        (":samples=1000", 2000, 0.72, 0.74),
+        (":information=neighbours", 1000, 0.995, 1),
+    ],
+)
+def test_mig_of_normal_factors_is_limited_by_bins(knobs, rows, least, most):
+    v = np.random.default_rng(0).normal(size=(rows, 2))
+    mig = score_codes(v, v, names=["a", "b"], kinds=CONTINUOUS, metrics=[f"mig{knobs}"])["mig"]
+    assert least < mig < most

@@ -10,6 +10,7 @@ import pytest
 from helpers.table_texts import texts
 
 from disentangle.runs.run import Run
+from disentangle.runs.score_records import FactorDependence
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import write_scores
 
@@ -134,6 +135,23 @@ def test_overlap_of_test_images_and_those_fitted_on_is_said(variant):
     assert "Up to 43 % of a metric's test images were also in its training sample." in table.caption
     (table,) = make_tables([variant("b", values=[{"value": 0.5}])])
     assert "fitted on" not in table.caption
+
+
+def test_dependence_of_factors_is_said(variant):
+    less, more = (
+        FactorDependence(factors=("x", name), v=v) for name, v in (("y", 0.3), ("z", 0.62))
+    )
+    values = [
+        {"value": 0.5, "dependence": less},
+        {"value": 0.5, "name": "sap", "metric": "sap", "dependence": more},
+    ]
+    (table,) = make_tables([variant("a", values=values)])
+    assert (
+        "Factors depend on each other (Cramér's V of x and z: 0.62), so that even perfect codes "
+        "may score below 1; the baseline `oracle` shows by how much."
+    ) in table.caption
+    (table,) = make_tables([variant("b", values=[{"value": 0.5}])])
+    assert "depend on each other" not in table.caption
 
 
 def test_failed_runs_are_told_from_unfinished_ones(variant):

@@ -38,10 +38,15 @@ def mine(tmp_path):
 def test_protocol_of_ones_own_chooses_metrics_and_knobs(run, mine):
     score(run, protocol=mine)
     (kept,) = read_scores(run)
-    assert kept.settings == {"bins": 7, "samples": 40, "factor_bins": 20}
+    assert kept.settings == {"bins": 7, "samples": 40, "factor_bins": 20, "information": "bins"}
     assert kept.protocol.startswith("mine@")
     score(run, ["mig:bins=9"], protocol=mine)
-    assert read_scores(run)[1].settings == {"bins": 9, "samples": 40, "factor_bins": 20}
+    assert read_scores(run)[1].settings == {
+        "bins": 9,
+        "samples": 40,
+        "factor_bins": 20,
+        "information": "bins",
+    }
 
 
 def test_protocol_may_begin_with_a_byte_order_mark(mine):

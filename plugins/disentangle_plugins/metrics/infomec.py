@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from disentangle import (
     Index,
     Labelled,
     Metric,
+    RealFactors,
     Scores,
     Source,
     Unavailable,
@@ -23,11 +24,14 @@ from disentangle import (
     knob,
 )
 from disentangle.maths import (
+    Targets,
     codes_and_labels,
     entropies,
     floats,
-    knn_mutual_information,
     mutual_information,
+    neighbour_shares,
+    numeric_targets,
+    real_numbers,
     small_fit,
     standardised,
     varying_factors,
@@ -102,6 +106,20 @@ NEIGHBOURS, ACTIVE = 3, 0.125
 """Neighbours and minimum range in the variant `custom`, if they are not given."""
 
 
+class RealParts(NamedTuple):
+    """Factors of real numbers that are not binned, by their columns.
+
+    Attributes:
+        numbers: the numbers, [N].
+        targets: what to predict of them, to fit on; see `numeric_targets`.
+        test_targets: the same to test on.
+    """
+
+    numbers: Mapping[int, Numbers] = MappingProxyType({})
+    targets: Targets = MappingProxyType({})
+    test_targets: Targets = MappingProxyType({})
+
+
 def custom(neighbours: int, active: float) -> Procedure:
     """Make the procedure of the variant `custom`."""
     return Procedure(
@@ -163,6 +181,21 @@ def explicitness(
             entropy = -np.log(np.maximum(right, np.finfo(float).eps)).mean()
             shares[k] = 1 - entropy / np.log(len(values))
     return shares
+
+
+def explicitness_of_numbers(x: Numbers, y: Numbers, test_x: Numbers, test_y: Numbers) -> float:
+    """Return R^2 of a linear regression on the test points, over the columns of the target.
+
+    Args:
+        x: inputs to fit on, [N, P].
+        y: the target to fit on, [N, 1] or [N, 2]; see `numeric_targets`.
+        test_x: inputs to test on, [M, P].
+        test_y: the target to test on, [M, 1] or [M, 2].
+    """
+    x, test_x = (np.column_stack([a, np.ones(len(a))]) for a in (x, test_x))
+    rest = test_y - test_x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    deviations = np.square(test_y - test_y.mean(axis=0)).sum()
+    return float(1 - np.square(rest).sum() / deviations) if deviations > 0 else math.nan
 
 
 def explicitness_regression(z: Codes, v: Numbers) -> float:
@@ -245,23 +278,30 @@ def scores_of(
     rng: np.random.Generator,
     discrete: bool,
     procedure: Procedure,
+    real: RealParts | None = None,
 ) -> Scores:
     """Return the three scores with details; see `InfoMEC`."""
+    real = real or RealParts()
     varies = varying_factors(v)
     active = procedure.active_latents(z, discrete)
+    nmi = np.full((z.shape[1], v.shape[1]), np.nan)
     if discrete:
         values, test_values = indices(z, test_z)
-        m = mutual_information(values, v[:, varies])
+        nmi[:, varies] = mutual_information(values, v[:, varies]) / entropies(v[:, varies])
         active &= np.ptp(values, axis=0) > 0  # rounding is no spread
     else:
-        m = knn_mutual_information(z, v[:, varies], rng, procedure.neighbours)
+        nmi = neighbour_shares(z, v, real.numbers, rng, procedure.neighbours)
     if discrete and (procedure.one_hot or (z == np.rint(z)).all()):
         x, test_x = one_hot(values, test_values)
     else:
         x, test_x = standardised(z, test_z)
-    nmi = np.full((z.shape[1], v.shape[1]), np.nan)
-    nmi[:, varies] = m / entropies(v[:, varies])
-    of_factor = explicitness(x, v, test_x, test_v, procedure.iterations)
+    classes = [k for k in range(v.shape[1]) if k not in real.targets]
+    of_factor = np.full(v.shape[1], np.nan)
+    of_factor[classes] = explicitness(
+        x, v[:, classes], test_x, test_v[:, classes], procedure.iterations
+    )
+    for k, target in real.targets.items():
+        of_factor[k] = explicitness_of_numbers(x, target, test_x, real.test_targets[k])
     return {
         **of_information(nmi[active][:, varies], procedure),
         "infomec/infoe": of_explicitness(of_factor, bool(active.any()), procedure),
@@ -325,6 +365,10 @@ class InfoMEC(Metric[Labelled]):
     the paper's experiments, `reference` the authors' standalone file, `hsu2024` the code of Tripod
     (https://arxiv.org/abs/2404.10282), and `baykal2024` that of FactorQVAE
     (https://arxiv.org/abs/2409.14851). The default, `custom`, takes the other hyper-parameters.
+
+    Factors of real numbers are binned. With `information=neighbours`, of real codes, they are not:
+    their nmi is 1 - exp(-2 I(z_i; v_k)) as for `mig`, and in InfoE they count by R2 of a linear
+    regression, of the cosine and sine of the angle if they are cyclic.
     """
 
     about = "Modularity, compactness, explicitness by information"
@@ -385,7 +429,16 @@ class InfoMEC(Metric[Labelled]):
         only_if=[("variant", "custom")],
         help="evaluate InfoE on held-out images, half as many as it is fitted on",
     )
-    factor_bins: int = factor_bins()
+    factor_bins: int = factor_bins(only_if=("information", "bins"))
+    information: Literal["bins", "neighbours"] = knob(
+        default="bins",
+        added=True,
+        help="what information is about of factors of real numbers: their bins, or the numbers",
+    )
+
+    def reads_real_factors(self) -> RealFactors:
+        """Bins, or with nearest neighbours the numbers."""
+        return "numbers" if self.information == "neighbours" else "bins"
 
     def resolve(self, source: Source[Labelled]) -> Mapping[str, str]:
         """Return codes=integer where `auto` counts the values of a discrete code."""
@@ -407,4 +460,8 @@ class InfoMEC(Metric[Labelled]):
             test_z, test_v = z, v
         if self.codes == "integer" and not source.discrete and not (z == np.rint(z)).all():
             raise Unavailable("the codes are not whole numbers; use codes=real")
-        return scores_of(z, v, test_z, test_v, rng, discrete, procedure)
+        numbers = real_numbers(source, v)
+        if numbers and discrete:
+            raise Unavailable("the numbers of factors need real codes; use information=bins")
+        real = RealParts(numbers, numeric_targets(source, v), numeric_targets(source, test_v))
+        return scores_of(z, v, test_z, test_v, rng, discrete, procedure, real)

@@ -51,6 +51,9 @@ class JEMMIG(Metric[Labelled]):
     The numerator is the paper's score, in nats, where less is better. Carbonneau et al. (2022),
     https://arxiv.org/abs/2012.09276, scale it to 0 to 1, where more is better. The gap measures
     completeness; the joint entropy grows with all else in the best latent: disentanglement.
+
+    Factors of real numbers are binned. Nearest neighbours are no alternative here, as a joint
+    entropy of real numbers may be negative and has no largest value to divide by.
     """
 
     about = "MIG with a penalty on all other information in the best latent"

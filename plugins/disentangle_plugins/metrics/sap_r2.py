@@ -87,8 +87,8 @@ class SAPR2(Metric[Labelled]):
     seconds = 0.01
 
     samples: int = knob(default=10_000, min=1, help="number of images")
-    cyclic: Literal["labels", "angles"] = knob(
-        default="labels",
+    cyclic: Literal["numbers", "angles"] = knob(
+        default="numbers",
         added=True,
         help="what is regressed of cyclic factors of a few values: the number, or its angle",
     )
