@@ -1,7 +1,7 @@
 """The metric contract: scores of a source of codes and labels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
@@ -143,14 +143,14 @@ def factor_bins(
     default: int = 20,
     *,
     equal: Literal["width", "count"] = "width",
-    only_if: tuple[str, ...] | None = None,
+    only_if: Sequence[tuple[str, ...]] = (),
 ) -> int:
     """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers.
 
     Args:
         default: the default number of bins.
         equal: `width` for a metric of `bins`, `count` for one of `quantiles`.
-        only_if: (other knob, value, ...) if it bins only then; see `knob`.
+        only_if: conditions under which it bins; see `knob`.
     """
     return knob(
         default=default,

@@ -326,11 +326,10 @@ def test_cosine_and_sine_are_a_cyclic_factor_of_real_numbers():
 
 def test_cyclic_factor_of_a_few_values_is_a_number_unless_angles_are_asked_for():
     angle = 2 * np.pi * (np.arange(1200) % 8) / 8
-    codes, v = np.column_stack([np.cos(angle), np.sin(angle)]), np.arange(1200)[:, None] % 8
+    codes, v = circle(angle) + 1e-6 * rng().normal(size=(1200, 2)), np.arange(1200)[:, None] % 8
+    given = {"names": ["a"], "kinds": {"a": "cyclic=8"}}
     as_number, as_angle = (
-        disentangle.score_codes(
-            codes, v, names=["a"], kinds={"a": "cyclic=8"}, metrics=[f"r2{knobs}"]
-        )["r2"]
+        disentangle.score_codes(codes, v, **given, metrics=[f"r2{knobs}"])["r2"]
         for knobs in ("", ":cyclic=angles")
     )
     assert as_number < 0.7

@@ -429,7 +429,7 @@ class InfoMEC(Metric[Labelled]):
         only_if=[("variant", "custom")],
         help="evaluate InfoE on held-out images, half as many as it is fitted on",
     )
-    factor_bins: int = factor_bins(only_if=("information", "bins"))
+    factor_bins: int = factor_bins(only_if=[("information", "bins")])
     information: Literal["bins", "neighbours"] = knob(
         default="bins",
         added=True,

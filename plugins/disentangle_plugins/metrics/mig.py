@@ -79,10 +79,10 @@ class MIG(Metric[Labelled]):
     bins: int = knob(
         default=20,
         min=2,
-        only_if=("information", "bins"),
+        only_if=[("information", "bins")],
         help="equal-width bins for each latent",
     )
-    factor_bins: int = factor_bins(only_if=("information", "bins"))
+    factor_bins: int = factor_bins(only_if=[("information", "bins")])
     information: Literal["bins", "neighbours"] = knob(
         default="bins",
         added=True,
