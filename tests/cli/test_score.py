@@ -76,8 +76,8 @@ def test_details_of_codes_say_what_they_are(command, tmp_path):
 def angles(tmp_path):
     """A table of codes with an angle in degrees, a number of each row and a word."""
     angle = np.random.default_rng(0).uniform(0, 360, 400)
-    rows = [f"{a},{a},{i // 2},{'ab'[i % 2]}" for i, a in enumerate(angle)]
-    (tmp_path / "codes.csv").write_text("\n".join(["z0,angle,id,word", *rows]))
+    rows = [f"{a},{i % 7},{a},{i // 2},{'ab'[i % 2]}" for i, a in enumerate(angle)]
+    (tmp_path / "codes.csv").write_text("\n".join(["z0,z1,angle,id,word", *rows]))
     return "codes.csv"
 
 
@@ -95,9 +95,9 @@ def test_kind_of_a_factor_is_given(command, angles, tmp_path):
 
 def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_path):
     (tmp_path / "codes.csv.json").write_text('{"kinds": {"id": "continuous"}}')
-    assert command("score", "--codes", angles, "--metric", "fairness")[0] == 1
+    assert command("score", "--codes", angles, "--metric", "sap")[0] == 1
     kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
-    assert command("score", "--codes", angles, "--metric", "fairness", *kinds)[0] == 0
+    assert command("score", "--codes", angles, "--metric", "sap", *kinds)[0] == 0
 
 
 def test_kind_of_no_factor_is_a_usage_error(command, angles):
