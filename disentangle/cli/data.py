@@ -1,6 +1,6 @@
 """`disentangle data`: list, prepare, draw and verify datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +27,7 @@ from disentangle.contracts import registry
 from disentangle.errors import DisentangleError
 
 if TYPE_CHECKING:
-    from disentangle.contracts.dataset import Dataset
+    from disentangle.contracts.dataset import Dataset, Labelled
 
 
 data = App(help="List, prepare, draw and verify datasets.")
@@ -229,12 +229,16 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join([*shown[:SHOWN], *(["..."] if len(shown) > SHOWN else [])])
 
 
-def listed_kinds(kinds: Mapping[str, str]) -> str:
-    """The kinds of factors, each with its factors."""
-    by_kind: dict[str, list[str]] = {}
-    for factor, kind in kinds.items():
-        by_kind.setdefault(kind, []).append(factor)
-    return "; ".join(f"{kind}: {', '.join(factors)}" for kind, factors in by_kind.items())
+def values_line(dataset: "Labelled", factor: str) -> str:
+    """The kind of a factor, unless it is categorical, and its first values or their range."""
+    line, kind = listed(dataset.values.get(factor, ())), dataset.kind(factor)
+    if kind.name == "categorical":
+        return line
+    if not line:
+        return dataset.value_texts(factor).range
+    unit = "" if factor in dataset.numbers else " labels"
+    period = f", period {kind.period:g}{unit}" if kind.period else ""
+    return f"{kind.name}{period}: {line}"
 
 
 def describe(dataset: "Dataset") -> None:
@@ -247,13 +251,12 @@ def describe(dataset: "Dataset") -> None:
     rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [
-            f"{factor} {size}" + ("" if factor in dataset.factors else " (not scored)")
+            (factor if dataset.is_real(factor) else f"{factor} {size}")
+            + ("" if factor in dataset.factors else " (not scored)")
             for factor, size in dataset.every_factor.items()
         ]
         rows.append((dataset.strength, ", ".join(sizes)))
-        if dataset.kinds:
-            rows.append(("kinds", listed_kinds(dataset.kinds)))
-        values = {factor: listed(names) for factor, names in dataset.values.items()}
+        values = {factor: values_line(dataset, factor) for factor in dataset.every_factor}
         rows += [(factor, line) for factor, line in values.items() if line]
     parts = {split: len(index) for split, index in dataset.splits.items() if split != "all"}
     if parts:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from disentangle._utils.html import heading, never_failing, picture, row_of_images, table
 from disentangle.contracts.correlation import Floats, Line, chances, draw_distinct
 from disentangle.contracts.kinds import Kind
+from disentangle.contracts.value_texts import ValueTexts
 from disentangle.errors import Unavailable, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Dataset(ABC):
         rows: list[tuple[str, str]] = [(self.noun, f"{len(self):,} of {shape}, {self.strength}")]
         rows += [(name, str(value)) for name, value in self.view_record.items()]
         if isinstance(self, Labelled):
-            factors = ", ".join(f"{name} ({size:,})" for name, size in self.factors.items())
-            rows.append(("factors (values)", factors))
+            factors = [f"{name} ({self._values_in_words(name)})" for name in self.factors]
+            rows.append(("factors (values)", ", ".join(factors)))
         rows.append(("source", f"{self.source}; fingerprint {self.fingerprint[:10]}"))
         return heading(title) + table(rows) + self._html_of_images(title)
 
@@ -240,11 +241,11 @@ class Labelled(Dataset):
         These are the continuous ones, and those in `real`. Their label is the rank of the number
         among all numbers of the factor.
         """
-        return tuple(
-            name
-            for name in self.factors
-            if self.kinds.get(name) == "continuous" or name in self.real
-        )
+        return tuple(name for name in self.factors if self.is_real(name))
+
+    def is_real(self, factor: str) -> bool:
+        """True for a factor of real numbers, scored or not; see `real_factors`."""
+        return self.kinds.get(factor) == "continuous" or factor in self.real
 
     def angles(self, factor: str) -> Floats:
         """Return the angle of each value of a cyclic factor, in radians, [number of values].
@@ -258,6 +259,16 @@ class Labelled(Dataset):
         numbers = np.asarray(self.every_number[factor], np.float64)
         angles: Floats = 2 * np.pi * numbers / kind.period
         return angles
+
+    def value_texts(self, factor: str) -> ValueTexts:
+        """Return the values of a factor as text: degrees, short numbers or names."""
+        names = self.values.get(factor, ())
+        return ValueTexts(factor, self.kind(factor), names, self.every_number[factor])
+
+    def _values_in_words(self, factor: str) -> str:
+        """The number of values of a factor, or the range of its real numbers."""
+        size = self.every_factor[factor]
+        return self.value_texts(factor).range if self.is_real(factor) else f"{size:,}"
 
     @property
     def factors(self) -> dict[str, int]:
@@ -280,8 +291,10 @@ class Labelled(Dataset):
         same one.
 
         Raises:
-            Unavailable: an image is the only one with its value.
+            Unavailable: an image is the only one with its value, or the factor has real numbers.
         """
+        if self.is_real(factor):
+            raise Unavailable(f"factor '{factor}' has real numbers, which no two images share")
         if self.correlation:
             return self._sharing_by_chance(factor, index, rng)
         order, rank, start, count = self._by_value(factor)

@@ -4,7 +4,8 @@ A specification is a share of all images (`0.2`, `20%`) or a combination of cond
 hold (`shape=heart,scale>=0.8`). Each condition is one of
 
 - a value or several: `shape=heart`, `shape=heart|ellipse`, and `!=` for all others;
-- numbers: `scale>0.7`, `>=`, `<`, `<=`, `orientation in 0..90` (both ends included);
+- numbers: `scale>0.7`, `>=`, `<`, `<=`, `orientation in 0..90` (both ends included; `350..10` of a
+  cyclic factor goes through its end);
 - a random share of the factor's values: `identity=20%`.
 
 `scale#` in place of `scale` means the factor's label, the position of a value from 0: `scale#>=3`.
@@ -178,6 +179,11 @@ class Condition:
         """Return the mask of the factor's values that fulfil the condition, [number of values]."""
         factor = self.factor
         values = FactorValues.of(dataset, factor, self.by_label)
+        if values.real and self.relation in ("=", "!="):
+            raise UsageError(
+                f"--hold-out {spec}: {factor} has real numbers, of which hardly two images have "
+                f"the same; hold out a range, such as '{factor}>{values.middle}'"
+            )
         if self.relation == "=" and self.value.endswith("%"):
             count = round(share_of(self.value, spec) * values.size)
             drawn = numpy_rng(seed, f"hold out {factor}").permutation(values.size)[:count]
@@ -194,6 +200,8 @@ class Condition:
                     f"--hold-out {spec}: expected {factor} in LOW..HIGH, got '{self.value}'"
                 )
             first, last = (values.number_of(text.strip(), spec) for text in (low, high))
+            if first > last and dataset.kind(factor).name == "cyclic":
+                return (numbers >= first) | (numbers <= last)
             return (numbers >= first) & (numbers <= last)
         compared: Mask = ORDER[self.relation](numbers, values.number_of(self.value, spec))
         return compared
@@ -207,11 +215,13 @@ class FactorValues:
         where: the dataset and factor, for messages.
         names: the names of the values; the labels, if they have none.
         numbers: the numbers behind the values; None if the values are words.
+        real: True for real numbers, which have no names.
     """
 
     where: str
     names: Sequence[str]
     numbers: Sequence[float] | None
+    real: bool = False
 
     @classmethod
     def of(cls, dataset: Labelled, factor: str, by_label: bool = False) -> Self:
@@ -219,6 +229,8 @@ class FactorValues:
         labels = range(dataset.every_factor[factor])
         if by_label:
             return cls(f"{dataset.name}: {factor}#", [str(label) for label in labels], labels)
+        if dataset.is_real(factor):
+            return cls(f"{dataset.name}: {factor}", (), dataset.every_number[factor], real=True)
         names = [str(name) for name in dataset.values.get(factor, labels)]
         known = dataset.numbers
         numbers = known[factor] if factor in known else numbers_of(names)
@@ -228,6 +240,11 @@ class FactorValues:
     def size(self) -> int:
         """The number of values."""
         return len(self.names)
+
+    @property
+    def middle(self) -> str:
+        """The middle of real numbers, as an example of one to compare with."""
+        return f"{np.median(np.asarray(self.numbers)):.{DIGITS}g}"
 
     def index_of(self, text: str) -> int:
         """Return the position of a value, given by its name or as a number close to it."""

@@ -223,6 +223,12 @@ def correlated(view: Dataset, specs: Sequence[str]) -> Dataset:
         )
     pairs = with_settings(specs, view.name)
     texts, view.correlation = lines_of(pairs, whole.every_factor, view.name)
+    for name in sorted(set().union(*(line.factors for line in view.correlation))):
+        if whole.is_real(name):
+            raise UsageError(
+                f"--correlate {' '.join(specs)}: '{name}' of {view.name} has real numbers; only "
+                "factors with a few values can be correlated"
+            )
     view.view_record = {**view.view_record, "correlate": texts}
     return view
 

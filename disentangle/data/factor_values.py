@@ -52,7 +52,7 @@ class FewRows(ValueError):
         self.reason = reason
         problem = "has too few rows per value" if words else "is continuous"
         remedy = (
-            "say that it is 'categorical'"
+            "give it the kind 'categorical'"
             if words
             else "bin it, for example into 20 bins of equal width: "
             "`np.digitize(x, np.linspace(x.min(), x.max(), 21)[1:-1])`"
@@ -117,7 +117,9 @@ class FactorValues:
                     name=self.guessed[0]
                 )
             )
-        return ". ".join(remarks)
+        return ". ".join(
+            text[:1].upper() + text[1:] if k else text for k, text in enumerate(remarks)
+        )
 
 
 def read_factors(

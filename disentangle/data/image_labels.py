@@ -60,7 +60,7 @@ def labels_beside(
     where = f"{source}: {table.name}"
     try:
         columns, kinds = read(table, tables, location.folder)
-        names = columns.pop(column_of_files(columns)).tolist()
+        names = columns.pop(column_of_files(columns, files)).tolist()
         rows = rows_of(files, names, PurePosixPath(table.name).parent)
         if unused := len(names) - len(rows):
             location.say(f"{where}: {count(unused, 'row')} left out that name no image here")
@@ -91,17 +91,23 @@ def read(table: Piece, tables: Sequence[Piece], folder: Path) -> tuple[Columns, 
         return read_columns(copy), kinds_beside(copy)
 
 
-def column_of_files(columns: Columns) -> str:
-    """The name of the column of file names.
+def column_of_files(columns: Columns, files: Sequence[Piece]) -> str:
+    """The name of the column of file names: by its heading, else by the suffixes of its values.
 
     Raises:
         ValueError: there is none, or several.
     """
-    named = [name for name in columns if name.lower() in FILE_NAMES]
+    suffixes = tuple({PurePosixPath(file.name).suffix.lower() for file in files})
+    named = [name for name in columns if name.lower() in FILE_NAMES] or [
+        name
+        for name, values in columns.items()
+        if all(str(value).strip().lower().endswith(suffixes) for value in values.tolist())
+    ]
     if len(named) != 1:
         raise ValueError(
             f"expected one column of file names, called {', '.join(FILE_NAMES[:-1])} or "
-            f"{FILE_NAMES[-1]}; got {', '.join(named or columns)}. Rename the file if it holds no "
+            f"{FILE_NAMES[-1]}, or with values such as '{PurePosixPath(files[0].name).name}'; got "
+            f"{', '.join(named or columns)}. Rename the file if it holds no "
             "labels"
         )
     return named[0]

@@ -39,7 +39,7 @@ def read_columns(path: Path) -> Columns:
     """Return all columns of a table by name; those of a CSV are text.
 
     Raises:
-        ValueError: the file is no such table, or a value is missing.
+        ValueError: the file is no such table.
         DisentangleError: it is a Parquet file, and pyarrow is not installed.
     """
     if path.suffix.lower() == ".parquet":
@@ -134,15 +134,10 @@ class Parquet:
         check_different(self.names)
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a column as numbers, booleans or text, [N].
-
-        Raises:
-            ValueError: a value is missing.
-        """
+        """Return a column as numbers, booleans or text, [N]; of objects if a value is missing."""
         column = self._file.read(columns=[name]).column(0)
         if column.null_count:
-            row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-            raise ValueError(f"column '{name}': row {row} has no value; leave out such rows")
+            return np.array(column.to_pylist(), object)
         array: NDArray[Any] = column.to_numpy()
         return array
 

@@ -115,7 +115,8 @@ def from_files(
     files = [piece for piece in every if is_image(piece.name)]
     if not files:
         raise DisentangleError(f"{path}: no images found; expected {', '.join(sorted(SUFFIXES))}")
-    factors = labels_beside(files, [piece for piece in every if piece not in files], path, location)
+    tables = [piece for piece in every if is_table(piece.name)]
+    factors = labels_beside(files, tables, path, location)
     labels, place = labels_or_place(factors) if factors else (None, None)
     if place is not None:
         files = [files[k] for k in np.argsort(place)]

@@ -1,8 +1,6 @@
 """Contact sheets, which show the effect of each factor of a dataset."""
 
-import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ import numpy as np
 
 from disentangle._utils.seeds import numpy_rng
 from disentangle._utils.text import count
+from disentangle.contracts.correlation import Floats
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
 from disentangle.errors import UsageError
 from disentangle.figures.image_grids import as_float, mosaic, show
@@ -23,8 +22,6 @@ CELL = 0.62  # inches
 MARGIN = 1.6  # inches, for the names of the factors
 APART = 0.1  # inches, between the parts of a row
 ROWS = 8  # rows of a dataset without labels
-ANGLES = ("angle", "azimuth", "elevation", "orientation", "rotation")
-"""Factors whose values are written in degrees, if they are radians."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ def plot_contact_sheet(dataset: Dataset, seed: int = 0) -> "Picture":
     """Draw a dataset's contact sheet, which shows the effect of each factor.
 
     For a grid, each row varies one factor while the others are fixed, for as many base images as
-    there is room for. For other labelled images, each row shows examples of a factor's values.
+    there is room for. For other labelled images, each row shows examples of a factor's values, of
+    real numbers at an even selection of their range.
     Images without labels are a random sample. A factor with a single value has no row.
 
     Args:
@@ -142,7 +140,11 @@ def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Gene
     """Return the row with example images of each value of one factor, or of a selection."""
     name = list(dataset.every_factor)[column]
     present = np.unique(labels[:, column])
-    shown = present[np.unique(np.linspace(0, len(present) - 1, COLUMNS).round().astype(int))]
+    if dataset.is_real(name):
+        numbers = np.asarray(dataset.every_number[name], np.float64)[present]
+        shown = present[_evenly(numbers, dataset.kind(name).period)]
+    else:
+        shown = present[np.unique(np.linspace(0, len(present) - 1, COLUMNS).round().astype(int))]
     each = COLUMNS // len(shown)
     index, values = [], []
     for value in shown:
@@ -154,25 +156,25 @@ def _examples(dataset: Labelled, labels: Index, column: int, rng: np.random.Gene
     return SheetRow(_label(dataset, name), np.concatenate(index), heads, COLUMNS)
 
 
+def _evenly(numbers: Floats, period: float) -> Index:
+    """Return where the numbers are that are nearest to an even selection of their range.
+
+    The last one of a full period is before its end, which is its beginning.
+    """
+    step = float(np.ptp(numbers)) / (COLUMNS - 1)
+    if period:
+        step = min(step, period / COLUMNS)
+    even = numbers.min() + step * np.arange(COLUMNS)
+    return np.unique(np.abs(numbers[:, None] - even).argmin(0))
+
+
 def _label(dataset: Labelled, name: str) -> str:
-    label = f"{name}\n{count(dataset.every_factor[name], 'value')}"
+    size = dataset.every_factor[name]
+    values = dataset.kind(name).name if dataset.is_real(name) else count(size, "value")
+    label = f"{name}\n{values}"
     return label if name in dataset.factors else f"{label}, not scored"
 
 
-def _heads(dataset: Labelled, name: str, values: Sequence[int] | Index) -> list[str]:
-    names = readable(name, [str(value) for value in dataset.values.get(name, ())])
-    headings = [names[v] if names else str(v) for v in values]
+def _heads(dataset: Labelled, name: str, labels: Iterable[int]) -> list[str]:
+    headings = dataset.value_texts(name).of(labels)
     return [text if len(text) <= 10 else f"{text[:8]}.." for text in headings]
-
-
-def readable(factor: str, values: Sequence[str]) -> list[str]:
-    """Return the names of a factor's values for a heading: short numbers, and angles in degrees."""
-    numbers = []
-    with suppress(ValueError):
-        numbers = [float(value) for value in values]
-    if not numbers or all(number.is_integer() for number in numbers):
-        return list(values)
-    radians = max(map(abs, numbers)) <= 2 * math.pi + 1e-3
-    if radians and any(word in factor.lower() for word in ANGLES):
-        return [f"{math.degrees(number):.0f}°" for number in numbers]
-    return [f"{number:.2g}" if abs(number) < 1 else f"{number:.4g}" for number in numbers]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from disentangle.maths.correlation import angular_correlation as angular_correlation
     from disentangle.maths.correlation import angular_correlations as angular_correlations
     from disentangle.maths.correlation import canonical_correlations as canonical_correlations
+    from disentangle.maths.correlation import circle as circle
     from disentangle.maths.correlation import circular_correlation as circular_correlation
     from disentangle.maths.correlation import largest_correlations as largest_correlations
     from disentangle.maths.correlation import (
@@ -67,6 +68,7 @@ _HOMES = {
     "angular_correlation": "correlation",
     "angular_correlations": "correlation",
     "canonical_correlations": "correlation",
+    "circle": "correlation",
     "circular_correlation": "correlation",
     "codes_and_labels": "inputs",
     "codes_and_values": "inputs",

@@ -51,10 +51,9 @@ class Part:
         return self.grid.index(np.stack([axis.ravel() for axis in axes], 1))
 
     def names(self, column: int) -> list[str]:
-        """The names of the chosen values of a factor."""
+        """The chosen values of a factor in words."""
         factor = list(self.grid.every_factor)[column]
-        known = self.grid.values.get(factor)
-        return [str(known[i] if known else i) for i in self.chosen[column]]
+        return self.grid.value_texts(factor).of(self.chosen[column])
 
 
 def factor_view(run: Run, latents: Latents) -> dict[str, Any] | None:

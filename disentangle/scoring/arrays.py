@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,22 @@ class ArrayDataset(Labelled):
 def digest_of(factors: FactorValues, rows: slice) -> str:
     """A digest of all rows of the factors, and of which rows are the dataset's."""
     sha256 = hashlib.sha256(repr((factors.labels.shape, rows)).encode())
-    sha256.update(repr((dict(factors.values), dict(factors.numbers))).encode())
+    numbers = digestible(factors.numbers, factors.real)
+    sha256.update(repr((dict(factors.values), numbers)).encode())
     if factors.kinds:
         sha256.update(repr(sorted(factors.kinds.items())).encode())
     sha256.update(np.ascontiguousarray(factors.labels).data)
     return sha256.hexdigest()
+
+
+def digestible(
+    numbers: Mapping[str, Sequence[float]], real: Collection[str]
+) -> dict[str, Sequence[float] | str]:
+    """The numbers of factors, and the digest of real ones, as their text would take seconds."""
+    return {
+        name: hashlib.sha256(np.asarray(of, np.float64).data).hexdigest() if name in real else of
+        for name, of in numbers.items()
+    }
 
 
 class ArraySource(Source[Labelled]):
@@ -106,7 +117,8 @@ class ArraySource(Source[Labelled]):
             for part in in_parts(array):
                 sha256.update(np.ascontiguousarray(part).data)
         if self.dataset.numbers:
-            sha256.update(repr(sorted(self.dataset.numbers.items())).encode())
+            numbers = digestible(self.dataset.numbers, self.dataset.real)
+            sha256.update(repr(sorted(numbers.items())).encode())
         if self.dataset.kinds:
             sha256.update(repr(sorted(self.dataset.kinds.items())).encode())
         return f"codes {sha256.hexdigest()[:16]}"

@@ -78,7 +78,11 @@ def read_parquet(path: Path, alone: str) -> dict[str, Any]:
         for d, k in enumerate(of_codes):
             column = table.column(head[k])
             if column.dtype.kind not in "iuf":
-                raise ValueError(f"column '{head[k]}' holds codes: expected numbers, got text")
+                wrong = next(row for row, v in enumerate(column) if not isinstance(v, int | float))
+                raise ValueError(
+                    f"column '{head[k]}' holds codes: expected a number in row {wrong}, got "
+                    f"{column[wrong]!r}"
+                )
             codes[:, d] = column
         factors = {head[k]: table.column(head[k]) for k in of_factors}
         inside = table.about.get("kinds", {})

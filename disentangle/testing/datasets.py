@@ -14,12 +14,13 @@ import torch
 from disentangle._utils.seeds import numpy_rng
 from disentangle.contracts.common_options import Common
 from disentangle.contracts.dataset import Dataset, Grid, Index, Labelled
+from disentangle.contracts.kinds import Kind
 from disentangle.contracts.plugin import knobs
 from disentangle.contracts.vectors import Vectors, check_vectors, encoder_inputs
 from disentangle.data import loading, status
 from disentangle.data.label_columns import check_names
 from disentangle.data.location import about_of
-from disentangle.errors import Unavailable
+from disentangle.errors import Unavailable, UsageError
 from disentangle.testing.check import (
     Rules,
     fits_a_line,
@@ -33,6 +34,9 @@ MOST = 32
 """Number of images to check."""
 ROWS = 20_000
 """Number of labels to check."""
+OF_LABELS, OF_NUMBERS = 1 / 8, 1 / 50
+"""The least part of a period that the values of a cyclic factor cover: less is of another unit, as
+radians are less than a fiftieth of 360."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +265,57 @@ def factors_have_names_and_sizes(s: Subject) -> None:
     require(bool(dataset.factors), "no factor is scored: each is constant or a nuisance")
     unknown = set(dataset.nuisance) - set(dataset.every_factor)
     require(not unknown, f"nuisance names {sorted(unknown)}, which are not factors")
+
+
+@rules.unless(lacks_labels)
+def kinds_say_what_values_mean(s: Subject) -> None:
+    """Kinds are of factors, real numbers are given in order, and a period fits the numbers."""
+    dataset = cast(Labelled, s.dataset)
+    for attribute in ("kinds", "real"):
+        unknown = sorted(set(getattr(dataset, attribute)) - set(dataset.every_factor))
+        require(not unknown, f"{attribute} names {unknown}, which are not factors")
+    for name, text in dataset.kinds.items():
+        try:
+            Kind.parse(text)
+        except UsageError as error:
+            require(False, f"kinds: '{name}': {error}")
+    for name in dataset.real:
+        kind = dataset.kind(name).name
+        require(
+            kind in ("continuous", "cyclic"),
+            f"factor '{name}' is in `real`, but {kind}: expected it to be continuous or cyclic",
+        )
+    for name in filter(dataset.is_real, dataset.every_factor):
+        require(
+            not isinstance(dataset, Grid),
+            f"factor '{name}' of a grid has real numbers: use Labelled, as hardly two images share "
+            "such a number",
+        )
+        numbers = np.asarray(dataset.numbers.get(name, ()), np.float64)
+        require(
+            len(numbers) == dataset.every_factor[name] and bool((np.diff(numbers) > 0).all()),
+            f"factor '{name}' has {dataset.every_factor[name]:,} real numbers, so `numbers` must "
+            f"hold them in ascending order, got {len(numbers):,}",
+        )
+    for name in dataset.kinds:
+        check_period(dataset, name)
+
+
+def check_period(dataset: Labelled, name: str) -> None:
+    """Raise if the numbers of a cyclic factor exceed its period, or are of another unit."""
+    period = dataset.kind(name).period
+    if not period:
+        return
+    numbers = np.asarray(dataset.every_number[name], np.float64)
+    low, high = numbers.min(), numbers.max()
+    named = name in dataset.numbers
+    least = OF_NUMBERS if named else OF_LABELS
+    require(
+        least * period <= high - low <= (1 + 1e-6) * period,
+        f"factor '{name}' has the period {period:g}, but its {'numbers' if named else 'labels'} "
+        f"are {low:g} to {high:g}: expected them to cover one period, or {least:g} of it or more; "
+        "the period is in the unit of `numbers`, which are the labels if there are none",
+    )
 
 
 @rules.unless(lacks_labels)

@@ -16,6 +16,7 @@ from disentangle.data.loading import load_dataset
 from disentangle.runs.labels import write_label
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.table import Tables
+from disentangle.scoring.arrays import array_source
 from disentangle.scoring.measure import ScoreMapping
 from disentangle.scoring.score_runs import score
 
@@ -33,6 +34,12 @@ def checked(thing):
     opened = re.findall(r"<(?!img)(\w+)", text)
     assert sorted(opened) == sorted(re.findall(r"</(\w+)>", text))
     return text
+
+
+def test_dataset_shows_the_range_of_real_numbers():
+    v = np.stack([np.linspace(-1, 2, 300), np.arange(300) % 4], 1)
+    text = checked(array_source(v, v, names=["height", "shape"]).dataset)
+    assert "height (continuous, -1 to 2), shape (4)" in text
 
 
 def test_run_shows_state_settings_scores_and_traversals(run):

@@ -1,5 +1,7 @@
 """`disentangle score`: files in place of runs, and runs that cannot be scored."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -76,8 +78,8 @@ def test_details_of_codes_say_what_they_are(command, tmp_path):
 def angles(tmp_path):
     """A table of codes with an angle in degrees, a number of each row and a word."""
     angle = np.random.default_rng(0).uniform(0, 360, 400)
-    rows = [f"{a},{i % 7},{a},{i // 2},{'ab'[i % 2]}" for i, a in enumerate(angle)]
-    (tmp_path / "codes.csv").write_text("\n".join(["z0,z1,angle,id,word", *rows]))
+    rows = [f"{a},{a},{i // 2},{'ab'[i % 2]}" for i, a in enumerate(angle)]
+    (tmp_path / "codes.csv").write_text("\n".join(["z0,angle,id,word", *rows]))
     return "codes.csv"
 
 
@@ -95,9 +97,20 @@ def test_kind_of_a_factor_is_given(command, angles, tmp_path):
 
 def test_given_kind_takes_precedence_over_that_of_the_file(command, angles, tmp_path):
     (tmp_path / "codes.csv.json").write_text('{"kinds": {"id": "continuous"}}')
-    assert command("score", "--codes", angles, "--metric", "sap")[0] == 1
+    words = (
+        "score",
+        "--codes",
+        angles,
+        "--metric",
+        "modularity",
+        "--output",
+        tmp_path / "out.json",
+    )
     kinds = ("--kind", "id:categorical", "--kind", "angle:ordinal")
-    assert command("score", "--codes", angles, "--metric", "sap", *kinds)[0] == 0
+    for given, binned in ((), True), (kinds, False):
+        assert command(*words, *given)[0] == 0
+        (score,) = json.loads((tmp_path / "out.json").read_text())["scores"][:1]
+        assert score.get("resolved", {}) == ({"factor_bins": 20} if binned else {})
 
 
 def test_kind_of_no_factor_is_a_usage_error(command, angles):

@@ -1,5 +1,7 @@
 """The grammar of hold-outs: values, sets, ranges, labels, shares, and what is in neither part."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from disentangle.contracts.dataset import Grid
 from disentangle.contracts.hold_out import held_out, is_rounded, is_share, matches
-from disentangle.errors import UsageError
+from disentangle.errors import Unavailable, UsageError
+from disentangle.scoring.arrays import array_source
 
 SCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ANGLES = (-30.0, -12.8571, 4.2857, 30.0, 90.0)
@@ -217,3 +220,51 @@ def test_hold_out_that_makes_no_sense_is_refused_in_one_line(spec, message):
     with pytest.raises(UsageError, match=message) as error:
         shapes().view(hold_out=[spec])
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def real():
+    """Labels of a continuous factor and of a cyclic one with few values."""
+    rng = np.random.default_rng(0)
+    v = np.stack([rng.normal(size=400), np.arange(400) % 4 * 90], 1)
+    kinds = {"azimuth": "cyclic=360"}
+    return array_source(v, v, names=["height", "azimuth"], kinds=kinds)
+
+
+@pytest.mark.parametrize(
+    ("spec", "chosen"),
+    [
+        ("height>0.5", lambda height, _: height > 0.5),
+        ("height>1", lambda height, _: height > 1),  # the number, not a label
+        ("height in -1..1", lambda height, _: abs(height) <= 1),
+        ("azimuth in 270..0", lambda _, azimuth: (azimuth == 270) | (azimuth == 0)),
+        ("height<0,azimuth=90", lambda height, azimuth: (height < 0) & (azimuth == 90)),
+    ],
+)
+def test_conditions_on_real_numbers_are_on_the_numbers(real, spec, chosen):
+    height, azimuth = real.codes(np.arange(400)).T
+    test = held_out(real.dataset, [spec], 0)["test"]
+    assert test.tolist() == np.flatnonzero(chosen(height, azimuth)).tolist()
+
+
+@pytest.mark.parametrize("spec", ["height=0.5", "height!=0.5", "height=20%"])
+def test_single_values_of_real_numbers_are_refused_with_a_range(real, spec):
+    with pytest.raises(UsageError, match=r"height has real numbers.*such as 'height>-?0\.\d+'"):
+        held_out(real.dataset, [spec], 0)
+
+
+def test_view_of_real_numbers_keeps_them(real):
+    view = real.dataset.view(hold_out=["height>0.5"], split="test")
+    assert view.real_factors == ("height",)
+    numbers = np.asarray(view.every_number["height"])[view.labels(np.arange(len(view)))[:, 0]]
+    assert (numbers > 0.5).all()
+
+
+def test_real_numbers_are_not_correlated_or_shared(real):
+    for pair in ("height,azimuth=0.2", "azimuth,*=0.2"):
+        with pytest.raises(
+            UsageError, match=rf"--correlate {re.escape(pair)}: 'height' of .* real"
+        ):
+            real.dataset.view(correlate=pair)
+    with pytest.raises(Unavailable, match="factor 'height' has real numbers"):
+        real.dataset.sharing("height", np.arange(3), np.random.default_rng(0))

@@ -157,13 +157,17 @@ def test_numbers_with_few_rows_are_continuous_where_that_is_allowed():
 def test_whole_numbers_taken_as_continuous_are_remarked():
     found = read_factors(np.arange(90)[:, None], ["id"], real=True)
     assert "the whole numbers of id have too few rows" in found.remark
+    both = np.stack([np.array(["a", "b", "c"])[np.arange(90) % 3], np.arange(90)], 1)
+    remark = read_factors(both, ["word", "id"], real=True).remark
+    assert remark.startswith("text values are")
+    assert ". The whole numbers of id" in remark
     same = read_factors(np.arange(90)[:, None], ["id"], real=True, kinds={"id": "categorical"})
     assert (same.remark, same.kinds, same.sizes) == ("", {}, {"id": 90})
 
 
 def test_words_with_few_rows_are_refused_also_where_numbers_are_continuous():
     words = np.array([f"{i}a" for i in range(90)])[:, None]
-    with pytest.raises(ValueError, match=r"'id'.* too few rows .* say that it is 'categorical'"):
+    with pytest.raises(ValueError, match=r"'id'.* too few rows .* give it the kind 'categorical'"):
         read_factors(words, ["id"], real=True)
     same = read_factors(words, ["id"], real=True, kinds={"id": "categorical"})
     assert same.sizes == {"id": 90}
@@ -187,3 +191,11 @@ def test_cyclic_numbers_are_within_their_period():
 def test_kinds_that_do_not_fit_are_refused(kinds, message):
     with pytest.raises(ValueError, match=message):
         read_factors(np.array([["x"], ["y"]]), ["a"], kinds=kinds)
+
+
+@pytest.mark.parametrize("values", [[1, None, 2], [1.5, float("nan"), 2], ["a", None, "b"]])
+def test_missing_value_of_a_data_frame_is_named(values):
+    pandas = pytest.importorskip("pandas")
+    column = np.asarray(pandas.Series(values).convert_dtypes(), object)
+    with pytest.raises(ValueError, match=r"'x'\): row 1 has no value; leave out such rows"):
+        read_factors(column[:, None], ["x"], real=True)

@@ -81,6 +81,12 @@ def test_file_is_named_with_or_without_its_folder_and_suffix(photos, load, form)
     check(load(photos))
 
 
+def test_column_of_files_is_known_by_their_suffix_too(photos, load):
+    columns = {"which": COLUMNS["file_name"], "shape": COLUMNS["shape"], "angle": COLUMNS["angle"]}
+    write_csv(photos / "labels.csv", **columns)
+    check(load(photos))
+
+
 def test_table_in_an_archive_is_read_too(photos, load, tmp_path):
     write_csv(photos / "labels.csv", **COLUMNS)
     (photos / "labels.csv.json").write_text(json.dumps({"kinds": {"angle": "cyclic=360"}}))
@@ -109,19 +115,27 @@ def test_images_of_every_combination_are_a_grid(photos, load):
     assert greys(data) == [6 * y + x for x in range(6) for y in range(10)]
 
 
-def test_columns_that_are_no_factors_and_rows_without_image_are_left_out_and_said(photos, load):
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_that_are_no_factors_and_rows_without_image_are_left_out(photos, load, form):
     more = {
         "file": [*NAMES, "61.png"],
         "shape": [i % 3 for i in range(61)],
         "number": range(61),
         "caption": [f"a cat {i}" for i in range(61)],
+        "weight": [None, *np.linspace(1, 2, 60)],
     }
-    write_csv(photos / "labels.csv", **more)
+    if form == "csv":
+        write_csv(photos / "labels.csv", **more | {"weight": ["", *more["weight"][1:]]})
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        table = pyarrow.table({name: list(values) for name, values in more.items()})
+        pytest.importorskip("pyarrow.parquet").write_table(table, photos / "labels.parquet")
     said = []
     data = load(photos, say=said.append)
     assert data.factors == {"shape": 3}
     text = "\n".join(said)
-    assert "photos: labels.csv: 1 row left out that name" in text
+    assert f"photos: labels.{form}: 1 row left out that name" in text
+    assert "column 'weight' is left out: row 0 has no value" in text
     assert "column 'number' is left out: its whole numbers are different for each of 60" in text
     assert "column 'caption' is left out, as it has too few images per value" in text
 
@@ -129,7 +143,8 @@ def test_columns_that_are_no_factors_and_rows_without_image_are_left_out_and_sai
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"name": NAMES}, "expected one column of file names, called file_name, .*; got name"),
+        ({"number": range(60)}, r"expected one column of file names, .*'00\.png'; got number"),
+        ({"a": NAMES, "b": NAMES}, "expected one column of file names.*; got a, b"),
         ({"file": NAMES, "path": NAMES}, "expected one column of file names.*; got file, path"),
         (
             {"file": NAMES[1:]},

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from disentangle.contracts.dataset import Grid
+from disentangle.contracts.value_texts import readable
 from disentangle.data.loading import load_dataset
 from disentangle.errors import UsageError
-from disentangle.figures.contact_sheet import COLUMNS, draw_contact_sheet, find_rows, readable
+from disentangle.figures.contact_sheet import COLUMNS, draw_contact_sheet, find_rows
+from disentangle.scoring.arrays import array_source
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -86,3 +88,39 @@ def test_values_are_short_and_angles_in_degrees(factor, values, said):
 def test_factor_with_one_value_has_no_row_and_is_said():
     grid = Long({"one": 1, "two": 2})
     assert [row.label for row in rows(grid)] == ["two\n2 values"]
+
+
+def labelled(columns, kinds):
+    """A dataset of factors without images."""
+    v = np.stack(list(columns.values()), 1)
+    source = array_source(np.zeros((len(v), 1)), v, names=list(columns), kinds=kinds)
+    return source.dataset
+
+
+def test_real_numbers_are_shown_at_an_even_selection_of_their_range():
+    height = np.random.default_rng(0).gamma(2, 1, 1000)
+    dataset = labelled({"height": height}, {})
+    (row,) = rows(dataset)
+    assert row.label == "height\ncontinuous"
+    even = np.linspace(height.min(), height.max(), COLUMNS)
+    nearest = np.unique(np.abs(height[:, None] - even).argmin(0))
+    assert sorted(row.index.tolist()) == sorted(nearest.tolist())
+    assert row.heads[0] == f"{height.min():.2g}"
+    assert (np.diff(height[row.index]) > 0).all()
+
+
+def test_angles_are_in_degrees_and_the_end_of_the_circle_is_not_its_beginning_again():
+    turns = np.random.default_rng(0).uniform(0, 2, 4000)
+    (row,) = rows(labelled({"turn": turns}, {"turn": "cyclic=2"}))
+    assert row.label == "turn\ncyclic"
+    assert row.heads == [f"{30 * k}°" for k in range(COLUMNS)]
+
+
+def test_values_of_a_view_are_those_of_the_dataset():
+    grid = Long({"hue": 10, "size": 3})
+    grid.kinds, grid.numbers = {"hue": "cyclic=10", "size": "ordinal"}, {"size": [0.5, 1, 2]}
+    view = grid.view(hold_out=["hue<2", "size<1"])
+    assert [sorted(set(row.heads)) for row in rows(view)] == [
+        sorted(f"{36 * hue}°" for hue in range(2, 10)),
+        ["1", "2"],
+    ]

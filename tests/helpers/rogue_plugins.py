@@ -5,6 +5,7 @@ The paper of these plugins: https://example.org/paper.
 
 import hashlib
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -410,6 +411,76 @@ class Repeated(Squares):
     def __init__(self):
         super().__init__({"x": 7, "shade": 3})
         self.numbers = {"shade": [1.0, 2.0, 2.0]}
+
+
+class OfNothing(Squares):
+    """A kind of a factor that it does not have."""
+
+    kinds: ClassVar = {"hue": "ordinal"}
+
+
+class MisspeltKind(Squares):
+    """A kind that there is not."""
+
+    kinds: ClassVar = {"shade": "ordinl"}
+
+
+class RealWords(Squares):
+    """Real numbers of a categorical factor."""
+
+    real = frozenset({"shade"})
+
+
+class RealGrid(Squares):
+    """A grid of real numbers."""
+
+    kinds: ClassVar = {"shade": "continuous"}
+    numbers: ClassVar = {"shade": np.linspace(0, 1, 6)}
+
+
+class OtherUnit(Squares):
+    """A period in degrees, of labels."""
+
+    kinds: ClassVar = {"shade": "cyclic=360"}
+
+
+class SecondTurn(Squares):
+    """Numbers beyond one period."""
+
+    kinds: ClassVar = {"shade": "cyclic=360"}
+    numbers: ClassVar = {"shade": np.linspace(0, 720, 6)}
+
+
+class Measured(Labelled):
+    """Images of a continuous factor and an angle, as they should be."""
+
+    image_shape, source, fingerprint = (1, 8, 10), "drawn", Squares.fingerprint
+    every_factor: ClassVar = {"height": 42, "turn": 42, "shape": 6}
+    kinds: ClassVar = {"height": "continuous", "turn": "cyclic=1"}
+    real = frozenset({"turn"})
+    numbers: ClassVar = {"height": np.linspace(-1, 3, 42), "turn": np.linspace(0, 0.97, 42)}
+
+    def __len__(self):
+        return 42
+
+    def images(self, index):
+        return Squares().images(index)
+
+    def every_label(self, index):
+        index = self._index(index)
+        return np.stack([index, index * 5 % 42, index % 6], 1)
+
+
+class Unmeasured(Measured):
+    """A continuous factor without numbers."""
+
+    numbers: ClassVar = {"turn": Measured.numbers["turn"]}
+
+
+class Unsorted(Measured):
+    """Real numbers in another order than the labels."""
+
+    numbers: ClassVar = {**Measured.numbers, "height": Measured.numbers["height"][::-1]}
 
 
 class Tells(Squares):

@@ -13,14 +13,14 @@ import disentangle
 from disentangle import Unavailable
 from disentangle.contracts.source import Part
 from disentangle.errors import UsageError
-from disentangle.maths import standardised
+from disentangle.maths import circle, standardised
 from disentangle.scoring.arrays import array_source
 from disentangle.scoring.metric_spec import MetricSpec
 from disentangle_plugins.metrics.r2 import (
     KERNEL_IMAGES,
     PENALTIES,
     R2,
-    as_numbers,
+    columns_of,
     kernel_ridge,
     r2,
 )
@@ -244,7 +244,7 @@ def test_values_of_a_view_are_those_of_the_whole_dataset():
         index = np.arange(len(view))
         whole = view.whole.every_label(view.origin(index))
         columns = [list(view.whole.factors).index(name) for name in view.factors]
-        assert (as_numbers(view, view.labels(index)) == whole[:, columns]).all()
+        assert (columns_of(view, view.labels(index), angles=False) == whole[:, columns]).all()
     assert (
         list(Viewed(hold_out=("b=0|3|4",), split="test").dataset.every_number["b"]) == labels["b"]
     )
@@ -306,3 +306,35 @@ def test_held_out_rows_are_scored():
     given = {"test_codes": test_z, "test_factors": test_v}
     found = disentangle.score_codes(z, v, **given, metrics=["r2:train=300,test=300"])
     assert found["r2"] == pytest.approx(r2(z, v, test_z, test_v))
+
+
+def of_an_angle(codes, kind="cyclic=360", knobs=""):
+    degrees = np.linspace(0, 360, 1200, endpoint=False)
+    factors = {"angle": degrees, "size": np.arange(len(degrees)) % 5}
+    codes = np.column_stack([codes(np.radians(degrees)), factors["size"]])
+    (score,) = disentangle.score_codes(
+        codes, factors, kinds={"angle": kind}, metrics=[f"r2{knobs}"]
+    ).values()
+    return score
+
+
+def test_cosine_and_sine_are_a_cyclic_factor_of_real_numbers():
+    assert of_an_angle(circle) == pytest.approx(1)
+    assert of_an_angle(np.cos) == pytest.approx((1 + 1 / 2) / 2, abs=0.01)
+    assert of_an_angle(np.cos, kind="continuous") == pytest.approx(0.5, abs=0.01)
+
+
+def test_cyclic_factor_of_a_few_values_is_a_number_unless_angles_are_asked_for():
+    angle = 2 * np.pi * (np.arange(1200) % 8) / 8
+    codes, v = circle(angle) + 1e-6 * rng().normal(size=(1200, 2)), np.arange(1200)[:, None] % 8
+    given = {"names": ["a"], "kinds": {"a": "cyclic=8"}}
+    as_number, as_angle = (
+        disentangle.score_codes(codes, v, **given, metrics=[f"r2{knobs}"])["r2"]
+        for knobs in ("", ":cyclic=angles")
+    )
+    assert as_number < 0.7
+    assert as_angle == pytest.approx(1)
+
+
+def test_variance_of_values_is_that_of_their_cosine_and_sine():
+    assert of_an_angle(circle, knobs=":variance=values") == pytest.approx(1)

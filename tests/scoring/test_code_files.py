@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from disentangle.data.factor_values import read_factors
-from disentangle.errors import DisentangleError
+from disentangle.errors import DisentangleError, UsageError
+from disentangle.scoring.arrays import array_source
 from disentangle.scoring.code_files import read_codes
 
 V = np.random.default_rng(0).integers(0, [3, 4], (40, 2))
@@ -186,16 +187,21 @@ def test_columns_of_parquet_keep_their_types(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        (("size", [1, None, *V[2:, 0]]), "column 'size': row 1 has no value; leave out such rows"),
-        (("z0", ["red"] * 40), "column 'z0' holds codes: expected numbers, got text"),
-    ],
+    ("values", "got"),
+    [(["red"] * 40, "row 0, got 'red'"), ([*Z[:39, 0], None], "row 39, got None")],
 )
-def test_wrong_column_of_parquet_is_named(tmp_path, column, message):
-    write_parquet(tmp_path / "a.parquet", (*(dict(COLUMNS) | dict([column])).items(),))
+def test_column_of_codes_in_parquet_holds_numbers(tmp_path, values, got):
+    write_parquet(tmp_path / "a.parquet", (("z0", values), *COLUMNS[1:]))
+    message = f"column 'z0' holds codes: expected a number in {got}"
     with pytest.raises(DisentangleError, match=message):
         read_codes(tmp_path / "a.parquet")
+
+
+def test_missing_factor_in_parquet_is_named(tmp_path):
+    columns = dict(COLUMNS) | {"size": [1, None, *V[2:, 0]]}
+    write_parquet(tmp_path / "a.parquet", (*columns.items(),))
+    with pytest.raises(UsageError, match=r"\('size'\): row 1 has no value; leave out such rows"):
+        array_source(**read_codes(tmp_path / "a.parquet"))
 
 
 def test_parquet_without_pyarrow_is_refused_with_a_remedy(tmp_path, monkeypatch):

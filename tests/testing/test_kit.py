@@ -50,6 +50,7 @@ def broken(checks):
 RIGHT = [
     rogue.Right,
     rogue.Squares,
+    rogue.Measured,
     rogue.Faces,
     rogue.Told,
     rogue.DeclaredLess,
@@ -99,6 +100,14 @@ WRONG = [
     (rogue.Tells, "opening and reading disturb nobody", "images() prints '4 images'"),
     (rogue.Comma, "factors have names and sizes", "without '=', ',' or surrounding spaces"),
     (rogue.Repeated, "factors have names and sizes", "`numbers` must hold as many finite and"),
+    (rogue.OfNothing, "kinds say what values mean", r"kinds names ['hue'], which are not factors"),
+    (rogue.MisspeltKind, "kinds say what values mean", "kinds: 'shade': expected a kind"),
+    (rogue.RealWords, "kinds say what values mean", "is in `real`, but categorical"),
+    (rogue.RealGrid, "kinds say what values mean", "of a grid has real numbers: use Labelled"),
+    (rogue.OtherUnit, "kinds say what values mean", "the period 360, but its labels are 0 to 5"),
+    (rogue.SecondTurn, "kinds say what values mean", "but its numbers are 0 to 720"),
+    (rogue.Unmeasured, "kinds say what values mean", "hold them in ascending order, got 0"),
+    (rogue.Unsorted, "kinds say what values mean", "hold them in ascending order, got 42"),
     (rogue.Unseeded, "generator decides alone", "draw only from rng"),
     (rogue.First, "order of latents does not matter", "alike, or declare `ordered = True`"),
     (rogue.Less, "oracle scores above noise", "declare `better`"),
@@ -230,6 +239,7 @@ def test_rules_about_labels_do_not_concern_bare_images():
     bare, labelled = ({check.name for check in checks_of(k)} for k in (rogue.Faces, rogue.Squares))
     assert labelled - bare == {
         "factors have names and sizes",
+        "kinds say what values mean",
         "labels are in range",
         "index is the inverse of labels",
         "sharing shares",

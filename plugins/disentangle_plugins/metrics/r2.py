@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from disentangle import Codes, Detail, Index, Labelled, Metric, Scores, Source, Unavailable, knob
-from disentangle.maths import codes_and_values, small_fit, standardised
+from disentangle.maths import circle, codes_and_values, small_fit, standardised
 
 Numbers = NDArray[np.float64]
 Readout = Literal["linear", "boosting", "kernel-ridge", "mlp"]
@@ -190,6 +190,9 @@ class R2(Metric[Labelled]):
     latent is read from all factors, and the mean is over the latents that vary: below 1 where
     latents hold anything else, noise included. `both` is the mean of the two, and adds each as a
     score of its own.
+
+    A cyclic factor of real numbers, or with `cyclic=angles` any cyclic one, is the cosine and the
+    sine of its angle, and its R^2 is 1 - sum of both errors / sum of both variances.
     """
 
     about = "How well factors are predicted as numbers, in R²"
@@ -215,6 +218,12 @@ class R2(Metric[Labelled]):
         default="codes-to-factors",
         added=True,
         help="predict factors from codes, codes from factors, or the mean of both",
+    )
+    cyclic: Literal["numbers", "angles"] = knob(
+        default="numbers",
+        added=True,
+        help="what cyclic factors of a few values are: their number, or the cosine and sine of its "
+        "angle",
     )
     variance: Literal["test", "values"] = knob(
         default="test",
@@ -243,13 +252,16 @@ class R2(Metric[Labelled]):
             z, labels, test_z, test_labels = source.train_test(
                 self.train, self.test, rng, distinct=True
             )
-        v, test_v = as_numbers(source.dataset, labels), as_numbers(source.dataset, test_labels)
+        dataset, angles = source.dataset, self.cyclic == "angles"
+        v, test_v = (columns_of(dataset, y, angles) for y in (labels, test_labels))
         arrays, seed = (z, v, test_z, test_v), int(rng.integers(2**31))
         means: dict[str, float] = {}
         details: dict[str, Detail] = {}
         if self.direction != "factors-to-codes":
-            variances = None if self.variance == "test" else variances_of_values(source.dataset)
-            of_factor = r2_of_columns(*arrays, variances, self.readout, seed)
+            of_values = self.variance == "values"
+            variances = variances_of_values(dataset, angles) if of_values else test_v.var(axis=0)
+            of_column = r2_of_columns(*arrays, variances, self.readout, seed)
+            of_factor = over_factors(of_column, variances, widths(dataset, angles))
             means["r2/codes-to-factors"] = float(np.nanmean(of_factor))
             details["r2/factors"] = Detail(("factor",), of_factor, ABOUT.format("factor"))
         if self.direction != "codes-to-factors":
@@ -260,16 +272,41 @@ class R2(Metric[Labelled]):
         return {"r2": float(np.mean(list(means.values()))), **both, **details}
 
 
-def as_numbers(dataset: Labelled, labels: Index) -> Numbers:
-    """Return the numbers behind labels of the scored factors [N, K], [N, K]."""
-    numbers = np.empty(labels.shape)
-    for k, name in enumerate(dataset.factors):
-        numbers[:, k] = np.asarray(dataset.every_number[name], np.float64)[labels[:, k]]
-    return numbers
+def values_of_factor(dataset: Labelled, factor: str, angles: bool) -> Numbers:
+    """Return what is read of each value of a factor, [number of values, 1 or 2].
+
+    It is the number behind the value, or the cosine and sine of its angle.
+    """
+    if dataset.kind(factor).period and (angles or factor in dataset.real_factors):
+        return circle(dataset.angles(factor))
+    return np.asarray(dataset.every_number[factor], np.float64)[:, None]
 
 
-def variances_of_values(dataset: Labelled) -> Numbers:
-    """Return the variance of the values that each factor has in the whole dataset, [K]."""
+def widths(dataset: Labelled, angles: bool) -> list[int]:
+    """Return the number of columns of each scored factor; see `values_of_factor`."""
+    return [values_of_factor(dataset, name, angles).shape[1] for name in dataset.factors]
+
+
+def columns_of(dataset: Labelled, labels: Index, angles: bool) -> Numbers:
+    """Return the columns of all scored factors at labels [N, K], [N, C]."""
+    columns = [
+        values_of_factor(dataset, name, angles)[labels[:, k]]
+        for k, name in enumerate(dataset.factors)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def variances_of_values(dataset: Labelled, angles: bool) -> Numbers:
+    """Return the variance of the values that each column has in the whole dataset, [C]."""
     whole = dataset.whole
     assert isinstance(whole, Labelled)
-    return np.array([np.var(np.asarray(whole.every_number[name])) for name in dataset.factors])
+    return np.concatenate(
+        [values_of_factor(whole, name, angles).var(axis=0) for name in dataset.factors]
+    )
+
+
+def over_factors(of_column: Numbers, variances: Numbers, width: list[int]) -> Numbers:
+    """Return R^2 of factors, [K], from that of their columns and these columns' variances, [C]."""
+    starts = np.cumsum(width)[:-1]
+    parts = zip(np.split(of_column, starts), np.split(variances, starts), strict=True)
+    return np.array([r[0] if len(r) == 1 else np.nansum(r * v) / v.sum() for r, v in parts])
