@@ -246,8 +246,7 @@ def describe(dataset: "Dataset") -> None:
     from disentangle.contracts.dataset import Labelled
     from disentangle.contracts.published_splits import names_for
 
-    channels, height, width = dataset.image_shape
-    typer.echo(f"{dataset.name}: {len(dataset):,} {dataset.noun}, {channels} x {height} x {width}")
+    typer.echo(f"{dataset.name}: {len(dataset):,} {dataset.noun}, {dataset.size_in_words}")
     rows = [("source", dataset.source), ("fingerprint", dataset.fingerprint)]
     if isinstance(dataset, Labelled):
         sizes = [

@@ -73,8 +73,7 @@ class Dataset(ABC):
     def _repr_html_(self) -> str:
         """The dataset in a notebook: its size, its factors and a few images."""
         title = self.name or type(self).__name__
-        shape = " x ".join(map(str, self.image_shape))
-        rows: list[tuple[str, str]] = [(self.noun, f"{len(self):,} of {shape}, {self.strength}")]
+        rows = [(self.noun, f"{len(self):,} of {self.size_in_words}, {self.strength}")]
         rows += [(name, str(value)) for name, value in self.view_record.items()]
         if isinstance(self, Labelled):
             factors = [f"{name} ({self._values_in_words(name)})" for name in self.factors]
@@ -89,6 +88,11 @@ class Dataset(ABC):
             return picture(row_of_images(self.images(index)), f"images of {title}")
         except Unavailable:
             return ""
+
+    @property
+    def size_in_words(self) -> str:
+        """The size of one image: "3 x 64 x 64"."""
+        return " x ".join(map(str, self.image_shape))
 
     @property
     def splits(self) -> Mapping[str, Index]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from disentangle._utils.text import count
 from disentangle.contracts.dataset import Dataset, Labelled
 from disentangle.errors import Unavailable
 
@@ -24,6 +25,11 @@ class Vectors(Labelled):
     """
 
     noun = "vectors"
+
+    @property
+    def size_in_words(self) -> str:
+        """The size of one vector: "5 numbers"."""
+        return count(self.image_shape[0], "number")
 
     @abstractmethod
     def vectors(self, index: ArrayLike) -> "Tensor":

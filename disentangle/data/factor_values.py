@@ -106,8 +106,9 @@ class FactorValues:
         if self.words:
             listed = "; ".join(f"{name}: {', '.join(self.values[name][:6])}" for name in self.words)
             remarks.append(
-                f"text values are ordered alphabetically ({listed}). mcc, sap-r2 and irs use this "
-                "order; if a factor has another order, store its values as numbers"
+                f"text values are ordered alphabetically ({listed}). mcc, r2, sap-r2, irs and "
+                "orthogonality use this order; if a factor has another order, store its values as "
+                "numbers"
             )
         if self.guessed:
             remarks.append(

@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     )
     from disentangle.maths.knn_information import knn_mutual_information as knn_mutual_information
     from disentangle.maths.knn_information import ksg_mutual_information as ksg_mutual_information
+    from disentangle.maths.knn_shares import neighbour_shares as neighbour_shares
+    from disentangle.maths.knn_shares import real_numbers as real_numbers
     from disentangle.maths.linear_svm import fit_svms as fit_svms
     from disentangle.maths.linear_svm import highest_line as highest_line
     from disentangle.maths.matching import equal_count_bins as equal_count_bins
     from disentangle.maths.matching import information_in_equal_bins as information_in_equal_bins
     from disentangle.maths.matching import matched_latents as matched_latents
-    from disentangle.maths.neighbour_shares import neighbour_shares as neighbour_shares
-    from disentangle.maths.neighbour_shares import real_numbers as real_numbers
     from disentangle.maths.probes import each_varying_factor as each_varying_factor
     from disentangle.maths.probes import prevalence as prevalence
     from disentangle.maths.probes import small_fit as small_fit
@@ -98,12 +98,12 @@ _HOMES = {
     "log_weights": "aggregate_posterior",
     "matched_latents": "matching",
     "mutual_information": "information",
-    "neighbour_shares": "neighbour_shares",
+    "neighbour_shares": "knn_shares",
     "numeric_targets": "targets",
     "off_diagonal": "aggregate_posterior",
     "prevalence": "probes",
     "randomised_dependence": "correlation",
-    "real_numbers": "neighbour_shares",
+    "real_numbers": "knn_shares",
     "regression": "targets",
     "sine_bases": "correlation",
     "small_fit": "probes",

@@ -427,7 +427,7 @@ def test_vectors_are_shown_without_a_sheet_and_there_is_nothing_to_verify(comman
     name = "ica-mixing:laplace:images=200"
     code, out, err = command("data", "show", name, "--data-dir", tmp_path)
     assert code == 0
-    assert f"{name}: 200 vectors, 5 x 1 x 1" in out
+    assert f"{name}: 200 vectors, 5 numbers" in out
     assert re.search(r"source_5 +continuous, -\d+", out)
     assert "sheet" not in out + err
     code, _, err = command("data", "show", name, "--image-size", 32, "--data-dir", tmp_path)
