@@ -192,7 +192,7 @@ class R2(Metric[Labelled]):
     score of its own.
 
     A cyclic factor of real numbers, or with `cyclic=angles` any cyclic one, is the cosine and the
-    sine of its angle, and its R^2 is 1 - sum of both errors / sum of both variances.
+    sine of its angle, and its R2 is 1 - sum of both errors / sum of both variances.
     """
 
     about = "How well factors are predicted as numbers, in R²"
