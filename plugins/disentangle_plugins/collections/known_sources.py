@@ -83,7 +83,7 @@ class Size:
         )
 
 
-@about(ABOUT, about="Independent sources, mixed by a network: ica-mixing:laplace:layers=2")
+@about(ABOUT, about="Independent sources, mixed: ica-mixing:laplace:layers=2")
 def open_ica_mixing(location: Location, reference: Reference) -> Dataset:
     """Draw vectors of independent sources; see the module.
 
@@ -104,7 +104,7 @@ def open_ica_mixing(location: Location, reference: Reference) -> Dataset:
     return dataset(f"ica-mixing {law}", size, standard(sources), segment)
 
 
-@about(ABOUT, about="Dependent sources, mixed by a network: dependent:gaussian:correlation=0.5")
+@about(ABOUT, about="Dependent sources, mixed: dependent:gaussian:correlation=0.5")
 def open_dependent(location: Location, reference: Reference) -> Dataset:
     """Draw vectors of sources that depend on one another; see the module.
 
