@@ -84,16 +84,6 @@ def lacks_grid(s: Subject) -> str:
     return "" if isinstance(s.dataset, Grid) else "is not a grid"
 
 
-def lacks_images(s: Subject) -> str:
-    """Return why rules about images do not apply to a dataset; empty if they do."""
-    return "has vectors" if isinstance(s.dataset, Vectors) else ""
-
-
-def lacks_vectors(s: Subject) -> str:
-    """Return why rules about vectors do not apply to a dataset; empty if they do."""
-    return "" if isinstance(s.dataset, Vectors) else "has images"
-
-
 rules = Rules[Subject]()
 
 
@@ -132,19 +122,20 @@ def record_of_it_is_complete(s: Subject) -> None:
     )
 
 
-@rules.unless(lacks_vectors)
-def vectors_are_finite_floats(s: Subject) -> None:
-    """vectors(index) is a float32 tensor [N, D] of finite numbers, with D in image_shape."""
-    try:
-        check_vectors(cast(Vectors, s.dataset), s.some())
-    except (TypeError, ValueError) as error:
-        require(False, f"vectors(): {error}")
-
-
-@rules.unless(lacks_images)
+@rules
 def images_are_bytes_of_their_shape(s: Subject) -> None:
-    """images(index) is a uint8 tensor [N, C, H, W], 0 to 255."""
+    """images(index) is a uint8 tensor [N, C, H, W], 0 to 255.
+
+    In a dataset of vectors, vectors(index) is a float32 tensor [N, D] of finite numbers instead,
+    with D in image_shape.
+    """
     index = s.some()
+    if isinstance(s.dataset, Vectors):
+        try:
+            check_vectors(s.dataset, index)
+        except (TypeError, ValueError) as error:
+            require(False, f"vectors(): {error}")
+        return
     images = s.dataset.images(index)
     require(
         isinstance(images, torch.Tensor),

@@ -55,7 +55,7 @@ def test_every_builtin_adapter_is_checked():
     }
     assert names == {
         "encoder": {"hf", "onnx", "timm", "torchvision"},
-        "collection": {"hf", "torchvision"},
+        "collection": {"dependent", "hf", "ica-mixing", "torchvision"},
         "tracker": {"mlflow", "tensorboard", "wandb"},
     }
 

@@ -63,6 +63,7 @@ def test_purposes_of_streams_are_what_they_were():
         "'audit codes'",
         "'audit factors'",
         "'contact sheet'",
+        "'dependence of factors'",
         "'export'",
         "'figures'",
         "'hold out'",

@@ -293,16 +293,15 @@ def columns_of(dataset: Labelled, labels: Index, angles: bool) -> Numbers:
         values_of_factor(dataset, name, angles)[labels[:, k]]
         for k, name in enumerate(dataset.factors)
     ]
-    return np.concatenate(columns, axis=1)
+    return np.concatenate([np.empty((len(labels), 0)), *columns], axis=1)
 
 
 def variances_of_values(dataset: Labelled, angles: bool) -> Numbers:
     """Return the variance of the values that each column has in the whole dataset, [C]."""
     whole = dataset.whole
     assert isinstance(whole, Labelled)
-    return np.concatenate(
-        [values_of_factor(whole, name, angles).var(axis=0) for name in dataset.factors]
-    )
+    parts = [values_of_factor(whole, name, angles).var(axis=0) for name in dataset.factors]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def over_factors(of_column: Numbers, variances: Numbers, width: list[int]) -> Numbers:
