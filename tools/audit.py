@@ -4,8 +4,8 @@ Run `python -m tools.audit` after a change of one of these, and after
 
     disentangle audit -o results/audit
 
-which audits all metrics; a test compares the page with them. `results/audit-continuous/` has one
-seed of the cases of continuous factors.
+which audits all metrics; a test compares the page with them. `results/audit-continuous/` has three
+seeds of the cases of continuous factors.
 """
 
 import json
