@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from disentangle.contracts.dataset import Index, Labelled
 from disentangle.contracts.views import LabelledSubset
@@ -19,14 +20,20 @@ class BinnedFactors(LabelledSubset):
         base: the dataset.
         bins: the number of bins.
         equal: what is equal in all bins of a factor.
+        like: the dataset whose numbers and images set the bins, with the same numbers behind its
+            labels, such as the training rows for test rows [default: `base`].
     """
 
     def __init__(
-        self, base: Labelled, bins: int, equal: Literal["width", "count"] = "width"
+        self,
+        base: Labelled,
+        bins: int,
+        equal: Literal["width", "count"] = "width",
+        like: Labelled | None = None,
     ) -> None:
         bin_of = bin_of_value if equal == "width" else quantile_of_value
         self.bins: Mapping[str, Index] = {
-            name: bin_of(base, name, bins) for name in base.real_factors
+            name: bin_of(like or base, name, bins) for name in base.real_factors
         }
         super().__init__(base, np.arange(len(base)), base.view_record, base.nuisance)
         sizes = dict.fromkeys(self.bins, bins)
@@ -36,7 +43,7 @@ class BinnedFactors(LabelledSubset):
         self.values = {name: v for name, v in base.values.items() if name not in self.bins}
         self.numbers = {name: v for name, v in base.numbers.items() if name not in self.bins}
 
-    def every_label(self, index: Index) -> Index:  # type: ignore[override]
+    def every_label(self, index: ArrayLike) -> Index:
         """Return the labels of all factors, [N, number of factors]."""
         labels = super().every_label(index)
         for name, table in self.bins.items():

@@ -140,7 +140,11 @@ class MetricSpec:
             )
         bins = int(self.settings["factor_bins"])
         equal: Literal["width", "count"] = "count" if reads == "quantiles" else "width"
-        return source.relabelled(lambda d: BinnedFactors(d, bins, equal)), {"factor_bins": bins}
+
+        def view(part: Labelled) -> Labelled:
+            return BinnedFactors(part, bins, equal, like=dataset)
+
+        return source.relabelled(view), {"factor_bins": bins}
 
 
 def check_scores(metric: str, scores: object, source: Source[Any]) -> None:

@@ -7,6 +7,7 @@ from disentangle import UsageError, score_codes
 from disentangle.contracts.binned_factors import BinnedFactors
 from disentangle.contracts.kinds import Kind
 from disentangle.scoring.arrays import array_source
+from disentangle.scoring.metric_spec import MetricSpec
 
 
 @pytest.mark.parametrize("text", ["categorical", "ordinal", "continuous", "cyclic=360"])
@@ -137,3 +138,14 @@ def test_factors_are_an_array_a_mapping_or_a_data_frame(form):
 def test_columns_that_do_not_fit_are_refused(factors, options, message):
     with pytest.raises(UsageError, match=message):
         score_codes(np.zeros((5, 2)), factors, metrics=["mig"], **options)
+
+
+def test_test_rows_are_in_the_quantiles_of_the_rows_to_fit_on():
+    v, w = numbers(400), np.sort(numbers(200))[100:]
+    source = array_source(v[:, None], v[:, None], w[:, None], w[:, None])
+    spec = MetricSpec("explicitness:factor_bins=4")
+    binned, _ = spec.with_real_factors(source)
+    _, labels, _, others = binned.train_test(400, 100, np.random.default_rng(0))
+    edges = [v[labels[:, 0] == k].min() for k in range(1, 4)]
+    assert (others[:, 0] == np.searchsorted(edges, w, side="right")).mean() > 0.97
+    assert set(others[:, 0]) < set(labels[:, 0])
