@@ -254,6 +254,8 @@ def make_record(
 
 def advice(run: Run) -> str:
     """Suggest changes of this run's settings that may prevent collapse."""
+    if own := registry.models.load(run.record.model).collapse_advice:
+        return own
     weights = [
         f"{name} (now {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
         for form in run.record.normalised

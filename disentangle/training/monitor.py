@@ -136,7 +136,8 @@ def growth(before: dict[str, Any] | None, entry: dict[str, Any]) -> str:
     """Describe how the variance of the means changed from one log entry to the next."""
     if entry["spread"] == 0:
         return (
-            ", and the means are constant, as with dead ReLUs, from which training does not recover"
+            ", and the means are the same for all images (if the ReLUs are dead, training does not "
+            "recover)"
         )
     if before is None:
         return ""

@@ -682,6 +682,18 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
     )
 
 
+def test_collapse_of_a_discrete_code_is_told_with_the_advice_of_its_model(
+    strangers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("disentangle.training.monitor.PATIENCE", 5)
+    said = []
+    options = {"steps": 40, "batch_size": 8, "figures": False, "device": "cpu", "lr": 1e-1}
+    train("qvae", "tiny", kl_weight=0, results=tmp_path, say=said.append, **options)
+    (warning,) = [line for line in said if line.startswith("warning: no latent is active")]
+    assert "if the KL is near its largest, latents times ln(values), try a larger" in warning
+    assert "kl_warmup" not in warning
+
+
 @pytest.mark.parametrize(
     ("spread", "told"),
     [
@@ -695,8 +707,8 @@ def test_collapse_is_told_once_with_what_to_change(strangers, tmp_path, monkeypa
         ([0.0, 1e-9], "and the variance of the means does not grow; help"),
         (
             [1e-5, 0.0],
-            ", and the means are constant, as with dead ReLUs, from which training does not "
-            "recover; help",
+            ", and the means are the same for all images (if the ReLUs are dead, training does "
+            "not recover); help",
         ),
     ],
     ids=str,

@@ -33,6 +33,10 @@ class QVAE(Model[Code]):
 
     about = "A VAE whose latents share one codebook of learnt scalars"
     display = "QVAE"
+    collapse_advice = (
+        "if the KL is near its largest, latents times ln(values), try a larger kl_weight; if it is "
+        "near 0, a smaller one, or a smaller lr"
+    )
 
     values: int = knob(default=64, min=2, help="number of values in the codebook of all latents")
     kl_weight: float = knob(
