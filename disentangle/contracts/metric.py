@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disentangle.contracts.dataset import Dataset
-from disentangle.contracts.plugin import Plugin, knob
+from disentangle.contracts.plugin import Condition, Plugin, knob
 from disentangle.contracts.source import Source
 from disentangle.errors import Unavailable
 
@@ -143,7 +143,7 @@ def factor_bins(
     default: int = 20,
     *,
     equal: Literal["width", "count"] = "width",
-    only_if: Sequence[tuple[str, ...]] = (),
+    only_if: Sequence[Condition] = (),
 ) -> int:
     """Declare the hyper-parameter `factor_bins` of a metric that bins factors of real numbers.
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LARGEST = 2**63 - 1
 
-Condition: TypeAlias = tuple[str, ...]
+Condition: TypeAlias = tuple[str, *tuple[object, ...]]
 """(other knob, value, ...): the other knob has one of these values."""
 
 

@@ -163,7 +163,7 @@ def _check_used(declared: Mapping[str, Knob], settings: Mapping[str, Setting]) -
             if settings[other].value not in needed:
                 raise UsageError(
                     f"{name} has no effect while {other} is {settings[other].value}; "
-                    f"omit {name} or set {other} to {' or '.join(needed)}"
+                    f"omit {name} or set {other} to {' or '.join(map(str, needed))}"
                 )
 
 

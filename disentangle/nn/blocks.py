@@ -58,6 +58,10 @@ class Spread(nn.Module):
         """The standard deviations, [D]."""
         return self.variance.sqrt()
 
+    def around(self, latent: int, n: int) -> Tensor:
+        """Return `n` values, up to three standard deviations from the mean of a latent."""
+        return self.mean[latent] + self.scale[latent] * torch.linspace(-3, 3, n)
+
     @torch.no_grad()
     def update(self, z: Tensor) -> None:
         """Take the latents [N, D] of a batch into account."""

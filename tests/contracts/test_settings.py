@@ -105,6 +105,19 @@ def test_a_single_condition_need_not_be_in_a_list(name):
     assert knobs(Single)["kind"].conditions == ()
 
 
+class Switched(Plugin):
+    """A knob that depends on a switch."""
+
+    on: bool = knob(default=True, help="a switch")
+    depth: int = knob(default=2, help="a depth", only_if=("on", True))
+
+
+def test_a_condition_may_be_a_switch():
+    assert resolve(Switched, {"depth": 3})["depth"].value == 3
+    with pytest.raises(UsageError, match=r"effect while on is False; .* set on to True"):
+        resolve(Switched, {"depth": 3, "on": False})
+
+
 def test_spec_of_a_metric():
     assert parse_spec("mig") == ("mig", {})
     assert parse_spec("mig:bins=40,samples=10") == ("mig", {"bins": "40", "samples": "10"})

@@ -73,7 +73,7 @@ def normal_density(x, mean, std):
     return math.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
 
 
-def tripod_by_hand(model, values, draws, normalised):
+def tripod_by_hand(model, values, draws, normalised, quantised=True):
     """Mean cross entropy per image, multi-information and Hessian penalty: the authors' formulas.
 
     `d(h) = (a(z + h) - 2 a(z) + a(z - h)) / eps^2`, and so on; loops over images and latents.
@@ -81,8 +81,11 @@ def tripod_by_hand(model, values, draws, normalised):
     rng = torch_rng(0, "noise")
     coins = torch.randint(2, (draws, B, LATENTS), generator=rng).numpy()
     gauss = torch.randn((draws, B, LATENTS), generator=rng).double().numpy()
-    z_c = np.array([np.tanh(encoded(model, i)) for i in range(B)])
-    z_q = 2 * np.round((z_c + 1) / 2 * (values - 1)) / (values - 1) - 1
+    z_c = np.array([encoded(model, i) for i in range(B)])
+    z_q = z_c
+    if quantised:
+        z_c = np.tanh(z_c)
+        z_q = 2 * np.round((z_c + 1) / 2 * (values - 1)) / (values - 1) - 1
     std = [math.sqrt(np.mean((z_c[:, k] - z_c[:, k].mean()) ** 2)) + 1e-6 for k in range(LATENTS)]
     s = [x * (4 / (LATENTS + 2)) ** (1 / (LATENTS + 4)) * B ** (-1 / (LATENTS + 4)) for x in std]
 
@@ -121,12 +124,19 @@ def tripod_by_hand(model, values, draws, normalised):
 
 @pytest.mark.parametrize(
     "knobs",
-    [{}, {"values": 5, "draws": 3}, {"normalised": False, "hessian_penalty": 2.0}],
+    [
+        {},
+        {"values": 5, "draws": 3},
+        {"normalised": False, "hessian_penalty": 2.0},
+        {"quantised": False},
+    ],
     ids=str,
 )
 def test_loss_of_tripod_is_the_papers_times_the_number_of_pixels(knobs):
     model = built(Tripod, **knobs)
-    nll, information, penalty = tripod_by_hand(model, model.values, model.draws, model.normalised)
+    nll, information, penalty = tripod_by_hand(
+        model, model.values, model.draws, model.normalised, model.quantised
+    )
     found = losses(model)
     assert found["reconstruction"] == pytest.approx(nll, rel=1e-5)
     assert found["multi-information"] == pytest.approx(1e-4 * PIXELS * information, rel=1e-4)
@@ -194,7 +204,7 @@ def test_standardised_latents_use_their_range_where_a_tanh_saturates():
             model.encoder[1].bias.fill_(20)
         z = model.encode(X).mean
         codes[standardised] = z
-        c = model.bounded(X).atanh()
+        c = model.continuous(X).atanh()
         if standardised:
             expected = model.encoder(X)
             expected = (expected - expected.mean(0)) / expected.std(0, correction=0)
@@ -203,9 +213,23 @@ def test_standardised_latents_use_their_range_where_a_tanh_saturates():
     assert codes[True].std(0).min() > 0.3
 
 
+def test_code_of_tripod_without_quantisation_is_the_encoders_output():
+    model = built(Tripod, quantised=False)
+    code = model.encode(X)
+    assert not code.discrete
+    assert torch.equal(code.mean, model.encoder(X))
+    model.terms(batch())
+    assert model.spread.mean.abs().min() > 0
+    for _ in range(2000):
+        model.spread.update(code.mean)
+    ends = code.mean[:, 1].mean() + code.mean[:, 1].std(correction=0) * torch.tensor([-3.0, 3.0])
+    torch.testing.assert_close(model.traversal(1, 2), ends, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
 @pytest.mark.parametrize("standardised", [False, True])
-def test_page_of_tripod_quantises_as_the_model(standardised):
-    model = built(Tripod, standardised=standardised).eval()
+def test_page_of_tripod_quantises_as_the_model(standardised, quantised):
+    model = built(Tripod, standardised=standardised, quantised=quantised).eval()
     x = X
     for module in model.page_encoder():
         x = module(x)

@@ -1,6 +1,5 @@
 """Autoencoder: Hinton & Salakhutdinov (2006), https://doi.org/10.1126/science.1127647."""
 
-import torch
 from torch import Tensor, nn
 
 from disentangle import Batch, Code, Model, Terms
@@ -41,4 +40,4 @@ class AE(Model[Code]):
 
     def traversal(self, latent: int, n: int) -> Tensor:
         """Return values up to three standard deviations from the mean of the latent."""
-        return self.spread.mean[latent] + self.spread.scale[latent] * torch.linspace(-3, 3, n)
+        return self.spread.around(latent, n)

@@ -58,4 +58,4 @@ class BioAE(Model[Code]):
 
     def traversal(self, latent: int, n: int) -> Tensor:
         """Return values up to three standard deviations from the mean of the latent."""
-        return self.spread.mean[latent] + self.spread.scale[latent] * torch.linspace(-3, 3, n)
+        return self.spread.around(latent, n)

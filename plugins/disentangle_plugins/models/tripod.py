@@ -7,6 +7,7 @@ from disentangle import Batch, Code, Model, Terms, knob, weighted
 from disentangle.maths import HessianPenalty, kernel_multi_information
 from disentangle.nn import (
     Nearest,
+    Spread,
     finite_scalar,
     finite_scalar_values,
     straight_through,
@@ -27,13 +28,21 @@ class Tripod(Model[Code]):
     Shapes3D; the paper has twice as many latents as factors. Each step decodes 1 + 4 `draws` times
     as many images as are in the batch, in one batch, always in single precision: second differences
     of 16-bit numbers are mostly rounding errors.
+
+    The paper's ablations: without `quantised`, z is the encoder's output, without the tanh; a
+    weight of 0 takes its term away; without `normalised`, H_l is the plain Hessian penalty.
     """
 
     about = "A quantised autoencoder whose latents do not depend or interact"
     display = "Tripod"
     min_batch = 2  # densities of a batch
 
-    values: int = knob(default=12, min=2, help="number of values of each latent")
+    quantised: bool = knob(
+        default=True, added=True, help="bound and round the latents; if not, the code is continuous"
+    )
+    values: int = knob(
+        default=12, min=2, only_if=[("quantised", True)], help="number of values of each latent"
+    )
     multi_information: float = knob(
         default=1e-4,
         min=0,
@@ -59,33 +68,38 @@ class Tripod(Model[Code]):
         self.decoder = network.decoder(self.latents, image_shape)
         standardise = self.standardised
         self.norm = nn.BatchNorm1d(self.latents, affine=False) if standardise else nn.Identity()
+        self.spread = None if self.quantised else Spread(self.latents)
         self.make_observation()
         with torch.no_grad():
             with_activations(self.decoder, torch.zeros(2, self.latents))
         self.pixels = int(torch.Size(image_shape).numel())
 
-    def bounded(self, x: Tensor) -> Tensor:
-        """Return the latents of images before quantisation, in (-1, 1)."""
+    def continuous(self, x: Tensor) -> Tensor:
+        """Return the latents of images before quantisation, in (-1, 1) if they are quantised."""
         c: Tensor = self.norm(self.encoder(x).float())
-        return c.tanh()
+        return c.tanh() if self.quantised else c
 
     def quantise(self, c: Tensor) -> Tensor:
         """Round latents c in [-1, 1] to their values, with the gradient of c."""
-        return straight_through(c, finite_scalar(c, self.values))
+        return straight_through(c, finite_scalar(c, self.values)) if self.quantised else c
 
     def encode(self, x: Tensor) -> Code:
-        """Return the quantised code of images, with the gradient of the encoder's output."""
-        return Code(self.quantise(self.bounded(x)), discrete=True)
+        """Return the code of images, with the gradient of the encoder's output."""
+        return Code(self.quantise(self.continuous(x)), discrete=self.quantised)
 
     def page_encoder(self) -> tuple[nn.Module, ...]:
         """Return the encoder and the quantisation, for the page of a run."""
+        if not self.quantised:
+            return self.encoder, self.norm
         values = finite_scalar_values(self.values).repeat(self.latents, 1)
         return self.encoder, self.norm, nn.Tanh(), Nearest(values)
 
     def terms(self, batch: Batch) -> Terms:
         """Return the three terms of the loss; the first decodes what the third needs."""
-        c = self.bounded(batch.x)
+        c = self.continuous(batch.x)
         z = self.quantise(c)
+        if self.spread is not None:
+            self.spread.update(z)
         scale = c.std(0, correction=0) + 1e-6
         penalty = HessianPenalty(self.draws, normalised=self.normalised)
         with torch.autocast(z.device.type, enabled=False):
@@ -101,6 +115,11 @@ class Tripod(Model[Code]):
         }
 
     def traversal(self, latent: int, n: int) -> Tensor:
-        """Return the values of a latent in order, or `n` of them if there are more."""
+        """Return the values of a latent in order, or `n` of them if there are more.
+
+        Without quantisation: values up to three standard deviations from the mean of the latent.
+        """
+        if self.spread is not None:
+            return self.spread.around(latent, n)
         values = finite_scalar_values(self.values)
         return values[torch.linspace(0, self.values - 1, min(n, self.values)).round().long()]
