@@ -11,7 +11,9 @@ from rich.text import Text
 
 from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, manner, say
-from disentangle._utils.text import duration
+from disentangle._utils.text import WARNING, duration
+from disentangle.runs.collapse import collapsed_by
+from disentangle.runs.log_tail import LOG, last_entry
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
 from disentangle.studies.jobs import Job, JobState
@@ -54,7 +56,9 @@ class View(RunsProgress):
             "elsewhere": "waiting: another process is working on it",
             "failed": f"FAILED: {event.why} (log: {job.log})",
         }[kind]
-        if self.live is None or kind in ("again", "failed"):
+        if kind == "done" and has_collapsed(job):
+            say(f"{WARNING}{job.name}: {text}, but collapsed; its log has advice: {job.log}")
+        elif self.live is None or kind in ("again", "failed"):
             say(f"{job.name}: {text}")
 
     def table(self) -> Group:
@@ -107,6 +111,11 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
         str(entry["active"]),
         duration(remaining(job, entry)),
     ]
+
+
+def has_collapsed(job: Job) -> bool:
+    """True if the end of a job's log says that its run collapsed."""
+    return bool(collapsed_by(last_entry(job.path / LOG) or {}))
 
 
 def loss(entry: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from disentangle.runs.scores import current_scores
 
 FEW = 1
 """Up to so many active latents a run counts as collapsed: nothing is left to separate."""
+PATIENCE = 1_000
+"""Steps before which a training may look collapsed because it has just begun."""
 ACTIVE_UNITS = "elbo/active-units"
 
 
@@ -34,6 +36,12 @@ def log_end(run: Run) -> LogEnd:
         entry = last_entry(run.path / LOG) or {}
         run.log_end = LogEnd(now, int(entry.get("step", 0)), collapsed_by(entry))
     return run.log_end
+
+
+def collapsing(entry: Mapping[str, Any], steps: int) -> bool:
+    """True if an entry is of a collapsed run of `steps` steps that has not just begun."""
+    late = entry["step"] >= min(steps, max(PATIENCE, steps // 10))
+    return late and bool(collapsed_by(entry))
 
 
 def collapsed_by(entry: Mapping[str, Any]) -> bool | None:

@@ -8,6 +8,7 @@ from disentangle._utils.callbacks import Say, silent
 from disentangle._utils.notebook import NotebookLine, in_notebook
 from disentangle._utils.text import duration
 from disentangle._utils.time_limit import Deadline
+from disentangle.runs.collapse import collapsing
 from disentangle.runs.log_tail import last_entry
 from disentangle.studies.configurations import unfinished_jobs
 from disentangle.studies.estimate import Estimate
@@ -133,7 +134,7 @@ def phase(job: Job, entry: Mapping[str, Any] | None) -> str:
     steps = job.record.recipe["steps"]
     if entry["step"] >= steps:
         return "scoring" if job.order.asked else "finishing"
-    return f"{entry['step']:,} of {steps:,}"
+    return f"{entry['step']:,} of {steps:,}{', collapsed' if collapsing(entry, steps) else ''}"
 
 
 def remaining(job: Job, entry: Mapping[str, Any]) -> float:

@@ -12,10 +12,9 @@ from disentangle._utils.text import WARNING, duration
 from disentangle.contracts import entry_points
 from disentangle.contracts.model import ACTIVE, Model, Posterior
 from disentangle.errors import TrainingFailed
+from disentangle.runs.collapse import PATIENCE
 from disentangle.runs.run import Run
 
-PATIENCE = 1_000
-"""Number of steps before a warning about collapse is possible."""
 SLOW = 3
 """Number of steps after the start of a training that are slower than others."""
 TIMED = 5.0

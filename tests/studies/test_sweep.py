@@ -557,6 +557,22 @@ def test_run_that_failed_before_is_not_counted_as_done(study, capsys):
     assert "2 of 3 done, 1 failed" in view.line()
 
 
+def test_view_tells_of_a_collapsed_run_while_it_trains_and_when_it_is_done(study, tmp_path, capsys):
+    job = load_plan(study(steps=2000), results=tmp_path, device="cpu").jobs[0]
+    job.path.mkdir(parents=True)
+    log = job.path / "log.jsonl"
+    view = View("mine", {job: 1.0}, width=1, total=1, done=0)
+    view.see(Event(job, "started"))
+    for step, shown in [(900, "900 of 2,000"), (1000, "1,000 of 2,000, collapsed")]:
+        log.write_text(json.dumps({"step": step, "spread": 0.0, "seconds": 1.0}) + "\n")
+        view.read_logs()
+        assert view.line().endswith(f": {shown}")
+    capsys.readouterr()
+    view.see(Event(job, "done"))
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"warning: {job.name}: done (1 of 1), but collapsed; its log has advice:" in said
+
+
 def test_view_counts_what_waits_in_a_queue(study, capsys):
     job = load_plan(study(), device="cpu").jobs[0]
     view = View("mine", {job: 1.0}, width=1, total=1, done=0)
