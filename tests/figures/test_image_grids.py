@@ -1,10 +1,12 @@
 """Image grids, measured."""
 
 import numpy as np
+import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
-from disentangle.figures.image_grids import MARGIN, mosaic, save_animation
+from disentangle.figures.image_grids import MARGIN, mosaic, save_animation, save_figure
 
 
 def test_picture_is_in_rows_and_columns_a_pixel_apart():
@@ -19,6 +21,30 @@ def test_colour_is_kept():
     images = torch.zeros(1, 1, 3, 2, 2)
     images[0, 0, 2] = 1
     assert (mosaic(images) == np.array([0, 0, 255])).all()
+
+
+@pytest.mark.parametrize(("colour", "mode"), [("0.3", "L"), ("tab:blue", "RGB")])
+def test_png_keeps_its_pixels_texts_and_resolution_without_channels_that_say_nothing(
+    tmp_path, colour, mode
+):
+    figure, path, plain = Figure(figsize=(2, 1), dpi=200), tmp_path / "a.png", tmp_path / "b.png"
+    figure.text(0.2, 0.4, "z0", color=colour)
+    save_figure(figure, path, "one", "a source", caption="a caption, β = 4")
+    figure.savefig(plain)
+    with Image.open(path) as image, Image.open(plain) as whole:
+        assert image.mode == mode
+        assert image.convert("RGBA").tobytes() == whole.convert("RGBA").tobytes()
+        assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        assert image.text["Source"] == "a source"
+        assert image.text["Description"] == "a caption, β = 4"
+    assert path.stat().st_size < plain.stat().st_size
+
+
+def test_transparent_figure_keeps_its_alpha(tmp_path):
+    figure = Figure(figsize=(2, 1), facecolor="none")
+    save_figure(figure, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "RGBA"
 
 
 def test_source_below_moving_pictures_is_wrapped_to_their_width(tmp_path):
