@@ -15,7 +15,7 @@ from disentangle.runs.scores import current_scores
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = blocks_of(README)
-STUDIES = {"quick": 12, "beta-sweep": 34, "protocols": 15, "cpu-budget": 2}
+STUDIES = {"quick": 12, "beta-sweep": 34, "protocols": 15, "cpu-budget": 2, "discrete": 36}
 SHOWN = ["beta-vae-score", "factor-vae-score", "mig", "dci-lgbm/disentanglement"]
 ROWS = {
     "beta-VAE, beta 16": ("beta-vae", 16.0),
@@ -129,4 +129,4 @@ def test_published_results_hold_the_weights_of_one_study_and_are_small():
     files = [ROOT / name for name in published.stdout.split("\0") if name]
     weights = [file for file in files if file.suffix == ".safetensors"]
     assert {file.relative_to(ROOT / "results").parts[0] for file in weights} == {"cpu-budget"}
-    assert sum(file.stat().st_size for file in files if file.exists()) < 45e6
+    assert sum(file.stat().st_size for file in files if file.exists()) < 52e6

@@ -17,7 +17,10 @@ STREAMS = ("derive", "numpy_rng", "torch_rng", "initialising")
 """Functions that take the purpose of a random stream as their second argument."""
 
 
-@pytest.mark.parametrize("study", ["beta-sweep", "cpu-budget", "protocols", "quick"])
+STUDIES = ["beta-sweep", "cpu-budget", "discrete", "protocols", "quick"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_published_runs_load_unchanged_and_keep_their_ids(study):
     files = sorted((RESULTS / study).rglob("run.json"))
     assert files
@@ -27,7 +30,7 @@ def test_published_runs_load_unchanged_and_keep_their_ids(study):
         assert record.model_dump(mode="json", exclude_unset=True) == json.loads(file.read_text())
 
 
-@pytest.mark.parametrize("folder", ["beta-sweep", "cpu-budget", "protocols", "quick", "baselines"])
+@pytest.mark.parametrize("folder", [*STUDIES, "baselines"])
 def test_published_scores_load_unchanged(folder):
     files = [*(RESULTS / folder).rglob("scores.json"), *(RESULTS / folder).glob("*/*.json")]
     assert files
