@@ -6,6 +6,7 @@ from dataclasses import replace
 from disentangle.runs.records import describe
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.cells import Cell, Row, cell_of
+from disentangle.score_tables.groups import in_columns, spread
 from disentangle.scoring.metric_traits import counts, supervised
 
 CORRECTED = ", corrected"
@@ -17,9 +18,9 @@ def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]
     """The row of a baseline, with the scores that belong to a column."""
     keys = set(columns)
     row = Row(model=name)
-    for score in scores:
-        if score.key in keys:
-            row.cells[score.key] = cell_of([score], 1, counts=counts(score.name))
+    for column, own in spread(in_columns(scores), keys).items():
+        if column in keys:
+            row.cells[column] = cell_of(own[:1], 1, counts=counts(column.score))
     return row
 
 

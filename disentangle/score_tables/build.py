@@ -16,7 +16,14 @@ from disentangle.runs.scores import deduplicated
 from disentangle.score_tables.baseline_rows import baseline_warnings, control_row, correct
 from disentangle.score_tables.cells import Row, cell_of
 from disentangle.score_tables.external_rows import external_row
-from disentangle.score_tables.groups import Group, by_column, groups_of, limited
+from disentangle.score_tables.groups import (
+    Group,
+    by_column,
+    groups_of,
+    limited,
+    numbered,
+    spread,
+)
 from disentangle.score_tables.headings import headings, matching
 from disentangle.score_tables.observations import Data
 from disentangle.score_tables.ranking import mark_best
@@ -115,6 +122,9 @@ def make_table(
         chosen = set(matching(group.headings, patterns))
         scores = {key: limited(own, chosen) for key, own in scores.items()}
         outside = {key: limited(own, chosen) for key, own in outside.items()}
+    numbers = {c for own in (*scores.values(), *outside.values()) for c in numbered(own)}
+    scores = {key: spread(own, numbers) for key, own in scores.items()}
+    outside = {key: spread(own, numbers) for key, own in outside.items()}
     every = {c: s[0] for own in (*scores.values(), *outside.values()) for c, s in own.items()}
     columns = headings(every, group.factors)
     whole = {column: counts(column.score) for column in columns}

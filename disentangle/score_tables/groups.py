@@ -78,6 +78,38 @@ def in_columns(scores: Iterable[Score]) -> dict[ColumnKey, list[Score]]:
     return columns
 
 
+def spread(
+    scores: Mapping[ColumnKey, list[Score]], columns: Collection[ColumnKey]
+) -> dict[ColumnKey, list[Score]]:
+    """Put a metric that is n/a as a whole into the columns of its several scores.
+
+    Args:
+        scores: the scores of a row by column.
+        columns: the columns in which some row has a number.
+    """
+    after: dict[ColumnKey, list[Score]] = {}
+    for column, own in scores.items():
+        parts = [part for part in columns if part._replace(score=column.metric) == column]
+        for score in own:
+            places = [column]
+            if score.value is None:  # leave out what the same weights have
+                absent = [part for part in parts if score.weights not in weights_of(scores, part)]
+                places = absent or places
+            for place in places:
+                after.setdefault(place, []).append(score)
+    return after
+
+
+def weights_of(scores: Mapping[ColumnKey, list[Score]], column: ColumnKey) -> set[str]:
+    """The weights that have a number in a column."""
+    return {score.weights for score in scores.get(column, ()) if score.value is not None}
+
+
+def numbered(scores: Mapping[ColumnKey, list[Score]]) -> set[ColumnKey]:
+    """The columns with at least one number."""
+    return {column for column, own in scores.items() if any(s.value is not None for s in own)}
+
+
 def limited(
     scores: Mapping[ColumnKey, list[Score]], columns: Collection[ColumnKey]
 ) -> dict[ColumnKey, list[Score]]:

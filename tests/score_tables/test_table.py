@@ -11,6 +11,7 @@ from helpers.table_texts import texts
 
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import FactorDependence
+from disentangle.runs.scores import read_scores
 from disentangle.score_tables.build import make_tables
 from disentangle.score_tables.export import write_scores
 
@@ -98,6 +99,50 @@ def test_score_that_could_not_be_had_says_why(variant):
     (table,) = make_tables(runs)
     assert texts(table)[0][-1] == "n/a"
     assert "mig: n/a: no labels." in table.caption
+
+
+DCI = {"metric": "dci"}
+PARTS = [
+    {"name": f"dci/{part}", "value": 0.5, **DCI} for part in ("disentanglement", "completeness")
+]
+ABSENT = {"name": "dci", "value": None, "reason": "too many latents", **DCI}
+
+
+def test_metric_that_is_not_available_says_so_in_the_column_of_each_of_its_scores(variant):
+    with_scores = variant("a", values=PARTS)
+    without = variant("b", values=[ABSENT], knobs={"beta": 3.0})
+    (table,) = make_tables([with_scores, without], {"pixels": list(read_scores(without))})
+    assert [heading for heading in table.columns.values()] == [
+        "dci/completeness",
+        "dci/disentanglement",
+    ]
+    assert [row[-2:] for row in texts(table)] == [["0.500", "0.500"], ["n/a"] * 2, ["n/a"] * 2]
+    assert "dci/completeness of pixels: n/a: too many latents." in table.caption
+
+
+def test_part_of_a_metric_that_is_not_available_leaves_the_others(variant):
+    own = {"name": "dci", "value": None, "reason": "no labels", **DCI}
+    runs = [
+        variant("a", values=[{**own, "value": 0.2, "reason": None}, *PARTS]),
+        variant("b", values=[own, *PARTS], knobs={"beta": 3.0}),
+    ]
+    (table,) = make_tables(runs)
+    assert [row[-3:] for row in texts(table)] == [
+        ["0.200", "0.500", "0.500"],
+        ["n/a", "0.500", "0.500"],
+    ]
+
+
+def test_seed_without_a_metric_is_counted_in_each_of_its_columns(variant):
+    runs = [variant("a", values=PARTS), variant("b", seed=1, values=[ABSENT])]
+    (table,) = make_tables(runs)
+    assert texts(table)[0][-2:] == ["0.500 (1 of 2 runs)"] * 2
+
+
+def test_metric_that_is_not_available_to_any_row_has_one_column(variant):
+    (table,) = make_tables([variant("a", values=[ABSENT])])
+    assert list(table.columns.values()) == ["dci"]
+    assert "dci: n/a: too many latents." in table.caption
 
 
 def test_score_of_other_weights_is_not_shown(variant):
