@@ -1,12 +1,12 @@
 """Baselines in score tables: their rows, warnings about scores, and correction for chance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from disentangle.runs.records import describe
 from disentangle.runs.score_records import ColumnKey, Score
 from disentangle.score_tables.cells import Cell, Row, cell_of
-from disentangle.score_tables.groups import in_columns, spread
+from disentangle.score_tables.groups import numbered, spread
 from disentangle.scoring.metric_traits import counts, supervised
 
 CORRECTED = ", corrected"
@@ -14,14 +14,29 @@ MARGIN = 0.01
 """Smallest margin above the oracle (or below noise) that is reported: sampling explains less."""
 
 
-def control_row(name: str, scores: Sequence[Score], columns: Iterable[ColumnKey]) -> Row:
-    """The row of a baseline, with the scores that belong to a column."""
-    keys = set(columns)
-    row = Row(model=name)
-    for column, own in spread(in_columns(scores), keys).items():
-        if column in keys:
-            row.cells[column] = cell_of(own[:1], 1, counts=counts(column.score))
-    return row
+def control_row(
+    name: str,
+    scores: Mapping[ColumnKey, list[Score]],
+    columns: Collection[ColumnKey],
+    baselines: Mapping[str, Mapping[ColumnKey, list[Score]]],
+) -> Row:
+    """The row of a baseline, with the scores that belong to a column.
+
+    A metric that no baseline has, such as one that decodes, is left out and not n/a.
+
+    Args:
+        name: the baseline.
+        scores: its scores by column.
+        columns: the table's columns.
+        baselines: the scores of all baselines by column.
+    """
+    some = {column for own in baselines.values() for column in numbered(own)}
+    cells = {
+        column: cell_of(own[:1], 1, counts=counts(column.score))
+        for column, own in spread(scores, some).items()
+        if column in columns
+    }
+    return Row(model=name, cells=cells)
 
 
 def baseline_warnings(

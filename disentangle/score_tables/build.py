@@ -20,6 +20,7 @@ from disentangle.score_tables.groups import (
     Group,
     by_column,
     groups_of,
+    in_columns,
     limited,
     numbered,
     spread,
@@ -146,7 +147,8 @@ def make_table(
         for name, own in outside.items()
         if own
     ]
-    controls = {name: control_row(name, scored, columns) for name, scored in baselines.items()}
+    scored = {name: in_columns(own) for name, own in baselines.items()}
+    controls = {name: control_row(name, own, columns, scored) for name, own in scored.items()}
     controls = {name: row for name, row in controls.items() if row.cells}
     top, bottom = controls.get("oracle"), controls.get("noise")
     warnings = baseline_warnings(columns, top, bottom, [*rows, *controls.values()])

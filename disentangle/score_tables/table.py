@@ -168,14 +168,21 @@ class Table:
             absent = ", ".join(self.absent)
             notes.append(f"Not shown, because they lack the score that selects settings: {absent}.")
         notes += self.marks
-        reasons = {
-            f"{self.columns[column]}{'' if row.trained else f' of {row.model}'}: n/a: {reason}."
-            for row in self.rows
-            for column, cell in row.cells.items()
-            if column in self.columns
-            for reason in cell.reasons
-        }
-        return " ".join([*notes, *self.warnings, *sorted(reasons)])
+        return " ".join([*notes, *self.warnings, *self.reasons])
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why scores are n/a: a sentence for each reason and baseline or external encoder."""
+        headings: dict[tuple[str, str], set[str]] = {}
+        for row in self.rows:
+            whose = "" if row.trained else f" of {row.model}"
+            for column, cell in row.cells.items():
+                for reason in cell.reasons if column in self.columns else ():
+                    headings.setdefault((whose, reason), set()).add(self.columns[column])
+        return sorted(
+            f"{', '.join(sorted(own))}{whose}: n/a: {reason}."
+            for (whose, reason), own in headings.items()
+        )
 
     @property
     def reading(self) -> list[str]:

@@ -111,13 +111,27 @@ ABSENT = {"name": "dci", "value": None, "reason": "too many latents", **DCI}
 def test_metric_that_is_not_available_says_so_in_the_column_of_each_of_its_scores(variant):
     with_scores = variant("a", values=PARTS)
     without = variant("b", values=[ABSENT], knobs={"beta": 3.0})
-    (table,) = make_tables([with_scores, without], {"pixels": list(read_scores(without))})
+    controls = {
+        name: list(read_scores(run)) for name, run in [("pca", with_scores), ("pixels", without)]
+    }
+    (table,) = make_tables([with_scores, without], controls)
     assert [heading for heading in table.columns.values()] == [
         "dci/completeness",
         "dci/disentanglement",
     ]
-    assert [row[-2:] for row in texts(table)] == [["0.500", "0.500"], ["n/a"] * 2, ["n/a"] * 2]
-    assert "dci/completeness of pixels: n/a: too many latents." in table.caption
+    found, absent = ["0.500", "0.500"], ["n/a", "n/a"]
+    assert [row[-2:] for row in texts(table)] == [found, absent, found, absent]
+    reason = "dci/completeness, dci/disentanglement of pixels: n/a: too many latents."
+    assert reason in table.caption
+
+
+def test_metric_that_no_baseline_has_is_left_out_of_their_rows(variant):
+    with_scores = variant("a", values=[*PARTS, {"value": 0.3}])
+    without = variant("b", values=[ABSENT, {"value": 0.3}])
+    controls = {name: list(read_scores(without)) for name in ("noise", "pixels")}
+    (table,) = make_tables([with_scores], controls)
+    assert [row[-3:] for row in texts(table)[-2:]] == [["", "", "0.300"]] * 2
+    assert "too many latents" not in table.caption
 
 
 def test_part_of_a_metric_that_is_not_available_leaves_the_others(variant):
