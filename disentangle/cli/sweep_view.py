@@ -12,7 +12,7 @@ from rich.text import Text
 from disentangle._utils.columns import aligned
 from disentangle._utils.console import console, manner, say
 from disentangle._utils.text import WARNING, duration
-from disentangle.runs.collapse import collapsed_by
+from disentangle.runs.collapse import collapsing
 from disentangle.runs.log_tail import LOG, last_entry
 from disentangle.studies.estimate import Estimate
 from disentangle.studies.executor import Event
@@ -114,8 +114,9 @@ def cells(job: Job, entry: Mapping[str, Any] | None) -> list[str]:
 
 
 def has_collapsed(job: Job) -> bool:
-    """True if the end of a job's log says that its run collapsed."""
-    return bool(collapsed_by(last_entry(job.path / LOG) or {}))
+    """True if the end of a job's log says that its run collapsed, and did not just begin."""
+    entry = last_entry(job.path / LOG)
+    return entry is not None and collapsing(entry, job.record.recipe["steps"])
 
 
 def loss(entry: Mapping[str, Any]) -> str:

@@ -117,8 +117,8 @@ def say_ending(runs: Mapping[int, Run]) -> None:
     say(f"{count(len(runs), 'run')} in {first.path.parent}:")
     say("\n".join(seed_table(runs, message_width() or WIDE)), broken=False)
     if seeds := [seed for seed, run in runs.items() if collapsed(run)]:
-        noun = "seed" if len(seeds) == 1 else "seeds"
-        say(f"{WARNING}{noun} {', '.join(map(str, seeds))} collapsed; {advice(first)}")
+        noun, kind = "seed" if len(seeds) == 1 else "seeds", model_class(first.record.model)
+        say(f"{WARNING}{noun} {', '.join(map(str, seeds))} collapsed; {advice(first, kind)}")
     path, several = shlex.quote(str(first.path)), " --all-seeds" if len(runs) > 1 else ""
     say(f"next: `disentangle score {path}{several}`", broken=False)
     say(f"      `disentangle table {path}{several}`", broken=False)

@@ -40,8 +40,7 @@ def log_end(run: Run) -> LogEnd:
 
 def collapsing(entry: Mapping[str, Any], steps: int) -> bool:
     """True if an entry is of a collapsed run of `steps` steps that has not just begun."""
-    late = entry["step"] >= min(steps, max(PATIENCE, steps // 10))
-    return late and bool(collapsed_by(entry))
+    return entry["step"] >= max(PATIENCE, steps // 10) and bool(collapsed_by(entry))
 
 
 def collapsed_by(entry: Mapping[str, Any]) -> bool | None:

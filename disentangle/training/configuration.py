@@ -252,10 +252,10 @@ def make_record(
     )
 
 
-def advice(run: Run) -> str:
-    """Suggest changes of this run's settings that may prevent collapse."""
-    if own := registry.models.load(run.record.model).collapse_advice:
-        return own
+def advice(run: Run, kind: "type[Model]") -> str:
+    """Suggest changes of the settings of this run, of a model of a class, against collapse."""
+    if kind.collapse_advice:
+        return kind.collapse_advice
     weights = [
         f"{name} (now {run.record.knobs[name]:g}, {form} {run.record.normalised[form]:.3g})"
         for form in run.record.normalised

@@ -359,7 +359,7 @@ def fit_and_record(
                 training,
                 device=device,
                 checkpoint_every=every,
-                report=announcing(watching(report, say, advice(run)), say, device),
+                report=announcing(watching(report, say, advice(run, type(model))), say, device),
                 midway=PeriodicActions(run, say),
                 deadline=deadline,
             )
