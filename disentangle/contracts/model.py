@@ -153,7 +153,7 @@ class Model(Common, nn.Module, Generic[C]):
     fixed_kl_weight: ClassVar[float | None] = None
     """The weight of the KL term in nats per image where no hyper-parameter sets it: 1 in a VAE."""
     collapse_advice: ClassVar[str] = ""
-    """What to try when no latent is active, where it is not what helps against a KL too large."""
+    """What to try if no latent is active, for a model that a smaller KL weight may not help."""
     reads_changed: ClassVar[bool] = False
     """True if `terms` reads `Batch.changed`: the model is given which factors differ in a pair."""
     min_batch: ClassVar[int] = 1
