@@ -1,6 +1,7 @@
 """`disentangle figure`: one command for each kind of figure."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -292,10 +293,11 @@ def given(value: str | None, option: str, choices: Sequence[str]) -> str:
     return value
 
 
-def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
+def of_runs(draw: Callable[..., Path], *, one_part: bool = True) -> Callable[..., None]:
     """Make a command from `draw(observations, target, ...)`, which draws a figure of several runs.
 
-    `target(kind, scores, knob)` is the file to write; see `NameFile`.
+    `target(kind, scores, knob)` is the file to write; see `NameFile`. If the runs need not be on
+    one part of a dataset, `draw` gets the runs in place of their observations.
     """
 
     def command(
@@ -318,7 +320,8 @@ def of_runs(draw: Callable[..., Path]) -> Callable[..., None]:
         def target(kind: str, scores: Sequence[str] | None = (), knob: str = "") -> Path:
             return output or folder / "figures" / f"{figure_name(kind, scores, knob, data)}.png"
 
-        typer.echo(draw(observations_of(chosen.runs, chosen.externals), target, **options))
+        shown = observations_of(chosen.runs, chosen.externals) if one_part else chosen.runs
+        typer.echo(draw(shown, target, **options))
         fail_if_any(loaded.problems)
 
     return with_options_of(draw, command)
@@ -408,6 +411,28 @@ def shift(
 
     score = given(score, "--score", scores_of_both(observations))
     return draw_shift(observations, score, target("shift", [score]), caption=not no_caption)
+
+
+@figure.command(
+    "trained-on",
+    rich_help_panel=MANY,
+    epilog=as_example("figure trained-on --score mig --where dataset=dsprites"),
+)
+@partial(of_runs, one_part=False)
+def trained_on(
+    runs: Sequence["Run"],
+    target: NameFile,
+    score: Score = None,
+    no_caption: NoCaption = False,
+) -> Path:
+    """Draw a score by what was trained on: all images, or correlated factors.
+
+    The score is one that all of them have on the same images.
+    """
+    from disentangle.figures.trained_on import draw_trained_on, scores_in_common
+
+    score = given(score, "--score", scores_in_common(runs))
+    return draw_trained_on(runs, score, target("trained-on", [score]), caption=not no_caption)
 
 
 @figure.command(

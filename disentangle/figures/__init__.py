@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from disentangle.figures.shift import plot_shift as plot_shift
     from disentangle.figures.sweeps import plot_effect as plot_effect
     from disentangle.figures.sweeps import plot_rate_distortion as plot_rate_distortion
+    from disentangle.figures.trained_on import plot_trained_on as plot_trained_on
     from disentangle.figures.traversals import plot_traversals as plot_traversals
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "plot_rows": "run_rows",
     "plot_samples": "reconstructions",
     "plot_shift": "shift",
+    "plot_trained_on": "trained_on",
     "plot_traversals": "traversals",
     "plot_variance": "agreement",
 }

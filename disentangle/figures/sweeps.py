@@ -241,11 +241,13 @@ def with_role(observations: Observations, wanted: Role) -> list[ColumnKey]:
     return columns
 
 
-def panel(about: str, head: str, names: list[str], **options: Any) -> tuple[Canvas, Any]:
-    """Return a canvas and its only panel, with space for a legend below."""
+def panel(
+    about: str, head: str, names: list[str], *, below: float = BELOW, **options: Any
+) -> tuple[Canvas, Any]:
+    """Return a canvas and its only panel, with space for a legend below the axis and its label."""
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
-    below = BELOW + (rows * LINE if len(names) > 1 else 0)
-    canvas = Canvas(about, COLUMN, HIGH + below, head, **options)
+    height = HIGH + below + (rows * LINE if len(names) > 1 else 0)
+    canvas = Canvas(about, COLUMN, height, head, **options)
     axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes
@@ -256,10 +258,10 @@ def across(names: list[str]) -> int:
     return 2 if max(map(len, names)) < 20 and len(names) > 1 else 1
 
 
-def legend(axes: Any, names: list[str]) -> None:
-    """Add a legend below the panel if there are several lines."""
+def legend(axes: Any, names: list[str], *, below: float = BELOW) -> None:
+    """Add a legend below the panel, its axis and the axis' label if there are several lines."""
     if len(names) > 1:
-        anchor = (0.5, -BELOW / HIGH)
+        anchor = (0.5, -below / HIGH)
         made = axes.legend(
             loc="upper center",
             bbox_to_anchor=anchor,

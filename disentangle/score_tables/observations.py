@@ -55,12 +55,15 @@ class Observations:
     """The scores of finished runs on one dataset.
 
     Attributes:
-        dataset: its name and fingerprint.
+        dataset: its name, the part trained on, and its fingerprint.
         observations: every available score.
         headings: column -> heading, as in tables.
         runs: the number of runs.
         collapsed: the configurations whose runs all collapsed, which are never ranked.
         external: the scores of external encoders in these columns, which no figure ranks.
+        part: the part of the dataset that the runs were trained on, and factors that were
+            correlated; empty for all images.
+        factors: the factors that are scored unless others are chosen.
     """
 
     dataset: str
@@ -69,6 +72,8 @@ class Observations:
     runs: int
     collapsed: frozenset[str] = frozenset()
     external: tuple[Observation, ...] = ()
+    part: str = ""
+    factors: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -199,6 +204,8 @@ def observations_on(
         len(runs),
         frozenset(run.record.group for run in runs) - standing,
         tuple(o for one in externals for o in observations_in(one) if o.column in columns),
+        runs[0].record.data[1],
+        usual,
     )
 
 
@@ -223,15 +230,21 @@ def observations_in(external: External) -> list[Observation]:
 def data_name(chosen: Iterable[Run], runs: Iterable[Run]) -> str:
     """The data of the chosen runs, for a file's name: what distinguishes it from other runs' data.
 
-    It is empty if all runs are on the same data, or the chosen ones on several.
+    It is empty if all runs are on the same dataset, or the chosen ones on several.
     """
     own, groups = grouped(chosen), grouped(runs)
-    if len(own) != 1 or len(groups) < 2:
+    names = {name for name, _, _ in own}
+    if len(names) != 1 or len(groups) < 2:
         return ""
-    ((name, part, _),) = own
+    (name,) = names
+    if len(own) > 1:
+        return name if any(other != name for other, _, _ in groups) else ""
+    ((_, part, _),) = own
     parts = {other for dataset, other, _ in groups if dataset == name}
     return f"{name} {part or WHOLE}" if len(parts) > 1 else name
 
+
+NONE_FINISHED = "no finished runs. Run `disentangle train MODEL DATASET` first."
 
 Runs: TypeAlias = Observations | Sequence[Run] | str | Path
 """What a figure over runs is drawn from: runs, their folder, or their observations."""
@@ -250,11 +263,41 @@ def observed(runs: Runs) -> Observations:
         return runs
     if not isinstance(runs, str | Path):
         return observations_of(list(runs))
-    loaded, problems = load_all(runs)
-    externals, others = load_externals(runs)
+    return observations_of(*loaded_from(runs))
+
+
+def observed_parts(runs: Sequence[Run] | str | Path) -> list[Observations]:
+    """The scores of runs on one dataset, separately for each part or correlation trained on.
+
+    Raises:
+        UsageError: the runs are on several datasets.
+        DisentangleError: no run is finished, or one cannot be read.
+    """
+    loaded = loaded_from(runs)[0] if isinstance(runs, str | Path) else runs
+    groups = grouped(loaded)
+    if not groups:
+        raise DisentangleError(NONE_FINISHED)
+    datasets = sorted({(name, "", fingerprint) for name, _, fingerprint in groups})
+    if len(datasets) > 1:
+        choices = "".join(f"\n  {conditions(data, datasets)}" for data in datasets)
+        raise UsageError(
+            f"this figure shows one dataset, but these runs are on {len(datasets)}. Select runs "
+            f"with one of{choices}"
+        )
+    return by_dataset(loaded)
+
+
+def loaded_from(folder: str | Path) -> tuple[list[Run], list[External]]:
+    """The runs and the external encoders of a folder.
+
+    Raises:
+        DisentangleError: one cannot be read.
+    """
+    loaded, problems = load_all(folder)
+    externals, others = load_externals(folder)
     if problems or others:
         raise DisentangleError("; ".join([*problems, *others]))
-    return observations_of(loaded, externals)
+    return loaded, externals
 
 
 def observations_of(runs: Sequence[Run], externals: Sequence[External] = ()) -> Observations:
@@ -266,7 +309,7 @@ def observations_of(runs: Sequence[Run], externals: Sequence[External] = ()) -> 
     """
     groups = grouped(runs)
     if not groups:
-        raise DisentangleError("no finished runs. Run `disentangle train MODEL DATASET` first.")
+        raise DisentangleError(NONE_FINISHED)
     if len(groups) > 1:
         choices = "".join(
             f"\n  {conditions(data, groups)}  ({count(len(own), 'run')})"

@@ -1,6 +1,7 @@
 """Draw the figures of a study file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from disentangle._utils.callbacks import Say
@@ -9,10 +10,11 @@ from disentangle.figures.agreement import draw_agreement, draw_protocols, draw_v
 from disentangle.figures.figure_names import figure_name
 from disentangle.figures.shift import draw_shift
 from disentangle.figures.sweeps import draw_rate_distortion, draw_sweep
+from disentangle.figures.trained_on import draw_trained_on
 from disentangle.runs.external import External
 from disentangle.runs.filters import where
 from disentangle.runs.run import Run
-from disentangle.score_tables.observations import Observations, by_dataset
+from disentangle.score_tables.observations import Observations, by_dataset, grouped
 from disentangle.studies.study_file import FigureAsked
 
 
@@ -29,24 +31,36 @@ def draw_figures(
     """
     paths: list[Path] = []
     for figure in requests:
-        datasets = by_dataset(where(runs, figure.where), externals)
-        for observations in datasets:
-            scores = scores_of(figure)
-            dataset = observations.dataset.partition(",")[0] if len(datasets) > 1 else ""
-            name = figure_name(figure.kind, scores, figure.knob, dataset)
+        drawings = drawings_of(figure, where(runs, figure.where), externals)
+        for dataset, draw in drawings:
+            distinct = dataset if len(drawings) > 1 else ""
+            name = figure_name(figure.kind, scores_of(figure), figure.knob, distinct)
             path = folder / f"{name}.png"
             if path in paths:
                 path = folder / f"{name}-{len(paths) + 1}.png"
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                paths.append(draw(figure, observations, path))
+                paths.append(draw(path))
             except DisentangleError as error:  # usual for an unfinished study
                 say(f"not drawn: {name}: {error}")
     return paths
 
 
-def draw(figure: FigureAsked, observations: Observations, path: Path) -> Path:
-    """Draw one figure of a study."""
+def drawings_of(
+    figure: FigureAsked, runs: Sequence[Run], externals: Sequence[External]
+) -> list[tuple[str, Callable[[Path], Path]]]:
+    """The figures that one request stands for: the dataset of each, and what draws it to a path."""
+    if figure.kind != "trained-on":
+        return [(o.name, partial(draw_on, figure, o)) for o in by_dataset(runs, externals)]
+    datasets: dict[tuple[str, str], list[Run]] = {}
+    for (name, _, fingerprint), group in sorted(grouped(runs).items()):
+        datasets.setdefault((name, fingerprint), []).extend(group)
+    (score,) = scores_of(figure)
+    return [(name, partial(draw_trained_on, group, score)) for (name, _), group in datasets.items()]
+
+
+def draw_on(figure: FigureAsked, observations: Observations, path: Path) -> Path:
+    """Draw a figure of a study that shows one dataset and one part of it."""
     scores = scores_of(figure)
     if figure.kind == "rate-distortion":
         return draw_rate_distortion(observations, path, score=scores[0] if scores else None)

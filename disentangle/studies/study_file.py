@@ -69,7 +69,9 @@ class TablesAsked(Strict):
 class FigureAsked(Strict):
     """`[[figures]]`: a figure over the runs, as in `disentangle figure`; one for each dataset."""
 
-    kind: Literal["effect", "rate-distortion", "protocols", "variance", "agreement", "shift"]
+    kind: Literal[
+        "effect", "rate-distortion", "protocols", "variance", "agreement", "shift", "trained-on"
+    ]
     score: str | tuple[str, ...] | None = None
     knob: str | None = None
     where: tuple[str, ...] = ()
@@ -87,7 +89,8 @@ class FigureAsked(Strict):
     def complete(self) -> Self:
         """Raise an error for a figure with missing or superfluous keys."""
         effect = self.kind == "effect"
-        if self.kind in ("effect", "protocols", "shift") and not isinstance(self.score, str):
+        one_score = ("effect", "protocols", "shift", "trained-on")
+        if self.kind in one_score and not isinstance(self.score, str):
             raise ValueError(f"figure '{self.kind}' requires one score: score = ...")
         if effect != (self.knob is not None):
             raise ValueError("knob is required for figure 'effect' and not allowed for others")

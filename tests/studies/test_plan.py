@@ -137,6 +137,7 @@ def test_block_that_makes_no_sense_is_refused(block, message):
         (RUNS + "[[figures]]\nkind = 'pie'\n", r"figures\.0\.kind"),
         (RUNS + "[[figures]]\nkind = 'effect'\nknob = 'beta'\n", "requires one score"),
         (RUNS + "[[figures]]\nkind = 'shift'\n", "figure 'shift' requires one score"),
+        (RUNS + "[[figures]]\nkind = 'trained-on'\n", "figure 'trained-on' requires one score"),
         (RUNS + "[[figures]]\nkind = 'protocols'\nscore='mig'\nknob = 'beta'\n", "not allowed for"),
         (RUNS + "[[scores]]\nmetrics = []\n", r"scores\.0\.metrics"),
         (RUNS + "[scores]\nseed = 1\n", r"scores: expected an array of tables, \[\[scores\]\]"),

@@ -26,3 +26,16 @@ def test_a_figure_that_cannot_be_drawn_yet_is_a_line(variant, tmp_path):
     run = variant("a", 0, [{"value": 0.5}])
     assert draw_figures([figure], [run], [], tmp_path, lines.append) == []
     assert "not drawn: shift-mig: no run has 'mig' of both" in lines[0]
+
+
+def test_trained_on_is_one_figure_of_all_parts_of_a_dataset(variant, tmp_path):
+    correlated = {"correlate": ("shape,scale=0.1",)}
+    runs = [
+        variant(f"{data} {place}", 0, [{"value": 0.5, **data}], view=view, **data)
+        for data in ({}, {"fingerprint": "f" * 64})
+        for place, view in enumerate(({}, correlated))
+    ]
+    figure = FigureAsked(kind="trained-on", score="mig")
+    paths = draw_figures([figure], runs, [], tmp_path, lambda line: None)
+    name = f"trained-on-mig-{runs[0].record.dataset.name}"
+    assert [path.stem for path in paths] == [name, f"{name}-2"]
