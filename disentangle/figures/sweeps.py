@@ -242,13 +242,22 @@ def with_role(observations: Observations, wanted: Role) -> list[ColumnKey]:
 
 
 def panel(
-    about: str, head: str, names: list[str], *, below: float = BELOW, **options: Any
+    about: str,
+    head: str,
+    names: list[str],
+    *,
+    high: float = HIGH,
+    left: float = LEFT,
+    **options: Any,
 ) -> tuple[Canvas, Any]:
-    """Return a canvas and its only panel, with space for a legend below the axis and its label."""
+    """Return a canvas and its only panel, `high` inches high, with space for a legend below.
+
+    The panel begins `left` inches from the canvas's left side.
+    """
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
-    height = HIGH + below + (rows * LINE if len(names) > 1 else 0)
-    canvas = Canvas(about, COLUMN, height, head, **options)
-    axes = canvas.axes(LEFT, canvas.head + EDGE, COLUMN - LEFT - 2 * EDGE, HIGH)
+    below = BELOW + (rows * LINE if len(names) > 1 else 0)
+    canvas = Canvas(about, COLUMN, high + below, head, **options)
+    axes = canvas.axes(left, canvas.head + EDGE, COLUMN - left - 2 * EDGE, high)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes
 
@@ -258,10 +267,10 @@ def across(names: list[str]) -> int:
     return 2 if max(map(len, names)) < 20 and len(names) > 1 else 1
 
 
-def legend(axes: Any, names: list[str], *, below: float = BELOW) -> None:
-    """Add a legend below the panel, its axis and the axis' label if there are several lines."""
+def legend(axes: Any, names: list[str], *, high: float = HIGH) -> None:
+    """Add a legend below the panel, which is `high` inches high, if there are several lines."""
     if len(names) > 1:
-        anchor = (0.5, -below / HIGH)
+        anchor = (0.5, -BELOW / high)
         made = axes.legend(
             loc="upper center",
             bbox_to_anchor=anchor,

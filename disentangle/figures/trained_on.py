@@ -1,17 +1,18 @@
 """The figure of a score by what was trained on: all images, a part of them, correlated factors."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from disentangle._utils.text import count, natural_key
 from disentangle.errors import DisentangleError
-from disentangle.figures.canvas import COLUMN, SMALL, lines
+from disentangle.figures.canvas import COLUMN, LINE, SMALL, lines
 from disentangle.figures.image_grids import check_suffix
-from disentangle.figures.palette import GREY, line_of, series
-from disentangle.figures.sweeps import BELOW, LEFT, LINE, legend, panel
+from disentangle.figures.palette import FAINT, GREY, line_of, series
+from disentangle.figures.sweeps import legend, panel
 from disentangle.runs.filters import WHOLE
 from disentangle.runs.run import Run
 from disentangle.runs.score_records import ColumnKey
@@ -22,8 +23,8 @@ from disentangle.score_tables.statistics import FEWEST, summarise
 if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
 
-SPREAD = 0.5
-"""The width that the models of one part share, where parts have a distance of 1."""
+LEFT, ROW, GAP = 0.18, 0.14, 0.1
+"""Inches: the left margin, the height of a model's row, and the space below a part."""
 
 
 def draw_trained_on(runs: Sequence[Run], score: str, path: Path, *, caption: bool = True) -> Path:
@@ -73,36 +74,49 @@ def plot_trained_on(
     about = f"{count(len(flat), 'run')} on {parts[0].name}, {column.fingerprint[:10]}"
     head = (
         f"{columns[column]} of {count(len(flat), 'run')} by what they were trained on, computed "
-        "on the same images. Points: runs. Lines: means."
+        "on the same images. Points: runs; filled ones: means."
         + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
     )
     shows = f"{columns[column]} by what was trained on, {parts[0].name}"
-    spaced = [re.sub(r",(?=\S)", ", ", part) for part in scored]  # a line can end there
-    labels = [lines(part, (COLUMN - LEFT) / len(scored)) for part in spaced]
-    below = BELOW + LINE * (max(map(len, labels)) - 1)
-    canvas, axes = panel(about, head, names, shows=shows, caption=caption, below=below)
+    labels = [lines(part, COLUMN - LEFT) for part in scored]
+    tops = [0.0, *np.cumsum([LINE * len(label) + ROW * len(names) + GAP for label in labels])]
+    canvas, axes = panel(about, head, names, shows=shows, caption=caption, high=tops[-1], left=LEFT)
     for number, name in enumerate(names):
-        style = series(number)
-        aside = SPREAD * ((number + 0.5) / len(names) - 0.5)
-        means = []
-        for at in range(len(scored)):
-            own = values[name, at]
-            axes.plot([at + aside] * len(own), own, ls="", ms=3, mfc="none", mew=0.7, **style)
+        style, means = series(number), []
+        for at, (top, label) in enumerate(zip(tops, labels, strict=False)):
+            own, y = values[name, at], top + LINE * len(label) + ROW * (number + 0.5)
+            axes.plot(own, [y] * len(own), ls="", ms=3, mfc="none", mew=0.7, **style)
             if own:
                 summary = summarise(own)
-                means.append((at + aside, summary.averages["mean"]))
+                means.append((summary.averages["mean"], y))
                 if summary.interval:
-                    axes.plot([at + aside] * 2, summary.interval, lw=1.2, color=style["color"])
+                    axes.plot(summary.interval, [y, y], lw=1.2, color=style["color"])
         axes.plot(*zip(*means, strict=True), ls=line_of(number), lw=0.9, ms=4, label=name, **style)
-    axes.set_xlim(-0.5, len(scored) - 0.5)
-    axes.set_xticks(range(len(scored)), ["\n".join(part) for part in labels], parse_math=False)
+    for top, label in zip(tops, labels, strict=False):
+        write(axes, top, label)
+    axes.set_ylim(tops[-1], 0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.grid(axis="x", color=FAINT, lw=0.3)
     axes.tick_params(labelsize=SMALL)
-    axes.set_ylabel(column.score, fontsize=SMALL, parse_math=False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(GREY)
-    canvas.inside(axes)
-    legend(axes, names, below=below)
+    axes.set_xlabel(column.score, fontsize=SMALL, labelpad=1, parse_math=False)
+    legend(axes, names, high=tops[-1])
     return canvas.figure
+
+
+def write(axes: Any, top: float, label: Sequence[str]) -> None:
+    """Write what was trained on above its rows, over the lines that cross it."""
+    axes.annotate(
+        "\n".join(label),
+        (0, top),
+        xycoords=axes.get_yaxis_transform(),
+        va="top",
+        fontsize=SMALL,
+        linespacing=1.1,
+        parse_math=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    )
 
 
 def common_columns(parts: Sequence[Observations]) -> dict[ColumnKey, str]:

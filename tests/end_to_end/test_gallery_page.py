@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers.browsers import in_browser
+from helpers.published import RUNS, STUDIES
 
 from disentangle.reports import pages
 from disentangle.runs.collection import load_all
@@ -12,7 +13,6 @@ from disentangle.runs.collection import load_all
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 PAGE = RESULTS / "index.html"
-STUDIES = ("beta-sweep", "cpu-budget", "discrete", "protocols", "quick")
 
 
 def lasting(text):
@@ -56,17 +56,17 @@ def texts(page, selector):
 @in_browser
 def test_cards_are_chosen_by_model_dataset_and_study(page):
     page = page()
-    assert page.locator("#choices [role=status]").text_content() == "99 runs"
+    assert page.locator("#choices [role=status]").text_content() == f"{RUNS} runs"
     page.get_by_label("Model").select_option("factor-vae")
     assert set(texts(page, "h3")) == {"factor-vae"}
-    assert page.locator("#choices [role=status]").text_content() == "8 of 99 runs"
+    assert page.locator("#choices [role=status]").text_content() == f"8 of {RUNS} runs"
     assert page.locator(".shelf:visible h2").count() == 2
     page.get_by_label("Study").select_option("quick")
     assert all(text.startswith("quick, ") for text in texts(page, "p:last-child"))
     assert page.locator(".card:visible").count() == 3
     page.get_by_label("Dataset").select_option("chairs-parametric")
     assert page.locator(".card:visible, .shelf:visible").count() == 0
-    assert page.locator("#choices [role=status]").text_content() == "0 of 99 runs"
+    assert page.locator("#choices [role=status]").text_content() == f"0 of {RUNS} runs"
     for label in ("Model", "Study"):
         page.get_by_label(label).select_option("")
     assert page.locator(".card:visible").count() == 27
@@ -108,5 +108,5 @@ def test_a_phone_shows_one_card_beside_another_below(page, scheme):
 @in_browser
 def test_without_scripts_all_cards_are_there(page):
     page = page(java_script_enabled=False)
-    assert page.locator(".card:visible").count() == 99
+    assert page.locator(".card:visible").count() == RUNS
     assert not page.get_by_label("Sort by").is_visible()

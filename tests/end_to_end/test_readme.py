@@ -7,6 +7,7 @@ import types
 import pytest
 from helpers.doc_blocks import ROOT, Shell, blocks_of, check_toml, commands_of
 from helpers.golden_metrics import small
+from helpers.published import STUDIES
 
 import disentangle
 from disentangle._utils.tensors import digest
@@ -15,7 +16,6 @@ from disentangle.runs.scores import current_scores
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = blocks_of(README)
-STUDIES = {"quick": 12, "beta-sweep": 34, "protocols": 15, "cpu-budget": 2, "discrete": 36}
 SHOWN = ["beta-vae-score", "factor-vae-score", "mig", "dci-lgbm/disentanglement"]
 ROWS = {
     "beta-VAE, beta 16": ("beta-vae", 16.0),

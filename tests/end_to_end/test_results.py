@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.published import STUDIES
 
 from disentangle._utils.seeds import derive
 from disentangle._utils.versions import commit
@@ -15,9 +16,6 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 STREAMS = ("derive", "numpy_rng", "torch_rng", "initialising")
 """Functions that take the purpose of a random stream as their second argument."""
-
-
-STUDIES = ["beta-sweep", "cpu-budget", "discrete", "protocols", "quick"]
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.figure_checks import check_contrast
+from helpers.figure_checks import check_contrast, check_type
 from PIL import Image
 
 from disentangle.errors import DisentangleError, UsageError
@@ -41,36 +41,38 @@ def make(variant):
 
 
 def means(figure):
-    """The means of each model, from left to right."""
+    """The means of each model, from top to bottom."""
     lines = figure.axes[0].lines
-    return {x.get_label(): x.get_ydata() for x in lines if not x.get_label().startswith("_")}
+    return {x.get_label(): x.get_xdata() for x in lines if not x.get_label().startswith("_")}
 
 
-def ticks(figure):
-    return [text.get_text().replace("\n", " ") for text in figure.axes[0].get_xticklabels()]
+def parts(figure):
+    """The names of what was trained on, from top to bottom."""
+    return [text.get_text().replace("\n", " ") for text in figure.axes[0].texts]
 
 
 def test_all_images_come_first_then_each_correlation(make):
     figure = plot_trained_on(make(VALUES), "mig")
-    correlations = ["correlated shape, scale=0.1", "correlated shape, scale=0.4"]
-    assert ticks(figure) == ["all images", *correlations]
+    correlations = ["correlated shape,scale=0.1", "correlated shape,scale=0.4"]
+    assert parts(figure) == ["all images", *correlations]
     drawn = means(figure)
     np.testing.assert_allclose(drawn["vae"], [0.6, 0.2, 0.4])
     np.testing.assert_allclose(drawn["beta-vae"], [0.6, 0.2])
     assert figure.caption.startswith("mig of 7 runs by what they were trained on")
     assert "bootstrap" not in figure.caption
     check_contrast(figure)
+    check_type(figure)
 
 
-def test_points_are_runs_and_models_stand_beside_each_other(make):
+def test_points_are_runs_and_each_model_has_a_row_in_each_part(make):
     (axes,) = plot_trained_on(make(VALUES), "mig").axes
     points = [line for line in axes.lines if line.get_linestyle() == "None"]
-    assert sorted(y for line in points for y in line.get_ydata()) == sorted(
+    assert sorted(x for line in points for x in line.get_xdata()) == sorted(
         value for several in VALUES.values() for value in several
     )
-    places = {x for line in points for x in line.get_xdata()}
-    assert len(places) == len(VALUES)
-    assert all(abs(x - round(x)) < 0.5 for x in places)
+    rows = {y for line in points for y in line.get_ydata()}
+    assert len(rows) == len(VALUES)
+    assert all(0 < y < axes.get_ylim()[0] for y in rows)
 
 
 def test_bars_are_said_if_there_are_enough_seeds(make):
@@ -84,7 +86,7 @@ def test_scores_of_other_images_are_left_out(make, variant):
     view = {"hold_out": ("shape=heart",), "split": "test"}
     aside = variant("aside", 0, [{"value": 0.9, "view": view}], view=view)
     figure = plot_trained_on([*make(VALUES), aside], "mig")
-    assert len(ticks(figure)) == 3
+    assert len(parts(figure)) == 3
     assert "7 runs" in figure.caption
 
 
@@ -122,3 +124,16 @@ def test_command_draws_it_and_lists_the_scores(make, command, tmp_path):
     assert (code, "--score NAME is missing; the runs have: mig" in err) == (2, True)
     with pytest.raises(UsageError, match=r"a\.txt"):
         draw_trained_on([], "mig", tmp_path / "a.txt")
+
+
+def test_the_names_of_many_long_parts_fit(variant):
+    runs = [
+        variant(
+            f"{sigma}",
+            0,
+            [{"value": sigma}],
+            view={"correlate": (f"floor_hue,wall_hue={sigma}", f"orientation,shape={sigma}")},
+        )
+        for sigma in (0.1, 0.2, 0.4, 0.7, 1.0)
+    ]
+    check_type(plot_trained_on([*runs, variant("all", 0, [{"value": 0.5}])], "mig"))

@@ -1,0 +1,5 @@
+"""The published studies, whose records the repository holds."""
+
+STUDIES = {"beta-sweep": 34, "cpu-budget": 2, "discrete": 36, "protocols": 15, "quick": 12}
+"""Study -> its number of runs."""
+RUNS = sum(STUDIES.values())
