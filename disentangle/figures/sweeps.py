@@ -247,17 +247,17 @@ def panel(
     names: list[str],
     *,
     high: float = HIGH,
-    left: float = LEFT,
+    sides: tuple[float, float] = (LEFT, 2 * EDGE),
     **options: Any,
 ) -> tuple[Canvas, Any]:
     """Return a canvas and its only panel, `high` inches high, with space for a legend below.
 
-    The panel begins `left` inches from the canvas's left side.
+    `sides` are the margins on its left and on its right, in inches.
     """
     rows = sum(len(lines(name, LEGEND)) for name in names) / across(names) + 1
     below = BELOW + (rows * LINE if len(names) > 1 else 0)
     canvas = Canvas(about, COLUMN, high + below, head, **options)
-    axes = canvas.axes(left, canvas.head + EDGE, COLUMN - left - 2 * EDGE, high)
+    axes = canvas.axes(sides[0], canvas.head + EDGE, COLUMN - sum(sides), high)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes
 

@@ -23,8 +23,10 @@ from disentangle.score_tables.statistics import FEWEST, summarise
 if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
 
-LEFT, ROW, GAP = 0.18, 0.14, 0.1
-"""Inches: the left margin, the height of a model's row, and the space below a part."""
+SIDES = (0.18, 0.18)
+"""Inches: the margins on the left and on the right, into which numbers on the axis extend."""
+ROW, GAP = 0.14, 0.1
+"""Inches: the height of a model's row, and the space below a part."""
 
 
 def draw_trained_on(runs: Sequence[Run], score: str, path: Path, *, caption: bool = True) -> Path:
@@ -78,9 +80,11 @@ def plot_trained_on(
         + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
     )
     shows = f"{columns[column]} by what was trained on, {parts[0].name}"
-    labels = [lines(part, COLUMN - LEFT) for part in scored]
+    labels = [lines(part, COLUMN - sum(SIDES)) for part in scored]
     tops = [0.0, *np.cumsum([LINE * len(label) + ROW * len(names) + GAP for label in labels])]
-    canvas, axes = panel(about, head, names, shows=shows, caption=caption, high=tops[-1], left=LEFT)
+    canvas, axes = panel(
+        about, head, names, shows=shows, caption=caption, high=tops[-1], sides=SIDES
+    )
     for number, name in enumerate(names):
         style, means = series(number), []
         for at, (top, label) in enumerate(zip(tops, labels, strict=False)):

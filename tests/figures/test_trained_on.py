@@ -75,6 +75,11 @@ def test_points_are_runs_and_each_model_has_a_row_in_each_part(make):
     assert all(0 < y < axes.get_ylim()[0] for y in rows)
 
 
+@pytest.mark.parametrize("high", [0.334, 0.35, 1.0])
+def test_numbers_at_the_ends_of_the_axis_are_inside(make, high):
+    check_type(plot_trained_on(make({("vae", None): (0.0,), ("vae", "tight"): (high,)}), "mig"))
+
+
 def test_bars_are_said_if_there_are_enough_seeds(make):
     many = {("vae", None): tuple(np.linspace(0, 1, FEWEST)), ("vae", "tight"): (0.1,)}
     assert f"Bars: 95 % bootstrap intervals, from {FEWEST} runs on." in (
