@@ -19,6 +19,7 @@ from disentangle.runs.score_records import ColumnKey
 from disentangle.score_tables.headings import headings, only
 from disentangle.score_tables.observations import Observations, names_of, observed_parts
 from disentangle.score_tables.statistics import FEWEST, summarise
+from disentangle.scoring.metric_traits import direction
 
 if TYPE_CHECKING:
     from disentangle.figures.picture import Picture
@@ -78,6 +79,7 @@ def plot_trained_on(
         f"{columns[column]} of {count(len(flat), 'run')} by what they were trained on, computed "
         "on the same images. Points: runs; filled ones: means."
         + (f" Bars: 95 % bootstrap intervals, from {FEWEST} runs on." if many else "")
+        + (" Less is better." if direction(column) == "less" else "")
     )
     shows = f"{columns[column]} by what was trained on, {parts[0].name}"
     labels = [lines(part, COLUMN - sum(SIDES)) for part in scored]

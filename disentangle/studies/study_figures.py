@@ -50,6 +50,8 @@ def drawings_of(
     figure: FigureAsked, runs: Sequence[Run], externals: Sequence[External]
 ) -> list[tuple[str, Callable[[Path], Path]]]:
     """The figures that one request stands for: the dataset of each, and what draws it to a path."""
+    if figure.kind == "shift":  # of a study, some runs may hold nothing out
+        runs = [run for run in runs if "split" in run.record.dataset.view] or runs
     if figure.kind != "trained-on":
         return [(o.name, partial(draw_on, figure, o)) for o in by_dataset(runs, externals)]
     datasets: dict[tuple[str, str], list[Run]] = {}

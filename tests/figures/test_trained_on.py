@@ -87,6 +87,12 @@ def test_bars_are_said_if_there_are_enough_seeds(make):
     )
 
 
+def test_the_direction_of_a_score_is_said(variant):
+    name = {"name": "total-correlation/gaussian", "metric": "total-correlation"}
+    runs = [variant(str(i), 0, [{"value": i, **name}], view=v) for i, v in enumerate(({}, TIGHT))]
+    assert "Less is better." in plot_trained_on(runs, "total-correlation/gaussian").caption
+
+
 def test_scores_of_other_images_are_left_out(make, variant):
     view = {"hold_out": ("shape=heart",), "split": "test"}
     aside = variant("aside", 0, [{"value": 0.9, "view": view}], view=view)

@@ -20,6 +20,16 @@ def test_shift_is_drawn_from_the_scores_of_both_parts(runs, tmp_path):
     assert path.stat().st_size
 
 
+def test_shift_is_drawn_of_the_parts_that_hold_something_out(variant, tmp_path):
+    view = {"hold_out": ("shape=heart",), "split": "train"}
+    scores = [{"value": 0.5, "view": {**view, "split": part}} for part in ("train", "test")]
+    runs = [variant("a", 0, scores, view=view), variant("b", 0, [{"value": 0.5}])]
+    lines = []
+    figure = FigureAsked(kind="shift", score="mig")
+    assert len(draw_figures([figure], runs, [], tmp_path, lines.append)) == 1
+    assert not lines
+
+
 def test_a_figure_that_cannot_be_drawn_yet_is_a_line(variant, tmp_path):
     lines = []
     figure = FigureAsked(kind="shift", score="mig")
