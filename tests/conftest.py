@@ -22,7 +22,7 @@ from disentangle.contracts import entry_points, isolation
 from disentangle.runs.external import External, ExternalRecord
 from disentangle.runs.named import load_run
 from disentangle.runs.run import Run
-from disentangle.runs.score_records import ScoreFile
+from disentangle.runs.score_records import Score, ScoreFile
 from disentangle.runs.scores import read_scores
 from disentangle.scoring.score_runs import score
 from disentangle.training.train import train
@@ -40,6 +40,7 @@ Version: 0.2
 
 def refresh() -> None:
     """Clear the caches of the registry, so that it reads the entry points again."""
+    entry_points.installed.cache_clear()
     entry_points.entries_of.cache_clear()
     entry_points.required.cache_clear()
     isolation.homes.cache_clear()
@@ -131,11 +132,20 @@ def run(trained: Run, strangers: Path, tmp_path: Path) -> Run:
     return load_run(shutil.copytree(trained.path, tmp_path / "run"))
 
 
+@pytest.fixture(scope="session")
+def template(
+    trained: Run, strangers_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Score:
+    """The record of a score of the trained run, for tests to change."""
+    run = load_run(shutil.copytree(trained.path, tmp_path_factory.mktemp("scored") / "run"))
+    with registered(strangers_folder):
+        score(run, ["mig"])
+    return read_scores(run)[0]
+
+
 @pytest.fixture
-def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
+def variant(run: Run, template: Score, tmp_path: Path) -> Callable[..., Run]:
     """A function that creates copies of the run with other records and scores."""
-    score(run, ["mig"])
-    template = read_scores(run)[0]
 
     def make(name, seed=0, values=(), knobs=None, finished=True, record=None, **dataset):
         path = tmp_path / "variants" / name
@@ -161,10 +171,8 @@ def variant(run: Run, tmp_path: Path) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def external(run: Run, tmp_path: Path) -> Callable[..., External]:
+def external(run: Run, template: Score, tmp_path: Path) -> Callable[..., External]:
     """A function that writes external encoders with scores, beside the runs of `variant`."""
-    score(run, ["mig"])
-    template = read_scores(run)[0]
 
     def make(name, seed=None, values=(), kind="encoder", **dataset):
         record = ExternalRecord(

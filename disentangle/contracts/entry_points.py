@@ -188,15 +188,28 @@ def called(plugin: type) -> str:
 def entries_of(kind: str) -> dict[str, tuple[Entry, ...]]:
     """The registered plugins of a kind, by name; a name with several entries is ambiguous."""
     registered: defaultdict[str, set[Entry]] = defaultdict(set)
-    for point in importlib.metadata.entry_points(group=f"disentangle.{kind}s"):
-        distribution, version = "an unknown distribution", "?"
-        if point.dist is not None:
-            distribution, version = point.dist.name, point.dist.version
+    points: importlib.metadata.EntryPoints = installed().select(group=f"disentangle.{kind}s")
+    for point in points:
+        distribution, version = name_and_version(point.dist)
         registered[point.name].add(Entry(kind, point.name, point.value, distribution, version))
     return {
         name: tuple(sorted(entries, key=lambda e: (e.distribution, e.target)))
         for name, entries in sorted(registered.items())
     }
+
+
+@cache
+def installed() -> Any:  # of Python 3.11 another class than of 3.12, with the same select()
+    """All entry points, read once for all kinds, as every distribution has a file to read."""
+    return importlib.metadata.entry_points()
+
+
+@cache
+def name_and_version(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
+    """The name and version of a distribution, kept because each look at them reads its files."""
+    if distribution is None:
+        return "an unknown distribution", "?"
+    return distribution.name, distribution.version
 
 
 class Group(Generic[P]):

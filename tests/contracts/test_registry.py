@@ -1,5 +1,6 @@
 """The registry: entry points, lazily, each plugin on its own."""
 
+import importlib.metadata
 import subprocess
 import sys
 from json import JSONDecoder
@@ -39,6 +40,13 @@ def test_listing_imports_neither_torch_nor_a_plugin():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_files_of_distributions_are_read_once_for_all_kinds(strangers, monkeypatch):
+    read, times = importlib.metadata.entry_points, []
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: times.append(1) or read())
+    assert {entry.kind for entry in entry_points.every_entry()} == set(entry_points.KINDS)
+    assert len(times) == 1
 
 
 def test_unknown_name_gets_a_suggestion():

@@ -30,6 +30,7 @@ SHRINK = (
     ("data verify tiny", "data verify dsprites"),
     ("--batch-size 32 --steps 9000", "--steps 3 --batch-size 8"),
     ("--steps 3000", "--steps 3 --batch-size 8"),
+    ("--steps 4000 --seeds 0..2", "--steps 20 --batch-size 8 --seeds 0..1 --no-figures"),
     ("--steps 4000", "--steps 20 --batch-size 8"),
     ("--steps 5000", "--steps 3 --batch-size 8"),
     ("steps=5000", "steps=3, batch_size=8"),

@@ -418,14 +418,21 @@ def test_training_takes_the_training_split(run: disentangle.Run) -> None:
     assert run.record.dataset.images == 12
 
 
-def test_default_metrics_are_those_of_dependent_attributes(run: disentangle.Run) -> None:
+def test_default_metrics_are_those_of_dependent_attributes(
+    run: disentangle.Run, tmp_path: Path
+) -> None:
+    fast = tmp_path / "fast.toml"
+    fast.write_text('about = "ours"\n[knobs.downstream]\nlabels = 100\n')
     lines: list[str] = []
     encoded: list[int] = []
     scores = disentangle.score(
-        run, progress=lambda done, images: encoded.append(images), say=lines.append
+        run,
+        protocol=fast,
+        progress=lambda done, images: encoded.append(images),
+        say=lines.append,
     )
     assert encoded[-1] == 8  # the test split
-    assert {"tad", "minimality", "sufficiency", "downstream/1000", "explicitness"} <= set(scores)
+    assert {"tad", "minimality", "sufficiency", "downstream/100", "explicitness"} <= set(scores)
     assert {"reconstruction/psnr", "tad/attributes"} <= set(scores)
     assert set(scores.unavailable) == {"fid"}
     assert "mig" not in scores
@@ -437,7 +444,7 @@ def test_default_metrics_are_those_of_dependent_attributes(run: disentangle.Run)
 def test_explicitness_and_accuracy_stand_beside_the_share_of_each_attribute(
     run: disentangle.Run,
 ) -> None:
-    scores = disentangle.score(run, ["explicitness", "downstream"])
+    scores = disentangle.score(run, ["explicitness", "downstream:labels=100"])
     detail = {name: d for record in scores.records for name, d in record.detail.items()}
     ones = LABELS[16:].mean(axis=0)
     varying = [name for name in range(40) if 0 < ones[name] < 1]

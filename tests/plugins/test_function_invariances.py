@@ -7,6 +7,7 @@ import pytest
 
 from disentangle import Unavailable
 from disentangle.maths import gradient_boosting as boosting
+from disentangle_plugins.metrics import downstream
 
 PAIR = (
     *("mig", "mig-sup", "jemmig", "dcimig", "sap-r2", "modularity", "irs", "mcc"),
@@ -75,8 +76,9 @@ ROUNDING = 1e-6
 
 @pytest.fixture(autouse=True)
 def small_fits(monkeypatch):
-    """Fewer stages of DCI's trees."""
+    """Fewer stages of DCI's trees, fewer strengths of downstream's penalty."""
     monkeypatch.setattr(boosting, "STAGES", 10)
+    monkeypatch.setattr(downstream, "STRENGTHS", downstream.STRENGTHS[::4])
 
 
 def data():

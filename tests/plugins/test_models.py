@@ -308,6 +308,8 @@ COMBINED = [
 @pytest.mark.parametrize(("model", "network", "likelihood"), COMBINED)
 def test_loss_falls_within_a_short_run(model, network, likelihood, strangers, tmp_path):
     options = {"network": network, "likelihood": likelihood, "steps": 30, "batch_size": 16}
+    if network == "dalle":  # a step of 16 images takes seconds
+        options |= {"steps": 8, "batch_size": 4}
     if model == "s2-beta-vae":
         options["labelled"] = 10
     run = train(model, "tiny", lr=1e-3, results=tmp_path, figures=False, device="cpu", **options)

@@ -24,7 +24,6 @@ from disentangle.runs.scores import read_scores
 from disentangle.runs.train_command import train_command
 from disentangle.score_tables.build import make_tables as tables
 from disentangle.score_tables.cells import number
-from disentangle.scoring.score_runs import score
 from disentangle.training.train import train
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -67,12 +66,15 @@ def page(run):
     return Page(pages.run_page(run))
 
 
-def give_scores(run, *changes):
-    """Replace a run's scores by copies of its MIG, one for each change."""
-    score(run, ["mig"])
-    template = read_scores(run)[0]
-    scores = tuple(template.model_copy(update=change) for change in changes)
-    (run.path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+@pytest.fixture
+def give_scores(run, template):
+    """A function that replaces a run's scores by copies of its MIG, one for each change."""
+
+    def give(*changes):
+        scores = tuple(template.model_copy(update=change) for change in changes)
+        (run.path / "scores.json").write_text(ScoreFile(scores=scores).model_dump_json())
+
+    return give
 
 
 def test_command_writes_the_page_into_the_run_and_prints_its_path(run, command):
@@ -195,9 +197,8 @@ def test_configuration_says_where_each_value_came_from(page):
     assert text.index("beta 2.0 4.0 given") < text.index("network conv conv default")
 
 
-def test_scores_taken_differently_never_share_a_table(run):
+def test_scores_taken_differently_never_share_a_table(give_scores, run):
     give_scores(
-        run,
         {"value": 0.125},
         {"value": 0.25, "representation": "sample"},
         {"value": 0.375, "protocol": "disjoint"},
@@ -213,13 +214,13 @@ def test_scores_taken_differently_never_share_a_table(run):
     assert "mig n/a no labels are there" in text
 
 
-def test_scores_of_other_weights_are_left_out(run):
-    give_scores(run, {"value": 0.125, "weights": "others"})
+def test_scores_of_other_weights_are_left_out(give_scores, run):
+    give_scores({"value": 0.125, "weights": "others"})
     assert "No scores yet. Run disentangle score RUN first." in Page(pages.run_page(run)).text
 
 
-def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
-    give_scores(run, {"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}})
+def test_baselines_of_the_same_meaning_stand_beside_a_score(give_scores, run):
+    give_scores({"value": 0.5}, {"value": 0.25, "knobs": {"bins": 40}})
     folder = run.path.parent / "baselines" / "tiny-0"
     folder.mkdir(parents=True)
     noise = read_scores(run)[0].model_copy(update={"value": 0.0625})
@@ -230,19 +231,19 @@ def test_baselines_of_the_same_meaning_stand_beside_a_score(run):
     assert (plain, other) == (", noise 0.062 0.062", "")
 
 
-def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(run):
+def test_matrix_has_a_row_a_latent_in_the_order_of_the_sliders(give_scores, run):
     order = measure_latents(run).order
     values = [[d / 10, None] for d in range(10)]
     detail = {"mig/information": DetailRecord(axes=("latent", "factor"), values=values)}
-    give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one", "two")})
+    give_scores({"value": 0.5, "detail": detail, "factors": ("one", "two")})
     text = Page(pages.run_page(run)).text
     assert "mig/information one two " + " ".join(f"z{d} 0.{d}0 n/a" for d in order) in text
 
 
-def test_matrix_of_counts_has_no_decimals_and_says_what_it_counts(run):
+def test_matrix_of_counts_has_no_decimals_and_says_what_it_counts(give_scores, run):
     values = [[float(100 * d)] for d in range(10)]
     detail = {"votes": DetailRecord(axes=("latent", "factor"), values=values, about="number of x")}
-    give_scores(run, {"value": 0.5, "detail": detail, "factors": ("one",)})
+    give_scores({"value": 0.5, "detail": detail, "factors": ("one",)})
     text = Page(pages.run_page(run)).text
     assert "z9 900 " in text
     assert "Number of x. Protocol locatello2019" in text
@@ -281,10 +282,10 @@ def test_mistake_gets_a_message(run, command, words, said):
     assert said in err
 
 
-def test_hostile_names_stay_words(run):
+def test_hostile_names_stay_words(give_scores, run):
     detail = {EVIL: DetailRecord(axes=("latent", "factor"), values=[[0.5]] * 10)}
     evil = {"name": EVIL, "protocol": EVIL, "factors": (EVIL,), "metric": EVIL, "detail": detail}
-    give_scores(run, {"value": 0.5, **evil}, {"value": None, "reason": EVIL})
+    give_scores({"value": 0.5, **evil}, {"value": None, "reason": EVIL})
     scripts = len(Page(pages.run_page(run)).all("script"))
     one = run.record.settings["beta"].model_copy(update={"value": EVIL})
     run.record = run.record.model_copy(

@@ -457,7 +457,9 @@ def test_default_metrics_of_attributes_without_a_grid_are_those_of_dependent_fac
 
 def test_default_metrics_of_an_encoder_and_of_baselines_are_said_too(strangers, tmp_path):
     data, lines = make_dependent(), []
-    request = ScoringRequest(metrics=None, split="all")
+    fast = tmp_path / "fast.toml"
+    fast.write_text('about = "ours"\n[knobs.downstream]\nlabels = 100\n')
+    request = ScoringRequest(metrics=None, split="all", protocol=str(fast))
     score_function(
         ExternalEncoder(lambda x: x.flatten(1)[:, ::500], {"reference": "pixels"}),
         data,

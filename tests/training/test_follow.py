@@ -1,6 +1,9 @@
 """Following a training by its log."""
 
+import shutil
+
 import pytest
+from conftest import registered
 
 from disentangle.errors import DisentangleError
 from disentangle.runs.named import load_run
@@ -11,9 +14,16 @@ from disentangle.training.train import train
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
 
 
+@pytest.fixture(scope="module")
+def once(strangers_folder, tmp_path_factory):
+    options = {"score_every": 6, "metrics": ["mig"], "results": tmp_path_factory.mktemp("once")}
+    with registered(strangers_folder):
+        return train("beta-vae", "tiny", **options, **SMALL)
+
+
 @pytest.fixture
-def trained(strangers, tmp_path):
-    return train("beta-vae", "tiny", results=tmp_path, score_every=6, metrics=["mig"], **SMALL)
+def trained(once, strangers, tmp_path):
+    return load_run(shutil.copytree(once.path, tmp_path / "followed"))
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """A run at a tracker: each logged step once, whatever happens to the training in between."""
 
 import json
+import shutil
 import sys
 
 import pytest
+from conftest import registered
 
 from disentangle.contracts.tracker import TrackerEntry
 from disentangle.runs.labels import write_label
+from disentangle.runs.named import load_run
 from disentangle.runs.tracker_records import read_tracker
 from disentangle.training import mirror as mirror_module
 from disentangle.training.mirror import Mirror, scalars, tracked_run
@@ -16,10 +19,17 @@ from disentangle.training.train import train
 SMALL = {"batch_size": 8, "figures": False, "device": "cpu", "steps": 12}
 
 
+@pytest.fixture(scope="module")
+def once(strangers_folder, tmp_path_factory):
+    options = {"score_every": 6, "metrics": ["mig"], "results": tmp_path_factory.mktemp("once")}
+    label = {"name": "first-try", "note": "beta too low"}
+    with registered(strangers_folder):
+        return train("beta-vae", "tiny", **options, **label, **SMALL)
+
+
 @pytest.fixture
-def trained(strangers, tmp_path):
-    options = {"score_every": 6, "metrics": ["mig"], "name": "first-try", "note": "beta too low"}
-    return train("beta-vae", "tiny", results=tmp_path, **options, **SMALL)
+def trained(once, strangers, tmp_path):
+    return load_run(shutil.copytree(once.path, tmp_path.joinpath(*once.path.parts[-4:])))
 
 
 @pytest.fixture
