@@ -69,7 +69,7 @@ def test_cards_are_chosen_by_model_dataset_and_study(page):
     assert page.locator("#choices [role=status]").text_content() == f"0 of {RUNS} runs"
     for label in ("Model", "Study"):
         page.get_by_label(label).select_option("")
-    assert page.locator(".card:visible").count() == 45
+    assert page.locator(".card:visible").count() == 54
 
 
 @in_browser
